@@ -1,0 +1,18 @@
+"""Alembic's entry: it always gets an open connection from ``shop.schema``."""
+
+from alembic import context
+
+from shop.accounts import models as accounts  # noqa: F401 - importing a model registers its table
+from shop.cart import models as cart  # noqa: F401
+from shop.catalog import models as catalog  # noqa: F401
+from shop.db import Base
+from shop.orders import models as orders  # noqa: F401
+from shop.payments import models as payments  # noqa: F401
+from shop.switch_store import StoredSwitch  # noqa: F401
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise SystemExit("Run `shop migrate`: it knows the database and takes the lock.")
+context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=False)
+with context.begin_transaction():
+    context.run_migrations()

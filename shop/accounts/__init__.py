@@ -1,0 +1,1 @@
+"""Who is shopping: registration, log-in, roles, API tokens."""

@@ -1,0 +1,35 @@
+"""Tables of the carts."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shop.db import Base
+
+MAX_QUANTITY = 99
+"""Pieces of one product a cart holds at most."""
+
+
+class Cart(Base):
+    """A cart; a guest's is known only by its id, which her signed cookie carries."""
+
+    __tablename__ = "carts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CartItem(Base):
+    """A product in a cart. It holds no price: a cart is priced anew whenever it is looked at."""
+
+    __tablename__ = "cart_items"
+    __table_args__ = (CheckConstraint(f"quantity BETWEEN 1 AND {MAX_QUANTITY}", name="quantity_in_range"),)
+
+    cart_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("carts.id", ondelete="CASCADE"), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True, index=True)
+    quantity: Mapped[int] = mapped_column()
+    added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

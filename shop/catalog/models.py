@@ -1,0 +1,121 @@
+"""Tables of the catalogue."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, Numeric, Text, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shop.db import Base
+
+SEARCH_EXPRESSION = (
+    "setweight(to_tsvector('english', title), 'A')"
+    " || setweight(to_tsvector('english', brand), 'B')"
+    " || setweight(to_tsvector('english', description), 'C')"
+)
+RATING_EXPRESSION = "CASE WHEN rating_count = 0 THEN 0 ELSE round(rating_sum::numeric / rating_count, 2) END"
+MAX_PRICE = 100_000_000
+"""A million euros, in cents: beyond it, somebody mistyped."""
+
+
+class Category(Base):
+    """A shelf. Two levels: departments, and the categories in them that products stand in."""
+
+    __tablename__ = "categories"
+    __table_args__ = (
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug_shape"),
+        CheckConstraint("parent_id <> id", name="not_its_own_parent"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    position: Mapped[int] = mapped_column(server_default=text("0"))
+    picture: Mapped[str] = mapped_column(Text, server_default=text("'parcel'"))
+    """The motif its products' pictures are drawn with; see ``shop.catalog.pictures``."""
+
+
+class Product(Base):
+    """One thing for sale."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug_shape"),
+        CheckConstraint(f"price_amount BETWEEN 1 AND {MAX_PRICE}", name="price_in_range"),
+        CheckConstraint("currency = 'EUR'", name="currency_known"),
+        CheckConstraint(
+            "rating_count >= 0 AND rating_sum BETWEEN rating_count AND rating_count * 5", name="rating_in_range"
+        ),
+        Index("ix_products_category_popularity", "category_id", text("popularity DESC"), "id"),
+        Index("ix_products_category_price", "category_id", "price_amount", "id"),
+        Index("ix_products_category_rating", "category_id", text("rating DESC"), "id"),
+        Index("ix_products_category_created_at", "category_id", text("created_at DESC"), "id"),
+        Index("ix_products_popularity", text("popularity DESC"), "id"),
+        Index("ix_products_search", "search", postgresql_using="gin"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    title: Mapped[str] = mapped_column(Text)
+    brand: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    price_amount: Mapped[int] = mapped_column()
+    currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
+    popularity: Mapped[int] = mapped_column(server_default=text("0"))
+    """Pieces ever sold, as last counted; sorts lists. Not kept live: it would be one hot row a sale."""
+    rating_count: Mapped[int] = mapped_column(server_default=text("0"))
+    rating_sum: Mapped[int] = mapped_column(server_default=text("0"))
+    rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), Computed(RATING_EXPRESSION, persisted=True))
+    search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_EXPRESSION, persisted=True), deferred=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class StockItem(Base):
+    """How many pieces there are, and how many of them are promised to a checkout under way."""
+
+    __tablename__ = "stock_items"
+    __table_args__ = (
+        CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
+        CheckConstraint("reserved BETWEEN 0 AND on_hand", name="reserved_within_on_hand"),
+    )
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
+    on_hand: Mapped[int] = mapped_column(server_default=text("0"))
+    reserved: Mapped[int] = mapped_column(server_default=text("0"))
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Review(Base):
+    """What one account thinks of one product. The author's name is kept as it was when it was written."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating_in_range"),
+        Index("uq_reviews_product_id_user_id", "product_id", "user_id", unique=True),
+        Index("ix_reviews_product_latest", "product_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_reviews_product_rating", "product_id", "rating"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    author: Mapped[str] = mapped_column(Text)
+    rating: Mapped[int] = mapped_column()
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SearchWord(Base):
+    """A word that occurs in the catalogue, to mend typing errors against; rebuilt after bulk loads."""
+
+    __tablename__ = "search_words"
+    __table_args__ = (
+        Index("ix_search_words_trigrams", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+    )
+
+    word: Mapped[str] = mapped_column(Text, primary_key=True)
+    products: Mapped[int] = mapped_column()

@@ -1,0 +1,1 @@
+"""From a cart to a paid order; the one feature that orchestrates the others."""

@@ -1,0 +1,1 @@
+"""Data to sell: generated, real, or somebody's own catalogue."""

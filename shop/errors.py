@@ -1,0 +1,80 @@
+"""Every way a use case can say no, as a type.
+
+Nothing here knows HTTP: ``shop.web.problems`` gives each class its status, in one place.
+"""
+
+from collections.abc import Mapping
+
+
+class ShopError(Exception):
+    """A refusal the caller can act on.
+
+    Args:
+        detail: one sentence for the person who reads it; it names no internals.
+        errors: field name to what is wrong with it, where fields are at fault.
+        retry_after: seconds after which trying again makes sense, where it does.
+    """
+
+    def __init__(
+        self, detail: str = "", *, errors: Mapping[str, str] | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = dict(errors or {})
+        self.retry_after = retry_after
+
+
+class NotFound(ShopError):
+    """There is no such thing, or it is not yours to know about."""
+
+
+class Malformed(ShopError):
+    """The request cannot be read at all."""
+
+
+class UnsupportedMediaType(ShopError):
+    """The body is not in a format this call takes."""
+
+
+class Invalid(ShopError):
+    """The request was read and its fields are wrong."""
+
+
+class NotSignedIn(ShopError):
+    """This needs an account."""
+
+
+class BadCredentials(ShopError):
+    """The log-in does not match; it never says which half was wrong."""
+
+
+class Forbidden(ShopError):
+    """The account may not do this."""
+
+
+class CrossOrigin(Forbidden):
+    """A write that another site's page started."""
+
+
+class Conflict(ShopError):
+    """The state of things does not allow it now."""
+
+
+class OutOfStock(Conflict):
+    """Fewer pieces are left than were asked for; ``errors`` maps slugs to what is left."""
+
+
+class PaymentDeclined(ShopError):
+    """The provider answered, and the answer is no. Nothing was charged."""
+
+
+class Unavailable(ShopError):
+    """A dependency this cannot be done without is away; try again later."""
+
+
+class ProviderUnavailable(Unavailable):
+    """The payments provider is away or did not answer in time."""
+
+
+class ConfigurationError(Exception):
+    """The machine or the settings are not fit to run; the message says what to do (exit code 2)."""

@@ -1,0 +1,1 @@
+"""The lab: experiments on a running store, judged from outside, over HTTP only."""

@@ -1,0 +1,1 @@
+"""The cache: policies, levels, and the one way to read through them."""

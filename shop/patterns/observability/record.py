@@ -1,0 +1,64 @@
+"""What one request cost, collected while it runs.
+
+The database and the cache report to :func:`query_ran` and :func:`cache_answered`; neither knows who listens. The web
+layer opens a record at the start of a request and reads it at the end, for ``Server-Timing``, ``Cache-Status`` and
+the log line.
+"""
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """One request's cost so far. All times are in seconds."""
+
+    started: float = field(default_factory=time.perf_counter)
+    queries: int = 0
+    query_s: float = 0.0
+    cache_s: float = 0.0
+    cache: list[str] = field(default_factory=list)
+    """One ``Cache-Status`` entry a look-up, in the order they were made."""
+    degraded: list[str] = field(default_factory=list)
+    """What was left out or done without, by name."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return seconds since the request began."""
+        return time.perf_counter() - self.started
+
+
+_current: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
+
+
+def begin() -> RequestRecord:
+    """Open the record of a new request in this context and return it."""
+    record = RequestRecord()
+    _current.set(record)
+    return record
+
+
+def current() -> RequestRecord | None:
+    """Return the record of the request being served, or ``None`` outside one."""
+    return _current.get()
+
+
+def query_ran(seconds: float) -> None:
+    """Count one database statement."""
+    if (record := _current.get()) is not None:
+        record.queries += 1
+        record.query_s += seconds
+
+
+def cache_answered(status: str, seconds: float) -> None:
+    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache."""
+    if (record := _current.get()) is not None:
+        record.cache.append(status)
+        record.cache_s += seconds
+
+
+def degraded(part: str) -> None:
+    """Note that the answer does without ``part``."""
+    if (record := _current.get()) is not None:
+        record.degraded.append(part)

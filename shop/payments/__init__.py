@@ -1,0 +1,1 @@
+"""Money moving: our record of it, the provider's face, and a simulator of the provider."""

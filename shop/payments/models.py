@@ -1,0 +1,37 @@
+"""The table of payments."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shop.db import Base
+
+STATUSES = ("pending", "charged", "declined", "abandoned", "refund_pending", "refunded")
+
+
+class Payment(Base):
+    """What we know of one charge; the provider's books are the truth, and this is our copy."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status_known"),
+        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        CheckConstraint("currency = 'EUR'", name="currency_known"),
+        CheckConstraint(
+            "provider_id IS NOT NULL OR status IN ('pending', 'declined', 'abandoned')", name="charge_has_provider_id"
+        ),
+        Index("uq_payments_charge_key", "charge_key", unique=True),
+        Index("ix_payments_unsettled", "id", postgresql_where=text("status IN ('pending', 'refund_pending')")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), unique=True)
+    charge_key: Mapped[str] = mapped_column(Text)
+    """The idempotency key of the charge at the provider."""
+    provider_id: Mapped[str | None] = mapped_column(Text)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
+    status: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

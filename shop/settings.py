@@ -1,0 +1,128 @@
+"""The one reader of the environment.
+
+Everything tunable is a field of :class:`Settings`, frozen once read. Variables start with ``SHOP_``;
+the four addresses of outside servers keep the names every platform already uses for them.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shop.errors import ConfigurationError
+
+PREFIX = "SHOP_"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _url(name: str) -> AliasChoices:
+    """Read an outside server's address from the unprefixed variable."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults. Times carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+
+    profile: Literal["lab", "production"] = "lab"
+    """``lab`` shows its insides (switches, timings, demo accounts); ``production`` shows nothing."""
+    secret_key: str = ""
+    """Signs the session cookie. The lab profile makes one and keeps it in ``var``; production demands it."""
+    var_dir: Path = PROJECT_ROOT / "var"
+    """Where all state lives."""
+
+    database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
+    cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
+    broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
+    payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: int = Field(default=2, ge=1, le=64)
+    """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
+    threads: int = Field(default=8, ge=1, le=128)
+    """Threads a worker. More raise the tail latency, not the throughput: they wait on the same core."""
+
+    db_pool_size: int = Field(default=8, ge=1)
+    """Connections a process keeps: one a thread, so no thread queues for one."""
+    db_pool_timeout_s: float = Field(default=2.0, gt=0)
+    db_connect_timeout_s: int = Field(default=3, ge=1)
+    db_statement_timeout_ms: int = Field(default=5_000, ge=1)
+    db_lock_timeout_ms: int = Field(default=2_000, ge=1)
+
+    cache_timeout_ms: int = Field(default=100, ge=1)
+    """What a dead or hanging cache may cost a request, at most, before the database answers."""
+    cache_memory_mb: int = Field(default=64, ge=1)
+    payments_timeout_ms: int = Field(default=3_000, ge=1)
+    switch_refresh_s: float = Field(default=0.8, gt=0, le=1.0)
+    """Seconds between two readings of the switches: a change is in force everywhere within a second."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read only what was passed and the environment: no hidden files."""
+        return init_settings, env_settings
+
+    @property
+    def is_lab(self) -> bool:
+        """Whether the store may show its insides."""
+        return self.profile == "lab"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where each process keeps its JSON lines."""
+        return self.var_dir / "log"
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the running stack keeps what it knows of itself."""
+        return self.var_dir / "run"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Read and check the environment.
+
+    Args:
+        environ: variables to check for unknown names; the process's own by default.
+        overrides: field values that win over the environment.
+
+    Raises:
+        ConfigurationError: an unknown ``SHOP_`` variable, or a value that does not fit its field.
+    """
+    _refuse_unknown(os.environ if environ is None else environ)
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise ConfigurationError(_first_fault(error)) from None
+    if settings.profile == "production" and not settings.secret_key:
+        raise ConfigurationError("SHOP_SECRET_KEY is not set: the production profile needs one to sign cookies.")
+    return settings
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields if not name.endswith("_url")}
+    for name in sorted(environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+            raise ConfigurationError(f"{name} is not a setting; did you mean {near[0]}?")
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    name = str(fault["loc"][0]) if fault["loc"] else "settings"
+    variable = name.upper() if name.lower().endswith("_url") else PREFIX + name.upper()
+    return f"{variable}={fault.get('input')!r}: {fault['msg']}."

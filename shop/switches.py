@@ -1,0 +1,162 @@
+"""Which patterns exist to be flipped, and one process's view of how they stand.
+
+Problem: a pattern's worth shows only when the same store runs with and without it.
+Method: every switch is declared here with its values, the correct one first. A :class:`Board` polls the stored
+values in a thread of its own, so no request ever waits for them, and keeps the last ones when the store of values is
+away. A request takes one :class:`Snapshot` and keeps it to its end.
+Source: Pete Hodgson, "Feature Toggles" (2017): decide at the edge, not in the middle of the logic.
+"""
+
+import difflib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shop.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One switch.
+
+    Args:
+        name: dotted name, as in the contract.
+        values: what it can stand at; the first is the default and always correct.
+        teaches: one line on what flipping it shows.
+        unsafe: values that exist only to be measured, refused outside the lab profile.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    teaches: str
+    unsafe: frozenset[str] = frozenset()
+
+    @property
+    def default(self) -> str:
+        """Return the value it stands at until somebody flips it."""
+        return self.values[0]
+
+
+SWITCHES: Mapping[str, Switch] = MappingProxyType(
+    {
+        switch.name: switch
+        for switch in (
+            Switch(
+                "cache.shared",
+                ("on", "off"),
+                "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",
+            ),
+            Switch(
+                "api.composite",
+                ("on", "off"),
+                "One call a screen; off, the product page's script makes one call a part.",
+            ),
+            Switch(
+                "observability.logs",
+                ("json", "off"),
+                "One JSON line a request, tied together by the request id; off, nothing is written.",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How all switches stand at one moment; hashable, so an object graph can be kept for it."""
+
+    values: tuple[str, ...]
+    """One value a switch, in the order of :data:`SWITCHES`."""
+
+    @classmethod
+    def of(cls, stored: Mapping[str, str]) -> "Snapshot":
+        """Take the stored values, falling back to the default where one is missing or no longer exists."""
+        return cls(
+            tuple(
+                stored[name] if stored.get(name) in switch.values else switch.default
+                for name, switch in SWITCHES.items()
+            )
+        )
+
+    def __getitem__(self, name: str) -> str:
+        """Return a switch's value; raise ``KeyError`` for a name that does not exist."""
+        return self.to_dict()[name]
+
+    def to_dict(self) -> dict[str, str]:
+        """Return name to value."""
+        return dict(zip(SWITCHES, self.values, strict=True))
+
+
+def check(name: str, value: str, *, allow_unsafe: bool) -> None:
+    """Refuse a flip that makes no sense.
+
+    Raises:
+        Invalid: no such switch, no such value, or an unsafe value where those are refused.
+    """
+    switch = SWITCHES.get(name)
+    if switch is None:
+        raise Invalid(f"There is no switch {name!r}.{nearest(name, SWITCHES)}", errors={"name": "unknown switch"})
+    if value not in switch.values:
+        raise Invalid(
+            f"{name} takes {', '.join(switch.values)}; not {value!r}.", errors={"value": "not one of its values"}
+        )
+    if value in switch.unsafe and not allow_unsafe:
+        raise Invalid(f"{name}={value} is unsafe and refused outside the lab profile.", errors={"value": "unsafe"})
+
+
+def nearest(name: str, known: Mapping[str, object]) -> str:
+    """Return `` Did you mean X?`` for the closest known name, or an empty string."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+class Board:
+    """One process's current snapshot, kept fresh in the background.
+
+    Args:
+        load: reads the stored values; may raise, and then the last snapshot stays.
+        refresh_s: seconds between two readings.
+        on_failure: told of each reading that failed.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Mapping[str, str]],
+        refresh_s: float,
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self._load = load
+        self._refresh_s = refresh_s
+        self._on_failure = on_failure
+        self._snapshot = Snapshot.of({})
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def current(self) -> Snapshot:
+        """Return the newest snapshot; never blocks, never fails."""
+        return self._snapshot
+
+    def refresh(self) -> None:
+        """Read the stored values now; keep the last snapshot when that fails."""
+        try:
+            self._snapshot = Snapshot.of(self._load())
+        except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
+            self._on_failure(error)
+
+    def start(self) -> None:
+        """Read once, then keep reading in a daemon thread. Call after a fork: threads do not survive one."""
+        self.refresh()
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._poll, name="switches", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading and wait for the thread."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=self._refresh_s * 2)
+
+    def _poll(self) -> None:
+        while not self._stopped.wait(self._refresh_s):
+            self.refresh()

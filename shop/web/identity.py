@@ -1,0 +1,58 @@
+"""Who is asking, as every feature sees it.
+
+Reading it touches the session cookie and so makes an answer private. Public pages must not.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask_login import UserMixin, current_user
+
+from shop.errors import Forbidden, NotSignedIn
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(UserMixin):  # type: ignore[misc]  # flask-login is untyped
+    """A signed-in account."""
+
+    user_id: int
+    epoch: int
+    email: str
+    name: str
+    role: str
+
+    def get_id(self) -> str:
+        """Return what the session cookie carries: the account, and the epoch its sessions belong to."""
+        return f"{self.user_id}.{self.epoch}"
+
+
+def current_identity() -> Identity | None:
+    """Return who is signed in, or ``None`` for a guest."""
+    return cast(Identity, current_user._get_current_object()) if current_user.is_authenticated else None
+
+
+def require_identity() -> Identity:
+    """Return who is signed in.
+
+    Raises:
+        NotSignedIn: nobody is.
+    """
+    identity = current_identity()
+    if identity is None:
+        raise NotSignedIn("Sign in first.")
+    return identity
+
+
+def require_role(role: str) -> Identity:
+    """Return who is signed in, if the account has the role.
+
+    Raises:
+        NotSignedIn: nobody is signed in.
+        Forbidden: the account has another role.
+    """
+    identity = require_identity()
+    if identity.role != role:
+        raise Forbidden(f"This needs the role {role}.")
+    return identity

@@ -1,0 +1,132 @@
+"""Every refusal becomes one of two things: a problem document (RFC 9457) for the API, a page for people.
+
+This is the only place where an error meets an HTTP status.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from flask import Flask, Response, json, make_response, render_template, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from shop import errors
+from shop.patterns.observability import correlation
+
+STATUS: Mapping[type[errors.ShopError], int] = {
+    errors.NotFound: 404,
+    errors.Malformed: 400,
+    errors.UnsupportedMediaType: 415,
+    errors.Invalid: 422,
+    errors.NotSignedIn: 401,
+    errors.BadCredentials: 401,
+    errors.Forbidden: 403,
+    errors.CrossOrigin: 403,
+    errors.Conflict: 409,
+    errors.OutOfStock: 409,
+    errors.PaymentDeclined: 402,
+    errors.Unavailable: 503,
+    errors.ProviderUnavailable: 503,
+}
+DEFAULT_RETRY_AFTER_S = 2
+"""A 503 always says when to come back (RFC 9110, 10.2.3)."""
+API_PREFIX = "/api/"
+
+_log = logging.getLogger(__name__)
+
+
+def install(app: Flask) -> None:
+    """Answer every error of the app as a problem document or an error page."""
+    app.register_error_handler(errors.ShopError, _shop_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def from_validation(error: ValidationError) -> Response:
+    """Answer 422 for a request whose fields are wrong, naming each field once."""
+    found = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in error.errors()}
+    return problem(422, "invalid", "Some fields are not right.", fields=found)
+
+
+def problem(
+    status: int,
+    kind: str,
+    detail: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    retry_after: int | None = None,
+) -> Response:
+    """Build a problem document.
+
+    Args:
+        status: HTTP status.
+        kind: the last part of the problem's ``type``, stable for programs to match on.
+        detail: one sentence for a person.
+        fields: field name to what is wrong with it.
+        retry_after: seconds to wait, sent as ``Retry-After``.
+    """
+    body: dict[str, object] = {
+        "type": f"/problems/{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": correlation.request_id.get(),
+    }
+    if fields:
+        body["errors"] = dict(fields)
+    response = Response(json.dumps(body), status=status, mimetype="application/problem+json")
+    return _finish(response, status, retry_after)
+
+
+def page(status: int, detail: str, retry_after: int | None = None) -> Response:
+    """Build the error page a person sees."""
+    html = render_template(
+        "error.html", status=status, title=HTTPStatus(status).phrase, detail=detail, id=correlation.request_id.get()
+    )
+    return _finish(make_response(html, status), status, retry_after)
+
+
+def _finish(response: Response, status: int, retry_after: int | None) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    if status == 503:
+        response.headers["Retry-After"] = str(retry_after or DEFAULT_RETRY_AFTER_S)
+    elif retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="shop"'
+    return response
+
+
+def _answer(
+    status: int, kind: str, detail: str, fields: Mapping[str, str] | None = None, retry_after: int | None = None
+) -> Response:
+    if request.path.startswith(API_PREFIX):
+        return problem(status, kind, detail, fields=fields, retry_after=retry_after)
+    return page(status, detail, retry_after)
+
+
+def _shop_error(error: errors.ShopError) -> Response:
+    kind = _kebab(type(error).__name__)
+    return _answer(STATUS[type(error)], kind, error.detail, error.errors, error.retry_after)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None or status < 400:  # a validator built the answer, or the router redirects
+        return make_response(error.get_response())
+    response = _answer(status, _kebab(HTTPStatus(status).phrase), error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "location"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.exception("unexpected_error", exc_info=error)
+    return _answer(500, "internal-server-error", "Something broke on our side. It has been written down.")
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name)).replace(" ", "")

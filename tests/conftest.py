@@ -1,0 +1,179 @@
+"""Real servers for the tests: one PostgreSQL and two Valkeys a test run, one database a test process."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from shop.db import Base, build_engine
+from shop.schema import upgrade
+from shop.settings import Settings, load_settings
+from shop.stack import postgres, valkey
+from shop.stack.program import Program, free_port
+from shop.unit_of_work import Database
+
+SERVERS = "TEST_SERVERS"
+TEMPLATE = "shop_template"
+START_TIMEOUT_S = 30
+SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where this test run's servers listen."""
+
+    postgres: int
+    cache: int
+    broker: int
+
+
+class _Running:
+    """The servers this test run started; it stops exactly those."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="shop-tests-"))
+        self.home.chmod(0o755)
+        self.processes: list[tuple[Program, subprocess.Popen[bytes]]] = []
+
+    def start(self, program: Program) -> None:
+        with (self.home / f"{program.name}.log").open("wb") as log:
+            process = subprocess.Popen(program.argv, stdout=log, stderr=log, cwd="/")
+        self.processes.append((program, process))
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for program, process in self.processes:
+            while not program.healthy():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log = (self.home / f"{program.name}.log").read_text()
+                    raise RuntimeError(f"{program.name} did not start:\n{log}")
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        for program, process in reversed(self.processes):
+            process.send_signal(program.stop_signal)
+        for program, process in self.processes:
+            process.wait(program.stop_timeout_s)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+_running: _Running | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, in the process that hands out the tests."""
+    global _running
+    if hasattr(config, "workerinput") or SERVERS in os.environ:
+        return
+    for name in [name for name in os.environ if name.startswith("SHOP_") or name in UNSET]:
+        del os.environ[name]  # the tests' outcome must not depend on the developer's shell
+    _running = _Running()
+    servers = Servers(free_port(), free_port(), free_port())
+    postgres.initialise(_running.home / "pg")
+    _running.start(postgres.program(_running.home / "pg", servers.postgres, SPEED_OVER_SAFETY))
+    _running.start(valkey.cache(_running.home / "cache", servers.cache, memory_mb=32))
+    _running.start(valkey.broker(_running.home / "broker", servers.broker))
+    _running.wait()
+    postgres.ensure_database(servers.postgres, TEMPLATE)
+    engine = build_engine(load_settings(database_url=postgres.url(servers.postgres, TEMPLATE)))
+    upgrade(engine)
+    engine.dispose()
+    os.environ[SERVERS] = json.dumps(asdict(servers))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    global _running
+    if _running is not None:
+        _running.stop()
+        _running = None
+        del os.environ[SERVERS]
+
+
+UNSET = ("DATABASE_URL", "CACHE_URL", "BROKER_URL", "PAYMENTS_URL")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """Where the servers of this test run listen."""
+    return Servers(**json.loads(os.environ[SERVERS]))
+
+
+@pytest.fixture(scope="session")
+def new_database(servers: Servers) -> Iterator["NewDatabase"]:
+    """Makes further migrated databases on the test server, and drops them at the end."""
+    maker = NewDatabase(servers)
+    yield maker
+    maker.drop_all()
+
+
+class NewDatabase:
+    """Makes databases with the schema in place, and drops them."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._made: list[str] = []
+
+    def __call__(self, name: str, template: str | None = TEMPLATE) -> str:
+        """Make a database of its own for this process and return its address."""
+        full = f"{name}_{os.getpid()}_{len(self._made)}"
+        # CREATE DATABASE needs its template free of sessions, so test processes take turns.
+        with psycopg.connect(postgres.url(self._servers.postgres, "postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(1)")
+            postgres.ensure_database(self._servers.postgres, full, template)
+        self._made.append(full)
+        return postgres.url(self._servers.postgres, full)
+
+    def drop_all(self) -> None:
+        """Drop everything made."""
+        with psycopg.connect(postgres.url(self._servers.postgres, "postgres"), autocommit=True) as connection:
+            for name in self._made:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a store on the test servers, with a database, a cache and a broker of this process's own."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return load_settings(
+        database_url=new_database("shop_test"),
+        cache_url=valkey.url(servers.cache, number),
+        broker_url=valkey.url(servers.broker, number),
+        var_dir=tmp_path_factory.mktemp("var"),
+        secret_key="a key for tests only",
+    )
+
+
+@pytest.fixture(scope="session")
+def _engine_database(settings: Settings) -> Iterator[Database]:
+    engine = build_engine(settings)
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def database(_engine_database: Database) -> Iterator[Database]:
+    """An empty database with the schema in place."""
+    yield _engine_database
+    tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+    with _engine_database.engine.begin() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture
+def cache_client(settings: Settings) -> Iterator["redis.Redis"]:
+    """An empty cache, of this test process alone."""
+    client = redis.Redis.from_url(str(settings.cache_url))
+    client.flushdb()
+    yield client
+    client.flushdb()
+    client.close()
