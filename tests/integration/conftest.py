@@ -1,0 +1,27 @@
+"""The whole web application in this process, on the real servers."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from shop.app import create_app
+from shop.settings import Settings
+from shop.unit_of_work import Database
+from shop.wiring import Runtime, build
+
+
+@pytest.fixture
+def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -> Iterator[Runtime]:
+    """A process's runtime, started, on an empty database and an empty cache."""
+    runtime = build(settings)
+    runtime.start()
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
+def client(runtime: Runtime) -> FlaskClient:
+    """An HTTP client of the application, without a network between."""
+    return create_app(runtime).test_client()
