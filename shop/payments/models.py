@@ -33,5 +33,7 @@ class Payment(Base):
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
+    claimed_until: Mapped[datetime | None] = mapped_column()
+    """Until when one request may be talking to the provider about it; others wait till then."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
