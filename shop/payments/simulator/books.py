@@ -1,0 +1,170 @@
+"""The provider's books: charges, refunds, and what was answered under each idempotency key.
+
+A charge and the answer that reports it are one SQLite transaction, so a killed process leaves both or neither, and a
+caller who asks again under the same key learns the truth.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS charges (
+    id TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('succeeded', 'declined')),
+    refunded INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND amount),
+    metadata TEXT NOT NULL,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+CREATE TABLE IF NOT EXISTS refunds (
+    id TEXT PRIMARY KEY,
+    charge TEXT NOT NULL REFERENCES charges (id),
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+CREATE TABLE IF NOT EXISTS answers (
+    operation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (operation, key)
+);
+"""
+BUSY_TIMEOUT_S = 5.0
+"""How long a writer waits for another; each holds the file for about one flush to disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller is told, and told again under the same key."""
+
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that changes the books: which operation, under which key, for what."""
+
+    operation: str
+    key: str
+    fingerprint: str
+
+
+class KeyReused(Exception):
+    """The key was used for another request."""
+
+
+class Books:
+    """One SQLite file in write-ahead mode; flushed at every commit, as money should be.
+
+    Args:
+        path: the file; made, with its directory, if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+
+    def remembered(self, asked: Asked) -> Answer | None:
+        """Return what was answered under the key before, if anything was.
+
+        Raises:
+            KeyReused: it was another request.
+        """
+        with closing(self._connect()) as connection:
+            return _remembered(connection, asked)
+
+    def answer(self, asked: Asked, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Do ``work`` and remember its answer in one transaction; return the first answer where there is one.
+
+        Raises:
+            KeyReused: the key was used for another request.
+        """
+        with self._writing() as connection:
+            first = _remembered(connection, asked)
+            if first is not None:
+                return first
+            answer = work(connection)
+            connection.execute(
+                "INSERT INTO answers (operation, key, fingerprint, status, body) VALUES (?, ?, ?, ?, ?)",
+                (asked.operation, asked.key, asked.fingerprint, answer.status, json.dumps(answer.body)),
+            )
+            return answer
+
+    def charges(self, key: str) -> list[dict[str, Any]]:
+        """Return the charge made under a key, as a list of none or one."""
+        with closing(self._connect()) as connection:
+            return [charge_json(row) for row in connection.execute("SELECT * FROM charges WHERE key = ?", (key,))]
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # a reader that turned writer could find the file already taken
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+def write_charge(
+    connection: sqlite3.Connection, key: str, *, amount: int, currency: str, status: str, metadata: dict[str, Any]
+) -> dict[str, Any]:
+    """Enter a charge and return it as the API shows it."""
+    charge_id = f"ch_{secrets.token_hex(12)}"
+    connection.execute(
+        "INSERT INTO charges (id, key, amount, currency, status, metadata) VALUES (?, ?, ?, ?, ?, ?)",
+        (charge_id, key, amount, currency, status, json.dumps(metadata)),
+    )
+    return charge_json(connection.execute("SELECT * FROM charges WHERE id = ?", (charge_id,)).fetchone())
+
+
+def write_refund(connection: sqlite3.Connection, charge_id: str, amount: int) -> dict[str, Any] | None:
+    """Enter a refund; return ``None`` where the charge does not exist or has less than ``amount`` left to give back."""
+    taken = connection.execute(
+        "UPDATE charges SET refunded = refunded + :amount"
+        " WHERE id = :id AND status = 'succeeded' AND refunded + :amount <= amount",
+        {"amount": amount, "id": charge_id},
+    )
+    if not taken.rowcount:
+        return None
+    refund_id = f"re_{secrets.token_hex(12)}"
+    connection.execute("INSERT INTO refunds (id, charge, amount) VALUES (?, ?, ?)", (refund_id, charge_id, amount))
+    return {"id": refund_id, "charge": charge_id, "amount": amount, "status": "succeeded"}
+
+
+def charge_json(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a charge as the API shows it."""
+    return {**dict(row), "metadata": json.loads(row["metadata"])}
+
+
+def _remembered(connection: sqlite3.Connection, asked: Asked) -> Answer | None:
+    row = connection.execute(
+        "SELECT fingerprint, status, body FROM answers WHERE operation = ? AND key = ?", (asked.operation, asked.key)
+    ).fetchone()
+    if row is None:
+        return None
+    if row["fingerprint"] != asked.fingerprint:
+        raise KeyReused
+    return Answer(row["status"], json.loads(row["body"]))
