@@ -2,7 +2,7 @@
 
 from flask_openapi3 import Info, OpenAPI
 
-from shop.web import context, problems
+from shop.web import context, problems, rendering
 from shop.wiring import Runtime
 
 
@@ -23,4 +23,5 @@ def create_app(runtime: Runtime) -> OpenAPI:
     )
     context.install(app, runtime.services, show_timings=runtime.settings.is_lab)
     problems.install(app)
+    rendering.install(app)
     return app

@@ -1,0 +1,98 @@
+"""How values become what a person reads: the template filters, and addresses of static files that can be kept for ever."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from flask import Flask, Response, request, url_for
+from werkzeug.utils import safe_join
+
+from shop.clock import Clock, SystemClock
+from shop.money import Money, MoneyJSON
+
+YEAR_S = 365 * 24 * 3600
+"""As good as for ever: the address changes when the file does."""
+FINGERPRINT_CHARS = 12
+AGES = (
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+"""Units an age is told in, longest first."""
+
+
+def install(app: Flask, clock: Clock | None = None) -> None:
+    """Give the app's templates their filters and ``static_url``.
+
+    Args:
+        app: the application.
+        clock: what ``ago`` counts from; the machine's own by default.
+    """
+    clock = clock or SystemClock()
+    environment = app.jinja_env
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters.update(
+        money=money,
+        date=date,
+        ago=lambda moment: ago(moment, clock.now()),
+        iso=lambda moment: as_datetime(moment).isoformat(timespec="seconds"),
+        words=words,
+    )
+    environment.globals["static_url"] = _static_url(Path(app.static_folder or ""))
+    app.after_request(_keep_fingerprinted)
+
+
+def money(value: Money | MoneyJSON) -> str:
+    """Write an amount as a shopper reads it, from :class:`Money` or from the API's shape."""
+    return str(Money(value["amount"], value["currency"]) if isinstance(value, Mapping) else value)
+
+
+def date(value: datetime | str) -> str:
+    """Write a moment's day, such as ``3 May 2025``."""
+    moment = as_datetime(value)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def ago(value: datetime | str, now: datetime) -> str:
+    """Write how long ago a moment was, such as ``2 days ago``; ``just now`` for less than a minute."""
+    age = now - as_datetime(value)
+    for unit, name in AGES:
+        count = age // unit
+        if count > 0:
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def words(value: str) -> str:
+    """Write a program's name for something as words: ``pending_payment`` becomes ``Pending payment``."""
+    return value.replace("_", " ").replace("-", " ").replace(".", " ").capitalize()
+
+
+def as_datetime(value: datetime | str) -> datetime:
+    """Return the moment itself, from a ``datetime`` or from the ISO 8601 text a cached screen holds.
+
+    Raises:
+        ValueError: the text is not a moment.
+    """
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _static_url(folder: Path) -> Callable[[str], str]:
+    @cache
+    def fingerprint(filename: str) -> str:
+        return hashlib.sha256((folder / filename).read_bytes()).hexdigest()[:FINGERPRINT_CHARS]
+
+    def static_url(filename: str) -> str:
+        return url_for("static", filename=filename, v=fingerprint(filename))
+
+    return static_url
+
+
+def _keep_fingerprinted(response: Response) -> Response:
+    if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+    return response

@@ -1,0 +1,69 @@
+// What plain forms gain from a script: steppers, putting into the cart without leaving the page, filters that
+// apply themselves, and the error summary taking the focus. Each form works by itself without any of this.
+
+import { refresh } from "./header.js";
+import { toast } from "./toast.js";
+
+function stepper(box) {
+  const input = box.querySelector("input");
+  const button = (sign, words, step) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "quantity__step";
+    made.textContent = sign;
+    made.setAttribute("aria-label", words);
+    made.addEventListener("click", () => {
+      step();
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return made;
+  };
+  const row = document.createElement("div");
+  row.className = "quantity__row";
+  input.replaceWith(row);
+  row.append(
+    button("\u2212", "One fewer", () => input.stepDown()),
+    input,
+    button("+", "One more", () => input.stepUp()),
+  );
+}
+
+async function addToCart(form) {
+  const data = new FormData(form);
+  const answer = await fetch("/api/v1/cart/items", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify({ product: data.get("product"), quantity: Number(data.get("quantity") || 1) }),
+  });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    toast(problem.detail || "That did not work. Please try again.", { kind: "danger" });
+    return;
+  }
+  toast("Added to your cart", { href: "/cart", action: "View cart" });
+  refresh();
+}
+
+function enhanceAdding(form) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("[type=submit]");
+    button.setAttribute("aria-busy", "true");
+    try {
+      await addToCart(form);
+    } catch {
+      form.submit(); // the network said no: let the browser try, and show its own page if it cannot
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  });
+}
+
+function submitOnChange(form) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+
+document.querySelectorAll("[data-quantity]").forEach(stepper);
+document.querySelectorAll("form[data-add-to-cart]").forEach(enhanceAdding);
+document.querySelectorAll("form[data-auto-submit]").forEach(submitOnChange);
+document.querySelector("[data-error-summary]")?.focus();
