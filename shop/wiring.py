@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
+from shop.patterns.caching import Cache, Level, NullLevel, SharedLevel, SwitchedOff
 from shop.patterns.observability import record
+from shop.patterns.observability.cache_telemetry import cache_happened
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
@@ -24,6 +26,7 @@ class Services:
     """Everything a request may use, for one snapshot of the switches."""
 
     switches: Snapshot
+    cache: Cache
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Runtime:
     database: Database
     switch_store: SwitchStore
     board: Board
+    shared: Level
     _graphs: dict[Snapshot, Services] = field(default_factory=dict)
 
     def services(self) -> Services:
@@ -52,10 +56,12 @@ class Runtime:
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
+        self.shared.close()
         self.database.engine.dispose()
 
     def _compose(self, snapshot: Snapshot) -> Services:
-        return Services(switches=snapshot)
+        level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
+        return Services(switches=snapshot, cache=Cache(level, self.clock, cache_happened))
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Runtime:
@@ -66,10 +72,18 @@ def build(settings: Settings, clock: Clock | None = None) -> Runtime:
     """
     database = Database(build_engine(settings, record.query_ran))
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
+    clock = clock or SystemClock()
     return Runtime(
         settings=settings,
-        clock=clock or SystemClock(),
+        clock=clock,
         database=database,
         switch_store=store,
         board=Board(store.load, settings.switch_refresh_s, lambda error: _log.warning("switches_unreadable")),
+        shared=_shared_level(settings, clock),
     )
+
+
+def _shared_level(settings: Settings, clock: Clock) -> Level:
+    if settings.cache_url is None:
+        return NullLevel()
+    return SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, cache_happened)

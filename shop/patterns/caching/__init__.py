@@ -1,1 +1,19 @@
 """The cache: policies, levels, and the one way to read through them."""
+
+from shop.patterns.caching.cache import Cache
+from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
+from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, Policy
+from shop.patterns.caching.shared import SharedLevel
+
+__all__ = [
+    "CATALOGUE",
+    "LIVE",
+    "PERSONAL",
+    "REFERENCE",
+    "Cache",
+    "Level",
+    "NullLevel",
+    "Policy",
+    "SharedLevel",
+    "SwitchedOff",
+]

@@ -1,0 +1,72 @@
+"""Talking to Valkey with as little as possible in between: one connection a thread, commands sent in one packet.
+
+redis-py's client borrows a connection from a pool, builds a command object, and picks a callback for each call; that
+costs more than the round trip itself. Its connections alone give what is needed: addresses, passwords, TLS, timeouts.
+"""
+
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from hiredis import pack_command
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface
+from redis.exceptions import ConnectionError as Disconnected
+from redis.retry import Retry
+
+Command = tuple[Any, ...]
+"""A command's words: texts, bytes and whole numbers."""
+
+
+class Connections:
+    """One connection for each thread that asks.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://`` address.
+        timeout_s: seconds one connect, one write or one read may take.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,  # no HELLO: a new connection costs no round trip of its own
+            driver_info=None,
+        )
+        self._of_thread = threading.local()
+        self._all: weakref.WeakSet[ConnectionInterface] = weakref.WeakSet()
+
+    def exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands in one round trip and return their answers. They must bear being sent twice.
+
+        Raises:
+            redis.RedisError: no answer in time, no connection, or an error as an answer.
+        """
+        connection: ConnectionInterface | None = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            connection = self._of_thread.connection = self._pool.make_connection()
+            self._all.add(connection)
+        elif connection.is_connected:
+            try:
+                return _talk(connection, commands)
+            except Disconnected:
+                pass  # the server was restarted since this thread last asked; a new connection will tell
+        return _talk(connection, commands)
+
+    def close(self) -> None:
+        """Close every connection; a thread that asks again gets a new one."""
+        for connection in list(self._all):
+            connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py types only part of itself
+
+
+def _talk(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    try:
+        connection.send_packed_command([b"".join([pack_command(command) for command in commands])], check_health=False)
+        return [connection.read_response(disable_decoding=True) for _ in commands]
+    except BaseException:
+        connection.disconnect()  # answers left unread would be taken for those of the next question
+        raise
