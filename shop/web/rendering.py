@@ -1,4 +1,4 @@
-"""How values become what a person reads: the template filters, and addresses of static files that can be kept for ever."""
+"""How values become what a person reads: the template filters, and addresses for static files to keep for ever."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from flask import Flask, Response, request, url_for
-from werkzeug.utils import safe_join
 
 from shop.clock import Clock, SystemClock
 from shop.money import Money, MoneyJSON
