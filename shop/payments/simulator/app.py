@@ -14,10 +14,10 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shop.patterns.observability import correlation
 from shop.payments.simulator.books import Answer, Asked, Books, KeyReused, write_charge, write_refund
 from shop.payments.simulator.in_flight import InFlight
 from shop.payments.simulator.tokens import BEHAVIOURS, Behaviour
-from shop.patterns.observability import correlation
 from shop.settings import Settings, load_settings
 
 KEY_HEADER = "Idempotency-Key"

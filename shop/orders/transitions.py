@@ -1,0 +1,97 @@
+"""What may happen to an order, and what it is afterwards. Pure: no clock, no database.
+
+An order's status is never set; it follows from its events. That makes the status a fold over the stream, and an
+illegal step a question this table answers no to.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from shop.errors import Conflict
+
+
+class Status(StrEnum):
+    """Where an order stands."""
+
+    PENDING_PAYMENT = "pending_payment"
+    PAID = "paid"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+class EventType(StrEnum):
+    """What can happen to it."""
+
+    ORDER_PLACED = "OrderPlaced"
+    PAYMENT_CHARGED = "PaymentCharged"
+    PAYMENT_DECLINED = "PaymentDeclined"
+    ORDER_SHIPPED = "OrderShipped"
+    ORDER_DELIVERED = "OrderDelivered"
+    ORDER_CANCELLED = "OrderCancelled"
+    PAYMENT_REFUNDED = "PaymentRefunded"
+
+
+LEGAL: Mapping[tuple[Status | None, EventType], Status] = MappingProxyType(
+    {
+        (None, EventType.ORDER_PLACED): Status.PENDING_PAYMENT,
+        (Status.PENDING_PAYMENT, EventType.PAYMENT_CHARGED): Status.PAID,
+        (Status.PENDING_PAYMENT, EventType.PAYMENT_DECLINED): Status.PENDING_PAYMENT,
+        (Status.PENDING_PAYMENT, EventType.ORDER_CANCELLED): Status.CANCELLED,
+        (Status.PAID, EventType.ORDER_SHIPPED): Status.SHIPPED,
+        (Status.PAID, EventType.ORDER_CANCELLED): Status.CANCELLED,
+        (Status.SHIPPED, EventType.ORDER_DELIVERED): Status.DELIVERED,
+        # a charge whose answer was lost can turn out to have worked after the order was given up
+        (Status.CANCELLED, EventType.PAYMENT_CHARGED): Status.CANCELLED,
+        (Status.CANCELLED, EventType.PAYMENT_REFUNDED): Status.REFUNDED,
+    }
+)
+
+_SAID: Mapping[EventType, str] = MappingProxyType(
+    {
+        EventType.PAYMENT_CHARGED: "paid",
+        EventType.PAYMENT_DECLINED: "declined",
+        EventType.ORDER_SHIPPED: "shipped",
+        EventType.ORDER_DELIVERED: "delivered",
+        EventType.ORDER_CANCELLED: "cancelled",
+        EventType.PAYMENT_REFUNDED: "refunded",
+    }
+)
+
+
+def after(status: Status | None, event: EventType) -> Status:
+    """Return the status an event leads to.
+
+    Args:
+        status: where the order stands; ``None`` before it exists.
+        event: what happens.
+
+    Raises:
+        Conflict: that cannot happen to an order that stands there.
+    """
+    following = LEGAL.get((status, event))
+    if following is None:
+        stands = status.value.replace("_", " ") if status else "not placed"
+        raise Conflict(f"An order that is {stands} cannot be {_SAID.get(event, 'placed again')}.")
+    return following
+
+
+def fold(events: Iterable[EventType]) -> Status:
+    """Return where an order stands after its events, in order.
+
+    Raises:
+        Conflict: the events tell an impossible story, or there are none.
+    """
+    status: Status | None = None
+    for event in events:
+        status = after(status, event)
+    if status is None:
+        raise Conflict("An order without events does not exist.")
+    return status
+
+
+def owes_refund(status: Status, events: Iterable[EventType]) -> bool:
+    """Tell whether money was taken for an order that was then cancelled, and is not back yet."""
+    return status is Status.CANCELLED and EventType.PAYMENT_CHARGED in events

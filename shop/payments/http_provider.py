@@ -1,0 +1,141 @@
+"""A provider spoken to over HTTP: the simulator, or anything with its manners."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from shop.money import Money
+from shop.patterns.observability import correlation
+from shop.payments.provider import (
+    Charged,
+    ChargeRequest,
+    Declined,
+    ProviderFailed,
+    ProviderNotReached,
+    ProviderUnsure,
+)
+from shop.unit_of_work import refuse_in_transaction
+
+MAX_CONNECTIONS = 16
+"""Calls a process can have under way; beyond its request threads there is nobody to make one."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_AWAY = "The payments provider does not answer."
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: dict[str, Any]
+
+
+class HttpProvider:
+    """The client: one pool of connections a process, one total time limit a call, no retries of its own.
+
+    Args:
+        base_url: where the provider listens.
+        timeout_ms: what one call may take, from connecting to the last byte.
+    """
+
+    def __init__(self, base_url: str, timeout_ms: int) -> None:
+        self._timeout_s = timeout_ms / 1000
+        self._client = httpx.Client(base_url=base_url, limits=httpx.Limits(max_connections=MAX_CONNECTIONS))
+
+    def charge(self, request: ChargeRequest) -> Charged | Declined:
+        """See :class:`~shop.payments.provider.Provider`."""
+        body = {
+            "amount": request.amount.amount,
+            "currency": request.amount.currency,
+            "token": request.token,
+            "metadata": dict(request.metadata),
+        }
+        answer = self._call("POST", "/charges", key=request.key, body=body)
+        if answer.status == 409:  # an earlier attempt under this key is still at work
+            raise ProviderUnsure("The payment is still being worked on.")
+        if answer.status == 201:
+            return Charged(answer.body["id"])
+        return Declined(str(answer.body.get("error", answer.status)))
+
+    def find_charge(self, key: str) -> Charged | Declined | None:
+        """See :class:`~shop.payments.provider.Provider`."""
+        answer = self._call("GET", "/charges", params={"key": key})
+        if answer.status != 200:
+            raise ProviderFailed(_AWAY)
+        for charge in answer.body["items"]:
+            return Charged(charge["id"]) if charge["status"] == "succeeded" else Declined(charge["status"])
+        return None
+
+    def refund(self, key: str, provider_id: str, amount: Money) -> None:
+        """See :class:`~shop.payments.provider.Provider`."""
+        answer = self._call("POST", "/refunds", key=key, body={"charge": provider_id, "amount": amount.amount})
+        if answer.status != 201:
+            raise ProviderFailed(f"The provider refused the refund: {answer.body.get('error', answer.status)}.")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> _Answer:
+        refuse_in_transaction("The payments provider")
+        headers = correlation.outgoing_headers() | ({"Idempotency-Key": key} if key else {})
+        allowance = _Allowance(self._timeout_s)
+        try:
+            with self._client.stream(
+                method, path, headers=headers, json=body, params=params, extensions={"timeout": allowance}
+            ) as response:
+                content = b"".join(allowance.watch(response.iter_raw()))
+        except _NOT_SENT as error:
+            raise ProviderNotReached(_AWAY) from error
+        except httpx.HTTPError as error:
+            raise ProviderUnsure(_AWAY) from error
+        return _read(response.status_code, content)
+
+
+class _Allowance(dict[str, float]):
+    """A call's time, shared by its steps: whoever asks for a step's limit is told what is left of the whole.
+
+    httpx's own limits are one a step (connect, write, each read), so a peer that sends a byte now and then is never
+    too slow for them.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._until = time.monotonic() + seconds
+
+    def get(self, step: str, default: object = None) -> float:  # httpx asks anew for each step
+        """Return the seconds left, never quite zero: zero would mean "do not wait at all" to a socket."""
+        return max(0.001, self._until - time.monotonic())
+
+    def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass the body on until the time is up.
+
+        Raises:
+            httpx.ReadTimeout: it is up.
+        """
+        for chunk in chunks:
+            yield chunk
+            if time.monotonic() > self._until:
+                raise httpx.ReadTimeout(_AWAY)
+
+
+def _read(status: int, content: bytes) -> _Answer:
+    if status == 500:
+        raise ProviderFailed("The payments provider reports an error of its own.")
+    if status > 500 or status == 429:  # somebody in between, or overload: the work may go on behind it
+        raise ProviderUnsure(_AWAY)
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise ProviderUnsure(_AWAY) from error
+    return _Answer(status, body if isinstance(body, dict) else {})

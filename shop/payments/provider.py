@@ -1,0 +1,97 @@
+"""What the store asks of a payments provider, and every way that can end.
+
+A second provider is one more class with these three methods; nothing else in the store would change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shop.errors import ProviderUnavailable
+from shop.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """A charge to make.
+
+    Args:
+        key: the charge's own idempotency key: the same key can move money once, however often it is sent.
+        amount: what to take.
+        token: stands for the card; we never see the card itself, and keep the token nowhere.
+        metadata: what the provider should write beside it in its books.
+    """
+
+    key: str
+    amount: Money
+    token: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """The money has moved."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A definite no: nothing has moved, and under this key nothing ever will."""
+
+    reason: str
+
+
+class ProviderNotReached(ProviderUnavailable):
+    """This call never got there, so it has changed nothing. An earlier one may have."""
+
+
+class ProviderFailed(ProviderUnavailable):
+    """The provider answered that it broke. Whether it did so before or after the work is in its books."""
+
+
+class ProviderUnsure(ProviderUnavailable):
+    """No answer: the call may have been carried out, may be under way still, or may never have arrived."""
+
+
+class Provider(Protocol):
+    """Someone who moves money for us. Every call refuses to be made inside a transaction."""
+
+    def charge(self, request: ChargeRequest) -> Charged | Declined:
+        """Take money, once a key.
+
+        Raises:
+            ProviderNotReached: nothing was sent.
+            ProviderFailed: the provider answered with an error of its own.
+            ProviderUnsure: no answer in time, or none that could be read.
+        """
+
+    def find_charge(self, key: str) -> Charged | Declined | None:
+        """Return what became of the charge with this key, or ``None`` if the books hold none.
+
+        Raises:
+            ProviderUnavailable: the books could not be read.
+        """
+
+    def refund(self, key: str, provider_id: str, amount: Money) -> None:
+        """Give a charge's money back, once a key.
+
+        Raises:
+            ProviderUnavailable: it may or may not have been done; ask again with the same key.
+        """
+
+
+class AbsentProvider:
+    """Stands in where no provider is configured: every call ends before it is made."""
+
+    def charge(self, request: ChargeRequest) -> Charged | Declined:
+        """Refuse."""
+        raise ProviderNotReached("No payments provider is configured.")
+
+    def find_charge(self, key: str) -> Charged | Declined | None:
+        """Refuse."""
+        raise ProviderNotReached("No payments provider is configured.")
+
+    def refund(self, key: str, provider_id: str, amount: Money) -> None:
+        """Refuse."""
+        raise ProviderNotReached("No payments provider is configured.")
