@@ -5,6 +5,7 @@ from alembic import context
 from shop.accounts import models as accounts  # noqa: F401 - importing a model registers its table
 from shop.cart import models as cart  # noqa: F401
 from shop.catalog import models as catalog  # noqa: F401
+from shop.datasets import models as datasets  # noqa: F401
 from shop.db import Base
 from shop.orders import models as orders  # noqa: F401
 from shop.payments import models as payments  # noqa: F401

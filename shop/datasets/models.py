@@ -1,0 +1,35 @@
+"""Tables of the data sets: which one this database holds, and how far its loading came."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shop.db import Base
+
+
+class Dataset(Base):
+    """The one data set of this database; two of them never mix."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, server_default=text("1"), autoincrement=False)
+    name: Mapped[str] = mapped_column(Text)
+    size: Mapped[str] = mapped_column(Text)
+    report: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    """What in the source was odd, how many rows of it, and what was done with them."""
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    completed_at: Mapped[datetime | None] = mapped_column()
+
+
+class SeedStep(Base):
+    """A step of loading that was committed together with its rows, so a killed load goes on behind it."""
+
+    __tablename__ = "seed_steps"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    completed_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
