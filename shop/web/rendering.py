@@ -10,6 +10,7 @@ from flask import Flask, Response, request, url_for
 
 from shop.clock import Clock, SystemClock
 from shop.money import Money, MoneyJSON
+from shop.web.schemas import MoneySchema
 
 YEAR_S = 365 * 24 * 3600
 """As good as for ever: the address changes when the file does."""
@@ -45,9 +46,11 @@ def install(app: Flask, clock: Clock | None = None) -> None:
     app.after_request(_keep_fingerprinted)
 
 
-def money(value: Money | MoneyJSON) -> str:
-    """Write an amount as a shopper reads it, from :class:`Money` or from the API's shape."""
-    return str(Money(value["amount"], value["currency"]) if isinstance(value, Mapping) else value)
+def money(value: Money | MoneySchema | MoneyJSON) -> str:
+    """Write an amount as a shopper reads it, from any of its three shapes."""
+    if isinstance(value, Mapping):
+        return str(Money(value["amount"], value["currency"]))
+    return str(Money(value.amount, value.currency))
 
 
 def date(value: datetime | str) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from flask import Flask, render_template, render_template_string
-from markupsafe import Markup
 
 from shop.money import Money
 from shop.web import rendering
+from shop.web.schemas import MoneySchema
 
 WEB = Path(rendering.__file__).parent
 NOW = datetime(2025, 5, 3, 12, 0, tzinfo=UTC)
@@ -56,7 +56,7 @@ def text(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
-@pytest.mark.parametrize("value", [Money(129_900), PRICE])
+@pytest.mark.parametrize("value", [Money(129_900), PRICE, MoneySchema(amount=129_900)])
 def test_money_reads_the_same_from_an_object_and_from_the_api(value):
     assert rendering.money(value) == "€1,299.00"
 
@@ -226,7 +226,7 @@ def test_hostile_text_stays_text(render, source):
 
 
 def test_a_highlighted_title_keeps_its_marks(render):
-    html = render("{{ ui.product_card(card) }}", card=CARD | {"title_html": Markup("<mark>Oak</mark> lamp")})
+    html = render("{{ ui.product_card(card) }}", card=CARD | {"highlight": {"title": "<mark>Oak</mark> lamp", "description": ""}})
     assert "<mark>Oak</mark> lamp" in html
 
 
