@@ -226,7 +226,9 @@ def test_hostile_text_stays_text(render, source):
 
 
 def test_a_highlighted_title_keeps_its_marks(render):
-    html = render("{{ ui.product_card(card) }}", card=CARD | {"highlight": {"title": "<mark>Oak</mark> lamp", "description": ""}})
+    html = render(
+        "{{ ui.product_card(card) }}", card=CARD | {"highlight": {"title": "<mark>Oak</mark> lamp", "description": ""}}
+    )
     assert "<mark>Oak</mark> lamp" in html
 
 
