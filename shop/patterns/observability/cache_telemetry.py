@@ -4,21 +4,33 @@ import logging
 
 from shop.patterns.caching.events import Answered, CameBack, Event, WentAway
 from shop.patterns.observability import record
+from shop.patterns.observability.metrics import Metrics
 
 _log = logging.getLogger("shop.cache")
 
 
-def cache_happened(event: Event) -> None:
-    """Subscribe to a cache: note every look-up and every outage."""
-    match event:
-        case Answered():
+class CacheTelemetry:
+    """Subscribes to a cache and its levels.
+
+    Args:
+        metrics: counts every look-up and every outage.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, event: Event) -> None:
+        """Note one event."""
+        if isinstance(event, Answered):
             record.cache_answered(cache_status(event), event.seconds)
+            self._metrics.cache_answered(event)
             if event.away:
                 record.degraded(event.level)
-        case WentAway():
-            _log.warning("cache_away", extra={"level_name": event.level, "reason": event.reason})
-        case CameBack():
-            _log.warning("cache_back", extra={"level_name": event.level})
+        elif isinstance(event, WentAway):
+            self._metrics.cache_went_away(event.level)
+            _log.warning("cache_away", extra={"layer": event.level, "reason": event.reason, "pause_s": event.pause_s})
+        elif isinstance(event, CameBack):
+            _log.warning("cache_back", extra={"layer": event.level})
 
 
 def cache_status(event: Answered) -> str:

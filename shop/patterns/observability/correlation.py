@@ -39,6 +39,11 @@ def new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
+def trace_id() -> str:
+    """Return the trace's id, the second field of ``traceparent``; empty outside a request."""
+    return traceparent.get()[3:35]
+
+
 def outgoing_headers() -> dict[str, str]:
     """Return the headers an outgoing call carries, so the other side can be found by the same id."""
     found = {REQUEST_ID_HEADER: request_id.get(), TRACEPARENT_HEADER: traceparent.get()}

@@ -1,0 +1,77 @@
+"""A file of JSON lines that several processes append to.
+
+Each line is one ``write`` on a file opened for appending, which the kernel does not interleave with another's; nothing
+is buffered, so a killed process loses nothing it has written down. The file is bounded: beyond its limit it is moved
+aside once and begun anew.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+MAX_BYTES = 64 * 1024 * 1024
+"""About 200,000 requests; the one moved aside doubles it."""
+CHECK_EVERY = 1_000
+"""Lines between two looks at the size: a look costs as much as a line."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+class LineFile:
+    """Appends JSON lines. The file is opened at the first one.
+
+    Args:
+        path: the file; its folder is made.
+        max_bytes: size beyond which it is moved aside.
+        check_every: lines between two looks at its size.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, check_every: int = CHECK_EVERY) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._check_every = check_every
+        self._descriptor: int | None = None
+        self._written = 0
+        self._lock = threading.Lock()
+
+    def write(self, fields: Mapping[str, object]) -> None:
+        """Append one line. What JSON cannot say is written as text."""
+        self.write_text(_encode(fields))
+
+    def write_text(self, document: str) -> None:
+        """Append a JSON document that is already written out, on one line."""
+        line = document.encode("utf-8", "backslashreplace") + b"\n"
+        descriptor = self._descriptor
+        if descriptor is None or self._written >= self._check_every:
+            descriptor = self._reopen()
+        self._written += 1  # threads may miss one another's count: it only decides when to look
+        os.write(descriptor, line)
+
+    def close(self) -> None:
+        """Close the file; a later line opens it again."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def _reopen(self) -> int:
+        with self._lock:
+            self._written = 0
+            if self._descriptor is None:
+                self._descriptor = self._open()
+            elif os.fstat(self._descriptor).st_size > self._max_bytes:
+                self._move_aside(self._descriptor)
+            return self._descriptor
+
+    def _move_aside(self, full: int) -> None:
+        if self.path.exists() and os.path.samestat(os.fstat(full), self.path.stat()):  # nobody else has done it
+            self.path.replace(self.path.with_name(f"{self.path.stem}.1{self.path.suffix}"))
+        fresh = self._open()
+        os.dup2(fresh, full)  # the number stays: a thread that holds it writes to the new file
+        os.close(fresh)
+
+    def _open(self) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
