@@ -1,13 +1,20 @@
-"""The database's schema: where it stands, and how it is brought up to date."""
+"""The database's schema: where it stands, and how it is brought up to date.
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+Revisions are numbered files, one after the other, so where a schema stands can be told without loading Alembic: every
+web worker asks before it serves, and none of them ever migrates.
+"""
 
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS = PROJECT_ROOT / "migrations"
 MIGRATION_LOCK = 7_411_905_233
 """Key of the advisory lock that makes two migrating processes take turns (any constant of ours will do)."""
 
@@ -17,7 +24,12 @@ def upgrade(engine: Engine) -> list[str]:
 
     Returns:
         The revisions applied, oldest first; empty when there was nothing to do.
+
+    Raises:
+        ConfigurationError: the schema is newer than this code.
     """
+    from alembic import command  # here, so that the workers, who never migrate, do not carry it
+
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -30,13 +42,45 @@ def upgrade(engine: Engine) -> list[str]:
 
 
 def pending(connection: Connection) -> list[str]:
-    """Return the revisions the database still lacks, oldest first."""
-    script = ScriptDirectory.from_config(_config())
-    current = MigrationContext.configure(connection).get_current_revision()
-    return [revision.revision for revision in reversed(list(script.iterate_revisions("head", current)))]
+    """Return the revisions the database still lacks, oldest first.
+
+    Raises:
+        ConfigurationError: the schema is newer than this code.
+    """
+    current, known = _current(connection), revisions()
+    if current and current not in known:
+        raise ConfigurationError(
+            f"The database is at revision {current}, newer than this code's {known[-1]}: bring the code up to date,"
+            " or set DATABASE_URL to another database."
+        )
+    return [revision for revision in known if revision > current]
 
 
-def _config() -> Config:
+def require_current(connection: Connection) -> None:
+    """Make sure the schema is the one this code was written for.
+
+    Raises:
+        ConfigurationError: it is older, or newer.
+    """
+    missing = pending(connection)
+    if missing:
+        raise ConfigurationError(f"The database's schema lacks {', '.join(missing)}: run `shop migrate` first.")
+
+
+def revisions() -> list[str]:
+    """Return every revision this code knows, oldest first: the numbers the files of ``migrations`` start with."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def _current(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(PROJECT_ROOT / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     return config
