@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.errors import ConfigurationError
@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """What a dead or hanging cache may cost a request, at most, before the database answers."""
     cache_memory_mb: int = Field(default=64, ge=1)
     payments_timeout_ms: int = Field(default=3_000, ge=1)
+    session_lifetime_days: int = Field(default=14, ge=1)
+    """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
+    token_lifetime_days: int = Field(default=30, ge=1)
+    """How long an API token is good for."""
     switch_refresh_s: float = Field(default=0.8, gt=0, le=1.0)
     """Seconds between two readings of the switches: a change is in force everywhere within a second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -77,6 +81,12 @@ class Settings(BaseSettings):
         """Read only what was passed and the environment: no hidden files."""
         return init_settings, env_settings
 
+    @field_validator("var_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """A relative directory would be another one in a server that was started elsewhere."""
+        return value.absolute()
+
     @property
     def is_lab(self) -> bool:
         """Whether the store may show its insides."""
@@ -91,6 +101,16 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Where the running stack keeps what it knows of itself."""
         return self.var_dir / "run"
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that make another process read these very settings."""
+        found = self.model_dump(mode="json", exclude_none=True)
+        return {variable(name): str(value) for name, value in found.items()}
+
+
+def variable(field: str) -> str:
+    """Return the environment variable a field is read from."""
+    return field.upper() if field.endswith("_url") else PREFIX + field.upper()
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -114,7 +134,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields if not name.endswith("_url")}
+    known = {variable(name) for name in Settings.model_fields}
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
@@ -123,6 +143,5 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
-    name = str(fault["loc"][0]) if fault["loc"] else "settings"
-    variable = name.upper() if name.lower().endswith("_url") else PREFIX + name.upper()
-    return f"{variable}={fault.get('input')!r}: {fault['msg']}."
+    name = variable(str(fault["loc"][0]).lower()) if fault["loc"] else "Settings"
+    return f"{name}={fault.get('input')!r}: {fault['msg']}."
