@@ -1,1 +1,62 @@
-"""The ``shop`` command."""
+"""The ``shop`` command. A sub-command's module is imported only when it is called: ``shop --help`` answers at once."""
+
+import importlib
+import sys
+
+import click
+
+from shop.errors import ConfigurationError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("shop.cli.stack:up", "Start the store and everything it needs."),
+    "down": ("shop.cli.stack:down", "Stop what `shop up` started."),
+    "status": ("shop.cli.stack:status", "Show each process: pid, port, health, memory."),
+    "migrate": ("shop.cli.schema:migrate", "Bring the database's schema up to date."),
+    "seed": ("shop.cli.data:seed", "Fill the store with data, once."),
+    "import": ("shop.cli.data:import_", "Read another shop's catalogue."),
+    "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
+    "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
+    "lab": ("shop.cli.lab:lab", "Run the experiments that measure the patterns."),
+    "prepare": ("shop.cli.schema:prepare", ""),
+}
+"""Name to where it lives and what it does; one without a description is not for people and not listed."""
+
+FAILED = 1
+MISUSED = 2
+
+
+class Commands(click.Group):
+    """Finds a sub-command by name and imports it only then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order they are listed in."""
+        return [name for name, (_, does) in COMMANDS.items() if does]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one sub-command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        assert isinstance(found, click.Command)  # noqa: S101 - a mistake in the table above
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shop")
+def shop() -> None:
+    """A store whose every backend pattern has a switch: flip it, load it, see the numbers."""
+
+
+def main() -> None:
+    """Run the command; a machine or setting that is not fit is one line on stderr and exit code 2."""
+    try:
+        shop(prog_name="shop")
+    except ConfigurationError as error:
+        click.echo(f"shop: {error}", err=True)
+        sys.exit(MISUSED)

@@ -49,8 +49,15 @@ def answers(port: int) -> bool:
 
 def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> Program:
     data_dir.mkdir(parents=True, exist_ok=True)
-    given = {"bind": "127.0.0.1", "port": str(port), "dir": str(data_dir), "daemonize": "no", **options}
-    words = [word for key, value in given.items() for word in (f"--{key}", value)]
+    given = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "dir": str(data_dir),
+        "daemonize": "no",
+        "loglevel": "warning",
+        **options,
+    }
+    words = [word for key, value in (common | options).items() for word in (f"--{key}", value)]
     return Program(name=name, argv=(str(_binary()), *words), port=port, healthy=lambda: answers(port))
 
 

@@ -1,0 +1,10 @@
+"""One result, said in the way that was asked for."""
+
+import json
+
+import click
+
+
+def emit(document: object, text: str, *, as_json: bool) -> None:
+    """Print the document as JSON and nothing else, or the text."""
+    click.echo(json.dumps(document, indent=2) if as_json else text)

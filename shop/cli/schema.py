@@ -1,0 +1,44 @@
+"""``shop migrate``, and the hidden step of ``shop up`` between the database and the store."""
+
+import click
+
+from shop import schema
+from shop.cli.output import emit
+from shop.db import build_engine
+from shop.settings import Settings, load_settings
+from shop.stack import postgres
+from shop.stack.addresses import resolve
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def migrate(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Bring the database's schema up to date. Safe to repeat, and to run twice at once."""
+    applied = _migrate(resolve(load_settings()))
+    emit({"applied": applied}, _told(applied), as_json=as_json)
+
+
+@click.command(hidden=True)
+@click.option("--dataset", default="demo")
+@click.option("--size", default="m")
+@click.option("--create-on", type=int, help="Make the store's database on our own server at this port first.")
+def prepare(dataset: str, size: str, create_on: int | None) -> None:
+    """Make the database, bring its schema up to date and fill it, each if that is still to be done."""
+    settings = load_settings()
+    if create_on is not None:
+        postgres.ensure_database(create_on)
+    applied = _migrate(settings)
+    if applied:
+        click.echo(_told(applied))
+
+
+def _migrate(settings: Settings) -> list[str]:
+    engine = build_engine(settings)
+    try:
+        return schema.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+def _told(applied: list[str]) -> str:
+    return f"Schema brought to {applied[-1]}." if applied else "The schema is up to date."

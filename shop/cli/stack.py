@@ -1,0 +1,61 @@
+"""``shop up``, ``shop down``, ``shop status``."""
+
+import sys
+
+import click
+
+from shop.cli import FAILED
+from shop.cli.output import emit
+from shop.settings import load_settings
+from shop.stack import detached as background
+from shop.stack import down as stopping
+from shop.stack import status as looking
+from shop.stack import up as starting
+from shop.stack.console import Console
+from shop.stack.supervisor import StartFailed
+
+SHOP = (sys.executable, "-m", "shop.cli")
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Return once the store answers; it goes on in the background.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Where the store listens.  [default: 8080]")
+@click.option("--workers", type=click.IntRange(1, 64), help="gunicorn worker processes.  [default: 2]")
+@click.option("--no-edge", is_flag=True, help="Without the caching proxy in front.")
+@click.option("--dataset", type=click.Choice(["demo", "complete-journey"]), default="demo", show_default=True)
+@click.option("--size", type=click.Choice(["s", "m", "l"]), default="m", show_default=True, help="Of the demo data.")
+def up(detach: bool, port: int | None, workers: int | None, no_edge: bool, dataset: str, size: str) -> None:  # noqa: FBT001
+    """Start the store and everything it needs; Ctrl-C stops all of it."""
+    given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
+    settings = load_settings(None, **given)
+    data = ("--dataset", dataset, "--size", size)
+    if detach:
+        options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        sys.exit(background.run(settings, (*SHOP, "up", *options, *data), click.echo, _complain))
+    try:
+        starting.run(settings, (*SHOP, "prepare", *data), Console())
+    except StartFailed as error:
+        if str(error):
+            _complain(f"shop: {error}")
+        sys.exit(error.exit_code)
+
+
+@click.command()
+def down() -> None:
+    """Stop what `shop up` started, also after it was killed. The data is kept."""
+    stopped = stopping.run(load_settings(), click.echo)
+    click.echo("Stopped; the data is kept." if stopped else "Nothing was running.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show each process: pid, port, health, memory. Exit code 1 when the stack is not up and well."""
+    report = looking.look(load_settings())
+    emit(report.to_dict(), looking.table(report), as_json=as_json)
+    if not report.well:
+        sys.exit(FAILED)
+
+
+def _complain(line: str) -> None:
+    click.echo(line, err=True)

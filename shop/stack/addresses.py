@@ -1,0 +1,51 @@
+"""Where the servers are, for any command of this checkout: what was set, else what the running stack noted down."""
+
+import secrets
+
+from shop.errors import ConfigurationError
+from shop.settings import Settings
+from shop.stack.state import StateFile
+
+ADDRESSES = ("database_url", "cache_url", "broker_url", "payments_url")
+SECRET_BYTES = 32
+
+
+def resolve(settings: Settings) -> Settings:
+    """Fill in the addresses that are not set from the running stack.
+
+    Raises:
+        ConfigurationError: no database is set and no stack runs.
+    """
+    state = StateFile(settings.run_dir).load()
+    known = state.urls if state.runs else {}
+    missing = {name: known[name] for name in ADDRESSES if getattr(settings, name) is None and name in known}
+    found = settings.model_copy(update=missing)
+    if found.database_url is None:
+        raise ConfigurationError("The stack is not running: start it with `shop up`, or set DATABASE_URL.")
+    return found
+
+
+def web_url(settings: Settings) -> str:
+    """Return the store's own address: where the running stack serves it, else where the settings say it would."""
+    state = StateFile(settings.run_dir).load()
+    if state.runs and state.web_url:
+        return state.web_url
+    return f"http://{settings.host}:{settings.port}"
+
+
+def secret_key(settings: Settings) -> str:
+    """Return the key that signs cookies; the lab profile makes one the first time and keeps it, readable by its owner.
+
+    Raises:
+        ConfigurationError: the kept one belongs to another user.
+    """
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.var_dir / "secret_key"
+    try:
+        path.touch(mode=0o600)
+        if not path.stat().st_size:
+            path.write_text(secrets.token_urlsafe(SECRET_BYTES))
+        return path.read_text()
+    except PermissionError:
+        raise ConfigurationError(f"Cannot read {path}: it is another user's; remove it to make a new one.") from None

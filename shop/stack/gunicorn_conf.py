@@ -1,0 +1,66 @@
+"""gunicorn's settings, each with its reason.
+
+``shop up`` uses them, and so can any other host of the web application:
+``gunicorn -c python:shop.stack.gunicorn_conf 'shop.app:from_environment()'``
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from shop.settings import load_settings
+
+_settings = load_settings()
+
+bind = f"{_settings.host}:{_settings.port}"
+
+worker_class = "gthread"
+"""Threads wait for the database and the cache while another one computes; no library has to be patched for it."""
+workers = _settings.workers
+threads = _settings.threads
+
+preload_app = False
+"""An engine, a pool or a thread must not cross a fork: each worker builds its own. Preloading would share some 40 MB of
+code, and pay for it with the whole class of bugs that a forked connection is."""
+
+worker_connections = 512
+"""Connections a worker holds open, busy or kept alive. Those beyond wait in the backlog, outside our memory."""
+backlog = 512
+"""Connections the kernel queues before it refuses. At 1,000 requests/s this is half a second of waiting: a longer queue
+serves answers whose readers have gone."""
+keepalive = 15
+"""Seconds an idle connection is kept: longer than the pause between two clicks of a browser's burst, and longer than a
+proxy in front keeps its own, which must be the one to close."""
+
+timeout = 30
+"""Seconds after which a worker that no longer beats is killed. With ``gthread`` the beat is the worker's loop, not a
+request: this catches a stuck process, and a slow request has its own bounds (statement and provider timeouts)."""
+graceful_timeout = 10
+"""Seconds running requests get to finish when stopping: longer than the slowest bounded one."""
+
+max_requests = 0
+"""Workers are not recycled: that would hide a leak, empty the local caches and put a dip into every measurement."""
+
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108 - memory, not a disk
+"""The heartbeat is a file: on a busy disk its update can block, and a healthy worker would be killed for it."""
+
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+"""Enough for any browser; a head larger than this is no shopper's."""
+
+accesslog = None
+"""The application writes one structured line a request; a second one would cost as much and say less."""
+errorlog = "-"
+loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
+proc_name = "shop-web"
+control_socket_disable = True
+"""One socket in the home directory for all: two stacks side by side would fight for it."""
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Give back every connection and stop the threads of a worker that ends."""
+    application = getattr(worker, "wsgi", None)
+    runtime = getattr(application, "extensions", {}).get("runtime")
+    if runtime is not None:
+        runtime.close()

@@ -1,0 +1,161 @@
+"""Bringing the stack up: what must hold first, in which order things start, what is said at the end."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from shop.errors import ConfigurationError
+from shop.settings import Settings
+from shop.stack import addresses, http_servers, outside, ports, postgres, valkey
+from shop.stack.console import Console
+from shop.stack.down import stop_leftovers
+from shop.stack.ownership import Identity
+from shop.stack.program import Program
+from shop.stack.state import StackState, StateFile
+from shop.stack.supervisor import StopRequested, Supervisor
+
+INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
+"""Address to the name of the server that stands in when it is not set."""
+DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
+LOG_KEPT_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A stack that can be started: every address decided, nothing running yet."""
+
+    settings: Settings
+    servers: tuple[Program, ...]
+    ports: dict[str, int]
+    outside: tuple[str, ...]
+
+    @property
+    def web_url(self) -> str:
+        """Return the address to open in a browser."""
+        return f"http://{http_servers.reachable(self.settings.host)}:{self.settings.port}"
+
+
+def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
+    """Start everything, watch it until asked to stop, stop everything.
+
+    Args:
+        settings: as the user gave them.
+        prepare: the command that brings schema and data up to date; it is given the addresses.
+        console: where the servers' lines go.
+
+    Raises:
+        ConfigurationError: something must be put right first; nothing was started, or it was stopped again.
+        StartFailed: a server did not come up.
+    """
+    _require_writable(settings)
+    state = StateFile(settings.run_dir)
+    with _explained(settings), state.exclusively():
+        stop_leftovers(state, console.say)
+        ports.require_free(settings.host, settings.port)
+        plan = make_plan(settings, state.load())
+        supervisor = Supervisor(state, settings.log_dir, console)
+        supervisor.listen()
+        state.save(_starting(plan))
+        try:
+            _start(plan, supervisor, prepare)
+            state.update(phase="ready")
+            _announce(plan, console)
+            supervisor.run()
+            console.say("stopping")
+        except StopRequested:
+            console.say("stopping before everything was up")
+        finally:
+            supervisor.stop()
+            state.update(phase="stopped", supervisor=None)
+            console.say("stopped; the data is kept")
+
+
+def make_plan(settings: Settings, last: StackState) -> Plan:
+    """Decide what runs here and where, checking every server that does not.
+
+    Raises:
+        ConfigurationError: an outside server is away or unfit, or one of ours cannot run on this machine.
+    """
+    theirs = tuple(name for name in INNER if getattr(settings, name) is not None)
+    for name in theirs:
+        outside.check(settings, name)
+    ours = [name for name in INNER if name not in theirs and (name != "payments_url" or http_servers.has_payments())]
+    chosen = ports.choose(tuple(INNER[name] for name in ours), last.ports)
+    found = {name: _url(name, chosen[INNER[name]]) for name in ours}
+    complete = settings.model_copy(update={**found, "secret_key": addresses.secret_key(settings)})
+    servers = tuple(_server(name, complete, chosen[INNER[name]]) for name in ours)
+    return Plan(complete, servers, {**last.ports, **chosen}, theirs)
+
+
+def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
+    postgres_port = () if "database_url" in plan.outside else ("--create-on", str(plan.ports["postgres"]))
+    supervisor.start(plan.servers)
+    supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
+    supervisor.start([http_servers.web(plan.settings)])
+
+
+def _starting(plan: Plan) -> StackState:
+    found = {name: getattr(plan.settings, name) for name in INNER}
+    return StackState(
+        phase="starting",
+        supervisor=Identity.of(os.getpid()),
+        web_url=plan.web_url,
+        urls={name: url for name, url in found.items() if url},
+        outside=plan.outside,
+        ports=plan.ports,
+    )
+
+
+def _server(name: str, settings: Settings, port: int) -> Program:
+    home = settings.var_dir
+    if name == "database_url":
+        postgres.initialise(home / "pg")
+        return postgres.program(home / "pg", port)
+    if name == "cache_url":
+        return valkey.cache(home / "cache", port, settings.cache_memory_mb)
+    if name == "broker_url":
+        return valkey.broker(home / "broker", port)
+    return http_servers.payments(settings, port)
+
+
+def _url(name: str, port: int) -> str:
+    if name == "database_url":
+        return postgres.url(port)
+    return valkey.url(port) if name in ("cache_url", "broker_url") else f"http://127.0.0.1:{port}"
+
+
+def _announce(plan: Plan, console: Console) -> None:
+    console.say(f"the store is open at {plan.web_url}")
+    if plan.settings.is_lab:
+        console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
+    console.say("Ctrl-C stops everything; `shop status` shows what runs")
+
+
+def _require_writable(settings: Settings) -> None:
+    try:
+        for directory in (settings.var_dir, settings.log_dir, settings.run_dir):
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+        for log in settings.log_dir.glob("*.log"):
+            if log.stat().st_size > LOG_KEPT_BYTES:
+                log.replace(log.with_suffix(".log.1"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot write to {settings.var_dir} ({error.strerror}): mend its owner and rights, free some space,"
+            " or set SHOP_VAR_DIR to a directory of yours."
+        ) from None
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Turn a file of ours that another user made into one clear line."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"Cannot use {error.filename or settings.var_dir}: another user ran the stack here before;"
+            " run it as that user, or set SHOP_VAR_DIR to a directory of yours."
+        ) from None
