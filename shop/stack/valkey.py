@@ -57,7 +57,7 @@ def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> P
         "loglevel": "warning",
         **options,
     }
-    words = [word for key, value in (common | options).items() for word in (f"--{key}", value)]
+    words = [word for key, value in given.items() for word in (f"--{key}", value)]
     return Program(name=name, argv=(str(_binary()), *words), port=port, healthy=lambda: answers(port))
 
 
