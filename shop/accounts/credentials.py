@@ -1,0 +1,56 @@
+"""What an account's fields may be. Pure: nothing here knows a database or a request."""
+
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+from shop.errors import Invalid
+
+PASSWORD_MIN = 10
+"""Length is what counts; no rules on kinds of characters, which only move people to ``Passw0rd!``."""
+PASSWORD_MAX = 128
+"""Long enough for any passphrase; a bound, because hashing a megabyte is work for an attacker to order."""
+NAME_MAX = 100
+EMAIL_MAX = 254
+"""RFC 5321's longest path, without its brackets."""
+
+
+def clean_email(email: str) -> str:
+    """Return the one spelling under which an address is kept: lower case, ASCII.
+
+    No DNS look-up is made: it would make registering depend on somebody else's server, and proves nothing.
+    Addresses under ``.test`` pass, because the demo's accounts stand there (RFC 6761 keeps it from ever being real).
+
+    Raises:
+        Invalid: this is no email address.
+    """
+    try:
+        # test_environment lets .test through and nothing else; deliverability is off either way.
+        found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
+    except EmailNotValidError:
+        raise Invalid("Some fields are not right.", errors={"email": "Enter an email address."}) from None
+    return (found.ascii_email or found.normalized).lower()
+
+
+def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
+    """Check all fields of a registration at once.
+
+    Returns:
+        The email and the name as they are to be kept.
+
+    Raises:
+        Invalid: with one sentence for each field that is wrong.
+    """
+    errors: dict[str, str] = {}
+    try:
+        email = clean_email(email)
+    except Invalid as fault:
+        errors |= fault.errors
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= NAME_MAX or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        errors["name"] = f"Enter a name of 1 to {NAME_MAX} characters."
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        errors["password"] = f"Choose a password of {PASSWORD_MIN} to {PASSWORD_MAX} characters."
+    if errors:
+        raise Invalid("Some fields are not right.", errors=errors)
+    return email, name

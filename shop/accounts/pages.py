@@ -1,0 +1,101 @@
+"""Signing in, registering and signing out, for people."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from shop.accounts import sessions
+from shop.accounts.credentials import NAME_MAX, PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.service import Account, Accounts
+from shop.errors import BadCredentials, Conflict, Invalid
+from shop.web.identity import current_identity
+from shop.web.problems import STATUS
+from shop.web.redirects import local_path
+
+HOME = "/"
+CART = "/cart"
+LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max": NAME_MAX}
+
+Page = tuple[str, int] | AnyResponse
+
+
+def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Blueprint:
+    """Build the pages.
+
+    Args:
+        use: returns the accounts of the request being served.
+        on_sign_in: told who is about to be signed in; returns a note for her.
+    """
+    pages = Blueprint("accounts", __name__, template_folder="templates")
+    pages.after_request(_keep_private)
+
+    @pages.get("/login")
+    def login() -> Page:
+        return _already_in() or _form("login")
+
+    @pages.post("/login")
+    def start_session() -> Page:
+        try:
+            account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
+        except BadCredentials as error:
+            return _form("login", {"form": error.detail}, STATUS[BadCredentials])
+        return _enter(account, on_sign_in)
+
+    @pages.get("/register")
+    def register() -> Page:
+        return _already_in() or _form("register")
+
+    @pages.post("/register")
+    def open_account() -> Page:
+        form = request.form
+        try:
+            account = use().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
+        except (Invalid, Conflict) as error:
+            return _form("register", error.errors, STATUS[type(error)])
+        return _enter(account, on_sign_in)
+
+    @pages.get("/logout")
+    def logout() -> Page:
+        identity = current_identity()
+        return (render_template("accounts/logout.html", identity=identity), 200) if identity else _go(HOME)
+
+    @pages.post("/logout")
+    def end_session() -> Page:
+        if (identity := current_identity()) is not None and "everywhere" in request.form:
+            use().end_sessions(identity.user_id)
+        sessions.sign_out()
+        return _go(HOME)
+
+    return pages
+
+
+def _enter(account: Account, on_sign_in: sessions.OnSignIn) -> Page:
+    note = sessions.sign_in(account, on_sign_in)
+    if note:
+        flash(note, "info")
+    # The note is shown by the next private page, since public ones are the same for everybody; the cart is one.
+    return _go(local_path(request.form.get("next"), CART if note else HOME))
+
+
+def _already_in() -> Page | None:
+    return _go(_next() or HOME) if current_identity() else None
+
+
+def _form(name: str, errors: Mapping[str, str] | None = None, status: int = 200) -> Page:
+    shown: dict[str, Any] = {"errors": errors or {}, "next": _next(), "form": request.form, **LIMITS}
+    return render_template(f"accounts/{name}.html", **shown), status
+
+
+def _next() -> str:
+    return local_path(request.values.get("next"), "")
+
+
+def _go(path: str) -> AnyResponse:
+    return redirect(path, 303)
+
+
+def _keep_private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
