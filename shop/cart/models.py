@@ -24,7 +24,7 @@ class Cart(Base):
 
 
 class CartItem(Base):
-    """A product in a cart. It holds no price: a cart is priced anew whenever it is looked at."""
+    """A product in a cart. Nothing is ever charged by it: a cart is priced anew whenever it is looked at."""
 
     __tablename__ = "cart_items"
     __table_args__ = (CheckConstraint(f"quantity BETWEEN 1 AND {MAX_QUANTITY}", name="quantity_in_range"),)
@@ -32,4 +32,6 @@ class CartItem(Base):
     cart_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("carts.id", ondelete="CASCADE"), primary_key=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True, index=True)
     quantity: Mapped[int] = mapped_column()
+    seen_price_amount: Mapped[int] = mapped_column()
+    """What one piece cost when the shopper last touched the line; only there to say that it has changed."""
     added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

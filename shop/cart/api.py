@@ -1,0 +1,163 @@
+"""Carts over HTTP, and the one small private call every page makes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
+
+from shop.cart.lines import CartView, Line
+from shop.cart.models import MAX_QUANTITY
+from shop.cart.service import Carts, Owner
+from shop.cart.sessions import current_owner, keep
+from shop.money import CURRENCY
+from shop.web.identity import current_identity
+from shop.web.schemas import ApiModel, MoneySchema, Problem
+
+
+class ItemPath(ApiModel):
+    """Which line is meant."""
+
+    slug: str = Field(description="The product's slug.", max_length=200)
+
+
+class NewItem(ApiModel):
+    """What to put into the cart."""
+
+    product: str = Field(description="The product's slug.", max_length=200)
+    quantity: int = Field(default=1, ge=1, le=MAX_QUANTITY)
+
+
+class Quantity(ApiModel):
+    """How many pieces a line is to hold."""
+
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+
+
+class Item(ApiModel):
+    """One line of a cart."""
+
+    product: str = Field(description="The product's slug.")
+    title: str
+    url: str
+    picture: str
+    quantity: int
+    unit_price: MoneySchema
+    line_total: MoneySchema
+    available: int = Field(description="Pieces that can be had now.")
+    notes: list[str] = Field(description="What has changed since it was put here, one sentence each.")
+
+
+class CartAnswer(ApiModel):
+    """A cart, priced as of now."""
+
+    items: list[Item]
+    count: int = Field(description="Pieces in it.")
+    total: MoneySchema
+    currency: str
+    note: str | None = Field(default=None, description="What became of the change just asked for, if not all of it.")
+
+
+class Person(ApiModel):
+    """Who is signed in."""
+
+    name: str
+    email: str
+    role: str
+
+
+class Amount(ApiModel):
+    """How much lies in the cart."""
+
+    count: int
+    total: MoneySchema
+
+
+class Me(ApiModel):
+    """What a page's header says to one person."""
+
+    user: Person | None
+    cart: Amount
+
+
+def create_api(use: Callable[[], Carts]) -> APIBlueprint:
+    """Build the routes.
+
+    Args:
+        use: returns the carts of the request being served.
+    """
+    api = APIBlueprint("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")])
+    api.after_request(_keep_private)
+
+    @api.get("/me", responses={200: Me, **_problems(401, 503)})
+    def me() -> Any:
+        """Tell who is signed in and how much lies in the cart. Makes no cart and sets no cookie."""
+        identity = current_identity()
+        count, total = use().count_and_total(current_owner())
+        user = Person(name=identity.name, email=identity.email, role=identity.role) if identity else None
+        return Me(user=user, cart=Amount(count=count, total=MoneySchema(**total.to_json()))).model_dump()
+
+    @api.get("/cart", responses={200: CartAnswer, **_problems(401, 503)})
+    def view_cart() -> Any:
+        """Show the cart at today's prices."""
+        return _answer(use(), current_owner())
+
+    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    def add_item(body: NewItem) -> Any:
+        """Put a product into the cart; more of what is there already adds up."""
+        owner = current_owner()
+        added = use().add(owner, body.product, body.quantity)
+        keep(owner, added.cart_id)
+        return _answer(use(), owner.with_cart(added.cart_id), added.note)
+
+    @api.patch("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    def change_item(path: ItemPath, body: Quantity) -> Any:
+        """Make a line hold exactly so many pieces."""
+        use().set_quantity(current_owner(), path.slug, body.quantity)
+        return _answer(use(), current_owner())
+
+    @api.delete("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    def remove_item(path: ItemPath) -> Any:
+        """Take a product out; doing it twice is well."""
+        use().remove(current_owner(), path.slug)
+        return _answer(use(), current_owner())
+
+    return api
+
+
+def _answer(carts: Carts, owner: Owner, note: str | None = None) -> Any:
+    return _shown(carts.view(owner), note).model_dump()
+
+
+def _shown(cart: CartView, note: str | None) -> CartAnswer:
+    return CartAnswer(
+        items=[_item(line) for line in cart.lines],
+        count=cart.count,
+        total=MoneySchema(**cart.total.to_json()),
+        currency=CURRENCY,
+        note=note,
+    )
+
+
+def _item(line: Line) -> Item:
+    return Item(
+        product=line.slug,
+        title=line.title,
+        url=f"/p/{line.slug}",
+        picture=line.picture,
+        quantity=line.quantity,
+        unit_price=MoneySchema(**line.unit_price.to_json()),
+        line_total=MoneySchema(**line.total.to_json()),
+        available=line.available,
+        notes=list(line.notes),
+    )
+
+
+def _problems(*statuses: int) -> dict[str | int, Any]:
+    return dict.fromkeys(statuses, Problem)
+
+
+def _keep_private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,295 @@
+"""Carts: for guests, who are known by a cookie, and for accounts; merged when one becomes the other."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Uuid,
+    column,
+    delete,
+    false,
+    func,
+    literal,
+    select,
+    update,
+    values,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.orm import Session
+
+from shop.cart import lines
+from shop.cart.lines import CartView, Kept, Offer
+from shop.cart.models import MAX_QUANTITY, Cart, CartItem
+from shop.errors import Invalid, NotFound
+from shop.money import Money
+from shop.unit_of_work import Database
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NO_PRODUCT = "There is no such product."
+
+
+class Offers(Protocol):
+    """What the catalogue does for carts; its module ``offers`` fits."""
+
+    def by_ids(self, session: Session, ids: list[int], /) -> Mapping[int, Offer]:
+        """Return the offers of the products that exist, by product id; one query."""
+
+    def by_slug(self, session: Session, slug: str, /) -> Offer:
+        """Return one product's offer, or raise ``NotFound``."""
+
+    def worth(self, session: Session, wanted: Select[int, int], /) -> tuple[int, Money]:
+        """Return pieces and price of what a statement of product ids and quantities selects; one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose cart is meant: the account's if there is one, else the guest's with this id, else nobody's yet."""
+
+    user_id: int | None = None
+    guest_cart_id: uuid.UUID | None = None
+
+    def condition(self) -> ColumnElement[bool]:
+        """Return what holds for this owner's cart alone.
+
+        A guest's id opens only carts that no account owns, so an id that leaked opens nothing after log-in.
+        """
+        if self.user_id is not None:
+            return Cart.user_id == self.user_id
+        if self.guest_cart_id is not None:
+            return (Cart.id == self.guest_cart_id) & Cart.user_id.is_(None)
+        return false()
+
+    def with_cart(self, cart_id: uuid.UUID) -> "Owner":
+        """Return this owner, now known to have that cart."""
+        return self if self.user_id is not None else Owner(guest_cart_id=cart_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of an addition."""
+
+    cart_id: uuid.UUID
+    """The cart it went to; a guest's browser has to keep it."""
+    note: str | None
+
+
+class Carts:
+    """The use cases of carts.
+
+    Every change first takes the lock on its cart's row, so two tabs, a merge and a checkout take turns on one cart
+    and never wait for another's.
+
+    Args:
+        database: where carts are kept.
+        offers: what is for sale, at what price.
+    """
+
+    def __init__(self, database: Database, offers: Offers) -> None:
+        self._database = database
+        self._offers = offers
+
+    def view(self, owner: Owner) -> CartView:
+        """Return the cart priced as of now: two queries, however much lies in it."""
+        with self._database.reading() as session:
+            rows = session.execute(
+                _items_of(owner, CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount).order_by(
+                    CartItem.added_at, CartItem.product_id
+                )
+            )
+            kept = [Kept(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
+            return lines.price(kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {})
+
+    def count_and_total(self, owner: Owner) -> tuple[int, Money]:
+        """Return how many pieces lie in the cart and what they cost now: one query, none without a cart."""
+        if owner.user_id is None and owner.guest_cart_id is None:
+            return 0, Money(0)
+        with self._database.reading() as session:
+            return self._offers.worth(session, _items_of(owner, CartItem.product_id, CartItem.quantity))
+
+    def add(self, owner: Owner, slug: str, quantity: int) -> Added:
+        """Put pieces of a product into the cart, making the cart if there is none.
+
+        Whether the shelf holds them is shown with the cart and decided at checkout; here it would only be a guess.
+
+        Raises:
+            NotFound: there is no such product.
+            Invalid: the quantity is out of range.
+        """
+        _check(quantity)
+
+        def work(session: Session) -> Added:
+            offer = self._offer(session, slug)
+            cart_id = _locked(session, owner)
+            held = _put(session, cart_id, offer, quantity)
+            return Added(cart_id, lines.limit_note(held))
+
+        return self._database.retrying(work)
+
+    def set_quantity(self, owner: Owner, slug: str, quantity: int) -> None:
+        """Make a line hold exactly so many pieces.
+
+        Raises:
+            NotFound: the product does not exist or is not in the cart.
+            Invalid: the quantity is out of range.
+        """
+        _check(quantity)
+
+        def work(session: Session) -> None:
+            offer = self._offer(session, slug)
+            changed = session.execute(
+                update(CartItem)
+                .where(CartItem.cart_id.in_(_lock_of(owner)), CartItem.product_id == offer.product_id)
+                .values(quantity=quantity, seen_price_amount=offer.unit_price.amount)
+                .returning(CartItem.product_id)
+            )
+            if changed.one_or_none() is None:
+                raise NotFound("This product is not in your cart.")
+
+        self._database.retrying(work)
+
+    def remove(self, owner: Owner, slug: str) -> None:
+        """Take a product out of the cart; well too if it was not in it.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+
+        def work(session: Session) -> None:
+            offer = self._offer(session, slug)
+            session.execute(
+                delete(CartItem).where(CartItem.cart_id.in_(_lock_of(owner)), CartItem.product_id == offer.product_id)
+            )
+
+        self._database.retrying(work)
+
+    def merge(self, guest_cart_id: uuid.UUID | None, user_id: int) -> str | None:
+        """Move a guest's cart into an account's, adding up what is in both.
+
+        Safe to do twice and by two processes at once: the guest's cart is locked, moved and deleted in one
+        transaction, and who comes second finds none.
+
+        Returns:
+            A note for the shopper, or ``None`` if nothing was moved.
+        """
+        if guest_cart_id is None:
+            return None
+        guest = Owner(guest_cart_id=guest_cart_id)
+
+        def work(session: Session) -> int:
+            if session.execute(_lock_of(guest)).one_or_none() is None:
+                return 0
+            mine = _locked(session, Owner(user_id=user_id))
+            return _move(session, guest_cart_id, mine)
+
+        return lines.merge_note(self._database.retrying(work))
+
+    @staticmethod
+    def contents(session: Session, owner: Owner) -> dict[int, int]:
+        """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
+        rows = session.execute(_items_of(owner, CartItem.product_id, CartItem.quantity))
+        return {row.product_id: row.quantity for row in rows}
+
+    @staticmethod
+    def take(session: Session, owner: Owner, bought: Mapping[int, int]) -> None:
+        """Take what was bought out of the cart, inside the caller's transaction.
+
+        Only that: what another tab added since the checkout began stays.
+
+        Args:
+            session: the caller's.
+            owner: whose cart.
+            bought: product id to quantity.
+        """
+        cart_id = session.execute(_lock_of(owner)).scalar_one_or_none()
+        if cart_id is None or not bought:
+            return
+        wanted = values(column("product_id", BigInteger), column("pieces", Integer), name="bought").data(
+            list(bought.items())
+        )
+        same = (CartItem.cart_id == cart_id) & (CartItem.product_id == wanted.c.product_id)
+        session.execute(delete(CartItem).where(same, CartItem.quantity <= wanted.c.pieces))
+        session.execute(
+            update(CartItem)
+            .where(same, CartItem.quantity > wanted.c.pieces)
+            .values(quantity=CartItem.quantity - wanted.c.pieces)
+            .execution_options(synchronize_session=False)
+        )
+
+    @staticmethod
+    def clear(session: Session, owner: Owner) -> None:
+        """Empty the cart, inside the caller's transaction."""
+        session.execute(delete(CartItem).where(CartItem.cart_id.in_(_lock_of(owner))))
+
+    def _offer(self, session: Session, slug: str) -> Offer:
+        if not SLUG.fullmatch(slug):
+            raise NotFound(NO_PRODUCT)  # before PostgreSQL sees it: its text cannot even hold every string
+        return self._offers.by_slug(session, slug)
+
+
+def _check(quantity: int) -> None:
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise Invalid("The quantity is not right.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})
+
+
+def _items_of(owner: Owner, *columns: object) -> Select[int, int]:
+    return select(*columns).join(Cart, Cart.id == CartItem.cart_id).where(owner.condition())  # type: ignore[call-overload,no-any-return]
+
+
+def _lock_of(owner: Owner) -> Select[uuid.UUID]:
+    """Select the id of the owner's cart, if there is one, and hold it against every other change."""
+    return select(Cart.id).where(owner.condition()).with_for_update()
+
+
+def _locked(session: Session, owner: Owner) -> uuid.UUID:
+    """Return the id of the owner's cart, made if need be, its row locked until the transaction ends."""
+    if owner.user_id is not None:
+        made = insert(Cart).values(id=uuid.uuid4(), user_id=owner.user_id)
+        upsert = made.on_conflict_do_update(index_elements=[Cart.user_id], set_={"updated_at": func.now()})
+    else:
+        made = insert(Cart).values(id=owner.guest_cart_id or uuid.uuid4())
+        upsert = made.on_conflict_do_update(
+            index_elements=[Cart.id], set_={"updated_at": func.now()}, where=Cart.user_id.is_(None)
+        )
+    return session.execute(upsert.returning(Cart.id)).scalar_one()
+
+
+def _put(session: Session, cart_id: uuid.UUID, offer: Offer, quantity: int) -> int:
+    """Add pieces to a line and return how many it holds now; one statement, so no addition reads an old count."""
+    added = insert(CartItem).values(
+        cart_id=cart_id,
+        product_id=offer.product_id,
+        quantity=quantity,
+        seen_price_amount=offer.unit_price.amount,
+    )
+    upsert = added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
+    return session.execute(upsert.returning(CartItem.quantity)).scalar_one()
+
+
+def _move(session: Session, source: uuid.UUID, target: uuid.UUID) -> int:
+    """Move one cart's items into another, delete it, and return how many pieces the other gained."""
+    pieces = select(func.coalesce(func.sum(CartItem.quantity), 0)).where(CartItem.cart_id == target)
+    before = session.execute(pieces).scalar_one()
+    moved = select(literal(target, Uuid), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount).where(
+        CartItem.cart_id == source
+    )
+    added = insert(CartItem).from_select(["cart_id", "product_id", "quantity", "seen_price_amount"], moved)
+    session.execute(
+        added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
+    )
+    session.execute(delete(Cart).where(Cart.id == source))
+    return int(session.execute(pieces).scalar_one() - before)
+
+
+def _sum_of(added: Insert) -> dict[str, object]:
+    """Return what a line becomes when more of it is added."""
+    return {
+        "quantity": func.least(MAX_QUANTITY, CartItem.quantity + added.excluded.quantity),
+        "seen_price_amount": added.excluded.seen_price_amount,
+    }
