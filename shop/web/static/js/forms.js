@@ -41,7 +41,7 @@ async function addToCart(form) {
     return;
   }
   toast("Added to your cart", { href: "/cart", action: "View cart" });
-  refresh();
+  refresh({ announce: true });
 }
 
 function enhanceAdding(form) {
@@ -59,11 +59,40 @@ function enhanceAdding(form) {
   });
 }
 
+// On a phone the filters are folded away: there, choosing several and then pressing the button is less work.
+const WIDE = matchMedia("(min-width: 60rem)");
+const FOCUS_KEY = "focus-after-submit";
+
 function submitOnChange(form) {
-  form.addEventListener("change", () => form.requestSubmit());
+  form.addEventListener("change", ({ target }) => {
+    if (form.dataset.autoSubmit === "wide" && !WIDE.matches) return;
+    sessionStorage.setItem(FOCUS_KEY, JSON.stringify([target.name, target.value]));
+    form.requestSubmit();
+  });
+}
+
+/** Keep what was left empty out of the address. */
+function dropEmpty(form) {
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const name of new Set(formData.keys())) {
+      const kept = formData.getAll(name).filter((value) => value !== "");
+      formData.delete(name);
+      kept.forEach((value) => formData.append(name, value));
+    }
+  });
+}
+
+/** Whoever changed a filter by keyboard goes on from that filter, not from the top of the page. */
+function restoreFocus() {
+  const [name, value] = JSON.parse(sessionStorage.getItem(FOCUS_KEY) ?? "[]");
+  sessionStorage.removeItem(FOCUS_KEY);
+  const same = [...document.getElementsByName(name ?? "")].filter((input) => input.closest("[data-auto-submit]"));
+  (same.find((input) => input.value === value) ?? same[0])?.focus({ preventScroll: true });
 }
 
 document.querySelectorAll("[data-quantity]").forEach(stepper);
 document.querySelectorAll("form[data-add-to-cart]").forEach(enhanceAdding);
 document.querySelectorAll("form[data-auto-submit]").forEach(submitOnChange);
+document.querySelectorAll("form[method=get]").forEach(dropEmpty);
+restoreFocus();
 document.querySelector("[data-error-summary]")?.focus();
