@@ -1,1 +1,1 @@
-"""The lab: experiments on a running store, judged from outside, over HTTP only."""
+"""Experiments: flip one switch of the running store, load it, and judge what changed. Over HTTP only."""

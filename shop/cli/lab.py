@@ -1,0 +1,164 @@
+"""``shop lab``: list, show and run experiments, and look at what came out."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from shop.cli import FAILED, MISUSED
+from shop.cli.lab_progress import Bar, Silent
+from shop.cli.output import emit
+from shop.errors import ConfigurationError, NotFound, Unavailable
+from shop.lab import experiment as experiments
+from shop.lab import report as reports
+from shop.lab import result as results
+from shop.lab.experiment import Experiment
+from shop.lab.restoring import Interrupted, restoring
+from shop.lab.runner import Runner
+from shop.lab.store import Store
+from shop.settings import Settings, load_settings
+from shop.stack.addresses import web_url
+
+SIGNAL_EXIT = 128
+"""A shell reads 128 + n as ended by signal n."""
+
+
+@click.group()
+def lab() -> None:
+    """Run the experiments that measure the patterns."""
+
+
+@lab.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List the experiments."""
+    known = experiments.load_all().values()
+    table = [{"name": one.name, "title": one.title, "seconds": round(one.seconds())} for one in known]
+    text = "\n".join(f"{one.name:<20} {one.title} (about {one.seconds():.0f} s)" for one in known)
+    emit(table, text, as_json=as_json)
+
+
+@lab.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def show(name: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show one experiment: what it claims, what it flips, what would confirm it."""
+    one = _experiment(name)
+    arms = "\n".join(f"  {arm.name:<6} {arm.title}: {_pairs(arm.switches)}" for arm in one.arms)
+    text = (
+        f"{one.title}\n\n{one.hypothesis}\n\n{one.teaches.strip()}\n\nArms\n{arms}\n\n"
+        f"Steady state: {one.steady_state.says}\nConfirmed when {'; '.join(one.verdict.confirmed_when)}\n"
+        f"Takes about {one.seconds():.0f} s: shop lab run {one.name}"
+    )
+    emit(one.model_dump(mode="json"), text, as_json=as_json)
+
+
+@lab.command()
+@click.argument("name")
+@click.option("--runs", type=click.IntRange(1, 20), help="How often each arm is measured.  [default: as in its file]")
+@click.option("--duration", type=click.FloatRange(2, 300), help="Seconds each arm is measured in each run.")
+@click.option("--url", help="Where the store listens.  [default: the running stack]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def run(name: str, runs: int | None, duration: float | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Run an experiment on the running store. Exit code 0: confirmed, 1: refuted or invalid, 2: cannot run."""
+    chosen = _experiment(name).lasting(duration, runs)
+    settings = load_settings()
+    try:
+        result, home = _measure(chosen, Store(url or web_url(settings)), _folder(settings), quiet=as_json)
+    except Interrupted as stop:
+        click.echo("shop: interrupted; every switch stands as it stood before.", err=True)
+        sys.exit(SIGNAL_EXIT + stop.number)
+    except Unavailable as error:
+        click.echo(f"shop: {error.detail}", err=True)
+        sys.exit(FAILED)
+    emit(result, "", as_json=True) if as_json else _print(result, home)
+    if result["verdict"] != "confirmed":
+        sys.exit(FAILED)
+
+
+@lab.command()
+@click.argument("run", default=results.LATEST)
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the before-and-after, SVG.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Show a result again and render its report anew. RUN is a folder of var/lab; the latest by default."""
+    try:
+        home = results.find(_folder(load_settings()), run)
+    except NotFound as error:
+        _misused(error.detail)
+    result = results.read(home)
+    reports.write(home)
+    if picture is not None:
+        if picture.suffix != ".svg":
+            _misused(f"{picture}: the picture is drawn as SVG; name it so.")
+        picture.write_text(reports.picture(result) + "\n", encoding="utf-8")
+    emit(result, "", as_json=True) if as_json else _print(result, home)
+
+
+def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> tuple[results.Result, Path]:
+    try:
+        store.check_ready()
+        started = datetime.now(UTC)
+        with restoring(store, folder, lambda text: click.echo(text, err=True)) as before:
+            _check_switches(chosen, before)
+            with _watcher(chosen, quiet=quiet) as watcher:
+                record = Runner(chosen, store, watcher).run()
+        result = results.build(chosen, record, started, before)
+    finally:
+        store.close()
+    home = results.save(result, folder)
+    reports.write(home)
+    return result, home
+
+
+def _check_switches(chosen: Experiment, known: Mapping[str, str]) -> None:
+    missing = {name for arm in chosen.arms for name in arm.switches if name not in known}
+    if missing:
+        raise ConfigurationError(
+            f"The running store has no switch {', '.join(sorted(missing))}: is it older than this?"
+        )
+
+
+def _watcher(chosen: Experiment, *, quiet: bool) -> Silent:
+    return Silent() if quiet or not sys.stderr.isatty() else Bar(chosen.seconds())
+
+
+def _print(result: results.Result, home: Path) -> None:
+    console = Console()
+    console.print(f"\n[bold]{result['title']}[/]: {result['hypothesis']}\n")
+    table = Table("", *(arm["title"] for arm in result["arms"]), box=None, header_style="bold", pad_edge=False)
+    for words, cells in reports.rows(result):
+        table.add_row(words, *cells)
+    console.print(table)
+    for name, value in result["ratios"].items():
+        bounds = result["spread"].get(name)
+        spread = f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else ""
+        console.print(f"{name}: {value}{spread}", highlight=False)
+    colour = {"confirmed": "green", "refuted": "red"}.get(result["verdict"], "yellow")
+    console.print(f"\n[bold {colour}]{result['verdict']}[/]: {result['reason']}", highlight=False)
+    click.echo(f"\nFigures  {home / 'result.json'}\nReport   {home / 'report.html'}")
+
+
+def _experiment(name: str) -> Experiment:
+    try:
+        return experiments.load(name)
+    except NotFound as error:
+        _misused(error.detail)
+
+
+def _misused(message: str) -> NoReturn:
+    click.echo(f"shop: {message}", err=True)
+    sys.exit(MISUSED)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.var_dir / "lab"
+
+
+def _pairs(switches: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in switches.items())

@@ -1,0 +1,51 @@
+"""How far an experiment is: a bar for people, nothing for pipes."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Silent:
+    """Shows nothing."""
+
+    def phase(self, text: str) -> None:
+        """Say nothing of a new part."""
+
+    def advance(self, seconds: float) -> None:
+        """Say nothing of time."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        pass
+
+
+class Bar(Silent):
+    """A progress bar on stderr, by time.
+
+    Args:
+        seconds: how long it all takes, about.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        columns = (BarColumn(bar_width=30), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("starting", total=seconds)
+
+    def phase(self, text: str) -> None:
+        """Name the part that begins."""
+        self._progress.update(self._task, description=text)
+
+    def advance(self, seconds: float) -> None:
+        """Move on by as much time as went by."""
+        self._progress.advance(self._task, seconds)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()

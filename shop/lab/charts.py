@@ -1,0 +1,152 @@
+"""Charts as SVG, drawn by hand: small, sharp, and at home in light and dark, since colours are CSS variables."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+LIGHT = "--ink:#1c2430;--soft:#5b6675;--rule:#d9dee6;--card:#ffffff;--page:#f5f6f8;--without:#c2571a;--with:#0b7a75"
+DARK = "--ink:#e8ebf0;--soft:#9aa5b5;--rule:#343d4a;--card:#1a2029;--page:#11151b;--without:#f0965a;--with:#4cc9bf"
+"""Orange and teal stay apart for every kind of colour vision, in both themes."""
+COLOURS = ("var(--without)", "var(--with)")
+FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
+LAYER_FADES = {"edge": 1.0, "local": 0.8, "shared": 0.6, "store": 0.22}
+LAYER_NAMES = {"edge": "edge", "local": "local memory", "shared": "Valkey", "store": "worked out afresh"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: what it stands for, its value, and how far single runs went from it."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+
+
+def number(value: float) -> str:
+    """Write a figure as a person would: two or three digits that matter."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def bars(rows: Sequence[Bar], unit: str, width: int = 420) -> str:
+    """Draw one bar an arm, the first without the pattern, each with a whisker from the lowest to the highest run."""
+    span = width - 110
+    top = max(row.high for row in rows) or 1.0
+    parts = []
+    for index, row in enumerate(rows):
+        y, length = 8 + index * 56, max(2.0, row.value / top * span)
+        low, high = row.low / top * span, row.high / top * span
+        parts.append(
+            f'<text x="0" y="{y + 8}" class="soft">{escape(row.label)}</text>'
+            f'<rect x="0" y="{y + 15}" width="{length:.1f}" height="22" rx="3" fill="{COLOURS[index]}"/>'
+            f'<path d="M{low:.1f} {y + 26}H{high:.1f}M{low:.1f} {y + 21}v10M{high:.1f} {y + 21}v10" class="whisker"/>'
+            f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{number(row.value)} {unit}</text>'
+        )
+    return _svg(width, 8 + len(rows) * 56, parts, f"{unit}: " + ", ".join(f"{r.label} {number(r.value)}" for r in rows))
+
+
+def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = 860, height: int = 320) -> str:
+    """Draw each arm's latency against the percentile, both axes stretched where it matters: towards the tail.
+
+    Args:
+        arms: label and (percent, milliseconds) pairs, rising.
+        width: pixels.
+        height: pixels.
+    """
+    values = [ms for _, points in arms for _, ms in points]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)) + 0.02)
+    left, right, top, bottom = 62, width - 16, 12, height - 46
+
+    def x(percent: float) -> float:
+        return left + math.log10(100 / (100 - percent)) / 3 * (right - left)
+
+    def y(ms: float) -> float:
+        return bottom - (math.log10(ms) - low) / (high - low) * (bottom - top)
+
+    parts = []
+    for decade in range(low, high + 1):
+        at = y(10.0**decade)
+        parts.append(f'<path d="M{left} {at:.1f}H{right}" class="rule"/>')
+        parts.append(f'<text x="{left - 8}" y="{at + 4:.1f}" class="soft" text-anchor="end">{10.0**decade:g} ms</text>')
+    for percent in (50, 75, 90, 95, 99, 99.9):
+        at = x(percent)
+        parts.append(f'<path d="M{at:.1f} {top}V{bottom}" class="rule"/>')
+        anchor = "end" if percent > 99 else "middle"
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 18}" class="soft" text-anchor="{anchor}">p{percent:g}</text>')
+    parts.append(
+        f'<text x="{right}" y="{bottom + 38}" class="soft" text-anchor="end">share of visits answered within</text>'
+    )
+    for index, (label, points) in enumerate(arms):
+        line = "L".join(f"{x(percent):.1f} {y(ms):.1f}" for percent, ms in points)
+        parts.append(f'<path d="M{line}" fill="none" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
+        middle = dict(points)[50]
+        parts.append(
+            f'<circle cx="{x(50):.1f}" cy="{y(middle):.1f}" r="4" fill="{COLOURS[index]}"/>'
+            f'<text x="{x(50) + 8:.1f}" y="{y(middle) - 9:.1f}" class="figure" style="fill:{COLOURS[index]}">'
+            f"{escape(label)}</text>"
+        )
+    return _svg(width, height, parts, "Latency by percentile, logarithmic")
+
+
+def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = 860) -> str:
+    """Draw where requests were answered: one bar an arm, one piece a layer.
+
+    Args:
+        arms: label and (layer, share) pairs; shares of an arm add up to 1.
+        width: pixels.
+    """
+    parts = []
+    for index, (label, shares) in enumerate(arms):
+        y, start = 8 + index * 56, 0.0
+        parts.append(f'<text x="0" y="{y + 8}" class="soft">{escape(label)}</text>')
+        for layer, share in shares:
+            length = share * width
+            colour = f'fill="{COLOURS[index]}" fill-opacity="{LAYER_FADES[layer]}"'
+            parts.append(f'<rect x="{start:.1f}" y="{y + 15}" width="{length:.1f}" height="22" {colour}/>')
+            words = f"{LAYER_NAMES[layer]} {share:.0%}"
+            if length > 8 * len(words):
+                parts.append(f'<text x="{start + 9:.1f}" y="{y + 31}" class="figure">{words}</text>')
+            start += length
+    return _svg(width, 8 + len(arms) * 56, parts, "Where requests were answered")
+
+
+def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[Bar]]], note: str) -> str:
+    """Draw the before-and-after as one picture that stands alone, for a README.
+
+    Args:
+        title: what was flipped.
+        panels: for each: heading, what changed in a word or two, unit, bars.
+        note: where the figures come from.
+    """
+    width, each = 920, 440
+    parts = [f'<rect width="{width}" height="286" rx="12" fill="var(--card)" stroke="var(--rule)"/>']
+    parts.append(f'<text x="32" y="44" class="title">{escape(title)}</text>')
+    for index, (heading, change, unit, rows) in enumerate(panels):
+        inner = bars(rows, unit, each - 70)
+        body = inner[inner.index(">") + 1 : inner.rindex("</svg>")]
+        at = 32 + index * each
+        parts.append(
+            f'<text x="{at}" y="84" class="heading">{escape(heading)}'
+            f'<tspan dx="10" fill="var(--with)">{escape(change)}</tspan></text>'
+            f'<g transform="translate({at},104)">{body}</g>'
+        )
+    parts.append(f'<text x="32" y="262" class="soft">{escape(note)}</text>')
+    style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}{STYLE}</style>"
+    return _svg(width, 286, [style, *parts], title)
+
+
+STYLE = (
+    f"text{{font-family:{FONT};fill:var(--ink)}}.soft{{font-size:13px;fill:var(--soft)}}"
+    ".figure{font-size:14px;font-weight:600}.heading{font-size:15px;font-weight:600}.title{font-size:21px;font-weight:700}"
+    ".rule{stroke:var(--rule);fill:none}.whisker{stroke:var(--ink);stroke-width:1.5;fill:none;opacity:.7}"
+)
+
+
+def _svg(width: int, height: int, parts: Sequence[str], label: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label, quote=True)}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,231 @@
+"""What an experiment is: a TOML file a person can read, parsed strictly.
+
+Method: the file states the hypothesis, what steady means, the arms with their switches, the load, and what would
+confirm it, before anything is measured.
+Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): steady state first, then a hypothesis about it.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shop.errors import ConfigurationError, NotFound
+from shop.lab.arrivals import Arrivals
+from shop.lab.load import Visit
+from shop.settings import PROJECT_ROOT
+from shop.switches import nearest
+
+EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
+RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
+CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
+
+FIGURES = frozenset(
+    {"offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate", "most_rps"}
+    | {"db_queries_per_request", "db_queries_per_visit", "calls_per_visit", "generator_cpu", "generator_lag_p95_ms"}
+    | {"hit_rate_edge", "hit_rate_local", "hit_rate_shared"}
+)
+"""What is measured of each arm in each run, and so may stand in a ratio or a claim."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SteadyState(_Strict):
+    """What the store must look like before and after, or nothing in between may be believed."""
+
+    says: str
+    arm: str
+    """The arm it is looked at in."""
+    rate: float = Field(default=5.0, gt=0)
+    duration_s: float = Field(default=4.0, gt=0)
+    tolerance: float = Field(default=2.0, gt=1)
+    """The median after may differ from the one before by this factor."""
+    noise_ms: float = Field(default=5.0, ge=0)
+    """A difference below this many milliseconds is never held against it."""
+
+
+class Calibration(_Strict):
+    """The rate both arms are offered: a share of what one arm, the slow one, was seen to carry."""
+
+    arm: str
+    share: float = Field(gt=0, lt=1)
+    duration_s: float = Field(default=4.0, gt=0)
+
+
+class Workload(_Strict):
+    """What is asked for, how often, and by how many."""
+
+    visits: tuple[Visit, ...] = ()
+    products: int = Field(default=500, ge=1, le=5000)
+    """How many of the most popular products are visited."""
+    exponent: float = Field(default=1.0, ge=0, le=3)
+    """Of Zipf's law, by which products are chosen."""
+    arrivals: Arrivals = "poisson"
+    rate: float | None = Field(default=None, gt=0)
+    calibrate: Calibration | None = None
+    connections: int = Field(default=16, ge=1, le=256)
+    timeout_s: float = Field(default=10.0, gt=0)
+    good_within_ms: float = Field(default=1000.0, gt=0)
+    """A slower answer is no longer goodput: the shopper has left."""
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        if (self.rate is None) == (self.calibrate is None):
+            raise ValueError("give either rate or calibrate")
+        return self
+
+
+class Phases(_Strict):
+    """How long each part lasts, in seconds, for each arm in each run."""
+
+    runs: int = Field(default=3, ge=1, le=20)
+    settle_s: float = Field(default=1.2, ge=1.0)
+    """After a flip: a change is in force in every process within a second."""
+    warm_up_s: float = Field(default=3.0, gt=0)
+    open_s: float = Field(default=10.0, gt=0)
+    """The same rate for both arms: latency."""
+    closed_s: float = Field(default=5.0, gt=0)
+    """As fast as it goes: the most an arm can do."""
+
+
+class Arm(_Strict):
+    """One side of the comparison."""
+
+    name: str = Field(pattern=r"^[a-z][\w-]*$")
+    title: str
+    switches: dict[str, str] = Field(min_length=1)
+    visits: tuple[Visit, ...] = ()
+    """Instead of the workload's, where the switch changes what a client asks for."""
+
+
+class Verdict(_Strict):
+    """What confirms the hypothesis, and what makes the whole run worthless."""
+
+    confirmed_when: tuple[str, ...] = Field(min_length=1)
+    error_limit: float = Field(default=0.01, ge=0, lt=1)
+
+
+class Experiment(_Strict):
+    """One experiment, as its file states it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    title: str
+    hypothesis: str
+    teaches: str
+    steady_state: SteadyState
+    workload: Workload
+    phases: Phases = Phases()
+    arms: tuple[Arm, Arm]
+    """The way without the pattern, then the way with it."""
+    ratios: dict[str, str] = Field(min_length=1)
+    verdict: Verdict
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        arms = {arm.name for arm in self.arms}
+        figures: set[str] = set()
+        wanted = {self.steady_state.arm} | ({self.workload.calibrate.arm} if self.workload.calibrate else set())
+        for name, expression in self.ratios.items():
+            match = RATIO.fullmatch(expression)
+            if not match:
+                raise ValueError(f"ratio {name}: write it as 'arm.figure / arm.figure'")
+            wanted |= {match["top"], match["bottom"]}
+            figures |= {match["over"], match["under"]}
+        for claim in self.verdict.confirmed_when:
+            match = CLAIM.fullmatch(claim)
+            if not match:
+                raise ValueError(f"{claim!r}: write it as 'ratios.name >= 2' or 'arms.name.figure <= 1'")
+            kind, name, *figure = match["path"].split(".")
+            figures |= set(figure)
+            if kind == "ratios" and name not in self.ratios:
+                raise ValueError(f"{claim!r}: there is no ratio {name}")
+            wanted |= {name} if kind == "arms" else set()
+        if missing := wanted - arms:
+            raise ValueError(f"no such arm: {', '.join(sorted(missing))}")
+        if missing := figures - FIGURES:
+            raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
+        if not self.workload.visits and not all(arm.visits for arm in self.arms):
+            raise ValueError("neither the workload nor each arm says what is visited")
+        return self
+
+    def visits(self, arm: Arm) -> tuple[Visit, ...]:
+        """Return what is visited in an arm."""
+        return arm.visits or self.workload.visits
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm of that name; raise ``KeyError`` where there is none."""
+        return {arm.name: arm for arm in self.arms}[name]
+
+    def lasting(self, seconds: float | None, runs: int | None) -> "Experiment":
+        """Return it with other lengths.
+
+        Args:
+            seconds: how long each arm is measured in each run; split between the phases as the file does.
+            runs: how often.
+        """
+        phases, changes = self.phases, {}
+        if seconds is not None:
+            share = seconds / (phases.open_s + phases.closed_s)
+            changes = {"open_s": phases.open_s * share, "closed_s": phases.closed_s * share}
+        lengths = {**phases.model_dump(), **changes, **({"runs": runs} if runs is not None else {})}
+        return self.model_copy(update={"phases": Phases.model_validate(lengths)})
+
+    def seconds(self) -> float:
+        """Return how long it takes, about."""
+        phases, calibrate = self.phases, self.workload.calibrate
+        each = phases.settle_s + phases.warm_up_s + phases.open_s + phases.closed_s
+        steady = 2 * (phases.settle_s + self.steady_state.duration_s)
+        slow = (phases.settle_s + calibrate.duration_s) if calibrate else 0.0
+        return steady + slow + phases.runs * len(self.arms) * each
+
+
+def parse(text: str, source: str) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        text: TOML.
+        source: where it came from, for the message.
+
+    Raises:
+        ConfigurationError: it is no TOML, has a key nobody reads, or contradicts itself.
+    """
+    try:
+        return Experiment.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{source} is not TOML: {error}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "experiment"
+        raise ConfigurationError(f"{source}: {where}: {fault['msg']}.") from None
+
+
+def load_all(folder: Path = EXPERIMENTS) -> dict[str, Experiment]:
+    """Read every experiment of a folder, by name.
+
+    Raises:
+        ConfigurationError: one of them does not parse, or is not named like its file.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.toml")):
+        experiment = parse(path.read_text(encoding="utf-8"), path.name)
+        if experiment.name != path.stem:
+            raise ConfigurationError(f"{path.name} holds {experiment.name!r}: file and experiment are named alike.")
+        found[experiment.name] = experiment
+    return found
+
+
+def load(name: str, folder: Path = EXPERIMENTS) -> Experiment:
+    """Read one experiment.
+
+    Raises:
+        NotFound: there is none of that name.
+        ConfigurationError: an experiment does not parse.
+    """
+    known = load_all(folder)
+    if name not in known:
+        raise NotFound(f"There is no experiment {name!r}.{nearest(name, known)} `shop lab list` shows them.")
+    return known[name]

@@ -1,0 +1,128 @@
+"""What one phase of load is, what comes back from it, and how it is run: in a process of its own.
+
+The generator must not share an interpreter with a progress bar, and its own CPU time must be measurable: a load
+generator that is out of breath measures itself.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shop.errors import Unavailable
+from shop.lab.arrivals import Arrivals
+
+BUSY_SHARE = 0.85
+"""Share of one core above which the single-threaded generator is taken for the bottleneck."""
+LAG_LIMIT_MS = 25.0
+"""A schedule whose 95th percentile of release delays is above this was not kept."""
+TICK_S = 0.1
+GRACE_S = 15.0
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Visit(_Strict):
+    """One thing a shopper does: one call, or several made together as a browser would."""
+
+    name: str
+    weight: float = Field(default=1.0, gt=0)
+    paths: tuple[str, ...] = Field(min_length=1)
+    """Templates; ``{product}`` and ``{category}`` are filled in by popularity."""
+
+
+class Plan(_Strict):
+    """One phase of load. Times are in seconds."""
+
+    base_url: str
+    mode: Literal["open", "closed"]
+    rate: float = Field(default=1.0, gt=0)
+    """Visits a second; open loop only."""
+    arrivals: Arrivals = "poisson"
+    duration_s: float = Field(gt=0)
+    concurrency: int = Field(gt=0)
+    """Open: visits under way at once, at most. Closed: how many clients visit."""
+    timeout_s: float = Field(default=10.0, gt=0)
+    visits: tuple[Visit, ...] = Field(min_length=1)
+    products: tuple[str, ...] = ()
+    """Slugs, the most wanted first."""
+    categories: tuple[str, ...] = ()
+    exponent: float = Field(default=1.0, ge=0)
+    seed: int = 1
+
+
+class Samples(_Strict):
+    """What one phase brought back."""
+
+    offered: int
+    """Visits the schedule asked for."""
+    seconds: float
+    """How long the phase offered load."""
+    latencies_ms: list[float]
+    """Of every visit, from the moment it was due; one never answered counts with the time-out."""
+    good: list[bool]
+    """Whether the visit of the same index was answered well, every part of it."""
+    calls: int
+    """HTTP requests sent: more than visits where a visit has parts."""
+    queries: int
+    """Database statements, as ``Server-Timing`` tells."""
+    lookups: dict[str, tuple[int, int]]
+    """Cache layer to hits and look-ups, as ``Cache-Status`` tells."""
+    faults: dict[str, int]
+    """What went wrong, and how often."""
+    cpu_share: float
+    """CPU time of the generator over wall time: 1 is a whole core."""
+    lag_p95_ms: float
+    """How late the pacer released visits; its own doing, not the server's."""
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the generator, rather than the store, set the limit."""
+        return self.cpu_share > BUSY_SHARE or self.lag_p95_ms > LAG_LIMIT_MS
+
+
+def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
+    """Run one phase in a process of its own and wait for it.
+
+    Args:
+        plan: what to offer.
+        tick: called about ten times a second meanwhile.
+
+    Raises:
+        Unavailable: the generator broke down.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "shop.lab.generator"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the experiment, which then ends its generator
+    ) as process:
+        try:
+            return _collect(process, plan, tick)
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _collect(process: "subprocess.Popen[str]", plan: Plan, tick: Callable[[], None]) -> Samples:
+    waited = 0.0
+    given: str | None = plan.model_dump_json()
+    limit = plan.duration_s + plan.timeout_s + GRACE_S
+    while True:
+        try:
+            out, err = process.communicate(given, timeout=TICK_S)
+            break
+        except subprocess.TimeoutExpired:
+            waited, given = waited + TICK_S, None  # what was given is sent on, and may not be given twice
+            tick()
+            if waited > limit:
+                raise Unavailable("The load generator did not end in time.") from None
+    if process.returncode != 0:
+        raise Unavailable(f"The load generator broke down: {err.strip().splitlines()[-1:] or process.returncode}")
+    return Samples.model_validate_json(out)

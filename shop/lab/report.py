@@ -1,0 +1,138 @@
+"""The report of a result: one HTML file that needs nothing else, and the one picture of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+from shop.lab import charts
+from shop.lab.charts import Bar
+from shop.lab.result import Result, read
+
+FIGURES: Sequence[tuple[str, str, str]] = (
+    ("offered_rps", "Visits offered a second", ""),
+    ("achieved_rps", "Visits answered a second", ""),
+    ("goodput_rps", "Goodput: answered well, in time, a second", ""),
+    ("p50_ms", "Median wait", "ms"),
+    ("p95_ms", "95th percentile", "ms"),
+    ("p99_ms", "99th percentile", "ms"),
+    ("most_rps", "Most visits a second, as fast as it goes", ""),
+    ("error_rate", "Failed", "%"),
+    ("calls_per_visit", "Requests a visit", ""),
+    ("db_queries_per_request", "Database queries a request", ""),
+    ("db_queries_per_visit", "Database queries a visit", ""),
+    ("hit_rate_edge", "Answered by the edge", "%"),
+    ("hit_rate_local", "Answered by local memory", "%"),
+    ("hit_rate_shared", "Answered by Valkey", "%"),
+    ("generator_cpu", "Load generator, share of one core", "%"),
+)
+"""Name, words and unit of each figure shown, in order."""
+
+
+def write(home: Path) -> Path:
+    """Render the report of the result in a folder, beside it, and return its path."""
+    path = home / "report.html"
+    path.write_text(html(read(home)), encoding="utf-8")
+    return path
+
+
+def value_of(arm: dict[str, Any], name: str) -> float | None:
+    """Return the median of a figure of an arm in a result, wherever the contract puts it."""
+    layer = name.removeprefix("hit_rate_")
+    found = arm["hit_rate"].get(layer) if layer != name else arm.get(name, arm["measures"].get(name))
+    return None if found is None else float(found)
+
+
+def rows(result: Result) -> list[tuple[str, list[str]]]:
+    """Return the table both the terminal and the report show: words, and one cell an arm."""
+    table = []
+    for name, words, unit in FIGURES:
+        cells = [cell(arm, name, unit) for arm in result["arms"]]
+        if any(text != "–" for text in cells):
+            table.append((words, cells))
+    return table
+
+
+def cell(arm: dict[str, Any], name: str, unit: str) -> str:
+    """Write a figure with the lowest and highest run beside it."""
+    middle = value_of(arm, name)
+    if middle is None:
+        return "–"
+    bounds = arm["spread"][name]
+    if unit == "%":
+        return f"{middle:.1%} ({bounds['min']:.1%} to {bounds['max']:.1%})"
+    write = charts.number
+    return f"{write(middle)} {unit}".strip() + f" ({write(bounds['min'])} to {write(bounds['max'])})"
+
+
+def picture(result: Result) -> str:
+    """Draw the before-and-after of a result as an SVG that stands alone."""
+    machine = result["machine"]
+    note = (
+        f"{result['runs']} runs, median with lowest and highest; {machine['cpus']} cores shared by store, servers and "
+        f"load. Measured {result['started_at'][:10]} by shop lab run {result['experiment']}."
+    )
+    panels = [
+        ("Median wait", _change(result, "p50_ms", less="quicker"), "ms", _bars(result, "p50_ms")),
+        ("Most visits a second", _change(result, "most_rps", more="as many"), "/s", _bars(result, "most_rps")),
+    ]
+    return charts.picture(f"{result['title']}: off, then on", panels, note)
+
+
+def html(result: Result) -> str:
+    """Render a result as a page that needs nothing from elsewhere."""
+    arms = result["arms"]
+    lines = [(arm["title"], arm["distribution_ms"]) for arm in arms if arm["distribution_ms"]]
+    # The charts escape what they draw; the template marks them as safe.
+    template = Environment(loader=PackageLoader("shop.lab"), autoescape=True).get_template("report.html")
+    return template.render(
+        result=result,
+        rows=rows(result),
+        flipped=[(arm["title"], _flipped(arm, arms)) for arm in arms],
+        wait=_bar_chart(result, "p50_ms"),
+        most=_bar_chart(result, "most_rps"),
+        percentiles=charts.percentiles(lines) if lines else "",
+        answered=charts.answered([(arm["title"], layers(arm)) for arm in arms]),
+        light=charts.LIGHT,
+        dark=charts.DARK,
+        chart_style=charts.STYLE,
+        font=charts.FONT,
+    )
+
+
+def layers(arm: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return where an arm's requests were answered, outermost first; each layer sees what the one before let pass."""
+    left, found = 1.0, []
+    for layer in ("edge", "local", "shared"):
+        if rate := arm["hit_rate"].get(layer):
+            found.append((layer, left * rate))
+            left *= 1 - rate
+    return [*found, ("store", left)]
+
+
+def _bars(result: Result, name: str) -> list[Bar]:
+    return [
+        Bar(arm["title"], middle, arm["spread"][name]["min"], arm["spread"][name]["max"])
+        for arm in result["arms"]
+        if (middle := value_of(arm, name)) is not None
+    ]
+
+
+def _bar_chart(result: Result, name: str) -> str:
+    found = _bars(result, name)
+    return charts.bars(found, "ms" if name.endswith("_ms") else "/s") if found else ""
+
+
+def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
+    before, after = (value_of(arm, name) for arm in result["arms"])
+    if not before or not after:
+        return ""
+    factor = before / after if less else after / before
+    return f"{charts.number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.number(1 / factor)}"
+
+
+def _flipped(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
+    others = [other["switches"] for other in arms if other is not arm]
+    apart = {k: v for k, v in arm["switches"].items() if any(other.get(k) != v for other in others)}
+    return ", ".join(f"{name}={value}" for name, value in apart.items())

@@ -1,0 +1,162 @@
+"""``result.json``: the figures of one experiment, as the contract describes them, and where they are kept."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from shop.errors import NotFound
+from shop.lab.experiment import Experiment
+from shop.lab.runner import Record
+from shop.lab.statistics import Spread, percentile
+from shop.lab.verdict import LAYERS, Figures, figures, judge, ratios, unsteady
+
+LATEST = "latest"
+DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
+"""Percentiles kept for drawing, of the samples of all runs together."""
+_OWN = ("offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate")
+_MEASURES = ("most_rps", "calls_per_visit", "db_queries_per_visit", "generator_cpu", "generator_lag_p95_ms")
+
+Result = dict[str, Any]
+"""A result document; its shape is the contract's."""
+
+
+def build(experiment: Experiment, record: Record, started: datetime, before: Mapping[str, str]) -> Result:
+    """Turn what was seen into a result document.
+
+    Args:
+        experiment: what was run.
+        record: what was seen.
+        started: when.
+        before: how all switches stood before.
+    """
+    good_within = experiment.workload.good_within_ms
+    runs = [{seen.arm: figures(seen, good_within) for seen in run} for run in record.observations]
+    arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
+    ratio = ratios(experiment, runs)
+    saturated = [arm.name for arm in experiment.arms if _saturated(arm.name, record)]
+    judgement = judge(experiment, arms, ratio, saturated, unsteady(experiment, record.before, record.after))
+    return {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "hypothesis": experiment.hypothesis,
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+        "started_at": started.isoformat(timespec="seconds"),
+        "machine": machine(),
+        "runs": len(runs),
+        "arms": [
+            {
+                "name": arm.name,
+                "title": arm.title,
+                "switches": {**before, **arm.switches},
+                "faults": {},
+                **_arm(arms[arm.name]),
+                "generator_saturated": arm.name in saturated,
+                "distribution_ms": _distribution(arm.name, record),
+                "per_run": [run[arm.name] for run in runs],
+            }
+            for arm in experiment.arms
+        ],
+        "ratios": {name: _round(spread.median) if spread else None for name, spread in ratio.items()},
+        "spread": {name: _bounds(spread) for name, spread in ratio.items() if spread},
+        "claims": list(experiment.verdict.confirmed_when),
+        "steady_state": {
+            "says": experiment.steady_state.says,
+            "p50_before_ms": _middle(record.before.latencies_ms),
+            "p50_after_ms": _middle(record.after.latencies_ms),
+        },
+        "good_within_ms": good_within,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine the figures come from."""
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "architecture": platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def save(result: Result, folder: Path) -> Path:
+    """Write a result into a folder of its own, point ``latest`` at it, and return the folder.
+
+    Args:
+        result: the document.
+        folder: where results are kept.
+    """
+    stamp = result["started_at"].replace(":", "").replace("-", "").split("+")[0]
+    home = folder / f"{stamp}-{result['experiment']}"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    link = folder / LATEST
+    making = folder / f"{LATEST}.making"
+    making.unlink(missing_ok=True)
+    making.symlink_to(home.name)
+    making.replace(link)
+    return home
+
+
+def find(folder: Path, run: str = LATEST) -> Path:
+    """Return the folder of a run.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    home = (folder / run).resolve()
+    if not (home / "result.json").is_file():
+        made = sorted(path.parent.name for path in folder.glob("*/result.json") if not path.parent.is_symlink())
+        known = f"there are {', '.join(made)}" if made else "run one with `shop lab run cache-aside`"
+        raise NotFound(f"There is no result {run!r} in {folder}: {known}.")
+    return home
+
+
+def read(home: Path) -> Result:
+    """Read the result in a folder."""
+    document: Result = json.loads((home / "result.json").read_text(encoding="utf-8"))
+    return document
+
+
+def _over_runs(runs: list[Figures]) -> dict[str, Spread | None]:
+    return {name: Spread.of(run[name] for run in runs) for name in runs[0]}
+
+
+def _arm(spreads: Mapping[str, Spread | None]) -> dict[str, Any]:
+    middle = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
+    return {
+        **{name: middle[name] for name in (*_OWN, "db_queries_per_request")},
+        "hit_rate": {layer: middle[f"hit_rate_{layer}"] for layer in LAYERS},
+        "measures": {name: middle[name] for name in _MEASURES},
+        "spread": {name: _bounds(spread) for name, spread in spreads.items() if spread},
+    }
+
+
+def _saturated(arm: str, record: Record) -> bool:
+    seen = [observation for run in record.observations for observation in run if observation.arm == arm]
+    return any(phase.saturated for observation in seen for phase in (observation.open, observation.closed))
+
+
+def _distribution(arm: str, record: Record) -> list[tuple[float, float]]:
+    runs = [observation for run in record.observations for observation in run if observation.arm == arm]
+    samples = [ms for observation in runs for ms in observation.open.latencies_ms]
+    return [(percent, round(percentile(samples, percent), 3)) for percent in DISTRIBUTION] if samples else []
+
+
+def _bounds(spread: Spread) -> dict[str, float]:
+    return {"min": _round(spread.low), "max": _round(spread.high)}
+
+
+def _middle(samples: list[float]) -> float | None:
+    return _round(percentile(samples, 50)) if samples else None
+
+
+def _round(figure: float) -> float:
+    return round(figure, 4)

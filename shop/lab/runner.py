@@ -1,0 +1,151 @@
+"""Runs an experiment: steady state, the arms in turn, steady state again."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from shop.errors import Unavailable
+from shop.lab import load
+from shop.lab.experiment import Arm, Experiment
+from shop.lab.load import Plan, Samples
+from shop.lab.store import Store
+from shop.lab.verdict import Observation
+
+PROBE_CONNECTIONS = 4
+
+
+class Watcher(Protocol):
+    """Shows how far an experiment is."""
+
+    def phase(self, text: str) -> None:
+        """Another part begins."""
+
+    def advance(self, seconds: float) -> None:
+        """Time went by."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that was seen."""
+
+    rate: float
+    """Visits a second that both arms were offered."""
+    before: Samples
+    after: Samples
+    observations: tuple[tuple[Observation, ...], ...]
+    """For each run, one observation an arm, in the order they were made."""
+
+
+class Runner:
+    """Runs one experiment against a running store. The caller restores the switches.
+
+    Args:
+        experiment: what to run.
+        store: against which store.
+        watcher: told of progress.
+        offer: runs one phase of load.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        store: Store,
+        watcher: Watcher,
+        offer: Callable[[Plan, Callable[[], None]], Samples] = load.run,
+    ) -> None:
+        self._experiment = experiment
+        self._store = store
+        self._watcher = watcher
+        self._offer = offer
+        self._seed = 0
+        paths = "".join(path for arm in experiment.arms for visit in experiment.visits(arm) for path in visit.paths)
+        self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
+        self._categories = store.categories() if "{category}" in paths else ()
+
+    def run(self) -> Record:
+        """Run it from start to end.
+
+        Raises:
+            ConfigurationError: the store refuses a switch.
+            Unavailable: the store or the generator broke down.
+        """
+        experiment = self._experiment
+        before = self._probe("steady state, before")
+        rate = self._rate()
+        runs = []
+        for number in range(experiment.phases.runs):
+            # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
+            arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
+            runs.append(tuple(self._observe(arm, rate, number) for arm in arms))
+        return Record(rate, before, self._probe("steady state, after"), tuple(runs))
+
+    def _observe(self, arm: Arm, rate: float, number: int) -> Observation:
+        phases, label = self._experiment.phases, f"run {number + 1} of {self._experiment.phases.runs}, {arm.title}"
+        self._seed = number + 1  # every arm of a run meets the same shoppers in the same order
+        self._flip(arm, label)
+        self._phase(f"{label}: warm-up", arm, "closed", phases.warm_up_s)
+        paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate)
+        fastest = self._phase(f"{label}: as fast as it goes", arm, "closed", phases.closed_s)
+        return Observation(arm.name, paced, fastest)
+
+    def _probe(self, label: str) -> Samples:
+        steady = self._experiment.steady_state
+        arm = self._experiment.arm(steady.arm)
+        self._flip(arm, label)
+        return self._phase(label, arm, "open", steady.duration_s, steady.rate, PROBE_CONNECTIONS)
+
+    def _rate(self) -> float:
+        workload = self._experiment.workload
+        if workload.calibrate is None:
+            return workload.rate or 1.0
+        arm = self._experiment.arm(workload.calibrate.arm)
+        self._flip(arm, "calibration")
+        seen = self._phase("calibration", arm, "closed", workload.calibrate.duration_s)
+        carried = seen.good.count(True) / seen.seconds
+        if carried == 0:
+            raise Unavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
+        return max(1.0, round(carried * workload.calibrate.share, 1))
+
+    def _flip(self, arm: Arm, label: str) -> None:
+        self._watcher.phase(f"{label}: {_words(arm.switches)}")
+        for name, value in arm.switches.items():
+            self._store.set_switch(name, value)
+        self._wait(self._experiment.phases.settle_s)
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, load.TICK_S))
+            self._watcher.advance(min(left, load.TICK_S))
+
+    def _phase(
+        self,
+        label: str,
+        arm: Arm,
+        mode: Literal["open", "closed"],
+        seconds: float,
+        rate: float = 1.0,
+        connections: int | None = None,
+    ) -> Samples:
+        workload = self._experiment.workload
+        self._watcher.phase(label)
+        plan = Plan(
+            base_url=self._store.base_url,
+            mode=mode,
+            rate=rate,
+            arrivals=workload.arrivals,
+            duration_s=seconds,
+            concurrency=connections or workload.connections,
+            timeout_s=workload.timeout_s,
+            visits=self._experiment.visits(arm),
+            products=self._products,
+            categories=self._categories,
+            exponent=workload.exponent,
+            seed=self._seed,
+        )
+        return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))
+
+
+def _words(switches: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in switches.items())
