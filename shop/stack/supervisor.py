@@ -25,7 +25,6 @@ POLL_S = 0.2
 START_POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 """Seconds a server has to answer the first time: crash recovery and a cold disk included."""
-LAST_LINES = 5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -180,13 +179,7 @@ class Supervisor:
             watched.answered = True
         elif ended is not None or late:
             what = f"ended ({_ending(ended)})" if ended is not None else f"did not answer in {START_TIMEOUT_S:.0f} s"
-            raise StartFailed(f"{watched.program.name} {what}; its log is {watched.tail.path}.{self._last(watched)}")
-
-    def _last(self, watched: _Watched) -> str:
-        lines = watched.tail.new_lines()
-        for line in lines:
-            self._console.line(watched.program.name, line)
-        return f" Last line: {lines[-1]}" if lines else ""
+            raise StartFailed(f"{watched.program.name} {what}; its log, {watched.tail.path}, says why.")
 
     def _note_death(self, watched: _Watched) -> None:
         ownership.kill_group(watched.process.pid)  # what it left behind would hold its port

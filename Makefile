@@ -1,0 +1,55 @@
+# Everything here works on a machine that has only Python 3.11 or newer (with venv) and make; make 3.81 is enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+RUN_READY := $(VENV)/.ready-to-run
+TEST_READY := $(VENV)/.ready-to-test
+# One test process a core, and two on a machine with one: a race needs somebody to race with.
+TEST_PROCESSES ?= 2
+
+.PHONY: run test lock clean
+.DELETE_ON_ERROR:
+
+run: $(RUN_READY)
+	@$(BIN)/shop up
+
+test: $(TEST_READY)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES)
+
+# The stamps are older than a lock that changed, and only then is anything installed.
+$(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies into $(VENV) (once; about a minute)."
+	@$(call install,requirements.lock)
+	@touch $@
+
+$(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; about a minute)."
+	@$(call install,requirements-dev.lock)
+	@touch $@ $(RUN_READY)
+
+define install
+$(PIP) install --require-hashes -r $(1) \
+	&& $(PIP) install --no-deps --no-build-isolation -e . \
+	|| { echo "The dependencies could not be installed. Is there a network? If one of them has no build for this" \
+	"platform, use Linux or macOS on x86-64 or arm64, or docker-compose.yml." >&2; exit 2; }
+endef
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "Python 3.11 or newer is needed and $(PYTHON) is not: say make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) has no working venv (on Debian: apt install" \
+	"python3-venv)." >&2; exit 2; }
+
+# Pins every dependency with its hashes, for every platform at once.
+lock: $(TEST_READY)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml --all-extras --group dev -o requirements-dev.lock
+
+# Leaves var/, the data, alone.
+clean:
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
