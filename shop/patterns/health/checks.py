@@ -1,0 +1,100 @@
+"""How each kind of dependency is asked, over a connection of its own.
+
+A pool that is merely busy must not make the process look unready, and a check must not queue behind shoppers.
+"""
+
+import http.client
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from shop.db import sqlalchemy_url
+from shop.errors import ConfigurationError
+from shop.schema import pending
+
+Check = Callable[[], None]
+
+TIMEOUT_S = 0.8
+"""Below readiness' own bound, so that a check says what was wrong instead of being cut off."""
+
+
+class NotWell(Exception):
+    """A dependency is away or not as it should be; the message names no address."""
+
+
+def postgres(url: str) -> tuple[Check, Check]:
+    """Return two checks of a database: that it answers, and that its schema is one this release can work with."""
+    engine = create_engine(
+        sqlalchemy_url(url),
+        poolclass=NullPool,
+        connect_args={
+            "connect_timeout": 2,  # libpq's smallest; readiness has its own bound
+            "application_name": "shop readiness",
+            "options": f"-c statement_timeout={int(TIMEOUT_S * 1000)}",
+        },
+    )
+    return lambda: _answers(engine), lambda: _has_schema(engine)
+
+
+def valkey(url: str) -> Check:
+    """Return a check that a Valkey or Redis answers."""
+
+    def check() -> None:
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            client.ping()
+        except (redis.RedisError, OSError) as error:
+            raise NotWell(f"no answer ({type(error).__name__})") from error
+        finally:
+            client.close()
+
+    return check
+
+
+def http_service(url: str, path: str = "/livez") -> Check:
+    """Return a check that an HTTP service answers its probe."""
+    parts = urlsplit(url)
+
+    def check() -> None:
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise NotWell(f"no answer ({type(error).__name__})") from error
+        finally:
+            connection.close()
+        if status >= 500:
+            raise NotWell(f"answers {status}")
+
+    return check
+
+
+def _answers(engine: Engine) -> None:
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        raise NotWell("no answer") from error
+
+
+def _has_schema(engine: Engine) -> None:
+    """A newer schema is well: during a deploy it is migrated first, and the old release serves on."""
+    try:
+        with engine.connect() as connection:
+            lacking = pending(connection)
+    except OperationalError as error:
+        raise NotWell("not known: the database does not answer") from error
+    except ConfigurationError:
+        return
+    if lacking:
+        raise NotWell(f"lacks {len(lacking)} revision(s); run `shop migrate`")

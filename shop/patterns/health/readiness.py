@@ -1,0 +1,127 @@
+"""Whether this process can serve now.
+
+Problem: one health check for two questions gets a whole fleet killed. "Restart me" and "send me no traffic" differ: a
+database that is away is no reason to restart a web process, and restarting it helps nobody.
+Method: liveness (``/livez``) touches nothing. Readiness (``/readyz``) asks each dependency, each in a thread of its own
+and within a bound, and fails only for what the process cannot serve without. The outcome is kept for up to a second,
+so a storm of probes costs the dependencies one question a second.
+Source: Kubernetes' documentation, "Liveness, readiness and startup probes"; AWS Builders' Library, "Implementing health
+checks".
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import dataclass
+
+from shop.clock import Clock
+
+KEPT_S = 1.0
+"""Seconds an outcome is good for."""
+BOUND_S = 1.0
+"""Seconds all checks together may take; a dependency that has not answered by then is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One thing this process leans on.
+
+    Args:
+        name: as shown.
+        required: whether the process cannot serve without it.
+        check: returns when it is well; raises, with a sentence as the message, when it is not.
+    """
+
+    name: str
+    required: bool
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How one dependency is."""
+
+    required: bool
+    fault: str = ""
+    """Empty when it is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How all of them are."""
+
+    states: dict[str, State]
+    stopping: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the process can serve."""
+        return not self.stopping and not any(state.required and state.fault for state in self.states.values())
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document ``/readyz`` answers with."""
+        return {
+            "status": "stopping" if self.stopping else "ready" if self.ready else "not ready",
+            "dependencies": {
+                name: {"state": "away" if state.fault else "ok", "required": state.required, "detail": state.fault}
+                for name, state in self.states.items()
+            },
+        }
+
+
+class Readiness:
+    """Asks the dependencies, at most once a second.
+
+    Args:
+        dependencies: what to ask.
+        clock: tells how old an outcome is.
+        bound_s: seconds all checks together may take.
+    """
+
+    def __init__(self, dependencies: Sequence[Dependency], clock: Clock, bound_s: float = BOUND_S) -> None:
+        self._dependencies = dependencies
+        self._clock = clock
+        self._bound_s = bound_s
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(dependencies)), thread_name_prefix="readiness")
+        self._running: dict[str, Future[None]] = {}
+        self._lock = threading.Lock()
+        self._states: dict[str, State] = {}
+        self._good_until = 0.0
+        self._stopping = False
+
+    def report(self) -> Report:
+        """Return how the dependencies are, no older than a second."""
+        with self._lock:
+            if not self._states or self._clock.monotonic() >= self._good_until:
+                self._states = self._ask()
+                self._good_until = self._clock.monotonic() + KEPT_S
+            return Report(dict(self._states), self._stopping)
+
+    def stop_taking_traffic(self) -> None:
+        """Answer "not ready" from now on: the process is about to stop, and balancers should know before it does."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Let the threads end once the checks under way have."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self) -> dict[str, State]:
+        deadline = self._clock.monotonic() + self._bound_s
+        for dependency in self._dependencies:
+            running = self._running.get(dependency.name)
+            if running is None or running.done():  # one that still hangs is not asked twice
+                self._running[dependency.name] = self._pool.submit(dependency.check)
+        return {
+            dependency.name: State(dependency.required, self._fault(self._running[dependency.name], deadline))
+            for dependency in self._dependencies
+        }
+
+    def _fault(self, running: "Future[None]", deadline: float) -> str:
+        try:
+            running.result(timeout=max(0.0, deadline - self._clock.monotonic()))
+        except TookTooLong:
+            return f"no answer within {self._bound_s:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever a client library raises, the dependency is not well
+            return str(error).partition("\n")[0] or type(error).__name__
+        return ""

@@ -1,0 +1,87 @@
+"""The API's description, ``/api/openapi.json``, and a page to browse it, ``/api/docs``; no outside resource."""
+
+from pathlib import Path
+from typing import Any
+
+import flask_openapi3_swagger  # type: ignore[import-untyped]
+from flask import Blueprint, Response, jsonify, render_template, send_from_directory
+from flask_openapi3 import Info, OpenAPI
+
+from shop.web import problems
+from shop.web.schemas import Problem
+
+VERSION = "1"
+BROWSER_FILES = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
+PROBLEM_RESPONSE = {
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+EVERY_CALL = {
+    "4XX": {"description": "The request was refused; `detail` says why.", **PROBLEM_RESPONSE},
+    "5XX": {
+        "description": "It is our fault, or a dependency's; `Retry-After` says when to come back.",
+        **PROBLEM_RESPONSE,
+    },
+}
+"""What any call may answer: the limits and checks in front of all of them answer in the same shape."""
+SECURITY_SCHEMES: dict[str, Any] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "From `POST /api/v1/session`."},
+}
+
+
+class StoreAPI(OpenAPI):
+    """The application, whose description says of errors what is true of them."""
+
+    def generate_spec_json(self) -> None:
+        """Describe every refusal as the problem document it is."""
+        super().generate_spec_json()  # type: ignore[no-untyped-call]
+        for path in self.spec_json["paths"].values():
+            for operation in path.values():
+                operation["responses"] = _with_problems(operation.get("responses", {}))
+
+
+def new_app(import_name: str, **options: Any) -> OpenAPI:
+    """Make an application with its description and the page to browse it.
+
+    Args:
+        import_name: as Flask's.
+        options: passed to Flask.
+    """
+    app = StoreAPI(
+        import_name,
+        info=Info(title="shop", version=VERSION, description="Money is in minor units; errors are RFC 9457."),
+        security_schemes=SECURITY_SCHEMES,
+        validation_error_model=Problem,
+        validation_error_callback=problems.from_validation,
+        doc_ui=False,
+        **options,
+    )
+    app.register_blueprint(_browser(app))
+    return app
+
+
+def _browser(app: OpenAPI) -> Blueprint:
+    browser = Blueprint("api_docs", __name__, url_prefix="/api")
+
+    @browser.get("/openapi.json")
+    def description() -> Response:
+        return jsonify(app.api_doc)
+
+    @browser.get("/docs")
+    def docs() -> str:
+        return render_template("api_docs.html")
+
+    @browser.get("/docs/<path:name>")
+    def file(name: str) -> Response:
+        return send_from_directory(BROWSER_FILES, name, max_age=24 * 3600)
+
+    return browser
+
+
+def _with_problems(documented: dict[str, Any]) -> dict[str, Any]:
+    refusals = {
+        status: {"description": response.get("description", ""), **PROBLEM_RESPONSE}
+        for status, response in documented.items()
+        if status[0] in "45"
+    }
+    return {**documented, **refusals, **EVERY_CALL}
