@@ -51,10 +51,13 @@ def reserve(session: Session, quantities: Quantities) -> frozenset[int]:
     return frozenset(exhausted)
 
 
-def release(session: Session, quantities: Quantities) -> None:
-    """Take a promise back: the checkout came to nothing."""
-    for product_id, count in sorted(quantities.items()):
-        _change(session, product_id, {StockItem.reserved: StockItem.reserved - count})
+def release(session: Session, quantities: Quantities) -> frozenset[int]:
+    """Take a promise back: the checkout came to nothing. Return the products that can be had again."""
+    return frozenset(
+        product_id
+        for product_id, count in sorted(quantities.items())
+        if _change(session, product_id, {StockItem.reserved: StockItem.reserved - count}) == count
+    )
 
 
 def commit_reserved(session: Session, quantities: Quantities) -> None:
@@ -67,21 +70,26 @@ def commit_reserved(session: Session, quantities: Quantities) -> None:
         )
 
 
-def restock(session: Session, quantities: Quantities) -> None:
-    """Put sold pieces back on the shelf: the order was cancelled before it left."""
-    for product_id, count in sorted(quantities.items()):
-        _change(session, product_id, {StockItem.on_hand: StockItem.on_hand + count})
+def restock(session: Session, quantities: Quantities) -> frozenset[int]:
+    """Put sold pieces back on the shelf: the order never left. Return the products that can be had again."""
+    return frozenset(
+        product_id
+        for product_id, count in sorted(quantities.items())
+        if _change(session, product_id, {StockItem.on_hand: StockItem.on_hand + count}) == count
+    )
 
 
-def _change(session: Session, product_id: int, changes: _Changes) -> None:
-    changed = session.execute(
+def _change(session: Session, product_id: int, changes: _Changes) -> int:
+    """Change one product's stock and return how many pieces can be had of it now."""
+    left = session.execute(
         update(StockItem)
         .where(StockItem.product_id == product_id)
         .values(changes)
-        .returning(StockItem.product_id)
-    )
-    if changed.one_or_none() is None:
+        .returning(StockItem.on_hand - StockItem.reserved)
+    ).scalar_one_or_none()
+    if left is None:
         raise Conflict("A product of this order is no longer kept in stock.")
+    return left
 
 
 def _left(session: Session, product_ids: list[int]) -> dict[str, str]:
@@ -89,5 +97,5 @@ def _left(session: Session, product_ids: list[int]) -> dict[str, str]:
         select(Product.slug, StockItem.on_hand - StockItem.reserved)
         .outerjoin(StockItem, StockItem.product_id == Product.id)
         .where(Product.id.in_(product_ids))
-    ).tuples()
+    )
     return {slug: f"{left or 0} left" for slug, left in rows}

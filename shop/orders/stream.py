@@ -1,5 +1,6 @@
 """Orders change only here: an event is appended, and the row follows it, in the caller's transaction."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from shop.money import Money
 from shop.orders import ids
 from shop.orders.models import Order, OrderEvent, OrderLine
 from shop.orders.transitions import EventType, Status, after
+
+_randomness = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,14 @@ def place(session: Session, new: NewOrder) -> Order | None:
     Another request that is placing an order under the same key right now is waited for: the unique index decides.
 
     Returns:
-        The order, or ``None`` when the key has an order already.
+        The order, or ``None`` when the key has an order already (or, by a rare chance, the number is taken: then the
+        key has none, and the caller tries again).
     """
     order_id = session.execute(
         insert(Order)
         .values(
-            public_id=ids.new_public_id(),
-            number=ids.new_number(),
+            public_id=ids.new_public_id(_randomness),
+            number=ids.new_number(_randomness),
             user_id=new.user_id,
             email=new.email,
             status=Status.PENDING_PAYMENT.value,
@@ -79,7 +83,7 @@ def place(session: Session, new: NewOrder) -> Order | None:
             checkout_key=new.key.key,
             checkout_fingerprint=new.key.fingerprint,
         )
-        .on_conflict_do_nothing(index_elements=["checkout_owner", "checkout_key"])
+        .on_conflict_do_nothing()
         .returning(Order.id)
     ).scalar_one_or_none()
     if order_id is None:
@@ -134,5 +138,5 @@ def quantities(session: Session, order_id: int) -> dict[int, int]:
         select(OrderLine.product_id, func.sum(OrderLine.quantity))
         .where(OrderLine.order_id == order_id)
         .group_by(OrderLine.product_id)
-    ).tuples()
+    )
     return {product_id: int(count) for product_id, count in rows}

@@ -80,6 +80,9 @@ class Provider(Protocol):
             ProviderUnavailable: it may or may not have been done; ask again with the same key.
         """
 
+    def close(self) -> None:
+        """Give back every connection."""
+
 
 class AbsentProvider:
     """Stands in where no provider is configured: every call ends before it is made."""
@@ -95,3 +98,6 @@ class AbsentProvider:
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """Refuse."""
         raise ProviderNotReached("No payments provider is configured.")
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,85 @@
+"""The API's calls that buy, and that undo it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, make_response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
+
+from shop.cart.sessions import current_owner
+from shop.checkout.cancellation import Cancellation
+from shop.checkout.details import MAX_KEY_LENGTH, CheckoutDetails, read_key
+from shop.checkout.service import Checkout, Refused
+from shop.orders.api import OrderPath, problem_responses
+from shop.orders.schemas import OrderBody, order_json
+from shop.orders.service import Orders, Viewer
+from shop.orders.viewers import remember, viewer
+from shop.web.problems import problem
+from shop.web.schemas import ApiModel
+
+TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
+KEY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
+
+
+class KeyHeader(ApiModel):
+    """The header a checkout cannot do without."""
+
+    model_config = {"extra": "ignore"}
+
+    idempotency_key: str | None = Field(
+        default=None,
+        alias=KEY_HEADER,
+        description=f"Required, 1 to {MAX_KEY_LENGTH} characters. The same key never buys twice: sent again with the"
+        " same body it answers the same order, with another body 422.",
+    )
+
+
+def create_api(
+    use: Callable[[], Checkout], cancellation: Callable[[], Cancellation], orders: Callable[[], Orders]
+) -> APIBlueprint:
+    """Build the blueprint.
+
+    Args:
+        use: returns the checkout of the request being served.
+        cancellation: returns its cancellation.
+        orders: returns its orders.
+    """
+    api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+    def shown(public_id: str, who: Viewer) -> dict[str, Any]:
+        return OrderBody(order=order_json(orders().detail(who, public_id))).model_dump(mode="json")
+
+    @api.post(
+        "/checkout",
+        summary="Buy what is in the cart",
+        responses={201: OrderBody, **problem_responses(400, 402, 409, 422, 503)},
+    )
+    def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
+        """Place an order and pay for it; all of it, or nothing."""
+        result = use().submit(current_owner(), read_key(header.idempotency_key), body)
+        if isinstance(result, Refused):
+            response = problem(402, "payment-declined", DECLINED)
+        else:
+            remember(result.public_id)
+            response = make_response(shown(result.public_id, Viewer(is_admin=True)), 201)
+            response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
+        if result.replayed:
+            response.headers[REPLAYED_HEADER] = "true"
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    @api.post(
+        "/orders/<string:id>/cancel",
+        summary="Cancel an order",
+        responses={200: OrderBody, 202: OrderBody, **problem_responses(404, 409, 503)},
+    )
+    def cancel(path: OrderPath) -> Response:
+        """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
+        cancellation().cancel(viewer(), path.id)
+        answer = shown(path.id, viewer())
+        return make_response(answer, 202 if answer["order"]["refund_pending"] else 200)
+
+    return api

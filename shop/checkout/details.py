@@ -1,0 +1,117 @@
+"""What a shopper fills in to check out, and what is wrong with it."""
+
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from shop.errors import Invalid, Malformed
+from shop.web.schemas import ApiModel
+
+Country = Literal["AT", "BE", "DE", "DK", "ES", "FI", "FR", "IE", "IT", "LU", "NL", "PL", "PT", "SE"]
+"""Where parcels go (ISO 3166-1 alpha-2)."""
+COUNTRY_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "AT": "Austria",
+        "BE": "Belgium",
+        "DE": "Germany",
+        "DK": "Denmark",
+        "ES": "Spain",
+        "FI": "Finland",
+        "FR": "France",
+        "IE": "Ireland",
+        "IT": "Italy",
+        "LU": "Luxembourg",
+        "NL": "Netherlands",
+        "PL": "Poland",
+        "PT": "Portugal",
+        "SE": "Sweden",
+    }
+)
+assert set(COUNTRY_NAMES) == set(get_args(Country))  # noqa: S101 - two lists of one thing, checked where they stand
+
+MAX_KEY_LENGTH = 255
+_TEXT = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+"""Something, in one line, that PostgreSQL can store."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_TEXT)]
+
+MESSAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "email": "Enter an email address, such as name@example.org.",
+        "address.name": "Enter the name on the letter box.",
+        "address.line1": "Enter street and number.",
+        "address.city": "Enter the town or city.",
+        "address.postcode": "Enter the postcode: letters, digits, spaces and hyphens.",
+        "address.country": "Choose one of the countries we deliver to.",
+        "payment.token": "Choose how to pay.",
+    }
+)
+
+
+class Address(ApiModel):
+    """Where the parcel goes."""
+
+    name: Text
+    line1: Text
+    city: Text
+    postcode: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,9}$", description="Loosely checked: countries differ.", examples=["10115"]
+    )
+    country: Country = Field(description="ISO 3166-1 alpha-2.")
+
+
+class PaymentToken(ApiModel):
+    """Stands for a card; the card's number never comes here."""
+
+    token: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", examples=["tok_ok"])
+
+
+class CheckoutDetails(ApiModel):
+    """Everything a checkout needs besides the cart."""
+
+    email: str = Field(
+        pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$", max_length=254, examples=["shopper@example.org"]
+    )
+    address: Address
+    payment: PaymentToken
+
+    def fingerprint(self) -> str:
+        """Return a hash that is the same for the same answers, in whatever order and spacing they were sent."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def read_form(form: Mapping[str, str]) -> CheckoutDetails:
+    """Read the checkout page's form.
+
+    Raises:
+        Invalid: with one message a wrong field, by the field's name in the form.
+    """
+    given = {name: form.get(name, "").strip() for name in ("email", "name", "line1", "city", "postcode", "country")}
+    try:
+        return CheckoutDetails.model_validate(
+            {
+                "email": given.pop("email"),
+                "address": given,
+                "payment": {"token": form.get("token", "")},
+            }
+        )
+    except ValidationError as error:
+        wrong = (".".join(map(str, fault["loc"])) for fault in error.errors())
+        raise Invalid(
+            "Some fields are not right.", errors={name.rpartition(".")[2]: MESSAGES[name] for name in wrong}
+        ) from None
+
+
+def read_key(given: str | None) -> str:
+    """Check an ``Idempotency-Key``.
+
+    Raises:
+        Malformed: it is missing, or longer than 255 characters.
+    """
+    if not given:
+        raise Malformed("Send an Idempotency-Key header: a value of your own, new for each checkout.")
+    if len(given) > MAX_KEY_LENGTH:
+        raise Malformed(f"The Idempotency-Key is longer than {MAX_KEY_LENGTH} characters.")
+    return given

@@ -1,0 +1,220 @@
+"""The atomic phases of a checkout. Each is the body of one transaction; the charge happens between them.
+
+Order, stock, payment record and cart move together or not at all, in this order of locks everywhere: order, stock
+by product id, payment, cart. Nothing here calls out, and nothing here commits.
+"""
+
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers, stock
+from shop.checkout.details import CheckoutDetails
+from shop.errors import Invalid
+from shop.money import Money
+from shop.orders import stream
+from shop.orders.models import Order
+from shop.orders.stream import CheckoutKey, NewLine, NewOrder
+from shop.orders.transitions import EventType, Status
+from shop.payments.provider import Charged, Declined
+from shop.payments.service import NotCharged, Outcome, Payments, Unknown
+from shop.unit_of_work import Database
+
+EMPTY_CART = "Your cart is empty."
+BY_CUSTOMER = "cancelled by the customer"
+
+
+class RecoveryPoint(StrEnum):
+    """Where a checkout stands between its phases; whoever finds it there knows how to go on."""
+
+    PLACED = "placed"
+    """Order and payment are pending, stock is reserved. The charge may or may not have been tried."""
+    ANSWERED = "answered"
+    """The provider has answered; nothing of the answer is written down yet. Asked again, it answers the same."""
+    SETTLED = "settled"
+    """All is written down."""
+
+
+class Step(StrEnum):
+    """What the provider's answer leads to."""
+
+    PAY = "pay"
+    REFUSE = "refuse"
+    UNDO = "undo"
+    WAIT = "wait"
+
+
+def decide(outcome: Outcome, *, first_attempt: bool) -> Step:
+    """Decide what an answer leads to. Pure.
+
+    Args:
+        outcome: how the charge ended.
+        first_attempt: whether no earlier request can have sent this charge. Only then does "could not be reached"
+            mean "was not charged".
+    """
+    match outcome:
+        case Charged():
+            return Step.PAY
+        case Declined():
+            return Step.REFUSE
+        case NotCharged(conclusive=conclusive) if conclusive or first_attempt:
+            return Step.UNDO
+        case NotCharged() | Unknown():
+            return Step.WAIT
+
+
+class Settled(StrEnum):
+    """What settling came to."""
+
+    DONE = "done"
+    ALREADY = "already"
+    """Somebody else had settled it."""
+    TOO_LATE = "too_late"
+    """The money came after the order was cancelled: it has to go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A charge to be made for an order."""
+
+    public_id: str
+    number: str
+    charge_key: str
+    amount: Money
+    first: bool
+
+
+class Phases:
+    """The bodies of the transactions.
+
+    Args:
+        payments: our record of payments.
+        availability_changed: told, after the commit, the slugs of products that sold out or can be had again.
+    """
+
+    def __init__(self, payments: Payments, availability_changed: Callable[[Collection[str]], None]) -> None:
+        self._payments = payments
+        self._availability_changed = availability_changed
+
+    def place(self, session: Session, owner: Owner, details: CheckoutDetails, key: CheckoutKey) -> Attempt | None:
+        """Phase one: price the cart now, place the order, reserve its stock, open its payment.
+
+        Returns:
+            The charge to make, or ``None`` when the key has an order already.
+
+        Raises:
+            Invalid: the cart is empty.
+            OutOfStock: not everything is there; nothing was done.
+        """
+        wanted = Carts.contents(session, owner)
+        found = offers.by_ids(session, list(wanted))
+        lines = [
+            NewLine(product_id, found[product_id].title, count, found[product_id].unit_price)
+            for product_id, count in wanted.items()
+            if product_id in found
+        ]
+        if not lines:
+            raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
+        order = stream.place(session, NewOrder(owner.user_id, details.email, details.address.model_dump(), lines, key))
+        if order is None:
+            return None
+        self._changed(session, stock.reserve(session, {line.product_id: line.quantity for line in lines}))
+        charge_key = f"order-{order.public_id}"
+        amount = Money(order.total_amount, order.currency)
+        self._payments.open(session, order.id, amount, charge_key)
+        return Attempt(order.public_id, order.number, charge_key, amount, first=True)
+
+    def settle(self, session: Session, public_id: str, step: Step, outcome: Outcome | None) -> Settled:
+        """Phase three: write down what the provider's answer means, all of it.
+
+        Args:
+            session: the caller's transaction.
+            public_id: the order.
+            step: what was decided.
+            outcome: the provider's answer; ``None`` where its books hold no charge.
+        """
+        order = stream.lock(session, public_id)
+        if order.status != Status.PENDING_PAYMENT:
+            return self._settle_late(session, order, outcome)
+        match step, outcome:
+            case Step.PAY, Charged(provider_id=provider_id):
+                self._pay(session, order, provider_id)
+            case Step.REFUSE, Declined(reason=reason):
+                stream.record(session, order, EventType.PAYMENT_DECLINED, {"reason": reason})
+                self._give_up(session, order, "declined", "payment declined")
+            case Step.UNDO, _:
+                self._give_up(session, order, "abandoned", "payment not possible")
+                order.checkout_owner = order.checkout_key = (
+                    None  # the key is free: it may be tried again from the start
+                )
+            case _:
+                self._payments.release(session, order.id)
+        session.flush()
+        return Settled.DONE
+
+    def call_off(self, session: Session, public_id: str) -> None:
+        """Cancel an order that is not paid, the provider's books holding no charge for it."""
+        order = stream.lock(session, public_id)
+        if order.status == Status.PENDING_PAYMENT:
+            self._give_up(session, order, "abandoned", BY_CUSTOMER)
+
+    def take_back(self, session: Session, order: Order) -> None:
+        """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
+
+        Raises:
+            Conflict: it has left, or is cancelled already.
+        """
+        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": BY_CUSTOMER})
+        self._changed(session, stock.restock(session, stream.quantities(session, order.id)))
+        self._payments.move(session, order.id, "refund_pending")
+
+    def refunded(self, session: Session, public_id: str) -> None:
+        """Write down that the money of a cancelled order is back; well too if somebody already did."""
+        order = stream.lock(session, public_id)
+        if order.status == Status.CANCELLED:
+            self._payments.move(session, order.id, "refunded")
+            stream.record(session, order, EventType.PAYMENT_REFUNDED)
+
+    def _pay(self, session: Session, order: Order, provider_id: str) -> None:
+        bought = stream.quantities(session, order.id)
+        stream.record(session, order, EventType.PAYMENT_CHARGED, {"provider_id": provider_id})
+        stock.commit_reserved(session, bought)
+        self._payments.move(session, order.id, "charged", provider_id)
+        Carts.take(session, cart_owner(order.checkout_owner), bought)
+
+    def _give_up(self, session: Session, order: Order, payment_status: str, reason: str) -> None:
+        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
+        self._changed(session, stock.release(session, stream.quantities(session, order.id)))
+        self._payments.move(session, order.id, payment_status)
+
+    def _settle_late(self, session: Session, order: Order, outcome: Outcome | None) -> Settled:
+        payment = self._payments.of(session, order.id)
+        if isinstance(outcome, Charged) and payment.status == "abandoned":
+            self._payments.move(session, order.id, "refund_pending", outcome.provider_id)
+            stream.record(session, order, EventType.PAYMENT_CHARGED, {"provider_id": outcome.provider_id})
+            return Settled.TOO_LATE
+        return Settled.ALREADY
+
+    def _changed(self, session: Session, product_ids: frozenset[int]) -> None:
+        if product_ids:
+            slugs = [offer.slug for offer in offers.by_ids(session, product_ids).values()]
+            Database.after_commit(session, lambda: self._availability_changed(slugs))
+
+
+def owner_name(owner: Owner) -> str | None:
+    """Return whose checkout keys an owner's are; ``None`` for a passer-by, who has no cart to check out."""
+    if owner.user_id is not None:
+        return f"user:{owner.user_id}"
+    return f"guest:{owner.guest_cart_id}" if owner.guest_cart_id else None
+
+
+def cart_owner(name: str | None) -> Owner:
+    """Return the owner of a name made by :func:`owner_name`, so that an order leads back to its cart."""
+    kind, _, value = (name or "").partition(":")
+    if kind == "user":
+        return Owner(user_id=int(value))
+    return Owner(guest_cart_id=uuid.UUID(value)) if kind == "guest" else Owner()

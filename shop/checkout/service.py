@@ -1,0 +1,175 @@
+"""From a cart to a paid order, or to nothing at all.
+
+Problem: the card network cannot take part in our transaction. Charge first and crash, and somebody paid for nothing;
+commit first and crash, and somebody waits for a parcel nobody charged.
+Method: named atomic phases with the charge between them. Place (order, payment and reserved stock, all pending), charge
+(no transaction open, under the order's own key), settle (all of it paid, or all of it undone). After each, what is in
+the database says how to go on: the same request sent again picks up where the last one stopped, and ends in exactly
+one charge.
+Experiment: ``checkout-partial-write`` and ``checkout-retries``.
+Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), atomic phases and recovery points.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shop.cart.service import Owner
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import EMPTY_CART, Attempt, Phases, RecoveryPoint, Settled, Step, decide, owner_name
+from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
+from shop.money import Money
+from shop.orders import queries
+from shop.orders.models import Order
+from shop.orders.stream import CheckoutKey
+from shop.orders.transitions import Status
+from shop.payments.models import Payment
+from shop.payments.provider import ChargeRequest
+from shop.payments.service import Outcome, Payments
+from shop.unit_of_work import Database
+
+PLACE_ATTEMPTS = 3
+"""A place that finds its key taken is followed by a look at the order that took it; more than two rounds need two
+coincidences."""
+RETRY_AFTER_S = 2
+IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
+UNSURE = (
+    "The payments provider has not answered yet, so we cannot say whether you were charged."
+    " Send the same again: you will not be charged twice."
+)
+AWAY = "The payments provider is away. Nothing was charged and nothing was ordered; your cart is as it was."
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The order is paid."""
+
+    public_id: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The card was declined; nothing was ordered."""
+
+    replayed: bool = False
+
+
+Result = Ordered | Refused
+
+
+class Checkout:
+    """The use case.
+
+    Args:
+        database: where everything is.
+        payments: moves and records money.
+        phases: the bodies of the transactions.
+        compensate: gives back the money of a cancelled order, by its public id.
+        reached: told of each recovery point as it is passed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        payments: Payments,
+        phases: Phases,
+        compensate: Callable[[str], None],
+        reached: Callable[[RecoveryPoint], None] = lambda point: None,
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._phases = phases
+        self._compensate = compensate
+        self._reached = reached
+
+    def submit(self, owner: Owner, key: str, details: CheckoutDetails) -> Result:
+        """Buy what is in the cart.
+
+        Args:
+            owner: whose cart.
+            key: the ``Idempotency-Key``; the same one never buys twice.
+            details: where to send it and how it is paid.
+
+        Raises:
+            Invalid: the cart is empty, or the key was used for something else.
+            OutOfStock: not everything is there.
+            Conflict: another request is at work on this key, or the order was cancelled meanwhile.
+            ProviderUnavailable: not paid, or not known yet; the same key may be sent again either way.
+        """
+        name = owner_name(owner)
+        if name is None:
+            raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
+        begun = self._begin(owner, details, CheckoutKey(name, key, details.fingerprint()))
+        if not isinstance(begun, Attempt):
+            return begun
+        outcome = self._payments.charge(
+            ChargeRequest(begun.charge_key, begun.amount, details.payment.token, {"order": begun.number})
+        )
+        self._reached(RecoveryPoint.ANSWERED)
+        return self._settle(begun, outcome)
+
+    def _begin(self, owner: Owner, details: CheckoutDetails, key: CheckoutKey) -> Attempt | Result:
+        for _ in range(PLACE_ATTEMPTS):
+            order = self._order_under(key)
+            if order is not None:
+                return self._again(order, key)
+            try:
+                placed = self._database.retrying(lambda session: self._phases.place(session, owner, details, key))
+            except Invalid:
+                # The first request with this key may have emptied the cart between our look and our try.
+                if self._order_under(key) is None:
+                    raise
+                continue
+            if placed is not None:
+                self._reached(RecoveryPoint.PLACED)
+                return placed
+        raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+
+    def _order_under(self, key: CheckoutKey) -> Order | None:
+        with self._database.reading() as session:
+            return queries.under_key(session, key.owner, key.key)
+
+    def _again(self, order: Order, key: CheckoutKey) -> Attempt | Result:
+        if order.checkout_fingerprint != key.fingerprint:
+            wrong = "This key was used for another checkout; take a new one."
+            raise Invalid(wrong, errors={"Idempotency-Key": wrong})
+        if order.status == Status.PENDING_PAYMENT:
+            with self._database.transaction() as session:
+                claimed = self._payments.claim(session, order.id)
+                payment = self._payments.of(session, order.id)
+            if claimed:
+                return _resumed(order, payment)
+            if payment.status == "pending":
+                raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+        return self._replay(order)
+
+    def _replay(self, order: Order) -> Result:
+        with self._database.reading() as session:
+            payment = self._payments.of(session, order.id)
+        if payment.status == "declined":
+            return Refused(replayed=True)
+        return Ordered(order.public_id, replayed=True)
+
+    def _settle(self, attempt: Attempt, outcome: Outcome) -> Result:
+        step = decide(outcome, first_attempt=attempt.first)
+        settled = self._database.retrying(
+            lambda session: self._phases.settle(session, attempt.public_id, step, outcome)
+        )
+        self._reached(RecoveryPoint.SETTLED)
+        if settled is Settled.TOO_LATE:
+            self._compensate(attempt.public_id)
+            raise Conflict("This order was cancelled before it was paid; what was charged goes back.")
+        match step:
+            case Step.PAY:
+                return Ordered(attempt.public_id)
+            case Step.REFUSE:
+                return Refused()
+            case Step.UNDO:
+                raise ProviderUnavailable(AWAY, retry_after=RETRY_AFTER_S)
+            case Step.WAIT:
+                raise ProviderUnavailable(UNSURE, retry_after=RETRY_AFTER_S)
+
+
+def _resumed(order: Order, payment: Payment) -> Attempt:
+    amount = Money(payment.amount, payment.currency)
+    return Attempt(order.public_id, order.number, payment.charge_key, amount, first=False)

@@ -1,0 +1,76 @@
+"""The API's calls on orders."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import Field
+
+from shop.errors import NotSignedIn
+from shop.orders.schemas import OrderBody, OrderPage, OrderSchema, order_json, orders_json
+from shop.orders.service import Orders, Viewer
+from shop.orders.viewers import viewer
+from shop.web.identity import ADMIN, require_role
+from shop.web.schemas import ApiModel, Problem
+
+TAG = Tag(name="orders", description="Own orders, and sending them off.")
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+_NO_NUL = r"^[^\x00]*$"
+
+
+class OrderPath(ApiModel):
+    """Which order."""
+
+    id: str = Field(pattern=_NO_NUL)
+
+
+class PageQuery(ApiModel):
+    """Which page of orders."""
+
+    cursor: str | None = Field(default=None, pattern=_NO_NUL, description="``next_cursor`` of the page before.")
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+
+
+def problem_responses(*statuses: int) -> dict[str | int, Any]:
+    """Describe refusals for the API's description."""
+    return {
+        status: {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+        for status in statuses
+    }
+
+
+def create_api(use: Callable[[], Orders]) -> APIBlueprint:
+    """Build the blueprint.
+
+    Args:
+        use: returns the service of the request being served.
+    """
+    api = APIBlueprint("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+    @api.get("/orders", summary="Own orders", responses={200: OrderPage, **problem_responses(401, 422)})
+    def own_orders(query: PageQuery) -> dict[str, Any]:
+        """Return the account's orders, or those this browser placed as a guest; newest first."""
+        who = viewer()
+        if who.user_id is None and not who.placed:
+            raise NotSignedIn("Sign in to see your orders.")
+        shown = use().own(who, query.cursor, query.limit)
+        return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")
+
+    @api.get("/orders/<string:id>", summary="One order", responses={200: OrderSchema, **problem_responses(404)})
+    def one_order(path: OrderPath) -> dict[str, Any]:
+        """Return one of the caller's own orders."""
+        return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
+
+    @api.post(
+        "/admin/orders/<string:id>/ship",
+        summary="Ship an order",
+        responses={200: OrderBody, **problem_responses(401, 403, 404, 409)},
+    )
+    def ship(path: OrderPath) -> dict[str, Any]:
+        """Send a paid order off; needs the role ``admin``."""
+        require_role(ADMIN)
+        use().ship(path.id)
+        return OrderBody(order=order_json(use().detail(Viewer(is_admin=True), path.id))).model_dump(mode="json")
+
+    return api

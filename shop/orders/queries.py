@@ -1,0 +1,186 @@
+"""Reading orders: three queries a page of them, however many there are."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, aliased
+
+from shop.errors import Invalid, NotFound
+from shop.money import Money
+from shop.orders.models import Order, OrderEvent, OrderLine
+from shop.orders.transitions import EventType, Status, owes_refund
+
+BASKETS_LOOKED_AT = 400
+"""The latest baskets with a product say what goes with it; all of them would say the same, for a popular one at a
+hundred times the cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One product of an order, as it was bought."""
+
+    product_id: int
+    title: str
+    quantity: int
+    unit_price: Money
+
+    @property
+    def total(self) -> Money:
+        """Return what the line cost."""
+        return self.unit_price * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an order."""
+
+    type: EventType
+    data: dict[str, Any]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order with its lines and its story."""
+
+    id: int
+    public_id: str
+    number: str
+    email: str
+    status: Status
+    total: Money
+    address: dict[str, Any]
+    created_at: datetime
+    lines: tuple[Line, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def refund_pending(self) -> bool:
+        """Tell whether money is still to go back."""
+        return owes_refund(self.status, [event.type for event in self.events])
+
+
+def of_user(session: Session, user_id: int, after: str | None, limit: int) -> list[OrderView]:
+    """Return an account's orders, newest first.
+
+    Args:
+        session: reads only.
+        user_id: the account.
+        after: the public id of the last order seen.
+        limit: how many at most.
+
+    Raises:
+        Invalid: ``after`` is no order of this account.
+    """
+    chosen = select(Order).where(Order.user_id == user_id)
+    return _views(session, _page(session, chosen, after, limit))
+
+
+def by_public_ids(session: Session, public_ids: Sequence[str]) -> list[OrderView]:
+    """Return the orders with these ids, newest first; unknown ids are passed over."""
+    chosen = select(Order).where(Order.public_id.in_(public_ids)).order_by(Order.id.desc())
+    return _views(session, session.scalars(chosen).all()) if public_ids else []
+
+
+def in_status(session: Session, status: Status | None, after: str | None, limit: int) -> list[OrderView]:
+    """Return everybody's orders, newest first; of one status where one is given."""
+    chosen = select(Order) if status is None else select(Order).where(Order.status == status.value)
+    return _views(session, _page(session, chosen, after, limit))
+
+
+def by_status(session: Session) -> dict[Status, int]:
+    """Return how many orders stand where."""
+    rows = session.execute(select(Order.status, func.count()).group_by(Order.status))
+    return {Status(status): count for status, count in rows}
+
+
+def one(session: Session, public_id: str) -> tuple[OrderView, int | None] | None:
+    """Return an order and the account it belongs to; ``None`` where there is no such order."""
+    order = session.scalar(select(Order).where(Order.public_id == public_id))
+    return (_views(session, [order])[0], order.user_id) if order else None
+
+
+def internal_id(session: Session, public_id: str) -> int:
+    """Return the key other tables know an order by.
+
+    Raises:
+        NotFound: there is no such order.
+    """
+    order_id = session.scalar(select(Order.id).where(Order.public_id == public_id))
+    if order_id is None:
+        raise NotFound("There is no such order.")
+    return order_id
+
+
+def under_key(session: Session, owner: str, key: str) -> Order | None:
+    """Return the order that was placed under a checkout key."""
+    return session.scalar(select(Order).where(Order.checkout_owner == owner, Order.checkout_key == key))
+
+
+def bought_together(session: Session, product_id: int, limit: int) -> list[int]:
+    """Return the ids of products most often in the same recent baskets as this one, best first."""
+    theirs = aliased(OrderLine)
+    baskets = (
+        select(OrderLine.order_id)
+        .where(OrderLine.product_id == product_id)
+        .order_by(OrderLine.order_id.desc())
+        .limit(BASKETS_LOOKED_AT)
+        .subquery()
+    )
+    return list(
+        session.scalars(
+            select(theirs.product_id)
+            .join(baskets, baskets.c.order_id == theirs.order_id)
+            .where(theirs.product_id != product_id)
+            .group_by(theirs.product_id)
+            .order_by(func.count().desc(), theirs.product_id)
+            .limit(limit)
+        )
+    )
+
+
+def _page(session: Session, chosen: Select[Order], after: str | None, limit: int) -> Sequence[Order]:
+    if after is not None:
+        last = session.scalar(chosen.with_only_columns(Order.id).where(Order.public_id == after))
+        if last is None:
+            raise Invalid("This page does not exist.", errors={"cursor": "unknown"})
+        chosen = chosen.where(Order.id < last)
+    return session.scalars(chosen.order_by(Order.id.desc()).limit(limit)).all()
+
+
+def _views(session: Session, orders: Sequence[Order]) -> list[OrderView]:
+    order_ids = [order.id for order in orders]
+    lines, events = defaultdict(list), defaultdict(list)
+    if order_ids:
+        for line in session.scalars(
+            select(OrderLine).where(OrderLine.order_id.in_(order_ids)).order_by(OrderLine.order_id, OrderLine.position)
+        ):
+            lines[line.order_id].append(_line(line))
+        for event in session.scalars(
+            select(OrderEvent).where(OrderEvent.order_id.in_(order_ids)).order_by(OrderEvent.version)
+        ):
+            events[event.order_id].append(Event(EventType(event.type), event.data, event.recorded_at))
+    return [_view(order, lines[order.id], events[order.id]) for order in orders]
+
+
+def _view(order: Order, lines: list[Line], events: list[Event]) -> OrderView:
+    return OrderView(
+        id=order.id,
+        public_id=order.public_id,
+        number=order.number,
+        email=order.email,
+        status=Status(order.status),
+        total=Money(order.total_amount, order.currency),
+        address=order.address,
+        created_at=order.created_at,
+        lines=tuple(lines),
+        events=tuple(events),
+    )
+
+
+def _line(line: OrderLine) -> Line:
+    return Line(line.product_id, line.title, line.quantity, Money(line.unit_price_amount))

@@ -1,0 +1,132 @@
+"""What people do with orders: look at their own, and, as staff, send them off."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from shop.errors import NotFound
+from shop.orders import queries, stream
+from shop.orders.queries import OrderView
+from shop.orders.transitions import EventType, Status
+from shop.unit_of_work import Database
+
+NO_SUCH_ORDER = "There is no such order."
+
+
+class ProductRef(Protocol):
+    """What an order's line needs to know of its product today; the catalogue's offers fit."""
+
+    @property
+    def slug(self) -> str:
+        """Return its name in addresses."""
+
+    @property
+    def picture(self) -> str:
+        """Return the path of its picture."""
+
+
+Products = Callable[[Session, Collection[int]], Mapping[int, ProductRef]]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whose eyes an order is looked at with.
+
+    Args:
+        user_id: the account, if signed in.
+        placed: public ids of orders this browser placed as a guest, from its signed session.
+        is_admin: whether everybody's orders are shown.
+    """
+
+    user_id: int | None = None
+    placed: tuple[str, ...] = ()
+    is_admin: bool = False
+
+    def may_see(self, public_id: str, owner: int | None) -> bool:
+        """Tell whether an order is this viewer's to know about."""
+        return self.is_admin or public_id in self.placed or (owner is not None and owner == self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Orders to be shown, with what is known of their products, and where the next page starts."""
+
+    orders: Sequence[OrderView]
+    products: Mapping[int, ProductRef]
+    next_cursor: str | None = None
+
+
+class Orders:
+    """The use cases.
+
+    Args:
+        database: where orders are.
+        products: looks products up by id, in the caller's session.
+    """
+
+    def __init__(self, database: Database, products: Products) -> None:
+        self._database = database
+        self._products = products
+
+    def own(self, viewer: Viewer, cursor: str | None, limit: int) -> Shown:
+        """Return the viewer's orders, newest first.
+
+        Raises:
+            Invalid: the cursor belongs to nobody, or to somebody else.
+        """
+        with self._database.reading() as session:
+            if viewer.user_id is None:
+                return self._shown(session, queries.by_public_ids(session, viewer.placed), limit)
+            return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
+
+    def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Shown:
+        """Return all orders, or those in one status, newest first."""
+        with self._database.reading() as session:
+            return self._shown(session, queries.in_status(session, status, cursor, limit + 1), limit)
+
+    def counts(self) -> dict[Status, int]:
+        """Return how many orders stand where."""
+        with self._database.reading() as session:
+            return queries.by_status(session)
+
+    def detail(self, viewer: Viewer, public_id: str) -> Shown:
+        """Return one order.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's: which of the two is not for a stranger to learn.
+        """
+        with self._database.reading() as session:
+            found = queries.one(session, public_id)
+            if found is None or not viewer.may_see(public_id, found[1]):
+                raise NotFound(NO_SUCH_ORDER)
+            return self._shown(session, [found[0]], 1)
+
+    def ship(self, public_id: str) -> None:
+        """Send a paid order off.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it is not paid, or has left already.
+        """
+        self._record(public_id, EventType.ORDER_SHIPPED)
+
+    def deliver(self, public_id: str) -> None:
+        """Note that a shipped order has arrived.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it is not on its way.
+        """
+        self._record(public_id, EventType.ORDER_DELIVERED)
+
+    def _record(self, public_id: str, event: EventType) -> None:
+        with self._database.transaction() as session:
+            stream.record(session, stream.lock(session, public_id), event)
+
+    def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> Shown:
+        orders = found[:limit]
+        ids = {line.product_id for order in orders for line in order.lines}
+        cursor = orders[-1].public_id if len(found) > limit else None
+        return Shown(orders, self._products(session, ids), cursor)

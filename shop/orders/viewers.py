@@ -1,0 +1,27 @@
+"""Who is looking at an order, read from the request: the account, or the orders a guest's signed session knows."""
+
+from flask import session
+
+from shop.orders.service import Viewer
+from shop.web.identity import ADMIN, current_identity
+
+PLACED = "orders"
+"""Key of the session under which a guest's own orders are."""
+REMEMBERED = 20
+"""A guest's latest orders fit into a cookie; who wants more has an account."""
+
+
+def viewer() -> Viewer:
+    """Return the viewer of this request."""
+    identity = current_identity()
+    placed = tuple(session.get(PLACED, ()))
+    if identity is None:
+        return Viewer(placed=placed)
+    return Viewer(identity.user_id, placed, is_admin=identity.role == ADMIN)
+
+
+def remember(public_id: str) -> None:
+    """Let this browser see an order it placed as a guest again."""
+    if current_identity() is None:
+        placed = [known for known in session.get(PLACED, ()) if known != public_id]
+        session[PLACED] = [*placed, public_id][-REMEMBERED:]
