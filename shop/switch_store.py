@@ -36,7 +36,7 @@ class SwitchStore:
     def load(self) -> dict[str, str]:
         """Return the flipped switches, name to value."""
         with self._database.reading() as session:
-            rows = session.execute(select(StoredSwitch.name, StoredSwitch.value)).tuples()
+            rows = session.execute(select(StoredSwitch.name, StoredSwitch.value))
             return dict(rows.all())
 
     def set(self, name: str, value: str) -> None:
