@@ -1,9 +1,36 @@
 """The web application: a factory that hangs every feature's routes on one Flask app."""
 
-from flask_openapi3 import Info, OpenAPI
+import logging
 
-from shop.web import context, problems, rendering
-from shop.wiring import Runtime
+from flask_openapi3 import OpenAPI
+from gunicorn.errors import AppImportError
+from sqlalchemy.exc import OperationalError
+
+from shop.accounts import api as accounts_api
+from shop.accounts import pages as accounts_pages
+from shop.accounts import sessions
+from shop.accounts.service import Accounts
+from shop.cart import api as cart_api
+from shop.cart import pages as cart_pages
+from shop.cart.service import Carts
+from shop.cart.sessions import guest_cart_id
+from shop.catalog import api as catalog_api
+from shop.catalog import pages as catalog_pages
+from shop.catalog.service import Catalog
+from shop.checkout import api as checkout_api
+from shop.checkout.cancellation import Cancellation
+from shop.checkout.service import Checkout
+from shop.errors import ConfigurationError
+from shop.orders import api as orders_api
+from shop.orders.service import Orders
+from shop.patterns.observability.logs import configure_logging
+from shop.schema import require_current
+from shop.settings import Settings, load_settings
+from shop.web import context, openapi, origin, problems, rendering, security
+from shop.web.probes import Probes
+from shop.wiring import Runtime, Services, build
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(runtime: Runtime) -> OpenAPI:
@@ -12,16 +39,93 @@ def create_app(runtime: Runtime) -> OpenAPI:
     Args:
         runtime: what the process shares; the caller starts and closes it.
     """
-    app = OpenAPI(
-        __name__,
-        info=Info(title="shop", version="1"),
-        doc_prefix="/api",
-        doc_url="/openapi.json",
-        validation_error_callback=problems.from_validation,
-        static_folder="web/static",
-        template_folder="web/templates",
-    )
-    context.install(app, runtime.services, show_timings=runtime.settings.is_lab)
+    settings = runtime.settings
+    app = openapi.new_app(__name__, static_folder="web/static", template_folder="web/templates")
+    app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # as Flask's manual does it
+    context.install(app, runtime.services, runtime.metrics, show_timings=settings.is_lab)
+    origin.install(app)
+    security.install(app, https_only=not settings.is_lab)
     problems.install(app)
     rendering.install(app)
+    sessions.install(app, lambda: context.services(Services).accounts, settings)
+    _hang_accounts(app)
+    _hang_cart(app)
+    _hang_catalog(app)
+    _hang_orders(app)
     return app
+
+
+def _hang_orders(app: OpenAPI) -> None:
+    def orders() -> Orders:
+        return context.services(Services).orders
+
+    def checkout() -> Checkout:
+        return context.services(Services).checkout
+
+    def cancellation() -> Cancellation:
+        return context.services(Services).cancellation
+
+    app.register_api(orders_api.create_api(orders))
+    app.register_api(checkout_api.create_api(checkout, cancellation, orders))
+
+
+def _hang_catalog(app: OpenAPI) -> None:
+    def use() -> Catalog:
+        return context.services(Services).catalog
+
+    app.register_api(catalog_api.create_api(use))
+    app.register_blueprint(catalog_pages.create_pages(use))
+
+
+def _hang_accounts(app: OpenAPI) -> None:
+    def use() -> Accounts:
+        return context.services(Services).accounts
+
+    app.register_api(accounts_api.create_api(use, _welcome))
+    app.register_blueprint(accounts_pages.create_pages(use, _welcome))
+
+
+def _hang_cart(app: OpenAPI) -> None:
+    def use() -> Carts:
+        return context.services(Services).carts
+
+    app.register_api(cart_api.create_api(use))
+    app.register_blueprint(cart_pages.create_pages(use))
+
+
+def _welcome(user_id: int) -> str | None:
+    """Bring the guest's cart into the account of whoever is signing in."""
+    return context.services(Services).carts.merge(guest_cart_id(), user_id)
+
+
+def from_environment() -> OpenAPI:
+    """Build and start the store in this process: what gunicorn calls in each worker, after the fork.
+
+    Raises:
+        AppImportError: a setting is missing or wrong, or the database's schema is not this code's; gunicorn says so in
+            one line and gives up, instead of starting the worker again for ever.
+    """
+    try:
+        runtime = build(_complete(load_settings()))
+        _check_schema(runtime)
+    except ConfigurationError as error:
+        raise AppImportError(f"shop: {error}") from error
+    runtime.start()
+    app = create_app(runtime)
+    app.extensions["runtime"] = runtime
+    return app
+
+
+def _complete(settings: Settings) -> Settings:
+    if not settings.secret_key:
+        raise ConfigurationError("SHOP_SECRET_KEY is not set: use `shop up`, which makes one, or set a random one.")
+    return settings
+
+
+def _check_schema(runtime: Runtime) -> None:
+    """Refuse to serve from a schema this code was not written for. A database that is away is readiness's business."""
+    try:
+        with runtime.database.engine.connect() as connection:
+            require_current(connection)
+    except OperationalError:
+        _log.warning("schema_not_checked")

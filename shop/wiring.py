@@ -7,12 +7,33 @@ request that takes its graph once sees one snapshot from start to end, and no us
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from shop.accounts.passwords import Passwords
+from shop.accounts.service import Accounts
+from shop.cart.service import Carts
+from shop.catalog import offers
+from shop.catalog.presentation import PartByPart, WholeScreen
+from shop.catalog.service import Catalog
+from shop.checkout.cancellation import Cancellation
+from shop.checkout.phases import Phases
+from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
+from shop.orders.queries import bought_together
+from shop.orders.service import Orders
 from shop.patterns.caching import Cache, Level, NullLevel, SharedLevel, SwitchedOff
+from shop.patterns.health import checks
+from shop.patterns.health.readiness import Dependency, Readiness
 from shop.patterns.observability import record
-from shop.patterns.observability.cache_telemetry import cache_happened
+from shop.patterns.observability.access import AccessLog, JsonAccessLog, NoAccessLog
+from shop.patterns.observability.cache_telemetry import CacheTelemetry
+from shop.patterns.observability.lines import LineFile
+from shop.patterns.observability.logs import log_path
+from shop.patterns.observability.metrics import Metrics
+from shop.payments.http_provider import HttpProvider
+from shop.payments.provider import AbsentProvider, Provider
+from shop.payments.service import Payments
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
@@ -27,6 +48,14 @@ class Services:
 
     switches: Snapshot
     cache: Cache
+    access_log: AccessLog
+    accounts: Accounts
+    carts: Carts
+    catalog: Catalog
+    payments: Payments
+    orders: Orders
+    checkout: Checkout
+    cancellation: Cancellation
 
 
 @dataclass
@@ -39,6 +68,12 @@ class Runtime:
     switch_store: SwitchStore
     board: Board
     shared: Level
+    metrics: Metrics
+    telemetry: CacheTelemetry
+    lines: LineFile
+    readiness: Readiness
+    passwords: Passwords
+    provider: Provider
     _graphs: dict[Snapshot, Services] = field(default_factory=dict)
 
     def services(self) -> Services:
@@ -56,16 +91,45 @@ class Runtime:
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
+        self.readiness.close()
         self.shared.close()
+        self.provider.close()
+        self.lines.close()
         self.database.engine.dispose()
 
     def _compose(self, snapshot: Snapshot) -> Services:
         level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
-        return Services(switches=snapshot, cache=Cache(level, self.clock, cache_happened))
+        cache = Cache(level, self.clock, self.telemetry)
+        payments = Payments(self.provider, claim_s=_claim_s(self.settings))
+        phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
+        orders = Orders(self.database, offers.by_ids)
+        cancellation = Cancellation(self.database, orders, payments, phases)
+        product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
+        return Services(
+            switches=snapshot,
+            cache=cache,
+            catalog=Catalog(self.database, cache, bought_together, product_page),
+            accounts=Accounts(
+                self.database, self.clock, self.passwords, timedelta(days=self.settings.token_lifetime_days)
+            ),
+            carts=Carts(self.database, offers),
+            payments=payments,
+            orders=orders,
+            checkout=Checkout(self.database, payments, phases, cancellation.refund),
+            cancellation=cancellation,
+            access_log=(
+                JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
+            ),
+        )
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Runtime:
+def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
     """Build a process's runtime. Nothing is connected yet and no thread runs before :meth:`Runtime.start`.
+
+    Args:
+        settings: where everything is.
+        clock: the machine's own by default.
+        process: the name of the process in the logs.
 
     Raises:
         ConfigurationError: an address is missing or malformed.
@@ -73,17 +137,53 @@ def build(settings: Settings, clock: Clock | None = None) -> Runtime:
     database = Database(build_engine(settings, record.query_ran))
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
+    metrics = Metrics()
+    telemetry = CacheTelemetry(metrics)
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         switch_store=store,
-        board=Board(store.load, settings.switch_refresh_s, lambda error: _log.warning("switches_unreadable")),
-        shared=_shared_level(settings, clock),
+        board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
+        shared=_shared_level(settings, clock, telemetry),
+        metrics=metrics,
+        telemetry=telemetry,
+        lines=LineFile(log_path(settings, process)),
+        readiness=Readiness(_dependencies(settings), clock),
+        passwords=Passwords(),
+        provider=_provider(settings),
     )
 
 
-def _shared_level(settings: Settings, clock: Clock) -> Level:
+def _provider(settings: Settings) -> Provider:
+    if settings.payments_url is None:
+        return AbsentProvider()
+    return HttpProvider(settings.payments_url, settings.payments_timeout_ms)
+
+
+def _claim_s(settings: Settings) -> float:
+    """Return seconds that outlast a charge, a look into the provider's books and the writing down of both."""
+    return 2 * settings.payments_timeout_ms / 1000 + settings.db_statement_timeout_ms / 1000
+
+
+def _switches_unreadable(error: Exception) -> None:
+    _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"})
+
+
+def _dependencies(settings: Settings) -> list[Dependency]:
+    """Return what the store leans on. Without the database it cannot serve; without the others it serves less."""
+    answers, has_schema = checks.postgres(settings.database_url or "")
+    found = [Dependency("postgres", True, answers), Dependency("schema", True, has_schema)]
+    if settings.cache_url:
+        found.append(Dependency("cache", False, checks.valkey(settings.cache_url)))
+    if settings.broker_url:
+        found.append(Dependency("broker", False, checks.valkey(settings.broker_url)))
+    if settings.payments_url:
+        found.append(Dependency("payments", False, checks.http_service(settings.payments_url)))
+    return found
+
+
+def _shared_level(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> Level:
     if settings.cache_url is None:
         return NullLevel()
-    return SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, cache_happened)
+    return SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)

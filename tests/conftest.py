@@ -148,6 +148,7 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
         database_url=new_database("shop_test"),
         cache_url=valkey.url(servers.cache, number),
         broker_url=valkey.url(servers.broker, number),
+        payments_url=f"http://127.0.0.1:{free_port()}",  # nobody listens there until a test asks for the simulator
         var_dir=tmp_path_factory.mktemp("var"),
         secret_key="a key for tests only",
     )

@@ -10,6 +10,7 @@ from shop.app import create_app
 from shop.settings import Settings
 from shop.unit_of_work import Database
 from shop.wiring import Runtime, build
+from tests.integration.simulator import Simulator
 
 
 @pytest.fixture
@@ -25,3 +26,17 @@ def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -
 def client(runtime: Runtime) -> FlaskClient:
     """An HTTP client of the application, without a network between."""
     return create_app(runtime).test_client()
+
+
+@pytest.fixture(scope="session")
+def _simulator(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    simulator = Simulator(settings, tmp_path_factory.mktemp("payments"))
+    yield simulator
+    simulator.kill()
+
+
+@pytest.fixture
+def simulator(_simulator: Simulator) -> Simulator:
+    """The payments provider, a process of its own, listening where the settings say; started again if it was killed."""
+    _simulator.start()
+    return _simulator
