@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from shop.patterns.observability import exporter
 from shop.settings import load_settings
 
 _settings = load_settings()
@@ -56,6 +57,21 @@ loglevel = "warning" if _settings.log_level == "info" else _settings.log_level
 proc_name = "shop-web"
 control_socket_disable = True
 """One socket in the home directory for all: two stacks side by side would fight for it."""
+
+
+def on_starting(server: Any) -> None:
+    """Make room for the workers' figures before the first of them starts."""
+    exporter.prepare(_settings.run_dir / "metrics")
+
+
+def when_ready(server: Any) -> None:
+    """Answer ``/metrics`` from the parent: it sees what all workers have counted."""
+    exporter.serve(_settings.metrics_port)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget a worker that is gone."""
+    exporter.forget(worker.pid)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
