@@ -1,0 +1,95 @@
+"""The customers of the demo store. They have handles, as people have in shops, and addresses that lead nowhere."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shop.datasets.accounts import SHOPPER
+from shop.datasets.demo.chance import Shuffle, generator, zipf
+from shop.datasets.demo.sizes import EPOCH, Size
+
+MOODS = (
+    "Patient", "Early", "Quiet", "Curious", "Merry", "Sunny", "Windy", "Gentle", "Rainy", "Humble", "Brisk", "Candid",
+    "Sleepy", "Nimble", "Frugal", "Loyal", "Lucky", "Modest", "Breezy", "Steady", "Tidy", "Witty", "Warm", "Late",
+)  # fmt: skip
+PURSUITS = (
+    "Baker", "Reader", "Walker", "Gardener", "Cyclist", "Sailor", "Painter", "Potter", "Camper", "Knitter", "Cook",
+    "Rower", "Climber", "Angler", "Birder", "Tinkerer", "Dreamer", "Drummer", "Collector", "Teacher", "Swimmer",
+)  # fmt: skip
+STREETS = (
+    "Harbour",
+    "Mill",
+    "Station",
+    "Orchard",
+    "Church",
+    "Meadow",
+    "Castle",
+    "Bridge",
+    "Garden",
+    "Market",
+    "Linden",
+)
+WAYS = ("Street", "Road", "Lane", "Row", "Square")
+PLACES = (
+    ("Lisbon", "PT", "1100-"), ("Dublin", "IE", "D0"), ("Vienna", "AT", "10"), ("Ghent", "BE", "90"),
+    ("Utrecht", "NL", "35"), ("Lyon", "FR", "690"), ("Bremen", "DE", "281"), ("Turku", "FI", "201"),
+    ("Tallinn", "EE", "101"), ("Bilbao", "ES", "480"), ("Bologna", "IT", "401"), ("Ljubljana", "SI", "10"),
+)  # fmt: skip
+LOYALTY = 0.45
+"""Share of purchases made by regulars, whose activity follows Zipf's law; the rest come as they come."""
+MEMBERSHIP_DAYS = 2 * 365
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One customer."""
+
+    id: int
+    email: str
+    name: str
+
+
+class Customers:
+    """All customers of one size; numbers go from 1.
+
+    Args:
+        size: how many.
+        demo_shopper: whether the first of them is the account people log in with to try the store, so that it has
+            orders to look at.
+    """
+
+    def __init__(self, size: Size, *, demo_shopper: bool) -> None:
+        self.count = size.customers
+        self._demo_shopper = demo_shopper
+        self._regulars = Shuffle(self.count, salt=5)
+
+    def __getitem__(self, customer_id: int) -> Customer:
+        """Make one customer."""
+        if self._demo_shopper and customer_id == 1:
+            return Customer(1, SHOPPER.email, SHOPPER.name)
+        mood = MOODS[customer_id % len(MOODS)]
+        pursuit = PURSUITS[customer_id // len(MOODS) % len(PURSUITS)]
+        email = f"{mood}.{pursuit}.{customer_id}@customers.shop.test".lower()
+        return Customer(customer_id, email, f"{mood} {pursuit}")
+
+    def address(self, customer_id: int) -> dict[str, str]:
+        """Return where a customer has things sent."""
+        random = generator("address", customer_id)
+        city, country, prefix = random.choice(PLACES)
+        return {
+            "name": self[customer_id].name,
+            "line1": f"{random.randrange(1, 140)} {random.choice(STREETS)} {random.choice(WAYS)}",
+            "city": city,
+            "postcode": f"{prefix}{random.randrange(10, 100)}",
+            "country": country,
+        }
+
+    def joined_at(self, customer_id: int) -> datetime:
+        """Return when the account was opened: always before the year that is generated."""
+        days = generator("joined", customer_id).random() * MEMBERSHIP_DAYS
+        return EPOCH - timedelta(days=365 + days)
+
+    def somebody(self, draw: float) -> int:
+        """Turn an even draw from [0, 1) into a customer who buys something."""
+        if draw < LOYALTY:
+            return self._regulars(zipf(draw / LOYALTY, self.count)) + 1
+        return int((draw - LOYALTY) / (1 - LOYALTY) * self.count) + 1

@@ -1,0 +1,191 @@
+"""Loading a data set: once, resumably, never mixed.
+
+Problem: loading takes seconds to minutes and gets killed; started again it must neither repeat rows nor miss any.
+Method: the data is cut into steps that come out the same whenever they are made. Each step commits its rows together
+with its own name, so the names in ``seed_steps`` are exactly the steps whose rows are there. One process loads at a
+time: the others wait for an advisory lock and then find everything done.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import psycopg
+from sqlalchemy import Engine, inspect, text
+
+from shop.datasets.demo.plan import plan as demo_plan
+from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
+from shop.datasets.progress import Progress, Silent
+from shop.db import sqlalchemy_url
+from shop.errors import ConfigurationError
+from shop.settings import Settings
+from shop.unit_of_work import Database
+
+LOADING_LOCK = 7_411_905_234
+"""Key of the advisory lock that makes two loading processes take turns."""
+DEFAULT_DATASET, DEFAULT_SIZE = "demo", "m"
+OWN = "own"
+"""Name of the data set of a store that sells only what was imported."""
+NUMBERED = ("categories", "users", "products", "reviews", "orders")
+
+
+def _complete_journey(settings: Settings, size: str) -> Plan:
+    from shop.datasets.complete_journey.plan import plan  # its extra may not be installed
+
+    return plan(settings, size)
+
+
+PLANS: Mapping[str, Callable[[Settings, str], Plan]] = MappingProxyType(
+    {"demo": demo_plan, "complete-journey": _complete_journey}
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """Which data a database holds."""
+
+    kind: Literal["empty", "partial", "complete"]
+    dataset: str | None = None
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a load did."""
+
+    dataset: str
+    size: str
+    rows: int
+    """Rows loaded by this run."""
+    seconds: float
+    already_there: bool
+    findings: tuple[Finding, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``--json`` prints it."""
+        shown = {"dataset": self.dataset, "size": self.size, "rows": self.rows, "seconds": round(self.seconds, 2)}
+        return {
+            **shown,
+            "already_there": self.already_there,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def seed(settings: Settings, dataset: str, size: str, progress: Progress | None = None) -> Report:
+    """Load a data set into the store's database, or what is missing of it.
+
+    Args:
+        settings: where the database is, and whether the demo accounts belong in it.
+        dataset: one of :data:`PLANS`.
+        size: of the demo data: ``s``, ``m`` or ``l``; the real data set has one size.
+        progress: told how far it is.
+
+    Raises:
+        ConfigurationError: no such data set or size, the schema is missing, or the database holds other data.
+    """
+    progress = progress or Silent()
+    if dataset not in PLANS:
+        raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(PLANS)}.")
+    started = time.monotonic()
+    plan = PLANS[dataset](settings, size)
+    with _loading(settings) as connection:
+        standing = _standing(connection)
+        _refuse_mixing(standing, dataset, size)
+        if standing.kind == "complete":
+            return Report(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
+        connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
+        rows = _load(connection, plan, progress)
+        findings = tuple(plan.findings())
+        _complete(connection, findings)
+    progress.finish()
+    return Report(dataset, size, rows, time.monotonic() - started, False, findings)
+
+
+def state(engine: Engine) -> State:
+    """Return which data a database holds, and whether all of it is there; a database without the schema is empty."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("datasets"):
+            return State("empty")
+        row = connection.execute(text("SELECT name, size, completed_at IS NOT NULL FROM datasets")).one_or_none()
+    return State("complete" if row[2] else "partial", row[0], row[1]) if row else State("empty")
+
+
+def is_seeded(database: Database) -> bool:
+    """Tell whether a whole data set is there."""
+    return state(database.engine).kind == "complete"
+
+
+def _standing(connection: Connection) -> State:
+    row = connection.execute("SELECT name, size, completed_at IS NOT NULL FROM datasets").fetchone()
+    if row:
+        return State("complete" if row[2] else "partial", row[0], row[1])
+    if connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
+        return State("complete", OWN, "")
+    return State("empty")
+
+
+def _refuse_mixing(standing: State, dataset: str, size: str) -> None:
+    if standing.kind == "empty" or (standing.dataset, standing.size) == (dataset, size):
+        return
+    holds = "products of your own" if standing.dataset == OWN else f"the data set {standing.dataset} {standing.size}"
+    raise ConfigurationError(
+        f"This database holds {holds.strip()}, and data sets do not mix: to load {dataset} {size}, stop the stack "
+        "and move var/pg away, or set DATABASE_URL to an empty database."
+    )
+
+
+@contextmanager
+def _loading(settings: Settings) -> Iterator[Connection]:
+    if settings.database_url is None:
+        raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
+    address = sqlalchemy_url(settings.database_url).set(drivername="postgresql")
+    try:
+        connection = psycopg.connect(
+            address.render_as_string(hide_password=False),
+            autocommit=True,
+            connect_timeout=settings.db_connect_timeout_s,
+            application_name="shop seed",
+            options="-c timezone=UTC -c statement_timeout=0 -c lock_timeout=0",
+        )
+    except psycopg.OperationalError as error:
+        raise ConfigurationError(f"The database does not answer: {str(error).strip().splitlines()[-1]}") from error
+    with connection:
+        if connection.execute("SELECT to_regclass('datasets')").fetchone() == (None,):
+            raise ConfigurationError("The database has no tables yet, or old ones: run `shop migrate`.")
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOADING_LOCK,))  # given back with the connection
+        yield connection
+
+
+def _load(connection: Connection, plan: Plan, progress: Progress) -> int:
+    done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
+    there = sum(step.rows for step in plan.steps if step.name in done)
+    progress.start(sum(step.rows for step in plan.steps), there)
+    return sum(_take(connection, step, progress) for step in plan.steps if step.name not in done)
+
+
+def _take(connection: Connection, step: Step, progress: Progress) -> int:
+    progress.step(step.name)
+    with connection.transaction():
+        rows = step.run(connection, progress.advance)
+        connection.execute("INSERT INTO seed_steps (name, rows) VALUES (%s, %s)", (step.name, rows))
+    return rows
+
+
+def _complete(connection: Connection, findings: tuple[Finding, ...]) -> None:
+    """Do what needs all rows to be there, and say that they are."""
+    report = json.dumps([finding.to_json() for finding in findings])
+    with connection.transaction():
+        for table in NUMBERED:
+            continue_numbering(connection, table)
+        connection.execute("UPDATE datasets SET completed_at = clock_timestamp(), report = %s", (report,))
+    # index-only scans and the planner's estimates are right from the first request on
+    connection.execute("VACUUM (ANALYZE)")
+
+
+def _kept_findings(connection: Connection) -> tuple[Finding, ...]:
+    row = connection.execute("SELECT report FROM datasets").fetchone()
+    return tuple(Finding(**entry) for entry in row[0]) if row else ()
