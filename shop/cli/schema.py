@@ -4,6 +4,7 @@ import click
 
 from shop import schema
 from shop.cli.output import emit
+from shop.datasets import loading
 from shop.db import build_engine
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
@@ -19,10 +20,10 @@ def migrate(as_json: bool) -> None:  # noqa: FBT001 - click passes options by na
 
 
 @click.command(hidden=True)
-@click.option("--dataset", default="demo")
-@click.option("--size", default="m")
+@click.option("--dataset")
+@click.option("--size")
 @click.option("--create-on", type=int, help="Make the store's database on our own server at this port first.")
-def prepare(dataset: str, size: str, create_on: int | None) -> None:
+def prepare(dataset: str | None, size: str | None, create_on: int | None) -> None:
     """Make the database, bring its schema up to date and fill it, each if that is still to be done."""
     settings = load_settings()
     if create_on is not None:
@@ -30,6 +31,21 @@ def prepare(dataset: str, size: str, create_on: int | None) -> None:
     applied = _migrate(settings)
     if applied:
         click.echo(_told(applied))
+    _seed(settings, dataset, size)
+
+
+def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
+    """Load the data set that was asked for; without a wish, finish what was begun, or take the usual one."""
+    engine = build_engine(settings)
+    try:
+        there = loading.state(engine)
+    finally:
+        engine.dispose()
+    if there.kind == "complete" and dataset is None and size is None:
+        return
+    dataset = dataset or there.dataset or loading.DEFAULT_DATASET
+    same = dataset == there.dataset
+    loading.seed(settings, dataset, size or (there.size if same else None) or loading.DEFAULT_SIZE)
 
 
 def _migrate(settings: Settings) -> list[str]:

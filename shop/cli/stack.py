@@ -22,16 +22,22 @@ SHOP = (sys.executable, "-m", "shop.cli")
 @click.option("--port", type=click.IntRange(1, 65535), help="Where the store listens.  [default: 8080]")
 @click.option("--workers", type=click.IntRange(1, 64), help="gunicorn worker processes.  [default: 2]")
 @click.option("--no-edge", is_flag=True, help="Without the caching proxy in front.")
-@click.option("--dataset", type=click.Choice(["demo", "complete-journey"]), default="demo", show_default=True)
-@click.option("--size", type=click.Choice(["s", "m", "l"]), default="m", show_default=True, help="Of the demo data.")
-def up(detach: bool, port: int | None, workers: int | None, no_edge: bool, dataset: str, size: str) -> None:  # noqa: FBT001
+@click.option("--dataset", type=click.Choice(["demo", "complete-journey"]), help="What to sell.  [default: demo]")
+@click.option("--size", type=click.Choice(["s", "m", "l"]), help="Of the demo data.  [default: m]")
+def up(
+    detach: bool,  # noqa: FBT001 - click passes options by name
+    port: int | None,
+    workers: int | None,
+    no_edge: bool,  # noqa: FBT001
+    dataset: str | None,
+    size: str | None,
+) -> None:
     """Start the store and everything it needs; Ctrl-C stops all of it."""
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **given)
-    data = ("--dataset", dataset, "--size", size)
+    data = _options(dataset=dataset, size=size)
     if detach:
-        options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-        sys.exit(background.run(settings, (*SHOP, "up", *options, *data), click.echo, _complain))
+        sys.exit(background.run(settings, (*SHOP, "up", *_options(**given), *data), click.echo, _complain))
     try:
         starting.run(settings, (*SHOP, "prepare", *data), Console())
     except StartFailed as error:
@@ -55,6 +61,10 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     emit(report.to_dict(), looking.table(report), as_json=as_json)
     if not report.well:
         sys.exit(FAILED)
+
+
+def _options(**given: object) -> list[str]:
+    return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 def _complain(line: str) -> None:
