@@ -1,0 +1,112 @@
+"""The catalogue over HTTP, under ``/api/v1``."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from shop.catalog import schemas
+from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery
+from shop.catalog.service import Catalog
+from shop.web.identity import ADMIN, require_identity, require_role
+
+JSON = "application/json"
+REVALIDATE = "no-cache"
+"""Anyone may keep the answer, nobody may use it unasked: an edit is seen by the next request."""
+TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
+
+
+def create_api(use: Callable[[], Catalog]) -> APIBlueprint:
+    """Build the catalogue's calls.
+
+    Args:
+        use: returns the catalogue of the request being served.
+    """
+    api = APIBlueprint("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    _add_reads(api, use)
+    _add_product_parts(api, use)
+    _add_writes(api, use)
+    return api
+
+
+def _add_reads(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+    @api.get("/products", responses={200: schemas.Listing})
+    def list_products(query: ProductsQuery) -> Response:
+        """List products: a page by cursor, and what narrowing further would leave.
+
+        A search ranks at most 5,000 matches, facets count at most 20,000 products, the most popular first;
+        `facets.exact` says whether that was all of them.
+        """
+        return _public(use().listing(query.browse()))
+
+    @api.get("/categories", responses={200: schemas.CategoryTree})
+    def list_categories() -> Response:
+        """Return the tree of departments and their categories, with how many products stand in each."""
+        return _public(use().categories())
+
+    @api.get("/screens/home", responses={200: schemas.HomeScreen})
+    def home_screen() -> Response:
+        """Return all the home page needs in one answer."""
+        return _public(use().home_screen())
+
+    @api.get("/screens/product/<string:slug>", responses={200: schemas.ProductScreen})
+    def product_screen(path: ProductPath) -> Response:
+        """Return all the product page needs in one answer."""
+        return _public(use().product_screen(path.slug))
+
+
+def _add_product_parts(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+    @api.get("/products/<string:slug>", responses={200: schemas.Product})
+    def get_product(path: ProductPath) -> Response:
+        """Return one product."""
+        return _public(use().product(path.slug))
+
+    @api.get("/products/<string:slug>/stock", responses={200: schemas.Stock})
+    def get_stock(path: ProductPath) -> Response:
+        """Return how many pieces can be bought at this moment; never from a cache."""
+        response = Response(use().stock(path.slug).model_dump_json(), mimetype=JSON)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @api.get("/products/<string:slug>/rating", responses={200: schemas.RatingSummary})
+    def get_rating(path: ProductPath) -> Response:
+        """Return a product's ratings summed up."""
+        return _public(use().rating(path.slug))
+
+    @api.get("/products/<string:slug>/related", responses={200: schemas.Related})
+    def get_related(path: ProductPath) -> Response:
+        """Return what shoppers bought together with a product."""
+        return _public(use().related(path.slug))
+
+    @api.get("/products/<string:slug>/reviews", responses={200: schemas.ReviewPage})
+    def list_reviews(path: ProductPath, query: ReviewsQuery) -> Response:
+        """List a product's reviews, latest first."""
+        return _public(use().reviews(path.slug, query.limit, query.cursor))
+
+
+def _add_writes(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+    @api.post("/products/<string:slug>/reviews", responses={201: schemas.Review})
+    def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
+        """Review a product, once an account."""
+        who = require_identity()
+        review = use().write_review(path.slug, who.user_id, who.name, body.rating, body.body)
+        return _private(review.model_dump_json(), HTTPStatus.CREATED)
+
+    @api.patch("/admin/products/<string:slug>", responses={200: schemas.Product})
+    def edit_product(path: ProductPath, body: ProductEdit) -> Response:
+        """Change a product's price, text or stock; takes the role admin."""
+        require_role(ADMIN)
+        return _private(use().edit(path.slug, body.edit()).model_dump_json())
+
+
+def _public(body: bytes) -> Response:
+    response = Response(body, mimetype=JSON)
+    response.headers["Cache-Control"] = REVALIDATE
+    return response
+
+
+def _private(body: str, status: int = HTTPStatus.OK) -> Response:
+    response = Response(body, status=status, mimetype=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,140 @@
+"""Walking along the shelves: what a shopper may ask a list for, and the list that answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shop.catalog import cursors, facets, listing, search, shelves
+from shop.catalog.cards import AnyRow, card
+from shop.catalog.cursors import Cursor
+from shop.catalog.filters import Filters
+from shop.catalog.models import Product
+from shop.catalog.schemas import Card, Facets, Highlight, Listing
+from shop.catalog.sorting import ORDERS, POPULARITY, RELEVANCE, Order
+from shop.errors import Invalid
+
+DEFAULT_LIMIT = 24
+MAX_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """What a shopper asked a list for.
+
+    Args:
+        category: slug; everything if ``None``.
+        q: words to search for, as typed; empty for none.
+        filters: what narrows the list.
+        sort: one of :data:`sorting.ORDERS`; by default relevance for a search, popularity otherwise.
+        cursor: where the page begins; the beginning by default.
+        limit: products on a page.
+    """
+
+    category: str | None = None
+    q: str = ""
+    filters: Filters = field(default_factory=Filters)
+    sort: str | None = None
+    cursor: str | None = None
+    limit: int = DEFAULT_LIMIT
+
+    @property
+    def order(self) -> Order:
+        """Return the order of the list.
+
+        Raises:
+            Invalid: there is no such order, or it takes a search.
+        """
+        name = self.sort or (RELEVANCE if self.q else POPULARITY)
+        order = ORDERS.get(name)
+        if order is None:
+            raise Invalid(f"A list has no order {name!r}.", errors={"sort": f"one of {', '.join(ORDERS)}"})
+        if order.column is None and not self.q:
+            raise Invalid("Only a search can be sorted by relevance.", errors={"sort": "takes a search"})
+        return order
+
+    @property
+    def place(self) -> Cursor | None:
+        """Return where the page begins.
+
+        Raises:
+            Invalid: the cursor is not one of this list.
+        """
+        return None if self.cursor is None else cursors.decode(self.cursor, self.order.name, self.order.fits)
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether this is the first page of a whole category in some order: one of few, asked for often."""
+        return self == Browse(category=self.category, sort=self.sort)
+
+    def normalised(self) -> "Browse":
+        """Return the same question with its words tidied."""
+        return replace(self, q=search.tidy(self.q))
+
+
+class Browser:
+    """Lists products.
+
+    Args:
+        facet_depth: products whose facets are counted at most.
+    """
+
+    def __init__(self, facet_depth: int = facets.DEPTH) -> None:
+        self._facet_depth = facet_depth
+
+    def listing(self, session: Session, browse: Browse) -> Listing:
+        """Answer one page of a list, with its facets; 3 queries, or up to 6 for a search.
+
+        Raises:
+            NotFound: there is no such category.
+            Invalid: the order or the cursor does not fit the list.
+        """
+        order, place = browse.order, browse.place
+        tree = shelves.load(session)
+        ids = tree.within(tree.get(browse.category) if browse.category else None)
+        if browse.q:
+            return self._search(session, ids, browse, order, place)
+        page = listing.of_categories(session, ids, browse.filters, order, place, browse.limit)
+        return _listing(page, self._facets(session, ids, browse.filters))
+
+    def top(self, session: Session, category_ids: Sequence[int], sort: str, limit: int) -> list[Card]:
+        """Return the first products of some categories in an order; one query."""
+        page = listing.of_categories(session, category_ids, Filters(), ORDERS[sort], None, limit)
+        return [card(row) for row in page.rows]
+
+    def _facets(self, session: Session, category_ids: Sequence[int], filters: Filters) -> Facets:
+        products = (
+            select(Product.id)
+            .where(Product.category_id.in_(category_ids))
+            .order_by(Product.popularity.desc(), Product.id)
+        )
+        return facets.count(session, products, filters, self._facet_depth)
+
+    def _search(
+        self, session: Session, category_ids: Sequence[int], browse: Browse, order: Order, place: Cursor | None
+    ) -> Listing:
+        asked = search.mend(session, browse.q)
+        matches = search.matches(asked.text, category_ids)
+        extra = search.highlights(asked.text)
+        page = listing.of_matches(session, matches, browse.filters, order, place, browse.limit, extra)
+        found = facets.count(session, search.ids(asked.text, category_ids), browse.filters, search.DEPTH)
+        return _listing(page, found, asked.text if asked.mended else None)
+
+
+def _listing(page: listing.Page, found: Facets, showing_results_for: str | None = None) -> Listing:
+    return Listing(
+        items=[_result(row) for row in page.rows],
+        next_cursor=page.next_cursor,
+        prev_cursor=page.prev_cursor,
+        facets=found,
+        showing_results_for=showing_results_for,
+    )
+
+
+def _result(row: AnyRow) -> Card:
+    plain = card(row)
+    if not hasattr(row, "title_marked"):
+        return plain
+    highlight = Highlight(title=search.to_html(row.title_marked), description=search.to_html(row.description_marked))
+    return plain.model_copy(update={"highlight": highlight})

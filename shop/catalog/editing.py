@@ -1,0 +1,64 @@
+"""What an administrator may change about a product."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from shop.catalog.models import Product, SearchWord, StockItem
+from shop.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change; what is ``None`` stays. Price in minor units, ``on_hand`` in pieces."""
+
+    price: int | None = None
+    title: str | None = None
+    description: str | None = None
+    on_hand: int | None = None
+
+
+def apply(session: Session, product_id: int, edit: Edit) -> None:
+    """Change a product and its stock.
+
+    Raises:
+        Conflict: fewer pieces are said to be there than are promised to checkouts under way.
+    """
+    values = {"price_amount": edit.price, "title": edit.title, "description": edit.description}
+    changed = {name: value for name, value in values.items() if value is not None}
+    if changed:
+        session.execute(update(Product).where(Product.id == product_id).values(**changed))
+    if edit.title is not None or edit.description is not None:
+        learn_words(session, product_id)
+    if edit.on_hand is not None:
+        count_stock(session, product_id, edit.on_hand)
+
+
+def count_stock(session: Session, product_id: int, on_hand: int) -> None:
+    """Set how many pieces there are.
+
+    Raises:
+        Conflict: more are promised than that.
+    """
+    statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand)
+    done = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["product_id"], set_={"on_hand": on_hand}, where=StockItem.reserved <= on_hand
+        ).returning(StockItem.product_id)
+    )
+    if done.one_or_none() is None:
+        reserved = session.scalar(select(StockItem.reserved).where(StockItem.product_id == product_id))
+        raise Conflict(
+            f"{reserved} pieces are promised to checkouts under way: there must be at least as many.",
+            errors={"on_hand": f"at least {reserved}"},
+        )
+
+
+def learn_words(session: Session, product_id: int) -> None:
+    """Let the spelling know the words of a product's text, so that a new one is not taken for a typing error."""
+    described = func.concat_ws(" ", Product.title, Product.brand, Product.description)
+    words = func.unnest(func.tsvector_to_array(func.to_tsvector(literal_column("'simple'::regconfig"), described)))
+    known = select(words.label("word"), text("1")).where(Product.id == product_id)
+    session.execute(insert(SearchWord).from_select(["word", "products"], known).on_conflict_do_nothing())

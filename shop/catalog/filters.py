@@ -1,0 +1,39 @@
+"""What narrows a list of products, by facet, as conditions on the database's columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, true
+
+from shop.catalog.cards import AVAILABLE
+from shop.catalog.models import Product
+
+PRICE, RATING, BRAND, IN_STOCK = "price", "rating", "brand", "in_stock"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a shopper asked for; nothing by default. Prices are in minor units, both ends included."""
+
+    min_price: int | None = None
+    max_price: int | None = None
+    min_rating: int | None = None
+    brands: tuple[str, ...] = ()
+    in_stock: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+    def conditions(self) -> Mapping[str, ColumnElement[bool]]:
+        """Return one condition a facet; always true where nothing was asked."""
+        price: ColumnElement[bool] = true()
+        if self.min_price is not None:
+            price &= Product.price_amount >= self.min_price
+        if self.max_price is not None:
+            price &= Product.price_amount <= self.max_price
+        return {
+            PRICE: price,
+            RATING: true() if self.min_rating is None else Product.rating >= self.min_rating,
+            BRAND: Product.brand.in_(self.brands) if self.brands else true(),
+            IN_STOCK: AVAILABLE > 0 if self.in_stock else true(),
+        }

@@ -1,0 +1,91 @@
+"""What a cart and a checkout need to know of a product, and nothing else."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect
+from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.pictures import picture_url
+from shop.errors import NotFound
+from shop.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product as it can be bought at this moment."""
+
+    product_id: int
+    slug: str
+    title: str
+    picture: str
+    unit_price: Money
+    available: int
+    """Pieces neither sold nor promised to a checkout under way."""
+
+
+def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
+    """Return the offers of the products that exist, by product id; one query."""
+    if not ids:
+        return {}
+    rows = session.execute(_offers().where(Product.id.in_(ids)))
+    return {row.id: _offer(row) for row in rows}
+
+
+def by_slug(session: Session, slug: str) -> Offer:
+    """Return one product's offer.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    row = session.execute(_offers().where(Product.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such product.")
+    return _offer(row)
+
+
+def _offers() -> AnySelect:
+    return (
+        select(
+            Product.id,
+            Product.slug,
+            Product.title,
+            Product.price_amount,
+            Product.currency,
+            Category.picture,
+            AVAILABLE.label("available"),
+        )
+        .join(Category, Category.id == Product.category_id)
+        .outerjoin(StockItem, StockItem.product_id == Product.id)
+    )
+
+
+def _offer(row: AnyRow) -> Offer:
+    return Offer(
+        product_id=row.id,
+        slug=row.slug,
+        title=row.title,
+        picture=picture_url(row.picture, row.slug),
+        unit_price=Money(row.price_amount, row.currency),
+        available=row.available,
+    )
+
+
+def worth(session: Session, wanted: Select[int, int]) -> tuple[int, Money]:
+    """Return how many pieces a statement asks for and what they cost now; one query.
+
+    Args:
+        session: the caller's.
+        wanted: selects product ids and quantities, in that order.
+    """
+    lines = wanted.subquery()
+    product_id, quantity = lines.columns
+    row = session.execute(
+        select(
+            func.coalesce(func.sum(quantity), 0).label("pieces"),
+            func.coalesce(func.sum(quantity * Product.price_amount), 0).label("amount"),
+        ).join_from(lines, Product, Product.id == product_id)
+    ).one()
+    return int(row.pieces), Money(int(row.amount))

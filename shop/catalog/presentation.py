@@ -1,0 +1,65 @@
+"""How the product page gets what it shows: from one screen, or part by part.
+
+``wiring`` picks one of the two for ``api.composite``; the pages and the use cases never ask which.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Data = Mapping[str, Any]
+
+
+class Source(Protocol):
+    """Where a page's data comes from, as JSON."""
+
+    def product_screen(self, slug: str) -> bytes:
+        """Return all the product page needs."""
+
+    def product(self, slug: str) -> bytes:
+        """Return the product alone."""
+
+
+class ProductPage(Protocol):
+    """A way to fill the product page."""
+
+    @property
+    def name(self) -> str:
+        """Name the way in cache keys: no way is served another's page."""
+
+    @property
+    def template(self) -> str:
+        """Name the template that shows the data."""
+
+    def data(self, source: Source, slug: str) -> Data:
+        """Return what the template needs.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class WholeScreen:
+    """One call a screen: the page arrives whole."""
+
+    name: str = "whole"
+    template: str = "catalog/product.html"
+
+    def data(self, source: Source, slug: str) -> Data:
+        """Return the whole screen."""
+        screen: Data = json.loads(source.product_screen(slug))
+        return screen
+
+
+@dataclass(frozen=True, slots=True)
+class PartByPart:
+    """One call a part: the page arrives with its core, and its script asks for the rest."""
+
+    name: str = "parts"
+    template: str = "catalog/product_parts.html"
+
+    def data(self, source: Source, slug: str) -> Data:
+        """Return the product alone."""
+        return {"product": json.loads(source.product(slug))}

@@ -1,0 +1,110 @@
+"""One product and what belongs to it, each part one query."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shop.catalog import cards, cursors
+from shop.catalog.cards import AVAILABLE, COLUMNS, joined
+from shop.catalog.cursors import Cursor, whole
+from shop.catalog.models import Category, StockItem
+from shop.catalog.models import Product as ProductRow
+from shop.catalog.models import Review as ReviewRow
+from shop.catalog.schemas import CategoryRef, Product, RatingSummary, Review, ReviewPage, StarCount, Stock
+from shop.catalog.sorting import END_OF_TIME, EPOCH, MICROSECOND
+from shop.errors import NotFound
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A product with the numbers that lead to its other parts."""
+
+    id: int
+    category_id: int
+    product: Product
+
+
+def find(session: Session, slug: str) -> Found:
+    """Read one product.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    more = (
+        ProductRow.description,
+        ProductRow.created_at,
+        ProductRow.category_id,
+        Category.slug.label("category_slug"),
+        Category.name.label("category_name"),
+    )
+    row = session.execute(joined(select(*COLUMNS, *more)).where(ProductRow.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such product.")
+    category = CategoryRef(slug=row.category_slug, name=row.category_name, url=cards.category_url(row.category_slug))
+    product = Product(**cards.fields(row), description=row.description, created_at=row.created_at, category=category)
+    return Found(row.id, row.category_id, product)
+
+
+def find_id(session: Session, slug: str) -> int:
+    """Return a product's number.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    number = session.scalar(select(ProductRow.id).where(ProductRow.slug == slug))
+    if number is None:
+        raise NotFound("There is no such product.")
+    return number
+
+
+def stock(session: Session, slug: str) -> Stock:
+    """Return what can be bought at this moment.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    statement = select(AVAILABLE).select_from(ProductRow).outerjoin(StockItem).where(ProductRow.slug == slug)
+    available = session.scalar(statement)
+    if available is None:
+        raise NotFound("There is no such product.")
+    return Stock(slug=slug, available=available)
+
+
+def rating(session: Session, product_id: int) -> RatingSummary:
+    """Sum up all of a product's ratings from its reviews."""
+    rows = session.execute(
+        select(ReviewRow.rating, func.count()).where(ReviewRow.product_id == product_id).group_by(ReviewRow.rating)
+    )
+    counts = dict(rows.all())
+    total = sum(counts.values())
+    return RatingSummary(
+        average=round(sum(stars * n for stars, n in counts.items()) / total, 2) if total else 0.0,
+        count=total,
+        histogram=[StarCount(stars=stars, count=counts.get(stars, 0)) for stars in range(5, 0, -1)],
+    )
+
+
+def reviews(session: Session, product_id: int, limit: int, cursor: str | None = None) -> ReviewPage:
+    """Return a page of a product's reviews, latest first.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    statement = select(ReviewRow).where(ReviewRow.product_id == product_id)
+    if cursor is not None:
+        place = cursors.decode(cursor, LATEST, whole(END_OF_TIME))
+        moment = EPOCH + int(place.key) * MICROSECOND
+        statement = statement.where(func.row(ReviewRow.created_at, ReviewRow.id) < func.row(moment, place.id))
+    latest = statement.order_by(ReviewRow.created_at.desc(), ReviewRow.id.desc()).limit(limit + 1)
+    rows = session.scalars(latest).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return ReviewPage(
+        items=[
+            Review(author=row.author, rating=row.rating, body=row.body, created_at=row.created_at)
+            for row in rows[:limit]
+        ],
+        next_cursor=last and cursors.encode(Cursor(LATEST, (last.created_at - EPOCH) // MICROSECOND, last.id)),
+    )

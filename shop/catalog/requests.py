@@ -1,0 +1,116 @@
+"""What the catalogue's calls take, as the API describes it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from shop.catalog import cursors, search
+from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, Browse
+from shop.catalog.editing import Edit
+from shop.catalog.filters import Filters
+from shop.catalog.models import MAX_PRICE
+from shop.catalog.schemas import Words
+from shop.catalog.service import REVIEWS_A_PAGE
+from shop.errors import Invalid
+from shop.money import CURRENCY
+from shop.web.schemas import ApiModel, MoneySchema
+
+MAX_STOCK = 1_000_000
+BRAND_LENGTH = 100
+BRANDS_AT_ONCE = 20
+Sort = Literal["popularity", "price_asc", "price_desc", "rating", "newest", "relevance"]
+
+
+class ProductPath(BaseModel):
+    """Which product."""
+
+    slug: str = Field(description="The product's name in addresses.")
+
+
+class EmptyIsAbsent(ApiModel):
+    """A query string in which ``name=`` means the same as no ``name``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, given: Any) -> Any:
+        return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
+
+
+class ProductsQuery(EmptyIsAbsent):
+    """What a list is asked for. Prices are whole minor units, both ends included."""
+
+    category: str | None = Field(default=None, description="Slug of a category or department.")
+    q: str = Field(default="", max_length=search.MAX_LENGTH, description="Words to search for.")
+    min_price: int | None = Field(default=None, ge=0, le=MAX_PRICE, description="Minor units (cents).")
+    max_price: int | None = Field(default=None, ge=0, le=MAX_PRICE, description="Minor units (cents).")
+    min_rating: int | None = Field(default=None, ge=1, le=5, description="Stars, at least.")
+    in_stock: bool = Field(default=False, description="Only what can be bought now.")
+    brand: list[str] = Field(default_factory=list, max_length=BRANDS_AT_ONCE, description="Any of these brands.")
+    sort: Sort | None = Field(
+        default=None, description="By default relevance for a search, popularity otherwise. Relevance takes a search."
+    )
+    cursor: str | None = Field(
+        default=None, max_length=cursors.MAX_LENGTH, description="`next_cursor` or `prev_cursor` of an earlier answer."
+    )
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Products on a page.")
+
+    def browse(self) -> Browse:
+        """Return the question as the catalogue takes it."""
+        return Browse(
+            category=self.category,
+            q=self.q,
+            filters=Filters(
+                min_price=self.min_price,
+                max_price=self.max_price,
+                min_rating=self.min_rating,
+                brands=tuple(search.tidy(brand[:BRAND_LENGTH]) for brand in self.brand if brand),
+                in_stock=self.in_stock,
+            ),
+            sort=self.sort,
+            cursor=self.cursor,
+            limit=self.limit,
+        )
+
+
+class ReviewsQuery(EmptyIsAbsent):
+    """Which page of reviews."""
+
+    cursor: str | None = Field(default=None, max_length=cursors.MAX_LENGTH)
+    limit: int = Field(default=REVIEWS_A_PAGE, ge=1, le=MAX_LIMIT)
+
+
+class ProductEdit(ApiModel):
+    """A change of a product; what is left out, or null, stays."""
+
+    model_config = ApiModel.model_config | {"json_schema_extra": {"minProperties": 1}}
+
+    price: MoneySchema | None = Field(default=None, description=f"Between 1 and {MAX_PRICE} cents.")
+    title: Words | None = Field(default=None, max_length=200)
+    description: Words | None = Field(default=None, max_length=10_000)
+    on_hand: int | None = Field(
+        default=None, ge=0, le=MAX_STOCK, description="Pieces on the shelf, those promised to checkouts included."
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ProductEdit":
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        return self
+
+    def edit(self) -> Edit:
+        """Return the change as the catalogue takes it.
+
+        Raises:
+            Invalid: the price is out of range, or in another currency.
+        """
+        if self.price is not None:
+            if self.price.currency != CURRENCY:
+                raise Invalid(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})
+            if not 1 <= self.price.amount <= MAX_PRICE:
+                raise Invalid("That is no price.", errors={"price.amount": f"between 1 and {MAX_PRICE} cents"})
+        return Edit(
+            price=self.price.amount if self.price else None,
+            title=self.title,
+            description=self.description,
+            on_hand=self.on_hand,
+        )

@@ -1,0 +1,99 @@
+"""Screens: all that one page needs, in one answer.
+
+Problem: a page that asks for its product, its ratings, its reviews and what was bought with it makes a call for each,
+and a phone pays the way to the store and back every time.
+Method: one call a screen (a composite API, "backend for frontend"). Each screen is a fixed number of queries, however
+much there is of anything, and is cached as the bytes it is sent as.
+Switch: ``api.composite``; off, the product page asks for the parts one by one. Experiment: counted in
+docs/patterns/composite-api.md.
+Source: Newman, "Building Microservices", ch. 14, on backends for frontends; Netflix's API redesign (2012).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from shop.catalog import cards, products, shelves
+from shop.catalog.browsing import Browse, Browser
+from shop.catalog.schemas import Card, CategoryScreen, CategoryTree, HomeScreen, Link, ProductScreen
+from shop.catalog.sorting import NEWEST, POPULARITY
+from shop.unit_of_work import Database
+
+BoughtTogether = Callable[[Session, int, int], Sequence[int]]
+"""Product id and how many are wanted, to the ids bought with it most often, the most frequent first."""
+
+REVIEWS_SHOWN = 5
+ALSO_BOUGHT_SHOWN = 6
+HOME_POPULAR = 12
+HOME_NEW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Screens:
+    """Builds screens from the database.
+
+    Args:
+        database: read from.
+        browser: lists products.
+        bought_together: what shoppers bought with a product; the orders know.
+    """
+
+    database: Database
+    browser: Browser
+    bought_together: BoughtTogether
+
+    def product(self, slug: str) -> ProductScreen:
+        """Build a product's screen; 6 queries.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        with self.database.reading() as session:
+            found = products.find(session, slug)
+            path = shelves.load(session).path(found.category_id)
+            return ProductScreen(
+                product=found.product,
+                breadcrumbs=shelves.breadcrumbs(path, Link(name=found.product.title, url=found.product.url)),
+                rating=products.rating(session, found.id),
+                reviews=products.reviews(session, found.id, REVIEWS_SHOWN).items,
+                also_bought=self.also_bought(session, found.id),
+            )
+
+    def also_bought(self, session: Session, product_id: int) -> list[Card]:
+        """Return what shoppers bought with a product, never the product itself; 2 queries."""
+        ids = self.bought_together(session, product_id, ALSO_BOUGHT_SHOWN + 1)
+        return cards.by_ids(session, [number for number in ids if number != product_id][:ALSO_BOUGHT_SHOWN])
+
+    def category(self, browse: Browse) -> CategoryScreen:
+        """Build a category's screen; 4 queries.
+
+        Raises:
+            NotFound: there is no such category.
+        """
+        with self.database.reading() as session:
+            tree = shelves.load(session)
+            shelf = tree.get(browse.category or "")
+            path = tree.path(shelf.id)
+            return CategoryScreen(
+                category=shelf.ref,
+                breadcrumbs=shelves.breadcrumbs(path),
+                children=[child.ref for child in tree.children(shelf)],
+                listing=self.browser.listing(session, browse),
+            )
+
+    def home(self) -> HomeScreen:
+        """Build the home screen; 4 queries."""
+        with self.database.reading() as session:
+            tree = shelves.load(session)
+            everything = tree.within(None)
+            return HomeScreen(
+                departments=tree.nodes(shelves.counts(session)),
+                popular=self.browser.top(session, everything, POPULARITY, HOME_POPULAR),
+                new=self.browser.top(session, everything, NEWEST, HOME_NEW),
+            )
+
+    def tree(self) -> CategoryTree:
+        """Build the category tree; 2 queries."""
+        with self.database.reading() as session:
+            return CategoryTree(items=shelves.load(session).nodes(shelves.counts(session)))

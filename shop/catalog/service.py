@@ -1,0 +1,242 @@
+"""The catalogue's use cases: what pages and API ask for."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from shop.catalog import editing, products, reviewing, shelves, tags
+from shop.catalog.browsing import Browse, Browser
+from shop.catalog.editing import Edit
+from shop.catalog.presentation import ProductPage, WholeScreen
+from shop.catalog.schemas import Product, Related, Review, Stock
+from shop.catalog.screens import BoughtTogether, Screens
+from shop.catalog.slugs import checked
+from shop.patterns.caching import CATALOGUE, REFERENCE, Cache, Policy
+from shop.unit_of_work import Database
+
+REVIEWS_A_PAGE = 20
+
+
+class Catalog:
+    """Everything the store can tell about what it sells, and the changes to it.
+
+    Answers that are the same for everybody are bytes of JSON, serialised once and kept in the cache; a hit touches
+    neither the database nor a model.
+
+    Args:
+        database: where products live.
+        cache: what answers are read through.
+        bought_together: what shoppers bought with a product.
+        product_page: how the product page is filled.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        cache: Cache,
+        bought_together: BoughtTogether,
+        product_page: ProductPage | None = None,
+    ) -> None:
+        self._database = database
+        self._cache = cache
+        self._browser = Browser()
+        self._screens = Screens(database, self._browser, bought_together)
+        self.product_page = product_page or WholeScreen()
+
+    def product_screen(self, slug: str) -> bytes:
+        """Return all the product page needs; see :class:`schemas.ProductScreen`.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        name = checked(slug)
+        return self._of_product("screen", name, lambda: self._screens.product(name))
+
+    def product(self, slug: str) -> bytes:
+        """Return one product; see :class:`schemas.Product`.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        name = checked(slug)
+
+        def load(session: Session) -> BaseModel:
+            return products.find(session, name).product
+
+        return self._of_product("core", name, self._reading(load))
+
+    def rating(self, slug: str) -> bytes:
+        """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        name = checked(slug)
+
+        def load(session: Session) -> BaseModel:
+            return products.rating(session, products.find_id(session, name))
+
+        return self._of_product("rating", name, self._reading(load))
+
+    def related(self, slug: str) -> bytes:
+        """Return what was bought with a product; see :class:`schemas.Related`.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        name = checked(slug)
+
+        def load(session: Session) -> BaseModel:
+            return Related(items=self._screens.also_bought(session, products.find_id(session, name)))
+
+        return self._of_product("related", name, self._reading(load))
+
+    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> bytes:
+        """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
+
+        Raises:
+            NotFound: there is no such product.
+            Invalid: the cursor is not one of this list.
+        """
+        name = checked(slug)
+
+        def load(session: Session) -> BaseModel:
+            return products.reviews(session, products.find_id(session, name), limit, cursor)
+
+        if cursor is not None:
+            return _bytes(self._reading(load)())
+        return self._of_product(f"reviews:{limit}", name, self._reading(load))
+
+    def stock(self, slug: str) -> Stock:
+        """Return what can be bought at this moment; never from a cache.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        with self._database.reading() as session:
+            return products.stock(session, checked(slug))
+
+    def listing(self, browse: Browse) -> bytes:
+        """Return one page of a list; see :class:`schemas.Listing`.
+
+        Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
+        and too seldom asked for twice: they would push the useful entries out.
+
+        Raises:
+            NotFound: there is no such category.
+            Invalid: the order or the cursor does not fit the list.
+        """
+        browse = browse.normalised()
+
+        def load(session: Session) -> BaseModel:
+            return self._browser.listing(session, browse)
+
+        if not browse.is_plain:
+            return _bytes(self._reading(load)())
+        return self._of_category("listing", browse, self._reading(load))
+
+    def category_screen(self, browse: Browse) -> bytes:
+        """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
+
+        Raises:
+            NotFound: there is no such category.
+            Invalid: the order or the cursor does not fit the list.
+        """
+        browse = browse.normalised()
+        checked(browse.category or "")
+        if not browse.is_plain:
+            return _bytes(self._screens.category(browse))
+        return self._of_category("screen:category", browse, lambda: self._screens.category(browse))
+
+    def home_screen(self) -> bytes:
+        """Return all the home page needs; see :class:`schemas.HomeScreen`."""
+        return self._kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+
+    def categories(self) -> bytes:
+        """Return the category tree; see :class:`schemas.CategoryTree`."""
+        return self._kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
+
+    def departments(self) -> list[dict[str, Any]]:
+        """Return the tree as the pages' menu shows it."""
+        items: list[dict[str, Any]] = _read(self.categories())["items"]
+        return items
+
+    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> bytes:
+        """Return a public page's HTML through the cache, under a key and tags of its own.
+
+        It carries the menu, and so the tag of the tree.
+        """
+        every = [*page_tags, tags.CATEGORIES, tags.CATALOGUE]
+        return self._cache.get_or_load(f"page:{key}", CATALOGUE, every, lambda: render().encode())
+
+    def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> Review:
+        """Add an account's review of a product.
+
+        Raises:
+            NotFound: there is no such product.
+            Conflict: the account has reviewed it before.
+        """
+        name = checked(slug)
+        with self._database.transaction() as session:
+            found = products.find(session, name)
+            review = reviewing.write(session, found.id, user_id, author, rating, body)
+            self._changed(session, found)
+        return review
+
+    def has_reviewed(self, slug: str, user_id: int) -> bool:
+        """Tell whether an account has reviewed a product.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        with self._database.reading() as session:
+            return reviewing.has_reviewed(session, products.find_id(session, checked(slug)), user_id)
+
+    def edit(self, slug: str, change: Edit) -> Product:
+        """Change a product, and return it as it then stands.
+
+        Raises:
+            NotFound: there is no such product.
+            Conflict: fewer pieces are said to be there than are promised.
+        """
+        name = checked(slug)
+        with self._database.transaction() as session:
+            found = products.find(session, name)
+            editing.apply(session, found.id, change)
+            self._changed(session, found)
+            return products.find(session, name).product
+
+    def _changed(self, session: Session, found: products.Found) -> None:
+        path = shelves.load(session).path(found.category_id)
+        ended = tags.of_change(found.product.slug, [shelf.slug for shelf in path])
+        Database.after_commit(session, lambda: self._cache.invalidate(ended))
+
+    def _reading(self, load: Callable[[Session], BaseModel]) -> Callable[[], BaseModel]:
+        def build() -> BaseModel:
+            with self._database.reading() as session:
+                return load(session)
+
+        return build
+
+    def _of_product(self, part: str, slug: str, build: Callable[[], BaseModel]) -> bytes:
+        return self._kept(f"product:{part}:{slug}", CATALOGUE, [tags.product(slug)], build)
+
+    def _of_category(self, part: str, browse: Browse, build: Callable[[], BaseModel]) -> bytes:
+        slug = browse.category
+        tag = tags.category(checked(slug)) if slug else tags.HOME
+        return self._kept(f"{part}:{slug or ''}:{browse.order.name}", CATALOGUE, [tag, tags.CATEGORIES], build)
+
+    def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> bytes:
+        return self._cache.get_or_load(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
+
+
+def _bytes(answer: BaseModel) -> bytes:
+    return answer.model_dump_json().encode()
+
+
+def _read(answer: bytes) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(answer)
+    return read

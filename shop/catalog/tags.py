@@ -1,0 +1,24 @@
+"""What cached answers are made from. A change names its tags, and every answer that carries one of them ends."""
+
+from collections.abc import Iterable
+
+CATALOGUE = "catalogue"
+"""Everything: for imports and rebuilds."""
+CATEGORIES = "categories"
+"""The tree itself, which every page's menu shows."""
+HOME = "home"
+
+
+def product(slug: str) -> str:
+    """Return the tag of one product."""
+    return f"product:{slug}"
+
+
+def category(slug: str) -> str:
+    """Return the tag of one category's lists."""
+    return f"category:{slug}"
+
+
+def of_change(slug: str, categories: Iterable[str]) -> list[str]:
+    """Return what a change of one product ends: itself, its categories up to the department, and the home page."""
+    return [product(slug), *map(category, categories), HOME]
