@@ -40,7 +40,8 @@ async function addToCart(form) {
     toast(problem.detail || "That did not work. Please try again.", { kind: "danger" });
     return;
   }
-  toast("Added to your cart", { href: "/cart", action: "View cart" });
+  const { note } = await answer.json();
+  toast(note ?? "Added to your cart", { href: "/cart", action: "View cart" });
   refresh({ announce: true });
 }
 
