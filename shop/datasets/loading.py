@@ -16,11 +16,13 @@ from typing import Any, Literal
 
 import psycopg
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from shop.datasets.demo.plan import plan as demo_plan
+from shop.datasets.demo.sizes import SIZES
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
 from shop.datasets.progress import Progress, Silent
-from shop.db import sqlalchemy_url
+from shop.db import build_engine, sqlalchemy_url
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 from shop.unit_of_work import Database
@@ -36,11 +38,19 @@ NUMBERED = ("categories", "users", "products", "reviews", "orders")
 def _complete_journey(settings: Settings, size: str) -> Plan:
     from shop.datasets.complete_journey.plan import plan  # its extra may not be installed
 
-    return plan(settings, size)
+    return plan(settings)
 
 
-PLANS: Mapping[str, Callable[[Settings, str], Plan]] = MappingProxyType(
-    {"demo": demo_plan, "complete-journey": _complete_journey}
+@dataclass(frozen=True)
+class Source:
+    """A data set that can be loaded: its sizes, and how one of them is laid out."""
+
+    sizes: tuple[str, ...]
+    plan: Callable[[Settings, str], Plan]
+
+
+DATASETS: Mapping[str, Source] = MappingProxyType(
+    {"demo": Source(tuple(SIZES), demo_plan), "complete-journey": Source(("full",), _complete_journey)}
 )
 
 
@@ -80,18 +90,18 @@ def seed(settings: Settings, dataset: str, size: str, progress: Progress | None 
 
     Args:
         settings: where the database is, and whether the demo accounts belong in it.
-        dataset: one of :data:`PLANS`.
-        size: of the demo data: ``s``, ``m`` or ``l``; the real data set has one size.
+        dataset: one of :data:`DATASETS`.
+        size: one of its sizes; a data set that has only one is loaded in that one.
         progress: told how far it is.
 
     Raises:
         ConfigurationError: no such data set or size, the schema is missing, or the database holds other data.
     """
     progress = progress or Silent()
-    if dataset not in PLANS:
-        raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(PLANS)}.")
     started = time.monotonic()
-    plan = PLANS[dataset](settings, size)
+    source = _source(dataset)
+    size = size if len(source.sizes) > 1 else source.sizes[0]
+    plan = source.plan(settings, size)
     with _loading(settings) as connection:
         standing = _standing(connection)
         _refuse_mixing(standing, dataset, size)
@@ -117,6 +127,26 @@ def state(engine: Engine) -> State:
 def is_seeded(database: Database) -> bool:
     """Tell whether a whole data set is there."""
     return state(database.engine).kind == "complete"
+
+
+def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[str, str]:
+    """Return what to load: what was asked for, else what was begun, else the usual data set and size."""
+    engine = build_engine(settings)
+    try:
+        there = state(engine)
+    except OperationalError as error:
+        raise ConfigurationError(f"The database does not answer: {str(error.orig).strip().splitlines()[-1]}") from error
+    finally:
+        engine.dispose()
+    begun = there.dataset if there.dataset in DATASETS else None
+    dataset = dataset or begun or DEFAULT_DATASET
+    return dataset, size or (there.size if dataset == there.dataset else None) or DEFAULT_SIZE
+
+
+def _source(dataset: str) -> Source:
+    if dataset not in DATASETS:
+        raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(DATASETS)}.")
+    return DATASETS[dataset]
 
 
 def _standing(connection: Connection) -> State:

@@ -27,6 +27,7 @@ class Department:
     brands: Sequence[str]
     styles: Sequence[str]
     variants: Sequence[str]
+    """Styles and variants are those of the categories that name none of their own."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Category:
     motif: str
     price: float
     spread: float
+    styles: Sequence[str]
     materials: Sequence[str]
     nouns: Sequence[str]
+    variants: Sequence[str]
     details: Sequence[str]
     uses: Sequence[str]
     aspects: Sequence[str]
@@ -49,8 +52,7 @@ class Category:
     @cached_property
     def wheels(self) -> Sequence[Sequence[str]]:
         """Return what is combined: brands, styles, materials, nouns, variants."""
-        shared = self.department
-        return (shared.brands, shared.styles, self.materials, self.nouns, shared.variants)
+        return (self.department.brands, self.styles, self.materials, self.nouns, self.variants)
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,11 @@ def load(directory: Path = DIRECTORY) -> Assortment:
         shelves = found.pop("categories")
         department = Department(slug=slug, **found)
         departments.append(department)
-        categories += (
-            Category(**{"slug": key, "department": department, "spread": DEFAULT_SPREAD, **fields})
-            for key, fields in shelves.items()
-        )
+        unless_said = {
+            "department": department,
+            "spread": DEFAULT_SPREAD,
+            "styles": department.styles,
+            "variants": department.variants,
+        }
+        categories += (Category(**{"slug": key, **unless_said, **fields}) for key, fields in shelves.items())
     return Assortment(departments, categories)

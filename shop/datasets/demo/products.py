@@ -12,13 +12,20 @@ from shop.datasets.demo.sizes import EPOCH, Size
 from shop.datasets.slugs import slugify
 
 OPENINGS = (
-    "{Article} from {brand}, {style} in character and made to be used every day.",
+    "{Article} from {brand}, made to be used every day.",
     "{Article} that does one thing and does it well, made by {brand}.",
     "{brand} has made this {noun} for years and changed it only where that made it better.",
     "{Article} for people who use things rather than collect them.",
-    "The {noun} by {brand}: {style}, honest and well made.",
+    "The {noun} by {brand}: simple, honest and well made.",
     "{Article} with the plain good looks {brand} is known for.",
 )
+OPENINGS_OF_MANY = (
+    "{Article} from {brand}, made to be used every day.",
+    "{Article} that do one thing and do it well, made by {brand}.",
+    "{Article} for people who use things rather than collect them.",
+    "{Article} with the plain good looks {brand} is known for.",
+)
+"""For what is called by a plural: trousers, truffles."""
 CLOSINGS = ("Packed without plastic.", "Sent in recycled cardboard.", "Can be returned within thirty days.", "", "")
 CATALOGUE_AGE_DAYS = 3 * 365
 SOLD_OUT = 0.04
@@ -100,12 +107,10 @@ class Products:
         """Write two to four sentences about a product."""
         random = generator("description", product.id)
         category = self.assortment.categories[product.category]
-        _, style, material, noun, _ = self._words(product.id)
-        thing = f"{material} {noun}".lower()
-        opening = random.choice(OPENINGS).format(
-            Article=f"{'An' if thing[0] in 'aeio' else 'A'} {thing}",
+        _, _, material, noun, _ = self._words(product.id)
+        opening = random.choice(OPENINGS_OF_MANY if _is_many(noun) else OPENINGS).format(
+            Article=_introduced(f"{material} {noun}", many=_is_many(noun)),
             brand=product.brand,
-            style=style.lower(),
             noun=noun.lower(),
         )
         sentences = [opening, random.choice(category.details)]
@@ -139,6 +144,16 @@ class Products:
             left, spoke = divmod(left, len(wheel))
             words.append(wheel[spoke])
         return words
+
+
+def _is_many(noun: str) -> bool:
+    return noun.endswith("s") and " of " not in noun
+
+
+def _introduced(thing: str, *, many: bool) -> str:
+    if many:
+        return thing.capitalize()
+    return f"{'An' if thing[0] in 'AEIO' else 'A'} {thing.lower()}"
 
 
 def _combinations(category: Category, salt: int) -> Shuffle:
