@@ -38,7 +38,7 @@ class Driver:
         self._chance = random.Random(plan.seed)
         self._products = Zipf(plan.products or ("",), plan.exponent)
         self._categories = Zipf(plan.categories or ("",), plan.exponent)
-        parts = max(len(visit.paths) for visit in plan.visits)
+        parts = max(max(len(visit.paths), len(visit.then)) for visit in plan.visits)
         self._client = HTTPClient.from_url(
             plan.base_url,
             concurrency=plan.concurrency * parts,
@@ -57,8 +57,10 @@ class Driver:
         plan = self._plan
         kind = plan.visits[0] if len(plan.visits) == 1 else self._choose()
         product, category = self._products.pick(self._chance), self._categories.pick(self._chance)
-        paths = [path.format(product=product, category=category) for path in kind.paths]
-        well = self._call(paths[0]) if len(paths) == 1 else self._together(paths)
+        well = all(
+            self._together([path.format(product=product, category=category) for path in stage])
+            for stage in (kind.paths, kind.then)
+        )
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
         self.good.append(well)
 
@@ -74,6 +76,8 @@ class Driver:
         return self._chance.choices(kinds, weights=[kind.weight for kind in kinds])[0]
 
     def _together(self, paths: list[str]) -> bool:
+        if len(paths) < 2:  # no greenlet where nothing runs beside it
+            return all(map(self._call, paths))
         parts = [gevent.spawn(self._call, path) for path in paths]
         gevent.joinall(parts)
         return all(part.value for part in parts)

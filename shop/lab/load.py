@@ -27,12 +27,14 @@ class _Strict(BaseModel):
 
 
 class Visit(_Strict):
-    """One thing a shopper does: one call, or several made together as a browser would."""
+    """One thing a shopper does: a call, or several as a browser would make them."""
 
     name: str
     weight: float = Field(default=1.0, gt=0)
     paths: tuple[str, ...] = Field(min_length=1)
-    """Templates; ``{product}`` and ``{category}`` are filled in by popularity."""
+    """Asked for together. Templates; ``{product}`` and ``{category}`` are filled in by popularity."""
+    then: tuple[str, ...] = ()
+    """Asked for together once the first have arrived, as a page's script does."""
 
 
 class Plan(_Strict):

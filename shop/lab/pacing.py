@@ -21,7 +21,24 @@ DRAIN_S = 5.0
 """After the last arrival, seconds that requests on their way are given to come back."""
 
 
-def open_loop(moments: Iterable[float], visit: Visit, *, concurrency: int, drain_s: float = DRAIN_S) -> "Pace":
+class Pace:
+    """How a load goes, from the side of whoever offers it."""
+
+    def __init__(self) -> None:
+        self.offered = 0
+        self.finished = 0
+        self.lags_s: list[float] = []
+        """How late each release was, in seconds: the generator's own doing, never the server's."""
+
+
+def open_loop(
+    moments: Iterable[float],
+    visit: Visit,
+    *,
+    concurrency: int,
+    drain_s: float = DRAIN_S,
+    pace: Pace | None = None,
+) -> Pace:
     """Start one visit at each moment, whether or not earlier ones have come back.
 
     At most ``concurrency`` visits are under way; one that is due while all are taken waits its turn, and that wait is
@@ -32,9 +49,10 @@ def open_loop(moments: Iterable[float], visit: Visit, *, concurrency: int, drain
         visit: called with the moment the visit was due.
         concurrency: visits under way at once, at most.
         drain_s: seconds given to what is under way at the end; what is left then counts as unanswered.
+        pace: written to while it goes on, for who cannot wait for the end.
     """
     due: Queue[float] = Queue()
-    pace = Pace()
+    pace = pace or Pace()
 
     def serve() -> None:
         while True:
@@ -43,20 +61,15 @@ def open_loop(moments: Iterable[float], visit: Visit, *, concurrency: int, drain
             pace.finished += 1
 
     workers = [gevent.spawn(serve) for _ in range(concurrency)]
-    begin = time.perf_counter()
-    for moment in moments:
-        intended = begin + moment
-        if (early := intended - time.perf_counter()) > 0:
-            gevent.sleep(early)
-        pace.lags_s.append(time.perf_counter() - intended)
-        pace.offered += 1
-        due.put(intended)
-    _drain(lambda: pace.finished == pace.offered, drain_s)
-    gevent.killall(workers)
+    try:
+        _release(moments, due, pace)
+        _drain(lambda: pace.finished == pace.offered, drain_s)
+    finally:
+        gevent.killall(workers)
     return pace
 
 
-def closed_loop(duration_s: float, visit: Visit, *, clients: int, drain_s: float = DRAIN_S) -> "Pace":
+def closed_loop(duration_s: float, visit: Visit, *, clients: int, drain_s: float = DRAIN_S) -> Pace:
     """Let ``clients`` visit again as soon as their last visit came back, for ``duration_s`` seconds."""
     pace = Pace()
     end = time.perf_counter() + duration_s
@@ -73,14 +86,15 @@ def closed_loop(duration_s: float, visit: Visit, *, clients: int, drain_s: float
     return pace
 
 
-class Pace:
-    """How a load went, from the side of whoever offered it."""
-
-    def __init__(self) -> None:
-        self.offered = 0
-        self.finished = 0
-        self.lags_s: list[float] = []
-        """How late each release was, in seconds: the generator's own doing, never the server's."""
+def _release(moments: Iterable[float], due: "Queue[float]", pace: Pace) -> None:
+    begin = time.perf_counter()
+    for moment in moments:
+        intended = begin + moment
+        if (early := intended - time.perf_counter()) > 0:
+            gevent.sleep(early)
+        pace.lags_s.append(time.perf_counter() - intended)
+        pace.offered += 1
+        due.put(intended)
 
 
 def _drain(done: Callable[[], bool], seconds: float) -> None:

@@ -59,7 +59,8 @@ class Runner:
         self._watcher = watcher
         self._offer = offer
         self._seed = 0
-        paths = "".join(path for arm in experiment.arms for visit in experiment.visits(arm) for path in visit.paths)
+        visits = [visit for arm in experiment.arms for visit in experiment.visits(arm)]
+        paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
         self._categories = store.categories() if "{category}" in paths else ()
 

@@ -80,7 +80,7 @@ class Store:
         cursor: str | None = ""
         while cursor is not None and len(slugs) < count:
             query: Mapping[str, str | int] = {
-                "sort": "popular",
+                "sort": "popularity",
                 "limit": PAGE,
                 **({"cursor": cursor} if cursor else {}),
             }

@@ -1,0 +1,60 @@
+"""What a product screen costs cold: queries and time, beside the same screen warm. The store must be running.
+
+    .venv/bin/python loadtests/benchmarks/cold_screen.py [URL]
+
+Promise: never more than 8 queries, whatever the product. Exit code 1 when it is broken.
+"""
+
+import re
+import sys
+import time
+
+import httpx
+from arms import show
+
+from shop.lab.restoring import restoring
+from shop.lab.store import Store
+from shop.settings import load_settings
+from shop.stack.addresses import web_url
+
+MOST_QUERIES = 8
+PRODUCTS = 200
+SETTLE_S = 1.2
+"""A flip is in force in every process within a second."""
+QUERIES = re.compile(r'desc="(\d+) quer')
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    settings = load_settings()
+    store = Store(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
+    store.check_ready()
+    slugs = store.products(PRODUCTS)
+    with restoring(store, settings.var_dir / "lab"), httpx.Client(base_url=store.base_url, trust_env=False) as client:
+        cold_ms, queries = _look(client, store, slugs, "off")
+        warm_ms, _ = _look(client, store, slugs, "on", twice=True)
+    store.close()
+    show(f"{len(slugs)} product screens, one after another", "ms", {"cold": cold_ms, "warm": warm_ms})
+    print(f"  queries a cold screen: at most {max(queries)}, at least {min(queries)}; promised at most {MOST_QUERIES}")
+    return int(max(queries) > MOST_QUERIES)
+
+
+def _look(
+    client: httpx.Client, store: Store, slugs: tuple[str, ...], cache: str, *, twice: bool = False
+) -> tuple[list[float], list[int]]:
+    store.set_switch("cache.shared", cache)
+    time.sleep(SETTLE_S)
+    times, queries = [], []
+    for slug in slugs:
+        for _ in range(1 + twice):
+            began = time.perf_counter()
+            answer = client.get(f"/api/v1/screens/product/{slug}").raise_for_status()
+            elapsed_ms = (time.perf_counter() - began) * 1000
+        times.append(elapsed_ms)
+        found = QUERIES.search(answer.headers.get("server-timing", ""))
+        queries.append(int(found.group(1)) if found else 0)
+    return times, queries
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""How soon the store serves, and how much memory it takes.
+
+    .venv/bin/python loadtests/benchmarks/footprint.py            # memory of the stack that runs
+    python3 loadtests/benchmarks/footprint.py --from-scratch      # clones, `make run` twice, first page each time
+
+Promises: first page within 90 s of `make run` with an empty `.venv`, within 10 s the second time; all processes
+together under 700 MB resident. Exit code 1 when one is broken. Works with only the standard library, since from scratch
+there is nothing else; memory is read from /proc.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_S, SECOND_S, MEMORY_MB = 90.0, 10.0, 700.0
+GIVE_UP_S = 300.0
+LOOK_EVERY_S = 0.1
+KB = 1024
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from-scratch", action="store_true", help="Time `make run` in a fresh clone.")
+    return _from_scratch() if parser.parse_args().from_scratch else _running()
+
+
+def _running() -> int:
+    shop = Path(sys.executable).parent / "shop"
+    status = json.loads(subprocess.run([shop, "status", "--json"], capture_output=True, text=True, check=False).stdout)
+    roots = [process["pid"] for process in status.get("processes", []) if process.get("pid")]
+    if not roots:
+        print("The stack is not running: start it with `shop up`.", file=sys.stderr)
+        return 2
+    supervisors = {parent for pid in roots if (parent := _parent(pid)) is not None and parent > 1}
+    return _judge("resident memory of all processes", _memory_mb([*roots, *supervisors]), MEMORY_MB, "MB")
+
+
+def _from_scratch() -> int:
+    with tempfile.TemporaryDirectory(prefix="shop-footprint-") as home:
+        os.chmod(home, 0o755)  # noqa: S103 - PostgreSQL runs as another account when root is asking
+        clone = Path(home) / "shop"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        first_s, _ = _first_page(clone)
+        second_s, memory = _first_page(clone)
+    broken = _judge("first page, empty .venv", first_s, FIRST_S, "s")
+    broken |= _judge("first page, second time", second_s, SECOND_S, "s")
+    return broken | _judge("resident memory of all processes", memory, MEMORY_MB, "MB")
+
+
+def _first_page(clone: Path) -> tuple[float, float]:
+    """Run ``make run`` until the first page; return the seconds that took and the memory then, and stop it."""
+    port = _free_port()
+    environment = {**os.environ, "SHOP_PORT": str(port)}
+    began = time.monotonic()
+    process = subprocess.Popen(
+        ["make", "run"], cwd=clone, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    try:
+        while not _answers(f"http://127.0.0.1:{port}/"):
+            if process.poll() is not None or time.monotonic() - began > GIVE_UP_S:
+                raise SystemExit("`make run` did not serve a page")
+            time.sleep(LOOK_EVERY_S)
+        return time.monotonic() - began, _memory_mb([process.pid])
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - always http to this machine
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _memory_mb(roots: list[int]) -> float:
+    """Return the resident memory of processes and all below them, in MB; a shared page counts in each of them.
+
+    That counts PostgreSQL's buffers again and again and so says more than is used: the stricter figure. The
+    proportional one is printed beside it.
+    """
+    parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
+    wanted = set(roots)
+    while grown := {pid for pid, parent in parents.items() if parent in wanted} - wanted:
+        wanted |= grown
+    proportional = sum(_field(pid, "smaps_rollup", "Pss:") for pid in wanted) / KB
+    resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
+    print(f"  {len(wanted)} processes: {resident:.0f} MB resident, {proportional:.0f} MB with shared pages split")
+    return resident
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return None
+
+
+def _field(pid: int, file: str, name: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _judge(what: str, measured: float, promised: float, unit: str) -> int:
+    kept = measured <= promised
+    print(f"{what:<36} {measured:>7.1f} {unit}   promised at most {promised:g} {unit}: {'kept' if kept else 'BROKEN'}")
+    return int(not kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
