@@ -1,0 +1,63 @@
+"""``shop logs --request ID``: one request's lines from every process, in time order."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shop.settings import load_settings
+
+SHOWN_FIRST = ("ts", "level", "event", "request_id", "trace_id", "logger", "process")
+FAILED = 1
+
+
+@click.command()
+@click.option("--request", "request_id", required=True, help="The id, as X-Request-ID or an error page shows it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def logs(request_id: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show one request's log lines from every process, in time order."""
+    directory = load_settings().log_dir
+    found = find(directory, request_id)
+    if as_json:
+        click.echo(json.dumps({"request_id": request_id, "lines": found}, indent=2))
+    for line in [] if as_json else found:
+        click.echo(readable(line))
+    if not found:
+        click.echo(f"No line in {directory} belongs to request {request_id}.", err=True)
+        raise SystemExit(FAILED)
+
+
+def find(directory: Path, request_id: str) -> list[dict[str, Any]]:
+    """Return every line that belongs to a request, oldest first, each with the process it came from."""
+    found = [
+        {**line, "process": path.stem.removesuffix(".1")}
+        for path in sorted(directory.glob("*.jsonl"))
+        for line in _lines(path, request_id)
+    ]
+    return sorted(found, key=lambda line: str(line.get("ts", "")))
+
+
+def readable(line: dict[str, Any]) -> str:
+    """Write one line for a person: time, process, level, event, then everything else it says."""
+    rest = " ".join(f"{name}={_short(value)}" for name, value in line.items() if name not in SHOWN_FIRST)
+    return f"{line.get('ts', '')}  {line['process']:<9} {line.get('level', ''):<8} {line.get('event', '')}  {rest}"
+
+
+def _lines(path: Path, request_id: str) -> Iterator[dict[str, Any]]:
+    wanted = request_id.encode()
+    with path.open("rb") as lines:
+        for line in lines:
+            if wanted not in line:  # most lines are somebody else's: do not parse them
+                continue
+            try:
+                read = json.loads(line)
+            except ValueError:
+                continue  # a line that is just being written
+            if isinstance(read, dict) and read.get("request_id") == request_id:
+                yield read
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and " " not in value else json.dumps(value)

@@ -1,0 +1,102 @@
+"""``shop switch``: read and flip the patterns' switches at run time."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from shop.cli.output import emit
+from shop.db import build_engine
+from shop.errors import Invalid
+from shop.settings import load_settings
+from shop.stack.addresses import resolve
+from shop.switch_store import SwitchStore
+from shop.switches import SWITCHES, Snapshot, nearest
+from shop.unit_of_work import Database
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+@click.group()
+def switch() -> None:
+    """Read and flip the patterns' switches. A flip is in force in every process within a second."""
+
+
+@switch.command("list")
+@_json
+def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List every switch, how it stands and what it teaches."""
+    stand = Snapshot.of(_store().load()).to_dict()
+    if as_json:
+        emit({"items": [_described(name, stand) for name in SWITCHES]}, "", as_json=True)
+    else:
+        Console().print(_table(stand))
+
+
+@switch.command()
+@click.argument("name")
+@_json
+def get(name: str, as_json: bool) -> None:  # noqa: FBT001
+    """Print how one switch stands."""
+    _require(name)
+    stand = Snapshot.of(_store().load()).to_dict()
+    emit(_described(name, stand), stand[name], as_json=as_json)
+
+
+@switch.command("set")
+@click.argument("name")
+@click.argument("value")
+@_json
+def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
+    """Flip one switch."""
+    try:
+        _store().set(name, value)
+    except Invalid as refusal:
+        raise click.UsageError(refusal.detail) from None
+    emit(_described(name, {name: value}), f"{name} stands at {value}.", as_json=as_json)
+
+
+@switch.command()
+@click.argument("name", required=False)
+@_json
+def reset(name: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Put one switch, or all of them, back to the default."""
+    if name is not None:
+        _require(name)
+    _store().reset(name)
+    done = [name] if name else list(SWITCHES)
+    emit({"reset": done}, f"{name or 'Every switch'} stands at the default.", as_json=as_json)
+
+
+def _store() -> SwitchStore:
+    settings = resolve(load_settings())
+    return SwitchStore(Database(build_engine(settings)), allow_unsafe=settings.is_lab)
+
+
+def _require(name: str) -> None:
+    if name not in SWITCHES:
+        raise click.UsageError(f"There is no switch {name!r}.{nearest(name, SWITCHES)}")
+
+
+def _described(name: str, stand: dict[str, str]) -> dict[str, Any]:
+    known = SWITCHES[name]
+    return {
+        "name": name,
+        "value": stand[name],
+        "default": known.default,
+        "values": list(known.values),
+        "unsafe": sorted(known.unsafe),
+        "teaches": known.teaches,
+    }
+
+
+def _table(stand: dict[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("switch", "stands at", "values", "what it teaches"):
+        table.add_column(heading)
+    for name, known in SWITCHES.items():
+        value = stand[name]
+        style = "bold red" if value in known.unsafe else "" if value == known.default else "yellow"
+        table.add_row(name, f"[{style}]{value}[/]" if style else value, " ".join(known.values), known.teaches)
+    return table

@@ -1,0 +1,107 @@
+"""What the store has done so far, read back from its own figures and lines, for a page to show."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
+
+from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
+
+TAIL_BYTES = 64 * 1024
+"""Of a log file: some 200 requests."""
+SERVED = "hit"
+ASKED = frozenset({"hit", "miss", "stale"})
+"""Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one cache answered."""
+
+    name: str
+    asked: int
+    hits: int
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Return the share of look-ups it served, 0 to 1; ``None`` before the first."""
+        return self.hits / self.asked if self.asked else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Sums since the server was started, over all its processes."""
+
+    requests: int
+    failed: int
+    """Answers of status 500 and above."""
+    queries: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def queries_per_request(self) -> float | None:
+        """Return the mean; ``None`` before the first request."""
+        return self.queries / self.requests if self.requests else None
+
+
+def collect(own: CollectorRegistry) -> Figures:
+    """Read the figures of every process of this server.
+
+    Args:
+        own: this process's registry, read where it is the only one.
+    """
+    registry = own
+    if DIRECTORY_VARIABLE in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client types part of itself
+    return summarise(sample for family in registry.collect() for sample in family.samples)
+
+
+def summarise(samples: Iterable[Sample]) -> Figures:
+    """Add up samples."""
+    requests = failed = queries = 0
+    layers: dict[str, tuple[int, int]] = {}
+    for sample in samples:
+        count = int(sample.value)
+        if sample.name == "shop_http_requests_total":
+            requests += count
+            failed += count if sample.labels["status"] == "5xx" else 0
+        elif sample.name == "shop_db_queries_total":
+            queries += count
+        elif sample.name == "shop_cache_answers_total" and sample.labels["outcome"] in ASKED:
+            asked, hits = layers.get(sample.labels["layer"], (0, 0))
+            hit = count if sample.labels["outcome"] == SERVED else 0
+            layers[sample.labels["layer"]] = (asked + count, hits + hit)
+    found = tuple(Layer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
+    return Figures(requests, failed, queries, found)
+
+
+def last_requests(log: Path, count: int) -> list[Mapping[str, object]]:
+    """Return the newest request lines of a log file, newest first; empty where there is none."""
+    try:
+        with log.open("rb") as lines:
+            lines.seek(max(0, lines.seek(0, os.SEEK_END) - TAIL_BYTES))
+            tail = lines.read().splitlines()
+    except OSError:
+        return []
+    found: list[Mapping[str, object]] = []
+    for line in reversed(tail):
+        if len(found) == count:
+            break
+        read = _parse(line)
+        if read.get("event") == "request":
+            found.append(read)
+    return found
+
+
+def _parse(line: bytes) -> Mapping[str, object]:
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return {}  # the first line of a tail is cut somewhere
+    return read if isinstance(read, dict) else {}

@@ -1,0 +1,54 @@
+"""``/lab``: flip the patterns' switches and watch what the store does. Hung in the lab profile only."""
+
+from pathlib import Path
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry
+
+from shop.patterns.observability import figures
+from shop.switch_store import SwitchStore
+from shop.switches import Board
+from shop.web.switches_api import describe_all
+
+SHOWN_REQUESTS = 20
+OWN_ROUTES = "/lab"
+
+
+def create_pages(store: SwitchStore, board: Board, registry: CollectorRegistry, log: Path) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        store: where flips are kept for every process.
+        board: this process's view of them.
+        registry: this process's figures.
+        log: the file the web processes write a line a request to.
+    """
+    pages = Blueprint("lab", __name__, url_prefix="/lab")
+
+    @pages.get("")
+    def index() -> ResponseReturnValue:
+        answer = make_response(
+            render_template(
+                "lab.html",
+                switches=describe_all(board),
+                figures=figures.collect(registry),
+                requests=figures.last_requests(log, SHOWN_REQUESTS),
+            )
+        )
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @pages.post("/switches/<name>")
+    def flip(name: str) -> ResponseReturnValue:
+        store.set(name, request.form.get("value", ""))
+        board.refresh()
+        return redirect(url_for("lab.index"), 303)
+
+    @pages.post("/reset")
+    def reset() -> ResponseReturnValue:
+        store.reset()
+        board.refresh()
+        return redirect(url_for("lab.index"), 303)
+
+    return pages
