@@ -257,7 +257,8 @@ def _locked(session: Session, owner: Owner) -> uuid.UUID:
         upsert = made.on_conflict_do_update(
             index_elements=[Cart.id], set_={"updated_at": func.now()}, where=Cart.user_id.is_(None)
         )
-    return session.execute(upsert.returning(Cart.id)).scalar_one()
+    found = session.execute(upsert.returning(Cart.id)).scalar_one_or_none()
+    return found or _locked(session, Owner())  # that id was an account's cart: a guest starts a new one
 
 
 def _put(session: Session, cart_id: uuid.UUID, offer: Offer, quantity: int) -> int:

@@ -1,0 +1,244 @@
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from argon2 import PasswordHasher
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from shop.accounts.models import ApiToken, User
+from shop.accounts.passwords import Passwords
+from shop.accounts.service import Accounts
+from shop.app import create_app
+from shop.errors import BadCredentials
+from shop.settings import load_settings
+from shop.wiring import build
+from tests.integration.accounts import PASSWORD, make_account, sign_in
+
+ANN = "ann@shop.test"
+
+
+@pytest.fixture
+def ann(database):
+    with database.transaction() as session:
+        return make_account(session, ANN).id
+
+
+def bearer(client, email=ANN):
+    answer = client.post("/api/v1/tokens", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 201
+    return {"Authorization": f"Bearer {answer.json['token']}"}
+
+
+def who(client, **options):
+    user = client.get("/api/v1/me", **options).json["user"]
+    return user["email"] if user else None
+
+
+@pytest.mark.parametrize("password", ["wrong password", "", "x" * 128])
+@pytest.mark.parametrize("email", [ANN, "nobody@shop.test", "not an address", "keyless@shop.test"])
+def test_every_failed_log_in_answers_the_same(client, database, ann, email, password):
+    with database.transaction() as session:
+        make_account(session, "keyless@shop.test").password_hash = None
+    answer = sign_in(client, email, password)
+    assert answer.status_code == 401
+    assert answer.json["detail"] == "The email or the password is wrong."
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert client.get_cookie("session") is None
+
+
+def test_an_account_that_does_not_exist_costs_a_verification_too(runtime, database, ann):
+    verified = []
+
+    class Counting(Passwords):
+        def matches(self, password, stored):
+            verified.append(stored)
+            return super().matches(password, stored)
+
+    accounts = Accounts(database, runtime.clock, Counting(), timedelta(days=1))
+    for email in (ANN, "nobody@shop.test", "not an address"):
+        with pytest.raises(BadCredentials):
+            accounts.authenticate(email, "wrong password")
+    assert len(verified) == 3
+
+
+def test_logging_in_drops_a_session_that_somebody_planted(client, ann):
+    with client.session_transaction() as session:
+        session["planted"] = "by somebody else"
+        session["_user_id"] = "999.0"
+    sign_in(client, ANN)
+    with client.session_transaction() as session:
+        assert "planted" not in session
+        assert session["_user_id"] == f"{ann}.0"
+
+
+def test_a_cookie_signed_with_another_key_is_nobodys(client, runtime, ann):
+    forger = create_app(runtime)
+    forger.secret_key = "another key"
+    forging = forger.test_client()
+    assert sign_in(forging, ANN).status_code == 200
+    client.set_cookie("session", forging.get_cookie("session").value)
+    assert who(client) is None
+
+
+def test_a_signed_in_cookie_is_kept_from_scripts_and_other_sites(client, ann):
+    header = sign_in(client, ANN).headers["Set-Cookie"]
+    assert header.startswith("session=")
+    assert "HttpOnly" in header
+    assert "SameSite=Lax" in header
+    assert "Path=/" in header
+    assert "Expires=" in header
+    assert "Domain" not in header
+    assert "Secure" not in header  # the lab speaks plain http to this machine only
+
+
+def test_a_cookie_of_the_production_profile_travels_over_https_alone(settings, database, ann):
+    runtime = build(load_settings(**(settings.model_dump() | {"profile": "production"})))
+    header = sign_in(create_app(runtime).test_client(), ANN).headers["Set-Cookie"]
+    runtime.close()
+    assert header.startswith("__Host-session=")
+    assert "Secure" in header
+
+
+@pytest.mark.parametrize("path", ["/login", "/register"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "evil",
+        "/\n",
+    ],
+)
+def test_signing_in_never_leads_to_another_site(client, ann, path, elsewhere):
+    given = {"email": ANN, "password": PASSWORD, "name": "Bea", "next": elsewhere}
+    if path == "/register":
+        given["email"] = "bea@shop.test"
+    answer = client.post(path, data=given)
+    assert (answer.status_code, answer.location) == (303, "/")
+
+
+def test_a_token_says_who_asks_without_any_cookie(client, ann):
+    headers = bearer(client)
+    assert who(client, headers=headers) == ANN
+    assert client.get_cookie("session") is None
+
+
+def test_a_token_wins_over_the_cookie_that_comes_along(client, database, ann):
+    with database.transaction() as session:
+        make_account(session, "bea@shop.test")
+    headers = bearer(client, "bea@shop.test")
+    sign_in(client, ANN)
+    assert who(client, headers=headers) == "bea@shop.test"
+    assert who(client) == ANN
+
+
+@pytest.mark.parametrize("token", ["shop_unknown", "", "a=b"])
+def test_a_bad_token_is_refused_even_beside_a_good_cookie(client, ann, token):
+    sign_in(client, ANN)
+    answer = client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+
+
+def test_only_the_hash_of_a_token_is_kept(client, database, ann):
+    token = bearer(client)["Authorization"].removeprefix("Bearer ")
+    with database.reading() as session:
+        kept = session.scalars(select(ApiToken.token_hash)).one()
+    assert len(kept) == 32
+    assert token.encode() not in kept
+
+
+class _Clock:
+    def __init__(self):
+        self.time = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def now(self):
+        return self.time
+
+    def monotonic(self):
+        return time.monotonic()
+
+
+def test_a_token_ends_and_is_swept_when_the_next_is_issued(database, ann):
+    clock = _Clock()
+    accounts = Accounts(database, clock, Passwords(), timedelta(days=30))
+    issued = accounts.issue_token(ann)
+    assert accounts.identity_of_token(issued.token).user_id == ann
+    clock.time = issued.expires_at
+    assert accounts.identity_of_token(issued.token) is None
+    accounts.issue_token(ann)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(ApiToken)) == 1
+
+
+def test_signing_out_with_a_token_revokes_it(client, ann):
+    headers = bearer(client)
+    assert client.delete("/api/v1/session", headers=headers).status_code == 204
+    assert client.get("/api/v1/me", headers=headers).status_code == 401
+
+
+def test_signing_out_everywhere_ends_sessions_and_tokens_at_once(runtime, ann):
+    app = create_app(runtime)
+    here, there = app.test_client(), app.test_client()
+    sign_in(here, ANN)
+    sign_in(there, ANN)
+    headers = bearer(there)
+    assert here.delete("/api/v1/session?everywhere=true").status_code == 204
+    assert who(there) is None
+    assert there.get("/api/v1/me", headers=headers).status_code == 401
+
+
+def test_signing_out_here_leaves_the_other_device_signed_in(runtime, ann):
+    app = create_app(runtime)
+    here, there = app.test_client(), app.test_client()
+    sign_in(here, ANN)
+    sign_in(there, ANN)
+    here.post("/logout")
+    assert who(here) is None
+    assert who(there) == ANN
+
+
+def test_a_hash_of_older_parameters_is_renewed_at_log_in(client, database):
+    with database.transaction() as session:
+        weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+        make_account(session, ANN).password_hash = weak
+    assert sign_in(client, ANN).status_code == 200
+    with database.reading() as session:
+        renewed = session.scalars(select(User.password_hash)).one()
+    assert renewed != weak
+    assert sign_in(client, ANN).status_code == 200
+
+
+def test_a_password_is_in_no_log_line_and_no_answer(client, caplog, settings, ann):
+    caplog.set_level(logging.DEBUG)
+    secret = "a secret nobody may read"
+    answers = [
+        sign_in(client, ANN, secret),
+        sign_in(client, ANN, secret * 10),
+        client.post("/login", data={"email": ANN, "password": secret}),
+        client.post("/register", data={"email": "x", "password": secret, "name": ""}),
+        client.post("/api/v1/users", json={"email": "x", "password": secret, "name": "", "more": secret}),
+        client.post("/api/v1/users", json={"email": "new@shop.test", "password": secret, "name": "New"}),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 422, 401, 422, 422, 201]
+    assert not [answer.text for answer in answers if secret in answer.text]
+    assert secret not in caplog.text
+    assert not [path for path in settings.log_dir.glob("*") if secret in path.read_text()]
+
+
+def test_a_page_for_accounts_asks_a_guest_to_sign_in_and_brings_her_back(runtime):
+    app = create_app(runtime)
+
+    def secret_page():
+        from shop.web.identity import require_identity
+
+        return require_identity().name
+
+    app.add_url_rule("/for-accounts", view_func=secret_page)
+    answer = FlaskClient(app, app.response_class).get("/for-accounts?page=2")
+    assert answer.status_code == 303
+    assert answer.location == "/login?next=/for-accounts?page%3D2"

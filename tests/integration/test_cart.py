@@ -1,0 +1,285 @@
+import uuid
+
+import pytest
+from sqlalchemy import select, update
+
+from shop.app import create_app
+from shop.cart.models import Cart
+from shop.cart.service import Owner
+from shop.catalog.models import Product, StockItem
+from tests.factories import make_category, make_product
+from tests.integration.accounts import make_account, sign_in
+
+ANN, BEA = "ann@shop.test", "bea@shop.test"
+
+
+@pytest.fixture
+def shelf(database):
+    """Two products, a mug at 12.99 and a pot at 30.00; and two accounts."""
+    with database.transaction() as session:
+        category = make_category(session)
+        make_product(session, category, "mug", price_amount=1299, on_hand=10)
+        make_product(session, category, "pot", price_amount=3000, on_hand=2)
+        make_account(session, ANN)
+        make_account(session, BEA)
+
+
+@pytest.fixture
+def browsers(runtime, shelf):
+    """Makes browsers that share nothing but the store."""
+    return create_app(runtime).test_client
+
+
+def add(browser, product="mug", quantity=1):
+    answer = browser.post("/api/v1/cart/items", json={"product": product, "quantity": quantity})
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def cart(browser):
+    return {item["product"]: item["quantity"] for item in browser.get("/api/v1/cart").json["items"]}
+
+
+def kept_cart(browser):
+    with browser.session_transaction() as session:
+        return session.get("cart")
+
+
+def test_a_guest_fills_changes_and_empties_a_cart(browsers):
+    guest = browsers()
+    answer = add(guest, "mug", 2)
+    assert answer["items"] == [
+        {
+            "product": "mug",
+            "title": "Mug",
+            "url": "/p/mug",
+            "picture": answer["items"][0]["picture"],
+            "quantity": 2,
+            "unit_price": {"amount": 1299, "currency": "EUR"},
+            "line_total": {"amount": 2598, "currency": "EUR"},
+            "available": 10,
+            "notes": [],
+        }
+    ]
+    add(guest, "pot")
+    assert guest.get("/api/v1/cart").json["total"] == {"amount": 5598, "currency": "EUR"}
+    assert guest.patch("/api/v1/cart/items/mug", json={"quantity": 5}).json["count"] == 6
+    assert guest.delete("/api/v1/cart/items/mug").json["count"] == 1
+    assert cart(guest) == {"pot": 1}
+
+
+def test_adding_what_is_there_adds_up_and_stops_at_the_limit(browsers):
+    guest = browsers()
+    assert add(guest, "mug", 60)["note"] is None
+    answer = add(guest, "mug", 60)
+    assert answer["items"][0]["quantity"] == 99
+    assert "99" in answer["note"]
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 100, 1.5, "many", None])
+def test_a_quantity_out_of_range_is_refused(browsers, quantity):
+    guest = browsers()
+    add(guest)
+    for answer in (
+        guest.post("/api/v1/cart/items", json={"product": "mug", "quantity": quantity}),
+        guest.patch("/api/v1/cart/items/mug", json={"quantity": quantity}),
+    ):
+        assert answer.status_code == 422
+        assert list(answer.json["errors"]) == ["quantity"]
+
+
+@pytest.mark.parametrize("slug", ["nothing", "No%20Slug", "a" * 150])
+def test_a_product_that_does_not_exist_is_not_found(browsers, slug):
+    guest = browsers()
+    assert guest.post("/api/v1/cart/items", json={"product": slug}).status_code == 404
+    assert guest.patch(f"/api/v1/cart/items/{slug}", json={"quantity": 1}).status_code == 404
+    assert guest.delete(f"/api/v1/cart/items/{slug}").status_code == 404
+
+
+def test_changing_what_is_not_in_the_cart_is_refused_and_removing_it_is_well(browsers):
+    guest = browsers()
+    assert guest.patch("/api/v1/cart/items/mug", json={"quantity": 1}).status_code == 404
+    assert guest.delete("/api/v1/cart/items/mug").status_code == 200
+
+
+def test_a_passer_by_gets_no_cookie_and_no_cart(browsers, database):
+    passer_by = browsers()
+    for path in ("/api/v1/me", "/api/v1/cart", "/cart"):
+        assert "Set-Cookie" not in passer_by.get(path).headers
+    passer_by.delete("/api/v1/cart/items/mug")
+    with database.reading() as session:
+        assert session.scalars(select(Cart.id)).all() == []
+
+
+def test_a_cart_is_priced_anew_whenever_it_is_looked_at_and_says_so(browsers, database):
+    guest = browsers()
+    add(guest, "mug", 2)
+    with database.transaction() as session:
+        session.execute(update(Product).where(Product.slug == "mug").values(price_amount=1500))
+    answer = guest.get("/api/v1/cart").json
+    assert answer["total"]["amount"] == 3000
+    assert answer["items"][0]["notes"] == ["The price has risen from €12.99 to €15.00 since you chose it."]
+    guest.patch("/api/v1/cart/items/mug", json={"quantity": 1})
+    assert guest.get("/api/v1/cart").json["items"][0]["notes"] == []
+
+
+def test_what_the_shelf_lacks_is_a_note_on_the_line_and_no_failure(browsers, database):
+    guest = browsers()
+    answer = add(guest, "pot", 3)
+    assert answer["items"][0]["notes"] == ["Only 2 left. Lower the quantity to check out."]
+    with database.transaction() as session:
+        session.execute(update(StockItem).values(on_hand=0))
+    assert "Sold out" in guest.get("/api/v1/cart").json["items"][0]["notes"][0]
+    assert 'href="/checkout"' not in guest.get("/cart").text
+
+
+def test_me_tells_who_asks_and_what_the_cart_comes_to(browsers):
+    shopper = browsers()
+    nothing = {"count": 0, "total": {"amount": 0, "currency": "EUR"}}
+    assert shopper.get("/api/v1/me").json == {"user": None, "cart": nothing}
+    add(shopper, "mug", 2)
+    sign_in(shopper, ANN)
+    answer = shopper.get("/api/v1/me")
+    assert answer.json == {
+        "user": {"name": "ann", "email": ANN, "role": "customer"},
+        "cart": {"count": 2, "total": {"amount": 2598, "currency": "EUR"}},
+    }
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+def queries(answer):
+    return int(answer.headers["Server-Timing"].split('desc="')[1].split()[0])
+
+
+def test_looking_costs_the_same_queries_however_full_the_cart_is(browsers, database):
+    guest, shopper = browsers(), browsers()
+    with database.transaction() as session:
+        category = make_category(session, "pans")
+        slugs = [make_product(session, category).slug for _ in range(20)]
+    sign_in(shopper, ANN)
+    for slug in slugs:
+        add(guest, slug)
+        add(shopper, slug)
+    assert queries(browsers().get("/api/v1/me")) == 0
+    assert queries(guest.get("/api/v1/me")) == 1
+    assert queries(shopper.get("/api/v1/me")) == 2
+    assert queries(guest.get("/api/v1/cart")) == 2
+    assert queries(guest.get("/cart")) <= 3  # the shelves of the navigation are one, when no cache has them
+    assert queries(shopper.get("/api/v1/cart")) == 3  # and one for who she is
+
+
+def test_logging_in_moves_the_guests_cart_and_says_what_moved(browsers):
+    shopper = browsers()
+    sign_in(shopper, ANN)
+    add(shopper, "mug", 1)
+    shopper.delete("/api/v1/session")
+    add(shopper, "mug", 2)
+    add(shopper, "pot", 1)
+    assert sign_in(shopper, ANN).json["note"] == "3 items from your guest cart were added."
+    assert cart(shopper) == {"mug": 3, "pot": 1}
+    assert kept_cart(shopper) is None
+
+
+def test_the_page_shows_the_note_of_the_merge_once(browsers):
+    shopper = browsers()
+    add(shopper)
+    answer = shopper.post("/login", data={"email": ANN, "password": "correct horse battery"})
+    assert answer.location == "/cart"
+    note = "1 item from your guest cart was added."
+    assert note in shopper.get("/cart").text
+    assert note not in shopper.get("/cart").text
+
+
+def test_a_merge_tells_how_many_pieces_really_came_over(browsers, runtime, database):
+    shopper, carts = browsers(), runtime.services().carts
+    sign_in(shopper, ANN)
+    add(shopper, "mug", 98)
+    guest = browsers()
+    add(guest, "mug", 5)
+    assert carts.merge(uuid.UUID(kept_cart(guest)), 1) == "1 item from your guest cart was added."
+    assert carts.merge(uuid.UUID(kept_cart(guest)), 1) is None
+    assert cart(shopper) == {"mug": 99}
+
+
+def test_each_shopper_sees_her_own_cart_alone(browsers):
+    ann, bea, guest = browsers(), browsers(), browsers()
+    sign_in(ann, ANN)
+    sign_in(bea, BEA)
+    add(ann, "mug", 1)
+    add(bea, "mug", 2)
+    add(guest, "mug", 3)
+    bea.delete("/api/v1/cart/items/mug")
+    guest.patch("/api/v1/cart/items/mug", json={"quantity": 4})
+    assert (cart(ann), cart(bea), cart(guest)) == ({"mug": 1}, {}, {"mug": 4})
+
+
+def test_the_id_of_an_accounts_cart_opens_nothing_as_a_guests(browsers, runtime, database):
+    ann, thief = browsers(), browsers()
+    sign_in(ann, ANN)
+    add(ann, "mug", 1)
+    with database.reading() as session:
+        hers = session.scalars(select(Cart.id)).one()
+    with thief.session_transaction() as session:
+        session["cart"] = str(hers)
+    assert cart(thief) == {}
+    assert thief.get("/api/v1/me").json["cart"]["count"] == 0
+    assert thief.patch("/api/v1/cart/items/mug", json={"quantity": 9}).status_code == 404
+    thief.delete("/api/v1/cart/items/mug")
+    add(thief, "pot", 1)
+    assert runtime.services().carts.merge(hers, 2) is None
+    assert (cart(ann), cart(thief)) == ({"mug": 1}, {"pot": 1})
+
+
+def test_a_guests_cart_is_known_by_the_signed_cookie_alone(browsers):
+    guest, forger = browsers(), browsers()
+    add(guest)
+    forger.set_cookie("session", "eyJjYXJ0IjoiMDAwIn0.forged.signature")
+    assert cart(forger) == {}
+
+
+def test_the_cart_page_works_by_forms_alone(browsers):
+    guest = browsers()
+    answer = guest.post("/cart/items", data={"product": "mug", "quantity": "2"})
+    assert (answer.status_code, answer.location) == (303, "/cart")
+    assert "Mug" in guest.get("/cart").text
+    assert guest.post("/cart/items/mug", data={"quantity": "4"}).status_code == 303
+    assert cart(guest) == {"mug": 4}
+    assert guest.post("/cart/items/mug", data={"quantity": "4", "action": "remove"}).status_code == 303
+    assert "Nothing in it yet" in guest.get("/cart").text
+
+
+@pytest.mark.parametrize("typed", ["", "abc", "-1", "100", "1.5", "9" * 5000, "²"])
+def test_a_quantity_that_makes_no_sense_is_said_beside_its_line(browsers, typed):
+    guest = browsers()
+    add(guest)
+    answer = guest.post("/cart/items/mug", data={"quantity": typed})
+    assert answer.status_code == 422
+    assert 'id="error-mug"' in answer.text
+    assert cart(guest) == {"mug": 1}
+
+
+def test_adding_by_form_comes_back_to_where_it_started_on_this_site_only(browsers):
+    guest = browsers()
+    assert guest.post("/cart/items", data={"product": "mug", "next": "/p/mug"}).location == "/p/mug"
+    assert guest.post("/cart/items", data={"product": "mug", "next": "//evil.example"}).location == "/cart"
+
+
+@pytest.mark.parametrize("path", ["/cart", "/api/v1/cart", "/api/v1/me"])
+def test_a_carts_answers_are_kept_by_nobody(browsers, path):
+    assert browsers().get(path).headers["Cache-Control"] == "private, no-store"
+
+
+def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(browsers, runtime, database):
+    guest = browsers()
+    add(guest, "mug", 3)
+    add(guest, "pot", 1)
+    owner, carts = Owner(guest_cart_id=uuid.UUID(kept_cart(guest))), runtime.services().carts
+    with database.transaction() as session:
+        bought = carts.contents(session, owner)
+    add(guest, "mug", 2)
+    with database.transaction() as session:
+        carts.take(session, owner, bought)
+    assert cart(guest) == {"mug": 2}
+    with database.transaction() as session:
+        carts.clear(session, owner)
+    assert cart(guest) == {}

@@ -1,0 +1,142 @@
+"""Two tabs, two log-ins, a checkout: whatever happens at once on one cart, nothing is lost and nothing is doubled."""
+
+import multiprocessing
+import uuid
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.db import build_engine
+from shop.unit_of_work import Database
+from tests.factories import make_category, make_product, make_user
+
+TABS = 8
+
+
+@pytest.fixture
+def carts(database):
+    with database.transaction() as session:
+        category = make_category(session)
+        make_product(session, category, "mug")
+        make_product(session, category, "pot")
+        make_user(session)
+    return Carts(database, offers)
+
+
+@pytest.fixture
+def user_id():
+    return 1  # the tables are emptied and their numbers start anew with each test
+
+
+def held(carts, owner):
+    return {line.slug: line.quantity for line in carts.view(owner).lines}
+
+
+def at_once(work, calls):
+    with ThreadPoolExecutor(calls) as pool:
+        return [future.result() for future in [pool.submit(work) for _ in range(calls)]]
+
+
+def in_processes(settings, work, calls):
+    """Run ``work(carts)`` in processes of their own, each with its own connections, all at once."""
+    # Fresh interpreters: an engine must not cross a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(calls, context) as pool, context.Manager() as manager:
+        barrier = manager.Barrier(calls)
+        return [future.result() for future in [pool.submit(_in_process, settings, work, barrier) for _ in range(calls)]]
+
+
+def _in_process(settings, work, barrier):
+    database = Database(build_engine(settings))
+    try:
+        carts = Carts(database, offers)
+        carts.count_and_total(Owner(guest_cart_id=uuid.uuid4()))  # connect before the start, not in the race
+        barrier.wait(60)
+        return work(carts)
+    finally:
+        database.engine.dispose()
+
+
+def _add(owner, carts):
+    for _ in range(5):
+        carts.add(owner, "mug", 1)
+
+
+def _merge(guest_cart_id, user_id, carts):
+    return carts.merge(guest_cart_id, user_id)
+
+
+@pytest.mark.parametrize("of", ["guest", "account"])
+def test_tabs_that_add_at_once_lose_no_addition(carts, user_id, of):
+    owner = Owner(user_id=user_id) if of == "account" else Owner(guest_cart_id=uuid.uuid4())
+    at_once(lambda: carts.add(owner, "mug", 1), TABS)
+    assert held(carts, owner) == {"mug": TABS}
+
+
+def test_processes_that_add_at_once_lose_no_addition(carts, settings, user_id):
+    in_processes(settings, partial(_add, Owner(user_id=user_id)), 3)
+    assert held(carts, Owner(user_id=user_id)) == {"mug": 15}
+
+
+def test_processes_that_merge_one_cart_at_once_move_it_once(carts, settings, user_id):
+    guest = Owner(guest_cart_id=uuid.uuid4())
+    carts.add(guest, "mug", 3)
+    carts.add(guest, "pot", 1)
+    carts.add(Owner(user_id=user_id), "mug", 1)
+    notes = in_processes(settings, partial(_merge, guest.guest_cart_id, user_id), 3)
+    assert sorted(notes, key=str) == ["4 items from your guest cart were added.", None, None]
+    assert held(carts, Owner(user_id=user_id)) == {"mug": 4, "pot": 1}
+
+
+def test_two_guests_who_are_one_person_end_in_one_cart(carts, user_id):
+    guests = [Owner(guest_cart_id=uuid.uuid4()) for _ in range(TABS)]
+    for guest in guests:
+        carts.add(guest, "mug", 1)
+    waiting = list(guests)
+    at_once(lambda: carts.merge(waiting.pop().guest_cart_id, user_id), TABS)
+    assert held(carts, Owner(user_id=user_id)) == {"mug": TABS}
+
+
+def test_an_addition_during_a_merge_is_in_one_of_the_two_carts(carts, database, user_id):
+    for _ in range(10):
+        guest, account = Owner(guest_cart_id=uuid.uuid4()), Owner(user_id=user_id)
+        carts.add(guest, "mug", 1)
+        with ThreadPoolExecutor(2) as pool:
+            moved = pool.submit(carts.merge, guest.guest_cart_id, user_id)
+            pool.submit(carts.add, guest, "mug", 1).result()
+            moved.result()
+        assert held(carts, guest).get("mug", 0) + held(carts, account).get("mug", 0) == 2
+        with database.transaction() as session:
+            carts.clear(session, account)
+
+
+def test_a_merge_that_fails_half_way_moves_nothing(carts, database, user_id):
+    guest = Owner(guest_cart_id=uuid.uuid4())
+    carts.add(guest, "mug", 3)
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
+            "CREATE TRIGGER refuse BEFORE DELETE ON carts FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    try:
+        with pytest.raises(Exception, match="no"):
+            carts.merge(guest.guest_cart_id, user_id)
+    finally:
+        with database.transaction() as session:
+            session.connection().exec_driver_sql("DROP TRIGGER refuse ON carts; DROP FUNCTION refuse()")
+    assert held(carts, guest) == {"mug": 3}
+    assert held(carts, Owner(user_id=user_id)) == {}
+
+
+def test_a_checkout_and_a_tab_take_turns_on_one_cart(carts, database, user_id):
+    owner = Owner(user_id=user_id)
+    carts.add(owner, "mug", 3)
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as session:
+            carts.take(session, owner, carts.contents(session, owner))
+            tab = pool.submit(carts.add, owner, "mug", 1)
+        tab.result()
+    assert held(carts, owner) == {"mug": 1}
