@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers, stock
 from shop.checkout.details import CheckoutDetails
-from shop.errors import Invalid
+from shop.errors import Conflict, Invalid
 from shop.money import Money
 from shop.orders import stream
 from shop.orders.models import Order
@@ -88,6 +88,15 @@ class Attempt:
     first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be bought: whose cart, the answers to the form, and the total that was shown, if one was."""
+
+    owner: Owner
+    details: CheckoutDetails
+    expected: Money | None = None
+
+
 class Phases:
     """The bodies of the transactions.
 
@@ -100,7 +109,7 @@ class Phases:
         self._payments = payments
         self._availability_changed = availability_changed
 
-    def place(self, session: Session, owner: Owner, details: CheckoutDetails, key: CheckoutKey) -> Attempt | None:
+    def place(self, session: Session, key: CheckoutKey, wanted: Wanted) -> Attempt | None:
         """Phase one: price the cart now, place the order, reserve its stock, open its payment.
 
         Returns:
@@ -108,25 +117,21 @@ class Phases:
 
         Raises:
             Invalid: the cart is empty.
+            Conflict: it no longer comes to the expected total.
             OutOfStock: not everything is there; nothing was done.
         """
-        wanted = Carts.contents(session, owner)
-        found = offers.by_ids(session, list(wanted))
-        lines = [
-            NewLine(product_id, found[product_id].title, count, found[product_id].unit_price)
-            for product_id, count in wanted.items()
-            if product_id in found
-        ]
-        if not lines:
-            raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
-        order = stream.place(session, NewOrder(owner.user_id, details.email, details.address.model_dump(), lines, key))
+        details = wanted.details
+        lines = _priced(session, wanted.owner)
+        new = NewOrder(wanted.owner.user_id, details.email, details.address.model_dump(), lines, key)
+        if wanted.expected not in (None, new.total):
+            raise Conflict(f"Prices have changed: it is {new.total} now, not {wanted.expected}. Please look again.")
+        order = stream.place(session, new)
         if order is None:
             return None
         self._changed(session, stock.reserve(session, {line.product_id: line.quantity for line in lines}))
         charge_key = f"order-{order.public_id}"
-        amount = Money(order.total_amount, order.currency)
-        self._payments.open(session, order.id, amount, charge_key)
-        return Attempt(order.public_id, order.number, charge_key, amount, first=True)
+        self._payments.open(session, order.id, new.total, charge_key)
+        return Attempt(order.public_id, order.number, charge_key, new.total, first=True)
 
     def settle(self, session: Session, public_id: str, step: Step, outcome: Outcome | None) -> Settled:
         """Phase three: write down what the provider's answer means, all of it.
@@ -203,6 +208,24 @@ class Phases:
         if product_ids:
             slugs = [offer.slug for offer in offers.by_ids(session, product_ids).values()]
             Database.after_commit(session, lambda: self._availability_changed(slugs))
+
+
+def _priced(session: Session, owner: Owner) -> list[NewLine]:
+    """Return what the cart holds, at today's prices; products no longer offered are left out.
+
+    Raises:
+        Invalid: nothing is left.
+    """
+    held = Carts.contents(session, owner)
+    found = offers.by_ids(session, list(held))
+    lines = [
+        NewLine(product_id, found[product_id].title, count, found[product_id].unit_price)
+        for product_id, count in held.items()
+        if product_id in found
+    ]
+    if not lines:
+        raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
+    return lines
 
 
 def owner_name(owner: Owner) -> str | None:

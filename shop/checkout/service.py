@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import EMPTY_CART, Attempt, Phases, RecoveryPoint, Settled, Step, decide, owner_name
+from shop.checkout.phases import EMPTY_CART, Attempt, Phases, RecoveryPoint, Settled, Step, Wanted, decide, owner_name
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries
@@ -82,24 +82,26 @@ class Checkout:
         self._compensate = compensate
         self._reached = reached
 
-    def submit(self, owner: Owner, key: str, details: CheckoutDetails) -> Result:
+    def submit(self, owner: Owner, key: str, details: CheckoutDetails, expected: Money | None = None) -> Result:
         """Buy what is in the cart.
 
         Args:
             owner: whose cart.
             key: the ``Idempotency-Key``; the same one never buys twice.
             details: where to send it and how it is paid.
+            expected: the total the shopper agreed to, if she was shown one.
 
         Raises:
             Invalid: the cart is empty, or the key was used for something else.
             OutOfStock: not everything is there.
-            Conflict: another request is at work on this key, or the order was cancelled meanwhile.
+            Conflict: another request is at work on this key, the total is not the expected one, or the order was
+                cancelled meanwhile.
             ProviderUnavailable: not paid, or not known yet; the same key may be sent again either way.
         """
         name = owner_name(owner)
         if name is None:
             raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
-        begun = self._begin(owner, details, CheckoutKey(name, key, details.fingerprint()))
+        begun = self._begin(CheckoutKey(name, key, details.fingerprint()), Wanted(owner, details, expected))
         if not isinstance(begun, Attempt):
             return begun
         outcome = self._payments.charge(
@@ -108,13 +110,13 @@ class Checkout:
         self._reached(RecoveryPoint.ANSWERED)
         return self._settle(begun, outcome)
 
-    def _begin(self, owner: Owner, details: CheckoutDetails, key: CheckoutKey) -> Attempt | Result:
+    def _begin(self, key: CheckoutKey, wanted: Wanted) -> Attempt | Result:
         for _ in range(PLACE_ATTEMPTS):
             order = self._order_under(key)
             if order is not None:
                 return self._again(order, key)
             try:
-                placed = self._database.retrying(lambda session: self._phases.place(session, owner, details, key))
+                placed = self._database.retrying(lambda session: self._phases.place(session, key, wanted))
             except Invalid:
                 # The first request with this key may have emptied the cart between our look and our try.
                 if self._order_under(key) is None:

@@ -15,6 +15,7 @@ from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shop.patterns.observability import correlation
+from shop.patterns.observability.logs import configure_logging
 from shop.payments.simulator.books import Answer, Asked, Books, KeyReused, write_charge, write_refund
 from shop.payments.simulator.in_flight import InFlight
 from shop.payments.simulator.tokens import BEHAVIOURS, Behaviour
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             if not given.
     """
     settings = settings or load_settings()
+    configure_logging(settings, "payments")
     app = Flask(__name__)
     provider = _Provider(
         Books(settings.var_dir / "payments" / "books.sqlite3"),

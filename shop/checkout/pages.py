@@ -1,0 +1,134 @@
+"""The checkout for people. A form carries its key with it, so a double click or the back button buys once."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from shop.cart.lines import CartView
+from shop.cart.service import Carts
+from shop.cart.sessions import current_owner
+from shop.checkout.cancellation import Cancellation
+from shop.checkout.details import COUNTRY_NAMES, read_form, read_key
+from shop.checkout.service import Checkout, Refused
+from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable
+from shop.money import Money
+from shop.orders.pages import keep_private
+from shop.orders.viewers import remember, viewer
+from shop.web.identity import current_identity
+from shop.web.problems import DEFAULT_RETRY_AFTER_S
+
+CART = "/cart"
+DECLINED = "Your card was declined. Nothing was charged; choose another card and try again."
+USED = "This form had been sent before. Please check it and send it again."
+TEST_CARDS = (
+    ("tok_ok", "Works", "Charged at once."),
+    ("tok_slow", "Works, slowly", "The provider takes its time, but answers."),
+    ("tok_declined", "Is declined", "Nothing is charged, nothing is ordered."),
+    ("tok_timeout_charged", "Charges, then never answers", "What a lost answer looks like. You are charged once."),
+    ("tok_error", "Breaks the provider", "It fails before it charges."),
+)
+"""The simulator's cards: token, name, what happens."""
+
+Page = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the form says when it comes back."""
+
+    status: int
+    kind: str = ""
+    notice: str = ""
+    errors: Mapping[str, str] | None = None
+    keep_key: bool = False
+
+
+def create_pages(
+    use: Callable[[], Checkout], cancellation: Callable[[], Cancellation], carts: Callable[[], Carts]
+) -> Blueprint:
+    """Build the pages.
+
+    Args:
+        use: returns the checkout of the request being served.
+        cancellation: returns its cancellation.
+        carts: returns its carts.
+    """
+    pages = Blueprint("checkout", __name__, template_folder="templates")
+    pages.after_request(keep_private)
+
+    @pages.get("/checkout")
+    def form() -> Page:
+        return _form(carts().view(current_owner()), _known(), _Said(200))
+
+    @pages.post("/checkout")
+    def submit() -> Page:
+        said = _submit(use())
+        if isinstance(said, _Said):
+            return _form(carts().view(current_owner()), request.form, said)
+        return said
+
+    @pages.post("/orders/<string:public_id>/cancel")
+    def cancel(public_id: str) -> Page:
+        try:
+            cancellation().cancel(viewer(), public_id)
+        except (Conflict, ProviderUnavailable) as refusal:
+            flash(refusal.detail, "warning")
+        return redirect(f"/orders/{public_id}", 303)
+
+    return pages
+
+
+def _submit(checkout: Checkout) -> Response | _Said:
+    """Send the form, and say what became of it."""
+    key = read_key(request.form.get("key"))
+    try:
+        result = checkout.submit(current_owner(), key, read_form(request.form), _expected())
+    except Invalid as refusal:
+        if "cart" in refusal.errors:
+            return redirect(CART, 303)
+        if "Idempotency-Key" in refusal.errors:
+            return _Said(422, "warning", USED)
+        return _Said(422, errors=refusal.errors)
+    except OutOfStock:
+        return redirect(CART, 303)  # where each line says what is left of it
+    except Conflict as refusal:
+        return _Said(409, "warning", refusal.detail, keep_key=True)
+    except ProviderUnavailable as refusal:
+        return _Said(503, "danger", refusal.detail, keep_key=True)
+    if isinstance(result, Refused):
+        return _Said(402, "danger", DECLINED)
+    remember(result.public_id)
+    if not result.replayed:
+        flash("Thank you! Your order is placed and paid.", "success")
+    return redirect(f"/orders/{result.public_id}", 303)
+
+
+def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:
+    if not cart.can_be_bought and not said.keep_key:
+        return redirect(CART, 303)
+    page = render_template(
+        "checkout/checkout.html",
+        cart=cart,
+        form=given,
+        errors=said.errors or {},
+        notice=said,
+        key=given["key"] if said.keep_key else uuid.uuid4().hex,
+        countries=[("", "Choose a country"), *COUNTRY_NAMES.items()],
+        cards=TEST_CARDS,
+        chosen=given.get("token") or TEST_CARDS[0][0],
+    )
+    return page, said.status, {"Retry-After": str(DEFAULT_RETRY_AFTER_S)} if said.status == 503 else {}
+
+
+def _known() -> Mapping[str, str]:
+    identity = current_identity()
+    return {"email": identity.email, "name": identity.name} if identity else {}
+
+
+def _expected() -> Money | None:
+    """Return the total the shopper saw, so that she never pays another one unawares."""
+    given = request.form.get("total", "")
+    return Money(int(given)) if given.isascii() and given.isdecimal() and len(given) < 16 else None

@@ -1,0 +1,51 @@
+"""The pages on which people follow their orders."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, render_template, request
+
+from shop.orders.service import Orders
+from shop.orders.story import tell
+from shop.orders.transitions import Status
+from shop.orders.viewers import viewer
+from shop.web.identity import current_identity
+
+PAGE = 10
+CANCELLABLE = (Status.PENDING_PAYMENT, Status.PAID)
+
+
+def create_pages(use: Callable[[], Orders]) -> Blueprint:
+    """Build the pages.
+
+    Args:
+        use: returns the service of the request being served.
+    """
+    pages = Blueprint("orders", __name__, template_folder="templates")
+    pages.after_request(keep_private)
+
+    @pages.get("/orders")
+    def own_orders() -> str:
+        shown = use().own(viewer(), request.args.get("cursor"), PAGE)
+        next_url = f"/orders?cursor={shown.next_cursor}" if shown.next_cursor else ""
+        return render_template("orders/list.html", shown=shown, next_url=next_url, signed_in=current_identity())
+
+    @pages.get("/orders/<string:public_id>")
+    def one_order(public_id: str) -> str:
+        shown = use().detail(viewer(), public_id)
+        order = shown.orders[0]
+        return render_template(
+            "orders/order.html",
+            order=order,
+            products=shown.products,
+            story=tell(order.events),
+            cancellable=order.status in CANCELLABLE,
+            signed_in=current_identity(),
+        )
+
+    return pages
+
+
+def keep_private(response: Response) -> Response:
+    """Let nobody but the browser that asked keep the answer, and not even that one for later."""
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
