@@ -18,15 +18,18 @@ from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
 from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
+from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
+from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
+from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import context, openapi, origin, problems, rendering, security
+from shop.web import context, lab_pages, openapi, origin, problems, rendering, security, switches_api
 from shop.web.probes import Probes
 from shop.wiring import Runtime, Services, build
 
@@ -48,6 +51,8 @@ def create_app(runtime: Runtime) -> OpenAPI:
     problems.install(app)
     rendering.install(app)
     sessions.install(app, lambda: context.services(Services).accounts, settings)
+    if settings.is_lab:
+        _hang_lab(app, runtime)
     _hang_accounts(app)
     _hang_cart(app)
     _hang_catalog(app)
@@ -65,8 +70,21 @@ def _hang_orders(app: OpenAPI) -> None:
     def cancellation() -> Cancellation:
         return context.services(Services).cancellation
 
+    def carts() -> Carts:
+        return context.services(Services).carts
+
     app.register_api(orders_api.create_api(orders))
+    app.register_blueprint(orders_pages.create_pages(orders))
+    app.register_blueprint(orders_admin.create_admin(orders))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders))
+    app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts))
+
+
+def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
+    app.register_api(switches_api.create_api(runtime.switch_store, runtime.board))
+    app.register_blueprint(
+        lab_pages.create_pages(runtime.switch_store, runtime.board, runtime.metrics.registry, runtime.lines.path)
+    )
 
 
 def _hang_catalog(app: OpenAPI) -> None:
@@ -106,7 +124,9 @@ def from_environment() -> OpenAPI:
             one line and gives up, instead of starting the worker again for ever.
     """
     try:
-        runtime = build(_complete(load_settings()))
+        settings = _complete(load_settings())
+        configure_logging(settings, "web")
+        runtime = build(settings)
         _check_schema(runtime)
     except ConfigurationError as error:
         raise AppImportError(f"shop: {error}") from error
