@@ -2,10 +2,11 @@
 
 import importlib
 import sys
+from typing import NoReturn
 
 import click
 
-from shop.errors import ConfigurationError
+from shop.errors import ConfigurationError, Invalid, ShopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("shop.cli.stack:up", "Start the store and everything it needs."),
@@ -54,9 +55,20 @@ def shop() -> None:
 
 
 def main() -> None:
-    """Run the command; a machine or setting that is not fit is one line on stderr and exit code 2."""
+    """Run the command; what goes wrong is one line on stderr.
+
+    Exit code 2 says that the machine, the settings or the words given are not fit; 1 that what was asked for failed.
+    """
     try:
         shop(prog_name="shop")
     except ConfigurationError as error:
-        click.echo(f"shop: {error}", err=True)
-        sys.exit(MISUSED)
+        _end(str(error), MISUSED)
+    except Invalid as error:
+        _end(error.detail, MISUSED)
+    except ShopError as error:
+        _end(error.detail, FAILED)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"shop: {message}", err=True)
+    sys.exit(exit_code)

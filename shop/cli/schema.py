@@ -3,6 +3,7 @@
 import click
 
 from shop import schema
+from shop.cli.data_progress import shown
 from shop.cli.output import emit
 from shop.datasets import loading
 from shop.db import build_engine
@@ -35,17 +36,14 @@ def prepare(dataset: str | None, size: str | None, create_on: int | None) -> Non
 
 
 def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
-    """Load the data set that was asked for; without a wish, finish what was begun, or take the usual one."""
-    engine = build_engine(settings)
+    """Load what was asked for; without a wish, finish what was begun, or take the usual data set."""
+    progress = shown()
     try:
-        there = loading.state(engine)
+        report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
-        engine.dispose()
-    if there.kind == "complete" and dataset is None and size is None:
-        return
-    dataset = dataset or there.dataset or loading.DEFAULT_DATASET
-    same = dataset == there.dataset
-    loading.seed(settings, dataset, size or (there.size if same else None) or loading.DEFAULT_SIZE)
+        progress.finish()
+    if not report.already_there:
+        click.echo(f"Loaded {report.dataset} {report.size}: {report.rows:,} rows in {report.seconds:.1f} s.")
 
 
 def _migrate(settings: Settings) -> list[str]:

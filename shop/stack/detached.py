@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.settings import Settings
+from shop.stack import directories
 from shop.stack.console import Tail
 from shop.stack.state import StateFile
 
@@ -22,12 +23,14 @@ def run(settings: Settings, argv: Sequence[str], say: Callable[[str], None], com
 
     Returns:
         The exit code to end with.
+
+    Raises:
+        ConfigurationError: the logs cannot be written.
     """
-    settings.log_dir.mkdir(parents=True, exist_ok=True)
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    directories.make(settings)
     output, faults = settings.log_dir / "stack.log", settings.run_dir / "up.err"
     tail = Tail(output)
-    with output.open("ab") as out, faults.open("wb") as err:
+    with directories.explained(settings), output.open("ab") as out, faults.open("wb") as err:
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, cwd="/"
         )

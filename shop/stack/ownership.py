@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from shop.errors import ConfigurationError
+
 SAME_MOMENT_S = 2.0
 """The kernel counts creation in ticks since boot; stepping the wall clock moves what we compute from it a little."""
 POLL_S = 0.05
@@ -57,7 +59,11 @@ class Identity:
 
 
 def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
-    """Ask a process group's leader to stop, then kill what is left of the group. A stranger is left alone."""
+    """Ask a process group's leader to stop, then kill what is left of the group. A stranger is left alone.
+
+    Raises:
+        ConfigurationError: it runs as another user.
+    """
     if not identity.alive:
         return
     try:
@@ -67,6 +73,8 @@ def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
             identity.wait_gone(timeout_s)
     except ProcessLookupError:
         return
+    except PermissionError:
+        raise ConfigurationError(f"Process {identity.pid} runs as another user: stop the stack as that user.") from None
 
 
 def kill_group(leader_pid: int) -> None:

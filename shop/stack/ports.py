@@ -26,8 +26,13 @@ def choose(names: tuple[str, ...], remembered: Mapping[str, int]) -> dict[str, i
     return chosen
 
 
-def require_free(host: str, port: int) -> None:
-    """Make sure the web port can be listened on.
+def require_free(host: str, port: int, change: str = "--port or SHOP_PORT") -> None:
+    """Make sure a port that is not ours to choose can be listened on.
+
+    Args:
+        host: on which address.
+        port: the port.
+        change: what the user sets to choose another.
 
     Raises:
         ConfigurationError: it is taken (names the holder where that can be known), or this user may not.
@@ -36,13 +41,13 @@ def require_free(host: str, port: int) -> None:
         _bind(host, port)
     except PermissionError:
         raise ConfigurationError(
-            f"Port {port} needs rights this user lacks; choose one above 1023 with --port or SHOP_PORT."
+            f"Port {port} needs rights this user lacks; choose one above 1023 with {change}."
         ) from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise ConfigurationError(f"SHOP_HOST={host}: cannot listen there: {error.strerror}.") from None
         raise ConfigurationError(
-            f"Port {port} is taken{holder(port)}; stop that, or choose another with --port or SHOP_PORT."
+            f"Port {port} is taken{holder(port)}; stop that, or choose another with {change}."
         ) from None
 
 

@@ -1,7 +1,8 @@
 """PostgreSQL from a wheel, in ``var/pg``.
 
-PostgreSQL refuses to run as root. Started by root, it runs as the account ``nobody``, which keeps nothing of root but
-the right to pass through directories (``CAP_DAC_OVERRIDE``): the checkout may stand under ``/root``.
+PostgreSQL refuses to run as root. Started by root, it runs as the owner of its data: the account ``nobody``, or the
+user who started the stack here before. It keeps nothing of root but the right to pass through directories
+(``CAP_DAC_OVERRIDE``): the checkout may stand under ``/root``.
 """
 
 import os
@@ -54,7 +55,7 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     return Program(
         name="postgres",
-        argv=(*_as_unprivileged(), str(_binary("postgres")), "-D", str(data_dir), *options),
+        argv=(*_as_owner(data_dir), str(_binary("postgres")), "-D", str(data_dir), *options),
         port=port,
         healthy=lambda: answers(port),
         stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
@@ -78,11 +79,14 @@ def initialise(data_dir: Path) -> None:
         account = pwd.getpwnam(UNPRIVILEGED)
         os.chown(making, account.pw_uid, account.pw_gid)
     options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    command = [*_as_unprivileged(), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
+    command = [*_as_owner(making), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode != 0:
         shutil.rmtree(making, ignore_errors=True)
-        raise ConfigurationError(f"PostgreSQL could not make its data directory {data_dir}: {done.stderr.strip()}")
+        why = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise ConfigurationError(
+            f"PostgreSQL could not make its data directory {data_dir} ({why[0]}): mend that, or set DATABASE_URL."
+        )
     making.rename(data_dir)
 
 
@@ -139,18 +143,18 @@ def _check_version(data_dir: Path, found: str) -> None:
         )
 
 
-def _as_unprivileged() -> tuple[str, ...]:
-    """Return the words that drop root's rights, where root is asking."""
+def _as_owner(data_dir: Path) -> tuple[str, ...]:
+    """Return the words that make root the owner of the data, where root is asking."""
     if os.geteuid() != 0:
         return ()
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise ConfigurationError("PostgreSQL does not run as root: start the stack as an ordinary user.")
-    account = pwd.getpwnam(UNPRIVILEGED)
+    owner = data_dir.stat()
     return (
         setpriv,
-        f"--reuid={account.pw_uid}",
-        f"--regid={account.pw_gid}",
+        f"--reuid={owner.st_uid}",
+        f"--regid={owner.st_gid}",
         "--clear-groups",
         "--securebits=+no_setuid_fixup",
         "--inh-caps=+dac_override",

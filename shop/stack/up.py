@@ -1,14 +1,11 @@
 """Bringing the stack up: what must hold first, in which order things start, what is said at the end."""
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shop.errors import ConfigurationError
 from shop.settings import Settings
-from shop.stack import addresses, http_servers, outside, ports, postgres, valkey
+from shop.stack import addresses, directories, http_servers, outside, ports, postgres, valkey
 from shop.stack.console import Console
 from shop.stack.down import stop_leftovers
 from shop.stack.ownership import Identity
@@ -19,7 +16,6 @@ from shop.stack.supervisor import StopRequested, Supervisor
 INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 """Address to the name of the server that stands in when it is not set."""
 DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
-LOG_KEPT_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,9 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         ConfigurationError: something must be put right first; nothing was started, or it was stopped again.
         StartFailed: a server did not come up.
     """
-    _require_writable(settings)
+    directories.make(settings)
     state = StateFile(settings.run_dir)
-    with _explained(settings), state.exclusively():
+    with directories.explained(settings), state.exclusively():
         stop_leftovers(state, console.say)
         ports.require_free(settings.host, settings.port)
         plan = make_plan(settings, state.load())
@@ -60,8 +56,8 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         state.save(_starting(plan))
         try:
             _start(plan, supervisor, prepare)
-            state.update(phase="ready")
             _announce(plan, console)
+            state.update(phase="ready")
             supervisor.run()
             console.say("stopping")
         except StopRequested:
@@ -84,7 +80,9 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     ours = [name for name in INNER if name not in theirs and (name != "payments_url" or http_servers.has_payments())]
     chosen = ports.choose(tuple(INNER[name] for name in ours), last.ports)
     found = {name: _url(name, chosen[INNER[name]]) for name in ours}
-    complete = settings.model_copy(update={**found, "secret_key": addresses.secret_key(settings)})
+    chosen["metrics"] = _metrics_port(settings, last)
+    made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
+    complete = settings.model_copy(update={**found, **made})
     servers = tuple(_server(name, complete, chosen[INNER[name]]) for name in ours)
     return Plan(complete, servers, {**last.ports, **chosen}, theirs)
 
@@ -126,36 +124,17 @@ def _url(name: str, port: int) -> str:
     return valkey.url(port) if name in ("cache_url", "broker_url") else f"http://127.0.0.1:{port}"
 
 
+def _metrics_port(settings: Settings, last: StackState) -> int:
+    """Return where figures are answered: as asked for, else the usual port or, next to another stack, any free one."""
+    if "metrics_port" in settings.model_fields_set:
+        ports.require_free(ports.LOOPBACK, settings.metrics_port, "SHOP_METRICS_PORT")
+        return settings.metrics_port
+    usual = {"metrics": settings.metrics_port, **last.ports}
+    return ports.choose(("metrics",), usual)["metrics"]
+
+
 def _announce(plan: Plan, console: Console) -> None:
     console.say(f"the store is open at {plan.web_url}")
     if plan.settings.is_lab:
         console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")
-
-
-def _require_writable(settings: Settings) -> None:
-    try:
-        for directory in (settings.var_dir, settings.log_dir, settings.run_dir):
-            directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=directory):
-                pass
-        for log in settings.log_dir.glob("*.log"):
-            if log.stat().st_size > LOG_KEPT_BYTES:
-                log.replace(log.with_suffix(".log.1"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot write to {settings.var_dir} ({error.strerror}): mend its owner and rights, free some space,"
-            " or set SHOP_VAR_DIR to a directory of yours."
-        ) from None
-
-
-@contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    """Turn a file of ours that another user made into one clear line."""
-    try:
-        yield
-    except PermissionError as error:
-        raise ConfigurationError(
-            f"Cannot use {error.filename or settings.var_dir}: another user ran the stack here before;"
-            " run it as that user, or set SHOP_VAR_DIR to a directory of yours."
-        ) from None
