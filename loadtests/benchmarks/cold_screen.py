@@ -19,6 +19,7 @@ from shop.stack.addresses import web_url
 
 MOST_QUERIES = 8
 PRODUCTS = 200
+SWITCH = "cache.shared"
 SETTLE_S = 1.2
 """A flip is in force in every process within a second."""
 QUERIES = re.compile(r'desc="(\d+) quer')
@@ -30,7 +31,8 @@ def main() -> int:
     store = Store(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
     store.check_ready()
     slugs = store.products(PRODUCTS)
-    with restoring(store, settings.var_dir / "lab"), httpx.Client(base_url=store.base_url, trust_env=False) as client:
+    flipped = restoring(store, settings.var_dir / "lab", [SWITCH])
+    with flipped, httpx.Client(base_url=store.base_url, trust_env=False) as client:
         cold_ms, queries = _look(client, store, slugs, "off")
         warm_ms, _ = _look(client, store, slugs, "on", twice=True)
     store.close()
@@ -42,7 +44,7 @@ def main() -> int:
 def _look(
     client: httpx.Client, store: Store, slugs: tuple[str, ...], cache: str, *, twice: bool = False
 ) -> tuple[list[float], list[int]]:
-    store.set_switch("cache.shared", cache)
+    store.set_switch(SWITCH, cache)
     time.sleep(SETTLE_S)
     times, queries = [], []
     for slug in slugs:

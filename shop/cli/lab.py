@@ -13,7 +13,7 @@ from rich.table import Table
 from shop.cli import FAILED, MISUSED
 from shop.cli.lab_progress import Bar, Silent
 from shop.cli.output import emit
-from shop.errors import ConfigurationError, NotFound, Unavailable
+from shop.errors import NotFound, Unavailable
 from shop.lab import experiment as experiments
 from shop.lab import report as reports
 from shop.lab import result as results
@@ -104,24 +104,15 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
     try:
         store.check_ready()
         started = datetime.now(UTC)
-        with restoring(store, folder, lambda text: click.echo(text, err=True)) as before:
-            _check_switches(chosen, before)
-            with _watcher(chosen, quiet=quiet) as watcher:
-                record = Runner(chosen, store, watcher).run()
+        kept = restoring(store, folder, chosen.switches(), lambda text: click.echo(text, err=True))
+        with kept as before, _watcher(chosen, quiet=quiet) as watcher:
+            record = Runner(chosen, store, watcher).run()
         result = results.build(chosen, record, started, before)
     finally:
         store.close()
     home = results.save(result, folder)
     reports.write(home)
     return result, home
-
-
-def _check_switches(chosen: Experiment, known: Mapping[str, str]) -> None:
-    missing = {name for arm in chosen.arms for name in arm.switches if name not in known}
-    if missing:
-        raise ConfigurationError(
-            f"The running store has no switch {', '.join(sorted(missing))}: is it older than this?"
-        )
 
 
 def _watcher(chosen: Experiment, *, quiet: bool) -> Silent:

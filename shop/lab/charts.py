@@ -34,7 +34,7 @@ def number(value: float) -> str:
 def bars(rows: Sequence[Bar], unit: str, width: int = 420) -> str:
     """Draw one bar an arm, the first without the pattern, each with a whisker from the lowest to the highest run."""
     span = width - 110
-    top = max(row.high for row in rows) or 1.0
+    top = max((row.high for row in rows), default=0.0) or 1.0
     parts = []
     for index, row in enumerate(rows):
         y, length = 8 + index * 56, max(2.0, row.value / top * span)

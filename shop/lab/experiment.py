@@ -160,6 +160,10 @@ class Experiment(_Strict):
         """Return the arm of that name; raise ``KeyError`` where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
 
+    def switches(self) -> set[str]:
+        """Return the names of the switches it flips."""
+        return {name for arm in self.arms for name in arm.switches}
+
     def lasting(self, seconds: float | None, runs: int | None) -> "Experiment":
         """Return it with other lengths.
 

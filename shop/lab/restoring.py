@@ -7,7 +7,8 @@ An experiment can end by an exception, by Ctrl-C, by SIGTERM, or by kill -9. The
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,8 @@ from shop.errors import ConfigurationError
 from shop.lab.store import Store
 
 NOTE = "restore.json"
+SETTLE_S = 1.0
+"""A flip somebody made just now is in force in every process, and so seen by whichever answers, after a second."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,35 +38,41 @@ class Interrupted(BaseException):
 
 @contextmanager
 def restoring(
-    store: Store, folder: Path, say: Callable[[str], None] = lambda text: None
+    store: Store, folder: Path, names: Iterable[str], say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Mapping[str, str]]:
-    """Yield how the switches stand, and put them back so at the end, whatever the end is.
+    """Yield how all switches stand, and put those named back so at the end, whatever the end is.
 
     Must be entered in the main thread: it catches signals.
 
     Args:
         store: whose switches.
         folder: where the note is kept meanwhile.
+        names: the switches that may be flipped within; the others are left to whoever flips them.
         say: told what was put back.
 
     Raises:
-        ConfigurationError: another experiment is under way.
+        ConfigurationError: another experiment is under way, or the store has no switch of that name.
         Interrupted: a signal asked to stop; everything has been put back.
     """
-    note = folder / NOTE
     recover(store, folder, say)
+    time.sleep(SETTLE_S)
     before = store.switches()
-    _write(note, store.base_url, before)
+    if missing := sorted(set(names) - set(before)):
+        raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
+    wanted = {name: before[name] for name in names}
+    note = _write(folder, store.base_url, wanted)
     handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         yield before
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the store half put back
-        put_back(store, before)
-        note.unlink(missing_ok=True)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        try:
+            put_back(store, wanted)
+            note.unlink(missing_ok=True)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def recover(store: Store, folder: Path, say: Callable[[str], None]) -> None:
@@ -79,27 +88,25 @@ def recover(store: Store, folder: Path, say: Callable[[str], None]) -> None:
     if _alive(left["pid"], left["started"]):
         raise ConfigurationError(f"Another experiment is under way (pid {left['pid']}): wait for it, or stop it first.")
     if left["url"] == store.base_url:
-        flipped = put_back(store, left["switches"])
-        if flipped:
-            say(f"An earlier experiment was killed; put back {', '.join(flipped)}.")
+        put_back(store, left["switches"])
+        say(f"An earlier experiment was killed; put back {', '.join(left['switches'])}.")
     note.unlink()
 
 
-def put_back(store: Store, wanted: Mapping[str, str]) -> list[str]:
-    """Flip every switch that stands otherwise; return what was flipped."""
-    now = store.switches()
-    flipped = [name for name, value in wanted.items() if now.get(name, value) != value]
-    for name in flipped:
-        store.set_switch(name, wanted[name])
-    return flipped
+def put_back(store: Store, wanted: Mapping[str, str]) -> None:
+    """Set every switch named, without asking first how it stands: the process that answers may not know yet."""
+    for name, value in wanted.items():
+        store.set_switch(name, value)
 
 
-def _write(note: Path, url: str, switches: Mapping[str, str]) -> None:
-    note.parent.mkdir(parents=True, exist_ok=True)
+def _write(folder: Path, url: str, switches: Mapping[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "switches": dict(switches)}
+    note = folder / NOTE
     making = note.with_suffix(".making")
     making.write_text(json.dumps(content), encoding="utf-8")
     making.replace(note)
+    return note
 
 
 def _alive(pid: int, started: float) -> bool:

@@ -1,0 +1,211 @@
+"""The lab against a real store: gunicorn, PostgreSQL and Valkey, over HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.errors import ConfigurationError, Unavailable
+from shop.lab import load
+from shop.lab.experiment import EXPERIMENTS, parse
+from shop.lab.load import Plan, Visit
+from shop.lab.restoring import NOTE, Interrupted, restoring
+from shop.lab.result import build
+from shop.lab.runner import Runner
+from shop.lab.store import Store
+from shop.stack import http_servers
+from shop.stack.program import free_port
+from shop.switch_store import SwitchStore
+from tests.factories import make_category, make_product
+
+START_TIMEOUT_S = 30
+SWITCH = "cache.shared"
+FLIP = """
+import signal, sys
+from pathlib import Path
+from shop.lab.restoring import restoring
+from shop.lab.store import Store
+store = Store(sys.argv[1])
+with restoring(store, Path(sys.argv[2]), ["cache.shared"]):
+    store.set_switch("cache.shared", "off")
+    print("flipped", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture(scope="module")
+def address(settings, tmp_path_factory):
+    """The address of a store that runs in processes of its own."""
+    home, port = tmp_path_factory.mktemp("store"), free_port()
+    own = settings.model_copy(update={"port": port, "metrics_port": free_port(), "workers": 2, "var_dir": home})
+    program = http_servers.web(own)
+    with (home / "web.log").open("wb") as log:
+        process = subprocess.Popen(program.argv, env={**os.environ, **program.env}, stdout=log, stderr=log)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not program.healthy():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError((home / "web.log").read_text())
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    process.send_signal(program.stop_signal)
+    process.wait(program.stop_timeout_s)
+
+
+@pytest.fixture
+def store(address, database, cache_client):
+    """A client of that store, which sells a few products."""
+    with database.transaction() as session:
+        mugs = make_category(session)
+        for number in range(5):
+            make_product(session, mugs, popularity=number)
+    store = Store(address)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def stored(database):
+    """Read how the switches are kept, past every process's memory of it."""
+    return SwitchStore(database, allow_unsafe=True).load
+
+
+def start_experiment(store, folder):
+    """Flip a switch in a process that then waits for a signal."""
+    words = [sys.executable, "-c", textwrap.dedent(FLIP), store.base_url, str(folder)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "flipped\n", process.communicate()
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_path, number):
+    process = start_experiment(store, tmp_path / "lab")
+    assert stored()[SWITCH] == "off"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=10)
+    assert stored()[SWITCH] == "on"
+    assert Interrupted.__name__ in said
+    assert not (tmp_path / "lab" / NOTE).exists()
+
+
+def test_what_a_killed_experiment_left_is_put_back_by_the_next(store, stored, tmp_path):
+    process = start_experiment(store, tmp_path / "lab")
+    process.kill()
+    process.communicate(timeout=10)
+    assert stored()[SWITCH] == "off", "nobody could put it back"
+    said = []
+    with restoring(store, tmp_path / "lab", [SWITCH], said.append) as before:
+        assert before[SWITCH] == "on"
+    assert stored()[SWITCH] == "on"
+    assert "killed" in said[0]
+
+
+def test_a_failing_experiment_puts_its_switches_back(store, stored, tmp_path):
+    with pytest.raises(ConfigurationError), restoring(store, tmp_path / "lab", [SWITCH]):
+        flip_and_fail(store)
+    assert stored()[SWITCH] == "on"
+
+
+def test_two_experiments_do_not_flip_at_once(store, tmp_path):
+    process = start_experiment(store, tmp_path / "lab")
+    with pytest.raises(ConfigurationError, match=f"pid {process.pid}"), restoring(store, tmp_path / "lab", [SWITCH]):
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+
+
+def test_a_switch_the_store_does_not_have_is_refused_before_anything_is_flipped(store, tmp_path):
+    refused = pytest.raises(ConfigurationError, match=r"no switch cache\.moon")
+    with refused, restoring(store, tmp_path / "lab", ["cache.moon"]):
+        pass
+    assert not (tmp_path / "lab" / NOTE).exists()
+
+
+@pytest.mark.slow
+def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
+    text = (EXPERIMENTS / "cache-aside.toml").read_text().replace("[phases]", "[phases]\nsettle_s = 1.0")
+    quick = parse(text.replace("warm_up_s = 3.0", "warm_up_s = 0.3"), "quick").lasting(1.0, 1)
+    quick = quick.model_copy(update={"steady_state": quick.steady_state.model_copy(update={"duration_s": 0.5})})
+    with restoring(store, tmp_path / "lab", quick.switches()) as before:
+        record = Runner(quick, store, Watcher()).run()
+    result = build(quick, record, SystemClock().now(), before)
+    off, on = result["arms"]
+    assert off["db_queries_per_request"] > on["db_queries_per_request"] == 0
+    assert off["hit_rate"]["shared"] in (None, 0)
+    assert on["hit_rate"]["shared"] == 1
+    assert off["error_rate"] == on["error_rate"] == 0
+    assert stored()[SWITCH] == "on"
+
+
+def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(store):
+    missing = Visit(name="missing", paths=("/api/v1/products/nothing-like-it",))
+    screen = Visit(name="screen", paths=("/api/v1/screens/product/{product}",), then=("/livez",))
+    products = store.products(3)
+    plan = Plan(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
+    seen = load.run(plan.model_copy(update={"products": products}))
+    assert seen.calls == 2 * seen.offered == 2 * len(seen.latencies_ms)
+    assert 0 < seen.queries <= 8 * len(products)
+    hits, looked = seen.lookups["shared"]
+    assert 0 < hits < looked
+    assert all(seen.good)
+    lost = load.run(plan.model_copy(update={"visits": (missing,)}))
+    assert set(lost.faults) == {"404"}
+    assert not any(lost.good)
+
+
+def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "shop.cli",
+        "lab",
+        "run",
+        "cache-aside",
+        "--url",
+        f"http://127.0.0.1:{free_port()}",
+    ]
+    environment = {**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2
+    assert "shop up" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
+    nobody = f"http://127.0.0.1:{free_port()}"
+    plan = Plan(
+        base_url=nobody, mode="open", rate=50, duration_s=0.2, concurrency=4, visits=(Visit(name="x", paths=("/",)),)
+    )
+    seen = load.run(plan)
+    assert seen.faults == {"ConnectionRefusedError": seen.offered}
+    assert not any(seen.good)
+
+
+def test_a_broken_generator_is_an_error_not_a_figure():
+    plan = Plan(
+        base_url="http://192.0.2.1", mode="open", duration_s=0.2, concurrency=1, visits=(Visit(name="x", paths=("/",)),)
+    )
+    with pytest.raises(Unavailable, match="another machine"):
+        load.run(plan)
+
+
+def flip_and_fail(store):
+    """Flip a switch, then do what the store refuses."""
+    store.set_switch(SWITCH, "off")
+    store.set_switch(SWITCH, "sideways")
+
+
+class Watcher:
+    """Shows nothing."""
+
+    def phase(self, text):
+        """Say nothing."""
+
+    def advance(self, seconds):
+        """Say nothing."""

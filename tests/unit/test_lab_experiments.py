@@ -1,0 +1,60 @@
+import pytest
+
+from shop.errors import ConfigurationError, NotFound
+from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
+from shop.switches import check
+
+CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
+THREE_MINUTES_S = 180
+
+
+@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+def test_every_experiment_flips_switches_that_exist(experiment):
+    for arm in experiment.arms:
+        for name, value in arm.switches.items():
+            check(name, value, allow_unsafe=True)
+
+
+@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
+    assert experiment.seconds() < THREE_MINUTES_S
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "complaint"),
+    [
+        ('title = "Cache', 'tittle = "x"\ntitle = "Cache', "tittle"),
+        ("exponent = 1.0", 'exponent = "steep"', "workload.exponent"),
+        ("exponent = 1.0", "exponent = 1.0\nusers = 5", "workload.users"),
+        ('arm = "off", share', 'arm = "of", share', "no such arm: of"),
+        ("ratios.p50_off_over_on >= 2", "ratios.p51 >= 2", "no ratio p51"),
+        ("ratios.p50_off_over_on >= 2", "ratios.p50_off_over_on > fast", "write it as"),
+        ("off.p50_ms / on.p50_ms", "off.p50_ms - on.p50_ms", "write it as"),
+        ("off.p50_ms / on.p50_ms", "off.p51_ms / on.p50_ms", "no such figure: p51_ms"),
+        ("arms.on.db_queries_per_request", "arms.on.queries", "no such figure: queries"),
+        ('calibrate = { arm = "off", share = 0.5 }', "", "either rate or calibrate"),
+        ("[[workload.visits]]", "[[workload.visits", "not TOML"),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_named(was, becomes, complaint):
+    assert was in CACHE_ASIDE
+    with pytest.raises(ConfigurationError, match=r"bad\.toml") as refusal:
+        parse(CACHE_ASIDE.replace(was, becomes), "bad.toml")
+    assert complaint in str(refusal.value)
+
+
+def test_an_experiment_is_named_like_its_file(tmp_path):
+    (tmp_path / "other.toml").write_text(CACHE_ASIDE)
+    with pytest.raises(ConfigurationError, match="named alike"):
+        load_all(tmp_path)
+
+
+def test_an_unknown_experiment_is_answered_with_the_nearest_name():
+    with pytest.raises(NotFound, match="Did you mean cache-aside"):
+        load("cache-asid")
+
+
+def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
+    experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6, 2)
+    phases = experiment.phases
+    assert (phases.runs, phases.open_s, phases.closed_s) == (2, pytest.approx(4), pytest.approx(2))

@@ -1,0 +1,85 @@
+"""The stalls here are the thing tested, so visits do sleep; all else waits for nothing."""
+
+import time
+
+import gevent
+import pytest
+
+from shop.lab import pacing
+from shop.lab.statistics import percentile
+
+STALL_S = 0.4
+
+
+def measure(run):
+    """Run a loop against a server that answers at once, but stalls for a while once; return latencies in seconds."""
+    latencies, calls = [], []
+
+    def visit(due):
+        calls.append(due)
+        if len(calls) == 10:
+            gevent.sleep(STALL_S)
+        latencies.append(time.perf_counter() - due)
+
+    run(visit)
+    return latencies
+
+
+def test_a_stalled_server_shows_in_the_open_loops_tail():
+    moments = [n / 100 for n in range(100)]
+    latencies = measure(lambda visit: pacing.open_loop(moments, visit, concurrency=1))
+    assert len(latencies) == 100
+    assert percentile(latencies, 99) > STALL_S * 0.8
+    assert percentile(latencies, 80) > STALL_S * 0.25, "those that were due during the stall waited too"
+
+
+def test_the_closed_loop_hides_the_same_stall():
+    latencies = measure(
+        lambda visit: pacing.closed_loop(STALL_S + 0.3, lambda due: (gevent.sleep(0.005), visit(due)), clients=1)
+    )
+    assert percentile(latencies, 80) < STALL_S * 0.25
+
+
+def test_an_arrival_does_not_wait_for_the_one_before():
+    under_way, most = 0, 0
+
+    def visit(due):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        gevent.sleep(0.05)
+        under_way -= 1
+
+    pacing.open_loop([0.0] * 20, visit, concurrency=8)
+    assert most == 8, "all due at once are under way at once, as far as the bound allows"
+
+
+def test_what_never_comes_back_is_left_after_the_drain_and_counted_as_not_finished():
+    pace = pacing.open_loop([0.0, 0.0], lambda due: gevent.sleep(60), concurrency=2, drain_s=0.05)
+    assert (pace.offered, pace.finished) == (2, 0)
+
+
+def test_a_generator_out_of_breath_shows_in_its_lags():
+    def hog(due):
+        end = time.perf_counter() + 0.03
+        while time.perf_counter() < end:
+            pass
+
+    idle = pacing.open_loop([n / 100 for n in range(20)], lambda due: None, concurrency=1)
+    busy = pacing.open_loop([n / 100 for n in range(20)], hog, concurrency=1)
+    assert percentile(busy.lags_s, 95) > 0.1 > percentile(idle.lags_s, 95)
+
+
+@pytest.mark.parametrize("clients", [1, 4])
+def test_a_closed_loop_has_as_many_under_way_as_it_has_clients(clients):
+    under_way, most = 0, 0
+
+    def visit(due):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        gevent.sleep(0.005)
+        under_way -= 1
+
+    pacing.closed_loop(0.05, visit, clients=clients)
+    assert most == clients

@@ -1,0 +1,62 @@
+import itertools
+import random
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.lab.arrivals import Zipf, schedule, think_time
+from shop.lab.statistics import Spread, percentile
+
+
+@given(
+    st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=200),
+    st.floats(0, 100, allow_subnormal=False),
+)
+def test_percentiles_agree_with_numpy(samples, percent):
+    assert percentile(samples, percent) == pytest.approx(float(numpy.percentile(samples, percent)), rel=1e-9, abs=1e-9)
+
+
+def test_there_is_no_percentile_of_nothing():
+    with pytest.raises(ValueError, match="no samples"):
+        percentile([], 50)
+
+
+def test_a_spread_is_the_middle_run_with_the_lowest_and_the_highest():
+    assert Spread.of([3.0, 1.0, 20.0]) == Spread(median=3.0, low=1.0, high=20.0)
+
+
+def test_runs_without_the_figure_are_left_out_of_its_spread():
+    assert Spread.of([None, 2.0]) == Spread(2.0, 2.0, 2.0)
+    assert Spread.of([None]) is None
+
+
+def test_poisson_arrivals_keep_their_rate_and_are_not_even():
+    moments = list(schedule("poisson", 100, 50, random.Random(1)))
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    assert len(moments) == pytest.approx(5000, rel=0.05)
+    assert numpy.std(gaps) == pytest.approx(numpy.mean(gaps), rel=0.1)
+
+
+def test_constant_arrivals_are_even():
+    assert list(schedule("constant", 4, 1.1, random.Random(1))) == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
+    chance, law = random.Random(1), Zipf(["first", "second", "third"], exponent=1.0)
+    picked = [law.pick(chance) for _ in range(20_000)]
+    assert picked.count("first") / picked.count("second") == pytest.approx(2, rel=0.1)
+    assert picked.count("first") / picked.count("third") == pytest.approx(3, rel=0.1)
+
+
+def test_exponent_zero_wants_all_alike():
+    chance, law = random.Random(1), Zipf("ab", exponent=0)
+    assert [law.pick(chance) for _ in range(10_000)].count("a") == pytest.approx(5_000, rel=0.05)
+
+
+def test_half_of_all_think_times_are_below_the_median_and_some_are_far_above():
+    chance = random.Random(1)
+    times = [think_time(3.0, 0.8, chance) for _ in range(10_000)]
+    assert numpy.median(times) == pytest.approx(3.0, rel=0.05)
+    assert max(times) > 20

@@ -1,0 +1,176 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from shop.lab.charts import number
+from shop.lab.experiment import EXPERIMENTS, FIGURES, parse
+from shop.lab.load import BUSY_SHARE, LAG_LIMIT_MS, Samples
+from shop.lab.report import html, layers, picture, rows, write
+from shop.lab.result import build, find, read, save
+from shop.lab.runner import Record
+from shop.lab.verdict import Observation, figures
+
+EXPERIMENT = parse((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
+SLOW_MS, FAST_MS = 80.0, 4.0
+CONTRACT = {
+    "experiment", "hypothesis", "verdict", "reason", "started_at", "machine", "runs", "arms", "ratios"
+}  # fmt: skip
+ARM_CONTRACT = {
+    "name", "switches", "faults", "offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms",
+    "error_rate", "db_queries_per_request", "hit_rate", "generator_saturated", "measures",
+}  # fmt: skip
+
+
+def samples(ms=FAST_MS, count=100, **fields):
+    """Samples of a phase that went well, every visit equally quick."""
+    given = {
+        "offered": count,
+        "seconds": 10.0,
+        "latencies_ms": [ms] * count,
+        "good": [True] * count,
+        "calls": count,
+        "queries": 0,
+        "lookups": {},
+        "faults": {},
+        "cpu_share": 0.3,
+        "lag_p95_ms": 1.0,
+    }
+    return Samples(**{**given, **fields})
+
+
+OFF = Observation("off", samples(SLOW_MS, queries=700), samples(SLOW_MS, count=100))
+ON = Observation("on", samples(queries=10, lookups={"shared": (90, 100)}), samples(count=900))
+
+
+def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
+    """Build the result of an experiment whose runs all went alike."""
+    quiet = samples(count=20)
+    record = Record(5.0, before or quiet, after or quiet, ((off, on),) * runs)
+    return build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on", "api.composite": "on"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({}, "confirmed", "p50_off_over_on is 20.00 (20.00 to 20.00 over the runs), as claimed >= 2"),
+        ({"on": Observation("on", samples(SLOW_MS), ON.closed)}, "refuted", "p50_off_over_on is 1.00"),
+        ({"on": Observation("on", ON.open, samples(count=150))}, "refuted", "most_rps_on_over_off is 1.50"),
+        ({"on": Observation("on", samples(queries=500), ON.closed)}, "refuted", "on.db_queries_per_request is 5.00"),
+        (
+            {"off": Observation("off", samples(SLOW_MS, good=[True] * 90 + [False] * 10), OFF.closed)},
+            "invalid",
+            "of the visits of arm off failed",
+        ),
+        ({"on": Observation("on", ON.open, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
+        ({"off": Observation("off", samples(SLOW_MS, lag_p95_ms=90.0), OFF.closed)}, "invalid", "generator"),
+        ({"before": samples(count=5, good=[True] * 4 + [False], faults={"500": 1})}, "invalid", "before the runs"),
+        ({"after": samples(count=5, good=[False] * 5, faults={"500": 5})}, "invalid", "5 times 500"),
+        ({"after": samples(FAST_MS * 10)}, "invalid", "median answer went from 4.0 ms before to 40.0 ms after"),
+        ({"after": samples(FAST_MS + 4)}, "confirmed", ""),
+    ],
+)
+def test_the_verdict_follows_from_the_figures(changed, verdict, words):
+    result = outcome(**changed)
+    assert result["verdict"] == verdict, result["reason"]
+    assert words in result["reason"]
+
+
+def test_a_figure_that_was_never_measured_refutes_rather_than_passes():
+    never = Observation("on", samples(count=0, latencies_ms=[], good=[]), ON.closed)
+    result = outcome(on=never)
+    assert result["verdict"] == "refuted"
+    assert "could not be measured" in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "lag", "saturated"),
+    [(0.2, 1.0, False), (BUSY_SHARE + 0.01, 1.0, True), (0.2, LAG_LIMIT_MS + 1, True)],
+)
+def test_a_generator_out_of_breath_is_noticed(cpu, lag, saturated):
+    assert samples(cpu_share=cpu, lag_p95_ms=lag).saturated is saturated
+
+
+def test_goodput_counts_only_what_was_answered_well_and_in_time():
+    mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], good=[True, False, True, True])
+    found = figures(Observation("on", mixed, ON.closed), good_within_ms=1000)
+    assert found["goodput_rps"] == pytest.approx(0.2)
+    assert found["achieved_rps"] == pytest.approx(0.4)
+
+
+def test_every_figure_is_declared_for_experiments_to_name():
+    assert set(figures(ON, 1000)) == FIGURES
+
+
+def test_a_result_holds_what_the_contract_promises():
+    result = outcome()
+    assert set(result) >= CONTRACT
+    for arm in result["arms"]:
+        assert set(arm) >= ARM_CONTRACT
+        assert set(arm["hit_rate"]) == {"edge", "local", "shared"}
+    off, on = result["arms"]
+    assert (off["p50_ms"], off["db_queries_per_request"], on["hit_rate"]["shared"]) == (SLOW_MS, 7.0, 0.9)
+    assert off["spread"]["p50_ms"] == {"min": SLOW_MS, "max": SLOW_MS}
+    assert off["switches"] == {"cache.shared": "off", "api.composite": "on"}
+
+
+def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_them():
+    quiet = samples(count=20)
+    runs = tuple((Observation("off", samples(ms), OFF.closed), ON) for ms in (70.0, 100.0, 80.0))
+    record = Record(5.0, quiet, quiet, runs)
+    result = build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on"})
+    assert result["arms"][0]["p50_ms"] == 80
+    assert result["arms"][0]["spread"]["p50_ms"] == {"min": 70, "max": 100}
+    assert result["spread"]["p50_off_over_on"] == {"min": 17.5, "max": 25}
+
+
+def test_a_saved_result_reads_back_the_same_and_is_the_latest(tmp_path):
+    result = outcome()
+    home = save(result, tmp_path)
+    assert read(find(tmp_path)) == read(home)
+    assert find(tmp_path) == find(tmp_path, home.name) == home
+    assert read(home)["ratios"] == result["ratios"]
+
+
+def test_a_report_needs_nothing_from_elsewhere(tmp_path):
+    page = write(save(outcome(), tmp_path)).read_text()
+    assert page.count("<svg") == 4
+    for outside in ("http-equiv", "<script", "<link", "src=", "@import", "url("):
+        assert outside not in page
+    assert "confirmed" in page
+    assert "80.0 ms (80.0 to 80.0)" in page
+
+
+def test_a_report_keeps_hostile_text_as_text():
+    result = outcome()
+    result["arms"][0]["title"] = result["reason"] = "<script>alert(1)</script>"
+    assert "<script" not in html(result)
+
+
+def test_a_report_of_a_store_that_never_answered_still_renders():
+    dead = samples(count=0, latencies_ms=[], good=[], calls=0)
+    result = outcome(off=Observation("off", dead, dead), on=Observation("on", dead, dead), before=dead, after=dead)
+    assert result["verdict"] == "invalid"
+    assert "no answer" in html(result)
+    assert picture(result).startswith("<svg")
+
+
+def test_the_picture_says_how_much_quicker():
+    drawn = picture(outcome())
+    assert "20.0× quicker" in drawn
+    assert "9.00× as many" in drawn
+
+
+def test_the_terminal_and_the_report_show_the_same_table():
+    table = dict(rows(outcome()))
+    assert table["Median wait"] == ["80.0 ms (80.0 to 80.0)", "4.00 ms (4.00 to 4.00)"]
+    assert "Answered by the edge" not in table, "a layer nobody passed is left out"
+
+
+def test_each_layer_sees_only_what_the_one_before_let_pass():
+    shares = dict(layers({"hit_rate": {"edge": 0.5, "local": None, "shared": 0.5}}))
+    assert shares == {"edge": 0.5, "shared": 0.25, "store": 0.25}
+
+
+@pytest.mark.parametrize(("value", "written"), [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (0, "0.00")])
+def test_figures_are_written_with_the_digits_that_matter(value, written):
+    assert number(value) == written
