@@ -1,17 +1,31 @@
-"""The catalogue's pages. Public ones are the same for everybody: they never touch the session."""
+"""The catalogue's public pages. They are the same for everybody: nothing here touches the session."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 
-from shop.catalog import tags
+from shop.catalog import addresses, tags
+from shop.catalog.browsing import Browse
 from shop.catalog.pictures import draw
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
+from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
 
 REVALIDATE = "no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
+SORTS = (
+    (RELEVANCE, "Best match"),
+    (POPULARITY, "Most popular"),
+    (PRICE_ASC, "Price, low to high"),
+    (PRICE_DESC, "Price, high to low"),
+    (RATING, "Best rated"),
+    (NEWEST, "Newest"),
+)
+SUGGESTED = 4
+"""Popular products shown where a search found nothing."""
 
 
 def create_pages(use: Callable[[], Catalog]) -> Blueprint:
@@ -21,9 +35,52 @@ def create_pages(use: Callable[[], Catalog]) -> Blueprint:
         use: returns the catalogue of the request being served.
     """
     pages = Blueprint("catalog", __name__, template_folder="templates")
+    _add_home(pages, use)
+    _add_lists(pages, use)
     _add_product(pages, use)
     _add_pictures(pages)
     return pages
+
+
+def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+    @pages.get("/")
+    def home() -> Response:
+        catalog = use()
+
+        def render() -> str:
+            return _render(catalog, "catalog/home.html", **json.loads(catalog.home_screen()))
+
+        return _html(catalog.page("home", [tags.HOME], render))
+
+
+def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+    @pages.get("/c/<slug>")
+    def category(slug: str) -> Response:
+        catalog = use()
+        browse = addresses.read(request.args.to_dict(flat=False), checked(slug))
+
+        def render() -> str:
+            screen = json.loads(catalog.category_screen(browse))
+            return _render(
+                catalog, "catalog/category.html", **screen, **_around(f"/c/{slug}", browse, screen["listing"])
+            )
+
+        if not browse.is_plain:
+            return _html(render().encode())
+        return _html(catalog.page(f"category:{slug}:{browse.order.name}", [tags.category(slug)], render))
+
+    @pages.get("/search")
+    def search() -> Response:
+        catalog = use()
+        browse = addresses.read(request.args.to_dict(flat=False)).normalised()
+        if not browse.q:
+            return _html(_render(catalog, "catalog/search.html", q="", suggested=_suggested(catalog)).encode())
+        listing = json.loads(catalog.listing(browse))
+        suggested = [] if listing["items"] else _suggested(catalog)
+        data = _around("/search", browse, listing)
+        return _html(
+            _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data).encode()
+        )
 
 
 def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
@@ -37,6 +94,13 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
 
         return _html(catalog.page(f"product:{filling.name}:{name}", [tags.product(name)], render))
 
+    @pages.get("/p/<slug>/reviews")
+    def reviews(slug: str) -> Response:
+        catalog = use()
+        page = json.loads(catalog.reviews(slug, cursor=request.args.get("cursor") or None))
+        data = {"product": json.loads(catalog.product(slug)), "rating": json.loads(catalog.rating(slug))}
+        return _html(_render(catalog, "catalog/reviews.html", reviews=page, **data).encode())
+
 
 def _add_pictures(pages: Blueprint) -> None:
     @pages.get("/pictures/<motif>/<slug>.svg")
@@ -46,11 +110,36 @@ def _add_pictures(pages: Blueprint) -> None:
         return response
 
 
+def _around(path: str, browse: Browse, listing: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands around a list: filters in force, sorts, and the pages beside it."""
+
+    def beside(cursor: str | None) -> str:
+        return addresses.write(path, replace(browse, cursor=cursor)) if cursor else ""
+
+    return {
+        "path": path,
+        "browse": browse,
+        "chosen": addresses.chosen(path, browse),
+        "unfiltered": addresses.write(path, Browse(q=browse.q, sort=browse.sort)),
+        "sort": browse.order.name,
+        "sorts": [sort for sort in SORTS if browse.q or sort[0] != RELEVANCE],
+        "price_value": addresses.price_value,
+        "price_words": addresses.price_words,
+        "next_url": beside(listing["next_cursor"]),
+        "prev_url": beside(listing["prev_cursor"]),
+    }
+
+
+def _suggested(catalog: Catalog) -> list[dict[str, Any]]:
+    popular: list[dict[str, Any]] = json.loads(catalog.home_screen())["popular"]
+    return popular[:SUGGESTED]
+
+
 def _render(catalog: Catalog, template: str, **data: Any) -> str:
     return render_template(template, nav=catalog.departments(), **data)
 
 
-def _html(body: bytes) -> Response:
+def _html(body: bytes | str) -> Response:
     response = Response(body, mimetype="text/html")
     response.headers["Cache-Control"] = REVALIDATE
     return response

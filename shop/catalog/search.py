@@ -63,7 +63,7 @@ def mend(session: Session, text: str) -> Query:
 def matches(text: str, category_ids: Sequence[int]) -> CTE:
     """Return id and score of the matches that are ranked."""
     found = ids(text, category_ids).limit(DEPTH).subquery("candidates")
-    score = func.ts_rank(Product.search, _query(text)) * (1 + func.ln(1 + Product.popularity) / 10)
+    score = func.ts_rank(Product.search, query(text)) * (1 + func.ln(1 + Product.popularity) / 10)
     return (
         select(Product.id, cast(score, Float(53)).label("score"))
         .join(found, found.c.id == Product.id)
@@ -76,7 +76,7 @@ def ids(text: str, category_ids: Sequence[int]) -> AnySelect:
     """Select the ids of all matches, the most popular first."""
     return (
         select(Product.id)
-        .where(Product.search.bool_op("@@")(_query(text)), Product.category_id.in_(category_ids))
+        .where(Product.search.bool_op("@@")(query(text)), Product.category_id.in_(category_ids))
         .order_by(Product.popularity.desc(), Product.id)
     )
 
@@ -84,9 +84,9 @@ def ids(text: str, category_ids: Sequence[int]) -> AnySelect:
 def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
     """Return title and a piece of the description with the matches marked; computed for the page's rows only."""
     marks = f"StartSel={START}, StopSel={STOP}"
-    query = _query(text)
+    asked = query(text)
     return (
-        func.ts_headline(ENGLISH, Product.title, query, literal(f"{marks}, HighlightAll=true", Text)).label(
+        func.ts_headline(ENGLISH, Product.title, asked, literal(f"{marks}, HighlightAll=true", Text)).label(
             "title_marked"
         ),
         func.ts_headline(
@@ -100,7 +100,7 @@ def to_html(marked: str) -> str:
     return str(escape(marked)).replace(START, "<mark>").replace(STOP, "</mark>")
 
 
-def _query(text: str) -> ColumnElement[Any]:
+def query(text: str) -> ColumnElement[Any]:
     """Build the query: the whole words, or all but the last of them and the beginning of a word."""
     words = _WORD.findall(text)
     whole = func.websearch_to_tsquery(ENGLISH, literal(text, Text))

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from shop.catalog import editing, products, reviewing, shelves, tags
+from shop.catalog import editing, inventory, products, reviewing, shelves, tags
 from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
+from shop.catalog.inventory import Inventory, StockedProduct
 from shop.catalog.presentation import ProductPage, WholeScreen
 from shop.catalog.schemas import Product, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
@@ -67,6 +68,14 @@ class Catalog:
             return products.find(session, name).product
 
         return self._of_product("core", name, self._reading(load))
+
+    def read_product(self, slug: str) -> dict[str, Any]:
+        """Return one product as :meth:`product` does, read again.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        return _read(self.product(slug))
 
     def rating(self, slug: str) -> bytes:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
@@ -194,6 +203,24 @@ class Catalog:
         """
         with self._database.reading() as session:
             return reviewing.has_reviewed(session, products.find_id(session, checked(slug)), user_id)
+
+    def inventory(self, find: str, cursor: str | None, *, low: bool) -> Inventory:
+        """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
+
+        Raises:
+            Invalid: the cursor is not one of this list.
+        """
+        with self._database.reading() as session:
+            return inventory.page(session, find, cursor, low=low)
+
+    def stocked(self, slug: str) -> StockedProduct:
+        """Return a product with its stock, as it is now.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        with self._database.reading() as session:
+            return inventory.one(session, checked(slug))
 
     def edit(self, slug: str, change: Edit) -> Product:
         """Change a product, and return it as it then stands.

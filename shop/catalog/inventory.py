@@ -1,0 +1,114 @@
+"""Products as an administrator sees them: with what is on the shelf and what of it is promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from shop.catalog import cursors, search
+from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
+from shop.catalog.cursors import Cursor, whole
+from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.sorting import MAX_INTEGER
+from shop.errors import NotFound
+from shop.money import Money
+
+ROWS_A_PAGE = 50
+POPULAR, LOW = "popular", "low"
+
+
+@dataclass(frozen=True, slots=True)
+class StockedProduct:
+    """One product."""
+
+    id: int
+    slug: str
+    title: str
+    description: str
+    category: str
+    price: Money
+    on_hand: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """Return the pieces that can be sold."""
+        return self.on_hand - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A page of products, and where the next one begins."""
+
+    rows: Sequence[StockedProduct]
+    next_cursor: str | None
+
+
+def one(session: Session, slug: str) -> StockedProduct:
+    """Return one product.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    row = session.execute(_rows().where(Product.slug == slug)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such product.")
+    return _row(row)
+
+
+def page(session: Session, find: str, cursor: str | None, *, low: bool) -> Inventory:
+    """Return a page of products; one query.
+
+    Args:
+        session: reads.
+        find: words of the title or brand, or the slug; everything if empty.
+        cursor: where the page begins.
+        low: the fewest pieces to sell first, instead of the most popular.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    key = AVAILABLE if low else Product.popularity.expression
+    statement = _rows().add_columns(key.label("key"))
+    if find:
+        statement = statement.where(or_(Product.search.bool_op("@@")(search.query(find)), Product.slug == find))
+    if cursor is not None:
+        place = cursors.decode(cursor, LOW if low else POPULAR, whole(MAX_INTEGER))
+        past = key > place.key if low else key < place.key
+        statement = statement.where(or_(past, (key == place.key) & (Product.id > place.id)))
+    order = key.asc() if low else key.desc()
+    rows = session.execute(statement.order_by(order, Product.id).limit(ROWS_A_PAGE + 1)).all()
+    shown = rows[:ROWS_A_PAGE]
+    last = shown[-1] if len(rows) > ROWS_A_PAGE else None
+    next_cursor = cursors.encode(Cursor(LOW if low else POPULAR, last.key, last.id)) if last is not None else None
+    return Inventory([_row(row) for row in shown], next_cursor)
+
+
+def _rows() -> AnySelect:
+    return joined(
+        select(
+            Product.id,
+            Product.slug,
+            Product.title,
+            Product.description,
+            Product.price_amount,
+            Product.currency,
+            Category.name.label("category"),
+            func.coalesce(StockItem.on_hand, 0).label("on_hand"),
+            func.coalesce(StockItem.reserved, 0).label("reserved"),
+        )
+    )
+
+
+def _row(row: AnyRow) -> StockedProduct:
+    return StockedProduct(
+        id=row.id,
+        slug=row.slug,
+        title=row.title,
+        description=row.description,
+        category=row.category,
+        price=Money(row.price_amount, row.currency),
+        on_hand=row.on_hand,
+        reserved=row.reserved,
+    )

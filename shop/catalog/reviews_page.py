@@ -1,0 +1,69 @@
+"""Writing a review, for people. The page is private, so that the product's own page need not be."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from shop.catalog.forms import faults
+from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
+from shop.catalog.service import Catalog
+from shop.errors import Conflict
+from shop.web.identity import Identity, current_identity
+
+SEE_OTHER = 303
+
+
+def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
+    """Build the page of the review form.
+
+    Args:
+        use: returns the catalogue of the request being served.
+    """
+    pages = Blueprint("catalog_reviews", __name__, template_folder="templates")
+
+    @pages.get("/p/<slug>/review")
+    def review_form(slug: str) -> AnyResponse:
+        who = current_identity()
+        if who is None:
+            return redirect(f"/login?next=/p/{slug}/review", SEE_OTHER)
+        return _form(use(), slug, done=use().has_reviewed(slug, who.user_id))
+
+    @pages.post("/p/<slug>/review")
+    def publish_review(slug: str) -> AnyResponse:
+        who = current_identity()
+        if who is None:
+            return redirect(f"/login?next=/p/{slug}/review", SEE_OTHER)
+        return _publish(use(), slug, who)
+
+    return pages
+
+
+def _publish(catalog: Catalog, slug: str, who: Identity) -> AnyResponse:
+    try:
+        review = NewReview.model_validate(request.form.to_dict())
+        catalog.write_review(slug, who.user_id, who.name, review.rating, review.body)
+    except ValidationError as error:
+        wrong = faults(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})
+        return _form(catalog, slug, errors=wrong, status=422)
+    except Conflict:
+        return _form(catalog, slug, done=True, status=409)
+    return redirect(f"/p/{slug}#reviews", SEE_OTHER)
+
+
+def _form(
+    catalog: Catalog, slug: str, *, errors: dict[str, str] | None = None, done: bool = False, status: int = 200
+) -> Response:
+    html = render_template(
+        "catalog/review_form.html",
+        nav=catalog.departments(),
+        product=catalog.read_product(slug),
+        form=request.form,
+        errors=errors or {},
+        done=done,
+        max_length=REVIEW_MAX_LENGTH,
+    )
+    response = make_response(html, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
