@@ -14,8 +14,10 @@ from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import Carts
 from shop.cart.sessions import guest_cart_id
+from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
+from shop.catalog.reviews_page import create_review_pages
 from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
@@ -93,6 +95,8 @@ def _hang_catalog(app: OpenAPI) -> None:
 
     app.register_api(catalog_api.create_api(use))
     app.register_blueprint(catalog_pages.create_pages(use))
+    app.register_blueprint(create_review_pages(use))
+    app.register_blueprint(catalog_admin.create_admin(use))
 
 
 def _hang_accounts(app: OpenAPI) -> None:
