@@ -31,8 +31,9 @@ from shop.orders.service import Orders
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import context, lab_pages, openapi, origin, problems, rendering, security, switches_api
+from shop.web import assets, context, lab_pages, openapi, origin, problems, rendering, security, switches_api
 from shop.web.probes import Probes
+from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
 
 _log = logging.getLogger(__name__)
@@ -46,11 +47,13 @@ def create_app(runtime: Runtime) -> OpenAPI:
     """
     settings = runtime.settings
     app = openapi.new_app(__name__, static_folder="web/static", template_folder="web/templates")
-    app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # as Flask's manual does it
-    context.install(app, runtime.services, runtime.metrics, show_timings=settings.is_lab)
-    origin.install(app)
-    security.install(app, https_only=not settings.is_lab)
+    app.session_interface = SessionCookies()
+    headers = security.headers(https_only=not settings.is_lab)
+    context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
+    app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
+    security.install(app)
     problems.install(app)
+    assets.install(app)
     rendering.install(app)
     sessions.install(app, lambda: context.services(Services).accounts, settings)
     if settings.is_lab:

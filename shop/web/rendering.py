@@ -1,20 +1,14 @@
-"""How values become what a person reads: the template filters, and addresses for static files to keep for ever."""
+"""How values become what a person reads: the filters of the templates."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 
-from flask import Flask, Response, request, url_for
+from flask import Flask
 
 from shop.clock import Clock, SystemClock
 from shop.money import Money, MoneyJSON
 from shop.web.schemas import MoneySchema
 
-YEAR_S = 365 * 24 * 3600
-"""As good as for ever: the address changes when the file does."""
-FINGERPRINT_CHARS = 12
 AGES = (
     (timedelta(days=365), "year"),
     (timedelta(days=30), "month"),
@@ -26,7 +20,7 @@ AGES = (
 
 
 def install(app: Flask, clock: Clock | None = None) -> None:
-    """Give the app's templates their filters and ``static_url``.
+    """Give the app's templates their filters, and ``has_page(endpoint)`` for links to pages not every profile has.
 
     Args:
         app: the application.
@@ -42,8 +36,7 @@ def install(app: Flask, clock: Clock | None = None) -> None:
         iso=lambda moment: as_datetime(moment).isoformat(timespec="seconds"),
         words=words,
     )
-    environment.globals["static_url"] = _static_url(Path(app.static_folder or ""))
-    app.after_request(_keep_fingerprinted)
+    environment.globals["has_page"] = app.view_functions.__contains__
 
 
 def money(value: Money | MoneySchema | MoneyJSON) -> str:
@@ -81,20 +74,3 @@ def as_datetime(value: datetime | str) -> datetime:
         ValueError: the text is not a moment.
     """
     return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _static_url(folder: Path) -> Callable[[str], str]:
-    @cache
-    def fingerprint(filename: str) -> str:
-        return hashlib.sha256((folder / filename).read_bytes()).hexdigest()[:FINGERPRINT_CHARS]
-
-    def static_url(filename: str) -> str:
-        return url_for("static", filename=filename, v=fingerprint(filename))
-
-    return static_url
-
-
-def _keep_fingerprinted(response: Response) -> Response:
-    if request.endpoint == "static" and "v" in request.args and response.status_code == 200:
-        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
-    return response

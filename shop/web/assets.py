@@ -1,0 +1,44 @@
+"""Style sheet, scripts and pictures under an address that browsers may keep for ever.
+
+The address carries a hash over all the files, in its path and not in its query: a script that imports ``./toast.js``
+then asks for it under the same hash, so a page that was seen before costs no request for any of them.
+"""
+
+import hashlib
+from pathlib import Path
+
+from flask import Flask, Response, send_from_directory, url_for
+
+YEAR_S = 365 * 24 * 3600
+"""As good as for ever: the address changes when a file does."""
+HASH_CHARS = 12
+KEEP = f"public, max-age={YEAR_S}, immutable"
+ASK_AGAIN = "no-cache"
+"""For an address with another release's hash: a page from before a deployment still finds its files."""
+
+
+def install(app: Flask) -> None:
+    """Serve the app's static folder under ``/assets/<hash>/``, and give its templates ``static_url(filename)``."""
+    folder = Path(app.static_folder or "")
+    current = tree_hash(folder)
+
+    def asset(version: str, filename: str) -> Response:
+        response = send_from_directory(folder, filename)
+        response.headers["Cache-Control"] = KEEP if version == current else ASK_AGAIN
+        return response
+
+    def static_url(filename: str) -> str:
+        return url_for("asset", version=current, filename=filename)
+
+    app.add_url_rule("/assets/<version>/<path:filename>", "asset", asset)
+    app.jinja_env.globals["static_url"] = static_url
+
+
+def tree_hash(folder: Path) -> str:
+    """Return a hash over the names and contents of all files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:HASH_CHARS]

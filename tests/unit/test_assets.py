@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from shop.web import assets
+
+
+def build(folder: Path) -> Flask:
+    app = Flask(__name__, static_folder=str(folder))
+    assets.install(app)
+    return app
+
+
+def address(app: Flask, filename: str) -> str:
+    with app.test_request_context("/"):
+        return app.jinja_env.globals["static_url"](filename)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "js").mkdir()
+    (tmp_path / "js" / "page.js").write_text('import "./toast.js";')
+    (tmp_path / "js" / "toast.js").write_text("1")
+    return tmp_path
+
+
+def test_an_asset_may_be_kept_for_ever(folder):
+    app = build(folder)
+    with app.test_client().get(address(app, "js/page.js")) as answer:
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_what_a_script_imports_may_be_kept_too(folder):
+    app = build(folder)
+    imported = address(app, "js/page.js").replace("page.js", "toast.js")
+    assert imported == address(app, "js/toast.js")
+    with app.test_client().get(imported) as answer:
+        assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_every_address_changes_when_any_file_does(folder):
+    before = address(build(folder), "js/page.js")
+    (folder / "js" / "toast.js").write_text("2")
+    assert address(build(folder), "js/page.js") != before
+
+
+def test_a_file_that_is_renamed_changes_the_addresses(folder):
+    before = address(build(folder), "js/page.js")
+    (folder / "js" / "toast.js").rename(folder / "js" / "note.js")
+    assert address(build(folder), "js/page.js") != before
+
+
+def test_a_page_from_before_a_deployment_still_finds_its_files(folder):
+    with build(folder).test_client().get("/assets/000000000000/js/page.js") as answer:
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("filename", ["nothing.js", "../secret", "js/../../secret", "%2e%2e/secret"])
+def test_nothing_outside_the_folder_is_served(folder, filename):
+    (folder.parent / "secret").write_text("s")
+    app = build(folder)
+    assert app.test_client().get(f"/assets/0/{filename}").status_code == 404
