@@ -31,7 +31,7 @@ from shop.orders.service import Orders
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import assets, context, lab_pages, openapi, origin, problems, rendering, security, switches_api
+from shop.web import assets, context, lab_pages, openapi, problems, rendering, security, switches_api
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -96,6 +96,7 @@ def _hang_catalog(app: OpenAPI) -> None:
     def use() -> Catalog:
         return context.services(Services).catalog
 
+    app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
     app.register_api(catalog_api.create_api(use))
     app.register_blueprint(catalog_pages.create_pages(use))
     app.register_blueprint(create_review_pages(use))

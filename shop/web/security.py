@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, json, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shop import errors
+from shop.web import origin
 from shop.web.problems import API_PREFIX
 
 MAX_BODY_BYTES = 256 * 1024
@@ -17,47 +18,50 @@ POLICY = (
     "img-src 'self' data:"
 )
 """Nothing from elsewhere, nothing inline: what an attacker manages to write into a page does not run."""
-HEADERS = [
+HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
-]
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+    ("Content-Security-Policy", POLICY),
+)
+HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={HSTS_S}; includeSubDomains")
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
 
 
-def install(app: Flask, *, https_only: bool) -> None:
-    """Guard every request and every answer of the app.
-
-    Args:
-        app: the application.
-        https_only: whether browsers are told to come back by HTTPS alone (the production profile).
-    """
+def install(app: Flask) -> None:
+    """Check every request of the app before anything looks at its fields."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
-    strict = [("Strict-Transport-Security", f"max-age={HSTS_S}; includeSubDomains")] if https_only else []
-    headers = [*HEADERS, *strict, ("Content-Security-Policy", POLICY)]
-
-    def guard(response: Response) -> Response:
-        response.headers.extend(headers)
-        return response
-
-    app.before_request(check_readable)
-    app.after_request(guard)
+    app.before_request(check)
 
 
-def check_readable() -> None:
-    """Refuse a request that cannot be read, before anything looks at its fields.
+def headers(*, https_only: bool) -> tuple[tuple[str, str], ...]:
+    """Return what is sent with every answer.
+
+    Args:
+        https_only: whether browsers are told to come back by HTTPS alone (the production profile).
+    """
+    return (*HEADERS, HTTPS_ONLY) if https_only else HEADERS
+
+
+def check() -> None:
+    """Refuse the request being served if it cannot be read or was started by another site's page.
 
     Raises:
         Malformed: a NUL character somewhere, or a JSON body that is none.
         UnsupportedMediaType: an API call with a body that is not JSON.
+        CrossOrigin: a write from another site's page.
     """
-    if "%00" in request.query_string.decode("latin-1") or "\0" in request.path:
+    environ = request.environ
+    if "%00" in environ["QUERY_STRING"] or "\0" in environ["PATH_INFO"]:
         raise errors.Malformed("The address contains a NUL character, which no text has.")
-    if request.method in _BODY_METHODS and request.path.startswith(API_PREFIX):
-        _check_json()
+    if environ["REQUEST_METHOD"] not in SAFE_METHODS:
+        origin.check()
+        if request.path.startswith(API_PREFIX):
+            _check_json()
 
 
 def _check_json() -> None:
