@@ -1,86 +1,85 @@
-// The product page without its composite call: one request a part, each shown as it comes.
-// Everything that arrives is put in as text; the shapes are the page's own templates.
+// The product page without the composite call: each part is asked for by itself, and drawn from the page's own
+// <template>s, so there is one set of markup. A part that does not answer stays out; the rest of the page stands.
 
-const money = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const LOCALE = "en-IE"; // numbers and euros as the server writes them
 
-function shape(name) {
+const euros = ({ amount, currency }) =>
+  new Intl.NumberFormat(LOCALE, { style: "currency", currency }).format(amount / 100);
+
+const day = (moment) =>
+  new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).format(
+    new Date(moment),
+  );
+
+function copy(name) {
   return document.getElementById(`part-${name}`).content.cloneNode(true);
 }
 
-function put(node, selector, text) {
-  node.querySelector(selector).textContent = text;
+function setText(place, selector, text) {
+  place.querySelector(selector).textContent = text;
 }
 
-function putStars(node, rating, count) {
-  const stars = node.querySelector(".stars");
+function setStars(place, rating, count) {
+  const stars = place.querySelector(".stars");
   stars.setAttribute("aria-label", `Rated ${rating.toFixed(1)} out of 5`);
   stars.querySelector("svg").setAttribute("width", (rating * 20).toFixed(1));
-  const counted = node.querySelector(".rating__count");
-  if (counted) counted.textContent = count.toLocaleString("en");
-}
-
-function card(product) {
-  const node = shape("card");
-  node.querySelector("img").src = product.picture;
-  put(node, ".product-card__brand", product.brand);
-  const link = node.querySelector(".product-card__link");
-  link.href = product.url;
-  link.textContent = product.title;
-  if (product.rating_count) putStars(node, product.rating, product.rating_count);
-  else node.querySelector(".rating").replaceChildren("No reviews yet");
-  const price = node.querySelector(".price");
-  price.value = product.price.amount;
-  price.textContent = money.format(product.price.amount / 100);
-  if (!product.in_stock) {
-    const badge = Object.assign(document.createElement("span"), { className: "badge badge--quiet", textContent: "Sold out" });
-    node.querySelector(".product-card__foot").append(" ", badge);
-  }
-  return node;
-}
-
-function review({ author, rating, body, created_at }) {
-  const node = shape("review");
-  putStars(node, rating);
-  put(node, ".review__author", author);
-  put(node, ".review__body", body);
-  const time = node.querySelector("time");
-  time.dateTime = created_at;
-  time.textContent = day.format(new Date(created_at));
-  return node;
+  const words = place.querySelector(".rating__count");
+  if (words && count !== undefined) words.textContent = `${count.toLocaleString(LOCALE)} reviews`;
 }
 
 function bar({ stars, count }, total) {
-  const node = shape("bar");
-  put(node, ".bar__label", stars === 1 ? "1 star" : `${stars} stars`);
-  put(node, ".bar__value", count.toLocaleString("en"));
-  node.querySelector(".bar__part").setAttribute("width", (total ? (100 * count) / total : 0).toFixed(2));
-  return node;
+  const made = copy("bar");
+  setText(made, ".bar__label", stars === 1 ? "1 star" : `${stars} stars`);
+  setText(made, ".bar__value", count.toLocaleString(LOCALE));
+  made.querySelector(".bar__part").setAttribute("width", total ? (100 * count) / total : 0);
+  return made;
 }
 
-const parts = {
-  rating(element, { average, count, histogram }) {
-    if (!count) return element.replaceChildren("No reviews yet.");
-    const node = shape("rating");
-    put(node, ".reviews__average", average.toFixed(1));
-    putStars(node, average, count);
-    node.querySelector(".histogram").append(...histogram.map((row) => bar(row, count)));
-    element.replaceChildren(node);
-  },
-  reviews(element, { items }) {
-    element.replaceChildren(...items.map(review));
-  },
-  related(element, { items }) {
-    element.replaceChildren(...items.map(card));
-    element.closest("section").hidden = items.length === 0;
-  },
-};
-
-async function fill(element) {
-  element.setAttribute("aria-busy", "true");
-  const answer = await fetch(element.dataset.from).catch(() => null);
-  if (answer?.ok) parts[element.dataset.part](element, await answer.json());
-  element.removeAttribute("aria-busy");
+function rating(place, answer) {
+  const made = copy("rating");
+  setText(made, ".reviews__average", answer.average.toFixed(1));
+  setStars(made, answer.average, answer.count);
+  made.querySelector(".histogram").append(...answer.histogram.map((row) => bar(row, answer.count)));
+  place.append(made);
 }
 
-document.querySelectorAll("[data-part]").forEach(fill);
+function review(answer) {
+  const made = copy("review");
+  setStars(made, answer.rating);
+  setText(made, ".review__author", answer.author);
+  setText(made, ".review__body", answer.body);
+  const time = made.querySelector("time");
+  time.dateTime = answer.created_at;
+  time.textContent = day(answer.created_at);
+  return made;
+}
+
+function card(answer) {
+  const made = copy("card");
+  const link = made.querySelector(".product-card__link");
+  link.href = answer.url;
+  link.textContent = answer.title;
+  made.querySelector("img").src = answer.picture;
+  setText(made, ".product-card__brand", answer.brand);
+  setText(made, ".price", euros(answer.price));
+  made.querySelector(".price").value = answer.price.amount;
+  if (answer.rating_count) setStars(made, answer.rating, answer.rating_count);
+  else setText(made, ".rating", "No reviews yet");
+  return made;
+}
+
+function related(place, { items }) {
+  place.append(...items.map(card));
+  place.closest("section").hidden = items.length === 0;
+}
+
+const FILL = { rating, reviews: (place, { items }) => place.append(...items.map(review)), related };
+
+async function load(place) {
+  place.setAttribute("aria-busy", "true");
+  const answer = await fetch(place.dataset.from, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (answer?.ok) FILL[place.dataset.part](place, await answer.json());
+  place.removeAttribute("aria-busy");
+}
+
+document.querySelectorAll("[data-part]").forEach(load);
