@@ -26,4 +26,5 @@ class Backoff:
             ran_s: seconds it had run.
         """
         self.deaths = 1 if ran_s >= STABLE_S else self.deaths + 1
-        return min(CAP_S, BASE_S * 2.0 ** (self.deaths - 1))
+        doublings = min(self.deaths - 1, 16)  # the cap is long reached; 2.0 ** 1024 is not a float
+        return min(CAP_S, BASE_S * 2.0**doublings)

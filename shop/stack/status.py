@@ -43,6 +43,7 @@ class StackReport:
 
     phase: str
     url: str
+    metrics_url: str
     processes: tuple[ProcessReport, ...]
 
     @property
@@ -56,6 +57,7 @@ class StackReport:
             "phase": self.phase,
             "well": self.well,
             "url": self.url,
+            "metrics_url": self.metrics_url,
             "processes": [asdict(found) for found in self.processes],
             "rss_mb": round(sum(found.rss_mb for found in self.processes), 1),
             "pss_mb": _total_pss(self.processes),
@@ -66,12 +68,13 @@ def look(settings: Settings) -> StackReport:
     """Ask every process of this directory's stack how it is."""
     state = StateFile(settings.run_dir).load()
     if not state.runs:
-        return StackReport("stopped", "", ())
+        return StackReport("stopped", "", "", ())
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
     found += [_process(name, record, settings) for name, record in state.processes.items()]
     found += [_theirs(name, state, settings) for name in state.outside]
-    return StackReport(state.phase if supervised else "unsupervised", state.web_url, tuple(found))
+    metrics = f"http://127.0.0.1:{state.ports['metrics']}/metrics" if "metrics" in state.ports else ""
+    return StackReport(state.phase if supervised else "unsupervised", state.web_url, metrics, tuple(found))
 
 
 def table(report: StackReport) -> str:
@@ -82,7 +85,7 @@ def table(report: StackReport) -> str:
     rows += [_row(found) for found in report.processes]
     whole = report.to_dict()
     rows.append(f"{'total':<10} {'':<32} {_mb(whole['rss_mb']):>7} {_mb(whole['pss_mb']):>7}")
-    rows.append(f"{report.phase}: {report.url}")
+    rows.append(f"{report.phase}: {report.url}, figures at {report.metrics_url}")
     if report.phase == "unsupervised":
         rows.append(
             "The supervisor was killed: nothing is restarted. `shop down` stops what is left, `shop up` starts afresh."

@@ -93,9 +93,11 @@ class Supervisor:
             StartFailed: one ended, or did not answer in time.
             StopRequested: a signal came first.
         """
-        fresh = [self._spawn(program) for program in programs]
-        self._watched += fresh
-        self._record()
+        fresh = []
+        for program in programs:
+            fresh.append(self._spawn(program))
+            self._watched.append(fresh[-1])
+            self._record()  # at once: what is not written down cannot be found after a kill -9
         deadline = self._now() + START_TIMEOUT_S
         while not all(watched.answered for watched in fresh):
             self._check_stop()

@@ -125,12 +125,11 @@ def _url(name: str, port: int) -> str:
 
 
 def _metrics_port(settings: Settings, last: StackState) -> int:
-    """Return where figures are answered: as asked for, else the usual port or, next to another stack, any free one."""
+    """Return where figures are answered: as asked for, else on any free port, so that two stacks never meet there."""
     if "metrics_port" in settings.model_fields_set:
         ports.require_free(ports.LOOPBACK, settings.metrics_port, "SHOP_METRICS_PORT")
         return settings.metrics_port
-    usual = {"metrics": settings.metrics_port, **last.ports}
-    return ports.choose(("metrics",), usual)["metrics"]
+    return ports.choose(("metrics",), last.ports)["metrics"]
 
 
 def _announce(plan: Plan, console: Console) -> None:

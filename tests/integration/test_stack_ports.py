@@ -1,0 +1,38 @@
+import os
+import socket
+
+import pytest
+
+from shop.errors import ConfigurationError
+from shop.stack import ports
+
+
+@pytest.fixture
+def taken():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_taken_port_is_refused_with_its_holder_and_the_flag_that_changes_it(taken):
+    with pytest.raises(ConfigurationError) as refused:
+        ports.require_free("127.0.0.1", taken)
+    assert f"Port {taken} is taken by" in str(refused.value)
+    assert f"(pid {os.getpid()})" in str(refused.value)
+    assert "--port" in str(refused.value)
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(ConfigurationError, match=r"SHOP_HOST=192\.0\.2\.1"):
+        ports.require_free("192.0.2.1", 8080)
+
+
+def test_a_server_gets_the_port_it_had_before_while_that_is_free(taken):
+    first = ports.choose(("postgres", "cache"), {})
+    assert ports.choose(("postgres", "cache"), first) == first
+    assert ports.choose(("postgres",), {"postgres": taken})["postgres"] != taken
+
+
+def test_two_servers_never_get_one_port():
+    free = ports.free_port()
+    chosen = ports.choose(("cache", "broker"), {"cache": free, "broker": free})
+    assert len(set(chosen.values())) == 2

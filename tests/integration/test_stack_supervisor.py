@@ -1,0 +1,111 @@
+"""What a supervisor promises, on real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack import down
+from shop.stack.ownership import Identity
+from shop.stack.program import free_port
+from shop.stack.state import ProcessRecord, StackState, StateFile
+from tests.integration import supervised
+
+PATIENCE_S = 20
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+    return found
+
+
+class Running:
+    def __init__(self, var: Path) -> None:
+        for name in ("run", "log"):
+            (var / name).mkdir(parents=True)
+        self.var, self.state = var, StateFile(var / "run")
+        self.log = (var / "out").open("wb")
+        ports = [str(free_port()), str(free_port())]
+        argv = [sys.executable, supervised.__file__, str(var), *ports]
+        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
+        until(lambda: self.state.load().phase == "ready")
+
+    def record(self, name: str) -> ProcessRecord:
+        return self.state.load().processes[name]
+
+    @property
+    def said(self) -> str:
+        return (self.var / "out").read_text()
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE_S)
+        self.log.close()
+        down.stop_leftovers(self.state, lambda line: None)
+
+
+@pytest.fixture
+def running(tmp_path):
+    running = Running(tmp_path / "var")
+    yield running
+    running.end()
+
+
+def test_a_server_that_was_killed_is_started_again_and_said_so(running):
+    first = running.record("polite")
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: running.record("polite").restarts == 1)
+    assert running.record("polite").pid != first.pid
+    until(lambda: "answers again" in running.said)
+    assert "died (killed by SIGKILL); starting it again in 0.5 s" in running.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_every_server_also_one_that_will_not(running, number):
+    servers = [running.record(name).identity for name in ("polite", "stubborn")]
+    running.process.send_signal(number)
+    assert running.process.wait(PATIENCE_S) == 0
+    assert [server.alive for server in servers] == [False, False]
+    assert "stubborn | did not stop when asked; killed" in running.said
+    assert running.state.load() == StackState()
+
+
+def test_what_a_killed_supervisor_left_behind_is_stopped_by_the_next_command(running):
+    servers = [running.record(name).identity for name in ("polite", "stubborn")]
+    running.process.kill()
+    running.process.wait()
+    assert [server.alive for server in servers] == [True, True]
+    assert down.run(load_settings(var_dir=running.var), lambda line: None)
+    assert [server.alive for server in servers] == [False, False]
+
+
+def test_a_running_stack_is_held_and_a_killed_one_is_not(running):
+    with pytest.raises(ConfigurationError, match="already runs"), running.state.exclusively():
+        pass
+    running.process.kill()
+    running.process.wait()
+    with running.state.exclusively():
+        pass
+
+
+def test_a_stranger_that_was_given_the_number_of_a_server_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    created = psutil.Process(stranger.pid).create_time()
+    record = ProcessRecord(stranger.pid, created - 60, 1, signal.SIGKILL, 1)
+    StateFile(tmp_path / "run").save(StackState(phase="ready", processes={"postgres": record}))
+    assert not down.run(load_settings(var_dir=tmp_path), lambda line: None)
+    assert stranger.poll() is None
+    assert Identity(stranger.pid, created).alive
+    stranger.communicate(b"\n")

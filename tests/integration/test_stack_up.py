@@ -1,0 +1,143 @@
+"""The whole stack, as a user starts and stops it: the real command, in a directory of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from shop.stack.ownership import Identity
+from shop.stack.program import free_port
+from shop.stack.state import StateFile
+
+pytestmark = pytest.mark.slow
+TIMEOUT_S = 120
+
+
+class Checkout:
+    """One user's directory and port."""
+
+    def __init__(self, var: Path) -> None:
+        self.var, self.port = var, free_port()
+        self.environment = {**os.environ, "SHOP_VAR_DIR": str(var), "SHOP_PORT": str(self.port)}
+
+    def shop(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "shop.cli", *words],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+
+    def status(self) -> dict:
+        return json.loads(self.shop("status", "--json").stdout)
+
+    def identities(self) -> list[Identity]:
+        state = StateFile(self.var / "run").load()
+        return [state.supervisor, *(record.identity for record in state.processes.values())]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    var = tmp_path_factory.mktemp("checkout")
+    var.chmod(0o755)
+    checkout = Checkout(var)
+    yield checkout
+    checkout.shop("down")
+
+
+@pytest.fixture
+def up(checkout):
+    if not checkout.status()["well"]:
+        done = checkout.shop("up", "--detach", "--size", "s")
+        assert done.returncode == 0, done.stdout + done.stderr
+    return checkout
+
+
+def test_the_store_is_open_and_everything_in_it_is_well(up):
+    with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/readyz") as answer:
+        assert answer.status == 200
+    status = up.status()
+    assert status["well"]
+    assert {one["name"] for one in status["processes"]} == {"shop", "postgres", "cache", "broker", "payments", "web"}
+
+
+def test_all_processes_together_stay_within_their_memory(up):
+    assert up.status()["rss_mb"] < 700
+
+
+def test_a_second_start_is_refused_and_disturbs_nothing(up):
+    before = up.identities()
+    done = up.shop("up")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"already runs at http://127.0.0.1:{up.port}" in done.stderr
+    assert up.identities() == before
+
+
+def test_a_second_checkout_is_refused_the_taken_port_and_starts_nothing(up, tmp_path):
+    other = Checkout(tmp_path)
+    done = other.shop("up", "--port", str(up.port))
+    assert done.returncode == 2
+    assert f"Port {up.port} is taken by" in done.stderr
+    assert "--port" in done.stderr
+    assert not (tmp_path / "pg").exists()
+
+
+def test_commands_find_the_running_stack_by_themselves(up):
+    assert json.loads(up.shop("migrate", "--json").stdout) == {"applied": []}
+
+
+def test_the_production_profile_does_not_start_without_a_key(up, tmp_path):
+    done = Checkout(tmp_path).shop("up", SHOP_PROFILE="production")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_killed_supervisor_is_cleaned_up_after_by_the_next_start(up):
+    left = up.identities()
+    os.kill(left[0].pid, signal.SIGKILL)
+    assert left[0].wait_gone(10)
+    assert up.status()["phase"] == "unsupervised"
+    assert up.shop("status").returncode == 1
+    assert up.shop("up", "--detach").returncode == 0
+    assert not any(one.alive for one in left)
+    assert up.status()["well"]
+
+
+def test_down_leaves_nothing_running_and_keeps_the_data(up):
+    running = up.identities()
+    assert up.shop("down").returncode == 0
+    assert not any(one.alive for one in running)
+    assert up.shop("status").returncode == 1
+    assert (up.var / "pg" / "PG_VERSION").exists()
+    refused = up.shop("migrate")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "start it with `shop up`" in refused.stderr
+
+
+def test_a_half_seeded_store_is_finished_by_the_next_start_and_refused_another_data_set(tmp_path):
+    checkout = Checkout(tmp_path)
+    tmp_path.chmod(0o755)
+    try:
+        assert checkout.shop("up", "--detach", "--size", "s").returncode == 0
+        _forget_the_end_of_the_seed(checkout)
+        checkout.shop("down")
+        refused = checkout.shop("up", "--size", "m")
+        assert refused.returncode == 2
+        assert "This database holds the data set demo s" in refused.stderr
+        assert not any(one.alive for one in checkout.identities() if one)
+        assert checkout.shop("up", "--detach").returncode == 0
+    finally:
+        checkout.shop("down")
+
+
+def _forget_the_end_of_the_seed(checkout: Checkout) -> None:
+
+    url = StateFile(checkout.var / "run").load().urls["database_url"]
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE datasets SET completed_at = NULL")
