@@ -97,7 +97,6 @@ def _hang_catalog(app: OpenAPI) -> None:
         return context.services(Services).catalog
 
     app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
-    app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
     app.register_api(catalog_api.create_api(use))
     app.register_blueprint(catalog_pages.create_pages(use))
     app.register_blueprint(create_review_pages(use))
