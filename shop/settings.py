@@ -45,6 +45,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    metrics_port: Port = 9464
+    """Where ``/metrics`` is answered; never the public port."""
     workers: int = Field(default=2, ge=1, le=64)
     """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
     threads: int = Field(default=8, ge=1, le=128)
