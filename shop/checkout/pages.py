@@ -11,10 +11,11 @@ from shop.cart.lines import CartView
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
-from shop.checkout.details import COUNTRY_NAMES, read_form, read_key
+from shop.checkout.details import read_form, read_key
 from shop.checkout.service import Checkout, Refused
 from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable
 from shop.money import Money
+from shop.orders.countries import COUNTRIES
 from shop.orders.pages import keep_private
 from shop.orders.viewers import remember, viewer
 from shop.web.identity import current_identity
@@ -116,7 +117,7 @@ def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:
         errors=said.errors or {},
         notice=said,
         key=given["key"] if said.keep_key else uuid.uuid4().hex,
-        countries=[("", "Choose a country"), *COUNTRY_NAMES.items()],
+        countries=[("", "Choose a country"), *COUNTRIES.items()],
         cards=TEST_CARDS,
         chosen=given.get("token") or TEST_CARDS[0][0],
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, render_template, request
 
+from shop.orders.countries import country_name
 from shop.orders.service import Orders
 from shop.orders.story import tell
 from shop.orders.transitions import Status
@@ -37,6 +38,7 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
             "orders/order.html",
             order=order,
             products=shown.products,
+            country=country_name(order.address.get("country", "")),
             story=tell(order.events),
             cancellable=order.status in CANCELLABLE,
             signed_in=current_identity(),

@@ -22,6 +22,7 @@ class Simulator:
     def __init__(self, settings: Settings, home: Path) -> None:
         self.url = str(settings.payments_url)
         self._home = home
+        self._output = home / "output"
         self._timeout_ms = settings.payments_timeout_ms
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -32,7 +33,7 @@ class Simulator:
         command = ["-m", "gunicorn", "--bind", f"127.0.0.1:{urlsplit(self.url).port}", "--worker-class", "gthread"]
         command += ["--threads", str(THREADS), "--workers", "1", "shop.payments.simulator.app:create_app()"]
         env = {**os.environ, "SHOP_VAR_DIR": str(self._home), "SHOP_PAYMENTS_TIMEOUT_MS": str(self._timeout_ms)}
-        with (self._home / "log").open("ab") as log:
+        with self._output.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *command], env=env, stdout=log, stderr=log, start_new_session=True
             )
@@ -60,7 +61,7 @@ class Simulator:
 
     def log(self) -> str:
         """Return what it wrote."""
-        return (self._home / "log").read_text()
+        return "".join(path.read_text() for path in (self._output, *(self._home / "log").glob("*.jsonl")))
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

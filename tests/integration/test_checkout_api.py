@@ -88,3 +88,114 @@ def test_a_replayed_checkout_answers_the_first_order(shopper, database):
     assert second.headers["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first.headers
     assert count(database, Order) == 1
+
+
+def test_the_same_key_with_another_payload_is_refused(shopper, database):
+    buy(shopper)
+    answer = buy(shopper, email="other@example.org")
+    assert answer.status_code == 422
+    assert "Idempotency-Key" in answer.json["errors"]
+    assert count(database, Order) == 1
+
+
+def test_two_shoppers_keys_never_meet(shopper, database):
+    first = buy(shopper, key="same")
+    other = shopper.application.test_client()
+    carts, owner = Carts(database, offers), Owner(guest_cart_id=uuid.uuid4())
+    carts.add(owner, "red-mug", 1)
+    with other.session_transaction() as session:
+        session["cart"] = str(owner.guest_cart_id)
+    second = buy(other, key="same")
+    assert second.status_code == 201
+    assert second.json["order"]["id"] != first.json["order"]["id"]
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 256])
+def test_a_checkout_without_a_usable_key_is_malformed(shopper, database, key):
+    headers = {} if key is None else {"Idempotency-Key": key}
+    answer = shopper.post("/api/v1/checkout", json=details(), headers=headers)
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/problem+json"
+    assert count(database, Order) == 0
+
+
+def test_an_empty_cart_is_invalid(client, shelf, simulator):
+    assert buy(client).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("email", "nobody"), ("address", {**ADDRESS, "country": "XX"}), ("address", {**ADDRESS, "name": " "})],
+)
+def test_wrong_fields_are_named_and_change_nothing(shopper, database, field, value):
+    answer = buy(shopper, **{field: value})
+    assert answer.status_code == 422
+    assert any(name.startswith(field) for name in answer.json["errors"])
+    assert stock(database) == [(5, 0), (3, 0)]
+
+
+def test_a_declined_card_leaves_cart_and_stock_as_they_were(shopper, database):
+    answer = buy(shopper, token="tok_declined")
+    assert answer.status_code == 402
+    assert answer.json["type"] == "/problems/payment-declined"
+    assert stock(database) == [(5, 0), (3, 0)]
+    assert payment_statuses(database) == ["declined"]
+    assert shopper.cart().count == 3
+
+
+def test_a_replayed_decline_says_so_again(shopper, database):
+    buy(shopper, token="tok_declined")
+    again = buy(shopper, token="tok_declined")
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (402, "true")
+    assert count(database, Order) == 1
+
+
+def test_out_of_stock_names_every_line_that_fails_and_what_is_left(shopper, database):
+    shopper.fill("blue-mug", 9)
+    shopper.fill("red-mug", 8)
+    answer = buy(shopper)
+    assert answer.status_code == 409
+    assert answer.json["errors"] == {"blue-mug": "5 left", "red-mug": "3 left"}
+    assert count(database, Order) == 0
+    assert stock(database) == [(5, 0), (3, 0)]
+
+
+def test_a_provider_that_breaks_undoes_the_checkout_and_frees_its_key(shopper, database):
+    answer = buy(shopper, token="tok_error")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert stock(database) == [(5, 0), (3, 0)]
+    assert payment_statuses(database) == ["abandoned"]
+    assert buy(shopper, token="tok_ok").status_code == 201
+
+
+def test_a_provider_that_is_away_undoes_the_checkout_until_it_is_back(shopper, database, simulator):
+    simulator.kill()
+    answer = buy(shopper)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert stock(database) == [(5, 0), (3, 0)]
+    assert shopper.cart().count == 3
+    simulator.start()
+    assert buy(shopper).status_code == 201
+    assert payment_statuses(database) == ["abandoned", "charged"]
+
+
+def test_the_provider_sees_who_asked(shopper, simulator):
+    shopper.post(
+        "/api/v1/checkout",
+        json=details(),
+        headers={"Idempotency-Key": "k", "X-Request-ID": "asked-by-this-test"},
+    )
+    assert "asked-by-this-test" in simulator.log()
+
+
+def test_what_another_tab_added_meanwhile_stays_in_the_cart(shopper, runtime, monkeypatch):
+    checkout = runtime.services().checkout
+    monkeypatch.setattr(checkout, "_reached", lambda point: point == "answered" and shopper.fill("blue-mug", 1))
+    buy(shopper)
+    assert [(line.slug, line.quantity) for line in shopper.cart().lines] == [("blue-mug", 1)]
+
+
+def test_openapi_describes_the_header_and_every_refusal(client):
+    described = client.get("/api/openapi.json").json["paths"]["/api/v1/checkout"]["post"]
+    assert {"201", "400", "402", "409", "422", "503"} <= set(described["responses"])
+    assert "Idempotency-Key" in [parameter["name"] for parameter in described["parameters"]]

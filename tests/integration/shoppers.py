@@ -1,0 +1,76 @@
+"""Shoppers in processes of their own, all starting at once; and one who does not live to see the end."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+
+from shop.cart.service import Owner
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import RecoveryPoint
+from shop.errors import ShopError
+from shop.settings import Settings
+from shop.wiring import build
+
+_spawn = multiprocessing.get_context("spawn")
+TIMEOUT_S = 60
+
+Attempt = tuple[Owner, str]
+"""Whose cart, under which key."""
+
+DETAILS = {
+    "email": "robin@example.org",
+    "address": {
+        "name": "Robin Fields",
+        "line1": "Lindenweg 4",
+        "city": "Berlin",
+        "postcode": "10115",
+        "country": "DE",
+    },
+    "payment": {"token": "tok_ok"},
+}
+
+
+def all_at_once(settings: Settings, shoppers: Sequence[Sequence[Attempt]]) -> list[str]:
+    """Let each shopper make her attempts in a process of her own; return what each attempt ended in."""
+    barrier, ends = _spawn.Barrier(len(shoppers)), _spawn.Queue()
+    processes = [_spawn.Process(target=_shop, args=(settings, attempts, barrier, ends)) for attempts in shoppers]
+    for process in processes:
+        process.start()
+    found = [ends.get(timeout=TIMEOUT_S) for attempts in shoppers for _ in attempts]
+    for process in processes:
+        process.join(TIMEOUT_S)
+    return found
+
+
+def die_at(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
+    """Let a process check out and be killed when it reaches a recovery point; return its exit code."""
+    process = _spawn.Process(target=_shop_and_die, args=(settings, attempt, point))
+    process.start()
+    process.join(TIMEOUT_S)
+    return int(process.exitcode or 0)
+
+
+def _shop(settings: Settings, attempts: Sequence[Attempt], barrier: Barrier, ends: "Queue[str]") -> None:
+    runtime = build(settings)
+    checkout = runtime.services().checkout
+    barrier.wait(TIMEOUT_S)
+    for owner, key in attempts:
+        try:
+            result = checkout.submit(owner, key, CheckoutDetails.model_validate(DETAILS))
+            ends.put(type(result).__name__)
+        except ShopError as refusal:
+            ends.put(type(refusal).__name__)
+    runtime.close()
+
+
+def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) -> None:
+    def reached(point: RecoveryPoint) -> None:
+        if point is fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkout = build(settings).services().checkout
+    checkout._reached = reached
+    checkout.submit(*attempt, CheckoutDetails.model_validate(DETAILS))

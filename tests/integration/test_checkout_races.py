@@ -1,0 +1,104 @@
+import uuid
+from collections import Counter
+
+import pytest
+from sqlalchemy import func, select, text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.catalog.models import StockItem
+from shop.checkout.phases import RecoveryPoint
+from shop.orders.models import Order
+from shop.payments.models import Payment
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import all_at_once, die_at
+
+
+@pytest.fixture
+def shelf(database, simulator):
+    """Put a product with so many pieces on the shelf."""
+
+    def put(on_hand):
+        with database.transaction() as session:
+            make_product(session, make_category(session), "last-mug", on_hand=on_hand)
+
+    return put
+
+
+def guest(database, pieces=1):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    Carts(database, offers).add(owner, "last-mug", pieces)
+    return owner
+
+
+def books(database):
+    with database.reading() as session:
+        stock = session.execute(select(StockItem.on_hand, StockItem.reserved)).one()
+        orders = Counter(session.scalars(select(Order.status)))
+        payments = Counter(session.scalars(select(Payment.status)))
+    return tuple(stock), dict(orders), dict(payments)
+
+
+def let_the_claim_run_out(database):
+    with database.transaction() as session:
+        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+
+
+def test_buyers_racing_for_the_last_pieces_get_exactly_what_there_was(database, settings, shelf):
+    shelf(7)
+    shoppers = [[(guest(database), f"key-{n}-{m}") for m in range(6)] for n in range(4)]
+    ends = Counter(all_at_once(settings, shoppers))
+    assert ends == {"Ordered": 7, "OutOfStock": 17}
+    assert books(database) == ((0, 0), {"paid": 7}, {"charged": 7})
+
+
+def test_the_same_key_at_the_same_moment_buys_once(database, settings, shelf):
+    shelf(20)
+    owners = [guest(database) for _ in range(5)]
+    attempts = [(owner, "the-key") for owner in owners]
+    ends = Counter(all_at_once(settings, [attempts] * 4))
+    assert set(ends) <= {"Ordered", "Conflict"}
+    assert ends["Ordered"] >= 5
+    assert books(database) == ((15, 0), {"paid": 5}, {"charged": 5})
+
+
+@pytest.mark.parametrize("point", RecoveryPoint)
+def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
+    database, settings, shelf, runtime, simulator, point
+):
+    shelf(3)
+    attempt = (guest(database, 2), "the-key")
+    assert die_at(settings, attempt, point) == -9
+    let_the_claim_run_out(database)
+    assert all_at_once(settings, [[attempt]]) == ["Ordered"]
+    assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
+    with database.reading() as session:
+        key, left = session.scalar(select(Payment.charge_key)), Carts.contents(session, attempt[0])
+    assert len(simulator.charges(key)) == 1
+    assert left == {}
+
+
+def test_while_a_dead_process_holds_its_claim_others_are_told_to_wait(database, settings, shelf):
+    shelf(3)
+    attempt = (guest(database), "the-key")
+    die_at(settings, attempt, RecoveryPoint.PLACED)
+    assert all_at_once(settings, [[attempt]]) == ["Conflict"]
+    assert books(database) == ((3, 1), {"pending_payment": 1}, {"pending": 1})
+
+
+def test_baskets_with_the_same_products_never_wait_in_a_circle(database, settings, shelf):
+    shelf(500)
+    with database.transaction() as session:
+        make_product(session, make_category(session, "trays"), "tray", on_hand=500)
+    carts, shoppers = Carts(database, offers), []
+    for n in range(4):
+        attempts = []
+        for m in range(5):
+            owner = Owner(guest_cart_id=uuid.uuid4())
+            for slug in ("last-mug", "tray") if n % 2 else ("tray", "last-mug"):
+                carts.add(owner, slug, 1)
+            attempts.append((owner, f"key-{n}-{m}"))
+        shoppers.append(attempts)
+    assert Counter(all_at_once(settings, shoppers)) == {"Ordered": 20}
+    with database.reading() as session:
+        assert session.scalar(select(func.sum(StockItem.on_hand))) == 960

@@ -1,0 +1,139 @@
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from shop.money import Money
+from shop.patterns.observability import correlation
+from shop.payments.http_provider import HttpProvider
+from shop.payments.provider import (
+    AbsentProvider,
+    Charged,
+    ChargeRequest,
+    Declined,
+    ProviderFailed,
+    ProviderNotReached,
+    ProviderUnsure,
+)
+from shop.stack.program import free_port
+from shop.unit_of_work import ExternalCallInTransaction
+
+TIMEOUT_MS = 400
+
+
+def request(key, token="tok_ok"):
+    return ChargeRequest(key, Money(1200), token, {"order": "S-1"})
+
+
+@pytest.fixture
+def provider(simulator):
+    provider = HttpProvider(simulator.url, timeout_ms=TIMEOUT_MS)
+    yield provider
+    provider.close()
+
+
+@contextmanager
+def peer(serve):
+    """A server that does to each connection what ``serve`` does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run():
+            connection, _ = listener.accept()
+            with connection:
+                serve(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        provider = HttpProvider(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_ms=TIMEOUT_MS)
+        try:
+            yield provider
+        finally:
+            provider.close()
+            thread.join()
+
+
+def test_a_charge_ends_in_the_books(provider, simulator):
+    charged = provider.charge(request("p-ok"))
+    assert charged == provider.find_charge("p-ok") == Charged(simulator.charges("p-ok")[0]["id"])
+    assert simulator.charges("p-ok")[0]["metadata"] == {"order": "S-1"}
+
+
+def test_a_decline_is_an_answer_not_an_error(provider):
+    assert provider.charge(request("p-no", "tok_declined")) == Declined("card_declined")
+    assert isinstance(provider.find_charge("p-no"), Declined)
+
+
+def test_an_error_of_the_providers_own_is_told_from_silence(provider):
+    with pytest.raises(ProviderFailed):
+        provider.charge(request("p-error", "tok_error"))
+    with pytest.raises(ProviderUnsure):
+        provider.charge(request("p-silent", "tok_timeout_charged"))
+    assert provider.find_charge("p-error") is None
+    assert isinstance(provider.find_charge("p-silent"), Charged)
+
+
+def test_nobody_listening_is_known_to_have_changed_nothing():
+    provider = HttpProvider(f"http://127.0.0.1:{free_port()}", timeout_ms=TIMEOUT_MS)
+    with pytest.raises(ProviderNotReached):
+        provider.charge(request("p-away"))
+    provider.close()
+
+
+def test_a_call_is_bounded_in_total_even_if_the_peer_trickles():
+    def trickle(connection):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        try:
+            while True:
+                connection.sendall(b" ")
+                time.sleep(TIMEOUT_MS / 10_000)
+        except OSError:
+            pass
+
+    with peer(trickle) as provider:
+        started = time.monotonic()
+        with pytest.raises(ProviderUnsure):
+            provider.find_charge("p-trickle")
+        assert time.monotonic() - started < 3 * TIMEOUT_MS / 1000
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\n\r\n<>", b"nonsense\r\n\r\n", b""])
+def test_an_answer_nobody_can_read_is_no_answer(answer):
+    def say(connection):
+        connection.recv(4096)
+        connection.sendall(answer)
+
+    with peer(say) as provider, pytest.raises(ProviderUnsure):
+        provider.charge(request("p-garbled"))
+
+
+def test_a_call_inside_a_transaction_is_refused_before_it_is_made(provider, database, simulator):
+    with pytest.raises(ExternalCallInTransaction), database.transaction():
+        provider.charge(request("p-inside"))
+    assert simulator.charges("p-inside") == []
+
+
+def test_a_call_carries_the_requests_ids(provider, simulator):
+    correlation.adopt("carried-to-the-provider", None)
+    provider.charge(request("p-ids"))
+    assert '"carried-to-the-provider"' in simulator.log()
+
+
+def test_a_refund_asked_twice_is_given_once(provider, simulator):
+    charged = provider.charge(request("p-refund"))
+    for _ in range(2):
+        provider.refund("p-refund-1", charged.provider_id, Money(1200))
+    assert simulator.charges("p-refund")[0]["refunded"] == 1200
+
+
+def test_without_a_provider_every_call_ends_before_it_is_made():
+    absent = AbsentProvider()
+    for call in (
+        lambda: absent.charge(request("x")),
+        lambda: absent.find_charge("x"),
+        lambda: absent.refund("x", "ch", Money(1)),
+    ):
+        with pytest.raises(ProviderNotReached):
+            call()

@@ -1,0 +1,69 @@
+import uuid
+
+import pytest
+
+from shop.cart.service import Owner
+from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
+from shop.checkout.phases import Step, cart_owner, decide, owner_name
+from shop.errors import Invalid
+from shop.payments.provider import Charged, Declined
+from shop.payments.service import NotCharged, Unknown
+
+FORM = {
+    "email": "robin@example.org",
+    "name": "Robin Fields",
+    "line1": "Lindenweg 4",
+    "city": "Berlin",
+    "postcode": "10115",
+    "country": "DE",
+    "token": "tok_ok",
+}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "first_attempt", "step"),
+    [
+        (Charged("ch_1"), True, Step.PAY),
+        (Declined("card_declined"), False, Step.REFUSE),
+        (NotCharged(conclusive=True), False, Step.UNDO),
+        (NotCharged(conclusive=False), True, Step.UNDO),
+        # an earlier request may have charged: that this one did not get through proves nothing
+        (NotCharged(conclusive=False), False, Step.WAIT),
+        (Unknown(), True, Step.WAIT),
+    ],
+)
+def test_only_certainty_undoes_a_checkout(outcome, first_attempt, step):
+    assert decide(outcome, first_attempt=first_attempt) is step
+
+
+@pytest.mark.parametrize("owner", [Owner(user_id=7), Owner(guest_cart_id=uuid.uuid4())])
+def test_an_order_leads_back_to_its_cart(owner):
+    assert cart_owner(owner_name(owner)) == owner
+
+
+def test_an_order_without_an_owner_leads_to_no_cart():
+    assert owner_name(Owner()) is None
+    assert cart_owner(None) == Owner()
+
+
+def test_the_fingerprint_is_of_what_was_meant_not_of_how_it_was_spelt():
+    spaced = {name: f"  {value} " if name != "token" else value for name, value in FORM.items()}
+    assert read_form(spaced).fingerprint() == read_form(FORM).fingerprint()
+    assert read_form({**FORM, "token": "tok_slow"}).fingerprint() != read_form(FORM).fingerprint()
+
+
+def test_a_form_with_nothing_in_it_says_what_each_field_wants():
+    with pytest.raises(Invalid) as refused:
+        read_form({})
+    assert set(refused.value.errors) == set(FORM)
+    assert refused.value.errors["email"] == MESSAGES["email"]
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "two\nlines", "   ", "x" * 121])
+def test_a_name_is_one_line_that_can_be_stored(value):
+    with pytest.raises(Invalid):
+        read_form({**FORM, "name": value})
+
+
+def test_the_model_of_the_form_is_the_model_of_the_api():
+    assert isinstance(read_form(FORM), CheckoutDetails)

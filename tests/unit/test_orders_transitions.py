@@ -1,0 +1,34 @@
+import itertools
+
+import pytest
+
+from shop.errors import Conflict
+from shop.orders.transitions import LEGAL, EventType, Status, after, fold, owes_refund
+
+PLACED, CHARGED, SHIPPED = EventType.ORDER_PLACED, EventType.PAYMENT_CHARGED, EventType.ORDER_SHIPPED
+CANCELLED, REFUNDED = EventType.ORDER_CANCELLED, EventType.PAYMENT_REFUNDED
+
+
+@pytest.mark.parametrize("step", [step for step in itertools.product([None, *Status], EventType) if step not in LEGAL])
+def test_what_the_table_does_not_name_cannot_happen(step):
+    with pytest.raises(Conflict):
+        after(*step)
+
+
+def test_an_order_stands_where_its_events_lead():
+    assert fold([PLACED]) is Status.PENDING_PAYMENT
+    assert fold([PLACED, CHARGED, SHIPPED, EventType.ORDER_DELIVERED]) is Status.DELIVERED
+    assert fold([PLACED, EventType.PAYMENT_DECLINED, CANCELLED]) is Status.CANCELLED
+    assert fold([PLACED, CHARGED, CANCELLED, REFUNDED]) is Status.REFUNDED
+
+
+def test_a_shipped_order_cannot_be_cancelled():
+    with pytest.raises(Conflict, match="shipped"):
+        after(Status.SHIPPED, CANCELLED)
+
+
+def test_a_charge_that_comes_after_the_cancellation_is_owed_back():
+    events = [PLACED, CANCELLED, CHARGED]
+    assert owes_refund(fold(events), events)
+    assert not owes_refund(fold([*events, REFUNDED]), [*events, REFUNDED])
+    assert not owes_refund(Status.CANCELLED, [PLACED, CANCELLED])
