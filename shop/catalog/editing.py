@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, literal_column, select, text, update
+from sqlalchemy import and_, func, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product, SearchWord, StockItem
+from shop.catalog.spelling import LONGEST, SHORTEST
 from shop.errors import Conflict
 
 
@@ -30,7 +31,7 @@ def apply(session: Session, product_id: int, edit: Edit) -> None:
     changed = {name: value for name, value in values.items() if value is not None}
     if changed:
         session.execute(update(Product).where(Product.id == product_id).values(**changed))
-    if edit.title is not None or edit.description is not None:
+    if edit.title is not None:
         learn_words(session, product_id)
     if edit.on_hand is not None:
         count_stock(session, product_id, edit.on_hand)
@@ -57,8 +58,9 @@ def count_stock(session: Session, product_id: int, on_hand: int) -> None:
 
 
 def learn_words(session: Session, product_id: int) -> None:
-    """Let the spelling know the words of a product's text, so that a new one is not taken for a typing error."""
-    described = func.concat_ws(" ", Product.title, Product.brand, Product.description)
-    words = func.unnest(func.tsvector_to_array(func.to_tsvector(literal_column("'simple'::regconfig"), described)))
-    known = select(words.label("word"), text("1")).where(Product.id == product_id)
+    """Let the spelling know the words of a product's title, so that a new one is not taken for a typing error."""
+    named = func.to_tsvector(literal_column("'simple'::regconfig"), func.concat_ws(" ", Product.title, Product.brand))
+    words = select(func.unnest(func.tsvector_to_array(named)).label("word")).where(Product.id == product_id).subquery()
+    spelled = and_(func.length(words.c.word).between(SHORTEST, LONGEST), words.c.word.regexp_match("^[[:alpha:]]+$"))
+    known = select(words.c.word, literal(1)).where(spelled)
     session.execute(insert(SearchWord).from_select(["word", "products"], known).on_conflict_do_nothing())

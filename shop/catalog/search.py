@@ -90,7 +90,7 @@ def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
             "title_marked"
         ),
         func.ts_headline(
-            ENGLISH, Product.description, query, literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text)
+            ENGLISH, Product.description, asked, literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text)
         ).label("description_marked"),
     )
 

@@ -12,6 +12,8 @@ MAX_WORDS = 8
 """Words of a query that are looked up; the rest stay as typed."""
 SHORTEST = 3
 """Letters a word needs before a wrong one can be told from a right one."""
+LONGEST = 40
+"""Letters of a word that can be mended; longer ones are no words."""
 CANDIDATES = 25
 LAST_CHARACTER = "\U0010ffff"
 
@@ -29,7 +31,7 @@ def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequen
 
     A word is known if the catalogue has it, has a word that begins with it, or finds it by its stem.
     """
-    asked = [word for word in words[:MAX_WORDS] if len(word) >= SHORTEST and not word.isdigit()]
+    asked = [word for word in words[:MAX_WORDS] if SHORTEST <= len(word) <= LONGEST and word.isalpha()]
     if not asked:
         return {}
     given = func.unnest(literal(asked, ARRAY(Text))).table_valued("word").render_derived("given")
