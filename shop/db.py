@@ -73,6 +73,7 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
         pool_timeout=settings.db_pool_timeout_s,
         pool_pre_ping=True,  # a restarted server costs one ping, not one failed request a connection
         pool_use_lifo=True,
+        hide_parameters=True,  # an error that reaches the log quotes no password hash, address or token
         connect_args={
             "connect_timeout": settings.db_connect_timeout_s,
             "application_name": "shop",

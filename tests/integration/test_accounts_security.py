@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from shop.accounts.models import ApiToken, User
 from shop.accounts.passwords import Passwords
@@ -242,3 +243,20 @@ def test_a_page_for_accounts_asks_a_guest_to_sign_in_and_brings_her_back(runtime
     answer = FlaskClient(app, app.response_class).get("/for-accounts?page=2")
     assert answer.status_code == 303
     assert answer.location == "/login?next=/for-accounts?page%3D2"
+
+
+@pytest.mark.parametrize("path", ["/", "/search?q=mug", "/api/v1/products", "/api/v1/categories"])
+def test_a_public_page_takes_no_notice_of_who_is_signed_in(client, ann, path):
+    public = client.get(path)
+    sign_in(client, ANN)
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.data == public.data
+    assert "Set-Cookie" not in answer.headers
+    assert "Cookie" not in answer.vary
+
+
+def test_an_error_of_the_database_quotes_no_values(database, ann):
+    with pytest.raises(IntegrityError) as refused, database.transaction() as session:
+        session.execute(insert(User).values(email=ANN, name="Ann", password_hash="a hash nobody may read"))
+    assert "a hash nobody may read" not in str(refused.value)
