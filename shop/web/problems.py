@@ -32,6 +32,11 @@ STATUS: Mapping[type[errors.ShopError], int] = {
 DEFAULT_RETRY_AFTER_S = 2
 """A 503 always says when to come back (RFC 9110, 10.2.3)."""
 API_PREFIX = "/api/"
+PLAIN_WORDS: Mapping[int, str] = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+}
+"""Said instead of the router's own words, which tell a shopper to check her typing."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +121,8 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if error.response is not None or status < 400:  # a validator built the answer, or the router redirects
         return make_response(error.get_response())
-    response = _answer(status, _kebab(HTTPStatus(status).phrase), error.description or "")
+    detail = PLAIN_WORDS.get(status) or error.description or ""
+    response = _answer(status, _kebab(HTTPStatus(status).phrase), detail)
     for name, value in error.get_headers():
         if name.lower() in ("allow", "location"):
             response.headers[name] = value

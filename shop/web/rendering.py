@@ -1,7 +1,7 @@
 """How values become what a person reads: the filters of the templates."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
@@ -32,6 +32,7 @@ def install(app: Flask, clock: Clock | None = None) -> None:
     environment.filters.update(
         money=money,
         date=date,
+        clock_time=clock_time,
         ago=lambda moment: ago(moment, clock.now()),
         iso=lambda moment: as_datetime(moment).isoformat(timespec="seconds"),
         words=words,
@@ -50,6 +51,11 @@ def date(value: datetime | str) -> str:
     """Write a moment's day, such as ``3 May 2025``."""
     moment = as_datetime(value)
     return f"{moment.day} {moment:%B %Y}"
+
+
+def clock_time(value: datetime | str) -> str:
+    """Write a moment's time of day, such as ``14:05 UTC``."""
+    return f"{as_datetime(value).astimezone(UTC):%H:%M} UTC"
 
 
 def ago(value: datetime | str, now: datetime) -> str:

@@ -69,6 +69,10 @@ def test_a_date_reads_the_same_from_a_moment_and_from_its_text(value):
     assert rendering.date(value) == "3 May 2025"
 
 
+def test_a_time_of_day_is_told_in_utc_whatever_its_zone():
+    assert rendering.clock_time("2025-05-03T10:05:00+02:00") == "08:05 UTC"
+
+
 @pytest.mark.parametrize(
     ("age", "words"),
     [
@@ -165,7 +169,7 @@ def test_the_last_crumb_is_the_page_itself(render):
 
 def test_a_timeline_tells_its_events_in_words(render):
     events = [{"type": "order_placed", "recorded_at": "2025-05-01T08:00:00+00:00"}, {"type": "paid"}]
-    assert text(render("{{ ui.timeline(events) }}", events=events)) == "Order placed 1 May 2025 Paid"
+    assert text(render("{{ ui.timeline(events) }}", events=events)) == "Order placed 1 May 2025 , 08:00 UTC Paid"
 
 
 def test_a_bar_of_an_empty_histogram_is_empty(render):
