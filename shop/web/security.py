@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, json, request
+from flask import Flask, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shop import errors
@@ -74,5 +74,13 @@ def _check_json() -> None:
         read: Any = request.get_json()
     except (BadRequest, UnsupportedMediaType):
         raise errors.Malformed("The body is not well-formed JSON.") from None
-    if b"\\u0000" in body and "\0" in json.dumps(read, ensure_ascii=False).replace("\\u0000", "\0"):
+    if b"\\u0000" in body and _has_nul(read):
         raise errors.Malformed("The body contains a NUL character, which no text has.")
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(name) or _has_nul(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(map(_has_nul, value))

@@ -1,0 +1,133 @@
+"""Liveness and readiness, which are two questions."""
+
+import threading
+
+import pytest
+
+from shop.app import create_app
+from shop.clock import SystemClock
+from shop.patterns.health import readiness
+from shop.patterns.health.readiness import Dependency, Readiness
+from shop.stack.program import free_port
+from shop.wiring import build
+
+
+class Counted:
+    def __init__(self, fault=None):
+        self.asked = 0
+        self.fault = fault
+
+    def __call__(self):
+        self.asked += 1
+        if self.fault:
+            raise self.fault
+
+
+@pytest.fixture
+def asking():
+    made = []
+
+    def make(*dependencies, bound_s=1.0):
+        made.append(Readiness(dependencies, SystemClock(), bound_s))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def probing(settings, database):
+    """A client of a store whose settings differ in some fields."""
+    runtimes = []
+
+    def make(**changes):
+        runtimes.append(build(settings.model_copy(update=changes)))
+        return create_app(runtimes[-1]).test_client()
+
+    yield make
+    for runtime in runtimes:
+        runtime.close()
+
+
+def test_a_live_process_says_so_without_asking_anybody(probing):
+    client = probing(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none", cache_url=None)
+    assert client.get("/livez").json == {"status": "alive"}
+
+
+def test_a_store_with_its_database_is_ready_whatever_else_is_away(probing):
+    away = f"127.0.0.1:{free_port()}"
+    client = probing(cache_url=f"redis://{away}/0", broker_url=f"redis://{away}/0", payments_url=f"http://{away}")
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    found = answer.json["dependencies"]
+    assert {name: (one["state"], one["required"]) for name, one in found.items()} == {
+        "postgres": ("ok", True),
+        "schema": ("ok", True),
+        "cache": ("away", False),
+        "broker": ("away", False),
+        "payments": ("away", False),
+    }
+
+
+def test_a_store_without_its_database_is_not_ready(probing):
+    answer = probing(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none").get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["status"] == "not ready"
+    assert answer.json["dependencies"]["postgres"]["state"] == "away"
+
+
+def test_a_database_that_lacks_the_schema_makes_it_not_ready(probing, new_database):
+    answer = probing(database_url=new_database("empty", template=None)).get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["dependencies"]["postgres"]["state"] == "ok"
+    assert "shop migrate" in answer.json["dependencies"]["schema"]["detail"]
+
+
+def test_a_schema_newer_than_this_release_is_well(probing, new_database, database):
+    import psycopg
+
+    url = new_database("newer")
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert probing(database_url=url).get("/readyz").status_code == 200
+
+
+def test_probes_leave_no_trace_and_take_only_reads(client, settings):
+    assert "X-Request-ID" not in client.get("/livez").headers
+    assert client.head("/readyz").data == b""
+    refused = client.post("/livez")
+    assert refused.status_code == 405
+    assert refused.headers["Allow"] == "GET, HEAD"
+
+
+def test_an_outcome_is_kept_so_that_a_storm_of_probes_asks_once(asking):
+    check = Counted()
+    ready = asking(Dependency("postgres", True, check))
+    for _ in range(50):
+        assert ready.report().ready
+    assert check.asked == 1
+
+
+def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice(asking, monkeypatch):
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    let_go, asked = threading.Event(), []
+
+    def hang():
+        asked.append(1)
+        let_go.wait(10)
+
+    ready = asking(Dependency("postgres", True, hang), Dependency("cache", False, Counted()), bound_s=0.1)
+    reports = [ready.report() for _ in range(3)]
+    let_go.set()
+    assert len(asked) == 1
+    assert not any(report.ready for report in reports)
+    assert reports[0].states["postgres"].fault == "no answer within 0.1 s"
+    assert reports[0].states["cache"].fault == ""
+
+
+def test_a_process_about_to_stop_is_not_ready(asking):
+    ready = asking(Dependency("postgres", True, Counted()))
+    ready.stop_taking_traffic()
+    assert ready.report().to_json()["status"] == "stopping"
+    assert not ready.report().ready

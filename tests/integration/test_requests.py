@@ -1,0 +1,176 @@
+"""What surrounds every request, whatever it asks for."""
+
+import pytest
+
+from shop.app import create_app
+from shop.web import security
+from shop.wiring import build
+
+ID = "a-request-id.of_ours"
+TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+FLIP = "/api/v1/switches/cache.shared"
+
+
+@pytest.fixture(scope="module")
+def client(settings):
+    """One application for all: nothing here depends on what a store holds."""
+    runtime = build(settings)
+    runtime.start()
+    yield create_app(runtime).test_client()
+    runtime.close()
+
+
+def is_problem(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json["status"] == status
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    return answer.json
+
+
+def test_a_well_formed_request_id_is_kept_and_echoed(client):
+    answer = client.get("/api/v1/nothing", headers={"X-Request-ID": ID, "traceparent": TRACE})
+    assert answer.headers["X-Request-ID"] == answer.json["request_id"] == ID
+    assert answer.headers["traceparent"] == TRACE
+
+
+@pytest.mark.parametrize("bad", ["short", "x" * 129, "with space in it", "näh-näh-näh"])
+def test_a_malformed_request_id_is_replaced(client, bad):
+    answer = client.get("/api/v1/nothing", headers={"X-Request-ID": bad.encode().decode("latin-1")})
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/switches", "/api/v1/nothing", "/nowhere", "/api/docs"])
+def test_every_answer_forbids_what_no_page_of_ours_needs(client, path):
+    headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["Referrer-Policy"]
+    assert headers["Permissions-Policy"]
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_an_answer_says_once_what_it_says(client):
+    headers = client.get("/api/v1/switches").headers
+    assert all(len(headers.getlist(name)) == 1 for name in set(headers.keys()))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"}, 403),
+        ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "https://evil.test"}, 403),
+        ({"Origin": "http://localhost.evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_only_our_own_pages_and_programs_may_write(client, sent, status):
+    answer = client.put(FLIP, json={"value": "on"}, headers=sent)
+    assert answer.status_code == status, answer.text
+
+
+def test_a_cross_origin_read_is_nobodys_business(client):
+    assert client.get("/api/v1/switches", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_a_bearer_token_proves_where_a_write_comes_from(client):
+    headers = {"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer nothing-good"}
+    assert client.put(FLIP, json={"value": "on"}, headers=headers).status_code != 403
+
+
+@pytest.mark.parametrize("body", ["{", "", "[1", '{"value": }', b"\xff\xfe", '{"value": "a\\u0000b"}'])
+def test_a_body_that_is_no_json_is_malformed_before_any_field_is_looked_at(client, body):
+    answer = client.put(FLIP, data=body, content_type="application/json")
+    is_problem(answer, 422 if body == "" else 400)
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul(client):
+    answer = client.put(FLIP, data=r'{"value": "\\u0000"}', content_type="application/json")
+    is_problem(answer, 422)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_that_does_not_say_it_is_json_is_refused_as_such(client, kind):
+    is_problem(client.put(FLIP, data='{"value": "on"}', content_type=kind), 415)
+
+
+def test_a_field_that_is_wrong_is_named(client):
+    assert set(is_problem(client.put(FLIP, json={"value": 3}), 422)["errors"]) == {"value"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/switches?x=%00", "/api/v1/%00"])
+def test_a_nul_in_the_address_is_malformed(client, path):
+    is_problem(client.get(path), 400)
+
+
+@pytest.mark.parametrize("path", [FLIP, "/lab/switches/cache.shared"])
+def test_a_body_beyond_the_limit_is_refused(client, path):
+    data = b'{"value": "' + b"x" * security.MAX_BODY_BYTES + b'"}'
+    kind = "application/json" if path == FLIP else "application/x-www-form-urlencoded"
+    answer = client.open(path, method="PUT" if path == FLIP else "POST", data=data, content_type=kind)
+    assert answer.status_code == 413
+
+
+def test_another_method_is_told_which_ones_there_are(client):
+    answer = client.post("/api/v1/switches", json={})
+    is_problem(answer, 405)
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_head_answers_as_get_without_the_body(client):
+    answer = client.head("/api/v1/switches")
+    assert answer.status_code == 200
+    assert answer.data == b""
+    assert int(answer.headers["Content-Length"]) > 0
+
+
+def test_options_tells_the_methods(client):
+    assert "PUT" in client.options(FLIP).headers["Allow"]
+
+
+def test_timings_are_shown_in_the_lab(client):
+    assert 'db;dur=0.00;desc="0 queries"' in client.get("/api/v1/switches").headers["Server-Timing"]
+
+
+def test_production_shows_no_insides_and_asks_for_https(settings, database):
+    runtime = build(settings.model_copy(update={"profile": "production"}))
+    client = create_app(runtime).test_client()
+    try:
+        answer = client.get("/api/v1/switches")
+        assert answer.status_code == 404
+        assert "Server-Timing" not in answer.headers
+        assert "max-age=" in answer.headers["Strict-Transport-Security"]
+        assert client.get("/lab").status_code == 404
+        assert client.put(FLIP, json={"value": "off"}).status_code == 404
+    finally:
+        runtime.close()
+
+
+def test_the_api_is_described_with_problems_for_errors(client):
+    described = client.get("/api/openapi.json").json
+    assert described["openapi"].startswith("3.1")
+    for path in described["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status[0] in "45":
+                    assert list(response["content"]) == ["application/problem+json"]
+            assert {"4XX", "5XX"} <= set(operation["responses"])
+
+
+def test_the_api_can_be_browsed_without_any_outside_resource(client):
+    page = client.get("/api/docs")
+    assert page.status_code == 200
+    for address in ("/api/docs/css/swagger-ui.css", "/api/docs/js/swagger-ui-bundle.js"):
+        assert address in page.text
+        with client.get(address) as file:
+            assert file.status_code == 200
+    assert "//" not in page.text.replace("<!doctype html>", "").replace("http://localhost", "")
