@@ -96,6 +96,9 @@ def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT0
     if picture is not None:
         if picture.suffix != ".svg":
             _misused(f"{picture}: the picture is drawn as SVG; name it so.")
+        if result["verdict"] == "invalid":
+            click.echo(f"shop: there is no before and after to draw: {result['reason']}", err=True)
+            sys.exit(FAILED)
         picture.write_text(reports.picture(result) + "\n", encoding="utf-8")
     emit(result, "", as_json=True) if as_json else _print(result, home)
 

@@ -42,10 +42,14 @@ def bars(rows: Sequence[Bar], unit: str, width: int = 420) -> str:
         parts.append(
             f'<text x="0" y="{y + 8}" class="soft">{escape(row.label)}</text>'
             f'<rect x="0" y="{y + 15}" width="{length:.1f}" height="22" rx="3" fill="{COLOURS[index]}"/>'
-            f'<path d="M{low:.1f} {y + 26}H{high:.1f}M{low:.1f} {y + 21}v10M{high:.1f} {y + 21}v10" class="whisker"/>'
+            f"{_whisker(low, high, y + 26) if high > low else ''}"
             f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{number(row.value)} {unit}</text>'
         )
     return _svg(width, 8 + len(rows) * 56, parts, f"{unit}: " + ", ".join(f"{r.label} {number(r.value)}" for r in rows))
+
+
+def _whisker(low: float, high: float, y: int) -> str:
+    return f'<path d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 5}v10M{high:.1f} {y - 5}v10" class="whisker"/>'
 
 
 def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = 860, height: int = 320) -> str:
@@ -82,11 +86,10 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
     for index, (label, points) in enumerate(arms):
         line = "L".join(f"{x(percent):.1f} {y(ms):.1f}" for percent, ms in points)
         parts.append(f'<path d="M{line}" fill="none" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
-        middle = dict(points)[50]
+        last = points[-1][1]
         parts.append(
-            f'<circle cx="{x(50):.1f}" cy="{y(middle):.1f}" r="4" fill="{COLOURS[index]}"/>'
-            f'<text x="{x(50) + 8:.1f}" y="{y(middle) - 9:.1f}" class="figure" style="fill:{COLOURS[index]}">'
-            f"{escape(label)}</text>"
+            f'<text x="{right}" y="{y(last) - 9:.1f}" text-anchor="end" class="figure" '
+            f'style="fill:{COLOURS[index]}">{escape(label)}</text>'
         )
     return _svg(width, height, parts, "Latency by percentile, logarithmic")
 

@@ -22,6 +22,8 @@ EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
 RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
 
+START_S = 0.7
+"""What it takes to start a generator; every phase has its own."""
 FIGURES = frozenset(
     {"offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate", "most_rps"}
     | {"db_queries_per_request", "db_queries_per_visit", "calls_per_visit", "generator_cpu", "generator_lag_p95_ms"}
@@ -181,9 +183,9 @@ class Experiment(_Strict):
     def seconds(self) -> float:
         """Return how long it takes, about."""
         phases, calibrate = self.phases, self.workload.calibrate
-        each = phases.settle_s + phases.warm_up_s + phases.open_s + phases.closed_s
-        steady = 2 * (phases.settle_s + self.steady_state.duration_s)
-        slow = (phases.settle_s + calibrate.duration_s) if calibrate else 0.0
+        each = phases.settle_s + phases.warm_up_s + phases.open_s + phases.closed_s + 3 * START_S
+        steady = 2 * (phases.settle_s + phases.warm_up_s + self.steady_state.duration_s + 2 * START_S)
+        slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
         return steady + slow + phases.runs * len(self.arms) * each
 
 

@@ -11,23 +11,25 @@ from shop.lab.charts import Bar
 from shop.lab.result import Result, read
 
 FIGURES: Sequence[tuple[str, str, str]] = (
-    ("offered_rps", "Visits offered a second", ""),
-    ("achieved_rps", "Visits answered a second", ""),
-    ("goodput_rps", "Goodput: answered well, in time, a second", ""),
+    ("offered_rps", "Offered a second", ""),
+    ("achieved_rps", "Answered a second", ""),
+    ("goodput_rps", "Goodput a second", ""),
     ("p50_ms", "Median wait", "ms"),
     ("p95_ms", "95th percentile", "ms"),
     ("p99_ms", "99th percentile", "ms"),
-    ("most_rps", "Most visits a second, as fast as it goes", ""),
+    ("most_rps", "Most visits a second", ""),
     ("error_rate", "Failed", "%"),
     ("calls_per_visit", "Requests a visit", ""),
-    ("db_queries_per_request", "Database queries a request", ""),
-    ("db_queries_per_visit", "Database queries a visit", ""),
+    ("db_queries_per_request", "Queries a request", ""),
+    ("db_queries_per_visit", "Queries a visit", ""),
     ("hit_rate_edge", "Answered by the edge", "%"),
     ("hit_rate_local", "Answered by local memory", "%"),
     ("hit_rate_shared", "Answered by Valkey", "%"),
-    ("generator_cpu", "Load generator, share of one core", "%"),
+    ("generator_cpu", "Generator, of one core", "%"),
 )
 """Name, words and unit of each figure shown, in order."""
+PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
+"""Say nothing new where a visit is one request."""
 
 
 def write(home: Path) -> Path:
@@ -47,7 +49,10 @@ def value_of(arm: dict[str, Any], name: str) -> float | None:
 def rows(result: Result) -> list[tuple[str, list[str]]]:
     """Return the table both the terminal and the report show: words, and one cell an arm."""
     table = []
+    alone = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
     for name, words, unit in FIGURES:
+        if alone and name in PER_VISIT:
+            continue
         cells = [cell(arm, name, unit) for arm in result["arms"]]
         if any(text != "–" for text in cells):
             table.append((words, cells))
@@ -59,19 +64,21 @@ def cell(arm: dict[str, Any], name: str, unit: str) -> str:
     middle = value_of(arm, name)
     if middle is None:
         return "–"
-    bounds = arm["spread"][name]
-    if unit == "%":
-        return f"{middle:.1%} ({bounds['min']:.1%} to {bounds['max']:.1%})"
-    write = charts.number
-    return f"{write(middle)} {unit}".strip() + f" ({write(bounds['min'])} to {write(bounds['max'])})"
+    bounds, write = arm["spread"][name], _percent if unit == "%" else charts.number
+    spread = f" ({write(bounds['min'])} to {write(bounds['max'])})" if bounds["min"] < bounds["max"] else ""
+    return f"{write(middle)}{' ms' if unit == 'ms' else ''}{spread}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
 
 
 def picture(result: Result) -> str:
     """Draw the before-and-after of a result as an SVG that stands alone."""
     machine = result["machine"]
     note = (
-        f"{result['runs']} runs, median with lowest and highest; {machine['cpus']} cores shared by store, servers and "
-        f"load. Measured {result['started_at'][:10]} by shop lab run {result['experiment']}."
+        f"Median of {result['runs']} with the lowest and highest; store, servers and load on the same "
+        f"{machine['cpus']} cores. shop lab run {result['experiment']}, {result['started_at'][:10]}."
     )
     panels = [
         ("Median wait", _change(result, "p50_ms", less="quicker"), "ms", _bars(result, "p50_ms")),

@@ -94,6 +94,7 @@ class Runner:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self._flip(arm, label)
+        self._phase(f"{label}: warm-up", arm, "closed", self._experiment.phases.warm_up_s)
         return self._phase(label, arm, "open", steady.duration_s, steady.rate, PROBE_CONNECTIONS)
 
     def _rate(self) -> float:

@@ -137,7 +137,7 @@ def test_a_report_needs_nothing_from_elsewhere(tmp_path):
     for outside in ("http-equiv", "<script", "<link", "src=", "@import", "url("):
         assert outside not in page
     assert "confirmed" in page
-    assert "80.0 ms (80.0 to 80.0)" in page
+    assert "80.0 ms" in page
 
 
 def test_a_report_keeps_hostile_text_as_text():
@@ -162,7 +162,7 @@ def test_the_picture_says_how_much_quicker():
 
 def test_the_terminal_and_the_report_show_the_same_table():
     table = dict(rows(outcome()))
-    assert table["Median wait"] == ["80.0 ms (80.0 to 80.0)", "4.00 ms (4.00 to 4.00)"]
+    assert table["Median wait"] == ["80.0 ms", "4.00 ms"]
     assert "Answered by the edge" not in table, "a layer nobody passed is left out"
 
 
