@@ -43,7 +43,7 @@ class Bar:
 
     def start(self, total: int, done: int) -> None:
         """Draw the bar; what an earlier run loaded counts as done."""
-        self._bar.update(self._task, total=total, completed=done)
+        self._bar.update(self._task, total=total or None, completed=done)
         self._bar.start()
 
     def step(self, name: str) -> None:
@@ -69,7 +69,10 @@ class Lines:
     def start(self, total: int, done: int) -> None:
         """Say how much there is to do."""
         self._total, self._done = total, done
-        click.echo(f"loading about {total:,} rows" + (f", {done:,} of them there already" if done else ""), err=True)
+        if total:
+            click.echo(
+                f"loading about {total:,} rows" + (f", {done:,} of them there already" if done else ""), err=True
+            )
 
     def step(self, name: str) -> None:
         """Say what comes, unless something was said just now."""

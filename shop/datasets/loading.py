@@ -192,6 +192,8 @@ def _loading(settings: Settings) -> Iterator[Connection]:
 
 def _load(connection: Connection, plan: Plan, progress: Progress) -> int:
     done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
+    progress.start(0, 0)
+    progress.step("reading the source")
     there = sum(step.rows for step in plan.steps if step.name in done)
     progress.start(sum(step.rows for step in plan.steps), there)
     return sum(_take(connection, step, progress) for step in plan.steps if step.name not in done)

@@ -7,7 +7,10 @@ class Progress(Protocol):
     """Told of what happens while data is loaded."""
 
     def start(self, total: int, done: int) -> None:
-        """Loading begins: about ``total`` rows in all, ``done`` of them there from an earlier run."""
+        """Loading begins: about ``total`` rows in all, ``done`` of them there from an earlier run.
+
+        Said once before the source is read, when nothing is known (0, 0), and once after.
+        """
 
     def step(self, name: str) -> None:
         """The step ``name`` begins."""

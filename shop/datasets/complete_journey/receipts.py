@@ -1,0 +1,94 @@
+"""What a line of a till receipt says about pieces and prices. Pure: every rule for odd lines stands here."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median_low
+from typing import NamedTuple
+
+from shop.datasets.complete_journey.source import SourceLine
+from shop.datasets.plan import Finding
+
+MOST_PIECES = 99
+"""More than a cart holds: the till counted in thousandths of a gallon or hundredths of a pound, not in pieces."""
+FREE = "lines that cost nothing"
+NO_QUANTITY = "lines with a price and a quantity of zero"
+EMPTY = "lines with a quantity and a price of zero"
+MEASURED = "lines sold by measure, with a quantity above 99 or a price below a cent"
+ROUNDED = "lines whose price does not divide evenly by their pieces"
+NEGATIVE = "lines with a negative quantity or price"
+TREATMENT = {
+    FREE: "kept, at a unit price of zero; they do not count towards the product's price",
+    NO_QUANTITY: "kept as one piece at that price; they do not count towards the product's price",
+    EMPTY: "kept as one piece at a price of zero; they do not count towards the product's price",
+    MEASURED: "kept as one piece at the price of the line",
+    ROUNDED: "kept, each piece at the rounded price, so the order differs from the receipt by a few cents",
+    NEGATIVE: "kept as one piece at a price of zero: an order cannot hold less than nothing",
+}
+
+
+class Reading(NamedTuple):
+    """A line as an order holds it; ``oddity`` names the rule that was needed."""
+
+    quantity: int
+    unit_price: int
+    """Cents."""
+    oddity: str | None = None
+    tells_price: bool = True
+    """Whether the product's own price may be derived from it."""
+
+
+def read(quantity: int, value: float) -> Reading:
+    """Turn pieces and dollars into pieces and cents a piece."""
+    cents = round(value * 100)
+    if quantity < 0 or cents < 0:
+        return Reading(1, 0, NEGATIVE, tells_price=False)
+    if quantity == 0:
+        return Reading(1, cents, NO_QUANTITY if cents else EMPTY, tells_price=False)
+    if cents == 0:
+        return Reading(min(quantity, MOST_PIECES), 0, FREE, tells_price=False)
+    if quantity > MOST_PIECES or cents < quantity:
+        return Reading(1, cents, MEASURED)
+    return Reading(quantity, round(cents / quantity), ROUNDED if cents % quantity else None)
+
+
+@dataclass
+class Sales:
+    """What the whole year says about each product."""
+
+    lines: int = 0
+    baskets: int = 0
+    households: set[int] = field(default_factory=set)
+    pieces: Counter[int] = field(default_factory=Counter)
+    first_sold: dict[int, datetime] = field(default_factory=dict)
+    oddities: Counter[str] = field(default_factory=Counter)
+    price: dict[int, int] = field(default_factory=dict)
+    """Cents; the median of the year. Products that were never sold at a price are missing."""
+
+    def findings(self) -> Sequence[Finding]:
+        """Return what was odd about the lines."""
+        return [Finding(name, self.oddities[name], TREATMENT[name]) for name in TREATMENT if self.oddities[name]]
+
+
+def tally(lines: Iterable[SourceLine]) -> Sales:
+    """Go once through all receipts."""
+    sales = Sales()
+    prices: dict[int, list[int]] = {}
+    basket = None
+    for line in lines:
+        reading = read(line.quantity, line.value)
+        sales.lines += 1
+        if line.basket != basket:
+            basket = line.basket
+            sales.baskets += 1
+            sales.households.add(line.household)
+        sales.pieces[line.product] += reading.quantity
+        if line.product not in sales.first_sold:
+            sales.first_sold[line.product] = line.at
+        if reading.oddity:
+            sales.oddities[reading.oddity] += 1
+        if reading.tells_price:
+            prices.setdefault(line.product, []).append(reading.unit_price)
+    sales.price = {product: max(1, median_low(found)) for product, found in prices.items()}
+    return sales
