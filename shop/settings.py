@@ -29,7 +29,9 @@ def _url(name: str) -> AliasChoices:
 class Settings(BaseSettings):
     """All settings, with their defaults. Times carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
 
     profile: Literal["lab", "production"] = "lab"
     """``lab`` shows its insides (switches, timings, demo accounts); ``production`` shows nothing."""
@@ -39,14 +41,20 @@ class Settings(BaseSettings):
     """Where all state lives."""
 
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
+    """PostgreSQL 15 or newer; unset, the stack runs its own."""
     cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
+    """Redis 7 or newer, or Valkey, that may evict; unset, the stack runs its own."""
     broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
+    """Redis 7 or newer, or Valkey, that must not evict, or RabbitMQ; unset, the stack runs its own."""
     payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
+    """The payments provider; unset, the stack runs its simulator."""
 
     host: str = "127.0.0.1"
+    """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
     port: Port = 8080
+    """The port the store listens on."""
     metrics_port: Port = 9464
-    """Where ``/metrics`` is answered; never the public port."""
+    """Where ``/metrics`` is answered, never the public port; unset, ``shop up`` takes a free one."""
     workers: int = Field(default=2, ge=1, le=64)
     """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
     threads: int = Field(default=8, ge=1, le=128)
@@ -55,14 +63,20 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=8, ge=1)
     """Connections a process keeps: one a thread, so no thread queues for one."""
     db_pool_timeout_s: float = Field(default=2.0, gt=0)
+    """What a request waits for a connection, at most, before it is told that the store is busy."""
     db_connect_timeout_s: int = Field(default=3, ge=1)
+    """What opening a connection may take."""
     db_statement_timeout_ms: int = Field(default=5_000, ge=1)
+    """What one statement may take; migrations and loads have no bound."""
     db_lock_timeout_ms: int = Field(default=2_000, ge=1)
+    """What one statement waits for a lock; a locked row is somebody else's work, soon done or stuck."""
 
     cache_timeout_ms: int = Field(default=100, ge=1)
     """What a dead or hanging cache may cost a request, at most, before the database answers."""
     cache_memory_mb: int = Field(default=64, ge=1)
+    """What the stack's own cache holds before it evicts."""
     payments_timeout_ms: int = Field(default=3_000, ge=1)
+    """What one call to the payments provider may take."""
     session_lifetime_days: int = Field(default=14, ge=1)
     """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
     token_lifetime_days: int = Field(default=30, ge=1)
@@ -70,6 +84,7 @@ class Settings(BaseSettings):
     switch_refresh_s: float = Field(default=0.8, gt=0, le=1.0)
     """Seconds between two readings of the switches: a change is in force everywhere within a second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are kept."""
 
     @classmethod
     def settings_customise_sources(

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
     "lab": ("shop.cli.lab:lab", "Run the experiments that measure the patterns."),
+    "reference": ("shop.cli.reference:reference", ""),
     "prepare": ("shop.cli.schema:prepare", ""),
 }
 """Name to where it lives and what it does; one without a description is not for people and not listed."""
@@ -42,31 +43,30 @@ class Commands(click.Group):
         assert isinstance(found, click.Command)  # noqa: S101 - a mistake in the table above
         return found
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command; what goes wrong is one line on stderr.
+
+        Exit code 2 says that the machine, the settings or the words are not fit; 1 that what was asked for failed.
+        """
+        try:
+            return super().main(*args, **options)
+        except ConfigurationError as error:
+            _end(str(error), MISUSED)
+        except Invalid as error:
+            _end(error.detail, MISUSED)
+        except ShopError as error:
+            _end(error.detail, FAILED)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("shop", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shop")
-def shop() -> None:
-    """A store whose every backend pattern has a switch: flip it, load it, see the numbers."""
-
-
 def main() -> None:
-    """Run the command; what goes wrong is one line on stderr.
-
-    Exit code 2 says that the machine, the settings or the words given are not fit; 1 that what was asked for failed.
-    """
-    try:
-        shop(prog_name="shop")
-    except ConfigurationError as error:
-        _end(str(error), MISUSED)
-    except Invalid as error:
-        _end(error.detail, MISUSED)
-    except ShopError as error:
-        _end(error.detail, FAILED)
+    """A store whose every backend pattern has a switch: flip it, load it, see the numbers."""
 
 
 def _end(message: str, exit_code: int) -> NoReturn:
