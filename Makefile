@@ -16,7 +16,7 @@ run: $(RUN_READY)
 	@$(BIN)/shop up
 
 test: $(TEST_READY)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 # The stamps are older than a lock that changed, and only then is anything installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python

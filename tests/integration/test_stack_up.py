@@ -15,7 +15,7 @@ from shop.stack.ownership import Identity
 from shop.stack.program import free_port
 from shop.stack.state import StateFile
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 TIMEOUT_S = 120
 
 
@@ -120,20 +120,14 @@ def test_down_leaves_nothing_running_and_keeps_the_data(up):
     assert "start it with `shop up`" in refused.stderr
 
 
-def test_a_half_seeded_store_is_finished_by_the_next_start_and_refused_another_data_set(tmp_path):
-    checkout = Checkout(tmp_path)
-    tmp_path.chmod(0o755)
-    try:
-        assert checkout.shop("up", "--detach", "--size", "s").returncode == 0
-        _forget_the_end_of_the_seed(checkout)
-        checkout.shop("down")
-        refused = checkout.shop("up", "--size", "m")
-        assert refused.returncode == 2
-        assert "This database holds the data set demo s" in refused.stderr
-        assert not any(one.alive for one in checkout.identities() if one)
-        assert checkout.shop("up", "--detach").returncode == 0
-    finally:
-        checkout.shop("down")
+def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(up):
+    _forget_the_end_of_the_seed(up)
+    up.shop("down")
+    refused = up.shop("up", "--size", "m")
+    assert refused.returncode == 2
+    assert "This database holds the data set demo s" in refused.stderr
+    assert up.status()["phase"] == "stopped"
+    assert up.shop("up", "--detach").returncode == 0
 
 
 def _forget_the_end_of_the_seed(checkout: Checkout) -> None:
