@@ -14,7 +14,8 @@ from shop.errors import ShopError
 from shop.settings import Settings
 from shop.wiring import build
 
-_spawn = multiprocessing.get_context("spawn")
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["shop.wiring"])  # imported once; nothing is connected there, so a fork is clean
 TIMEOUT_S = 60
 
 Attempt = tuple[Owner, str]
@@ -35,8 +36,8 @@ DETAILS = {
 
 def all_at_once(settings: Settings, shoppers: Sequence[Sequence[Attempt]]) -> list[str]:
     """Let each shopper make her attempts in a process of her own; return what each attempt ended in."""
-    barrier, ends = _spawn.Barrier(len(shoppers)), _spawn.Queue()
-    processes = [_spawn.Process(target=_shop, args=(settings, attempts, barrier, ends)) for attempts in shoppers]
+    barrier, ends = _processes.Barrier(len(shoppers)), _processes.Queue()
+    processes = [_processes.Process(target=_shop, args=(settings, attempts, barrier, ends)) for attempts in shoppers]
     for process in processes:
         process.start()
     found = [ends.get(timeout=TIMEOUT_S) for attempts in shoppers for _ in attempts]
@@ -47,7 +48,7 @@ def all_at_once(settings: Settings, shoppers: Sequence[Sequence[Attempt]]) -> li
 
 def die_at(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
     """Let a process check out and be killed when it reaches a recovery point; return its exit code."""
-    process = _spawn.Process(target=_shop_and_die, args=(settings, attempt, point))
+    process = _processes.Process(target=_shop_and_die, args=(settings, attempt, point))
     process.start()
     process.join(TIMEOUT_S)
     return int(process.exitcode or 0)

@@ -46,20 +46,20 @@ def let_the_claim_run_out(database):
 
 def test_buyers_racing_for_the_last_pieces_get_exactly_what_there_was(database, settings, shelf):
     shelf(7)
-    shoppers = [[(guest(database), f"key-{n}-{m}") for m in range(6)] for n in range(4)]
+    shoppers = [[(guest(database), f"key-{n}-{m}") for m in range(4)] for n in range(3)]
     ends = Counter(all_at_once(settings, shoppers))
-    assert ends == {"Ordered": 7, "OutOfStock": 17}
+    assert ends == {"Ordered": 7, "OutOfStock": 5}
     assert books(database) == ((0, 0), {"paid": 7}, {"charged": 7})
 
 
 def test_the_same_key_at_the_same_moment_buys_once(database, settings, shelf):
     shelf(20)
-    owners = [guest(database) for _ in range(5)]
+    owners = [guest(database) for _ in range(4)]
     attempts = [(owner, "the-key") for owner in owners]
-    ends = Counter(all_at_once(settings, [attempts] * 4))
+    ends = Counter(all_at_once(settings, [attempts] * 3))
     assert set(ends) <= {"Ordered", "Conflict"}
-    assert ends["Ordered"] >= 5
-    assert books(database) == ((15, 0), {"paid": 5}, {"charged": 5})
+    assert ends["Ordered"] >= 4
+    assert books(database) == ((16, 0), {"paid": 4}, {"charged": 4})
 
 
 @pytest.mark.parametrize("point", RecoveryPoint)
@@ -91,14 +91,14 @@ def test_baskets_with_the_same_products_never_wait_in_a_circle(database, setting
     with database.transaction() as session:
         make_product(session, make_category(session, "trays"), "tray", on_hand=500)
     carts, shoppers = Carts(database, offers), []
-    for n in range(4):
+    for n in range(2):
         attempts = []
-        for m in range(5):
+        for m in range(6):
             owner = Owner(guest_cart_id=uuid.uuid4())
             for slug in ("last-mug", "tray") if n % 2 else ("tray", "last-mug"):
                 carts.add(owner, slug, 1)
             attempts.append((owner, f"key-{n}-{m}"))
         shoppers.append(attempts)
-    assert Counter(all_at_once(settings, shoppers)) == {"Ordered": 20}
+    assert Counter(all_at_once(settings, shoppers)) == {"Ordered": 12}
     with database.reading() as session:
-        assert session.scalar(select(func.sum(StockItem.on_hand))) == 960
+        assert session.scalar(select(func.sum(StockItem.on_hand))) == 976

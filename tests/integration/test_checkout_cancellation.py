@@ -1,0 +1,229 @@
+import uuid
+
+import pytest
+from sqlalchemy import func, select, text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.catalog.models import StockItem
+from shop.checkout.details import CheckoutDetails
+from shop.errors import Conflict, NotFound, ProviderUnavailable
+from shop.orders.models import OrderEvent
+from shop.orders.service import Viewer
+from shop.orders.transitions import Status
+from shop.payments.http_provider import HttpProvider
+from shop.payments.models import Payment
+from shop.payments.provider import Charged, ProviderUnsure
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS
+
+HURRIED_MS = 300
+"""A store this impatient gives up on ``tok_slow``, and cannot know what becomes of it."""
+
+
+@pytest.fixture
+def owner(database, simulator):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    with database.transaction() as session:
+        make_product(session, make_category(session), "mug", on_hand=5)
+    Carts(database, offers).add(owner, "mug", 2)
+    return owner
+
+
+@pytest.fixture
+def store(runtime, owner):
+    """The services, with short names for what the tests do."""
+    return Store(runtime, owner)
+
+
+class Store:
+    def __init__(self, runtime, owner):
+        self.services = runtime.services()
+        self.database = runtime.database
+        self.owner = owner
+
+    def submit(self, token="tok_ok"):
+        details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
+        return self.services.checkout.submit(self.owner, "the-key", details).public_id
+
+    def viewer(self, public_id):
+        return Viewer(placed=(public_id,))
+
+    def cancel(self, public_id):
+        self.services.cancellation.cancel(self.viewer(public_id), public_id)
+
+    def order(self, public_id):
+        return self.services.orders.detail(self.viewer(public_id), public_id).orders[0]
+
+    def only_order(self):
+        with self.database.reading() as session:
+            return session.scalar(text("SELECT public_id FROM orders"))
+
+    def stock(self):
+        with self.database.reading() as session:
+            return tuple(session.execute(select(StockItem.on_hand, StockItem.reserved)).one())
+
+    def payment(self):
+        with self.database.reading() as session:
+            return session.scalar(select(Payment))
+
+
+def test_a_cancelled_order_is_refunded_and_restocked(store, simulator):
+    order = store.submit()
+    store.cancel(order)
+    assert store.order(order).status is Status.REFUNDED
+    assert [event.type for event in store.order(order).events][-2:] == ["OrderCancelled", "PaymentRefunded"]
+    assert store.stock() == (5, 0)
+    payment = store.payment()
+    assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
+
+
+def test_cancelling_twice_gives_the_money_back_once(store, simulator):
+    order = store.submit()
+    store.cancel(order)
+    store.cancel(order)
+    payment = store.payment()
+    assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
+    assert store.stock() == (5, 0)
+    with store.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(OrderEvent)) == 4
+
+
+def test_a_shipped_order_is_not_cancelled(store):
+    order = store.submit()
+    store.services.orders.ship(order)
+    with pytest.raises(Conflict, match="shipped"):
+        store.cancel(order)
+    assert store.stock() == (3, 0)
+
+
+def test_a_strangers_order_is_not_there_to_be_cancelled(store):
+    order = store.submit()
+    with pytest.raises(NotFound):
+        store.services.cancellation.cancel(Viewer(user_id=1, placed=("ord_other",)), order)
+    assert store.order(order).status is Status.PAID
+
+
+def test_while_the_provider_is_away_the_refund_stays_owed_and_cancelling_again_settles_it(store, simulator):
+    order = store.submit()
+    simulator.kill()
+    store.cancel(order)
+    assert (store.order(order).status, store.order(order).refund_pending) == (Status.CANCELLED, True)
+    assert store.stock() == (5, 0)
+    simulator.start()
+    store.cancel(order)
+    assert (store.order(order).status, store.order(order).refund_pending) == (Status.REFUNDED, False)
+
+
+@pytest.fixture
+def unanswered(store, simulator, monkeypatch):
+    """An order whose charge nobody knows the end of: no answer came, and the books could not be read."""
+
+    def place(token):
+        def nothing(*args):
+            raise ProviderUnsure("planned")
+
+        hurried = HttpProvider(simulator.url, HURRIED_MS)
+        with monkeypatch.context() as patched:
+            patched.setattr(store.services.payments, "_provider", hurried)
+            patched.setattr(hurried, "find_charge", nothing)
+            if token is None:
+                patched.setattr(hurried, "charge", nothing)
+            with pytest.raises(ProviderUnavailable) as refused:
+                store.submit(token or "tok_ok")
+        hurried.close()
+        assert refused.value.retry_after
+        return store.only_order()
+
+    return place
+
+
+def test_a_lost_answer_leaves_the_order_open_and_the_same_key_ends_in_one_charge(store, unanswered, simulator):
+    order = unanswered("tok_timeout_charged")
+    assert store.order(order).status is Status.PENDING_PAYMENT
+    assert store.stock() == (5, 2)
+    assert store.submit("tok_timeout_charged") == order
+    assert store.order(order).status is Status.PAID
+    assert store.stock() == (3, 0)
+    assert len(simulator.charges(store.payment().charge_key)) == 1
+
+
+def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unanswered, simulator):
+    order = unanswered("tok_timeout_charged")
+    simulator.kill()
+    with pytest.raises(ProviderUnavailable):
+        store.submit("tok_timeout_charged")
+    assert store.order(order).status is Status.PENDING_PAYMENT
+    simulator.start()
+    assert store.submit("tok_timeout_charged") == order
+
+
+def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, simulator, monkeypatch):
+    hurried = HttpProvider(simulator.url, HURRIED_MS)
+    monkeypatch.setattr(store.services.payments, "_provider", hurried)
+    order = store.submit("tok_timeout_charged")
+    hurried.close()
+    assert store.order(order).status is Status.PAID
+
+
+def test_cancelling_an_open_order_finds_the_charge_and_gives_it_back(store, unanswered, simulator):
+    order = unanswered("tok_timeout_charged")
+    store.cancel(order)
+    assert store.order(order).status is Status.REFUNDED
+    assert store.stock() == (5, 0)
+    payment = store.payment()
+    assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
+
+
+def test_cancelling_an_open_order_that_was_never_charged_just_cancels_it(store, unanswered):
+    order = unanswered(None)
+    store.cancel(order)
+    assert (store.order(order).status, store.order(order).refund_pending) == (Status.CANCELLED, False)
+    assert store.payment().status == "abandoned"
+    assert store.stock() == (5, 0)
+
+
+def test_cancelling_an_open_order_waits_for_a_provider_who_can_say(store, unanswered, simulator):
+    order = unanswered(None)
+    simulator.kill()
+    with pytest.raises(ProviderUnavailable):
+        store.cancel(order)
+    assert store.order(order).status is Status.PENDING_PAYMENT
+    simulator.start()
+    store.cancel(order)
+    assert store.order(order).status is Status.CANCELLED
+
+
+def test_an_order_that_is_being_paid_right_now_is_not_cancelled(store, monkeypatch):
+    tried = []
+
+    def reached(point):
+        if point == "answered":
+            with pytest.raises(Conflict):
+                store.cancel(store.only_order())
+            tried.append(point)
+
+    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    order = store.submit()
+    assert tried
+    assert store.order(order).status is Status.PAID
+
+
+def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, simulator):
+    def reached(point):
+        if point == "placed":  # this process stalls until its claim has run out, and the shopper cancels meanwhile
+            with store.database.transaction() as session:
+                session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+            store.cancel(store.only_order())
+
+    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    with pytest.raises(Conflict, match="cancelled"):
+        store.submit()
+    assert store.order(store.only_order()).status is Status.REFUNDED
+    assert store.stock() == (5, 0)
+    assert simulator.charges(store.payment().charge_key)[0]["refunded"] == store.payment().amount
+
+
+def test_charged_is_charged(store):
+    store.submit()
+    assert isinstance(store.services.payments.find(store.payment().charge_key), Charged)

@@ -1,0 +1,203 @@
+import random
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import event as sa_event
+from sqlalchemy.exc import IntegrityError
+
+from shop.accounts.passwords import Passwords
+from shop.errors import Conflict, Invalid
+from shop.orders import ids, queries, stream
+from shop.orders.models import Order, OrderEvent, OrderLine
+from shop.orders.service import Viewer
+from shop.orders.transitions import EventType
+from tests.factories import make_category, make_product, make_user
+
+_random = random.Random(7)
+
+
+def make_order(session, products, user=None, status="paid", events=("OrderPlaced", "PaymentCharged")):
+    order = Order(
+        public_id=ids.new_public_id(_random),
+        number=ids.new_number(_random),
+        user_id=user.id if user else None,
+        email="robin@example.org",
+        status=status,
+        total_amount=1000,
+        address={
+            "name": "Robin Fields",
+            "line1": "Lindenweg 4",
+            "postcode": "10115",
+            "city": "Berlin",
+            "country": "DE",
+        },
+    )
+    session.add(order)
+    session.flush()
+    for position, product in enumerate(products, start=1):
+        session.add(
+            OrderLine(
+                order_id=order.id,
+                position=position,
+                product_id=product.id,
+                title=product.title,
+                quantity=1,
+                unit_price_amount=1000,
+            )
+        )
+    for version, kind in enumerate(events, start=1):
+        session.add(OrderEvent(order_id=order.id, version=version, type=kind, recorded_at=datetime.now(UTC)))
+    session.flush()
+    return order
+
+
+@pytest.fixture
+def world(database):
+    """Two customers and an admin, three products, and a session to add more in."""
+    with database.transaction() as session:
+        category = make_category(session)
+        products = [make_product(session, category, slug) for slug in ("mug", "tray", "lamp")]
+        hashed = Passwords().hash("let-me-shop")
+        ada, ben = (make_user(session, f"{name}@shop.test", password_hash=hashed) for name in ("ada", "ben"))
+        admin = make_user(session, "admin@shop.test", password_hash=hashed, role="admin")
+    return {"products": products, "ada": ada, "ben": ben, "admin": admin}
+
+
+def sign_in(client, email):
+    answer = client.post("/api/v1/session", json={"email": email, "password": "let-me-shop"})
+    assert answer.status_code == 200
+    return client
+
+
+def place(database, world, who=None, **fields):
+    with database.transaction() as session:
+        return make_order(session, world["products"][:2], world.get(who), **fields).public_id
+
+
+def count_queries(runtime, work):
+    seen = []
+
+    def note(*args):
+        seen.append(args[2])
+
+    sa_event.listen(runtime.database.engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        sa_event.remove(runtime.database.engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+def test_orders_are_ones_own_only(client, database, world):
+    own, other = place(database, world, "ada"), place(database, world, "ben")
+    sign_in(client, "ada@shop.test")
+    listed = client.get("/api/v1/orders").json["items"]
+    assert [order["id"] for order in listed] == [own]
+    assert client.get(f"/api/v1/orders/{own}").status_code == 200
+    assert client.get(f"/api/v1/orders/{other}").status_code == 404
+
+
+def test_a_passer_by_is_asked_to_sign_in(client):
+    assert client.get("/api/v1/orders").status_code == 401
+
+
+def test_a_strange_id_is_simply_not_there(client, database):
+    assert client.get("/api/v1/orders/ord_nothing").status_code == 404
+    assert client.get("/api/v1/orders/%00").status_code == 400
+
+
+def test_pages_of_orders_follow_each_other_without_gap_or_repeat(client, database, world):
+    placed = [place(database, world, "ada") for _ in range(5)]
+    sign_in(client, "ada@shop.test")
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = client.get("/api/v1/orders", query_string={"limit": 2, **({"cursor": cursor} if cursor else {})}).json
+        seen += [order["id"] for order in page["items"]]
+        place(database, world, "ada")  # what is placed meanwhile shifts nothing
+        cursor = page["next_cursor"]
+    assert seen == placed[::-1]
+
+
+def test_a_cursor_of_somebody_elses_order_is_refused(runtime, database, world):
+    other = place(database, world, "ben")
+    with pytest.raises(Invalid):
+        runtime.services().orders.own(Viewer(user_id=world["ada"].id), other, 5)
+
+
+def test_a_list_costs_the_same_queries_however_long_it_is(runtime, database, world):
+    viewer = Viewer(user_id=world["ada"].id)
+
+    def listing():
+        return runtime.services().orders.own(viewer, None, 50)
+
+    place(database, world, "ada")
+    short = count_queries(runtime, listing)
+    for _ in range(20):
+        place(database, world, "ada")
+    assert count_queries(runtime, listing) == short <= 4
+
+
+def test_only_an_admin_ships(client, database, world):
+    order = place(database, world, "ada")
+    assert client.post(f"/api/v1/admin/orders/{order}/ship").status_code == 401
+    assert sign_in(client, "ada@shop.test").post(f"/api/v1/admin/orders/{order}/ship").status_code == 403
+    answer = sign_in(client, "admin@shop.test").post(f"/api/v1/admin/orders/{order}/ship")
+    assert (answer.status_code, answer.json["order"]["status"]) == (200, "shipped")
+    assert client.post(f"/api/v1/admin/orders/{order}/ship").status_code == 409
+
+
+def test_the_admin_page_ships_and_delivers(client, database, world):
+    order = place(database, world)
+    sign_in(client, "admin@shop.test")
+    assert order in client.get("/admin/orders?status=paid").text
+    assert order not in client.get("/admin/orders?status=shipped").text
+    for step in ("ship", "deliver"):
+        answer = client.post(f"/admin/orders/{order}/{step}", data={"next": "/admin/orders?status=paid"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/orders?status=paid")
+    assert client.get(f"/api/v1/orders/{order}").json["status"] == "delivered"
+    client.post(f"/admin/orders/{order}/ship")
+    assert "delivered cannot be shipped" in client.get("/admin/orders").text
+
+
+def test_the_admin_page_is_for_admins(client, database, world):
+    assert client.get("/admin/orders").status_code in (401, 303, 302)
+    assert sign_in(client, "ada@shop.test").get("/admin/orders").status_code == 403
+
+
+def test_the_page_of_an_order_tells_its_story(client, database, world):
+    order = place(database, world, "ada")
+    page = sign_in(client, "ada@shop.test").get(f"/orders/{order}")
+    assert page.status_code == 200
+    assert page.headers["Cache-Control"] == "private, no-store"
+    for words in ("Order placed", "Payment received", "Germany", "Cancel this order", "/p/mug"):
+        assert words in page.text
+    assert client.get("/orders").status_code == 200
+
+
+def test_two_writers_of_one_version_cannot_both_win(database, world):
+    public_id = place(database, world)
+    with database.transaction() as session:
+        stream.record(session, stream.lock(session, public_id), EventType.ORDER_SHIPPED)
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        order = stream.lock(session, public_id)
+        session.add(OrderEvent(order_id=order.id, version=3, type="OrderDelivered"))
+
+
+def test_an_impossible_step_changes_nothing(database, world):
+    public_id = place(database, world)
+    with pytest.raises(Conflict), database.transaction() as session:
+        stream.record(session, stream.lock(session, public_id), EventType.ORDER_DELIVERED)
+    with database.reading() as session:
+        view, _ = queries.one(session, public_id)
+    assert (view.status, len(view.events)) == ("paid", 2)
+
+
+def test_what_is_bought_together_is_told_from_real_baskets(database, world):
+    mug, tray, lamp = world["products"]
+    with database.transaction() as session:
+        for basket in ([mug, tray], [mug, tray], [mug, lamp], [lamp]):
+            make_order(session, basket)
+    with database.reading() as session:
+        assert queries.bought_together(session, mug.id, 5) == [tray.id, lamp.id]
+        assert queries.bought_together(session, mug.id, 1) == [tray.id]
+        assert queries.bought_together(session, 0, 5) == []
