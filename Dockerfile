@@ -1,0 +1,18 @@
+# The same image serves the store, answers as the payments provider, and migrates and fills the database.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --quiet --require-hashes -r requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY migrations migrations
+COPY shop shop
+RUN pip install --no-cache-dir --quiet --no-deps --no-build-isolation -e . \
+    && useradd --system shop && install -d -o shop var
+USER shop
+
+EXPOSE 8080
+CMD ["gunicorn", "-c", "python:shop.stack.gunicorn_conf", "shop.app:from_environment()"]
