@@ -87,7 +87,7 @@ function dropEmpty(form) {
 function restoreFocus() {
   const [name, value] = JSON.parse(sessionStorage.getItem(FOCUS_KEY) ?? "[]");
   sessionStorage.removeItem(FOCUS_KEY);
-  const same = [...document.getElementsByName(name ?? "")].filter((input) => input.closest("[data-auto-submit]"));
+  const same = [...document.getElementsByName(name ?? "")].filter((input) => input.type !== "hidden");
   (same.find((input) => input.value === value) ?? same[0])?.focus({ preventScroll: true });
 }
 

@@ -23,8 +23,10 @@ function setStars(place, rating, count) {
   const stars = place.querySelector(".stars");
   stars.setAttribute("aria-label", `Rated ${rating.toFixed(1)} out of 5`);
   stars.querySelector("svg").setAttribute("width", (rating * 20).toFixed(1));
-  const words = place.querySelector(".rating__count");
-  if (words && count !== undefined) words.textContent = `${count.toLocaleString(LOCALE)} reviews`;
+  if (count === undefined) return;
+  const [, number, words] = place.querySelector(".rating__count").childNodes; // "from ", 1, " review"
+  number.nodeValue = count.toLocaleString(LOCALE);
+  words.textContent = count === 1 ? " review" : " reviews";
 }
 
 function bar({ stars, count }, total) {
@@ -65,6 +67,7 @@ function card(answer) {
   made.querySelector(".price").value = answer.price.amount;
   if (answer.rating_count) setStars(made, answer.rating, answer.rating_count);
   else setText(made, ".rating", "No reviews yet");
+  if (answer.in_stock) made.querySelector(".badge").remove();
   return made;
 }
 
