@@ -1,0 +1,157 @@
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.catalog import addresses, cursors, forms, search
+from shop.catalog.browsing import Browse
+from shop.catalog.cursors import Cursor, decode, encode, finite, whole
+from shop.catalog.filters import Filters
+from shop.catalog.slugs import checked
+from shop.catalog.sorting import NEWEST, ORDERS, RATING
+from shop.catalog.spelling import Candidate, choose, distance
+from shop.errors import Invalid, NotFound
+
+
+@given(st.integers(0, 10_000), st.integers(0, 2**63 - 1), st.booleans())
+def test_a_cursor_comes_back_as_it_was(key, number, backward):
+    cursor = Cursor("price_asc", key, number, backward)
+    assert decode(encode(cursor), "price_asc", whole(10_000)) == cursor
+
+
+@given(st.text(max_size=300))
+def test_garbage_is_no_cursor(text):
+    with pytest.raises(Invalid):
+        decode(text, "price_asc", whole(10_000))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["popularity", 5, 1, 0],
+        ["price_asc", "5", 1, 0],
+        ["price_asc", 5.5, 1, 0],
+        ["price_asc", True, 1, 0],
+        ["price_asc", 10_001, 1, 0],
+        ["price_asc", -1, 1, 0],
+        ["price_asc", 5, -1, 0],
+        ["price_asc", 5, 2**63, 0],
+        ["price_asc", 5, 1, 2],
+        ["price_asc", 5, 1],
+        {"price_asc": 5},
+        None,
+    ],
+)
+def test_a_cursor_with_a_field_that_does_not_fit_is_refused(fields):
+    text = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+    with pytest.raises(Invalid):
+        decode(text, "price_asc", whole(10_000))
+
+
+def test_a_cursor_without_a_comparable_key_is_refused():
+    text = base64.urlsafe_b64encode(b'["relevance",NaN,1,0]').decode().rstrip("=")
+    with pytest.raises(Invalid):
+        decode(text, "relevance", finite)
+
+
+@given(st.datetimes(), st.integers(0, 500))
+def test_keys_of_an_order_lose_nothing(moment, hundredths):
+    from datetime import UTC
+    from decimal import Decimal
+
+    moment = moment.replace(tzinfo=UTC)
+    newest, rating = ORDERS[NEWEST], ORDERS[RATING]
+    assert newest.from_key(newest.to_key(moment)) == moment
+    value = Decimal(hundredths) / 100
+    assert rating.from_key(rating.to_key(value)) == value
+
+
+@pytest.mark.parametrize("slug", ["", "-", "a--b", "A", "a/b", "a b", "é", "a\x00", "a" * 201, "a\n"])
+def test_a_name_nothing_can_have_is_not_looked_for(slug):
+    with pytest.raises(NotFound):
+        checked(slug)
+
+
+@given(st.text(max_size=500))
+def test_a_tidied_query_is_short_and_can_be_stored(text):
+    tidy = search.tidy(text)
+    assert len(tidy) <= search.MAX_LENGTH
+    assert "\x00" not in tidy
+    tidy.encode()
+
+
+def test_highlights_escape_everything_but_the_marks():
+    marked = f"{search.START}Mug{search.STOP} <script>"
+    assert search.to_html(marked) == "<mark>Mug</mark> &lt;script&gt;"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "edits"),
+    [("mug", "mug", 0), ("mgu", "mug", 1), ("kettel", "kettle", 1), ("", "abc", 3), ("lap", "lamp", 1)],
+)
+def test_edits_between_words_are_counted(a, b, edits):
+    assert distance(a, b) == distance(b, a) == edits
+
+
+def test_a_word_is_mended_by_the_fewest_edits_then_by_the_most_products():
+    near = [Candidate("kettles", 90), Candidate("kettle", 5), Candidate("nettle", 7)]
+    assert choose({"kettel": near}) == {"kettel": "kettle"}
+    assert choose({"xettle": near}) == {"xettle": "nettle"}
+    assert choose({"zzzzzz": near}) == {}
+
+
+FILTERS = st.builds(
+    Filters,
+    min_price=st.none() | st.integers(0, 10**8),
+    max_price=st.none() | st.integers(0, 10**8),
+    min_rating=st.none() | st.integers(1, 5),
+    brands=st.lists(st.sampled_from(["A & B", "C", "D=E"]), unique=True).map(tuple),
+    in_stock=st.booleans(),
+)
+
+
+@given(FILTERS, st.sampled_from([None, "price_asc", "newest"]))
+def test_a_lists_address_says_what_it_was_written_from(filters, sort):
+    from urllib.parse import parse_qs, urlsplit
+
+    browse = Browse(category="mugs", filters=filters, sort=sort)
+    query = parse_qs(urlsplit(addresses.write("/c/mugs", browse)).query)
+    read = addresses.read(query, "mugs")
+    low = filters.min_price
+    if low is None and filters.max_price is not None:
+        low = 0
+    from dataclasses import replace
+
+    assert read == replace(browse, filters=replace(filters, min_price=low))
+
+
+def test_what_makes_no_sense_in_an_address_is_left_out():
+    query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
+    assert addresses.read(query, "mugs") == Browse(category="mugs", filters=Filters(brands=("Oak",)))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0, 999, "Under €10"), (1000, 2499, "€10 to €25"), (25000, None, "€250 and up"), (150, 450, "€1.50 to €4.50")],
+)
+def test_a_span_of_prices_is_said_as_people_say_it(low, high, words):
+    assert addresses.price_words(low, high) == words
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"),
+    [
+        ("12.99", 1299),
+        ("12,5", 1250),
+        ("€7", 700),
+        (" 0.01 ", 1),
+        ("", None),
+        ("1e3", None),
+        ("-1", None),
+        ("1.999", None),
+    ],
+)
+def test_a_price_is_read_as_people_write_it(typed, amount):
+    assert forms.minor_units(typed) == amount
