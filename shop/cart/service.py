@@ -6,25 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    Select,
-    Uuid,
-    column,
-    delete,
-    false,
-    func,
-    literal,
-    select,
-    update,
-    values,
-)
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import ColumnElement, Select, delete, false, update
 from sqlalchemy.orm import Session
 
-from shop.cart import lines
+from shop.cart import lines, statements
 from shop.cart.lines import CartView, Kept, Offer
 from shop.cart.models import MAX_QUANTITY, Cart, CartItem
 from shop.errors import Invalid, NotFound
@@ -99,9 +84,9 @@ class Carts:
         """Return the cart priced as of now: two queries, however much lies in it."""
         with self._database.reading() as session:
             rows = session.execute(
-                _items_of(owner, CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount).order_by(
-                    CartItem.added_at, CartItem.product_id
-                )
+                statements.items_of(
+                    owner.condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
+                ).order_by(CartItem.added_at, CartItem.product_id)
             )
             kept = [Kept(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
             return lines.price(kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {})
@@ -111,7 +96,9 @@ class Carts:
         if owner.user_id is None and owner.guest_cart_id is None:
             return 0, Money(0)
         with self._database.reading() as session:
-            return self._offers.worth(session, _items_of(owner, CartItem.product_id, CartItem.quantity))
+            return self._offers.worth(
+                session, statements.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
+            )
 
     def add(self, owner: Owner, slug: str, quantity: int) -> Added:
         """Put pieces of a product into the cart, making the cart if there is none.
@@ -126,8 +113,8 @@ class Carts:
 
         def work(session: Session) -> Added:
             offer = self._offer(session, slug)
-            cart_id = _locked(session, owner)
-            held = _put(session, cart_id, offer, quantity)
+            cart_id = statements.locked(session, owner.user_id, owner.guest_cart_id)
+            held = statements.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
             return Added(cart_id, lines.limit_note(held))
 
         return self._database.retrying(work)
@@ -145,7 +132,9 @@ class Carts:
             offer = self._offer(session, slug)
             changed = session.execute(
                 update(CartItem)
-                .where(CartItem.cart_id.in_(_lock_of(owner)), CartItem.product_id == offer.product_id)
+                .where(
+                    CartItem.cart_id.in_(statements.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                )
                 .values(quantity=quantity, seen_price_amount=offer.unit_price.amount)
                 .returning(CartItem.product_id)
             )
@@ -164,7 +153,9 @@ class Carts:
         def work(session: Session) -> None:
             offer = self._offer(session, slug)
             session.execute(
-                delete(CartItem).where(CartItem.cart_id.in_(_lock_of(owner)), CartItem.product_id == offer.product_id)
+                delete(CartItem).where(
+                    CartItem.cart_id.in_(statements.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                )
             )
 
         self._database.retrying(work)
@@ -183,17 +174,17 @@ class Carts:
         guest = Owner(guest_cart_id=guest_cart_id)
 
         def work(session: Session) -> int:
-            if session.execute(_lock_of(guest)).one_or_none() is None:
+            if session.execute(statements.lock_of(guest.condition())).one_or_none() is None:
                 return 0
-            mine = _locked(session, Owner(user_id=user_id))
-            return _move(session, guest_cart_id, mine)
+            mine = statements.locked(session, user_id, None)
+            return statements.move(session, guest_cart_id, mine)
 
         return lines.merge_note(self._database.retrying(work))
 
     @staticmethod
     def contents(session: Session, owner: Owner) -> dict[int, int]:
         """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
-        rows = session.execute(_items_of(owner, CartItem.product_id, CartItem.quantity))
+        rows = session.execute(statements.items_of(owner.condition(), CartItem.product_id, CartItem.quantity))
         return {row.product_id: row.quantity for row in rows}
 
     @staticmethod
@@ -207,25 +198,15 @@ class Carts:
             owner: whose cart.
             bought: product id to quantity.
         """
-        cart_id = session.execute(_lock_of(owner)).scalar_one_or_none()
+        cart_id = session.execute(statements.lock_of(owner.condition())).scalar_one_or_none()
         if cart_id is None or not bought:
             return
-        wanted = values(column("product_id", BigInteger), column("pieces", Integer), name="bought").data(
-            list(bought.items())
-        )
-        same = (CartItem.cart_id == cart_id) & (CartItem.product_id == wanted.c.product_id)
-        session.execute(delete(CartItem).where(same, CartItem.quantity <= wanted.c.pieces))
-        session.execute(
-            update(CartItem)
-            .where(same, CartItem.quantity > wanted.c.pieces)
-            .values(quantity=CartItem.quantity - wanted.c.pieces)
-            .execution_options(synchronize_session=False)
-        )
+        statements.take(session, cart_id, bought)
 
     @staticmethod
     def clear(session: Session, owner: Owner) -> None:
         """Empty the cart, inside the caller's transaction."""
-        session.execute(delete(CartItem).where(CartItem.cart_id.in_(_lock_of(owner))))
+        session.execute(delete(CartItem).where(CartItem.cart_id.in_(statements.lock_of(owner.condition()))))
 
     def _offer(self, session: Session, slug: str) -> Offer:
         if not SLUG.fullmatch(slug):
@@ -236,61 +217,3 @@ class Carts:
 def _check(quantity: int) -> None:
     if not 1 <= quantity <= MAX_QUANTITY:
         raise Invalid("The quantity is not right.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})
-
-
-def _items_of(owner: Owner, *columns: object) -> Select[int, int]:
-    return select(*columns).join(Cart, Cart.id == CartItem.cart_id).where(owner.condition())  # type: ignore[call-overload,no-any-return]
-
-
-def _lock_of(owner: Owner) -> Select[uuid.UUID]:
-    """Select the id of the owner's cart, if there is one, and hold it against every other change."""
-    return select(Cart.id).where(owner.condition()).with_for_update()
-
-
-def _locked(session: Session, owner: Owner) -> uuid.UUID:
-    """Return the id of the owner's cart, made if need be, its row locked until the transaction ends."""
-    if owner.user_id is not None:
-        made = insert(Cart).values(id=uuid.uuid4(), user_id=owner.user_id)
-        upsert = made.on_conflict_do_update(index_elements=[Cart.user_id], set_={"updated_at": func.now()})
-    else:
-        made = insert(Cart).values(id=owner.guest_cart_id or uuid.uuid4())
-        upsert = made.on_conflict_do_update(
-            index_elements=[Cart.id], set_={"updated_at": func.now()}, where=Cart.user_id.is_(None)
-        )
-    found = session.execute(upsert.returning(Cart.id)).scalar_one_or_none()
-    return found or _locked(session, Owner())  # that id was an account's cart: a guest starts a new one
-
-
-def _put(session: Session, cart_id: uuid.UUID, offer: Offer, quantity: int) -> int:
-    """Add pieces to a line and return how many it holds now; one statement, so no addition reads an old count."""
-    added = insert(CartItem).values(
-        cart_id=cart_id,
-        product_id=offer.product_id,
-        quantity=quantity,
-        seen_price_amount=offer.unit_price.amount,
-    )
-    upsert = added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
-    return session.execute(upsert.returning(CartItem.quantity)).scalar_one()
-
-
-def _move(session: Session, source: uuid.UUID, target: uuid.UUID) -> int:
-    """Move one cart's items into another, delete it, and return how many pieces the other gained."""
-    pieces = select(func.coalesce(func.sum(CartItem.quantity), 0)).where(CartItem.cart_id == target)
-    before = session.execute(pieces).scalar_one()
-    moved = select(literal(target, Uuid), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount).where(
-        CartItem.cart_id == source
-    )
-    added = insert(CartItem).from_select(["cart_id", "product_id", "quantity", "seen_price_amount"], moved)
-    session.execute(
-        added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
-    )
-    session.execute(delete(Cart).where(Cart.id == source))
-    return int(session.execute(pieces).scalar_one() - before)
-
-
-def _sum_of(added: Insert) -> dict[str, object]:
-    """Return what a line becomes when more of it is added."""
-    return {
-        "quantity": func.least(MAX_QUANTITY, CartItem.quantity + added.excluded.quantity),
-        "seen_price_amount": added.excluded.seen_price_amount,
-    }

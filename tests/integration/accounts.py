@@ -1,5 +1,7 @@
 """Signing in, for tests of what only signed-in people may do."""
 
+from functools import cache
+
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -13,7 +15,13 @@ PASSWORD = "correct horse battery"
 
 def make_account(session: Session, email: str, **fields: object) -> User:
     """Add an account that can log in with :data:`PASSWORD`."""
-    return make_user(session, email, password_hash=hash_password(PASSWORD), **fields)
+    return make_user(session, email, password_hash=_hashed(), **fields)
+
+
+@cache
+def _hashed() -> str:
+    """Hash once a test process: it is slow on purpose."""
+    return hash_password(PASSWORD)
 
 
 def sign_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
