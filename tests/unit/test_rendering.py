@@ -240,6 +240,20 @@ def test_the_header_shows_the_departments_it_is_given(app):
     assert 'href="/c/kitchen" aria-current="page"' in html
 
 
+def test_a_page_about_something_being_away_needs_nothing_that_may_be_away(app):
+    app.jinja_env.globals["departments"] = lambda: 1 / 0
+    with app.test_request_context("/"):
+        html = render_template("error.html", status=503, title="T", detail="D", id="r-1")
+    assert "Something went wrong on our side" in html
+
+
+def test_a_page_without_a_menu_of_its_own_asks_for_it(app):
+    app.jinja_env.globals["departments"] = lambda: [{"name": "Kitchen", "url": "/c/kitchen", "children": []}]
+    with app.test_request_context("/"):
+        html = render_template("error.html", status=404, title="T", detail="D", id="r-1")
+    assert 'href="/c/kitchen"' in html
+
+
 def test_a_link_to_a_page_this_profile_lacks_is_left_out(app):
     with app.test_request_context("/"):
         without = render_template("error.html", status=404, title="T", detail="D", id="r-1")

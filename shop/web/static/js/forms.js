@@ -46,14 +46,16 @@ async function addToCart(form) {
 }
 
 function enhanceAdding(form) {
+  const button = form.querySelector("[type=submit]");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const button = form.querySelector("[type=submit]");
+    if (button.hasAttribute("aria-busy")) return;
     button.setAttribute("aria-busy", "true");
     try {
       await addToCart(form);
     } catch {
-      form.submit(); // the network said no: let the browser try, and show its own page if it cannot
+      // It may have arrived all the same, so it is not sent again unasked.
+      toast("The store did not answer. Look into your cart before you try again.", { kind: "danger" });
     } finally {
       button.removeAttribute("aria-busy");
     }
