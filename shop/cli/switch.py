@@ -1,5 +1,7 @@
 """``shop switch``: read and flip the patterns' switches at run time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -27,7 +29,7 @@ def switch() -> None:
 @_json
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List every switch, how it stands and what it teaches."""
-    stand = Snapshot.of(_store().load()).to_dict()
+    stand = _stand()
     if as_json:
         emit({"items": [_described(name, stand) for name in SWITCHES]}, "", as_json=True)
     else:
@@ -40,7 +42,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 def get(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Print how one switch stands."""
     _require(name)
-    stand = Snapshot.of(_store().load()).to_dict()
+    stand = _stand()
     emit(_described(name, stand), stand[name], as_json=as_json)
 
 
@@ -51,7 +53,8 @@ def get(name: str, as_json: bool) -> None:  # noqa: FBT001
 def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
     """Flip one switch."""
     try:
-        _store().set(name, value)
+        with _store() as store:
+            store.set(name, value)
     except Invalid as refusal:
         raise click.UsageError(refusal.detail) from None
     emit(_described(name, {name: value}), f"{name} stands at {value}.", as_json=as_json)
@@ -64,14 +67,25 @@ def reset(name: str | None, as_json: bool) -> None:  # noqa: FBT001
     """Put one switch, or all of them, back to the default."""
     if name is not None:
         _require(name)
-    _store().reset(name)
+    with _store() as store:
+        store.reset(name)
     done = [name] if name else list(SWITCHES)
     emit({"reset": done}, f"{name or 'Every switch'} stands at the default.", as_json=as_json)
 
 
-def _store() -> SwitchStore:
+@contextmanager
+def _store() -> Iterator[SwitchStore]:
     settings = resolve(load_settings())
-    return SwitchStore(Database(build_engine(settings)), allow_unsafe=settings.is_lab)
+    engine = build_engine(settings)
+    try:
+        yield SwitchStore(Database(engine), allow_unsafe=settings.is_lab)
+    finally:
+        engine.dispose()
+
+
+def _stand() -> dict[str, str]:
+    with _store() as store:
+        return Snapshot.of(store.load()).to_dict()
 
 
 def _require(name: str) -> None:

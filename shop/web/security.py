@@ -72,7 +72,7 @@ def _check_json() -> None:
         raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
     try:
         read: Any = request.get_json()
-    except (BadRequest, UnsupportedMediaType):
+    except (BadRequest, UnsupportedMediaType, RecursionError):
         raise errors.Malformed("The body is not well-formed JSON.") from None
     if b"\\u0000" in body and _has_nul(read):
         raise errors.Malformed("The body contains a NUL character, which no text has.")

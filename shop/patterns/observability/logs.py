@@ -68,7 +68,7 @@ class _ToFile(logging.Handler):
     def __init__(self, lines: LineFile) -> None:
         super().__init__()
         self._lines = lines
-        self.setFormatter(_formatter(structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()))
+        self.setFormatter(_formatter(structlog.processors.JSONRenderer()))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -98,7 +98,13 @@ def _formatter(*rendering: Processor) -> structlog.stdlib.ProcessorFormatter:
             structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, *rendering],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # As text, before redaction: structlog's own traceback renderers would show local variables, passwords too.
+            structlog.processors.format_exc_info,
+            _redacted,
+            *rendering,
+        ],
     )
 
 
@@ -108,5 +114,4 @@ def _stamp(logger: Any, method: str, event: EventDict) -> EventDict:
 
 
 def _redacted(logger: Any, method: str, event: EventDict) -> EventDict:
-    trace = event.pop("exc_info", None)
-    return redact(event) | ({"exc_info": trace} if trace else {})
+    return redact(event)

@@ -1,0 +1,132 @@
+"""What is written down: findable by one id, and nothing that is nobody's business."""
+
+import json
+import logging
+
+import pytest
+from click.testing import CliRunner
+
+from shop.cli.logs import logs
+from shop.patterns.observability import correlation
+from shop.patterns.observability.lines import LineFile
+from shop.patterns.observability.logs import configure_logging
+from shop.patterns.observability.redaction import redact, redact_text
+
+ID = "one-request-of-many"
+
+
+@pytest.fixture
+def logging_to(tmp_path, settings):
+    """Logging set up as in a process of its own, and taken down again."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    settings = settings.model_copy(update={"var_dir": tmp_path})
+    configure_logging(settings, "testing")
+    yield settings.log_dir / "testing.jsonl"
+    for handler in [handler for handler in root.handlers if handler not in before]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
+    before = len(lines(runtime.lines.path)) if runtime.lines.path.exists() else 0
+    client.get("/api/v1/switches?secret=hunter2", headers={"X-Request-ID": ID})
+    (line,) = lines(runtime.lines.path)[before:]
+    assert line["event"] == "request"
+    assert line["request_id"] == ID
+    assert (line["method"], line["route"], line["path"]) == ("GET", "/api/v1/switches", "/api/v1/switches")
+    assert (line["status"], line["queries"], line["cache"]) == (200, 0, [])
+    assert line["ts"].endswith("Z")
+    assert len(line["trace_id"]) == 32
+    assert line["duration_ms"] > 0
+
+
+def test_neither_log_in_nor_checkout_leaves_a_secret_in_the_log(client, runtime):
+    client.post("/api/v1/session", json={"email": "a@shop.test", "password": "hunter2-hunter2"})
+    client.post("/login?next=/&password=hunter2-hunter2", data={"email": "a@shop.test", "password": "hunter2-hunter2"})
+    client.get("/api/v1/orders", headers={"Authorization": "Bearer hunter2-hunter2", "Cookie": "session=hunter2"})
+    client.post("/api/v1/checkout", json={"payment": {"token": "tok_hunter2"}}, headers={"Idempotency-Key": "hunter2"})
+    assert "hunter2" not in runtime.lines.path.read_text()
+
+
+def test_a_line_carries_the_ids_of_its_request_and_what_was_added(logging_to):
+    correlation.adopt(ID, None)
+    logging.getLogger("shop.test").info("stock_low", extra={"slug": "blue-mug", "left": 2})
+    (line,) = lines(logging_to)
+    assert (line["event"], line["level"], line["logger"]) == ("stock_low", "info", "shop.test")
+    assert (line["request_id"], line["slug"], line["left"]) == (ID, "blue-mug", 2)
+
+
+def test_an_exception_is_written_on_one_line_without_its_secrets(logging_to, capsys):
+    secret = "hunter2"  # a local variable shows in no traceback either
+    try:
+        raise ValueError(secret and "cannot reach postgresql://shop:hunter2@db/shop with tok_hunter2")
+    except ValueError:
+        logging.getLogger("shop.test").exception("it broke", extra={"password": "hunter2"})
+    (line,) = lines(logging_to)
+    assert "hunter2" not in json.dumps(line)
+    assert "ValueError" in line["exception"]
+
+
+def test_warnings_reach_people_too(logging_to, capsys):
+    configure = logging.getLogger()
+    assert configure.handlers
+    logging.getLogger("shop.test").warning("careful")
+    logging.getLogger("shop.test").info("by the way")
+    assert [line["event"] for line in lines(logging_to)] == ["careful", "by the way"]
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "new_password", "Authorization", "session_cookie", "card_number", "api_key", "token", "cvc"]
+)
+def test_a_field_named_like_a_secret_is_redacted_at_any_depth(name):
+    assert "hunter2" not in json.dumps(redact({"outer": {"list": [{name: "hunter2"}]}, name: "hunter2"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Bearer hunter2", "redis://:hunter2@cache:6379", "paid with tok_hunter2", "card 4242 4242 4242 4242 was"],
+)
+def test_a_secret_told_by_its_shape_is_redacted_in_any_text(text):
+    cleaned = redact_text(text)
+    assert "hunter2" not in cleaned
+    assert "4242" not in cleaned
+
+
+def test_ordinary_text_is_left_alone():
+    text = "order 20391 of €1,299.00 at 2026-11-23T03:11:23.123Z went to 10115 Berlin"
+    assert redact_text(text) == text
+
+
+def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
+    written = [("payments", 2, ID), ("web", 1, ID), ("web", 3, ID), ("web", 4, "another-request")]
+    for process, second, request_id in written:
+        file = LineFile(tmp_path / "log" / f"{process}.jsonl")
+        file.write({"ts": f"2026-01-01T00:00:0{second}.000Z", "level": "info", "event": "x", "request_id": request_id})
+        file.close()
+    with (tmp_path / "log" / "web.jsonl").open("a") as web:
+        web.write(f'{{"cut": "{ID}')  # a line that is just being written
+    found = json.loads(CliRunner().invoke(logs, ["--request", ID, "--json"]).output)["lines"]
+    assert [line["process"] for line in found] == ["web", "payments", "web"]
+    shown = CliRunner().invoke(logs, ["--request", ID]).output.splitlines()
+    assert len(shown) == 3
+    nothing = CliRunner().invoke(logs, ["--request", "unheard-of"])
+    assert nothing.exit_code == 1
+
+
+def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
+    path = tmp_path / "web.jsonl"
+    two = [LineFile(path, max_bytes=200, check_every=1) for _ in range(2)]
+    for number in range(40):
+        two[number % 2].write({"n": number, "text": "x" * 20})
+    for one in two:
+        one.close()
+    kept = [line["n"] for name in ("web.1.jsonl", "web.jsonl") for line in lines(tmp_path / name)]
+    assert kept == list(range(kept[0], 40))
+    assert path.stat().st_size < 400

@@ -1,0 +1,61 @@
+"""The figures, added up over the processes of a real web server."""
+
+import re
+
+import httpx
+import pytest
+
+from shop.patterns.caching.events import Answered
+from shop.patterns.observability.figures import collect
+from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.record import RequestRecord
+from tests.integration.web_processes import WebServer
+
+
+def test_requests_are_counted_by_template_and_class_never_by_path(client, runtime):
+    for slug in ("one", "two", "three"):
+        client.get(f"/api/v1/screens/product/{slug}")
+    client.get("/nowhere/at/all")
+    counted = {
+        (sample.labels["route"], sample.labels["status"]): sample.value
+        for family in runtime.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "shop_http_requests_total"
+    }
+    assert counted == {("/api/v1/screens/product/<string:slug>", "4xx"): 3, ("unmatched", "4xx"): 1}
+
+
+def test_methods_nobody_has_heard_of_share_one_label():
+    metrics = Metrics()
+    for method in ("BREW", "PROPFIND"):
+        metrics.request_answered(method, "", 405, RequestRecord())
+    methods = {
+        sample.labels["method"]
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "shop_http_requests_total"
+    }
+    assert methods == {"other"}
+
+
+def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
+    metrics = Metrics()
+    for outcome in ("hit", "hit", "hit", "miss", "bypass"):
+        metrics.cache_answered(Answered("shop-shared", "catalogue", outcome, 0, False, 0.0))
+    (layer,) = collect(metrics.registry).layers
+    assert (layer.asked, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
+
+
+def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, database, tmp_path):
+    server = WebServer(settings, tmp_path / "web", workers=2)
+    try:
+        server.wait()
+        for _ in range(20):
+            httpx.get(f"{server.url}/api/v1/switches")  # a new connection each: both workers get some
+        text = httpx.get(server.metrics_url).text
+        assert httpx.get(f"{server.url}/metrics").status_code == 404
+    finally:
+        server.stop()
+    counts = re.findall(r'shop_http_requests_total\{.*route="/api/v1/switches".*\} ([0-9.]+)', text)
+    assert [float(count) for count in counts] == [20.0]
+    assert 'shop_http_request_duration_seconds_bucket{le="0.005"' in text

@@ -1,0 +1,159 @@
+"""The switches: every one that is listed does something, everywhere, within a second."""
+
+import json
+import time
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from shop.cli.switch import switch
+from shop.errors import Invalid
+from shop.switch_store import SwitchStore
+from shop.switches import SWITCHES, Snapshot
+from tests.factories import make_category, make_product
+from tests.integration.web_processes import WebServer
+
+SCREEN = "/api/v1/screens/product/blue-mug"
+
+
+@pytest.fixture
+def blue_mug(database):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "blue-mug")
+
+
+def queries_of_a_warm_screen(client, runtime):
+    client.get(SCREEN)
+    return client.get(SCREEN).headers["Server-Timing"].split('desc="')[1].split()[0]
+
+
+def scripts_that_ask_for_parts(client, runtime):
+    page = client.get("/p/blue-mug")
+    assert page.status_code == 200
+    return page.text
+
+
+def lines_a_request(client, runtime):
+    path = runtime.lines.path
+    before = len(path.read_bytes().splitlines()) if path.exists() else 0
+    client.get(SCREEN)
+    return (len(path.read_bytes().splitlines()) if path.exists() else 0) - before
+
+
+MEASURES = {
+    "cache.shared": queries_of_a_warm_screen,
+    "api.composite": scripts_that_ask_for_parts,
+    "observability.logs": lines_a_request,
+}
+"""For each switch, something that can be counted from outside and must differ between its values."""
+
+
+def test_every_switch_has_a_measure():
+    assert set(MEASURES) == set(SWITCHES)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_every_value_of_a_switch_changes_something_measurable(client, runtime, blue_mug, name):
+    found = {}
+    for value in SWITCHES[name].values:
+        assert client.put(f"/api/v1/switches/{name}", json={"value": value}).status_code == 200
+        found[value] = MEASURES[name](client, runtime)
+    assert len(set(found.values())) == len(found), found
+
+
+def test_the_list_shows_every_switch_its_values_and_how_it_stands(client):
+    client.put("/api/v1/switches/cache.shared", json={"value": "off"})
+    items = {item["name"]: item for item in client.get("/api/v1/switches").json["items"]}
+    assert set(items) == set(SWITCHES)
+    assert items["cache.shared"]["value"] == "off"
+    assert items["cache.shared"]["default"] == "on"
+    assert all(item["teaches"] for item in items.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("cache.shard", "off", "Did you mean cache.shared?"),
+        ("cache.shared", "maybe", "on, off"),
+        ("x", "on", "no switch"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says):
+    answer = client.put(f"/api/v1/switches/{name}", json={"value": value})
+    assert answer.status_code == 422
+    assert says in answer.json["detail"]
+    assert client.get("/api/v1/switches").json["items"][0]["value"] == "on"
+
+
+def test_an_unsafe_value_is_refused_outside_the_lab(database, monkeypatch):
+    from dataclasses import replace
+
+    unsafe = replace(SWITCHES["cache.shared"], unsafe=frozenset({"off"}))
+    monkeypatch.setattr("shop.switches.SWITCHES", {**SWITCHES, "cache.shared": unsafe})
+    SwitchStore(database, allow_unsafe=True).set("cache.shared", "off")
+    with pytest.raises(Invalid, match="unsafe"):
+        SwitchStore(database, allow_unsafe=False).set("cache.shared", "off")
+
+
+def test_a_stored_value_that_no_longer_exists_counts_as_the_default():
+    assert Snapshot.of({"cache.shared": "sideways", "gone": "on"}) == Snapshot.of({})
+
+
+def test_the_lab_page_flips_with_plain_forms(client, runtime):
+    assert "cache.shared" in client.get("/lab").text
+    answer = client.post("/lab/switches/cache.shared", data={"value": "off"})
+    assert (answer.status_code, answer.location) == (303, "/lab")
+    assert runtime.board.current()["cache.shared"] == "off"
+    client.post("/lab/reset")
+    assert runtime.board.current()["cache.shared"] == "on"
+
+
+def test_the_lab_page_tells_what_the_last_requests_cost(client, blue_mug):
+    client.get(SCREEN)
+    client.get(SCREEN)
+    page = client.get("/lab").text
+    assert SCREEN in page
+    assert "shop-shared; hit" in page
+    assert "50.0 %" in page
+
+
+@pytest.fixture
+def command(settings, database, monkeypatch):
+    for name, value in settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(switch, list(words))
+
+
+def test_the_command_flips_reads_and_resets(command):
+    assert command("set", "cache.shared", "off").exit_code == 0
+    assert command("get", "cache.shared").output == "off\n"
+    listed = json.loads(command("list", "--json").output)
+    assert [item["value"] for item in listed["items"] if item["name"] == "cache.shared"] == ["off"]
+    assert command("reset").exit_code == 0
+    assert json.loads(command("get", "cache.shared", "--json").output)["value"] == "on"
+
+
+@pytest.mark.parametrize("words", [("get", "cache.shard"), ("set", "cache.shard", "on"), ("reset", "cache.shard")])
+def test_the_command_names_the_nearest_switch_and_exits_with_2(command, words):
+    answer = command(*words)
+    assert answer.exit_code == 2
+    assert "Did you mean cache.shared?" in answer.output
+
+
+def test_a_flip_is_in_force_in_every_process_within_a_second(settings, database, blue_mug, tmp_path):
+    servers = [WebServer(settings, tmp_path / name) for name in ("one", "two")]
+    try:
+        for server in servers:
+            server.wait()
+            httpx.get(server.url + SCREEN)  # filled: from here on only the switch decides
+        assert all("hit" in httpx.get(server.url + SCREEN).headers["Cache-Status"] for server in servers)
+        httpx.put(f"{servers[0].url}/api/v1/switches/cache.shared", json={"value": "off"})
+        flipped = time.monotonic()
+        for server in servers:
+            while "bypass" not in httpx.get(server.url + SCREEN).headers["Cache-Status"]:
+                assert time.monotonic() - flipped < 1.2, "a second, and what a busy machine adds"
+                time.sleep(0.02)
+    finally:
+        for server in servers:
+            server.stop()
