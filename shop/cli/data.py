@@ -1,13 +1,22 @@
 """``shop seed`` and ``shop import``: something to sell."""
 
+import sys
+from pathlib import Path
+
 import click
 
 from shop.cli.data_progress import shown
 from shop.cli.output import emit
 from shop.datasets import loading
+from shop.datasets.importing import reading, taking
 from shop.datasets.loading import Report
-from shop.settings import load_settings
+from shop.settings import Settings, load_settings
 from shop.stack.addresses import resolve
+from shop.wiring import build
+
+SHOWN_REFUSALS = 20
+CATALOGUE_TAG = "catalogue"
+FAILED = 1
 
 
 @click.command()
@@ -23,6 +32,55 @@ def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa:
     finally:
         progress.finish()
     emit(report.to_json(), _told(report), as_json=as_json)
+
+
+@click.group("import")
+def import_() -> None:
+    """Read another shop's catalogue."""
+
+
+@import_.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--partial", is_flag=True, help="Take the good rows even when there are bad ones.")
+@click.option("--delimiter", default=",", show_default=True, help="What separates the fields of a CSV file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def products(file: Path, partial: bool, delimiter: str, as_json: bool) -> None:  # noqa: FBT001 - click's way
+    """Add or update products from FILE (.csv or .jsonl); all or nothing unless --partial.
+
+    Columns: slug, title, brand, category ("Department > Category"), description, price (euros, as 12.99), on_hand.
+    Needed are title, category and price. A product whose slug is known is updated.
+    """
+    if len(delimiter) != 1:
+        raise click.BadParameter("one character", param_hint="--delimiter")
+    settings = resolve(load_settings())
+    found = reading.rows(file, delimiter)
+    report = taking.take(settings, found, partial=partial, on_change=lambda: _forget_cached(settings))
+    emit(report.to_json(), _told_import(report), as_json=as_json)
+    sys.exit(0 if report.committed else FAILED)
+
+
+def _forget_cached(settings: Settings) -> None:
+    """Drop the cached pages of the catalogue; without a cache there is nothing to forget."""
+    if settings.cache_url is None:
+        return
+    runtime = build(settings)
+    try:
+        runtime.services().cache.invalidate([CATALOGUE_TAG])
+    finally:
+        runtime.close()
+
+
+def _told_import(report: taking.Report) -> str:
+    lines = [f"line {refusal.line}: {refusal.reason}" for refusal in report.refusals[:SHOWN_REFUSALS]]
+    if report.refused > SHOWN_REFUSALS:
+        lines.append(f"... and {report.refused - SHOWN_REFUSALS:,} more")
+    if report.committed:
+        lines.append(f"{report.created:,} created, {report.updated:,} updated, {report.refused:,} refused.")
+    elif report.refused:
+        lines.append(f"Nothing was changed: {report.refused:,} rows refused, {report.accepted:,} good. See --partial.")
+    else:
+        lines.append("Nothing was changed: the file has no rows.")
+    return "\n".join(lines)
 
 
 def _told(report: Report) -> str:

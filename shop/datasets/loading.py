@@ -102,10 +102,10 @@ def seed(settings: Settings, dataset: str, size: str, progress: Progress | None 
     source = _source(dataset)
     size = size if len(source.sizes) > 1 else source.sizes[0]
     plan = source.plan(settings, size)
-    with _loading(settings) as connection:
-        standing = _standing(connection)
-        _refuse_mixing(standing, dataset, size)
-        if standing.kind == "complete":
+    with exclusive(settings) as connection:
+        there = standing(connection)
+        _refuse_mixing(there, dataset, size)
+        if there.kind == "complete":
             return Report(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
         connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
         rows = _load(connection, plan, progress)
@@ -149,7 +149,8 @@ def _source(dataset: str) -> Source:
     return DATASETS[dataset]
 
 
-def _standing(connection: Connection) -> State:
+def standing(connection: Connection) -> State:
+    """Return which data a migrated database holds; products nobody seeded are the owner's own."""
     row = connection.execute("SELECT name, size, completed_at IS NOT NULL FROM datasets").fetchone()
     if row:
         return State("complete" if row[2] else "partial", row[0], row[1])
@@ -169,7 +170,12 @@ def _refuse_mixing(standing: State, dataset: str, size: str) -> None:
 
 
 @contextmanager
-def _loading(settings: Settings) -> Iterator[Connection]:
+def exclusive(settings: Settings) -> Iterator[Connection]:
+    """Open a connection, in autocommit, that has the loading of data to itself until it is closed.
+
+    Raises:
+        ConfigurationError: the database is not known, does not answer, or has no tables.
+    """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
     address = sqlalchemy_url(settings.database_url).set(drivername="postgresql")

@@ -1,0 +1,1 @@
+"""Another shop's catalogue, from a file."""

@@ -1,0 +1,130 @@
+"""Rows of a file, one at a time, however large the file is."""
+
+import csv
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from shop.datasets.importing.entry import COLUMNS, REQUIRED, Refused
+from shop.errors import ConfigurationError
+
+MAX_LINE = 262_144
+"""Bytes. A longer line is no product; reading it whole would let a broken file take all memory."""
+DELIMITERS: Mapping[str, str] = {";": "semicolons", "\t": "tabs", "|": "bars"}
+FORMATS = (".csv", ".jsonl")
+Found = tuple[int, Mapping[str, Any] | Refused]
+"""A line number, and its fields or why it has none."""
+
+
+def rows(path: Path, delimiter: str = ",") -> Iterator[Found]:
+    """Read a file of either format, by its name.
+
+    Args:
+        path: ends in ``.csv`` or ``.jsonl``; UTF-8, with or without a byte order mark.
+        delimiter: what separates the fields of a CSV file.
+
+    Raises:
+        ConfigurationError: there is no such file, it is of no known format, or its header is wrong.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigurationError(f"{path} is neither .csv nor .jsonl.")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    with file:
+        lines = _lines(file)
+        yield from _csv_rows(path, lines, delimiter) if path.suffix.lower() == ".csv" else _jsonl_rows(lines)
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """Yield lines; bytes that are not UTF-8 become surrogates, which the check of the fields then names."""
+    first = True
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            while len(line) > MAX_LINE and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE + 1)
+            yield TOO_LONG
+            continue
+        yield line.decode("utf-8-sig" if first else "utf-8", "surrogateescape")
+        first = False
+
+
+TOO_LONG = "\x00too long\n"
+"""Stands for a line that was not kept: no field may contain the character, so nobody's row looks like it."""
+_TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
+
+
+def _csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Found]:
+    csv.field_size_limit(MAX_LINE)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+    except csv.Error as error:
+        raise ConfigurationError(f"{path}: the first line cannot be read: {error}.") from error
+    _check_header(path, header, delimiter)
+    while True:
+        begun = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield begun, Refused(f"the quotes do not match ({error})")
+            continue
+        if values:
+            yield begun, _fields(header, values)
+
+
+def _fields(header: Sequence[str], values: Sequence[str]) -> Mapping[str, Any] | Refused:
+    if values[0].startswith(TOO_LONG.strip()):
+        return Refused(_TOO_LONG_REASON)
+    if len(values) != len(header):
+        return Refused(f"{len(values)} fields where the header has {len(header)}")
+    return dict(zip(header, values, strict=True))
+
+
+def _jsonl_rows(lines: Iterator[str]) -> Iterator[Found]:
+    for number, line in enumerate(lines, start=1):
+        if line == TOO_LONG:
+            yield number, Refused(_TOO_LONG_REASON)
+        elif line.strip():
+            yield number, _object(line)
+
+
+def _object(line: str) -> Mapping[str, Any] | Refused:
+    try:
+        found = json.loads(line, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        return Refused(f"not JSON: {error}")
+    if not isinstance(found, dict):
+        return Refused("not a JSON object")
+    unknown = [name for name in found if name not in COLUMNS]
+    return Refused(f"unknown field {unknown[0]!r}{_nearest(unknown[0])}") if unknown else found
+
+
+def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
+    if not any(header):
+        raise ConfigurationError(f"{path} is empty: its first line must name the columns {', '.join(COLUMNS)}.")
+    if len(header) == 1:
+        for other, name in DELIMITERS.items():
+            if other != delimiter and other in header[0]:
+                raise ConfigurationError(f"{path} seems to be separated by {name}: add --delimiter {other!r}.")
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown:
+        raise ConfigurationError(
+            f"{path}: there is no column {unknown[0][:60]!r}{_nearest(unknown[0])}; known are {', '.join(COLUMNS)}."
+        )
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise ConfigurationError(f"{path}: the first line does not name the column {missing[0]!r}.")
+    if len(set(header)) != len(header):
+        raise ConfigurationError(f"{path}: the first line names a column twice.")
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, COLUMNS, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
