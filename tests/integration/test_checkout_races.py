@@ -2,7 +2,7 @@ import uuid
 from collections import Counter
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
@@ -84,21 +84,3 @@ def test_while_a_dead_process_holds_its_claim_others_are_told_to_wait(database, 
     die_at(settings, attempt, RecoveryPoint.PLACED)
     assert all_at_once(settings, [[attempt]]) == ["Conflict"]
     assert books(database) == ((3, 1), {"pending_payment": 1}, {"pending": 1})
-
-
-def test_baskets_with_the_same_products_never_wait_in_a_circle(database, settings, shelf):
-    shelf(500)
-    with database.transaction() as session:
-        make_product(session, make_category(session, "trays"), "tray", on_hand=500)
-    carts, shoppers = Carts(database, offers), []
-    for n in range(2):
-        attempts = []
-        for m in range(6):
-            owner = Owner(guest_cart_id=uuid.uuid4())
-            for slug in ("last-mug", "tray") if n % 2 else ("tray", "last-mug"):
-                carts.add(owner, slug, 1)
-            attempts.append((owner, f"key-{n}-{m}"))
-        shoppers.append(attempts)
-    assert Counter(all_at_once(settings, shoppers)) == {"Ordered": 12}
-    with database.reading() as session:
-        assert session.scalar(select(func.sum(StockItem.on_hand))) == 976

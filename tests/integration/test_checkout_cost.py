@@ -1,0 +1,41 @@
+import re
+import uuid
+
+import pytest
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS
+
+
+@pytest.fixture
+def queries(client, database, simulator):
+    """Check out so many different products and return the statements of the checkout and of its replay."""
+
+    def count(products):
+        owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(database, offers)
+        with database.transaction() as session:
+            category = make_category(session)
+            slugs = [make_product(session, category).slug for _ in range(products)]
+        for slug in slugs:
+            carts.add(owner, slug, 2)
+        with client.session_transaction() as session:
+            session["cart"] = str(owner.guest_cart_id)
+        return [
+            _statements(client.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "k"})) for _ in "12"
+        ]
+
+    return count
+
+
+def _statements(answer):
+    assert answer.status_code == 201
+    return int(re.search(r"(\d+) quer", answer.headers["Server-Timing"])[1])
+
+
+@pytest.mark.parametrize("products", [1, 3])
+def test_each_product_costs_two_statements_and_a_replay_always_the_same_few(queries, products):
+    first, replay = queries(products)
+    assert first <= 22 + 2 * products
+    assert replay <= 6

@@ -1,0 +1,103 @@
+import threading
+import time
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from shop.catalog import stock
+from shop.catalog.models import StockItem
+from shop.errors import Conflict, OutOfStock
+from tests.factories import make_category, make_product
+
+WAIT_S = 10
+
+
+@pytest.fixture
+def shelf(database):
+    """Three products with five pieces each; their ids."""
+    with database.transaction() as session:
+        category = make_category(session)
+        return [make_product(session, category, slug, on_hand=5).id for slug in ("mug", "tray", "lamp")]
+
+
+def standing(database, product_id):
+    with database.reading() as session:
+        item = session.get_one(StockItem, product_id)
+        return item.on_hand, item.reserved
+
+
+def change(database, function, quantities):
+    with database.transaction() as session:
+        return function(session, quantities)
+
+
+def test_a_reservation_becomes_a_sale_and_a_sale_can_come_back(database, shelf):
+    mug = shelf[0]
+    change(database, stock.reserve, {mug: 2})
+    assert standing(database, mug) == (5, 2)
+    change(database, stock.commit_reserved, {mug: 2})
+    assert standing(database, mug) == (3, 0)
+    change(database, stock.restock, {mug: 2})
+    assert standing(database, mug) == (5, 0)
+
+
+def test_a_released_reservation_leaves_no_trace(database, shelf):
+    change(database, stock.reserve, {shelf[0]: 2})
+    change(database, stock.release, {shelf[0]: 2})
+    assert standing(database, shelf[0]) == (5, 0)
+
+
+def test_it_says_what_sold_out_and_what_can_be_had_again(database, shelf):
+    mug, tray, _ = shelf
+    assert change(database, stock.reserve, {mug: 5, tray: 4}) == {mug}
+    assert change(database, stock.release, {mug: 5, tray: 4}) == {mug}
+    assert change(database, stock.restock, {mug: 1}) == frozenset()
+
+
+def test_every_line_that_fails_is_named_and_nothing_is_taken(database, shelf):
+    mug, tray, lamp = shelf
+    with pytest.raises(OutOfStock) as refused:
+        change(database, stock.reserve, {mug: 6, tray: 1, lamp: 9})
+    assert refused.value.errors == {"mug": "5 left", "lamp": "5 left"}
+    assert standing(database, tray) == (5, 0)
+
+
+def test_a_product_without_stock_is_out_of_it(database, shelf):
+    with pytest.raises(OutOfStock):
+        change(database, stock.reserve, {999: 1})
+    with pytest.raises(Conflict):
+        change(database, stock.restock, {999: 1})
+
+
+@pytest.mark.parametrize("function", [stock.release, stock.commit_reserved])
+def test_behind_it_all_a_constraint_refuses_what_was_never_reserved(database, shelf, function):
+    with pytest.raises(IntegrityError):
+        change(database, function, {shelf[0]: 1})
+
+
+def test_products_are_locked_in_the_order_of_their_ids_so_nobody_waits_in_a_circle(database, shelf):
+    first, second, _ = shelf
+    lock = select(StockItem).with_for_update(nowait=True)
+    buyer = threading.Thread(target=change, args=(database, stock.reserve, {second: 1, first: 1}))
+    with database.transaction() as holder:
+        holder.execute(lock.where(StockItem.product_id == first))
+        buyer.start()
+        _until_somebody_waits(database)
+        # the buyer waits for the first product and so must not hold the second one yet
+        holder.execute(lock.where(StockItem.product_id == second))
+    buyer.join(WAIT_S)
+    assert [standing(database, product_id)[1] for product_id in (first, second)] == [1, 1]
+
+
+def _until_somebody_waits(database):
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        with database.reading() as session:
+            if session.scalar(waiting):
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
