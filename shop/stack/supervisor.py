@@ -87,21 +87,22 @@ class Supervisor:
         self._stop_requests += 1
 
     def start(self, programs: Iterable[Program]) -> None:
-        """Start programs together and return once each answers.
+        """Start programs; :meth:`wait` says when they answer."""
+        for program in programs:
+            self._watched.append(self._spawn(program))
+            self._record()  # at once: what is not written down cannot be found after a kill -9
+
+    def wait(self) -> None:
+        """Return once everything that was started answers.
 
         Raises:
             StartFailed: one ended, or did not answer in time.
             StopRequested: a signal came first.
         """
-        fresh = []
-        for program in programs:
-            fresh.append(self._spawn(program))
-            self._watched.append(fresh[-1])
-            self._record()  # at once: what is not written down cannot be found after a kill -9
         deadline = self._now() + START_TIMEOUT_S
-        while not all(watched.answered for watched in fresh):
+        while not all(watched.answered for watched in self._watched):
             self._check_stop()
-            for watched in fresh:
+            for watched in self._watched:
                 self._check_started(watched, late=self._now() > deadline)
             self._show()
             time.sleep(START_POLL_S)

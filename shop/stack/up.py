@@ -24,6 +24,9 @@ class Plan:
 
     settings: Settings
     servers: tuple[Program, ...]
+    """What schema and data need."""
+    beside: tuple[Program, ...]
+    """What only the store needs."""
     ports: dict[str, int]
     outside: tuple[str, ...]
 
@@ -83,15 +86,19 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
     complete = settings.model_copy(update={**found, **made})
-    servers = tuple(_server(name, complete, chosen[INNER[name]]) for name in ours)
-    return Plan(complete, servers, {**last.ports, **chosen}, theirs)
+    servers = {name: _server(name, complete, chosen[INNER[name]]) for name in ours}
+    beside = [servers.pop(name) for name in ("payments_url",) if name in servers]
+    return Plan(complete, tuple(servers.values()), tuple(beside), {**last.ports, **chosen}, theirs)
 
 
 def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
     postgres_port = () if "database_url" in plan.outside else ("--create-on", str(plan.ports["postgres"]))
     supervisor.start(plan.servers)
+    supervisor.wait()
+    supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
     supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
     supervisor.start([http_servers.web(plan.settings)])
+    supervisor.wait()
 
 
 def _starting(plan: Plan) -> StackState:

@@ -45,6 +45,7 @@ def main() -> None:
         state.save(StackState(phase="starting", supervisor=Identity.of(os.getpid())))
         try:
             supervisor.start([program("polite", polite, stubborn=False), program("stubborn", stubborn, stubborn=True)])
+            supervisor.wait()
             state.update(phase="ready")
             supervisor.run()
         finally:
