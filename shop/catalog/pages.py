@@ -24,8 +24,6 @@ SORTS = (
     (RATING, "Best rated"),
     (NEWEST, "Newest"),
 )
-SUGGESTED = 4
-"""Popular products shown where a search found nothing."""
 
 
 def create_pages(use: Callable[[], Catalog]) -> Blueprint:
@@ -74,9 +72,9 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         catalog = use()
         browse = addresses.read(request.args.to_dict(flat=False)).normalised()
         if not browse.q:
-            return _html(_render(catalog, "catalog/search.html", q="", suggested=_suggested(catalog)).encode())
+            return _html(_render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions()).encode())
         listing = json.loads(catalog.listing(browse))
-        suggested = [] if listing["items"] else _suggested(catalog)
+        suggested = [] if listing["items"] else catalog.suggestions()
         data = _around("/search", browse, listing)
         return _html(
             _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data).encode()
@@ -128,11 +126,6 @@ def _around(path: str, browse: Browse, listing: dict[str, Any]) -> dict[str, Any
         "next_url": beside(listing["next_cursor"]),
         "prev_url": beside(listing["prev_cursor"]),
     }
-
-
-def _suggested(catalog: Catalog) -> list[dict[str, Any]]:
-    popular: list[dict[str, Any]] = json.loads(catalog.home_screen())["popular"]
-    return popular[:SUGGESTED]
 
 
 def _render(catalog: Catalog, template: str, **data: Any) -> str:

@@ -10,7 +10,7 @@ from shop.catalog.forms import faults
 from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
 from shop.catalog.service import Catalog
 from shop.errors import Conflict
-from shop.web.identity import Identity, current_identity
+from shop.web.identity import Identity, require_identity
 
 SEE_OTHER = 303
 
@@ -25,17 +25,12 @@ def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
 
     @pages.get("/p/<slug>/review")
     def review_form(slug: str) -> AnyResponse:
-        who = current_identity()
-        if who is None:
-            return redirect(f"/login?next=/p/{slug}/review", SEE_OTHER)
+        who = require_identity()
         return _form(use(), slug, done=use().has_reviewed(slug, who.user_id))
 
     @pages.post("/p/<slug>/review")
     def publish_review(slug: str) -> AnyResponse:
-        who = current_identity()
-        if who is None:
-            return redirect(f"/login?next=/p/{slug}/review", SEE_OTHER)
-        return _publish(use(), slug, who)
+        return _publish(use(), slug, require_identity())
 
     return pages
 

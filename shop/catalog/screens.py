@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import cards, products, shelves
 from shop.catalog.browsing import Browse, Browser
-from shop.catalog.schemas import Card, CategoryScreen, CategoryTree, HomeScreen, Link, ProductScreen
+from shop.catalog.schemas import Card, CategoryScreen, CategoryTree, HomeScreen, Link, ProductScreen, Related
 from shop.catalog.sorting import NEWEST, POPULARITY
 from shop.unit_of_work import Database
 
@@ -92,6 +92,12 @@ class Screens:
                 popular=self.browser.top(session, everything, POPULARITY, HOME_POPULAR),
                 new=self.browser.top(session, everything, NEWEST, HOME_NEW),
             )
+
+    def popular(self, limit: int) -> Related:
+        """Return what sells best; 2 queries."""
+        with self.database.reading() as session:
+            everything = shelves.load(session).within(None)
+            return Related(items=self.browser.top(session, everything, POPULARITY, limit))
 
     def tree(self) -> CategoryTree:
         """Build the category tree; 2 queries."""

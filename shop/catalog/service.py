@@ -19,6 +19,8 @@ from shop.patterns.caching import CATALOGUE, REFERENCE, Cache, Policy
 from shop.unit_of_work import Database
 
 REVIEWS_A_PAGE = 20
+SUGGESTED = 4
+"""Products shown where a search found nothing."""
 
 
 class Catalog:
@@ -163,6 +165,12 @@ class Catalog:
     def home_screen(self) -> bytes:
         """Return all the home page needs; see :class:`schemas.HomeScreen`."""
         return self._kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+
+    def suggestions(self) -> list[dict[str, Any]]:
+        """Return a few products that sell best, to show where nothing was found."""
+        kept = self._kept("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
+        items: list[dict[str, Any]] = _read(kept)["items"]
+        return items
 
     def categories(self) -> bytes:
         """Return the category tree; see :class:`schemas.CategoryTree`."""

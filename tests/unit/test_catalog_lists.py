@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.catalog import addresses, cursors, forms, search
+from shop.catalog import addresses, forms, search
 from shop.catalog.browsing import Browse
 from shop.catalog.cursors import Cursor, decode, encode, finite, whole
 from shop.catalog.filters import Filters

@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from shop.datasets.search_words import REBUILD
+from tests.factories import make_category, make_product
+
+TITLES = {
+    "enamel-mug": ("Enamel Mug", "Plainsong", "White enamel, dark rim. For tea and camp fires."),
+    "stone-mug": ("Stoneware Mug", "Plainsong", "Thrown by hand."),
+    "kettle": ("Copper Kettle", "Saltbox", "Whistles. Goes with any mug."),
+    "percent": ("Towel 100% <b>Linen</b> & more", "Saltbox", "Dries quickly_soft."),
+}
+
+
+@pytest.fixture
+def shelf(database):
+    with database.transaction() as session:
+        mugs, rest = make_category(session, "mugs"), make_category(session, "rest")
+        for slug, (title, brand, description) in TITLES.items():
+            category = mugs if slug.endswith("mug") else rest
+            make_product(session, category, slug, title=title, brand=brand, description=description)
+        session.execute(text(REBUILD))
+
+
+def find(client, q, **query):
+    answer = client.get("/api/v1/products", query_string={"q": q, **query})
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def slugs(answer):
+    return [item["slug"] for item in answer["items"]]
+
+
+def test_words_of_the_title_rank_before_words_of_the_description(client, shelf):
+    answer = find(client, "mug")
+    assert set(slugs(answer)) == {"enamel-mug", "stone-mug", "kettle"}
+    assert slugs(answer)[-1] == "kettle"
+    assert answer["facets"]["total"] == 3
+    assert answer["showing_results_for"] is None
+
+
+def test_the_last_word_may_be_half_typed(client, shelf):
+    assert slugs(find(client, "copper ket")) == ["kettle"]
+    assert slugs(find(client, "enam")) == ["enamel-mug"]
+
+
+def test_a_word_is_found_by_its_stem(client, shelf):
+    assert "kettle" in slugs(find(client, "kettles"))
+    assert find(client, "kettles")["showing_results_for"] is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("enamle mug", "enamel mug"), ("coper kettel", "copper kettle"), ("Stonware", "stoneware")]
+)
+def test_a_typing_error_is_mended_and_said(client, shelf, typed, meant):
+    answer = find(client, typed)
+    assert answer["showing_results_for"] == meant
+    assert answer["items"]
+    page = client.get("/search", query_string={"q": typed}).text
+    assert f"Showing results for <strong>{meant}</strong>" in page
+
+
+def test_matches_are_marked_and_everything_else_is_escaped(client, shelf):
+    (item,) = find(client, "linen")["items"]
+    assert item["highlight"]["title"] == "Towel 100% &lt;b&gt;<mark>Linen</mark>&lt;/b&gt; &amp; more"
+    page = client.get("/search?q=linen").text
+    assert "<mark>Linen</mark>" in page
+    assert "<b>" not in page
+
+
+def test_quotes_and_minus_mean_what_they_mean(client, shelf):
+    assert set(slugs(find(client, "mug -copper"))) == {"enamel-mug", "stone-mug"}
+    assert slugs(find(client, '"stoneware mug"')) == ["stone-mug"]
+
+
+def test_a_search_can_be_narrowed_and_paged(client, shelf):
+    assert set(slugs(find(client, "mug", category="mugs"))) == {"enamel-mug", "stone-mug"}
+    assert slugs(find(client, "mug", brand="Saltbox")) == ["kettle"]
+    for sort in ("relevance", "price_asc", "popularity"):
+        whole = slugs(find(client, "mug", sort=sort))
+        first = find(client, "mug", sort=sort, limit=2)
+        rest = find(client, "mug", sort=sort, limit=2, cursor=first["next_cursor"])
+        assert slugs(first) + slugs(rest) == whole
+        back = find(client, "mug", sort=sort, limit=2, cursor=rest["prev_cursor"])
+        assert slugs(back) == slugs(first)
+
+
+@pytest.mark.parametrize(
+    "q", ["zzzzqqq", "the", "%", "_", "' OR 1=1 --", "a:* & !b | (", "\\", "🫖", "*", '"', "-", ":*"]
+)
+def test_nonsense_finds_nothing_or_something_but_never_breaks(client, shelf, q):
+    find(client, q)
+    assert client.get("/search", query_string={"q": q}).status_code == 200
+
+
+def test_a_wildcard_is_an_ordinary_character(client, shelf):
+    assert slugs(find(client, "%")) == []
+    assert "100%" not in client.get("/search?q=%25").text.split("Popular now")[0]
+
+
+def test_nothing_asked_is_an_invitation(client, shelf):
+    for path in ("/search", "/search?q=", "/search?q=%20%20"):
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "What are you looking for?" in page.text
+
+
+def test_a_very_long_query_is_cut_on_the_page(client, shelf):
+    assert client.get("/search", query_string={"q": "mug " * 500}).status_code == 200
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60))
+def test_whatever_is_typed_the_search_answers(client, shelf, q):
+    assert client.get("/api/v1/products", query_string={"q": q}).status_code == 200
