@@ -1,6 +1,6 @@
 """What an account's fields may be. Pure: nothing here knows a database or a request."""
 
-import unicodedata
+import re
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -11,6 +11,8 @@ PASSWORD_MIN = 10
 PASSWORD_MAX = 128
 """Long enough for any passphrase; a bound, because hashing a megabyte is work for an attacker to order."""
 NAME_MAX = 100
+NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+"""Something to read, and no control characters."""
 EMAIL_MAX = 254
 """RFC 5321's longest path, without its brackets."""
 
@@ -47,7 +49,7 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     except Invalid as fault:
         errors |= fault.errors
     name = " ".join(name.split())
-    if not 1 <= len(name) <= NAME_MAX or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+    if len(name) > NAME_MAX or not re.fullmatch(NAME_PATTERN, name):
         errors["name"] = f"Enter a name of 1 to {NAME_MAX} characters."
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         errors["password"] = f"Choose a password of {PASSWORD_MIN} to {PASSWORD_MAX} characters."

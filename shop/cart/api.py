@@ -5,16 +5,18 @@ from typing import Any
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from shop.cart.lines import CartView, Line
 from shop.cart.models import MAX_QUANTITY
-from shop.cart.service import Carts, Owner
+from shop.cart.service import SLUG, Carts, Owner
 from shop.cart.sessions import current_owner, keep
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
 from shop.web.schemas import ApiModel, MoneySchema, Problem
 
+SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
+"""Documented, not checked here: what cannot be a slug is answered as a product that does not exist."""
 ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
 """Guests too; whoever proves who they are means the account's cart."""
 
@@ -22,13 +24,13 @@ ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
 class ItemPath(ApiModel):
     """Which line is meant."""
 
-    slug: str = Field(description="The product's slug.", max_length=200)
+    slug: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
 
 
 class NewItem(ApiModel):
     """What to put into the cart."""
 
-    product: str = Field(description="The product's slug.", max_length=200)
+    product: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
     quantity: int = Field(default=1, ge=1, le=MAX_QUANTITY)
 
 
