@@ -1,0 +1,65 @@
+import os
+
+import pytest
+
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack import addresses, directories
+from shop.stack.console import Tail
+
+NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+
+
+def refusal(var) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        directories.make(load_settings(var_dir=var))
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_directory_that_cannot_be_made_is_refused_with_the_variable_that_moves_it(tmp_path):
+    (tmp_path / "var").write_text("a file in its place")
+    assert "SHOP_VAR_DIR" in refusal(tmp_path / "var")
+
+
+@NOT_AS_ROOT
+def test_a_directory_this_user_may_not_write_in_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    assert "Permission denied" in refusal(tmp_path / "var")
+
+
+def test_what_another_user_left_is_refused_before_anything_is_started(tmp_path, monkeypatch):
+    directories.make(load_settings(var_dir=tmp_path))
+    (tmp_path / "log" / "web.log").touch()
+    somebody_else = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody_else)
+    assert "another user" in refusal(tmp_path)
+
+
+def test_a_log_that_has_grown_is_put_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(directories, "LOG_KEPT_BYTES", 10)
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "web.log").write_text("more than ten bytes")
+    directories.make(load_settings(var_dir=tmp_path))
+    assert [path.name for path in (tmp_path / "log").iterdir()] == ["web.log.1"]
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
+    settings = load_settings(var_dir=tmp_path)
+    first = addresses.secret_key(settings)
+    assert len(first) >= 32
+    assert addresses.secret_key(settings) == first
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_followed_log_is_read_by_whole_lines_from_where_it_ended(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    tail = Tail(log)
+    with log.open("a") as out:
+        for piece, lines in [("one\ntw", ["one"]), ("o\n", ["two"]), ("", [])]:
+            out.write(piece)
+            out.flush()
+            assert tail.new_lines() == lines
+    log.write_text("cut\n")
+    assert tail.new_lines() == ["cut"]
