@@ -7,7 +7,7 @@ from shop.settings import PROJECT_ROOT
 from shop.switches import check
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
-THREE_MINUTES_S = 180
+THREE_MINUTES_WITH_ROOM_S = 150
 
 
 @pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
@@ -19,7 +19,7 @@ def test_every_experiment_flips_switches_that_exist(experiment):
 
 @pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
 def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
-    assert experiment.seconds() < THREE_MINUTES_S
+    assert experiment.seconds() < THREE_MINUTES_WITH_ROOM_S, "on a slow machine it takes longer"
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_an_unknown_experiment_is_answered_with_the_nearest_name():
 
 
 def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
-    experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6, 2)
+    experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6.5, 2)
     phases = experiment.phases
-    assert (phases.runs, phases.open_s, phases.closed_s) == (2, pytest.approx(4), pytest.approx(2))
+    assert (phases.runs, phases.open_s, phases.closed_s) == (2, pytest.approx(4.5), pytest.approx(2))
 
 
 def test_the_reference_page_is_the_one_written_from_the_files():

@@ -1,0 +1,191 @@
+import hashlib
+import signal
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from shop.accounts.passwords import Passwords
+from shop.cli import main
+from shop.datasets import loading
+from shop.datasets.demo.sizes import SIZES
+from shop.datasets.rows import COLUMNS
+from shop.db import build_engine
+from shop.errors import ConfigurationError
+
+MADE_ANEW = {"password_hash"}
+KILLED = """
+import os, signal, sys
+from shop.datasets import loading
+from shop.datasets.progress import Silent
+from shop.settings import load_settings
+
+class Killed(Silent):
+    at = None
+    def step(self, name): self.at = name
+    def advance(self, rows):
+        if self.at == sys.argv[1]: os.kill(os.getpid(), signal.SIGKILL)
+
+loading.seed(load_settings(database_url=sys.argv[2]), "demo", "s", Killed())
+"""
+
+
+def checksum(url):
+    """Everything that was loaded, in one number; a password's salt is new each time."""
+    total = hashlib.sha256()
+    with psycopg.connect(url) as connection:
+        for table, columns in COLUMNS.items():
+            names = ", ".join(column for column in columns if column not in MADE_ANEW)
+            for row in connection.execute(f"SELECT {names} FROM {table} ORDER BY 1, 2"):  # noqa: S608 - our own names
+                total.update(repr(row).encode())
+    return total.hexdigest()
+
+
+def query(url, statement):
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@pytest.fixture(scope="module")
+def seeded(new_database, settings):
+    found = settings.model_copy(update={"database_url": new_database("seeded")})
+    loading.seed(found, "demo", "s")
+    return found
+
+
+@pytest.mark.parametrize("step", ["reviews from 1", "orders 0"])
+def test_a_load_killed_in_the_middle_of_a_step_ends_as_if_it_never_was(new_database, settings, seeded, step):
+    url = new_database("killed")
+    killed = subprocess.run([sys.executable, "-c", KILLED, step, url], timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    half = settings.model_copy(update={"database_url": url})
+    engine = build_engine(half)
+    assert loading.state(engine) == loading.State("partial", "demo", "s")
+    engine.dispose()
+    assert query(url, "SELECT count(*) FROM orders") == [(0,)]
+
+    report = loading.seed(half, "demo", "s")
+
+    assert not report.already_there
+    assert checksum(url) == checksum(seeded.database_url)
+
+
+def test_seeding_again_changes_nothing(seeded):
+    before = checksum(seeded.database_url)
+    assert loading.seed(seeded, "demo", "s").already_there
+    assert checksum(seeded.database_url) == before
+
+
+def test_two_data_sets_are_never_mixed(seeded):
+    with pytest.raises(ConfigurationError, match="holds the data set demo s"):
+        loading.seed(seeded, "demo", "m")
+
+
+def test_a_database_without_tables_says_what_to_run(new_database, settings):
+    bare = settings.model_copy(update={"database_url": new_database("bare", template=None)})
+    with pytest.raises(ConfigurationError, match="shop migrate"):
+        loading.seed(bare, "demo", "s")
+    engine = build_engine(bare)
+    assert loading.state(engine).kind == "empty"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("dataset", "size"), [("no-such", "s"), ("demo", "xxl")])
+def test_an_unknown_data_set_or_size_names_those_there_are(seeded, dataset, size):
+    with pytest.raises(ConfigurationError, match="there are"):
+        loading.seed(seeded, dataset, size)
+
+
+def test_there_is_as_much_of_everything_as_the_size_says(seeded):
+    size = SIZES["s"]
+    counted = dict(
+        query(
+            seeded.database_url,
+            "SELECT 'products', count(*) FROM products UNION ALL SELECT 'orders', count(*) FROM orders "
+            "UNION ALL SELECT 'reviews', count(*) FROM reviews UNION ALL SELECT 'lines', count(*) FROM order_lines",
+        )
+    )
+    assert (counted["products"], counted["orders"]) == (size.products, size.orders)
+    assert counted["reviews"] == pytest.approx(size.reviews, rel=0.05)
+    assert counted["lines"] == pytest.approx(3 * size.orders, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        "SELECT id FROM products JOIN (SELECT product_id, count(*) AS n, sum(rating) AS stars FROM reviews"
+        " GROUP BY 1) r ON r.product_id = id WHERE (n, stars) <> (rating_count, rating_sum)",
+        "SELECT id FROM products WHERE rating_count > 0 AND id NOT IN (SELECT product_id FROM reviews)",
+        "SELECT id FROM orders JOIN (SELECT order_id, sum(quantity * unit_price_amount) AS s FROM order_lines"
+        " GROUP BY 1) l ON l.order_id = id WHERE s <> total_amount",
+        "SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM order_lines)",
+        "SELECT id FROM products LEFT JOIN (SELECT product_id, sum(quantity) AS sold FROM order_lines JOIN orders ON"
+        " orders.id = order_id WHERE status NOT IN ('cancelled', 'refunded') GROUP BY 1) s ON s.product_id = id"
+        " WHERE coalesce(sold, 0) <> popularity",
+        "SELECT id FROM products WHERE id NOT IN (SELECT product_id FROM stock_items)",
+        "SELECT o.id FROM orders o JOIN payments p ON p.order_id = o.id WHERE p.amount <> o.total_amount OR"
+        " (o.status IN ('paid', 'shipped', 'delivered')) <> (p.status = 'charged')",
+        "SELECT order_id FROM order_events GROUP BY 1 HAVING max(version) <> count(*)",
+        "SELECT e.order_id FROM order_events e JOIN order_events f ON f.order_id = e.order_id"
+        " AND f.version = e.version + 1 WHERE f.recorded_at < e.recorded_at",
+        "SELECT id FROM orders WHERE created_at NOT BETWEEN '2025-01-01' AND '2026-01-01'",
+    ],
+)
+def test_the_loaded_rows_never_contradict_each_other(seeded, never):
+    assert query(seeded.database_url, never) == []
+
+
+def test_every_status_follows_from_its_events(seeded):
+    from shop.orders.transitions import EventType, fold
+
+    stories = query(
+        seeded.database_url,
+        "SELECT DISTINCT status, story FROM orders JOIN (SELECT order_id, array_agg(type ORDER BY version) AS story"
+        " FROM order_events GROUP BY 1) e ON e.order_id = id",
+    )
+    assert len(stories) >= 4
+    assert all(fold(map(EventType, story)).value == status for status, story in stories)
+
+
+def test_misspelt_words_have_something_to_be_mended_against(seeded):
+    assert query(seeded.database_url, "SELECT products > 0 FROM search_words WHERE word = 'stoneware'") == [(True,)]
+
+
+def test_the_demo_accounts_open_with_their_password_and_the_shopper_has_orders(seeded):
+    accounts = query(
+        seeded.database_url, "SELECT email, role, password_hash FROM users WHERE password_hash IS NOT NULL"
+    )
+    assert {(email, role) for email, role, _ in accounts} == {
+        ("admin@shop.test", "admin"),
+        ("shopper@shop.test", "customer"),
+    }
+    assert all(Passwords().matches("let-me-shop", stored) for _, _, stored in accounts)
+    assert query(
+        seeded.database_url,
+        "SELECT 1 FROM orders JOIN users ON users.id = user_id WHERE users.email ^@ 'shopper@' LIMIT 1",
+    )
+
+
+def test_production_has_no_account_with_a_known_password(new_database, settings):
+    url = new_database("production")
+    production = settings.model_copy(update={"database_url": url, "profile": "production"})
+    loading.seed(production, "demo", "s")
+    assert query(url, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL OR email ~ '^(admin|shopper)@'") == [
+        (0,)
+    ]
+
+
+def test_new_rows_get_numbers_that_are_free(seeded):
+    with psycopg.connect(seeded.database_url) as connection:
+        connection.execute("INSERT INTO users (email, name) VALUES ('new@shop.test', 'new')")
+        connection.rollback()
+
+
+def test_the_command_says_what_is_there(seeded, monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setenv("DATABASE_URL", seeded.database_url)
+    done = CliRunner().invoke(main, ["seed", "--json"])
+    assert done.exit_code == 0
+    assert '"already_there": true' in done.stdout

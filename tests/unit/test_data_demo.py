@@ -1,0 +1,110 @@
+import itertools
+import re
+from collections import Counter
+
+import pytest
+
+from shop.datasets.demo import assortment
+from shop.datasets.demo.calendar import START, Calendar
+from shop.datasets.demo.chance import Shuffle, generator, zipf, zipf_share
+from shop.datasets.demo.demand import Demand
+from shop.datasets.demo.pricing import price_of, with_ending
+from shop.datasets.demo.products import Products
+from shop.datasets.demo.sizes import EPOCH, SIZES
+from shop.datasets.slugs import slugify
+
+
+@pytest.fixture(scope="module")
+def shelves():
+    return assortment.load()
+
+
+@pytest.fixture(scope="module")
+def products(shelves):
+    return Products(shelves, SIZES["m"])
+
+
+def test_no_two_products_share_a_slug(products):
+    slugs = [products[number].slug for number in range(1, products.count + 1)]
+    assert len(set(slugs)) == products.count
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) for slug in slugs)
+
+
+def test_the_largest_size_has_words_enough_for_every_title(shelves):
+    needed = -(-SIZES["l"].products // len(shelves.categories))
+    for category in shelves.categories:
+        combinations = 1
+        for wheel in category.wheels:
+            assert len(set(wheel)) == len(wheel), category.slug
+            combinations *= len(wheel)
+        assert combinations >= needed, category.slug
+
+
+def test_departments_and_categories_never_share_an_address(shelves):
+    slugs = [shelf.slug for shelf in (*shelves.departments, *shelves.categories)]
+    assert len(set(slugs)) == len(slugs)
+    assert len(shelves.departments) >= 12
+
+
+def test_what_goes_together_names_categories_that_exist(shelves):
+    known = {category.slug for category in shelves.categories} | {"pantry"}
+    assert {slug for category in shelves.categories for slug in category.goes_with} <= known
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 60, 5_000])
+def test_a_shuffle_visits_every_place_once_and_can_be_undone(size):
+    shuffle = Shuffle(size, salt=11)
+    assert sorted(map(shuffle, range(size))) == list(range(size))
+    assert all(shuffle.inverse(shuffle(place)) == place for place in range(size))
+
+
+def test_the_drawn_ranks_have_the_shares_the_law_gives_them():
+    draws = 200_000
+    drawn = Counter(zipf((number + 0.5) / draws, 5_000) for number in range(draws))
+    for rank in (0, 1, 10, 100):
+        assert drawn[rank] / draws == pytest.approx(zipf_share(rank, 5_000), rel=0.1)
+
+
+def test_a_few_products_make_most_of_the_sales(products):
+    sold = sorted(Demand(products, SIZES["m"]).pieces_sold(), reverse=True)
+    assert 0.4 < sum(sold[: len(sold) // 10]) / sum(sold) < 0.8
+
+
+def test_a_batch_of_baskets_is_the_same_made_alone_as_made_in_turn(products):
+    first, second = Demand(products, SIZES["m"]), Demand(products, SIZES["m"])
+    for batch in (0, 1):
+        list(first.baskets(batch))
+    assert list(first.baskets(2)) == list(second.baskets(2))
+
+
+def test_what_is_bought_with_a_bestseller_is_bought_with_it_again_and_again(products):
+    bestseller = products.at_rank(0)
+    together = Counter(
+        product
+        for basket in itertools.chain.from_iterable(Demand(products, SIZES["m"]).baskets(batch) for batch in range(2))
+        if bestseller in (held := [product for product, _ in basket.items])
+        for product in held
+        if product != bestseller
+    )
+    assert sum(count for _, count in together.most_common(6)) / together.total() > 0.2
+
+
+def test_orders_come_in_the_order_of_their_numbers_within_one_year_and_most_before_christmas():
+    calendar = Calendar()
+    times = [calendar.at(number / 1_000) for number in range(1_000)]
+    assert times == sorted(times)
+    assert times[0] >= START
+    assert times[-1] < EPOCH
+    months = Counter(time.month for time in times)
+    assert months[11] > 1.4 * months[7]
+
+
+def test_prices_end_as_price_tags_do():
+    prices = [price_of(30, 0.8, generator("test", number)) for number in range(500)]
+    assert {price % 100 for price in prices} <= {0, 49, 79, 95, 99}
+    assert with_ending(123_456, 0.1) == 123_900
+
+
+def test_names_in_addresses_are_plain():
+    assert slugify("Côte d'Azur & Straße, 30 ml") == "cote-dazur-strasse-30-ml"
+    assert slugify("日本") == ""

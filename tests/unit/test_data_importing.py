@@ -1,0 +1,109 @@
+import pytest
+
+from shop.datasets.importing import reading
+from shop.datasets.importing.entry import Refused, check
+from shop.datasets.importing.reading import rows
+from shop.errors import ConfigurationError
+
+GOOD = {"title": "Blue Mug", "brand": "Tern", "category": "Kitchen > Mugs", "price": "12.99", "on_hand": "4"}
+
+
+def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
+    entry = check(GOOD)
+    assert (entry.slug, entry.price, entry.on_hand, entry.department) == ("tern-blue-mug", 1299, 4, "Kitchen")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"title": " "}, "title is missing"),
+        ({"title": "x" * 201}, "title has 201 characters"),
+        ({"title": "日本", "brand": ""}, "no slug can be made"),
+        ({"title": "Caf\udce9"}, "title is not UTF-8"),
+        ({"description": "bell\x07"}, "control characters"),
+        ({"description": "x" * 10_001}, "description has 10,001"),
+        ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not"),
+        ({"category": "Mugs"}, "is not of the form"),
+        ({"category": "A > B > C"}, "is not of the form"),
+        ({"price": "12,99"}, "write a point before the cents"),
+        ({"price": "free"}, "is not an amount"),
+        ({"price": "-1"}, "is not an amount"),
+        ({"price": "0"}, "is not between"),
+        ({"price": "1.999"}, "is not an amount"),
+        ({"price": "9999999"}, "is not between"),
+        ({"on_hand": "-2"}, "on_hand '-2' is not"),
+        ({"on_hand": "1000001"}, "is not a whole number"),
+        ({"on_hand": ["4"]}, "neither text nor a number"),
+    ],
+)
+def test_a_bad_row_is_refused_with_the_reason(fault, reason):
+    with pytest.raises(Refused, match=reason.replace("(", r"\(")):
+        check({**GOOD, **fault})
+
+
+def found(tmp_path, name, content, **options):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return list(rows(path, **options))
+
+
+def test_a_byte_order_mark_quotes_and_line_breaks_in_fields_are_read(tmp_path):
+    content = (
+        b'\xef\xbb\xbfTitle,category,price\r\n"A ""big"" mug","K > M",1\r\n"two\nlines",K > M,2\r\nlast,K > M,3\r\n'
+    )
+    assert [(line, fields["title"]) for line, fields in found(tmp_path, "a.csv", content)] == [
+        (2, 'A "big" mug'),
+        (3, "two\nlines"),
+        (5, "last"),
+    ]
+
+
+def test_a_row_that_cannot_be_read_does_not_hide_the_next(tmp_path):
+    content = b'title,category,price\nx"y,K > M,1\n"a"b,K > M,1\nshort,1\n\ngood,K > M,1\n'
+    kinds = [(line, isinstance(fields, Refused)) for line, fields in found(tmp_path, "a.csv", content)]
+    assert kinds == [(2, False), (3, True), (4, True), (6, False)]
+
+
+def test_a_huge_line_is_refused_and_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_LINE", 100)
+    content = b"title,category,price\n" + b"x" * 1_000 + b",K > M,1\ngood,K > M,1\n"
+    (line, fields), (next_line, good) = found(tmp_path, "a.csv", content)
+    assert (line, next_line, good["title"]) == (2, 3, "good")
+    assert "longer than" in str(fields)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"title;category;price\n", "separated by semicolons"),
+        (b"title\tcategory\tprice\n", "separated by tabs"),
+        (b"title,category,prise\n", "did you mean 'price'"),
+        (b"title,category\n", "does not name the column 'price'"),
+        (b"title,title,category,price\n", "names a column twice"),
+        (b"\xff\xfet\x00i\x00t\x00l\x00e\x00\n\x00", "there is no column"),
+    ],
+)
+def test_a_wrong_header_stops_the_import_and_says_what_to_do(tmp_path, content, message):
+    with pytest.raises(ConfigurationError, match=message):
+        found(tmp_path, "a.csv", content)
+
+
+def test_another_delimiter_can_be_named(tmp_path):
+    ((_, fields),) = found(tmp_path, "a.csv", b"title;category;price\na;K > M;1\n", delimiter=";")
+    assert fields["category"] == "K > M"
+
+
+def test_json_lines_are_read_and_faults_named(tmp_path):
+    content = b'{"title": "a", "price": 12.99}\n\nnot json\n[1]\n{"titel": "x"}\n'
+    (first, *bad) = found(tmp_path, "a.jsonl", content)
+    assert first[0] == 1
+    assert str(first[1]["price"]) == "12.99"
+    assert [line for line, _ in bad] == [3, 4, 5]
+    assert "did you mean 'title'" in str(bad[2][1])
+
+
+def test_a_missing_file_and_an_unknown_format_are_said(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path / "some.xlsx"):
+        with pytest.raises(ConfigurationError):
+            list(rows(path))

@@ -1,0 +1,47 @@
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from shop.catalog.pictures import draw, motifs, picture_url
+from shop.datasets.complete_journey import shelves
+from shop.datasets.demo import assortment
+
+SLUGS = [f"tidewick-everyday-stoneware-mug-{number}" for number in range(40)]
+
+
+@pytest.mark.parametrize("motif", motifs())
+def test_a_picture_is_small_well_formed_and_titled(motif):
+    for slug in SLUGS:
+        svg = draw(motif, slug)
+        assert ElementTree.fromstring(svg).find("{http://www.w3.org/2000/svg}title").text.endswith(motif)  # noqa: S314
+        assert len(svg.encode()) < 3_000
+
+
+@pytest.mark.parametrize("motif", motifs())
+def test_two_products_look_different_and_one_always_the_same(motif):
+    pictures = [draw(motif, slug) for slug in SLUGS]
+    assert len(set(pictures)) == len(SLUGS)
+    assert pictures == [draw(motif, slug) for slug in SLUGS]
+
+
+def test_an_unknown_motif_is_drawn_as_a_parcel():
+    assert draw("no-such-thing", "a") == draw("parcel", "a")
+
+
+def test_a_slug_that_names_a_colour_gets_it():
+    sage = {part for part in draw("mug", "a-mug-sage").split('"') if part.startswith("#")}
+    again = {part for part in draw("mug", "another-cup-sage").split('"') if part.startswith("#")}
+    assert sage & again
+
+
+def test_a_seed_that_holds_markup_cannot_get_out_of_the_picture():
+    assert "<script" not in draw("<script>", '"><script>')
+
+
+def test_every_motif_the_data_asks_for_can_be_drawn():
+    asked = {category.motif for category in assortment.load().categories} | set(shelves.MOTIFS.values())
+    assert asked <= set(motifs())
+
+
+def test_the_address_of_a_picture_names_motif_and_product():
+    assert picture_url("mug", "a-mug") == "/pictures/mug/a-mug.svg"
