@@ -97,18 +97,25 @@ def seed(settings: Settings, dataset: str, size: str, progress: Progress | None 
     Raises:
         ConfigurationError: no such data set or size, the schema is missing, or the database holds other data.
     """
-    progress = progress or Silent()
-    started = time.monotonic()
     source = _source(dataset)
     size = size if len(source.sizes) > 1 else source.sizes[0]
-    plan = source.plan(settings, size)
+    return load(settings, dataset, size, source.plan(settings, size), progress or Silent())
+
+
+def load(settings: Settings, dataset: str, size: str, plan: Plan, progress: Progress) -> Report:
+    """Take the steps of a plan that were not taken yet.
+
+    Raises:
+        ConfigurationError: the schema is missing, or the database holds other data.
+    """
+    started = time.monotonic()
     with exclusive(settings) as connection:
         there = standing(connection)
         _refuse_mixing(there, dataset, size)
         if there.kind == "complete":
             return Report(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
         connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
-        rows = _load(connection, plan, progress)
+        rows = _take_all(connection, plan, progress)
         findings = tuple(plan.findings())
         _complete(connection, findings)
     progress.finish()
@@ -196,7 +203,7 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
-def _load(connection: Connection, plan: Plan, progress: Progress) -> int:
+def _take_all(connection: Connection, plan: Plan, progress: Progress) -> int:
     done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
     progress.start(0, 0)
     progress.step("reading the source")
