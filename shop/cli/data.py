@@ -10,6 +10,7 @@ from shop.cli.output import emit
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.loading import Report
+from shop.payments.opening import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack.addresses import resolve
 from shop.wiring import build
@@ -31,6 +32,7 @@ def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
         progress.finish()
+    hand_over(settings)
     emit(report.to_json(), _told(report), as_json=as_json)
 
 

@@ -7,6 +7,7 @@ from shop.cli.data_progress import shown
 from shop.cli.output import emit
 from shop.datasets import loading
 from shop.db import build_engine
+from shop.payments.opening import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
 from shop.stack.addresses import resolve
@@ -42,6 +43,7 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
         progress.finish()
+    hand_over(settings)
     if not report.already_there:
         click.echo(f"Loaded {report.dataset} {report.size}: {report.rows:,} rows in {report.seconds:.1f} s.")
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shop.patterns.observability import correlation
 from shop.patterns.observability.logs import configure_logging
-from shop.payments.simulator.books import Answer, Asked, Books, KeyReused, write_charge, write_refund
+from shop.payments.simulator.books import FILE, Answer, Asked, Books, KeyReused, write_charge, write_refund
 from shop.payments.simulator.in_flight import InFlight
 from shop.payments.simulator.tokens import BEHAVIOURS, Behaviour
 from shop.settings import Settings, load_settings
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings, "payments")
     app = Flask(__name__)
     provider = _Provider(
-        Books(settings.var_dir / "payments" / "books.sqlite3"),
+        Books(settings.var_dir / FILE),
         InFlight(),
         settings.payments_timeout_ms / 1000 + SILENCE_BEYOND_TIMEOUT_S,
     )

@@ -7,12 +7,14 @@ caller who asks again under the same key learns the truth.
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FILE = "payments/books.sqlite3"
+"""Where the books are, in the state directory."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges (
     id TEXT PRIMARY KEY,
@@ -103,6 +105,18 @@ class Books:
                 (asked.operation, asked.key, asked.fingerprint, answer.status, json.dumps(answer.body)),
             )
             return answer
+
+    def take_over(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
+        """Enter charges from before these books were opened, each an id, a key, an amount and a currency.
+
+        Safe to do twice: what is entered already stays as it is.
+        """
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO charges (id, key, amount, currency, status, metadata)"
+                " VALUES (?, ?, ?, ?, 'succeeded', '{}')",
+                charges,
+            )
 
     def charges(self, key: str) -> list[dict[str, Any]]:
         """Return the charge made under a key, as a list of none or one."""

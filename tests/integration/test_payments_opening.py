@@ -1,0 +1,37 @@
+from shop.orders.models import Order
+from shop.payments.models import Payment
+from shop.payments.opening import hand_over
+from shop.payments.simulator.books import FILE, Books
+
+
+def _seeded(session, number, status="charged"):
+    order = Order(
+        public_id=f"ord_{number}", number=f"S-{number}", email="robin@example.org", total_amount=5, address={}
+    )
+    session.add(order)
+    session.flush()
+    key = f"dataset-{number}"
+    session.add(Payment(order_id=order.id, charge_key=key, provider_id=f"ch_{number}", amount=5, status=status))
+
+
+def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path):
+    mine = settings.model_copy(update={"var_dir": tmp_path})
+    with database.transaction() as session:
+        _seeded(session, 1)
+        _seeded(session, 2, status="refunded")
+    hand_over(mine)
+    books = Books(tmp_path / FILE)
+    assert [charge["id"] for charge in books.charges("dataset-1")] == ["ch_1"]
+    assert books.charges("dataset-2") == []
+
+
+def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path):
+    mine = settings.model_copy(update={"var_dir": tmp_path})
+    with database.transaction() as session:
+        _seeded(session, 1)
+    hand_over(mine)
+    with database.transaction() as session:
+        _seeded(session, 3)
+    hand_over(mine)
+    books = Books(tmp_path / FILE)
+    assert [len(books.charges(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
