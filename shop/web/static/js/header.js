@@ -20,7 +20,9 @@ export async function refresh({ announce = false } = {}) {
   if (!answer?.ok) return;
   const me = await answer.json();
   showCart(me.cart, { announce });
-  if (me.user) accountName.textContent = me.user.name.split(" ")[0];
+  if (!me.user) return;
+  accountName.textContent = me.user.name.split(" ")[0];
+  accountName.title = me.user.name;
 }
 
 function closeOnLeave(menu) {
