@@ -1,0 +1,104 @@
+"""The store as a newcomer gets it: `shop up` in a folder of its own, and a real browser in front of it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from shop.settings import PROJECT_ROOT
+from shop.stack.program import free_port
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+START_TIMEOUT_S = 120
+PAGE_TIMEOUT_MS = 15_000
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running store."""
+
+    url: str
+    var: Path
+
+    def shop(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the `shop` command against this store."""
+        return subprocess.run(
+            [sys.executable, "-m", "shop.cli", *words],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "SHOP_VAR_DIR": str(self.var)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_TIMEOUT_S,
+        )
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with the small data set, on a port of its own."""
+    var = tmp_path_factory.mktemp("store") / "var"
+    port = free_port()
+    store = Store(f"http://127.0.0.1:{port}", var)
+    started = store.shop("up", "--detach", "--port", str(port), "--size", "s")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield store
+    finally:
+        store.shop("down")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
+    executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine (on Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, store: Store) -> Iterator[BrowserContext]:
+    """A visitor's browser with an empty cookie jar; a page that breaks its own rules fails the test."""
+    context = browser.new_context(base_url=store.url)
+    context.set_default_timeout(PAGE_TIMEOUT_MS)
+    complaints: list[str] = []
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text) if re.search("Content.Security.Policy|Refused to", message.text) else None
+        ),
+    )
+    context.on(
+        "request",
+        lambda request: None if request.url.startswith((store.url, "data:")) else complaints.append(request.url),
+    )
+    yield context
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(visitor: BrowserContext) -> Page:
+    """A page of a visitor who has never been here."""
+    return visitor.new_page()
+
+
+def best_seller(page: Page) -> dict[str, object]:
+    """Return the most popular product of the store."""
+    answer = page.request.get("/api/v1/products?limit=1&in_stock=true")
+    return dict(json.loads(answer.text())["items"][0])

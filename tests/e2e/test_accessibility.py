@@ -1,0 +1,66 @@
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.e2e.conftest import best_seller
+from tests.e2e.test_shopping import check_out, put_in_cart, sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
+
+SERIOUS = ("serious", "critical")
+LOOKS = ((390, "light"), (1280, "dark"))
+"""A phone by day and a desk by night: both widths and both schemes."""
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def faults(page: Page) -> list[str]:
+    """Return the serious faults axe finds in the page as it stands."""
+    found = []
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(TWO_FRAMES)  # the new colours are a frame away
+        found.extend(
+            f"{width} {scheme} {fault['id']}: {fault['nodes'][0]['html'][:120]}"
+            for fault in Axe().run(page).response["violations"]
+            if fault["impact"] in SERIOUS
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"scrolls sideways at {width}"
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/search?q=lamp", "/search?q=zzzzqqq", "/cart", "/login", "/register", "/lab", "/nothing-here", "/orders"],
+)
+def test_axe_finds_nothing_serious(page: Page, path: str):
+    page.goto(path)
+    assert faults(page) == []
+
+
+def test_axe_finds_nothing_serious_on_a_category_and_a_product(page: Page):
+    product = best_seller(page)
+    page.goto(f"/p/{product['slug']}")
+    assert faults(page) == []
+    page.locator(".breadcrumbs a").last.click()
+    assert faults(page) == []
+
+
+def test_axe_finds_nothing_serious_from_the_cart_to_the_order(page: Page):
+    put_in_cart(page, str(best_seller(page)["slug"]))
+    page.goto("/cart")
+    assert faults(page) == []
+    page.goto("/checkout")
+    page.get_by_label("Email", exact=True).fill("not an address")
+    page.get_by_role("button", name="Pay").click()
+    assert faults(page) == []
+    check_out(page)
+    assert faults(page) == []
+
+
+def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
+    sign_in(page, "admin@shop.test")
+    slug = best_seller(page)["slug"]
+    for path in ("/admin", "/admin/products", f"/admin/products/{slug}", "/admin/orders"):
+        page.goto(path)
+        assert faults(page) == [], path
