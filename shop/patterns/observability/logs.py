@@ -3,7 +3,7 @@
 Problem: text lines from several processes cannot be searched or joined; and what is logged in a hurry leaks.
 Method: every line carries time, level, event and the correlation ids of the request it belongs to, and passes through
 redaction. The lines of one request, from all processes, are then found by one id: ``shop logs --request ID``.
-Switch: ``observability.logs`` (the line a request). Measured by: loadtests/benchmarks/warm_screen.py, which pays for it.
+Switch: ``observability.logs`` (the line a request). Measured: in ``warm_screen.py``, which pays for it.
 Source: The Twelve-Factor App, XI (logs as event streams); structlog's documentation.
 """
 
