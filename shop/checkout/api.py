@@ -14,7 +14,7 @@ from shop.checkout.service import Checkout, Refused
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, order_json
 from shop.orders.service import Orders, Viewer
-from shop.orders.viewers import remember, viewer
+from shop.orders.viewers import keep_private, remember, viewer
 from shop.web.problems import problem
 from shop.web.schemas import ApiModel
 
@@ -48,6 +48,7 @@ def create_api(
         orders: returns its orders.
     """
     api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api.after_request(keep_private)
 
     def shown(public_id: str, who: Viewer) -> dict[str, Any]:
         return OrderBody(order=order_json(orders().detail(who, public_id))).model_dump(mode="json")
@@ -68,7 +69,6 @@ def create_api(
             response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
         if result.replayed:
             response.headers[REPLAYED_HEADER] = "true"
-        response.headers["Cache-Control"] = "private, no-store"
         return response
 
     @api.post(

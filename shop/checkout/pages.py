@@ -16,8 +16,7 @@ from shop.checkout.service import Checkout, Refused
 from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
-from shop.orders.pages import keep_private
-from shop.orders.viewers import remember, viewer
+from shop.orders.viewers import keep_private, remember, viewer
 from shop.web.identity import current_identity
 from shop.web.problems import DEFAULT_RETRY_AFTER_S
 

@@ -7,9 +7,9 @@ from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from shop.errors import Conflict
-from shop.orders.pages import keep_private
 from shop.orders.service import Orders
 from shop.orders.transitions import Status
+from shop.orders.viewers import keep_private
 from shop.web.identity import ADMIN, require_role
 from shop.web.redirects import local_path
 

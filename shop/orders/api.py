@@ -9,7 +9,7 @@ from pydantic import Field
 from shop.errors import NotSignedIn
 from shop.orders.schemas import OrderBody, OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import Orders, Viewer
-from shop.orders.viewers import viewer
+from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import ADMIN, require_role
 from shop.web.schemas import ApiModel, Problem
 
@@ -47,6 +47,7 @@ def create_api(use: Callable[[], Orders]) -> APIBlueprint:
         use: returns the service of the request being served.
     """
     api = APIBlueprint("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api.after_request(keep_private)
 
     @api.get("/orders", summary="Own orders", responses={200: OrderPage, **problem_responses(401, 422)})
     def own_orders(query: PageQuery) -> dict[str, Any]:

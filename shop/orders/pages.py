@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 
 from shop.orders.countries import country_name
 from shop.orders.service import Orders
 from shop.orders.story import tell
 from shop.orders.transitions import Status
-from shop.orders.viewers import viewer
+from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import current_identity
 
 PAGE = 10
@@ -45,9 +45,3 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
         )
 
     return pages
-
-
-def keep_private(response: Response) -> Response:
-    """Let nobody but the browser that asked keep the answer, and not even that one for later."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response

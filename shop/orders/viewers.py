@@ -1,6 +1,6 @@
-"""Who is looking at an order, read from the request: the account, or the orders a guest's signed session knows."""
+"""Who is looking at an order: the account, or a guest whose signed session knows it. And nobody else, ever."""
 
-from flask import session
+from flask import Response, session
 
 from shop.orders.service import Viewer
 from shop.web.identity import ADMIN, current_identity
@@ -25,3 +25,9 @@ def remember(public_id: str) -> None:
     if current_identity() is None:
         placed = [known for known in session.get(PLACED, ()) if known != public_id]
         session[PLACED] = [*placed, public_id][-REMEMBERED:]
+
+
+def keep_private(response: Response) -> Response:
+    """Let nobody but the browser that asked keep the answer, and not even that one for later."""
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -17,8 +17,8 @@ from shop.payments.provider import Charged, ProviderUnsure
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
 
-HURRIED_MS = 300
-"""A store this impatient gives up on ``tok_slow``, and cannot know what becomes of it."""
+HURRIED_MS = 1_000
+"""A store this impatient gives up before the simulator's silence ends."""
 
 
 @pytest.fixture

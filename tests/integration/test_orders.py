@@ -93,7 +93,7 @@ def test_orders_are_ones_own_only(client, database, world):
     sign_in(client, "ada@shop.test")
     listed = client.get("/api/v1/orders").json["items"]
     assert [order["id"] for order in listed] == [own]
-    assert client.get(f"/api/v1/orders/{own}").status_code == 200
+    assert client.get(f"/api/v1/orders/{own}").headers["Cache-Control"] == "private, no-store"
     assert client.get(f"/api/v1/orders/{other}").status_code == 404
 
 
