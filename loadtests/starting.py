@@ -4,9 +4,10 @@ import logging
 import sys
 from argparse import ArgumentParser
 
+import gevent
 from locust import events
 from locust.env import Environment
-from users import DEFAULT_HOST, Assortment
+from users import DEFAULT_HOST, THINK_MEDIAN_S, Assortment, Person
 
 from shop.errors import ConfigurationError, ShopError
 from shop.lab.hosts import check_loopback
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 def prepare() -> None:
     """Hook into Locust's start; called once by a locustfile."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    gevent.get_hub().loop.update_now()  # imports took a while; --run-time would be short by it
     events.init_command_line_parser.add_listener(_arguments)
     events.init.add_listener(_refuse_other_machines)
     events.test_start.add_listener(_fetch)
@@ -28,6 +31,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--exponent", type=float, default=DEFAULT_EXPONENT, help="Of Zipf's law, by which products are chosen."
     )
+    parser.add_argument("--think", type=float, default=THINK_MEDIAN_S, help="Median seconds people look at a page.")
 
 
 def _refuse_other_machines(environment: Environment, **_: object) -> None:
@@ -39,6 +43,7 @@ def _refuse_other_machines(environment: Environment, **_: object) -> None:
 
 
 def _fetch(environment: Environment, **_: object) -> None:
+    Person.think_median_s = environment.parsed_options.think
     try:
         Assortment.fetch(environment.host or DEFAULT_HOST, environment.parsed_options.exponent)
     except (ConfigurationError, ShopError) as error:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
+import gevent
 from locust import FastHttpUser, constant, task
 from locust.exception import StopUser
 
@@ -64,6 +65,8 @@ class Person(FastHttpUser):
     abstract = True
     host = DEFAULT_HOST
     wait_time = constant(0)
+    """They think between pages; a visit ends where the next guest's begins."""
+    think_median_s = THINK_MEDIAN_S
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -78,7 +81,7 @@ class Person(FastHttpUser):
 
     def think(self) -> None:
         """Look at what came, for as long as people do."""
-        self._sleep(think_time(THINK_MEDIAN_S, THINK_SPREAD, self.chance))
+        gevent.sleep(think_time(self.think_median_s, THINK_SPREAD, self.chance))
 
     def browse(self) -> str:
         """Look around; return the slug of the product looked at last."""

@@ -82,9 +82,13 @@ class Samples(_Strict):
     """How late the pacer released visits; its own doing, not the server's."""
 
     @property
-    def saturated(self) -> bool:
-        """Whether the generator, rather than the store, set the limit."""
-        return self.cpu_share > BUSY_SHARE or self.lag_p95_ms > LAG_LIMIT_MS
+    def saturated(self) -> str | None:
+        """The sign that the generator, rather than the store, set the limit; ``None`` where there is none."""
+        if self.cpu_share > BUSY_SHARE:
+            return f"it used {self.cpu_share:.0%} of its one core"
+        if self.lag_p95_ms > LAG_LIMIT_MS:
+            return f"visits went out {self.lag_p95_ms:.0f} ms late, though it used {self.cpu_share:.0%} of a core"
+        return None
 
 
 def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:

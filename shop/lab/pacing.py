@@ -90,8 +90,8 @@ def _release(moments: Iterable[float], due: "Queue[float]", pace: Pace) -> None:
     begin = time.perf_counter()
     for moment in moments:
         intended = begin + moment
-        if (early := intended - time.perf_counter()) > 0:
-            gevent.sleep(early)
+        while (early := intended - time.perf_counter()) > 0:
+            gevent.sleep(early)  # may wake early: the loop reckons from when its round began
         pace.lags_s.append(time.perf_counter() - intended)
         pace.offered += 1
         due.put(intended)

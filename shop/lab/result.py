@@ -39,7 +39,7 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
     runs = [{seen.arm: figures(seen, good_within) for seen in run} for run in record.observations]
     arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
     ratio = ratios(experiment, runs)
-    saturated = [arm.name for arm in experiment.arms if _saturated(arm.name, record)]
+    saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
     judgement = judge(experiment, arms, ratio, saturated, unsteady(experiment, record.before, record.after))
     return {
         "experiment": experiment.name,
@@ -139,9 +139,10 @@ def _arm(spreads: Mapping[str, Spread | None]) -> dict[str, Any]:
     }
 
 
-def _saturated(arm: str, record: Record) -> bool:
+def _saturated(arm: str, record: Record) -> str | None:
     seen = [observation for run in record.observations for observation in run if observation.arm == arm]
-    return any(phase.saturated for observation in seen for phase in (observation.open, observation.closed))
+    signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed))
+    return next(filter(None, signs), None)
 
 
 def _distribution(arm: str, record: Record) -> list[tuple[float, float]]:

@@ -78,7 +78,7 @@ def judge(
     experiment: Experiment,
     arms: Mapping[str, Mapping[str, Spread | None]],
     ratio: Mapping[str, Spread | None],
-    saturated: Sequence[str],
+    saturated: Mapping[str, str],
     steady: str | None,
 ) -> Judgement:
     """Say what the figures say.
@@ -87,7 +87,7 @@ def judge(
         experiment: what was claimed.
         arms: arm to its figures over the runs.
         ratio: the ratios over the runs.
-        saturated: arms in which the generator was the bottleneck.
+        saturated: arms in which the generator was the bottleneck, and the sign of it.
         steady: why the steady state did not hold; ``None`` when it did.
     """
     if reason := _worthless(experiment, arms, saturated, steady):
@@ -121,7 +121,7 @@ def unsteady(experiment: Experiment, before: Samples, after: Samples) -> str | N
 def _worthless(
     experiment: Experiment,
     arms: Mapping[str, Mapping[str, Spread | None]],
-    saturated: Sequence[str],
+    saturated: Mapping[str, str],
     steady: str | None,
 ) -> str | None:
     limit = experiment.verdict.error_limit
@@ -130,9 +130,10 @@ def _worthless(
         if errors is not None and errors.high > limit:
             return f"{errors.high:.1%} of the visits of arm {name} failed in one run; {limit:.1%} is the limit."
     if saturated:
+        signs = "; ".join(f"arm {name}: {sign}" for name, sign in saturated.items())
         return (
-            f"The load generator was the bottleneck in arm {', '.join(saturated)}: its figures are the generator's, "
-            "not the store's. Free the machine of other work, or lower the load."
+            f"The load generator was the bottleneck ({signs}): these figures are its own, not the store's. Free the "
+            "machine of other work, or lower the load."
         )
     return f"{steady[0].upper()}{steady[1:]}." if steady else None
 
