@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, Text, and_, func, literal, literal_column, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, func, literal, literal_column, or_, select, true
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product, SearchWord
@@ -14,7 +14,9 @@ SHORTEST = 3
 """Letters a word needs before a wrong one can be told from a right one."""
 LONGEST = 40
 """Letters of a word that can be mended; longer ones are no words."""
-CANDIDATES = 25
+CANDIDATES = 100
+SAME_BEGINNING = 2
+"""Letters that two swapped ones further on leave alone: a swap breaks three trigrams, too many in a short word."""
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -44,7 +46,7 @@ def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequen
     )
     near = (
         select(SearchWord.word, SearchWord.products)
-        .where(SearchWord.word.bool_op("%")(given.c.word))
+        .where(or_(SearchWord.word.bool_op("%")(given.c.word), _begins_alike(given.c.word)))
         .order_by(func.similarity(SearchWord.word, given.c.word).desc(), SearchWord.products.desc(), SearchWord.word)
         .limit(CANDIDATES)
         .correlate(given)
@@ -55,6 +57,15 @@ def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequen
     for word, candidate, products in session.execute(statement):
         found.setdefault(word, []).append(Candidate(candidate, products))
     return found
+
+
+def _begins_alike(word: ColumnElement[str]) -> ColumnElement[bool]:
+    beginning = func.left(word, SAME_BEGINNING)
+    return and_(
+        SearchWord.word >= beginning,
+        SearchWord.word < beginning + LAST_CHARACTER,
+        func.abs(func.length(SearchWord.word) - func.length(word)) <= 1,
+    )
 
 
 def choose(unknown: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:

@@ -53,7 +53,8 @@ def test_a_word_is_found_by_its_stem(client, shelf):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("enamle mug", "enamel mug"), ("coper kettel", "copper kettle"), ("Stonware", "stoneware")]
+    ("typed", "meant"),
+    [("enamle mug", "enamel mug"), ("coper kettel", "copper kettle"), ("Stonware", "stoneware"), ("towle", "towel")],
 )
 def test_a_typing_error_is_mended_and_said(client, shelf, typed, meant):
     answer = find(client, typed)
