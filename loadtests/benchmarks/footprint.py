@@ -42,8 +42,7 @@ def _running() -> int:
     if not roots:
         print("The stack is not running: start it with `shop up`.", file=sys.stderr)
         return 2
-    supervisors = {parent for pid in roots if (parent := _parent(pid)) is not None and parent > 1}
-    return _judge("resident memory of all processes", _memory_mb([*roots, *supervisors]), MEMORY_MB, "MB")
+    return _judge("resident memory of all processes", _memory_mb(roots), MEMORY_MB, "MB")
 
 
 def _from_scratch() -> int:
