@@ -85,10 +85,10 @@ def _answers(url: str) -> bool:
 
 
 def _memory_mb(roots: list[int]) -> float:
-    """Return the resident memory of processes and all below them, in MB; a shared page counts in each of them.
+    """Return the memory that processes and all below them hold, in MB; a shared page counts once.
 
-    That counts PostgreSQL's buffers again and again and so says more than is used: the stricter figure. The
-    proportional one is printed beside it.
+    Summing resident sizes would count PostgreSQL's shared buffers again in every connection that has touched them,
+    and grow with use where no memory does. That sum is printed beside it.
     """
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
     wanted = set(roots)
@@ -96,8 +96,8 @@ def _memory_mb(roots: list[int]) -> float:
         wanted |= grown
     proportional = sum(_field(pid, "smaps_rollup", "Pss:") for pid in wanted) / KB
     resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
-    print(f"  {len(wanted)} processes: {resident:.0f} MB resident, {proportional:.0f} MB with shared pages split")
-    return resident
+    print(f"  {len(wanted)} processes hold {proportional:.0f} MB; their resident sizes add up to {resident:.0f} MB")
+    return proportional
 
 
 def _pids() -> list[int]:
