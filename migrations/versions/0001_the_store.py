@@ -208,6 +208,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_products_category_rating", "products", ["category_id", sa.literal_column("rating DESC"), "id"], unique=False
     )
+    op.create_index("ix_products_brand_category", "products", ["brand", "category_id"], unique=False)
     op.create_index("ix_products_popularity", "products", [sa.literal_column("popularity DESC"), "id"], unique=False)
     op.create_index("ix_products_search", "products", ["search"], unique=False, postgresql_using="gin")
     op.create_table(

@@ -84,7 +84,7 @@ class Browser:
         self._facet_depth = facet_depth
 
     def listing(self, session: Session, browse: Browse) -> Listing:
-        """Answer one page of a list, with its facets; 3 queries, or up to 6 for a search.
+        """Answer one page of a list, with its facets; 3 queries, up to 6 where words are mended.
 
         Raises:
             NotFound: there is no such category.
@@ -109,17 +109,25 @@ class Browser:
             .where(Product.category_id.in_(category_ids))
             .order_by(Product.popularity.desc(), Product.id)
         )
-        return facets.count(session, products, filters, self._facet_depth)
+        found, _ = facets.count(session, products, filters, self._facet_depth)
+        return found
 
     def _search(
         self, session: Session, category_ids: Sequence[int], browse: Browse, order: Order, place: Cursor | None
     ) -> Listing:
-        asked = search.mend(session, browse.q)
-        matches = search.matches(asked.text, category_ids)
-        extra = search.highlights(asked.text)
+        text, mended = browse.q, None
+        found, matched = self._matched(session, text, category_ids, browse.filters)
+        if not matched and (better := search.mend(session, text)) != text:
+            text = mended = better
+            found, _ = self._matched(session, text, category_ids, browse.filters)
+        matches, extra = search.matches(text, category_ids), search.highlights(text)
         page = listing.of_matches(session, matches, browse.filters, order, place, browse.limit, extra)
-        found = facets.count(session, search.ids(asked.text, category_ids), browse.filters, search.DEPTH)
-        return _listing(page, found, asked.text if asked.mended else None)
+        return _listing(page, found, mended)
+
+    def _matched(
+        self, session: Session, text: str, category_ids: Sequence[int], filters: Filters
+    ) -> tuple[Facets, int]:
+        return facets.count(session, search.ids(text, category_ids), filters, search.DEPTH)
 
 
 def _listing(page: listing.Page, found: Facets, showing_results_for: str | None = None) -> Listing:

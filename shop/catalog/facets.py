@@ -25,8 +25,8 @@ BRANDS = 12
 TOTAL, COUNTED = "total", "counted"
 
 
-def count(session: Session, products: AnySelect, filters: Filters, depth: int = DEPTH) -> Facets:
-    """Count a list's facets; one query.
+def count(session: Session, products: AnySelect, filters: Filters, depth: int = DEPTH) -> tuple[Facets, int]:
+    """Count a list's facets, and how many products there are before any filter, up to one beyond ``depth``; one query.
 
     Args:
         session: reads.
@@ -67,8 +67,8 @@ def count(session: Session, products: AnySelect, filters: Filters, depth: int = 
     return assemble(session.execute(union_all(*parts)).all(), filters, depth)
 
 
-def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int) -> Facets:
-    """Make the facets of counted rows: facet, value, how many."""
+def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int) -> tuple[Facets, int]:
+    """Make the facets of counted rows: facet, value, how many; and say how many were counted."""
     counts = {(facet, value): n for facet, value, n in rows}
 
     def of(facet: str, value: object = "") -> int:
@@ -78,7 +78,7 @@ def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int)
     ends = (*(start - 1 for start in BAND_STARTS), None)
     brands = sorted(((value, n) for (facet, value), n in counts.items() if facet == BRAND), key=lambda b: (-b[1], b[0]))
     missing = [(brand, 0) for brand in dict.fromkeys(filters.brands) if (BRAND, brand) not in counts]
-    return Facets(
+    found = Facets(
         total=of(TOTAL),
         exact=of(COUNTED) <= depth,
         price=[
@@ -89,6 +89,7 @@ def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int)
         brand=[BrandFacet(brand=brand, count=n) for brand, n in [*brands, *missing]],
         in_stock=of(IN_STOCK),
     )
+    return found, of(COUNTED)
 
 
 def _counts(facet: str, value: ColumnElement[Any], conditions: Sequence[ColumnElement[bool]]) -> AnySelect:

@@ -52,6 +52,7 @@ class Product(Base):
         Index("ix_products_category_price", "category_id", "price_amount", "id"),
         Index("ix_products_category_rating", "category_id", text("rating DESC"), "id"),
         Index("ix_products_category_created_at", "category_id", text("created_at DESC"), "id"),
+        Index("ix_products_brand_category", "brand", "category_id"),
         Index("ix_products_popularity", text("popularity DESC"), "id"),
         Index("ix_products_search", "search", postgresql_using="gin"),
     )

@@ -12,7 +12,6 @@ spelling errors", CACM 1964.
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import escape
@@ -35,29 +34,21 @@ _OPERATORS = re.compile(r'["\-]|\bor\b', re.IGNORECASE)
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query as it was answered."""
-
-    text: str
-    mended: bool
-
-
 def tidy(text: str) -> str:
     """Return a query without control characters, doubled spaces and what lies beyond :data:`MAX_LENGTH`."""
     visible = "".join(" " if unicodedata.category(c) in _UNSEEN else c for c in text[:MAX_LENGTH])
     return " ".join(visible.split())
 
 
-def mend(session: Session, text: str) -> Query:
+def mend(session: Session, text: str) -> str:
     """Replace each word the catalogue does not know by the nearest one it does; 1 or 2 queries.
 
-    A word with nothing near it stays, and finds nothing.
+    Only for a query that found nothing: one that found something has no word to mend. A word with nothing near it
+    stays.
     """
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))
     repairs = choose(unknown_words(session, words))
-    mended = _WORD.sub(lambda found: repairs.get(found[0].lower(), found[0]), text)
-    return Query(mended, mended != text)
+    return _WORD.sub(lambda found: repairs.get(found[0].lower(), found[0]), text)
 
 
 def matches(text: str, category_ids: Sequence[int]) -> CTE:

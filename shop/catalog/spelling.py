@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, func, literal, literal_column, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, func, literal, literal_column, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product, SearchWord
@@ -29,21 +29,19 @@ class Candidate:
 
 
 def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequence[Candidate]]:
-    """Return the unknown ones of some lower-case words with the known words near them.
+    """Return the unknown ones of some lower-case words with the known words near them; 1 or 2 queries.
 
-    A word is known if the catalogue has it, has a word that begins with it, or finds it by its stem.
+    A word is known if a title or brand has it, or a word that begins with it, or if any text has it by its stem.
     """
     asked = [word for word in words[:MAX_WORDS] if SHORTEST <= len(word) <= LONGEST and word.isalpha()]
-    if not asked:
-        return {}
-    given = func.unnest(literal(asked, ARRAY(Text))).table_valued("word").render_derived("given")
+    candidates = _candidates(session, asked) if asked else {}
+    described = _in_texts(session, list(candidates)) if candidates else frozenset()
+    return {word: near for word, near in candidates.items() if word not in described}
+
+
+def _candidates(session: Session, words: Sequence[str]) -> dict[str, list[Candidate]]:
+    given = func.unnest(literal(list(words), ARRAY(Text))).table_valued("word").render_derived("given")
     begins = and_(SearchWord.word >= given.c.word, SearchWord.word < given.c.word + LAST_CHARACTER)
-    stem = func.plainto_tsquery(literal_column("'english'::regconfig"), given.c.word)
-    known = or_(
-        select(1).where(begins).correlate(given).exists(),
-        func.numnode(stem) == 0,  # a stop word
-        select(1).where(Product.search.bool_op("@@")(stem)).correlate(given).exists(),
-    )
     near = (
         select(SearchWord.word, SearchWord.products)
         .where(or_(SearchWord.word.bool_op("%")(given.c.word), _begins_alike(given.c.word)))
@@ -52,11 +50,28 @@ def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequen
         .correlate(given)
         .lateral("near")
     )
-    statement = select(given.c.word, near.c.word, near.c.products).select_from(given.join(near, true())).where(~known)
+    statement = (
+        select(given.c.word, near.c.word, near.c.products)
+        .select_from(given.join(near, true()))
+        .where(~select(1).where(begins).correlate(given).exists())
+    )
     found: dict[str, list[Candidate]] = {}
     for word, candidate, products in session.execute(statement):
         found.setdefault(word, []).append(Candidate(candidate, products))
     return found
+
+
+def _in_texts(session: Session, words: Sequence[str]) -> frozenset[str]:
+    """Return the words that occur in a product's text, or that every text may have."""
+    asked = []
+    for number, word in enumerate(words):
+        stem = func.plainto_tsquery(literal_column("'english'::regconfig"), literal(word, Text))
+        # Materialised, so it is planned to be read whole, by index; a bare EXISTS is planned to read the table until
+        # the first match, and a rare word has none.
+        texts = select(literal(1).label("hit")).where(Product.search.bool_op("@@")(stem)).cte(f"texts_{number}")
+        texts = texts.prefix_with("MATERIALIZED", dialect="postgresql")
+        asked.append(select(literal(word, Text)).where(or_(func.numnode(stem) == 0, select(texts).exists())))
+    return frozenset(session.scalars(union_all(*asked)))
 
 
 def _begins_alike(word: ColumnElement[str]) -> ColumnElement[bool]:
