@@ -135,7 +135,8 @@ def _listing(page: listing.Page, found: Facets, showing_results_for: str | None 
         items=[_result(row) for row in page.rows],
         next_cursor=page.next_cursor,
         prev_cursor=page.prev_cursor,
-        facets=found,
+        # counts of a list too long to count whole are lower bounds; what is shown is one too
+        facets=found.model_copy(update={"total": max(found.total, len(page.rows))}),
         showing_results_for=showing_results_for,
     )
 
