@@ -1,0 +1,49 @@
+"""The OpenAPI description is true: whatever fits it is answered as it says, whatever does not is refused as it says."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from shop.app import create_app
+from tests.factories import make_category, make_product
+from tests.integration.accounts import make_account
+
+REFUSALS_WITH_A_REASON = [positive_data_acceptance]
+"""Not checked: a cursor that was never handed out, a price in another currency or an unknown switch fits its schema and
+is still refused, with 422."""
+EXAMPLES = 12
+"""Requests an operation: more of them find little more and cost the test run a minute."""
+
+
+@pytest.fixture
+def token(runtime, database, simulator):
+    """A bearer token of an account that may do everything, in a store with something to sell."""
+    with database.transaction() as session:
+        for number in range(3):
+            make_product(session, make_category(session, f"shelf-{number}"), f"thing-{number}")
+        admin = make_account(session, "admin@shop.test", role="admin")
+    return runtime.services().accounts.issue_token(admin.id).token
+
+
+def test_the_api_answers_as_it_describes_itself(runtime, token):
+    described = schemathesis.openapi.from_wsgi("/api/openapi.json", create_app(runtime))
+    faults = {}
+    for found in described.get_all_operations():
+        operation = found.ok()
+        try:
+            _try(operation, {"Authorization": f"Bearer {token}"})
+        except BaseExceptionGroup as group:
+            faults[operation.label] = [str(error) for error in group.exceptions]
+        except AssertionError as error:
+            faults[operation.label] = [str(error)]
+    assert not faults, "\n".join(f"{label}: {fault}" for label, fault in faults.items())
+
+
+def _try(operation, headers):
+    @given(case=operation.as_strategy())
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    def answers_as_described(case):
+        case.call_and_validate(headers=headers, excluded_checks=REFUSALS_WITH_A_REASON)
+
+    answers_as_described()
