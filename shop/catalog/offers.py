@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect
@@ -82,10 +82,12 @@ def worth(session: Session, wanted: Select[int, int]) -> tuple[int, Money]:
     """
     lines = wanted.subquery()
     product_id, quantity = lines.columns
+    # Widened first: 22 pieces at the highest price are more cents than 32 bits hold.
+    cost = cast(quantity, BigInteger) * Product.price_amount
     row = session.execute(
         select(
             func.coalesce(func.sum(quantity), 0).label("pieces"),
-            func.coalesce(func.sum(quantity * Product.price_amount), 0).label("amount"),
+            func.coalesce(func.sum(cost), 0).label("amount"),
         ).join_from(lines, Product, Product.id == product_id)
     ).one()
     return int(row.pieces), Money(int(row.amount))

@@ -284,3 +284,11 @@ def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(br
     with database.transaction() as session:
         carts.clear(session, owner)
     assert cart(guest) == {}
+
+
+def test_a_cart_worth_more_than_a_32_bit_number_of_cents_is_still_added_up(browsers, database):
+    with database.transaction() as session:
+        session.execute(update(Product).where(Product.slug == "mug").values(price_amount=100_000_000))
+    guest = browsers()
+    assert add(guest, "mug", 99)["total"]["amount"] == 9_900_000_000
+    assert guest.get("/api/v1/me").json["cart"] == {"count": 99, "total": {"amount": 9_900_000_000, "currency": "EUR"}}
