@@ -72,9 +72,10 @@ def _check_json() -> None:
         raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
     try:
         read: Any = request.get_json()
-    except (BadRequest, UnsupportedMediaType, RecursionError):
+        has_nul = b"\\u0000" in body and _has_nul(read)
+    except (BadRequest, UnsupportedMediaType, RecursionError):  # what nests too deep for the parser, or for us
         raise errors.Malformed("The body is not well-formed JSON.") from None
-    if b"\\u0000" in body and _has_nul(read):
+    if has_nul:
         raise errors.Malformed("The body contains a NUL character, which no text has.")
 
 

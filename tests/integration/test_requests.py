@@ -93,6 +93,12 @@ def test_a_body_that_is_no_json_is_malformed_before_any_field_is_looked_at(clien
     is_problem(answer, 422 if body == "" else 400)
 
 
+@pytest.mark.parametrize("depth", [200, 450, 900, 50_000])
+def test_a_body_nested_too_deep_to_be_read_is_malformed(client, depth):
+    body = b"[" * depth + b'"\\u0000"' + b"]" * depth
+    assert client.post("/api/v1/session", data=body, content_type="application/json").status_code == 400
+
+
 def test_an_escaped_backslash_before_u0000_is_no_nul(client):
     answer = client.put(FLIP, data=r'{"value": "\\u0000"}', content_type="application/json")
     is_problem(answer, 422)
