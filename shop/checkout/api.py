@@ -1,7 +1,6 @@
 """The API's calls that buy, and that undo it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Response, make_response
 from flask_openapi3 import APIBlueprint, Tag
@@ -12,7 +11,7 @@ from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import MAX_KEY_LENGTH, CheckoutDetails, read_key
 from shop.checkout.service import Checkout, Refused
 from shop.orders.api import OrderPath, problem_responses
-from shop.orders.schemas import OrderBody, order_json
+from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import Orders, Viewer
 from shop.orders.viewers import keep_private, remember, viewer
 from shop.web.problems import problem
@@ -50,9 +49,6 @@ def create_api(
     api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
 
-    def shown(public_id: str, who: Viewer) -> dict[str, Any]:
-        return OrderBody(order=order_json(orders().detail(who, public_id))).model_dump(mode="json")
-
     @api.post(
         "/checkout",
         summary="Buy what is in the cart",
@@ -65,7 +61,8 @@ def create_api(
             response = problem(402, "payment-declined", DECLINED)
         else:
             remember(result.public_id)
-            response = make_response(shown(result.public_id, Viewer(is_admin=True)), 201)
+            order = order_json(orders().detail(Viewer(placed=(result.public_id,)), result.public_id))
+            response = make_response(OrderBody(order=order).model_dump(mode="json"), 201)
             response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
         if result.replayed:
             response.headers[REPLAYED_HEADER] = "true"
@@ -74,12 +71,12 @@ def create_api(
     @api.post(
         "/orders/<string:id>/cancel",
         summary="Cancel an order",
-        responses={200: OrderBody, 202: OrderBody, **problem_responses(404, 409, 503)},
+        responses={200: OrderSchema, 202: OrderSchema, **problem_responses(404, 409, 503)},
     )
     def cancel(path: OrderPath) -> Response:
         """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
         cancellation().cancel(viewer(), path.id)
-        answer = shown(path.id, viewer())
-        return make_response(answer, 202 if answer["order"]["refund_pending"] else 200)
+        order = order_json(orders().detail(viewer(), path.id))
+        return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)
 
     return api

@@ -7,8 +7,8 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from shop.errors import NotSignedIn
-from shop.orders.schemas import OrderBody, OrderPage, OrderSchema, order_json, orders_json
-from shop.orders.service import Orders, Viewer
+from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
+from shop.orders.service import Orders
 from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import ADMIN, require_role
 from shop.web.schemas import ApiModel, Problem
@@ -66,12 +66,12 @@ def create_api(use: Callable[[], Orders]) -> APIBlueprint:
     @api.post(
         "/admin/orders/<string:id>/ship",
         summary="Ship an order",
-        responses={200: OrderBody, **problem_responses(401, 403, 404, 409)},
+        responses={200: OrderSchema, **problem_responses(401, 403, 404, 409)},
     )
     def ship(path: OrderPath) -> dict[str, Any]:
         """Send a paid order off; needs the role ``admin``."""
         require_role(ADMIN)
         use().ship(path.id)
-        return OrderBody(order=order_json(use().detail(Viewer(is_admin=True), path.id))).model_dump(mode="json")
+        return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
 
     return api

@@ -80,10 +80,10 @@ def of_user(session: Session, user_id: int, after: str | None, limit: int) -> li
     return _views(session, _page(session, chosen, after, limit))
 
 
-def by_public_ids(session: Session, public_ids: Sequence[str]) -> list[OrderView]:
-    """Return the orders with these ids, newest first; unknown ids are passed over."""
-    chosen = select(Order).where(Order.public_id.in_(public_ids)).order_by(Order.id.desc())
-    return _views(session, session.scalars(chosen).all()) if public_ids else []
+def by_public_ids(session: Session, public_ids: Sequence[str], after: str | None, limit: int) -> list[OrderView]:
+    """Return the orders with these ids, newest first; unknown ids are passed over. Otherwise as :func:`of_user`."""
+    chosen = select(Order).where(Order.public_id.in_(public_ids))
+    return _views(session, _page(session, chosen, after, limit))
 
 
 def in_status(session: Session, status: Status | None, after: str | None, limit: int) -> list[OrderView]:

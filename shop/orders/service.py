@@ -78,7 +78,7 @@ class Orders:
         """
         with self._database.reading() as session:
             if viewer.user_id is None:
-                return self._shown(session, queries.by_public_ids(session, viewer.placed), limit)
+                return self._shown(session, queries.by_public_ids(session, viewer.placed, cursor, limit + 1), limit)
             return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
 
     def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Shown:

@@ -118,6 +118,16 @@ def test_pages_of_orders_follow_each_other_without_gap_or_repeat(client, databas
     assert seen == placed[::-1]
 
 
+def test_a_guests_orders_have_pages_too(client, database, world):
+    placed = [place(database, world) for _ in range(3)]
+    with client.session_transaction() as session:
+        session["orders"] = placed
+    first = client.get("/api/v1/orders?limit=2").json
+    second = client.get(f"/api/v1/orders?limit=2&cursor={first['next_cursor']}").json
+    assert [order["id"] for order in [*first["items"], *second["items"]]] == placed[::-1]
+    assert second["next_cursor"] is None
+
+
 def test_a_cursor_of_somebody_elses_order_is_refused(runtime, database, world):
     other = place(database, world, "ben")
     with pytest.raises(Invalid):
@@ -142,7 +152,7 @@ def test_only_an_admin_ships(client, database, world):
     assert client.post(f"/api/v1/admin/orders/{order}/ship").status_code == 401
     assert sign_in(client, "ada@shop.test").post(f"/api/v1/admin/orders/{order}/ship").status_code == 403
     answer = sign_in(client, "admin@shop.test").post(f"/api/v1/admin/orders/{order}/ship")
-    assert (answer.status_code, answer.json["order"]["status"]) == (200, "shipped")
+    assert (answer.status_code, answer.json["status"]) == (200, "shipped")
     assert client.post(f"/api/v1/admin/orders/{order}/ship").status_code == 409
 
 
@@ -178,9 +188,10 @@ def test_two_writers_of_one_version_cannot_both_win(database, world):
     public_id = place(database, world)
     with database.transaction() as session:
         stream.record(session, stream.lock(session, public_id), EventType.ORDER_SHIPPED)
+    with database.reading() as session:
+        order_id = queries.internal_id(session, public_id)
     with pytest.raises(IntegrityError), database.transaction() as session:
-        order = stream.lock(session, public_id)
-        session.add(OrderEvent(order_id=order.id, version=3, type="OrderDelivered"))
+        session.add(OrderEvent(order_id=order_id, version=3, type="OrderDelivered"))
 
 
 def test_an_impossible_step_changes_nothing(database, world):
