@@ -46,6 +46,14 @@ def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
     assert line["duration_ms"] > 0
 
 
+@pytest.mark.parametrize("character", ["\u0085", "\u2028", "\n", "ü"])
+def test_whatever_stands_in_a_path_stays_on_one_line(tmp_path, character):
+    file = LineFile(tmp_path / "lines.jsonl")
+    file.write({"path": f"/p/{character}"})
+    file.close()
+    assert [line["path"] for line in lines(file.path)] == [f"/p/{character}"]
+
+
 def test_neither_log_in_nor_checkout_leaves_a_secret_in_the_log(client, runtime):
     client.post("/api/v1/session", json={"email": "a@shop.test", "password": "hunter2-hunter2"})
     client.post("/login?next=/&password=hunter2-hunter2", data={"email": "a@shop.test", "password": "hunter2-hunter2"})

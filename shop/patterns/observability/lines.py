@@ -16,7 +16,8 @@ MAX_BYTES = 64 * 1024 * 1024
 CHECK_EVERY = 1_000
 """Lines between two looks at the size: a look costs as much as a line."""
 
-_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_encode = json.JSONEncoder(default=str).encode
+"""All in ASCII: a path may hold characters, such as U+0085 or U+2028, that readers take for the end of a line."""
 
 
 class LineFile:
