@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """What a dead or hanging cache may cost a request, at most, before the database answers."""
     cache_memory_mb: int = Field(default=64, ge=1)
     """What the stack's own cache holds before it evicts."""
+    cache_local_mb: int = Field(default=16, ge=1)
+    """What each process's local copies may take, at most."""
     payments_timeout_ms: int = Field(default=3_000, ge=1)
     """What one call to the payments provider may take."""
     session_lifetime_days: int = Field(default=14, ge=1)

@@ -43,6 +43,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
         switch.name: switch
         for switch in (
             Switch(
+                "cache.local",
+                ("on", "off"),
+                "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",
+            ),
+            Switch(
                 "cache.shared",
                 ("on", "off"),
                 "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",

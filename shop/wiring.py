@@ -22,7 +22,16 @@ from shop.clock import Clock, SystemClock
 from shop.db import build_engine
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
-from shop.patterns.caching import Cache, Level, NullLevel, SharedLevel, SwitchedOff
+from shop.patterns.caching import (
+    Cache,
+    Level,
+    Listener,
+    LocalLevel,
+    NullLevel,
+    SharedLevel,
+    SwitchedOff,
+    SwitchedOffLocal,
+)
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
 from shop.patterns.observability import record
@@ -40,6 +49,8 @@ from shop.switches import Board, Snapshot
 from shop.unit_of_work import Database
 
 _log = logging.getLogger(__name__)
+
+BYTES_A_MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Runtime:
     switch_store: SwitchStore
     board: Board
     shared: Level
+    local: LocalLevel
+    listener: Listener | None
     metrics: Metrics
     telemetry: CacheTelemetry
     lines: LineFile
@@ -87,10 +100,14 @@ class Runtime:
     def start(self) -> None:
         """Start the background threads of the process."""
         self.board.start()
+        if self.listener is not None:
+            self.listener.start()
 
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
+        if self.listener is not None:
+            self.listener.stop()
         self.readiness.close()
         self.shared.close()
         self.provider.close()
@@ -99,7 +116,8 @@ class Runtime:
 
     def _compose(self, snapshot: Snapshot) -> Services:
         level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
-        cache = Cache(level, self.clock, self.telemetry)
+        local = self.local if snapshot["cache.local"] == "on" else SwitchedOffLocal(self.local)
+        cache = Cache(level, self.clock, self.telemetry, local)
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
         orders = Orders(self.database, offers.by_ids)
@@ -139,6 +157,8 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     clock = clock or SystemClock()
     metrics = Metrics()
     telemetry = CacheTelemetry(metrics)
+    local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock)
+    listener = None if settings.cache_url is None else Listener(settings.cache_url, local, telemetry)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -146,6 +166,8 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         switch_store=store,
         board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
         shared=_shared_level(settings, clock, telemetry),
+        local=local,
+        listener=listener,
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),

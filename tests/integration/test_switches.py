@@ -24,8 +24,14 @@ def blue_mug(database):
 
 
 def queries_of_a_warm_screen(client, runtime):
+    client.put("/api/v1/switches/cache.local", json={"value": "off"})  # copies would hide what lies behind them
     client.get(SCREEN)
     return client.get(SCREEN).headers["Server-Timing"].split('desc="')[1].split()[0]
+
+
+def who_answers_a_warm_screen(client, runtime):
+    client.get(SCREEN)
+    return client.get(SCREEN).headers["Cache-Status"].partition("; hit")[0]
 
 
 def scripts_that_ask_for_parts(client, runtime):
@@ -42,6 +48,7 @@ def lines_a_request(client, runtime):
 
 
 MEASURES = {
+    "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
     "api.composite": scripts_that_ask_for_parts,
     "observability.logs": lines_a_request,
@@ -114,7 +121,8 @@ def test_the_lab_page_tells_what_the_last_requests_cost(client, blue_mug):
     client.get(SCREEN)
     page = client.get("/lab").text
     assert SCREEN in page
-    assert "shop-shared; hit" in page
+    assert "shop-shared; fwd=miss" in page
+    assert "shop-local; hit" in page
     assert "50.0 %" in page
 
 
@@ -148,10 +156,10 @@ def test_a_flip_is_in_force_in_every_process_within_a_second(settings, database,
             server.wait()
             httpx.get(server.url + SCREEN)  # filled: from here on only the switch decides
         assert all("hit" in httpx.get(server.url + SCREEN).headers["Cache-Status"] for server in servers)
-        httpx.put(f"{servers[0].url}/api/v1/switches/cache.shared", json={"value": "off"})
+        httpx.put(f"{servers[0].url}/api/v1/switches/cache.local", json={"value": "off"})
         flipped = time.monotonic()
         for server in servers:
-            while "bypass" not in httpx.get(server.url + SCREEN).headers["Cache-Status"]:
+            while "shop-local; fwd=bypass" not in httpx.get(server.url + SCREEN).headers["Cache-Status"]:
                 assert time.monotonic() - flipped < 1.2, "a second, and what a busy machine adds"
                 time.sleep(0.02)
     finally:

@@ -1,7 +1,9 @@
 """The cache: policies, levels, and the one way to read through them."""
 
+from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
+from shop.patterns.caching.local import Local, LocalLevel, SwitchedOffLocal
 from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, Policy
 from shop.patterns.caching.shared import SharedLevel
 
@@ -12,8 +14,12 @@ __all__ = [
     "REFERENCE",
     "Cache",
     "Level",
+    "Listener",
+    "Local",
+    "LocalLevel",
     "NullLevel",
     "Policy",
     "SharedLevel",
     "SwitchedOff",
+    "SwitchedOffLocal",
 ]

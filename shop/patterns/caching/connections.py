@@ -48,14 +48,24 @@ class Connections:
         """
         connection: ConnectionInterface | None = getattr(self._of_thread, "connection", None)
         if connection is None:
-            connection = self._of_thread.connection = self._pool.make_connection()
-            self._all.add(connection)
+            connection = self._of_thread.connection = self.open()
         elif connection.is_connected:
             try:
                 return _talk(connection, commands)
             except Disconnected:
                 pass  # the server was restarted since this thread last asked; a new connection will tell
         return _talk(connection, commands)
+
+    @property
+    def database(self) -> int:
+        """Return the number of the database the address names."""
+        return int(self._pool.connection_kwargs.get("db") or 0)
+
+    def open(self) -> ConnectionInterface:
+        """Return a connection of the caller's own, not connected yet; :meth:`close` closes it too."""
+        connection: ConnectionInterface = self._pool.make_connection()
+        self._all.add(connection)
+        return connection
 
     def close(self) -> None:
         """Close every connection; a thread that asks again gets a new one."""

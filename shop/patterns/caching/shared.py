@@ -14,12 +14,13 @@ Source: Valkey's documentation of MGET, SET and pipelining; the pause is the sim
 import itertools
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from shop.clock import Clock
+from shop.patterns.caching.broadcast import publishing
 from shop.patterns.caching.connections import Command, Connections
 from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
 from shop.patterns.caching.levels import Away, Reading
@@ -110,16 +111,21 @@ class SharedLevel:
         """Give back every connection."""
         self._connections.close()
 
-    def _forgetting(self, tags: Iterable[str]) -> list[Command]:
-        return [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in tags]
+    def _forgetting(self, tags: Collection[str]) -> list[Command]:
+        """Return the commands that give tags a new version, and then tell every process's local level."""
+        if not tags:
+            return []
+        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in tags]
+        return [*changes, publishing(self._connections, list(tags))]
 
     def _ask(self, commands: list[Command]) -> list[Any]:
         """Send commands in one round trip, what is owed in front of them, and return their answers."""
         if self._pause.running and not self._pause.admits():
             raise Away(self.name)
         owed = self._copy_owed() if self._owed else {}
+        making_up = self._forgetting(owed)
         try:
-            answers = self._connections.exchange([*self._forgetting(owed), *commands] if owed else commands)
+            answers = self._connections.exchange([*making_up, *commands] if owed else commands)
         except (RedisError, OSError) as error:
             if self._pause.failed():
                 self._emit(WentAway(self.name, type(error).__name__, PAUSE_S))
@@ -127,7 +133,7 @@ class SharedLevel:
         self._settle(owed)
         if self._pause.running and self._pause.succeeded():
             self._emit(CameBack(self.name))
-        return answers[len(owed) :]
+        return answers[len(making_up) :]
 
     def _copy_owed(self) -> dict[str, int]:
         with self._lock:

@@ -1,0 +1,123 @@
+"""Telling every process which tags were invalidated, over Valkey's publish and subscribe.
+
+Whoever invalidates publishes the tags behind the new versions, on the same connection: who hears the message and then
+reads sees the new versions. A subscriber is told nothing of what it missed, so being heard is a state of its own: the
+listener reports when it begins and when it ends, and asks for a sign of life where nothing is said for long.
+Source: Valkey's documentation of SUBSCRIBE and PUBLISH: messages are delivered at most once.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from redis.exceptions import TimeoutError as Silent
+
+from shop.patterns.caching.connections import Command, Connections
+from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
+
+HEARTBEAT_S = 1.0
+"""Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
+RETRY_S = 0.5
+"""Seconds between two attempts to listen."""
+
+
+class Hearer(Protocol):
+    """Who the listener tells."""
+
+    @property
+    def name(self) -> str:
+        """Return its name, for events."""
+
+    def hears(self, *, broadcasts: bool) -> None:
+        """Take note that broadcasts are heard from now on, or no longer."""
+
+    def drop(self, tags: Sequence[str]) -> None:
+        """Take note of an invalidation."""
+
+
+def publishing(connections: Connections, tags: Sequence[str]) -> Command:
+    """Return the command that tells every listener."""
+    return ("PUBLISH", _channel(connections), json.dumps(tags))
+
+
+class Listener:
+    """One thread that hears the broadcasts for this process.
+
+    Args:
+        url: the same address the shared level has.
+        hearer: is told what is heard.
+        emit: told when the connection is lost and when it is back.
+    """
+
+    def __init__(self, url: str, hearer: Hearer, emit: Emit = ignore) -> None:
+        self._connections = Connections(url, HEARTBEAT_S)
+        self._hearer = hearer
+        self._emit = emit
+        self._stopped = threading.Event()
+        self._tried = threading.Event()
+        self._lost = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen in a daemon thread; return when the first attempt has succeeded or failed. Call it after a fork."""
+        self._thread = threading.Thread(target=self._run, name="invalidations", daemon=True)
+        self._thread.start()
+        self._tried.wait(2 * HEARTBEAT_S)
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread."""
+        self._stopped.set()
+        self._connections.close()
+        if self._thread is not None:
+            self._thread.join(2 * HEARTBEAT_S)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._listen()
+            except Exception as error:  # noqa: BLE001 - whatever it was, broadcasts are no longer heard
+                self._report(error)
+            finally:
+                self._hearer.hears(broadcasts=False)
+                self._tried.set()
+            self._stopped.wait(RETRY_S)
+
+    def _listen(self) -> None:
+        connection: Any = self._connections.open()
+        try:
+            connection.connect()
+            connection.send_command("SUBSCRIBE", _channel(self._connections), check_health=False)
+            connection.read_response()
+            self._begin()
+            while not self._stopped.is_set():
+                self._hear(connection)
+        finally:
+            connection.disconnect()
+
+    def _begin(self) -> None:
+        self._hearer.hears(broadcasts=True)
+        self._tried.set()
+        if self._lost:
+            self._lost = False
+            self._emit(CameBack(self._hearer.name))
+
+    def _hear(self, connection: Any) -> None:
+        """Wait for one message."""
+        try:
+            kind, _, *said = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
+        except Silent:
+            connection.send_command("PING", check_health=False)
+            kind, _, *said = connection.read_response()  # a pong, or a message that came before it
+        if kind == b"message":
+            self._hearer.drop(json.loads(said[0]))
+
+    def _report(self, error: Exception) -> None:
+        if not self._lost and not self._stopped.is_set():
+            self._lost = True
+            self._emit(WentAway(self._hearer.name, type(error).__name__, RETRY_S))
+
+
+def _channel(connections: Connections) -> str:
+    """Return the channel of one numbered database: unlike keys, channels are shared by all of a server's."""
+    return f"shop:1:invalidated:{connections.database}"

@@ -1,0 +1,227 @@
+"""Copies in memory, kept in step over a real Valkey by processes that share nothing else."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+import redis
+
+from shop.clock import SystemClock
+from shop.patterns.caching import CATALOGUE, Cache, Listener, LocalLevel, NullLevel, SharedLevel, SwitchedOffLocal
+from shop.patterns.caching.events import Answered, CameBack, WentAway
+from tests.integration.test_cache_away import OwnValkey, until
+
+LIMIT_BYTES = 1_000_000
+
+
+class Process:
+    """What one process wires together: a local level, its listener, the shared level, and what they say."""
+
+    def __init__(self, url, shared=True):
+        clock = SystemClock()
+        self.seen = []
+        self.local = LocalLevel(LIMIT_BYTES, clock)
+        self.level = SharedLevel(url, 1000, clock)
+        self.cache = Cache(self.level if shared else NullLevel(), clock, self.seen.append, self.local)
+        self.off = Cache(self.level, clock, self.seen.append, SwitchedOffLocal(self.local))
+        self.listener = Listener(url, self.local, self.seen.append)
+        self.listener.start()
+
+    def take(self, value=b"not asked", tags=("a",)):
+        return self.cache.get_or_load("k", CATALOGUE, tags, lambda: value)
+
+    def outcomes(self, level="shop-local"):
+        return [event.outcome for event in self.seen if isinstance(event, Answered) and event.level == level]
+
+    def close(self):
+        self.listener.stop()
+        self.level.close()
+
+
+@pytest.fixture
+def start(settings, cache_client):
+    started = []
+
+    def begin(url=settings.cache_url, **options):
+        started.append(Process(url, **options))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = OwnValkey(tmp_path / "valkey")
+    yield server
+    server.go_on()
+    server.kill()
+
+
+def test_the_second_look_does_not_leave_the_process(start):
+    one = start()
+    assert one.take(b"one") == one.take() == b"one"
+    assert one.outcomes() == ["miss", "hit"]
+    assert one.outcomes("shop-shared") == ["miss"]
+
+
+def test_a_hit_of_the_shared_level_leaves_a_copy(start):
+    one, two = start(), start()
+    one.take(b"one")
+    assert two.take() == two.take() == b"one"
+    assert two.outcomes("shop-shared") == ["hit"]
+    assert two.outcomes() == ["miss", "hit"]
+
+
+def test_whoever_invalidates_sees_the_new_state_at_once(start):
+    one = start()
+    one.listener.stop()  # the broadcast is not what does it
+    one.local.hears(broadcasts=True)
+    one.take(b"old")
+    one.cache.invalidate(["a"])
+    assert one.take(b"new") == b"new"
+
+
+INVALIDATING = """
+import sys
+from shop.clock import SystemClock
+from shop.patterns.caching import Cache, SharedLevel
+level = SharedLevel(sys.argv[1], 1000, SystemClock())
+Cache(level, SystemClock()).invalidate(["b", "a"])
+level.close()
+"""
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_another_process_drops_its_copies_when_it_hears(start, settings, shared):
+    one = start(shared=shared)
+    one.take(b"old")
+    subprocess.run([sys.executable, "-c", INVALIDATING, str(settings.cache_url)], timeout=20, check=True)
+    until(lambda: one.local.get("k") is None, 2.0)
+    assert one.take(b"new") == b"new"
+
+
+def test_an_invalidation_that_was_owed_is_broadcast_when_it_is_delivered(start, server):
+    one, two = start(server.url), start(server.url)
+    two.take(b"old")
+    one.level._pause.failed()  # as after a timeout: this process leaves the level alone
+    one.cache.invalidate(["a"])
+    assert two.take() == b"old"
+    until(lambda: one.take(b"new") == b"new" and two.take(b"new") == b"new")
+
+
+def test_a_load_that_began_before_a_broadcast_leaves_no_copy(start):
+    one, two = start(), start()
+    has_read, may_return = threading.Event(), threading.Event()
+
+    def slow_load():
+        has_read.set()
+        assert may_return.wait(5)
+        return b"old"
+
+    slow = threading.Thread(target=lambda: one.cache.get_or_load("k", CATALOGUE, ["a"], slow_load))
+    slow.start()
+    assert has_read.wait(5)
+    moment = one.local.moment()
+    two.cache.invalidate(["a"])
+    until(lambda: one.local.moment() != moment)
+    may_return.set()
+    slow.join(5)
+    assert one.take(b"new") == b"new"
+
+
+class ReadsThenWaits:
+    """A level between whose reading and whose answer the test can do something."""
+
+    def __init__(self, level, between):
+        self._level, self._between = level, between
+
+    def __getattr__(self, name):
+        return getattr(self._level, name)
+
+    def read(self, key, tags):
+        reading = self._level.read(key, tags)
+        self._between()
+        return reading
+
+
+def test_an_entry_read_just_before_an_invalidation_leaves_no_copy(start):
+    one = start()
+    start().take(b"old")
+    overtaken = Cache(ReadsThenWaits(one.level, lambda: one.cache.invalidate(["a"])), SystemClock(), local=one.local)
+    assert overtaken.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"old"  # it began before
+    assert one.take(b"new") == b"new"
+
+
+def test_a_lost_connection_costs_every_copy_and_the_level_comes_back(start, settings):
+    one = start()
+    one.take(b"old", tags=())
+    with redis.Redis.from_url(settings.cache_url) as client:
+        channel = f"shop:1:invalidated:{client.connection_pool.connection_kwargs['db']}"
+        client.delete("shop:1:e:k")
+        kill_subscriber(client, channel)
+        until(lambda: any(isinstance(event, WentAway) for event in one.seen))
+        until(lambda: one.local.moment() is not None)
+    assert one.take(b"new", tags=()) == b"new"
+    assert [event.level for event in one.seen if isinstance(event, CameBack)] == ["shop-local"]
+
+
+def kill_subscriber(client, channel):
+    """Cut the connections of this database's listeners; other test processes' are left alone."""
+    database = channel.rpartition(":")[2]
+    listeners = [found["id"] for found in client.client_list(_type="pubsub") if found["db"] == database]
+    assert listeners
+    for number in listeners:
+        client.client_kill_filter(_id=number)
+
+
+def test_without_a_listener_everything_is_asked_for_below(start, server):
+    one = start(server.url)
+    one.take(b"old")
+    server.kill()
+    until(lambda: one.local.moment() is None)
+    assert one.take(b"new") == b"new"
+    assert one.take(b"newer") == b"newer"
+    assert one.outcomes()[-2:] == ["bypass", "bypass"]
+
+
+def test_a_server_that_hangs_counts_as_lost(start, server):
+    one = start(server.url)
+    one.take(b"old")
+    server.hang()
+    until(lambda: one.local.moment() is None)
+    assert one.local.get("k") is None
+
+
+def test_what_was_loaded_while_the_shared_level_is_left_alone_is_not_kept(start):
+    one = start()
+    one.level._pause.failed()
+    one.take(b"loaded")
+    assert one.local.get("k") is None
+
+
+def test_what_was_invalidated_while_it_was_switched_off_is_not_served_when_it_is_on_again(start):
+    one = start()
+    one.take(b"old")
+    one.listener.stop()
+    one.local.hears(broadcasts=True)
+    one.take(b"old")
+    one.off.invalidate(["a"])
+    assert one.take(b"new") == b"new"
+
+
+def test_a_process_that_stops_listening_says_nothing_of_it(start):
+    one = start()
+    one.listener.stop()
+    assert one.seen == []
+    assert one.local.moment() is None
+
+
+def test_a_store_without_a_server_to_listen_to_starts_all_the_same(start, server):
+    server.kill()
+    one = start(server.url)
+    assert one.take(b"one") == b"one"
+    server.start()
+    until(lambda: one.local.moment() is not None)

@@ -1,0 +1,186 @@
+"""Copies in memory: bounded, short-lived, and never kept beside the invalidation that ends them."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.patterns.caching import LocalLevel, SwitchedOffLocal
+from shop.patterns.caching.local import OVERHEAD_BYTES, TTL_S
+
+ROOM_FOR_THREE = 3 * (OVERHEAD_BYTES + 100)
+
+
+class HeldClock(SystemClock):
+    """Stands still until it is told how late it is."""
+
+    at = 1000.0
+
+    def monotonic(self):
+        return self.at
+
+
+@pytest.fixture
+def clock():
+    return HeldClock()
+
+
+@pytest.fixture
+def local(clock):
+    local = LocalLevel(ROOM_FOR_THREE, clock)
+    local.hears(broadcasts=True)
+    return local
+
+
+def keep(local, key, tags=(), ttl_s=60.0, size=90):
+    return local.keep(key, b"v" * size, tags, ttl_s, local.moment())
+
+
+def held(local, *keys):
+    return [key for key in keys if local.get(key) is not None]
+
+
+def test_the_least_recently_used_makes_room(local):
+    for key in ("a", "b", "c"):
+        keep(local, key)
+    local.get("a")
+    keep(local, "d")
+    assert held(local, "a", "b", "c", "d") == ["a", "c", "d"]
+
+
+def test_it_is_bounded_by_bytes_not_by_number(local):
+    for key in ("a", "b", "c"):
+        keep(local, key)
+    keep(local, "large", size=2 * (OVERHEAD_BYTES + 90))
+    assert held(local, "a", "b", "c", "large") == ["large"]
+
+
+def test_what_is_larger_than_all_of_it_is_not_kept_and_pushes_nothing_out(local):
+    keep(local, "a")
+    assert not keep(local, "large", size=ROOM_FOR_THREE)
+    assert held(local, "a", "large") == ["a"]
+
+
+def test_keeping_a_key_again_counts_its_bytes_once(local):
+    keep(local, "a")
+    for _ in range(10):
+        keep(local, "b")
+    keep(local, "c")
+    assert held(local, "a", "b", "c") == ["a", "b", "c"]
+
+
+def test_a_copy_ends_after_its_short_time(local, clock):
+    keep(local, "a", ttl_s=3600)
+    clock.at += TTL_S - 0.1
+    assert held(local, "a") == ["a"]
+    clock.at += 0.1
+    assert held(local, "a") == []
+
+
+def test_a_copy_never_outlives_the_entry_it_was_made_of(local, clock):
+    keep(local, "a", ttl_s=1.0)
+    clock.at += 1.0
+    assert held(local, "a") == []
+    assert not keep(local, "b", ttl_s=0.0)
+
+
+def test_dropping_a_tag_drops_every_copy_that_carries_it_and_no_other(local):
+    keep(local, "a", ["x"])
+    keep(local, "b", ["y", "x"])
+    keep(local, "c", ["y"])
+    local.drop(["x", "unheard of"])
+    assert held(local, "a", "b", "c") == ["c"]
+    local.drop(["y"])
+    assert held(local, "c") == []
+
+
+def test_what_left_by_itself_leaves_nothing_behind_among_the_tags(local, clock):
+    for number in range(1000):
+        keep(local, f"k{number}", [f"t{number}", "all"])
+    assert len(local._keys_of) == 4  # three copies, and the tag they share
+    clock.at += TTL_S
+    assert held(local, *(f"k{number}" for number in range(1000))) == []
+    assert local._keys_of == {}
+
+
+def test_a_value_read_before_an_invalidation_is_not_kept_after_it(local):
+    moment = local.moment()
+    local.drop(["x"])
+    assert not local.keep("a", b"old", ["x"], 60, moment)
+    assert local.get("a") is None
+
+
+def test_while_no_broadcast_is_heard_nothing_is_served_or_kept(local):
+    keep(local, "a")
+    moment = local.moment()
+    local.hears(broadcasts=False)
+    assert local.moment() is None
+    assert not local.keep("b", b"v", [], 60, moment)
+    assert held(local, "a", "b") == []
+
+
+def test_what_was_read_before_the_broadcasts_were_heard_again_is_not_kept(local):
+    moment = local.moment()
+    local.hears(broadcasts=False)
+    local.hears(broadcasts=True)
+    assert not local.keep("a", b"old", [], 60, moment)
+    keep(local, "b")
+    local.hears(broadcasts=True)
+    assert held(local, "a", "b") == []
+
+
+def test_switched_off_it_serves_nothing_and_still_drops(local):
+    keep(local, "a", ["x"])
+    off = SwitchedOffLocal(local)
+    assert off.get("a") is None
+    assert off.moment() is None
+    off.drop(["x"])
+    assert local.get("a") is None
+
+
+def test_threads_that_read_keep_and_drop_at_once_leave_the_books_in_order(local):
+    failed = []
+
+    def work(seed):
+        try:
+            for number in range(2000):
+                key = f"k{(number * seed) % 7}"
+                moment = local.moment()
+                if local.get(key) is None:
+                    local.keep(key, b"v" * 90, [f"t{seed}", "all"], 60, moment)
+                if number % 50 == 0:
+                    local.drop(["all" if seed % 2 else f"t{seed}"])
+        except Exception as error:  # noqa: BLE001 - a thread's failure must reach the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert local._bytes == sum(kept.size for kept in local._copies.values()) <= ROOM_FOR_THREE
+    assert local._keys_of.keys() == {tag for kept in local._copies.values() for tag in kept.tags}
+
+
+FORKED = """
+import os, sys
+from shop.clock import SystemClock
+from shop.patterns.caching import LocalLevel
+local = LocalLevel(10_000, SystemClock())
+local.hears(broadcasts=True)
+local.keep("a", b"v", [], 60, local.moment())
+local._lock.acquire()  # by a thread that does not come along
+child = os.fork()
+if child == 0:
+    os._exit(0 if local.get("a") is None and local.moment() is None else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_starts_empty_unlocked_and_hearing_nothing():
+    found = subprocess.run([sys.executable, "-c", FORKED], env=dict(os.environ), timeout=20, check=False)
+    assert found.returncode == 0
