@@ -50,11 +50,11 @@ def _from_scratch() -> int:
         os.chmod(home, 0o755)  # noqa: S103 - PostgreSQL runs as another account when root is asking
         clone = Path(home) / "shop"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-        first_s, _ = _first_page(clone)
-        second_s, memory = _first_page(clone)
+        first_s, first_mb = _first_page(clone)
+        second_s, second_mb = _first_page(clone)
     broken = _judge("first page, empty .venv", first_s, FIRST_S, "s")
     broken |= _judge("first page, second time", second_s, SECOND_S, "s")
-    return broken | _judge("resident memory of all processes", memory, MEMORY_MB, "MB")
+    return broken | _judge("resident memory after start", max(first_mb, second_mb), MEMORY_MB, "MB")
 
 
 def _first_page(clone: Path) -> tuple[float, float]:
@@ -85,10 +85,11 @@ def _answers(url: str) -> bool:
 
 
 def _memory_mb(roots: list[int]) -> float:
-    """Return the memory that processes and all below them hold, in MB; a shared page counts once.
+    """Return the sum of the resident sizes of processes and of all below them, in MB.
 
-    Summing resident sizes would count PostgreSQL's shared buffers again in every connection that has touched them,
-    and grow with use where no memory does. That sum is printed beside it.
+    It is the strict reading of the promise, and means something only soon after the start: PostgreSQL's shared buffers
+    count again in every connection that has touched them. What is really held, a shared page counted once (PSS), is
+    printed beside it.
     """
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
     wanted = set(roots)
@@ -97,7 +98,7 @@ def _memory_mb(roots: list[int]) -> float:
     proportional = sum(_field(pid, "smaps_rollup", "Pss:") for pid in wanted) / KB
     resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
     print(f"  {len(wanted)} processes hold {proportional:.0f} MB; their resident sizes add up to {resident:.0f} MB")
-    return proportional
+    return resident
 
 
 def _pids() -> list[int]:
