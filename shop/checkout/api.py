@@ -9,7 +9,8 @@ from pydantic import Field
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import MAX_KEY_LENGTH, CheckoutDetails, read_key
-from shop.checkout.service import Checkout, Refused
+from shop.checkout.service import Checkout, Earlier, Refused
+from shop.errors import Conflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import Orders, Viewer
@@ -20,6 +21,7 @@ from shop.web.schemas import ApiModel
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
+EARLIER = "An earlier checkout of this cart is paid after all: see your orders. Nothing was ordered a second time."
 DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
 
 
@@ -57,6 +59,9 @@ def create_api(
     def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
         """Place an order and pay for it; all of it, or nothing."""
         result = use().submit(current_owner(), read_key(header.idempotency_key), body)
+        if isinstance(result, Earlier):
+            remember(result.public_id)
+            raise Conflict(EARLIER)
         if isinstance(result, Refused):
             response = problem(402, "payment-declined", DECLINED)
         else:

@@ -8,16 +8,17 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.phases import Phases, Step
-from shop.errors import Conflict, ProviderUnavailable
+from shop.checkout.phases import Phases
+from shop.checkout.resolution import Resolution
+from shop.errors import ProviderUnavailable
 from shop.orders import queries, stream
 from shop.orders.service import Orders, Viewer
 from shop.orders.transitions import Status
-from shop.payments.provider import Charged, Declined
-from shop.payments.service import Payments, Unknown
+from shop.payments.service import Payments
 from shop.unit_of_work import Database
 
-RETRY_AFTER_S = 2
+BY_CUSTOMER = "cancelled by the customer"
+BY_STAFF = "cancelled by the store"
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Cancellation:
         self._orders = orders
         self._payments = payments
         self._phases = phases
+        self._resolution = Resolution(database, payments, phases)
 
     def cancel(self, viewer: Viewer, public_id: str) -> None:
         """Cancel an order and give its money back. Cancelling a cancelled one tries an owed refund again.
@@ -46,9 +48,10 @@ class Cancellation:
             Conflict: it has been shipped, or its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
         """
+        reason = BY_STAFF if viewer.is_admin else BY_CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is Status.PENDING_PAYMENT:
-            self._resolve(public_id)
-        self._database.retrying(lambda session: self._take_back(session, public_id))
+            self._resolution.resolve(public_id, reason)
+        self._database.retrying(lambda session: self._take_back(session, public_id, reason))
         self.refund(public_id)
 
     def refund(self, public_id: str) -> None:
@@ -64,34 +67,7 @@ class Cancellation:
             return
         self._database.retrying(lambda session: self._phases.refunded(session, public_id))
 
-    def _resolve(self, public_id: str) -> None:
-        """Find out what became of a payment that was left open, and write it down."""
-        with self._database.transaction() as session:
-            order = stream.lock(session, public_id)
-            if order.status != Status.PENDING_PAYMENT:
-                return
-            if not self._payments.claim(session, order.id):
-                raise Conflict("This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S)
-            charge_key = self._payments.of(session, order.id).charge_key
-        found = self._payments.find(charge_key)
-        self._database.retrying(lambda session: self._write_down(session, public_id, found))
-        if isinstance(found, Unknown):
-            raise ProviderUnavailable(
-                "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
-            )
-
-    def _write_down(self, session: Session, public_id: str, found: Charged | Declined | Unknown | None) -> None:
-        match found:
-            case Charged():
-                self._phases.settle(session, public_id, Step.PAY, found)
-            case Declined():
-                self._phases.settle(session, public_id, Step.REFUSE, found)
-            case Unknown():
-                self._phases.settle(session, public_id, Step.WAIT, found)
-            case None:
-                self._phases.call_off(session, public_id)
-
-    def _take_back(self, session: Session, public_id: str) -> None:
+    def _take_back(self, session: Session, public_id: str, reason: str) -> None:
         order = stream.lock(session, public_id)
         if order.status not in (Status.CANCELLED, Status.REFUNDED):
-            self._phases.take_back(session, order)
+            self._phases.take_back(session, order, reason)

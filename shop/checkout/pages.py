@@ -12,8 +12,8 @@ from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import read_form, read_key
-from shop.checkout.service import Checkout, Refused
-from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable
+from shop.checkout.service import Checkout, Earlier, Refused
+from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, remember, viewer
@@ -96,12 +96,14 @@ def _submit(checkout: Checkout) -> Response | _Said:
         return redirect(CART, 303)  # where each line says what is left of it
     except Conflict as refusal:
         return _Said(409, "warning", refusal.detail, keep_key=True)
-    except ProviderUnavailable as refusal:
+    except Unavailable as refusal:  # ours included: who paid and saw no answer must come back with the same key
         return _Said(503, "danger", refusal.detail, keep_key=True)
     if isinstance(result, Refused):
         return _Said(402, "danger", DECLINED)
     remember(result.public_id)
-    if not result.replayed:
+    if isinstance(result, Earlier):
+        flash("Your earlier order is paid after all. Nothing was ordered a second time.", "info")
+    elif not result.replayed:
         flash("Thank you! Your order is placed and paid.", "success")
     return redirect(f"/orders/{result.public_id}", 303)
 

@@ -7,6 +7,7 @@ by product id, payment, cart. Nothing here calls out, and nothing here commits.
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from shop.catalog import offers, stock
 from shop.checkout.details import CheckoutDetails
 from shop.errors import Conflict, Invalid
 from shop.money import Money
-from shop.orders import stream
+from shop.orders import queries, stream
 from shop.orders.models import Order
 from shop.orders.stream import CheckoutKey, NewLine, NewOrder
 from shop.orders.transitions import EventType, Status
@@ -25,7 +26,6 @@ from shop.payments.service import NotCharged, Outcome, Payments, Unknown
 from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
-BY_CUSTOMER = "cancelled by the customer"
 
 
 class RecoveryPoint(StrEnum):
@@ -89,6 +89,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An earlier checkout of the same cart, under another key, whose payment is still open."""
+
+    public_id: str
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be bought: whose cart, the answers to the form, and the total that was shown, if one was."""
 
@@ -109,17 +117,25 @@ class Phases:
         self._payments = payments
         self._availability_changed = availability_changed
 
-    def place(self, session: Session, key: CheckoutKey, wanted: Wanted) -> Attempt | None:
+    def place(self, session: Session, key: CheckoutKey, wanted: Wanted) -> Attempt | Unfinished | None:
         """Phase one: price the cart now, place the order, reserve its stock, open its payment.
 
+        One cart is checked out once at a time. A second tab, or a new form after an answer that got lost, has a key of
+        its own, and would otherwise order and charge what the first one is about to.
+
         Returns:
-            The charge to make, or ``None`` when the key has an order already.
+            The charge to make; an earlier checkout that must be settled first; or ``None`` when the key has an order
+            already.
 
         Raises:
             Invalid: the cart is empty.
             Conflict: it no longer comes to the expected total.
             OutOfStock: not everything is there; nothing was done.
         """
+        stream.take_turns(session, key.owner)
+        earlier = queries.unpaid(session, key.owner, key.key)
+        if earlier is not None:
+            return Unfinished(*earlier)
         details = wanted.details
         lines = _priced(session, wanted.owner)
         new = NewOrder(wanted.owner.user_id, details.email, details.address.model_dump(), lines, key)
@@ -161,19 +177,19 @@ class Phases:
         session.flush()
         return Settled.DONE
 
-    def call_off(self, session: Session, public_id: str) -> None:
+    def call_off(self, session: Session, public_id: str, reason: str) -> None:
         """Cancel an order that is not paid, the provider's books holding no charge for it."""
         order = stream.lock(session, public_id)
         if order.status == Status.PENDING_PAYMENT:
-            self._give_up(session, order, "abandoned", BY_CUSTOMER)
+            self._give_up(session, order, "abandoned", reason)
 
-    def take_back(self, session: Session, order: Order) -> None:
+    def take_back(self, session: Session, order: Order, reason: str) -> None:
         """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
 
         Raises:
             Conflict: it has left, or is cancelled already.
         """
-        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": BY_CUSTOMER})
+        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
         self._changed(session, stock.restock(session, stream.quantities(session, order.id)))
         self._payments.move(session, order.id, "refund_pending")
 

@@ -12,10 +12,23 @@ Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), a
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import EMPTY_CART, Attempt, Phases, RecoveryPoint, Settled, Step, Wanted, decide, owner_name
+from shop.checkout.phases import (
+    EMPTY_CART,
+    Attempt,
+    Phases,
+    RecoveryPoint,
+    Settled,
+    Step,
+    Unfinished,
+    Wanted,
+    decide,
+    owner_name,
+)
+from shop.checkout.resolution import Resolution
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries
@@ -31,6 +44,9 @@ PLACE_ATTEMPTS = 3
 """A place that finds its key taken is followed by a look at the order that took it; more than two rounds need two
 coincidences."""
 RETRY_AFTER_S = 2
+GIVEN_UP_AFTER = timedelta(minutes=1)
+"""A charge that the provider's books do not show by then will not come: calls to it end after seconds."""
+SUPERSEDED = "never paid; the cart was checked out again"
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
 UNSURE = (
     "The payments provider has not answered yet, so we cannot say whether you were charged."
@@ -54,7 +70,14 @@ class Refused:
     replayed: bool = False
 
 
-Result = Ordered | Refused
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier checkout of the same cart turned out to be paid; nothing was ordered now."""
+
+    public_id: str
+
+
+Result = Ordered | Refused | Earlier
 
 
 class Checkout:
@@ -80,6 +103,7 @@ class Checkout:
         self._payments = payments
         self._phases = phases
         self._compensate = compensate
+        self._resolution = Resolution(database, payments, phases)
         self._reached = reached
 
     def submit(self, owner: Owner, key: str, details: CheckoutDetails, expected: Money | None = None) -> Result:
@@ -122,10 +146,16 @@ class Checkout:
                 if self._order_under(key) is None:
                     raise
                 continue
-            if placed is not None:
+            if isinstance(placed, Attempt):
                 self._reached(RecoveryPoint.PLACED)
                 return placed
+            if placed is not None and self._finish(placed) is Status.PAID:
+                return Earlier(placed.public_id)
         raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+
+    def _finish(self, earlier: Unfinished) -> Status:
+        is_old = datetime.now(UTC) - earlier.placed_at > GIVEN_UP_AFTER
+        return self._resolution.resolve(earlier.public_id, SUPERSEDED, give_up=is_old)
 
     def _order_under(self, key: CheckoutKey) -> Order | None:
         with self._database.reading() as session:
@@ -150,6 +180,8 @@ class Checkout:
             payment = self._payments.of(session, order.id)
         if payment.status == "declined":
             return Refused(replayed=True)
+        if payment.status == "abandoned":
+            raise Conflict("This order was cancelled before it was paid; nothing was charged.")
         return Ordered(order.public_id, replayed=True)
 
     def _settle(self, attempt: Attempt, outcome: Outcome) -> Result:
@@ -158,6 +190,8 @@ class Checkout:
             lambda session: self._phases.settle(session, attempt.public_id, step, outcome)
         )
         self._reached(RecoveryPoint.SETTLED)
+        if settled is Settled.ALREADY and step is not Step.PAY:
+            raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)  # what it came to, the same key is told next time
         if settled is Settled.TOO_LATE:
             self._compensate(attempt.public_id)
             raise Conflict("This order was cancelled before it was paid; what was charged goes back.")

@@ -121,6 +121,16 @@ def under_key(session: Session, owner: str, key: str) -> Order | None:
     return session.scalar(select(Order).where(Order.checkout_owner == owner, Order.checkout_key == key))
 
 
+def unpaid(session: Session, owner: str, key: str) -> tuple[str, datetime] | None:
+    """Return the public id of an order of this owner's, placed under another key, whose payment is still open."""
+    found = session.execute(
+        select(Order.public_id, Order.created_at).where(
+            Order.checkout_owner == owner, Order.checkout_key != key, Order.status == Status.PENDING_PAYMENT.value
+        )
+    ).first()
+    return (found.public_id, found.created_at) if found else None
+
+
 def bought_together(session: Session, product_id: int, limit: int) -> list[int]:
     """Return the ids of products most often in the same recent baskets as this one, best first."""
     theirs = aliased(OrderLine)

@@ -7,6 +7,7 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.service import Earlier
 from shop.errors import Conflict, NotFound, ProviderUnavailable
 from shop.orders.models import OrderEvent
 from shop.orders.service import Viewer
@@ -42,9 +43,9 @@ class Store:
         self.database = runtime.database
         self.owner = owner
 
-    def submit(self, token="tok_ok"):
+    def submit(self, token="tok_ok", key="the-key"):
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
-        return self.services.checkout.submit(self.owner, "the-key", details).public_id
+        return self.services.checkout.submit(self.owner, key, details).public_id
 
     def viewer(self, public_id):
         return Viewer(placed=(public_id,))
@@ -227,3 +228,59 @@ def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, s
 def test_charged_is_charged(store):
     store.submit()
     assert isinstance(store.services.payments.find(store.payment().charge_key), Charged)
+
+
+def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothing(store, unanswered, simulator):
+    order = unanswered("tok_timeout_charged")
+    details = CheckoutDetails.model_validate(DETAILS)
+    assert store.services.checkout.submit(store.owner, "another-key", details) == Earlier(order)
+    assert store.order(order).status is Status.PAID
+    assert store.stock() == (3, 0)
+    with store.database.reading() as session:
+        assert Carts.contents(session, store.owner) == {}
+        assert session.scalar(select(func.count()).select_from(Payment)) == 1
+
+
+def test_a_new_key_right_after_a_lost_answer_waits_because_the_charge_may_still_come(store, unanswered):
+    order = unanswered(None)
+    with pytest.raises(ProviderUnavailable):
+        store.submit(key="another-key")
+    assert store.order(order).status is Status.PENDING_PAYMENT
+
+
+def test_a_new_key_long_after_an_abandoned_checkout_calls_it_off_and_buys(store, unanswered):
+    abandoned = unanswered(None)
+    with store.database.transaction() as session:
+        session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour'"))
+    bought = store.submit(key="another-key")
+    assert (store.order(abandoned).status, store.order(bought).status) == (Status.CANCELLED, Status.PAID)
+    assert store.stock() == (3, 0)
+
+
+def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch):
+    tried = []
+
+    def reached(point):
+        if point == "answered" and not tried:
+            tried.append(point)
+            with pytest.raises(Conflict):
+                store.submit(key="of-the-second-tab")
+
+    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    order = store.submit()
+    assert tried
+    assert store.only_order() == order
+    assert store.stock() == (3, 0)
+
+
+def test_the_key_of_an_order_that_was_cancelled_unpaid_says_so(store, unanswered):
+    store.cancel(unanswered(None))
+    with pytest.raises(Conflict, match="nothing was charged"):
+        store.submit()
+
+
+def test_the_story_says_who_cancelled(store):
+    order = store.submit()
+    store.services.cancellation.cancel(Viewer(is_admin=True), order)
+    cancelled = next(event for event in store.order(order).events if event.type == "OrderCancelled")
+    assert cancelled.data == {"reason": "cancelled by the store"}

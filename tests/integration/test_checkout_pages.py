@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
-from shop.catalog.models import Product
+from shop.catalog.models import Product, StockItem
 from shop.orders.models import Order
 from tests.factories import make_category, make_product
 
@@ -115,6 +115,17 @@ def test_while_the_provider_is_away_the_form_keeps_its_key(shopper, simulator, d
     assert hidden(away)["key"] == hidden(form)["key"]
     simulator.start()
     assert send(shopper, away).status_code == 303
+
+
+def test_when_the_store_itself_is_too_busy_the_form_keeps_its_key(shopper, database):
+    form = shopper.get("/checkout")
+    with database.transaction() as session:
+        session.execute(select(StockItem).with_for_update())
+        busy = send(shopper, form)
+    assert busy.status_code == 503
+    assert busy.headers["Retry-After"]
+    assert hidden(busy)["key"] == hidden(form)["key"]
+    assert send(shopper, busy).status_code == 303
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

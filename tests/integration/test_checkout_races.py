@@ -62,6 +62,15 @@ def test_the_same_key_at_the_same_moment_buys_once(database, settings, shelf):
     assert books(database) == ((16, 0), {"paid": 4}, {"charged": 4})
 
 
+def test_one_cart_under_many_keys_at_the_same_moment_is_bought_once(database, settings, shelf):
+    shelf(20)
+    owner = guest(database, 2)
+    ends = Counter(all_at_once(settings, [[(owner, f"key-{n}")] for n in range(4)]))
+    assert ends["Ordered"] == 1
+    assert set(ends) <= {"Ordered", "Conflict", "Earlier", "Invalid"}
+    assert books(database) == ((18, 0), {"paid": 1}, {"charged": 1})
+
+
 @pytest.mark.parametrize("point", RecoveryPoint)
 def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
     database, settings, shelf, runtime, simulator, point

@@ -1,0 +1,77 @@
+"""What became of a checkout that was left open: the provider's books say, and it is written down.
+
+A checkout is left open when its process died or when no answer came. Whoever needs it settled does it through here:
+the shopper who cancels the order, or the next checkout of the same cart.
+"""
+
+from sqlalchemy.orm import Session
+
+from shop.checkout.phases import Phases, Step
+from shop.errors import Conflict, ProviderUnavailable
+from shop.orders import stream
+from shop.orders.transitions import Status
+from shop.payments.provider import Charged, Declined
+from shop.payments.service import Payments, Unknown
+from shop.unit_of_work import Database
+
+RETRY_AFTER_S = 2
+
+
+class Resolution:
+    """The use case.
+
+    Args:
+        database: where everything is.
+        payments: moves and records money.
+        phases: the bodies of the transactions.
+    """
+
+    def __init__(self, database: Database, payments: Payments, phases: Phases) -> None:
+        self._database = database
+        self._payments = payments
+        self._phases = phases
+
+    def resolve(self, public_id: str, reason: str, *, give_up: bool = True) -> Status:
+        """Settle an order whose payment is still open, and return where the order stands then.
+
+        Args:
+            public_id: the order.
+            reason: why it is cancelled, if it comes to that.
+            give_up: whether empty books mean that nothing was charged. Shortly after an attempt they do not: its
+                charge may still be on its way.
+
+        Raises:
+            NotFound: there is no such order.
+            Conflict: its payment is being taken at this moment.
+            ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
+        """
+        with self._database.transaction() as session:
+            order = stream.lock(session, public_id)
+            if order.status != Status.PENDING_PAYMENT:
+                return Status(order.status)
+            if not self._payments.claim(session, order.id):
+                raise Conflict("This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S)
+            charge_key = self._payments.of(session, order.id).charge_key
+        found = self._payments.find(charge_key)
+        if found is None and not give_up:
+            found = Unknown()
+        stands = self._database.retrying(lambda session: self._write_down(session, public_id, found, reason))
+        if isinstance(found, Unknown):
+            raise ProviderUnavailable(
+                "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
+            )
+        return stands
+
+    def _write_down(
+        self, session: Session, public_id: str, found: Charged | Declined | Unknown | None, reason: str
+    ) -> Status:
+        match found:
+            case Charged():
+                self._phases.settle(session, public_id, Step.PAY, found)
+            case Declined():
+                self._phases.settle(session, public_id, Step.REFUSE, found)
+            case Unknown():
+                self._phases.settle(session, public_id, Step.WAIT, found)
+            case None:
+                self._phases.call_off(session, public_id, reason)
+        return Status(stream.lock(session, public_id).status)
