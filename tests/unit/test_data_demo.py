@@ -1,6 +1,6 @@
 import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -10,6 +10,7 @@ from shop.datasets.demo.chance import Shuffle, generator, zipf, zipf_share
 from shop.datasets.demo.demand import Demand
 from shop.datasets.demo.pricing import price_of, with_ending
 from shop.datasets.demo.products import Products
+from shop.datasets.demo.shelving import Shelving
 from shop.datasets.demo.sizes import EPOCH, SIZES
 from shop.datasets.slugs import slugify
 
@@ -31,13 +32,25 @@ def test_no_two_products_share_a_slug(products):
 
 
 def test_the_largest_size_has_words_enough_for_every_title(shelves):
-    needed = -(-SIZES["l"].products // len(shelves.categories))
-    for category in shelves.categories:
+    shelving = Shelving([category.slug for category in shelves.categories])
+    million = SIZES["l"].products
+    last = {shelving.category(number): shelving.place(number) for number in range(million - 5_000, million + 1)}
+    for place, category in enumerate(shelves.categories):
         combinations = 1
         for wheel in category.wheels:
             assert len(set(wheel)) == len(wheel), category.slug
             combinations *= len(wheel)
-        assert combinations >= needed, category.slug
+        assert combinations > last[place], category.slug
+
+
+def test_shelves_differ_in_breadth_and_number_their_products_without_a_gap(shelves):
+    shelving = Shelving([category.slug for category in shelves.categories])
+    places = defaultdict(list)
+    for number in range(1, SIZES["m"].products + 1):
+        places[shelving.category(number)].append(shelving.place(number))
+    assert all(found == list(range(len(found))) for found in places.values())
+    breadths = sorted(map(len, places.values()))
+    assert breadths[-1] > 2 * breadths[0]
 
 
 def test_departments_and_categories_never_share_an_address(shelves):

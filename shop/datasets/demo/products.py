@@ -8,6 +8,7 @@ from functools import cached_property
 from shop.datasets.demo.assortment import Assortment, Category
 from shop.datasets.demo.chance import Shuffle, generator, zipf_share
 from shop.datasets.demo.pricing import price_of
+from shop.datasets.demo.shelving import Shelving
 from shop.datasets.demo.sizes import EPOCH, Size
 from shop.datasets.slugs import slugify
 
@@ -61,6 +62,7 @@ class Products:
         self.count = size.products
         self._ranks = Shuffle(self.count, salt=17)
         shelves = assortment.categories
+        self._shelving = Shelving([category.slug for category in shelves])
         self._combinations = [_combinations(category, salt) for salt, category in enumerate(shelves)]
 
     def rank(self, product_id: int) -> int:
@@ -73,16 +75,16 @@ class Products:
 
     def category(self, product_id: int) -> int:
         """Return the index of the category a product stands in."""
-        return (product_id - 1) % len(self.assortment.categories)
+        return self._shelving.category(product_id)
 
     @cached_property
     def bestsellers(self) -> Sequence[Sequence[int]]:
         """Return the products of each category, most popular first."""
-        shelves = len(self.assortment.categories)
-        return [
-            sorted(range(first + 1, self.count + 1, shelves), key=self.rank)
-            for first in range(min(shelves, self.count))
-        ]
+        found: list[list[int]] = [[] for _ in self.assortment.categories]
+        for rank in range(self.count):
+            product_id = self.at_rank(rank)
+            found[self.category(product_id)].append(product_id)
+        return found
 
     def share(self, product_id: int) -> float:
         """Return which share of all interest a product draws."""
@@ -138,7 +140,7 @@ class Products:
     def _words(self, product_id: int) -> list[str]:
         place = self.category(product_id)
         combinations = self._combinations[place]
-        left = combinations((product_id - 1) // len(self.assortment.categories))
+        left = combinations(self._shelving.place(product_id))
         words = []
         for wheel in self.assortment.categories[place].wheels:
             left, spoke = divmod(left, len(wheel))
