@@ -227,8 +227,10 @@ class Supervisor:
 
     def _show(self) -> None:
         for watched in self._watched:
+            hidden = watched.program.log_only
             for line in watched.tail.new_lines():
-                self._console.line(watched.program.name, line)
+                if hidden is None or hidden not in line:
+                    self._console.line(watched.program.name, line)
 
     def _check_stop(self) -> None:
         if self._stop_requests:
