@@ -1,13 +1,14 @@
 """The store's back office: products and stock, for the role admin. The orders' part is theirs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from shop.catalog.forms import decimal, faults, minor_units
+from shop.catalog.forms import decimal, faults, minor_units, whole_number
 from shop.catalog.requests import MAX_STOCK, ProductEdit
 from shop.catalog.search import tidy
 from shop.catalog.service import Catalog
@@ -79,14 +80,16 @@ def _list(catalog: Catalog) -> str:
 
 def _save(catalog: Catalog, slug: str, given: Given) -> AnyResponse:
     try:
-        catalog.edit(slug, _edit(given).edit())
+        counted_from = whole_number(given.get("counted_from", ""))
+        catalog.edit(slug, replace(_edit(given).edit(), counted_from=counted_from))
     except ValidationError as error:
         return _form(catalog, slug, given, faults(error, WORDS), 422)
     except Invalid as error:
         wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
         return _form(catalog, slug, given, {name: WORDS.get(name, words) for name, words in wrong.items()}, 422)
     except Conflict as error:
-        return _form(catalog, slug, given, {"on_hand": error.detail}, 409)
+        newly_counted = given | {"counted_from": str(catalog.stocked(slug).on_hand)}
+        return _form(catalog, slug, newly_counted, {"on_hand": error.detail}, 409)
     flash("Saved. The store shows it from now on.", "success")
     return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
@@ -120,6 +123,7 @@ def _form(
         "description": row.description,
         "price": decimal(row.price.amount),
         "on_hand": str(row.on_hand),
+        "counted_from": str(row.on_hand),
     }
     html = render_template(
         "catalog/admin_product.html",

@@ -18,6 +18,11 @@ def minor_units(text: str) -> int | None:
     return int(found[1]) * MINOR_UNITS + int((found[2] or "0").ljust(2, "0"))
 
 
+def whole_number(text: str) -> int | None:
+    """Read what the form itself wrote; ``None`` if it is no number of pieces."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def decimal(amount: int) -> str:
     """Write minor units as people type them."""
     return f"{amount // MINOR_UNITS}.{amount % MINOR_UNITS:02d}"

@@ -308,6 +308,24 @@ def test_stock_never_falls_below_what_is_promised(admin, database, mug):
     assert admin.post("/admin/products/enamel-mug", data=form(on_hand="3")).status_code == 409
 
 
+def test_what_was_sold_since_the_form_was_opened_stays_sold(admin, database, mug):
+    assert 'name="counted_from" value="10"' in admin.get("/admin/products/enamel-mug").text
+    with database.transaction() as session:
+        session.execute(update(StockItem).values(on_hand=8))
+
+    def available():
+        return admin.get("/api/v1/products/enamel-mug/stock").json["available"]
+
+    assert admin.post("/admin/products/enamel-mug", data=form(title="Mug", counted_from="10")).status_code == 303
+    assert available() == 8
+    refused = admin.post("/admin/products/enamel-mug", data=form(on_hand="50", counted_from="10"))
+    assert refused.status_code == 409
+    assert "8 by now" in refused.text
+    assert 'name="counted_from" value="8"' in refused.text
+    assert admin.post("/admin/products/enamel-mug", data=form(on_hand="48", counted_from="8")).status_code == 303
+    assert available() == 48
+
+
 @pytest.mark.parametrize(
     "body",
     [
