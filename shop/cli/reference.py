@@ -1,55 +1,73 @@
-"""``shop reference``: writes the pages of ``docs/reference`` that are drawn from the code itself."""
+"""``shop reference``: writes what the docs draw from the code, the experiments' files and the stored runs.
 
+Some pages are written whole. In all others, what stands between a marker and its end is:
+``<!-- figure: cache-aside -->`` the run stored as ``docs/figures/cache-aside.json``, ``<!-- table: calls -->`` a table
+out of the code. A test compares, so the docs cannot drift from what they describe.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
 
 import click
 
-from shop.settings import PROJECT_ROOT, Settings, variable
+from shop.cli import reference_tables as tables
+from shop.lab import figure, report
+from shop.lab.experiment import load_all
+from shop.lab.reference import page as experiments_page
+from shop.lab.result import Result
+from shop.settings import PROJECT_ROOT
 
-PAGE = PROJECT_ROOT / "docs" / "reference" / "settings.md"
-BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
-HEADER = """# Settings
-
-Read once from the environment, when a process starts; nothing else in the store reads it. An unknown variable that
-starts with `SHOP_` is refused with the nearest name, a value that does not fit with what would. This page is written by
-`shop reference`.
-
-| variable | default | values | what it is |
-|---|---|---|---|
-"""
+DOCS = PROJECT_ROOT / "docs"
+FIGURES = DOCS / "figures"
+PATTERNS = DOCS / "patterns"
+REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+TABLES: Mapping[str, Callable[[], str]] = {"calls": tables.calls, "refusals": tables.refusals}
 
 
 @click.command(hidden=True)
 def reference() -> None:
-    """Write the generated pages anew."""
-    PAGE.write_text(settings_page())
+    """Write anew what the docs draw from elsewhere."""
+    for path, text in written().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
-def settings_page() -> str:
-    """Return the page of all settings, as Markdown."""
-    return HEADER + "".join(f"{_row(name)}\n" for name in Settings.model_fields)
+def written() -> dict[Path, str]:
+    """Return every file that is written here, whole or in part, and what belongs into it.
 
-
-def _row(name: str) -> str:
-    field = Settings.model_fields[name]
-    does = " ".join((field.description or "").replace("``", "`").split())
-    return f"| `{variable(name)}` | {_default(field.default)} | {_values(field)} | {does} |"
-
-
-def _default(value: object) -> str:
-    if value in (None, ""):
-        return "unset"
-    return f"`{value.relative_to(PROJECT_ROOT) if isinstance(value, Path) else value}`"
-
-
-def _values(field: Any) -> str:
-    choices = get_args(field.annotation)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return ", ".join(f"`{choice}`" for choice in choices)
-    kind = {int: "whole number", float: "number", Path: "directory"}.get(field.annotation, "text")
-    bounds = {
-        mark: getattr(bound, mark) for bound in field.metadata for mark in ("ge", "gt", "le") if hasattr(bound, mark)
+    Raises:
+        KeyError: a marker names a figure or a table there is none of.
+    """
+    runs, experiments = stored(), load_all().values()
+    whole = {
+        DOCS / "reference" / "settings.md": tables.settings_page(),
+        DOCS / "reference" / "experiments.md": experiments_page(experiments),
+        DOCS / "reference" / "switches.md": tables.switches_page(PATTERNS, experiments),
     }
-    said = {"ge": "at least", "gt": "above", "le": "at most"}
-    return ", ".join([kind, *(f"{said[mark]} {bound}" for mark, bound in bounds.items())])
+    pictures = {DOCS / "images" / f"{name}.svg": f"{report.picture(run)}\n" for name, run in runs.items()}
+    pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    in_part = {page: filled(page.read_text(encoding="utf-8"), runs) for page in pages if page not in whole}
+    return {**whole, **pictures, **in_part}
+
+
+def stored() -> dict[str, Result]:
+    """Return the runs kept for the docs, by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
+
+
+def filled(text: str, runs: Mapping[str, Result]) -> str:
+    """Write anew what stands between the markers of a page.
+
+    Args:
+        text: the page, as Markdown.
+        runs: the stored runs by name.
+    """
+    return REGION.sub(partial(_filled, runs), text)
+
+
+def _filled(runs: Mapping[str, Result], found: re.Match[str]) -> str:
+    start, kind, name, end = found.groups()
+    return f"{start}{figure.table(runs[name]) if kind == 'figure' else TABLES[name]()}\n{end}"

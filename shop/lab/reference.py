@@ -1,13 +1,12 @@
-"""The reference page of all experiments, written from their files: ``python -m shop.lab.reference``."""
+"""The reference page of all experiments, written from their files by ``shop reference``."""
 
-import sys
 from collections.abc import Iterable
 
-from shop.lab.experiment import Arm, Experiment, load_all
+from shop.lab.experiment import Arm, Experiment
 
 HEAD = """# Experiments
 
-Written from `loadtests/experiments/` by `python -m shop.lab.reference`; a test fails when the two differ.
+Written from `loadtests/experiments/` by `shop reference`; a test fails when the two differ.
 How to run one: [Run an experiment](../how-to/run-an-experiment.md). Why they are built so:
 [Measuring](../explanation/measuring.md).
 """
@@ -72,7 +71,3 @@ def _rate(experiment: Experiment) -> str:
         f"Both arms are offered {calibrate.share:.0%} of what arm `{calibrate.arm}` carried in a calibration just "
         f"before, {workload.arrivals} arrivals."
     )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page(load_all().values()))

@@ -93,6 +93,11 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
     return _finish(make_response(html, status), status, retry_after)
 
 
+def kind(error: type[errors.ShopError]) -> str:
+    """Return the last part of the ``type`` of a refusal's problem document, such as ``out-of-stock``."""
+    return _kebab(error.__name__)
+
+
 def _finish(response: Response, status: int, retry_after: int | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if status == 503:
@@ -113,8 +118,7 @@ def _answer(
 
 
 def _shop_error(error: errors.ShopError) -> Response:
-    kind = _kebab(type(error).__name__)
-    return _answer(STATUS[type(error)], kind, error.detail, error.errors, error.retry_after)
+    return _answer(STATUS[type(error)], kind(type(error)), error.detail, error.errors, error.retry_after)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -8,6 +8,8 @@ import click
 import pytest
 
 from shop.cli import main
+from shop.cli.reference import stored, written
+from shop.cli.reference_tables import application, named
 from shop.settings import PROJECT_ROOT, Settings
 from shop.switches import SWITCHES
 
@@ -19,6 +21,16 @@ CODE = re.compile(r"```.*?```|`([^`\n]+)`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SETTING = re.compile(r"\bSHOP_[A-Z_]+\b")
 SWITCH = re.compile(r"\b(?:cache|checkout|orders|payments|overload|api|observability)\.[a-z_]+\b")
+FILE = re.compile(r"\.(?:py|md|toml|json|html|js|css|jsonl)$")
+QUESTIONS = (
+    "The problem",
+    "How it works here",
+    "The switch",
+    "The measured effect",
+    "What can go wrong",
+    "When not to use it",
+)
+PATTERNS = sorted((PROJECT_ROOT / "docs" / "patterns").glob("*.md"))
 PLACE = re.compile(r"(?:shop|tests|docs|loadtests|migrations|deploy)/[\w./-]+")
 
 
@@ -51,13 +63,66 @@ def test_every_switch_named_exists(page):
     named = {
         name for code in _inline_code(page) for name in SWITCH.findall(code) if code.split("=")[0].split()[-1] == name
     }
-    assert named - set(SWITCHES) == set()
+    assert {name for name in named if not FILE.search(name)} - set(SWITCHES) == set()
 
 
 @of_every_page
 def test_every_command_named_exists(page):
     unknown = [line for line in _commands(page) if not _exists(line)]
     assert unknown == []
+
+
+def test_what_is_drawn_from_the_code_and_the_stored_runs_is_up_to_date():
+    stale = [path.name for path, text in written().items() if not path.exists() or path.read_text() != text]
+    assert stale == [], "run `.venv/bin/shop reference`"
+
+
+@pytest.mark.parametrize("name", stored())
+def test_a_stored_run_is_of_its_experiment_and_says_something(name):
+    run = stored()[name]
+    assert run["experiment"] == name
+    assert run["verdict"] != "invalid"
+
+
+@pytest.mark.parametrize("page", PATTERNS, ids=lambda page: page.stem)
+def test_every_pattern_page_answers_the_same_questions(page):
+    headings = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
+    assert [heading for heading in headings if heading in QUESTIONS] == list(QUESTIONS)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_switch_has_a_pattern_page(switch):
+    assert any(f"`{switch}`" in named(page) for page in PATTERNS)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "docs" in page.relative_to(PROJECT_ROOT).parts])
+def test_every_page_of_the_docs_is_in_the_index(page):
+    index = PROJECT_ROOT / "docs" / "README.md"
+    assert page == index or f"]({page.relative_to(index.parent).as_posix()})" in index.read_text()
+
+
+def test_every_command_is_in_the_reference():
+    text = (PROJECT_ROOT / "docs" / "reference" / "commands.md").read_text()
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert f"## shop {name}" in text
+        parts = command.commands if isinstance(command, click.Group) else {"": command}
+        options = {option for part in parts.values() for parameter in part.params for option in parameter.opts}
+        section = text.split(f"## shop {name}")[1].split("\n## ")[0]
+        assert [option for option in sorted(options) if option.startswith("--") and option not in section] == []
+        assert [part for part in parts if part not in section] == []
+
+
+def test_every_page_of_the_store_is_in_the_reference_and_no_other():
+    text = (PROJECT_ROOT / "docs" / "reference" / "pages.md").read_text()
+    named = set(re.findall(r"^\| `(/[^`]*)` \|", text, re.MULTILINE))
+    with application() as app:
+        rules = [rule for rule in app.url_map.iter_rules() if "GET" in rule.methods]
+    served = {rule.rule.replace("<string:", "<") for rule in rules}
+    assert named - {"/livez", "/readyz", "/metrics"} <= served  # these three are answered in front of Flask
+    hidden = ("/static/", "/assets/", "/api/")
+    assert {path for path in served if not path.startswith(hidden)} <= named
 
 
 def _inline_code(page: Path) -> list[str]:

@@ -2,8 +2,6 @@ import pytest
 
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
-from shop.lab.reference import page
-from shop.settings import PROJECT_ROOT
 from shop.switches import check
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
@@ -60,10 +58,3 @@ def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
     experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6.5, 2)
     phases = experiment.phases
     assert (phases.runs, phases.open_s, phases.closed_s) == (2, pytest.approx(4.5), pytest.approx(2))
-
-
-def test_the_reference_page_is_the_one_written_from_the_files():
-    kept = (PROJECT_ROOT / "docs" / "reference" / "experiments.md").read_text()
-    assert kept == page(load_all().values()), (
-        "write it anew: python -m shop.lab.reference > docs/reference/experiments.md"
-    )
