@@ -37,11 +37,16 @@ BUSY_RETRY_AFTER_S = 1
 """What a caller who met a lock or statement timeout is told to wait."""
 
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
+_BUSY = "Too many people are changing this at once; try again."
 _EFFECTS = "shop.after_commit"
 
 
 class ExternalCallInTransaction(RuntimeError):
     """A programming error: an outside server was called while a transaction was open."""
+
+
+class _LostRace(Exception):
+    """The database undid a transaction in favour of another's; nothing was done."""
 
 
 def refuse_in_transaction(what: str) -> None:
@@ -78,8 +83,16 @@ class Database:
         """Open a session whose work is committed at the end of the block, or rolled back if it raises.
 
         Raises:
-            Unavailable: the database is away, or a lock or statement timeout was met.
+            Unavailable: the database is away, a lock or statement timeout was met, or a race was lost.
         """
+        try:
+            with self._attempt() as session:
+                yield session
+        except _LostRace as error:
+            raise Unavailable(_BUSY, retry_after=BUSY_RETRY_AFTER_S) from error
+
+    @contextmanager
+    def _attempt(self) -> Iterator[Session]:
         with _translated():
             with Session(self.engine, expire_on_commit=False) as session:
                 token = _open_transactions.set(_open_transactions.get() + 1)
@@ -108,15 +121,13 @@ class Database:
         """
         for attempt in range(1, RETRY_ATTEMPTS + 1):
             try:
-                with self.transaction() as session:
+                with self._attempt() as session:
                     return work(session)
-            except DBAPIError as error:
-                if sqlstate(error) not in RETRIED_SQLSTATES:
-                    raise
+            except _LostRace:
                 if attempt == RETRY_ATTEMPTS:
                     break
             time.sleep(random.uniform(0, min(RETRY_CAP_S, RETRY_BASE_S * 2**attempt)))  # full jitter
-        raise Unavailable("Too many people are changing this at once; try again.", retry_after=BUSY_RETRY_AFTER_S)
+        raise Unavailable(_BUSY, retry_after=BUSY_RETRY_AFTER_S)
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -134,7 +145,7 @@ def _translated() -> Iterator[None]:
     except OperationalError as error:
         state = sqlstate(error)
         if state in RETRIED_SQLSTATES:
-            raise
+            raise _LostRace from error
         if state in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
             raise Unavailable("That took too long; try again.", retry_after=BUSY_RETRY_AFTER_S) from error
         raise Unavailable("The database is away; try again.", retry_after=BUSY_RETRY_AFTER_S) from error
