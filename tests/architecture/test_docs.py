@@ -19,6 +19,7 @@ PAGES = sorted(
 )
 CODE = re.compile(r"```.*?```|`([^`\n]+)`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#\s:]+\.md)#([^)]+)\)")
 SETTING = re.compile(r"\bSHOP_[A-Z_]+\b")
 SWITCH = re.compile(r"\b(?:cache|checkout|orders|payments|overload|api|observability)\.[a-z_]+\b")
 FILE = re.compile(r"\.(?:py|md|toml|json|html|js|css|jsonl)$")
@@ -42,6 +43,12 @@ def of_every_page(function):
 def test_every_link_leads_somewhere(page):
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@of_every_page
+def test_every_link_into_a_page_finds_its_heading(page):
+    links = [(page.parent / target, anchor) for target, anchor in ANCHOR.findall(page.read_text())]
+    assert [anchor for target, anchor in links if anchor not in _anchors(target)] == []
 
 
 @of_every_page
@@ -123,6 +130,11 @@ def test_every_page_of_the_store_is_in_the_reference_and_no_other():
     assert named - {"/livez", "/readyz", "/metrics"} <= served  # these three are answered in front of Flask
     hidden = ("/static/", "/assets/", "/api/")
     assert {path for path in served if not path.startswith(hidden)} <= named
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _inline_code(page: Path) -> list[str]:
