@@ -22,6 +22,7 @@ from shop.unit_of_work import refuse_in_transaction
 
 MAX_CONNECTIONS = 16
 """Calls a process can have under way; beyond its request threads there is nobody to make one."""
+NO_SUCH_CARD = "unknown_token"
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _AWAY = "The payments provider does not answer."
 
@@ -53,20 +54,30 @@ class HttpProvider:
             "metadata": dict(request.metadata),
         }
         answer = self._call("POST", "/charges", key=request.key, body=body)
+        if answer.status == 201:
+            return Charged(_text(answer.body, "id"))
+        if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
+            return Declined(str(answer.body.get("error", answer.status)))
         if answer.status == 409:  # an earlier attempt under this key is still at work
             raise ProviderUnsure("The payment is still being worked on.")
-        if answer.status == 201:
-            return Charged(answer.body["id"])
-        return Declined(str(answer.body.get("error", answer.status)))
+        if answer.status >= 400:  # our mistake, or a gateway's: no card was looked at
+            raise ProviderFailed(f"The provider refused the call: {answer.status}.")
+        raise ProviderUnsure(_AWAY)
 
     def find_charge(self, key: str) -> Charged | Declined | None:
         """See :class:`~shop.payments.provider.Provider`."""
         answer = self._call("GET", "/charges", params={"key": key})
         if answer.status != 200:
             raise ProviderFailed(_AWAY)
-        for charge in answer.body["items"]:
-            return Charged(charge["id"]) if charge["status"] == "succeeded" else Declined(charge["status"])
-        return None
+        found = answer.body.get("items")
+        if found == []:
+            return None
+        match found:
+            case [{"id": str(provider_id), "status": "succeeded"}]:
+                return Charged(provider_id)
+            case [{"status": "declined"}]:
+                return Declined("declined")
+        raise ProviderUnsure(_AWAY)
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """See :class:`~shop.payments.provider.Provider`."""
@@ -127,6 +138,12 @@ class _Allowance(dict[str, float]):
             yield chunk
             if time.monotonic() > self._until:
                 raise httpx.ReadTimeout(_AWAY)
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    if not isinstance(value := body.get(name), str):
+        raise ProviderUnsure(_AWAY)
+    return value
 
 
 def _read(status: int, content: bytes) -> _Answer:

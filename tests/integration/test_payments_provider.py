@@ -109,6 +109,41 @@ def test_an_answer_nobody_can_read_is_no_answer(answer):
         provider.charge(request("p-garbled"))
 
 
+def says(status, body):
+    """Build a peer's whole answer."""
+    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_call_we_got_wrong_is_no_decline_of_the_shoppers_card(status):
+    def say(connection):
+        connection.recv(4096)
+        connection.sendall(says(status, "{}"))
+
+    with peer(say) as provider, pytest.raises(ProviderFailed):
+        provider.charge(request("p-wrong"))
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, "{}"), (201, "{}"), (201, "[]"), (302, "{}"), (429, "{}")])
+def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(status, body):
+    def say(connection):
+        connection.recv(4096)
+        connection.sendall(says(status, body))
+
+    with peer(say) as provider, pytest.raises(ProviderUnsure):
+        provider.charge(request("p-vague"))
+
+
+@pytest.mark.parametrize("body", ["{}", '{"items": [{}]}', '{"items": [{"id": "ch_1", "status": "odd"}]}'])
+def test_books_that_cannot_be_understood_are_no_books(body):
+    def say(connection):
+        connection.recv(4096)
+        connection.sendall(says(200, body))
+
+    with peer(say) as provider, pytest.raises(ProviderUnsure):
+        provider.find_charge("p-odd")
+
+
 def test_a_call_inside_a_transaction_is_refused_before_it_is_made(provider, database, simulator):
     with pytest.raises(ExternalCallInTransaction), database.transaction():
         provider.charge(request("p-inside"))
