@@ -96,10 +96,12 @@ def read_key(given: str | None) -> str:
     """Check an ``Idempotency-Key``.
 
     Raises:
-        Malformed: it is missing, or longer than 255 characters.
+        Malformed: it is missing, longer than 255 characters, or contains a NUL.
     """
     if not given:
         raise Malformed("Send an Idempotency-Key header: a value of your own, new for each checkout.")
     if len(given) > MAX_KEY_LENGTH:
         raise Malformed(f"The Idempotency-Key is longer than {MAX_KEY_LENGTH} characters.")
+    if "\0" in given:  # only a form can bring one along: no server lets it through in a header
+        raise Malformed("The Idempotency-Key contains a NUL character.")
     return given

@@ -1,5 +1,6 @@
 """What every answer forbids the browser to do, and what no request may bring along."""
 
+import re
 from typing import Any
 
 from flask import Flask, request
@@ -26,6 +27,10 @@ HEADERS = (
     ("Content-Security-Policy", POLICY),
 )
 HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={HSTS_S}; includeSubDomains")
+ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+"""The only spellings in which JSON can bring along what :data:`NO_TEXT` finds."""
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""A NUL, or a surrogate without its other half: Python reads them, and neither PostgreSQL nor a hash takes them."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 
@@ -51,7 +56,7 @@ def check() -> None:
     """Refuse the request being served if it cannot be read or was started by another site's page.
 
     Raises:
-        Malformed: a NUL character somewhere, or a JSON body that is none.
+        Malformed: a NUL or half a character somewhere, or a JSON body that is none.
         UnsupportedMediaType: an API call with a body that is not JSON.
         CrossOrigin: a write from another site's page.
     """
@@ -72,16 +77,16 @@ def _check_json() -> None:
         raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
     try:
         read: Any = request.get_json()
-        has_nul = b"\\u0000" in body and _has_nul(read)
+        has_no_text = ESCAPED.search(body) is not None and _has_no_text(read)
     except (BadRequest, UnsupportedMediaType, RecursionError):  # what nests too deep for the parser, or for us
         raise errors.Malformed("The body is not well-formed JSON.") from None
-    if has_nul:
-        raise errors.Malformed("The body contains a NUL character, which no text has.")
+    if has_no_text:
+        raise errors.Malformed("The body contains a NUL or half a character, which no text has.")
 
 
-def _has_nul(value: Any) -> bool:
+def _has_no_text(value: Any) -> bool:
     if isinstance(value, str):
-        return "\0" in value
+        return NO_TEXT.search(value) is not None
     if isinstance(value, dict):
-        return any(_has_nul(name) or _has_nul(inner) for name, inner in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
+        return any(_has_no_text(name) or _has_no_text(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(map(_has_no_text, value))

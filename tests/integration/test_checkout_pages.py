@@ -128,7 +128,7 @@ def test_when_the_store_itself_is_too_busy_the_form_keeps_its_key(shopper, datab
     assert send(shopper, busy).status_code == 303
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b"])
 def test_a_form_without_a_usable_key_is_malformed(shopper, key):
     assert send(shopper, shopper.get("/checkout"), key=key).status_code == 400
 

@@ -93,6 +93,13 @@ def test_a_body_that_is_no_json_is_malformed_before_any_field_is_looked_at(clien
     is_problem(answer, 422 if body == "" else 400)
 
 
+def test_half_a_character_is_no_text(client):
+    body = b'{"email": "ann@shop.test", "password": "\\uD83D"}'
+    assert client.post("/api/v1/session", data=body, content_type="application/json").status_code == 400
+    whole = b'{"email": "ann@shop.test", "password": "\\uD83D\\uDE00"}'
+    assert client.post("/api/v1/session", data=whole, content_type="application/json").status_code == 401
+
+
 @pytest.mark.parametrize("depth", [200, 450, 900, 50_000])
 def test_a_body_nested_too_deep_to_be_read_is_malformed(client, depth):
     body = b"[" * depth + b'"\\u0000"' + b"]" * depth
