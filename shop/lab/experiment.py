@@ -184,7 +184,7 @@ class Experiment(_Strict):
         """Return how long it takes, about."""
         phases, calibrate = self.phases, self.workload.calibrate
         each = phases.settle_s + phases.warm_up_s + phases.open_s + phases.closed_s + 3 * START_S
-        steady = 2 * (phases.settle_s + phases.warm_up_s + self.steady_state.duration_s + 2 * START_S)
+        steady = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + START_S))
         slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
         return steady + slow + phases.runs * len(self.arms) * each
 
