@@ -28,6 +28,7 @@ from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
+from shop.orders.viewers import placed
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
@@ -120,8 +121,10 @@ def _hang_cart(app: OpenAPI) -> None:
 
 
 def _welcome(user_id: int) -> str | None:
-    """Bring the guest's cart into the account of whoever is signing in."""
-    return context.services(Services).carts.merge(guest_cart_id(), user_id)
+    """Bring the guest's orders and cart into the account of whoever is signing in."""
+    services = context.services(Services)
+    services.orders.adopt(placed(), user_id)
+    return services.carts.merge(guest_cart_id(), user_id)
 
 
 def from_environment() -> OpenAPI:

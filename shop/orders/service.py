@@ -103,6 +103,12 @@ class Orders:
                 raise NotFound(NO_SUCH_ORDER)
             return self._shown(session, [found[0]], 1)
 
+    def adopt(self, placed: Sequence[str], user_id: int) -> None:
+        """Move the orders a browser placed as a guest into the account that signs in there."""
+        if placed:
+            with self._database.transaction() as session:
+                stream.adopt(session, placed, user_id)
+
     def ship(self, public_id: str) -> None:
         """Send a paid order off.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -124,6 +124,13 @@ def lock(session: Session, public_id: str) -> Order:
     if order is None:
         raise NotFound("There is no such order.")
     return order
+
+
+def adopt(session: Session, public_ids: Sequence[str], user_id: int) -> None:
+    """Make a guest's orders an account's; what has an account stays with it."""
+    session.execute(
+        update(Order).where(Order.public_id.in_(public_ids), Order.user_id.is_(None)).values(user_id=user_id)
+    )
 
 
 def record(session: Session, order: Order, event: EventType, data: Mapping[str, Any] | None = None) -> None:

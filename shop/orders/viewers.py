@@ -14,17 +14,21 @@ REMEMBERED = 20
 def viewer() -> Viewer:
     """Return the viewer of this request."""
     identity = current_identity()
-    placed = tuple(session.get(PLACED, ()))
     if identity is None:
-        return Viewer(placed=placed)
-    return Viewer(identity.user_id, placed, is_admin=identity.role == ADMIN)
+        return Viewer(placed=placed())
+    return Viewer(identity.user_id, is_admin=identity.role == ADMIN)
+
+
+def placed() -> tuple[str, ...]:
+    """Return the public ids of the orders this browser placed as a guest."""
+    return tuple(session.get(PLACED, ()))
 
 
 def remember(public_id: str) -> None:
     """Let this browser see an order it placed as a guest again."""
     if current_identity() is None:
-        placed = [known for known in session.get(PLACED, ()) if known != public_id]
-        session[PLACED] = [*placed, public_id][-REMEMBERED:]
+        others = [known for known in placed() if known != public_id]
+        session[PLACED] = [*others, public_id][-REMEMBERED:]
 
 
 def keep_private(response: Response) -> Response:

@@ -128,6 +128,19 @@ def test_a_guests_orders_have_pages_too(client, database, world):
     assert second["next_cursor"] is None
 
 
+def test_what_a_guest_ordered_is_the_accounts_once_she_signs_in(client, database, world):
+    hers, bens = place(database, world), place(database, world, "ben")
+    with client.session_transaction() as session:
+        session["orders"] = [hers, bens]
+    sign_in(client, "ada@shop.test")
+    assert [order["id"] for order in client.get("/api/v1/orders").json["items"]] == [hers]
+    client.delete("/api/v1/session")
+    assert client.get(f"/api/v1/orders/{hers}").status_code == 404
+    sign_in(client, "ada@shop.test")
+    assert client.get(f"/api/v1/orders/{hers}").status_code == 200
+    assert client.get(f"/api/v1/orders/{bens}").status_code == 404
+
+
 def test_a_cursor_of_somebody_elses_order_is_refused(runtime, database, world):
     other = place(database, world, "ben")
     with pytest.raises(Invalid):
