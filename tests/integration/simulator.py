@@ -1,15 +1,18 @@
 """The payments simulator as tests use it: started, asked, killed."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from shop.payments.simulator.books import FILE
 from shop.settings import Settings
 
 START_TIMEOUT_S = 20
@@ -58,6 +61,15 @@ class Simulator:
     def charges(self, key: str) -> list[dict[str, Any]]:
         """Return what the books hold under a key."""
         return list(httpx.get(f"{self.url}/charges", params={"key": key}, timeout=10).json()["items"])
+
+    def charges_of(self, number: str) -> int:
+        """Return how often an order was charged, under whatever keys."""
+        with closing(sqlite3.connect(self._home / FILE)) as books:
+            found = books.execute(
+                "SELECT count(*) FROM charges WHERE status = 'succeeded' AND json_extract(metadata, '$.order') = ?",
+                (number,),
+            )
+            return int(found.fetchone()[0])
 
     def log(self) -> str:
         """Return what it wrote."""
