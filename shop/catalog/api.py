@@ -14,6 +14,8 @@ from shop.web.identity import ADMIN, require_identity, require_role
 JSON = "application/json"
 REVALIDATE = "no-cache"
 """Anyone may keep the answer, nobody may use it unasked: an edit is seen by the next request."""
+PUBLIC_HEADERS = [("Content-Type", JSON), ("Cache-Control", REVALIDATE)]
+"""As one list: a response copies it in one go."""
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
 
 
@@ -101,9 +103,7 @@ def _add_writes(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
 
 
 def _public(body: bytes) -> Response:
-    response = Response(body, mimetype=JSON)
-    response.headers["Cache-Control"] = REVALIDATE
-    return response
+    return Response(body, headers=PUBLIC_HEADERS)
 
 
 def _private(body: str, status: int = HTTPStatus.OK) -> Response:
