@@ -5,8 +5,8 @@ never look at a session.
 """
 
 from flask import Flask
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from flask.wrappers import Request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from flask.wrappers import Request, Response
 from itsdangerous import URLSafeTimedSerializer
 
 
@@ -27,3 +27,8 @@ class SessionCookies(SecureCookieSessionInterface):
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
             return self.session_class()
         return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the session into the answer, unless nobody looked at it and there is nothing in it."""
+        if session or session.accessed or session.modified:
+            super().save_session(app, session, response)
