@@ -1,13 +1,15 @@
 """The warm product screen beside a bare Flask view that returns the same bytes.
 
-    .venv/bin/python loadtests/benchmarks/warm_screen.py [--rounds 5] [--seconds 3] [--size s]
+    .venv/bin/python loadtests/benchmarks/warm_screen.py [--rounds 5] [--seconds 3] [--size s] [--local off]
 
 Both run under gunicorn with the store's own settings, on servers this script starts and stops; they are driven in turn
-by the same client. Promise: the store answers at least 0.70 of what the bare view does. Exit code 1 when it does not.
+by the same client. ``--local off`` leaves the processes' own copies out: every answer then comes from Valkey. Promise:
+the store answers at least 0.70 of what the bare view does. Exit code 1 when it does not.
 """
 
 import argparse
 import http.client
+import json
 import os
 import secrets
 import subprocess
@@ -44,11 +46,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--size", default="s")
+    parser.add_argument("--local", choices=("on", "off"), default="on", help="how cache.local stands")
     asked = parser.parse_args()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-warm-")))
         home.chmod(0o755)
         settings = _servers(stack, home, asked.size)
+        _flip(settings, "cache.local", asked.local)
         path, body = _screen(settings)
         (home / "body").write_bytes(body)
         bare_port = free_port()
@@ -91,6 +95,16 @@ def _servers(stack: ExitStack, home: Path, size: str) -> Settings:
     loading.seed(settings, "demo", size)
     stack.enter_context(_running(http_servers.web(settings), home))
     return settings
+
+
+def _flip(settings: Settings, name: str, value: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=5)
+    body, headers = json.dumps({"value": value}), {"Content-Type": "application/json"}
+    connection.request("PUT", f"/api/v1/switches/{name}", body, headers)
+    if connection.getresponse().status != http.client.OK:
+        raise RuntimeError(f"{name} was not set")
+    connection.close()
+    time.sleep(1.0)  # a flip is in force in every process within a second
 
 
 def _screen(settings: Settings) -> tuple[str, bytes]:
