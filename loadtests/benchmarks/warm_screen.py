@@ -1,10 +1,10 @@
 """The warm product screen beside a bare Flask view that returns the same bytes.
 
-    .venv/bin/python loadtests/benchmarks/warm_screen.py [--rounds 5] [--seconds 3] [--size s] [--local off]
+    .venv/bin/python loadtests/benchmarks/warm_screen.py [--rounds 5] [--seconds 3] [--size s] [--switch NAME=VALUE]
 
 Both run under gunicorn with the store's own settings, on servers this script starts and stops; they are driven in turn
-by the same client. ``--local off`` leaves the processes' own copies out: every answer then comes from Valkey. Promise:
-the store answers at least 0.70 of what the bare view does. Exit code 1 when it does not.
+by the same client. ``--switch cache.local=off`` leaves the processes' own copies out: every answer then comes from
+Valkey. Promise: the store answers at least 0.70 of what the bare view does. Exit code 1 when it does not.
 """
 
 import argparse
@@ -46,13 +46,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--size", default="s")
-    parser.add_argument("--local", choices=("on", "off"), default="on", help="how cache.local stands")
+    parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="flip one before measuring")
     asked = parser.parse_args()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-warm-")))
         home.chmod(0o755)
         settings = _servers(stack, home, asked.size)
-        _flip(settings, "cache.local", asked.local)
+        for name, value in (switch.split("=") for switch in asked.switch):
+            _flip(settings, name, value)
         path, body = _screen(settings)
         (home / "body").write_bytes(body)
         bare_port = free_port()
