@@ -132,10 +132,14 @@ def _bar_chart(result: Result, name: str) -> str:
 
 
 def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
-    before, after = (value_of(arm, name) for arm in result["arms"])
+    first, second = result["arms"]
+    before, after = value_of(first, name), value_of(second, name)
     if not before or not after:
         return ""
-    factor = before / after if less else after / before
+    over, under = (first, second) if less else (second, first)
+    # The median of the runs' own ratios, as the verdict has it; it is not the ratio of the two medians.
+    stated = result["ratios"].get(f"{name.removesuffix('_ms')}_{over['name']}_over_{under['name']}")
+    factor = stated or (before / after if less else after / before)
     return f"{charts.number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.number(1 / factor)}"
 
 

@@ -161,6 +161,14 @@ def test_the_picture_says_how_much_quicker():
     assert "9.00× as many" in drawn
 
 
+def test_the_picture_and_the_verdict_name_the_same_ratio():
+    result = outcome()
+    result["ratios"] |= {"p50_off_over_on": 4.5, "most_rps_on_over_off": 7.5}
+    drawn = picture(result)
+    assert "4.50× quicker" in drawn
+    assert "7.50× as many" in drawn
+
+
 def test_the_terminal_and_the_report_show_the_same_table():
     table = dict(rows(outcome()))
     assert table["Median wait"] == ["80.0 ms", "4.00 ms"]
