@@ -118,7 +118,8 @@ def _answer(
 
 
 def _shop_error(error: errors.ShopError) -> Response:
-    return _answer(STATUS[type(error)], kind(type(error)), error.detail, error.errors, error.retry_after)
+    status = next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
+    return _answer(status, kind(type(error)), error.detail, error.errors, error.retry_after)
 
 
 def _http_error(error: HTTPException) -> Response:
