@@ -43,6 +43,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
         switch.name: switch
         for switch in (
             Switch(
+                "cache.browser",
+                ("on", "off"),
+                "Validators: who comes back to a page asks whether it changed, and a 304 carries no body.",
+            ),
+            Switch(
                 "cache.local",
                 ("on", "off"),
                 "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",

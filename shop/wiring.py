@@ -47,6 +47,8 @@ from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
 from shop.unit_of_work import Database
+from shop.web.browser import BrowserCaching, NoBrowserCaching, Revalidating
+from shop.web.short_way import ShortWay
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class Services:
 
     switches: Snapshot
     cache: Cache
+    browser: BrowserCaching
+    short_way: ShortWay
     access_log: AccessLog
     accounts: Accounts
     carts: Carts
@@ -118,6 +122,7 @@ class Runtime:
         level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
         local = self.local if snapshot["cache.local"] == "on" else SwitchedOffLocal(self.local)
         cache = Cache(level, self.clock, self.telemetry, local)
+        browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
         orders = Orders(self.database, offers.by_ids)
@@ -126,6 +131,8 @@ class Runtime:
         return Services(
             switches=snapshot,
             cache=cache,
+            browser=browser,
+            short_way=ShortWay(cache, browser),
             catalog=Catalog(self.database, cache, bought_together, product_page),
             accounts=Accounts(
                 self.database, self.clock, self.passwords, timedelta(days=self.settings.token_lifetime_days)

@@ -9,13 +9,10 @@ from flask_openapi3 import APIBlueprint, Tag
 from shop.catalog import schemas
 from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery
 from shop.catalog.service import Catalog
+from shop.patterns.caching import Found
 from shop.web.identity import ADMIN, require_identity, require_role
+from shop.web.public import JSON, publish
 
-JSON = "application/json"
-REVALIDATE = "no-cache"
-"""Anyone may keep the answer, nobody may use it unasked: an edit is seen by the next request."""
-PUBLIC_HEADERS = [("Content-Type", JSON), ("Cache-Control", REVALIDATE)]
-"""As one list: a response copies it in one go."""
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
 
 
@@ -102,8 +99,8 @@ def _add_writes(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
         return _private(use().edit(path.slug, body.edit()).model_dump_json())
 
 
-def _public(body: bytes) -> Response:
-    return Response(body, headers=PUBLIC_HEADERS)
+def _public(found: Found) -> Response:
+    return publish(found, JSON)
 
 
 def _private(body: str, status: int = HTTPStatus.OK) -> Response:

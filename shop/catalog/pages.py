@@ -13,8 +13,9 @@ from shop.catalog.pictures import draw
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
+from shop.patterns.caching import SEARCH, Found
+from shop.web.public import HTML, publish
 
-REVALIDATE = "no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
 SORTS = (
     (RELEVANCE, "Best match"),
@@ -46,7 +47,7 @@ def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         catalog = use()
 
         def render() -> str:
-            return _render(catalog, "catalog/home.html", **json.loads(catalog.home_screen()))
+            return _render(catalog, "catalog/home.html", **json.loads(catalog.home_screen().value))
 
         return _html(catalog.page("home", [tags.HOME], render))
 
@@ -58,13 +59,11 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         browse = addresses.read(request.args.to_dict(flat=False), checked(slug))
 
         def render() -> str:
-            screen = json.loads(catalog.category_screen(browse))
-            return _render(
-                catalog, "catalog/category.html", **screen, **_around(f"/c/{slug}", browse, screen["listing"])
-            )
+            return _category(catalog, browse, catalog.category_screen(browse))
 
         if not browse.is_plain:
-            return _html(render().encode())
+            screen = catalog.category_screen(browse)
+            return _html(replace(screen, value=_category(catalog, browse, screen).encode()))
         return _html(catalog.page(f"category:{slug}:{browse.order.name}", [tags.category(slug)], render))
 
     @pages.get("/search")
@@ -72,13 +71,14 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         catalog = use()
         browse = addresses.read(request.args.to_dict(flat=False)).normalised()
         if not browse.q:
-            return _html(_render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions()).encode())
-        listing = json.loads(catalog.listing(browse))
+            asking = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
+            return _html(Found(asking.encode(), SEARCH))
+        found = catalog.listing(browse)
+        listing = json.loads(found.value)
         suggested = [] if listing["items"] else catalog.suggestions()
         data = _around("/search", browse, listing)
-        return _html(
-            _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data).encode()
-        )
+        page = _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data)
+        return _html(replace(found, value=page.encode()))
 
 
 def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
@@ -95,9 +95,11 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
     @pages.get("/p/<slug>/reviews")
     def reviews(slug: str) -> Response:
         catalog = use()
-        page = json.loads(catalog.reviews(slug, cursor=request.args.get("cursor") or None))
-        data = {"product": json.loads(catalog.product(slug)), "rating": json.loads(catalog.rating(slug))}
-        return _html(_render(catalog, "catalog/reviews.html", reviews=page, **data).encode())
+        found = catalog.reviews(slug, cursor=request.args.get("cursor") or None)
+        parts = {"reviews": found, "product": catalog.product(slug), "rating": catalog.rating(slug)}
+        data = {name: json.loads(part.value) for name, part in parts.items()}
+        page = _render(catalog, "catalog/reviews.html", **data)
+        return _html(Found(page.encode(), found.policy, found.tags))
 
 
 def _add_pictures(pages: Blueprint) -> None:
@@ -132,7 +134,11 @@ def _render(catalog: Catalog, template: str, **data: Any) -> str:
     return render_template(template, nav=catalog.departments(), **data)
 
 
-def _html(body: bytes | str) -> Response:
-    response = Response(body, mimetype="text/html")
-    response.headers["Cache-Control"] = REVALIDATE
-    return response
+def _category(catalog: Catalog, browse: Browse, found: Found) -> str:
+    screen = json.loads(found.value)
+    around = _around(f"/c/{browse.category}", browse, screen["listing"])
+    return _render(catalog, "catalog/category.html", **screen, **around)
+
+
+def _html(found: Found) -> Response:
+    return publish(found, HTML)

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shop.patterns.caching import Found
+
 Data = Mapping[str, Any]
 
 
 class Source(Protocol):
     """Where a page's data comes from, as JSON."""
 
-    def product_screen(self, slug: str) -> bytes:
+    def product_screen(self, slug: str) -> Found:
         """Return all the product page needs."""
 
-    def product(self, slug: str) -> bytes:
+    def product(self, slug: str) -> Found:
         """Return the product alone."""
 
 
@@ -49,7 +51,7 @@ class WholeScreen:
 
     def data(self, source: Source, slug: str) -> Data:
         """Return the whole screen."""
-        screen: Data = json.loads(source.product_screen(slug))
+        screen: Data = json.loads(source.product_screen(slug).value)
         return screen
 
 
@@ -62,4 +64,4 @@ class PartByPart:
 
     def data(self, source: Source, slug: str) -> Data:
         """Return the product alone."""
-        return {"product": json.loads(source.product(slug))}
+        return {"product": json.loads(source.product(slug).value)}

@@ -15,7 +15,7 @@ from shop.catalog.presentation import ProductPage, WholeScreen
 from shop.catalog.schemas import Product, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
-from shop.patterns.caching import CATALOGUE, REFERENCE, Cache, Policy
+from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, Cache, Found, Policy
 from shop.unit_of_work import Database
 
 REVIEWS_A_PAGE = 20
@@ -49,7 +49,7 @@ class Catalog:
         self._screens = Screens(database, self._browser, bought_together)
         self.product_page = product_page or WholeScreen()
 
-    def product_screen(self, slug: str) -> bytes:
+    def product_screen(self, slug: str) -> Found:
         """Return all the product page needs; see :class:`schemas.ProductScreen`.
 
         Raises:
@@ -58,7 +58,7 @@ class Catalog:
         name = checked(slug)
         return self._of_product("screen", name, lambda: self._screens.product(name))
 
-    def product(self, slug: str) -> bytes:
+    def product(self, slug: str) -> Found:
         """Return one product; see :class:`schemas.Product`.
 
         Raises:
@@ -79,7 +79,7 @@ class Catalog:
         """
         return _read(self.product(slug))
 
-    def rating(self, slug: str) -> bytes:
+    def rating(self, slug: str) -> Found:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
 
         Raises:
@@ -92,7 +92,7 @@ class Catalog:
 
         return self._of_product("rating", name, self._reading(load))
 
-    def related(self, slug: str) -> bytes:
+    def related(self, slug: str) -> Found:
         """Return what was bought with a product; see :class:`schemas.Related`.
 
         Raises:
@@ -105,7 +105,7 @@ class Catalog:
 
         return self._of_product("related", name, self._reading(load))
 
-    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> bytes:
+    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> Found:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
 
         Raises:
@@ -118,7 +118,7 @@ class Catalog:
             return products.reviews(session, products.find_id(session, name), limit, cursor)
 
         if cursor is not None:
-            return _bytes(self._reading(load)())
+            return Found(_bytes(self._reading(load)()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
         return self._of_product(f"reviews:{limit}", name, self._reading(load))
 
     def stock(self, slug: str) -> Stock:
@@ -130,7 +130,7 @@ class Catalog:
         with self._database.reading() as session:
             return products.stock(session, checked(slug))
 
-    def listing(self, browse: Browse) -> bytes:
+    def listing(self, browse: Browse) -> Found:
         """Return one page of a list; see :class:`schemas.Listing`.
 
         Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
@@ -146,10 +146,10 @@ class Catalog:
             return self._browser.listing(session, browse)
 
         if not browse.is_plain:
-            return _bytes(self._reading(load)())
+            return _unkept(browse, _bytes(self._reading(load)()))
         return self._of_category("listing", browse, self._reading(load))
 
-    def category_screen(self, browse: Browse) -> bytes:
+    def category_screen(self, browse: Browse) -> Found:
         """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
 
         Raises:
@@ -159,10 +159,10 @@ class Catalog:
         browse = browse.normalised()
         checked(browse.category or "")
         if not browse.is_plain:
-            return _bytes(self._screens.category(browse))
+            return _unkept(browse, _bytes(self._screens.category(browse)))
         return self._of_category("screen:category", browse, lambda: self._screens.category(browse))
 
-    def home_screen(self) -> bytes:
+    def home_screen(self) -> Found:
         """Return all the home page needs; see :class:`schemas.HomeScreen`."""
         return self._kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
@@ -172,7 +172,7 @@ class Catalog:
         items: list[dict[str, Any]] = _read(kept)["items"]
         return items
 
-    def categories(self) -> bytes:
+    def categories(self) -> Found:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
         return self._kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
@@ -181,13 +181,13 @@ class Catalog:
         items: list[dict[str, Any]] = _read(self.categories())["items"]
         return items
 
-    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> bytes:
+    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> Found:
         """Return a public page's HTML through the cache, under a key and tags of its own.
 
         It carries the menu, and so the tag of the tree.
         """
         every = [*page_tags, tags.CATEGORIES, tags.CATALOGUE]
-        return self._cache.get_or_load(f"page:{key}", CATALOGUE, every, lambda: render().encode())
+        return self._through(f"page:{key}", CATALOGUE, every, lambda: render().encode())
 
     def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> Review:
         """Add an account's review of a product.
@@ -256,22 +256,31 @@ class Catalog:
 
         return build
 
-    def _of_product(self, part: str, slug: str, build: Callable[[], BaseModel]) -> bytes:
+    def _of_product(self, part: str, slug: str, build: Callable[[], BaseModel]) -> Found:
         return self._kept(f"product:{part}:{slug}", CATALOGUE, [tags.product(slug)], build)
 
-    def _of_category(self, part: str, browse: Browse, build: Callable[[], BaseModel]) -> bytes:
-        slug = browse.category
-        tag = tags.category(checked(slug)) if slug else tags.HOME
-        return self._kept(f"{part}:{slug or ''}:{browse.order.name}", CATALOGUE, [tag, tags.CATEGORIES], build)
+    def _of_category(self, part: str, browse: Browse, build: Callable[[], BaseModel]) -> Found:
+        own = [tags.list_of(browse.category), tags.CATEGORIES]
+        return self._kept(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
 
-    def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> bytes:
-        return self._cache.get_or_load(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
+    def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> Found:
+        return self._through(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
+
+    def _through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
+        return Found(self._cache.get_or_load(key, policy, every, load), policy, tuple(every), key)
 
 
 def _bytes(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
 
 
-def _read(answer: bytes) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(answer)
+def _unkept(browse: Browse, value: bytes) -> Found:
+    """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
+    if browse.q:
+        return Found(value, SEARCH)
+    return Found(value, CATALOGUE, (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES))
+
+
+def _read(answer: Found) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(answer.value)
     return read

@@ -19,6 +19,11 @@ def category(slug: str) -> str:
     return f"category:{slug}"
 
 
+def list_of(category_slug: str | None) -> str:
+    """Return the tag of a category's lists, or of those over everything."""
+    return HOME if category_slug is None else category(category_slug)
+
+
 def of_change(slug: str, categories: Iterable[str]) -> list[str]:
     """Return what a change of one product ends: itself, its categories up to the department, and the home page."""
     return [product(slug), *map(category, categories), HOME]

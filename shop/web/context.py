@@ -14,6 +14,7 @@ from flask import Flask, request
 from shop.patterns.observability import correlation, record
 from shop.patterns.observability.access import AccessLog
 from shop.patterns.observability.metrics import Metrics
+from shop.web.short_way import ShortWay
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,14 +26,20 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 _SERVICES = "shop.services"
 _REQUEST = "werkzeug.request"
 """Where werkzeug leaves the request in its environment."""
+_ROUTE = "shop.route"
+"""Set where Flask, which knows the route, was not asked."""
 
 
-class Telling(Protocol):
-    """What the services of a request must carry for its end to be told."""
+class Surroundings(Protocol):
+    """What the services of a request must carry for it to be surrounded."""
 
     @property
     def access_log(self) -> AccessLog:
         """Return where the line of the request goes."""
+
+    @property
+    def short_way(self) -> ShortWay:
+        """Return what may answer it at once."""
 
 
 class Context:
@@ -49,7 +56,7 @@ class Context:
     def __init__(
         self,
         inner: "WSGIApplication",
-        resolve: Callable[[], Telling],
+        resolve: Callable[[], Surroundings],
         metrics: Metrics,
         headers: Sequence[tuple[str, str]],
         *,
@@ -73,7 +80,12 @@ class Context:
             self._tell(environ, int(status[:3]), seen, services)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
-        return self._inner(environ, start)
+        answer = services.short_way.answer(environ)
+        if answer is None:
+            return self._inner(environ, start)
+        environ[_ROUTE] = answer.route
+        start(answer.status, answer.headers)
+        return (answer.body,)
 
     def _closing(self, seen: record.RequestRecord) -> Headers:
         closing = [
@@ -86,18 +98,17 @@ class Context:
             closing.append(("Server-Timing", server_timing(seen)))
         return closing
 
-    def _tell(self, environ: "WSGIEnvironment", status: int, seen: record.RequestRecord, services: Telling) -> None:
-        asked = environ.get(_REQUEST)
-        rule = asked.url_rule if asked is not None else None
-        route = rule.rule if rule is not None else ""
-        method = environ["REQUEST_METHOD"]
+    def _tell(
+        self, environ: "WSGIEnvironment", status: int, seen: record.RequestRecord, services: Surroundings
+    ) -> None:
+        method, route = environ["REQUEST_METHOD"], _route(environ)
         services.access_log.answered(method, route, environ["PATH_INFO"], status, seen)
         self._metrics.request_answered(method, route, status, seen)
 
 
 def install(
     app: Flask,
-    resolve: Callable[[], Telling],
+    resolve: Callable[[], Surroundings],
     metrics: Metrics,
     headers: Sequence[tuple[str, str]],
     *,
@@ -121,3 +132,12 @@ def server_timing(seen: record.RequestRecord) -> str:
         f'db;dur={seen.query_s * 1000:.2f};desc="{seen.queries} queries", cache;dur={seen.cache_s * 1000:.2f}, '
         f"render;dur={render * 1000:.2f}, total;dur={total * 1000:.2f}"
     )
+
+
+def _route(environ: "WSGIEnvironment") -> str:
+    """Return the template of the route that answered; empty where none matched."""
+    if _ROUTE in environ:
+        return str(environ[_ROUTE])
+    asked = environ.get(_REQUEST)
+    rule = asked.url_rule if asked is not None else None
+    return rule.rule if rule is not None else ""

@@ -47,7 +47,13 @@ def lines_a_request(client, runtime):
     return (len(path.read_bytes().splitlines()) if path.exists() else 0) - before
 
 
+def bytes_sent_to_who_has_it_already(client, runtime):
+    validator = client.get(SCREEN).headers.get("ETag", '""')
+    return len(client.get(SCREEN, headers={"If-None-Match": validator}).data)
+
+
 MEASURES = {
+    "cache.browser": bytes_sent_to_who_has_it_already,
     "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
     "api.composite": scripts_that_ask_for_parts,

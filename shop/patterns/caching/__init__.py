@@ -2,9 +2,10 @@
 
 from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
+from shop.patterns.caching.found import Found, digest
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
 from shop.patterns.caching.local import Local, LocalLevel, SwitchedOffLocal
-from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, Policy
+from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, Policy
 from shop.patterns.caching.shared import SharedLevel
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "LIVE",
     "PERSONAL",
     "REFERENCE",
+    "SEARCH",
     "Cache",
+    "Found",
     "Level",
     "Listener",
     "Local",
@@ -22,4 +25,5 @@ __all__ = [
     "SharedLevel",
     "SwitchedOff",
     "SwitchedOffLocal",
+    "digest",
 ]

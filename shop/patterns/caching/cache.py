@@ -18,7 +18,7 @@ from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry, decode, encode
 from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
 from shop.patterns.caching.levels import Away, Level, Reading
-from shop.patterns.caching.local import Local
+from shop.patterns.caching.local import Kept, Local
 from shop.patterns.caching.policy import Policy
 
 Load = Callable[[], bytes]
@@ -57,12 +57,19 @@ class Cache:
         local = self._local
         if local is None or not policy.ttl_s:
             return self._from_level(key, policy, tags, load).value
+        kept = self.copy_of(key, policy)
+        return kept.value if kept is not None else self._through(local, key, policy, tags, load)
+
+    def copy_of(self, key: str, policy: Policy) -> Kept | None:
+        """Return the local level's copy of a value, if there is one; nobody is asked for it."""
+        if self._local is None:
+            return None
         started = time.perf_counter()
-        if (kept := local.get(key)) is not None:
+        kept = self._local.get(key)
+        if kept is not None:
             ttl_s = int(kept.until - self._clock.monotonic())
-            self._emit(Answered(local.name, policy.name, "hit", ttl_s, False, time.perf_counter() - started))
-            return kept.value
-        return self._through(local, key, policy, tags, load)
+            self._emit(Answered(self._local.name, policy.name, "hit", ttl_s, False, time.perf_counter() - started))
+        return kept
 
     def invalidate(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags.

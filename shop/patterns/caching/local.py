@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shop.clock import Clock
+from shop.patterns.caching.found import digest
 
 TTL_S = 5.0
 """Longest life of a copy. A hot screen is asked for many times a second: a longer one would save next to nothing."""
@@ -34,6 +35,8 @@ class Kept:
     """A copy."""
 
     value: bytes
+    digest: str
+    """Of the value, taken once, when the copy is made."""
     until: float
     """On the monotonic clock, in seconds."""
     tags: tuple[str, ...]
@@ -110,11 +113,12 @@ class LocalLevel:
         until = self._clock.monotonic() + min(ttl_s, TTL_S)
         if ttl_s <= 0 or size > self._limit_bytes:
             return False
+        kept = Kept(value, digest(value), until, tuple(tags), size)
         with self._lock:
             if moment != self._dropped:
                 return False
             self._forget(key)
-            self._copies[key] = Kept(value, until, tuple(tags), size)
+            self._copies[key] = kept
             self._bytes += size
             for tag in tags:
                 self._keys_of.setdefault(tag, set()).add(key)

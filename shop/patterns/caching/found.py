@@ -1,0 +1,31 @@
+"""What a use case answers with: the bytes, and how they are kept, for whoever sends them on to decide by."""
+
+import hashlib
+from dataclasses import dataclass
+
+from shop.patterns.caching.policy import Policy
+
+DIGEST_BYTES = 16
+"""128 bits: two values of one key never share a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer that is the same for everybody.
+
+    Args:
+        value: what is sent.
+        policy: how long it may be remembered, and by whom.
+        tags: what it was made from.
+        key: what the cache keeps it under; ``None`` for what it does not keep.
+    """
+
+    value: bytes
+    policy: Policy
+    tags: tuple[str, ...] = ()
+    key: str | None = None
+
+
+def digest(value: bytes) -> str:
+    """Return what tells a value from every other: the same in every process, on every host, after every restart."""
+    return hashlib.blake2b(value, digest_size=DIGEST_BYTES).hexdigest()

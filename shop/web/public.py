@@ -1,0 +1,38 @@
+"""Answers that are the same for everybody, on their way out of a view."""
+
+from typing import Protocol
+
+from flask import Response, request
+
+from shop.patterns.caching import Found, digest
+from shop.web import context
+from shop.web.browser import BrowserCaching
+from shop.web.short_way import ShortWay
+
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+
+
+class Publishing(Protocol):
+    """What the services of a request must carry for a public answer to be sent."""
+
+    @property
+    def browser(self) -> BrowserCaching:
+        """Return what browsers are told."""
+
+    @property
+    def short_way(self) -> ShortWay:
+        """Return what remembers the answer's address."""
+
+
+def publish(found: Found, content_type: str) -> Response:
+    """Answer the request being served with what is the same for everybody."""
+    services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
+    found_digest = digest(found.value)
+    headers = [("Content-Type", content_type), *services.browser.headers(found.policy, found_digest)]
+    services.short_way.learn(request.environ, str(request.url_rule), found, content_type)
+    if services.browser.is_known(request.environ.get("HTTP_IF_NONE_MATCH"), found_digest):
+        response = Response(status=304, headers=headers)
+        del response.headers["Content-Type"]
+        return response
+    return Response(found.value, headers=headers)

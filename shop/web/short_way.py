@@ -1,0 +1,81 @@
+"""The short way: an address that was answered from a key before is answered from that key's local copy again.
+
+Problem: with the bytes already in memory, finding out that these are the bytes (routing, validating, a view, building a
+response) is most of what a warm page costs.
+Method: remember which key an address was answered from, never the answer itself. When the local level still holds a
+copy under that key, it is sent at once. What ends a copy (an invalidation, its time, a lost listener) ends the short
+way with it, and the request takes the long one, through Flask. Everything around Flask happens on either way: ids, log
+line, figures, headers.
+Switch: ``cache.local``; without local copies there is no short way. Measured: ``loadtests/benchmarks/warm_screen.py``.
+Source: Django's documentation, "The per-site cache": the middleware that answers before any view is looked for.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shop.patterns.caching import Cache, Found, Policy
+from shop.web.browser import BrowserCaching, Headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+MOST_ADDRESSES = 8_192
+"""Remembered in each process, some 3 MB. The addresses of whoever makes up query strings push one another out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What an address was answered from."""
+
+    route: str
+    """The route's template, for the figures."""
+    key: str
+    policy: Policy
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, ready to be sent."""
+
+    route: str
+    status: str
+    headers: Headers
+    body: bytes
+
+
+class ShortWay:
+    """Answers from local copies without asking Flask.
+
+    Args:
+        cache: its local level alone is looked into.
+        browser: what browsers are told.
+    """
+
+    def __init__(self, cache: Cache, browser: BrowserCaching) -> None:
+        self._cache = cache
+        self._browser = browser
+        self._known: dict[tuple[str, str], Address] = {}
+
+    def learn(self, environ: "WSGIEnvironment", route: str, found: Found, content_type: str) -> None:
+        """Remember what the request being served was answered from, if it is kept at all."""
+        if found.key is None:
+            return
+        if len(self._known) >= MOST_ADDRESSES:
+            self._known.pop(next(iter(self._known), ("", "")), None)  # another thread may have taken the last one
+        address = Address(route, found.key, found.policy, content_type)
+        self._known[environ["PATH_INFO"], environ["QUERY_STRING"]] = address
+
+    def answer(self, environ: "WSGIEnvironment") -> Answer | None:
+        """Return the answer to a request, or ``None`` where it must go the long way."""
+        address = self._known.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
+        if address is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        copy = self._cache.copy_of(address.key, address.policy)
+        if copy is None:
+            return None
+        headers = self._browser.headers(address.policy, copy.digest)
+        if self._browser.is_known(environ.get("HTTP_IF_NONE_MATCH"), copy.digest):
+            return Answer(address.route, "304 Not Modified", headers, b"")
+        headers += (("Content-Type", address.content_type), ("Content-Length", str(len(copy.value))))
+        return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else copy.value)

@@ -1,0 +1,233 @@
+"""Public answers: validators, 304s, and the short way past Flask."""
+
+import pytest
+
+from shop.app import create_app
+from shop.patterns.caching import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, Found
+from shop.web import short_way
+from shop.web.browser import cache_control
+from shop.web.short_way import ShortWay
+from tests.factories import make_category, make_product
+
+SCREEN = "/api/v1/screens/product/blue-mug"
+PUBLIC = [
+    "/",
+    "/c/mugs",
+    "/c/mugs?sort=price_asc",
+    "/c/mugs?min_price=1",
+    "/search?q=mug",
+    "/p/blue-mug",
+    "/p/blue-mug/reviews",
+    "/api/v1/products?category=mugs",
+    "/api/v1/products?q=mug",
+    "/api/v1/products/blue-mug",
+    "/api/v1/products/blue-mug/rating",
+    "/api/v1/products/blue-mug/related",
+    "/api/v1/products/blue-mug/reviews",
+    "/api/v1/categories",
+    "/api/v1/screens/home",
+    SCREEN,
+]
+KEPT = [path for path in PUBLIC if "q=" not in path and "min_price" not in path and path != "/p/blue-mug/reviews"]
+OF_THIS_REQUEST = {"X-Request-ID", "traceparent", "Server-Timing", "Cache-Status"}
+
+
+@pytest.fixture(autouse=True)
+def mugs(database):
+    with database.transaction() as session:
+        shelf = make_category(session, "mugs")
+        make_product(session, shelf, "blue-mug")
+        make_product(session, shelf, "red-mug")
+
+
+@pytest.fixture
+def reached(runtime):
+    """What got as far as Flask."""
+    return []
+
+
+@pytest.fixture
+def client(runtime, reached):
+    app = create_app(runtime)
+    app.before_request(lambda: reached.append(1))
+    return app.test_client()
+
+
+def set_switch(client, reached, name, value):
+    assert client.put(f"/api/v1/switches/{name}", json={"value": value}).status_code == 200
+    reached.clear()
+
+
+def facts(answer):
+    """Return what must be alike whichever way an answer took."""
+    headers = sorted((name, value) for name, value in answer.headers if name not in OF_THIS_REQUEST)
+    return answer.status_code, headers, answer.data
+
+
+def price(client, slug):
+    return client.get(f"/api/v1/products/{slug}").json["price"]["amount"]
+
+
+def edit(runtime, slug, **change):
+    from shop.catalog.editing import Edit
+
+    runtime.services().catalog.edit(slug, Edit(**change))
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_every_public_answer_carries_a_strong_validator(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["ETag"].startswith('"')
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_who_has_it_already_is_told_so_without_a_body(client, path):
+    known = client.get(path)
+    again = client.get(path, headers={"If-None-Match": known.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == known.headers["ETag"]
+    assert again.headers["Cache-Control"] == known.headers["Cache-Control"]
+    assert "Content-Length" not in again.headers
+    assert "Content-Type" not in again.headers
+
+
+@pytest.mark.parametrize("local", ["on", "off"])
+@pytest.mark.parametrize("path", KEPT)
+def test_a_304_costs_no_query(client, reached, path, local):
+    set_switch(client, reached, "cache.local", local)
+    validator = client.get(path).headers["ETag"]
+    again = client.get(path, headers={"If-None-Match": validator})
+    assert again.status_code == 304
+    assert 'desc="0 queries"' in again.headers["Server-Timing"]
+
+
+def test_a_304_renders_nothing(client, reached, monkeypatch):
+    set_switch(client, reached, "cache.local", "off")
+    validator = client.get("/p/blue-mug").headers["ETag"]
+    monkeypatch.setattr("shop.catalog.pages.render_template", lambda *_, **__: pytest.fail("rendered"))
+    assert client.get("/p/blue-mug", headers={"If-None-Match": validator}).status_code == 304
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', '"other" , W/{}', "*"])
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_validators_are_compared_as_the_rfc_asks(client, reached, form, local):
+    set_switch(client, reached, "cache.local", local)
+    validator = client.get(SCREEN).headers["ETag"]
+    assert client.get(SCREEN, headers={"If-None-Match": form.format(validator)}).status_code == 304
+
+
+@pytest.mark.parametrize("given", ['"other"', "nonsense", "", '"'])
+@pytest.mark.parametrize("local", ["on", "off"])
+def test_any_other_validator_is_sent_the_answer(client, reached, given, local):
+    set_switch(client, reached, "cache.local", local)
+    client.get(SCREEN)
+    assert client.get(SCREEN, headers={"If-None-Match": given}).status_code == 200
+
+
+def test_an_edit_changes_the_validator(client, runtime):
+    before = client.get("/p/blue-mug")
+    edit(runtime, "blue-mug", title="A bluer mug")
+    after = client.get("/p/blue-mug", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert "A bluer mug" in after.text
+
+
+def test_two_processes_give_one_answer_one_validator(client, settings):
+    from shop.wiring import build
+
+    other = build(settings)
+    try:
+        found = create_app(other).test_client().get(SCREEN).headers["ETag"]
+        assert client.get(SCREEN).headers["ETag"] == found
+    finally:
+        other.close()
+
+
+def test_switched_off_browsers_keep_nothing(client, reached):
+    set_switch(client, reached, "cache.browser", "off")
+    for _ in range(2):  # the long way, then the short one
+        answer = client.get(SCREEN, headers={"If-None-Match": "*"})
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        assert "ETag" not in answer.headers
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_a_warm_answer_never_reaches_flask(client, reached, path):
+    client.get(path)
+    reached.clear()
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "shop-local; hit" in answer.headers["Cache-Status"]
+    assert not reached
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize("path", PUBLIC)
+def test_both_ways_answer_alike(client, reached, path, method):
+    ask = getattr(client, method)
+    client.get(path)
+    short = facts(ask(path))
+    set_switch(client, reached, "cache.local", "off")
+    assert facts(ask(path)) == short
+    assert reached
+
+
+def test_the_short_way_is_counted_and_logged_under_its_route(client, runtime):
+    import json
+
+    client.get(SCREEN)
+    client.get(SCREEN, headers={"X-Request-ID": "the-second-one"})
+    lines = map(json.loads, runtime.lines.path.read_text().splitlines())
+    line = next(line for line in lines if line["request_id"] == "the-second-one")
+    assert (line["route"], line["path"]) == ("/api/v1/screens/product/<string:slug>", SCREEN)
+
+
+def test_a_query_is_part_of_the_address(client):
+    plain = client.get("/c/mugs")
+    client.get("/c/mugs")
+    assert client.get("/c/mugs?sort=price_asc").data != plain.data
+
+
+def test_other_methods_take_the_long_way(client):
+    client.get(SCREEN)
+    client.get(SCREEN)
+    assert client.post(SCREEN, json={}).status_code == 405
+    assert client.options(SCREEN).status_code == 200
+
+
+def test_an_edit_is_seen_by_the_next_request_on_the_short_way(client, runtime):
+    assert [price(client, "blue-mug") for _ in range(3)][-1] != 4_242
+    edit(runtime, "blue-mug", price=4_242)
+    assert price(client, "blue-mug") == 4_242
+
+
+def test_a_flip_ends_what_the_short_way_knew(client, reached):
+    whole = [client.get("/p/blue-mug").data for _ in range(2)][1]
+    set_switch(client, reached, "api.composite", "off")
+    assert client.get("/p/blue-mug").data != whole
+
+
+def test_addresses_are_bounded(client, runtime, monkeypatch):
+    monkeypatch.setattr(short_way, "MOST_ADDRESSES", 3)
+    way = ShortWay(runtime.services().cache, runtime.services().browser)
+    for number in range(10):
+        environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": ""}
+        way.learn(environ, "/p/<slug>", Found(b"x", CATALOGUE, (), f"page:{number}"), "text/html")
+    assert len(way._known) == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        (CATALOGUE, "no-cache"),
+        (SEARCH, "no-cache"),
+        (REFERENCE, "public, max-age=300"),
+        (PERSONAL, "private, no-cache"),
+        (LIVE, "no-store"),
+    ],
+)
+def test_each_class_tells_browsers_how_long(policy, says):
+    assert cache_control(policy) == says
