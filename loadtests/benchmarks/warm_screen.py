@@ -1,10 +1,11 @@
-"""The warm product screen beside a bare Flask view that returns the same bytes.
+"""Warm answers of the store beside bare Flask views that return the same bytes.
 
-    .venv/bin/python loadtests/benchmarks/warm_screen.py [--rounds 5] [--seconds 3] [--size s] [--switch NAME=VALUE]
+    .venv/bin/python loadtests/benchmarks/warm_screen.py [screen|page|shared …] [--rounds 5] [--seconds 3] [--size s]
 
-Both run under gunicorn with the store's own settings, on servers this script starts and stops; they are driven in turn
-by the same client. ``--switch cache.local=off`` leaves the processes' own copies out: every answer then comes from
-Valkey. Promise: the store answers at least 0.70 of what the bare view does. Exit code 1 when it does not.
+``screen`` and ``page`` are the product screen (JSON) and page (HTML) from a process's own copies, beside a view that
+holds the bytes. ``shared`` is the page from Valkey, with local copies off, beside a view that does one raw GET on the
+same Valkey. All run under gunicorn with the store's own settings, on servers this script starts and stops; both sides
+are driven in turn by the same client. Exit code 1 when a promised ratio is not reached.
 """
 
 import argparse
@@ -18,11 +19,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 from arms import interleaved, show
-from bare_view import BODY_VARIABLE
+from bare_view import CACHE_VARIABLE, FOLDER_VARIABLE
 from keep_alive import requests_per_second
 
 from shop.datasets import loading
@@ -32,48 +34,94 @@ from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.stack import http_servers, postgres, valkey
 from shop.stack.program import Program, free_port
 
-PROMISE = 0.70
 START_TIMEOUT_S = 30
 WARM_UP_REQUESTS = 200
 """Enough for every thread of every worker to have its connection."""
 BARE = (sys.executable, "-m", "gunicorn", "-c", "python:shop.stack.gunicorn_conf", "bare_view:create_app()")
 
 
+@dataclass(frozen=True)
+class Pair:
+    """One comparison.
+
+    Args:
+        title: says what is compared.
+        path: the store's address, with the slug to be filled in.
+        bare: the bare view's.
+        promise: the least ratio of the store's requests a second to the bare view's.
+        switches: how the store's stand, where not at their defaults.
+    """
+
+    title: str
+    path: str
+    bare: str
+    promise: float
+    switches: dict[str, str] = field(default_factory=dict)
+
+
+PAIRS = {
+    "screen": Pair("product screen (JSON), from local memory", "/api/v1/screens/product/{}", "/screen/{}", 0.70),
+    "page": Pair("product page (HTML), from local memory", "/p/{}", "/page/{}", 0.75),
+    "shared": Pair("product page (HTML), from Valkey", "/p/{}", "/shared/{}", 0.85, {"cache.local": "off"}),
+}
+
+
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pairs", nargs="*", metavar="|".join(PAIRS), help="which comparisons; all by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--size", default="s")
-    parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="flip one before measuring")
     asked = parser.parse_args()
+    if unknown := set(asked.pairs) - set(PAIRS):
+        parser.error(f"no such comparison: {', '.join(sorted(unknown))}; there are {', '.join(PAIRS)}")
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-warm-")))
         home.chmod(0o755)
         settings = _servers(stack, home, asked.size)
-        for name, value in (switch.split("=") for switch in asked.switch):
-            _flip(settings, name, value)
-        path, body = _screen(settings)
-        (home / "body").write_bytes(body)
-        bare_port = free_port()
-        bare = settings.model_copy(update={"port": bare_port, "metrics_port": free_port(), "var_dir": home / "bare"})
-        env = {**bare.as_environment(), BODY_VARIABLE: str(home / "body"), "PYTHONPATH": str(Path(__file__).parent)}
-        stack.enter_context(_running(Program("bare", BARE, bare_port, lambda: _ok(bare_port, path), env), home))
-        ports = {"store, warm": settings.port, "bare Flask view": bare_port}
-        for port in ports.values():
-            for _ in range(WARM_UP_REQUESTS):
-                _get(port, path)
-        found = interleaved(
-            {
-                name: lambda port=port: requests_per_second(port, path, asked.seconds, asked.connections)
-                for name, port in ports.items()
-            },
-            asked.rounds,
-        )
-    ratio = show(f"GET {path}, {len(body):,} bytes, {asked.connections} connections", "requests/s", found)
-    print(f"  promised at least {PROMISE}")
-    return int(ratio < PROMISE)
+        slug = _popular(settings)
+        for name in ("screen", "page"):
+            (home / name).write_bytes(_get(settings.port, PAIRS[name].path.format(slug)))
+        bare_port = _start_bare(stack, home, settings)
+        broken = [_compare(PAIRS[name], settings.port, bare_port, slug, asked) for name in asked.pairs or list(PAIRS)]
+    return int(any(broken))
+
+
+def _compare(pair: Pair, port: int, bare_port: int, slug: str, asked: argparse.Namespace) -> bool:
+    """Measure one pair and print it; tell whether its promise is broken."""
+    for name, value in pair.switches.items():
+        _flip(port, name, value)
+    sides = {"store, warm": (port, pair.path.format(slug)), "bare Flask view": (bare_port, pair.bare.format(slug))}
+    for side in sides.values():
+        for _ in range(WARM_UP_REQUESTS):
+            body = _get(*side)
+    found = interleaved(
+        {
+            name: lambda side=side: requests_per_second(*side, asked.seconds, asked.connections)
+            for name, side in sides.items()
+        },
+        asked.rounds,
+    )
+    ratio = show(f"{pair.title}, {len(body):,} bytes, {asked.connections} connections", "requests/s", found)
+    print(f"  promised at least {pair.promise}: {'kept' if ratio >= pair.promise else 'BROKEN'}")
+    for name in pair.switches:
+        _flip(port, name, "on")
+    return ratio < pair.promise
+
+
+def _start_bare(stack: ExitStack, home: Path, settings: Settings) -> int:
+    port = free_port()
+    bare = settings.model_copy(update={"port": port, "metrics_port": free_port(), "var_dir": home / "bare"})
+    env = {
+        **bare.as_environment(),
+        FOLDER_VARIABLE: str(home),
+        CACHE_VARIABLE: str(settings.cache_url),
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    stack.enter_context(_running(Program("bare", BARE, port, lambda: _ok(port, "/screen/x"), env), home))
+    return port
 
 
 def _servers(stack: ExitStack, home: Path, size: str) -> Settings:
@@ -98,8 +146,8 @@ def _servers(stack: ExitStack, home: Path, size: str) -> Settings:
     return settings
 
 
-def _flip(settings: Settings, name: str, value: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=5)
+def _flip(port: int, name: str, value: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     body, headers = json.dumps({"value": value}), {"Content-Type": "application/json"}
     connection.request("PUT", f"/api/v1/switches/{name}", body, headers)
     if connection.getresponse().status != http.client.OK:
@@ -108,11 +156,10 @@ def _flip(settings: Settings, name: str, value: str) -> None:
     time.sleep(1.0)  # a flip is in force in every process within a second
 
 
-def _screen(settings: Settings) -> tuple[str, bytes]:
+def _popular(settings: Settings) -> str:
     with psycopg.connect(str(settings.database_url)) as connection:
         row = connection.execute("SELECT slug FROM products ORDER BY popularity DESC LIMIT 1").fetchone()
-    path = f"/api/v1/screens/product/{row[0] if row else ''}"
-    return path, _get(settings.port, path)
+    return row[0] if row else ""
 
 
 @contextmanager
