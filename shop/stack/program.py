@@ -1,8 +1,13 @@
 """A server the stack can run: how to start it, and how to ask whether it answers."""
 
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+OURS = range(18_000, 32_000)
+"""Below what Linux (32768 and up) and macOS (49152 and up) hand out for outgoing connections: a port from there can be
+taken by any client between the look and the start."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,20 @@ class Program:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback address that was free a moment ago.
+
+    Raises:
+        OSError: none is.
+    """
+    for _ in OURS:
+        port = secrets.choice(OURS)  # not by the seeded generator: two tests would get the same
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port between {OURS.start} and {OURS.stop}")
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:

@@ -13,6 +13,7 @@ from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
 from shop.patterns.caching.events import Answered, CameBack, Invalidated, WentAway
 from shop.stack import valkey
 from shop.stack.program import free_port
+from tests.waiting import until
 
 TIMEOUT_MS = 100
 
@@ -48,13 +49,6 @@ class HeldClock(SystemClock):
 
     def monotonic(self):
         return super().monotonic() + self.ahead
-
-
-def until(condition, timeout_s=5.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
 from tests.factories import make_category, make_product
+from tests.waiting import until
 
 HEADER = "slug,title,brand,category,description,price,on_hand\n"
 MUG = "blue-mug,Blue Mug,Tern,Kitchen > Mugs,Blue.,12.99,4\n"
@@ -128,4 +129,4 @@ def test_the_command_drops_the_cached_catalogue(database, settings, write, monke
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CACHE_URL", settings.cache_url)
     assert CliRunner().invoke(main, ["import", "products", str(write(HEADER + MUG))]).exit_code == 0
-    assert "Kitchen" in client.get("/api/v1/categories").text
+    until(lambda: "Kitchen" in client.get("/api/v1/categories").text)  # the broadcast takes its millisecond

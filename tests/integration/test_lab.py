@@ -154,7 +154,7 @@ def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(st
     seen = load.run(plan.model_copy(update={"products": products}))
     assert seen.calls == 2 * seen.offered == 2 * len(seen.latencies_ms)
     assert 0 < seen.queries <= 8 * len(products)
-    hits, looked = seen.lookups["shared"]
+    hits, looked = seen.lookups["local"]
     assert 0 < hits < looked
     assert all(seen.good)
     lost = load.run(plan.model_copy(update={"visits": (missing,)}))

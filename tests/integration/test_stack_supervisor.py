@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,16 +16,9 @@ from shop.stack.ownership import Identity
 from shop.stack.program import free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from tests.integration import supervised
+from tests.waiting import until
 
 PATIENCE_S = 20
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
-    return found
 
 
 class Running:
