@@ -58,6 +58,31 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",
             ),
             Switch(
+                "cache.invalidation",
+                ("event", "write-through", "ttl"),
+                "What a writer does after its commit: end what it changed, fill it again too, or leave it to time.",
+            ),
+            Switch(
+                "cache.stampede",
+                ("lock+early", "lock", "early", "refresh-ahead", "none"),
+                "Who loads when a hot entry ends: one in all processes, some of the readers, or everybody who asks.",
+            ),
+            Switch(
+                "cache.negative",
+                ("on", "off"),
+                "Remembers for seconds that there is no such thing: made-up addresses cost no query the second time.",
+            ),
+            Switch(
+                "cache.jitter",
+                ("on", "off"),
+                "Lifetimes differ by a tenth: what was filled together does not expire together.",
+            ),
+            Switch(
+                "cache.stale_if_error",
+                ("on", "off"),
+                "The last good value stands in while loading fails: browsing outlives the database for a while.",
+            ),
+            Switch(
                 "api.composite",
                 ("on", "off"),
                 "One call a screen; off, the product page's script makes one call a part.",

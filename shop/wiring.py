@@ -9,8 +9,10 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shop import cache_wiring
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
+from shop.cache_wiring import CacheRuntime
 from shop.cart.service import Carts
 from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
@@ -22,16 +24,7 @@ from shop.clock import Clock, SystemClock
 from shop.db import build_engine
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
-from shop.patterns.caching import (
-    Cache,
-    Level,
-    Listener,
-    LocalLevel,
-    NullLevel,
-    SharedLevel,
-    SwitchedOff,
-    SwitchedOffLocal,
-)
+from shop.patterns.caching import Through
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
 from shop.patterns.observability import record
@@ -52,15 +45,13 @@ from shop.web.short_way import ShortWay
 
 _log = logging.getLogger(__name__)
 
-BYTES_A_MB = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Services:
     """Everything a request may use, for one snapshot of the switches."""
 
     switches: Snapshot
-    cache: Cache
+    cache: Through
     browser: BrowserCaching
     short_way: ShortWay
     access_log: AccessLog
@@ -82,9 +73,7 @@ class Runtime:
     database: Database
     switch_store: SwitchStore
     board: Board
-    shared: Level
-    local: LocalLevel
-    listener: Listener | None
+    cache: CacheRuntime
     metrics: Metrics
     telemetry: CacheTelemetry
     lines: LineFile
@@ -104,24 +93,19 @@ class Runtime:
     def start(self) -> None:
         """Start the background threads of the process."""
         self.board.start()
-        if self.listener is not None:
-            self.listener.start()
+        self.cache.start()
 
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
-        if self.listener is not None:
-            self.listener.stop()
         self.readiness.close()
-        self.shared.close()
+        self.cache.close()
         self.provider.close()
         self.lines.close()
         self.database.engine.dispose()
 
     def _compose(self, snapshot: Snapshot) -> Services:
-        level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
-        local = self.local if snapshot["cache.local"] == "on" else SwitchedOffLocal(self.local)
-        cache = Cache(level, self.clock, self.telemetry, local)
+        cache = self.cache.compose(snapshot)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
@@ -164,17 +148,13 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     clock = clock or SystemClock()
     metrics = Metrics()
     telemetry = CacheTelemetry(metrics)
-    local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock)
-    listener = None if settings.cache_url is None else Listener(settings.cache_url, local, telemetry)
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         switch_store=store,
         board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
-        shared=_shared_level(settings, clock, telemetry),
-        local=local,
-        listener=listener,
+        cache=cache_wiring.build(settings, clock, telemetry),
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
@@ -210,9 +190,3 @@ def _dependencies(settings: Settings) -> list[Dependency]:
     if settings.payments_url:
         found.append(Dependency("payments", False, checks.http_service(settings.payments_url)))
     return found
-
-
-def _shared_level(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> Level:
-    if settings.cache_url is None:
-        return NullLevel()
-    return SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)

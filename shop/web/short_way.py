@@ -13,7 +13,7 @@ Source: Django's documentation, "The per-site cache": the middleware that answer
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shop.patterns.caching import Cache, Found, Policy
+from shop.patterns.caching import Found, Policy, Through
 from shop.web.browser import BrowserCaching, Headers
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ShortWay:
         browser: what browsers are told.
     """
 
-    def __init__(self, cache: Cache, browser: BrowserCaching) -> None:
+    def __init__(self, cache: Through, browser: BrowserCaching) -> None:
         self._cache = cache
         self._browser = browser
         self._known: dict[tuple[str, str], Address] = {}

@@ -14,8 +14,8 @@ from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
 
 TAIL_BYTES = 64 * 1024
 """Of a log file: some 200 requests."""
-SERVED = "hit"
-ASKED = frozenset({"hit", "miss", "stale"})
+SERVED = frozenset({"hit", "hit-stale"})
+ASKED = SERVED | {"miss", "stale"}
 """Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
 
 
@@ -75,7 +75,7 @@ def summarise(samples: Iterable[Sample]) -> Figures:
             queries += count
         elif sample.name == "shop_cache_answers_total" and sample.labels["outcome"] in ASKED:
             asked, hits = layers.get(sample.labels["layer"], (0, 0))
-            hit = count if sample.labels["outcome"] == SERVED else 0
+            hit = count if sample.labels["outcome"] in SERVED else 0
             layers[sample.labels["layer"]] = (asked + count, hits + hit)
     found = tuple(Layer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
     return Figures(requests, failed, queries, found)

@@ -6,6 +6,7 @@ the log line.
 """
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -37,6 +38,12 @@ def begin() -> RequestRecord:
     record = RequestRecord()
     _current.set(record)
     return record
+
+
+def aside(work: Callable[[], object]) -> None:
+    """Do work that belongs to no request: what it costs is booked to a record nobody reads."""
+    _current.set(None)
+    work()
 
 
 def current() -> RequestRecord | None:
