@@ -15,7 +15,7 @@ from shop.catalog.presentation import ProductPage, WholeScreen
 from shop.catalog.schemas import Product, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
-from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, Cache, Found, Policy
+from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, Found, Policy, Through, Unkept, digest
 from shop.unit_of_work import Database
 
 REVIEWS_A_PAGE = 20
@@ -39,7 +39,7 @@ class Catalog:
     def __init__(
         self,
         database: Database,
-        cache: Cache,
+        cache: Through,
         bought_together: BoughtTogether,
         product_page: ProductPage | None = None,
     ) -> None:
@@ -134,7 +134,8 @@ class Catalog:
         """Return one page of a list; see :class:`schemas.Listing`.
 
         Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
-        and too seldom asked for twice: they would push the useful entries out.
+        and too seldom asked for twice: they would push the useful entries out. That a search found nothing is
+        remembered for seconds: it costs the most queries, since spellings are tried.
 
         Raises:
             NotFound: there is no such category.
@@ -145,6 +146,8 @@ class Catalog:
         def load(session: Session) -> BaseModel:
             return self._browser.listing(session, browse)
 
+        if browse.q and browse.cursor is None:
+            return self._first_of_search(browse)
         if not browse.is_plain:
             return _unkept(browse, _bytes(self._reading(load)()))
         return self._of_category("listing", browse, self._reading(load))
@@ -247,7 +250,20 @@ class Catalog:
     def _changed(self, session: Session, found: products.Found) -> None:
         path = shelves.load(session).path(found.category_id)
         ended = tags.of_change(found.product.slug, [shelf.slug for shelf in path])
-        Database.after_commit(session, lambda: self._cache.invalidate(ended))
+        slug = found.product.slug
+        refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
+        Database.after_commit(session, lambda: self._cache.changed(ended, refills))
+
+    def _first_of_search(self, browse: Browse) -> Found:
+        """Search, and remember only that there was nothing to find."""
+
+        def load() -> bytes:
+            with self._database.reading() as session:
+                listing = self._browser.listing(session, browse)
+            return _bytes(listing) if not listing.items else Unkept(_bytes(listing))
+
+        key = f"search:{digest(repr(browse).encode())}"
+        return Found(self._cache.get_or_load(key, NEGATIVE, [tags.SEARCHES, tags.CATALOGUE], load), SEARCH)
 
     def _reading(self, load: Callable[[Session], BaseModel]) -> Callable[[], BaseModel]:
         def build() -> BaseModel:
