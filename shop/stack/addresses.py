@@ -33,6 +33,13 @@ def web_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.port}"
 
 
+def metrics_url(settings: Settings) -> str:
+    """Return where the running stack answers with its figures, else where the settings say it would."""
+    state = StateFile(settings.run_dir).load()
+    port = state.ports.get("metrics", settings.metrics_port) if state.runs else settings.metrics_port
+    return f"http://127.0.0.1:{port}/metrics"
+
+
 def secret_key(settings: Settings) -> str:
     """Return the key that signs cookies; the lab profile makes one the first time and keeps it, readable by its owner.
 

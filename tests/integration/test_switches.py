@@ -12,6 +12,7 @@ from shop.errors import Invalid
 from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Snapshot
 from tests.factories import make_category, make_product
+from tests.integration.cache_measures import CACHE_MEASURES
 from tests.integration.web_processes import WebServer
 
 SCREEN = "/api/v1/screens/product/blue-mug"
@@ -56,6 +57,7 @@ MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
     "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
+    **CACHE_MEASURES,
     "api.composite": scripts_that_ask_for_parts,
     "observability.logs": lines_a_request,
 }
