@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from shop.catalog.editing import Edit
-from shop.catalog.models import Category
+from shop.catalog.models import Category, Product
 from shop.cli.cache import cache as cache_command
 from shop.errors import ConfigurationError
 from shop.patterns.caching import CATALOGUE
@@ -60,6 +60,24 @@ def test_a_search_in_vain_is_remembered_until_something_changes_and_a_successful
     assert all(queries_of(client.get("/api/v1/products?q=blue")) > 0 for _ in range(2))
     runtime.services().catalog.edit("blue-mug", Edit(title="Zeppelin mug"))
     assert [item["slug"] for item in client.get("/api/v1/products?q=zeppelin").json["items"]] == ["blue-mug"]
+
+
+@pytest.mark.parametrize("value", ["event", "write-through"])
+def test_nothing_is_invalidated_before_everybody_can_see_what_changed(client, runtime, database, blue_mug, value):
+    """A reader between an early invalidation and the commit would store the old price under the new versions."""
+    flip(client, "cache.invalidation", value)
+    client.get(SCREEN)
+    catalog, seen = runtime.services().catalog, []
+    invalidate = runtime.cache.shared.invalidate
+
+    def watched(tags):
+        with database.reading() as session:  # another connection, as a reader has
+            seen.append(session.scalars(select(Product.price_amount)).one())
+        return invalidate(tags)
+
+    runtime.cache.shared.invalidate = watched
+    catalog.edit("blue-mug", Edit(price=1300))
+    assert seen == [1300]
 
 
 def test_written_through_the_next_reader_pays_for_nothing(client, runtime, blue_mug):
