@@ -63,7 +63,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
 
         if not browse.is_plain:
             screen = catalog.category_screen(browse)
-            return _html(replace(screen, value=_category(catalog, browse, screen).encode()))
+            return _html(replace(screen, value=_category(catalog, browse, screen).encode(), key=None))
         return _html(catalog.page(f"category:{slug}:{browse.order.name}", [tags.category(slug)], render))
 
     @pages.get("/search")
@@ -78,7 +78,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         suggested = [] if listing["items"] else catalog.suggestions()
         data = _around("/search", browse, listing)
         page = _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data)
-        return _html(replace(found, value=page.encode()))
+        return _html(replace(found, value=page.encode(), key=None))
 
 
 def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:

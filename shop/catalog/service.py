@@ -149,7 +149,7 @@ class Catalog:
         if browse.q and browse.cursor is None:
             return self._first_of_search(browse)
         if not browse.is_plain:
-            return _unkept(browse, _bytes(self._reading(load)()))
+            return self._unkept(browse, _bytes(self._reading(load)()))
         return self._of_category("listing", browse, self._reading(load))
 
     def category_screen(self, browse: Browse) -> Found:
@@ -162,7 +162,7 @@ class Catalog:
         browse = browse.normalised()
         checked(browse.category or "")
         if not browse.is_plain:
-            return _unkept(browse, _bytes(self._screens.category(browse)))
+            return self._unkept(browse, _bytes(self._screens.category(browse)))
         return self._of_category("screen:category", browse, lambda: self._screens.category(browse))
 
     def home_screen(self) -> Found:
@@ -263,7 +263,11 @@ class Catalog:
             return _bytes(listing) if not listing.items else Unkept(_bytes(listing))
 
         key = f"search:{digest(repr(browse).encode())}"
-        return Found(self._cache.get_or_load(key, NEGATIVE, [tags.SEARCHES, tags.CATALOGUE], load), SEARCH)
+        every = [tags.SEARCHES, tags.CATALOGUE]
+        value = self._cache.get_or_load(key, NEGATIVE, every, load)
+        if isinstance(value, Unkept):
+            return Found(value, SEARCH)
+        return Found(value, NEGATIVE, self._cache.carried(every), key)
 
     def _reading(self, load: Callable[[Session], BaseModel]) -> Callable[[], BaseModel]:
         def build() -> BaseModel:
@@ -282,19 +286,19 @@ class Catalog:
     def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> Found:
         return self._through(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
 
+    def _unkept(self, browse: Browse, value: bytes) -> Found:
+        """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
+        if browse.q:
+            return Found(value, SEARCH)
+        every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
+        return Found(value, CATALOGUE, self._cache.carried(every))
+
     def _through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
-        return Found(self._cache.get_or_load(key, policy, every, load), policy, tuple(every), key)
+        return Found(self._cache.get_or_load(key, policy, every, load), policy, self._cache.carried(every), key)
 
 
 def _bytes(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
-
-
-def _unkept(browse: Browse, value: bytes) -> Found:
-    """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
-    if browse.q:
-        return Found(value, SEARCH)
-    return Found(value, CATALOGUE, (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES))
 
 
 def _read(answer: Found) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Protocol
 from flask import Response, request
 
 from shop.patterns.caching import Found, digest
+from shop.patterns.observability import record
 from shop.web import context
 from shop.web.browser import BrowserCaching
 from shop.web.short_way import ShortWay
@@ -30,6 +31,8 @@ def publish(found: Found, content_type: str) -> Response:
     services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
     found_digest = digest(found.value)
     headers = [("Content-Type", content_type), *services.browser.headers(found.policy, found_digest)]
+    if found.key is None:
+        record.answer_not_kept()
     services.short_way.learn(request.environ, str(request.url_rule), found, content_type)
     if services.browser.is_known(request.environ.get("HTTP_IF_NONE_MATCH"), found_digest):
         response = Response(status=304, headers=headers)

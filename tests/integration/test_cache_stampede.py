@@ -335,3 +335,23 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not mine)
 def test_a_forked_child_speaks_on_connections_of_its_own(settings, cache_client):
     found = subprocess.run([sys.executable, "-c", FORKED, str(settings.cache_url)], timeout=30, check=False)
     assert found.returncode == 0
+
+
+def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
+    plant(level, b"old", fresh_s=1, load_s=1.0)
+    draws = iter([1e-9, 1.0])  # due for certain; then, were it drawn again, not due at all
+    cache = Cache(level, SystemClock(), guarding=partial(LockedEarly, draw=lambda: next(draws, 1.0)))
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
+    assert cache.kept("k", CATALOGUE, ["a"]).value == b"new"
+
+
+def test_what_is_only_looked_up_is_served_while_it_is_fresh_and_never_after(level):
+    cache = Cache(level, SystemClock())
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    plant(level, b"one", fresh_s=60)
+    assert cache.kept("k", CATALOGUE, ["a"]).value == b"one"
+    cache.invalidate(["a"])
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    plant(level, b"two", fresh_s=-1)
+    assert cache.kept("k", CATALOGUE, ["a"]) is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shop.clock import HeldClock
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
+from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import SHARE, exact, spread
 from shop.patterns.caching.judging import judge
 from shop.patterns.caching.levels import Reading
@@ -81,7 +82,9 @@ def test_what_is_not_there_is_missing():
     negative=st.booleans(),
 )
 def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions, negative):
-    before = Entry(value, round(fresh, 3), round(fresh + 60, 3), round(load_s, 6), tuple(versions), negative)
+    before = Entry(
+        value, round(fresh, 3), round(fresh + 60, 3), round(load_s, 6), tuple(versions), negative, digest(value)
+    )
     stored = encode(before, ["a", "b:c"])
     assert decode(stored) == before
     assert tags_named(stored) == ("a", "b:c")

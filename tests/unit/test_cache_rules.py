@@ -242,7 +242,7 @@ def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_
     timed.changed(["a"])
     source.says = b"new"
     assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"old"
-    assert timed.copy_of("k", CATALOGUE).value == b"old"
+    assert timed.kept("k", CATALOGUE, ["a"]).value == b"old"
     assert cache.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
     clock.advance(6)
     assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"new"

@@ -81,14 +81,18 @@ class Cache:
             return self._value(self._below(Ask(key, policy, tags, load)).entry)
         return self._raise(kept.value) if kept.negative else kept.value
 
-    def copy_of(self, key: str, policy: Policy) -> Kept | None:
-        """Return the local level's copy of a value, if there is one; nobody is asked for it."""
+    def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+        """Return what a level holds and may be served as it is; never loads, and never waits for who does.
+
+        ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts.
+        """
         kept = self._copy(key, policy)
-        if kept is None or kept.negative:
+        found = self._looked_up(Ask(key, policy, tags, _not_asked)) if kept is None else kept
+        if found is None or found.negative:
             return None
         if self._count is not None:
             self._count(key)
-        return kept
+        return found
 
     def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
         """Return several values, in the order asked; ``None`` for what there is not.
@@ -119,6 +123,17 @@ class Cache:
         if self._local is not None:
             self._local.drop(tags)  # last: a copy made of the level's old entry meanwhile goes, too
         self._emit(Invalidated(self._level.name, len(tags), delayed=not done))
+
+    def _looked_up(self, ask: Ask) -> Entry | None:
+        moment = None if self._local is None else self._local.moment()
+        answer = self._lookup.kept(ask)
+        if answer is None:
+            return None
+        if self._local is not None:
+            stored = self._keep(self._local, ask, answer, moment)
+            outcome: Outcome = "bypass" if moment is None else "miss"
+            self._emit(Answered(self._local.name, ask.policy.name, outcome, 0, stored, 0.0))
+        return answer.entry
 
     def _copy(self, key: str, policy: Policy) -> Kept | None:
         local = self._local
@@ -163,7 +178,7 @@ class Cache:
             return False
         entry = answer.entry
         left_s = answer.copy_until - self._filler.now()
-        return local.keep(ask.key, entry.value, ask.tags, left_s, moment, negative=entry.negative)
+        return local.keep(ask.key, entry.value, ask.tags, left_s, moment, negative=entry.negative, known=entry.digest)
 
     def _value(self, entry: Entry) -> bytes:
         return self._raise(entry.value) if entry.negative else entry.value
@@ -172,3 +187,7 @@ class Cache:
         """Say again that there is no such thing."""
         absent = self._filler.rules.absent or LookupError
         raise absent(says.decode())
+
+
+def _not_asked() -> bytes:
+    raise AssertionError("what is only looked up is never loaded")

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry, encode
 from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
+from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import Lifetime, exact
 from shop.patterns.caching.levels import Away, Claim, Level
 from shop.patterns.caching.lock import Lease
@@ -169,7 +170,7 @@ class Filler:
         self, policy: Policy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
     ) -> Entry:
         fresh_until = self.now() + self.rules.lifetime(policy.ttl_s)
-        return Entry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative)
+        return Entry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
 
     def _store(self, ask: Ask, entry: Entry, claim: Claim, lease: Lease | None) -> bool:
         """Put an entry into the level, behind it the end of the lock; tell whether it was.

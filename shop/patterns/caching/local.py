@@ -76,9 +76,27 @@ class Local(Protocol):
         """Return the moment, to be taken before looking further down; ``None`` while nothing may be kept."""
 
     def keep(
-        self, key: str, value: bytes, tags: Sequence[str], ttl_s: float, moment: int, *, negative: bool = False
+        self,
+        key: str,
+        value: bytes,
+        tags: Sequence[str],
+        ttl_s: float,
+        moment: int,
+        *,
+        negative: bool = False,
+        known: str = "",
     ) -> bool:
-        """Keep a value read since ``moment`` for at most ``ttl_s`` seconds; tell whether it was."""
+        """Keep a value read since ``moment`` for at most ``ttl_s`` seconds; tell whether it was.
+
+        Args:
+            key: names the value.
+            value: what is kept.
+            tags: dropping any of them ends it.
+            ttl_s: seconds at most.
+            moment: when it was read, as :meth:`moment` told it.
+            negative: whether it says that there is no such thing.
+            known: its digest, where that was taken already.
+        """
 
     def drop(self, tags: Sequence[str]) -> None:
         """Drop every copy that carries one of the tags, and refuse those under way."""
@@ -145,14 +163,22 @@ class LocalLevel:
             return self._dropped if self._hears else None
 
     def keep(
-        self, key: str, value: bytes, tags: Sequence[str], ttl_s: float, moment: int, *, negative: bool = False
+        self,
+        key: str,
+        value: bytes,
+        tags: Sequence[str],
+        ttl_s: float,
+        moment: int,
+        *,
+        negative: bool = False,
+        known: str = "",
     ) -> bool:
         """Keep a value, unless something was dropped since ``moment``; the least useful make room."""
         size = len(value) + len(key) + OVERHEAD_BYTES
         until = self._clock.monotonic() + min(ttl_s, TTL_S)
         if ttl_s <= 0 or size > self._limit_bytes:
             return False
-        found_digest = digest(value)
+        found_digest = known or digest(value)
         with self._lock:
             if moment != self._dropped:
                 return False
@@ -271,7 +297,15 @@ class SwitchedOffLocal:
         return None
 
     def keep(
-        self, key: str, value: bytes, tags: Sequence[str], ttl_s: float, moment: int, *, negative: bool = False
+        self,
+        key: str,
+        value: bytes,
+        tags: Sequence[str],
+        ttl_s: float,
+        moment: int,
+        *,
+        negative: bool = False,
+        known: str = "",
     ) -> bool:
         """Refuse it."""
         return False

@@ -36,6 +36,8 @@ class Lookup:
         self._filler = filler
         self._level = filler.level
         self._guard = guard
+        self._due: set[str] = set()
+        """Keys found due for renewal by who may not load: the next who may renews them, without another draw."""
 
     def keeps(self, ask: Ask) -> bool:
         """Tell whether the level may hold an entry for it."""
@@ -47,6 +49,23 @@ class Lookup:
             return self._level.read_many([(ask.key, ask.tags) for ask in asks]) if asks else []
         except Away:
             return []
+
+    def kept(self, ask: Ask) -> Answer | None:
+        """Return a fresh entry that the level holds and nobody need renew yet; ``None`` for anything else, untold."""
+        if not self.keeps(ask):
+            return None
+        started = time.perf_counter()
+        try:
+            verdict = judge(self._level.read(ask.key, ask.tags), self._filler.now())
+        except Away:
+            return None
+        if verdict.state != "fresh" or verdict.entry is None or verdict.entry.negative:
+            return None
+        renew_at = self._guard.renew_at(ask, verdict.entry)
+        if renew_at <= self._filler.now():
+            self._due.add(ask.key)
+            return None
+        return self._hit(ask, verdict.entry, renew_at, started)
 
     def answer(self, ask: Ask, moment: int | None, reading: Reading | None = None) -> Answer:
         """Return an entry that may be served: kept, or loaded now.
@@ -78,12 +97,16 @@ class Lookup:
         return self._told(ask, FORWARDED[verdict.state], filled, started)
 
     def _fresh(self, ask: Ask, entry: Entry, started: float) -> Answer:
-        renew_at = self._guard.renew_at(ask, entry)
+        renew_at = 0.0 if ask.key in self._due else self._guard.renew_at(ask, entry)
+        self._due.discard(ask.key)
         if renew_at <= self._filler.now():
             renewed = self._guard.renew(ask, entry)
             if renewed is not None:
                 return self._told(ask, "stale", renewed._replace(detail="early"), started)
             renew_at = entry.fresh_until  # it is being done
+        return self._hit(ask, entry, renew_at, started)
+
+    def _hit(self, ask: Ask, entry: Entry, renew_at: float, started: float) -> Answer:
         ttl_s = int(entry.fresh_until - self._filler.now())
         self._tell(ask, "hit", time.perf_counter() - started, Filled(entry), ttl_s)
         return Answer(entry, renew_at)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
+from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Emit, RefillFailed, ignore
 from shop.patterns.caching.filling import Load
 from shop.patterns.caching.local import Kept
@@ -31,8 +32,11 @@ class Through(Protocol):
     def get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
         """Return the value under ``key``; see :meth:`Cache.get_or_load`."""
 
-    def copy_of(self, key: str, policy: Policy) -> Kept | None:
-        """Return this process's copy, if there is one; see :meth:`Cache.copy_of`."""
+    def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+        """Return what a level holds, if it may be served as it is; see :meth:`Cache.kept`."""
+
+    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return the tags that can end an answer made of those."""
 
     def invalidate(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags; see :meth:`Cache.invalidate`."""
@@ -55,8 +59,12 @@ class OnEvent:
 
     def __init__(self, cache: Cache) -> None:
         self.get_or_load = cache.get_or_load
-        self.copy_of = cache.copy_of
+        self.kept = cache.kept
         self.invalidate = cache.invalidate
+
+    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return all of them."""
+        return tuple(tags)
 
     def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
         """Invalidate."""
@@ -99,10 +107,14 @@ class TimeOnly(OnEvent):
         super().__init__(cache)
         self._cache = cache
         self.get_or_load = self._get_or_load
-        self.copy_of = self._copy_of
+        self.kept = self._kept
 
     def _get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
         return self._cache.get_or_load(self.PREFIX + key, policy, (), load)
 
-    def _copy_of(self, key: str, policy: Policy) -> Kept | None:
-        return self._cache.copy_of(self.PREFIX + key, policy)
+    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return none."""
+        return ()
+
+    def _kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+        return self._cache.kept(self.PREFIX + key, policy, ())

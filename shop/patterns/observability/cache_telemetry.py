@@ -22,7 +22,7 @@ class CacheTelemetry:
     def __call__(self, event: Event) -> None:
         """Note one event."""
         if isinstance(event, Answered):
-            record.cache_answered(cache_status(event), event.seconds)
+            record.cache_answered(event.level, cache_status(event), event.seconds)
             self._metrics.cache.answered(event)
             if event.away:
                 record.degraded(event.level)

@@ -19,8 +19,8 @@ class RequestRecord:
     queries: int = 0
     query_s: float = 0.0
     cache_s: float = 0.0
-    cache: list[str] = field(default_factory=list)
-    """One ``Cache-Status`` entry a look-up, in the order they were made."""
+    cache: dict[str, str] = field(default_factory=dict)
+    """Layer to its ``Cache-Status`` entry, the layer nearest to the origin first."""
     degraded: list[str] = field(default_factory=list)
     """What was left out or done without, by name."""
 
@@ -58,11 +58,22 @@ def query_ran(seconds: float) -> None:
         record.query_s += seconds
 
 
-def cache_answered(status: str, seconds: float) -> None:
-    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache."""
+def cache_answered(layer: str, status: str, seconds: float) -> None:
+    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache.
+
+    A page is looked for first, and what it is made of while it is loaded; so the look-up that ends last speaks of the
+    answer, and each layer has one entry.
+    """
     if (record := _current.get()) is not None:
-        record.cache.append(status)
+        record.cache.pop(layer, None)  # to the end: an outer look-up ends after all that it asked for
+        record.cache[layer] = status
         record.cache_s += seconds
+
+
+def answer_not_kept() -> None:
+    """Note that no cache keeps the answer itself, whatever was looked up to make it."""
+    if (record := _current.get()) is not None:
+        record.cache.clear()
 
 
 def degraded(part: str) -> None:
