@@ -1,4 +1,4 @@
-"""A stampede on one hot key: who loads, and what the others wait, strategy by strategy, with dogpile.cache beside.
+"""A stampede on one hot key: who loads, and what the others wait, with dogpile.cache and its distributed lock beside.
 
     .venv/bin/python loadtests/benchmarks/stampede.py [--only lock,none] [--seconds 8] [--processes 4] [--threads 50]
 
@@ -49,7 +49,7 @@ from shop.patterns.caching import (
 from shop.stack import postgres, valkey
 from shop.stack.program import Program, free_port
 
-STRATEGIES = ("lock+early", "lock", "early", "refresh-ahead", "none", "dogpile.cache, distributed lock")
+STRATEGIES = ("lock+early", "lock", "early", "refresh-ahead", "none", "dogpile.cache")
 HEAVY = text("SELECT md5(string_agg((x % 97)::text, '' ORDER BY x)) FROM generate_series(1, 60000) AS x")
 TTL_S = 1
 LONG_S = 3600
