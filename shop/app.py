@@ -30,6 +30,7 @@ from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
 from shop.orders.viewers import placed
+from shop.patterns.caching.memory import Memory
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
@@ -37,6 +38,7 @@ from shop.web import (
     assets,
     context,
     faults_api,
+    lab_api,
     lab_pages,
     openapi,
     problems,
@@ -100,8 +102,10 @@ def _hang_orders(app: OpenAPI) -> None:
 def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
     desk = Desk(settings.run_dir)
+    memory = Memory(settings.cache_url) if settings.cache_url else None
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
+    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers))
     app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path))
 
 

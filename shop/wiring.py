@@ -6,9 +6,12 @@ request that takes its graph once sees one snapshot from start to end, and no us
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
+from shop import knobs
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
 from shop.cart.service import Carts
@@ -28,6 +31,7 @@ from shop.patterns.caching import (
     Listener,
     LocalLevel,
     NullLevel,
+    ScaledCache,
     SharedLevel,
     SwitchedOff,
     SwitchedOffLocal,
@@ -121,7 +125,7 @@ class Runtime:
     def _compose(self, snapshot: Snapshot) -> Services:
         level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
         local = self.local if snapshot["cache.local"] == "on" else SwitchedOffLocal(self.local)
-        cache = Cache(level, self.clock, self.telemetry, local)
+        cache = _cache_maker(snapshot)(level, self.clock, self.telemetry, local)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
@@ -182,6 +186,12 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         passwords=Passwords(),
         provider=_provider(settings),
     )
+
+
+def _cache_maker(snapshot: Snapshot) -> Callable[..., Cache]:
+    """Return what makes a cache: in the lab one whose times-to-live an experiment may have scaled."""
+    scale = knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE)
+    return Cache if scale == 1 else partial(ScaledCache, scale)
 
 
 def _provider(settings: Settings) -> Provider:

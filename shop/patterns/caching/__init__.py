@@ -6,6 +6,7 @@ from shop.patterns.caching.found import Found, digest
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
 from shop.patterns.caching.local import Local, LocalLevel, SwitchedOffLocal
 from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, Policy
+from shop.patterns.caching.scaled import ScaledCache
 from shop.patterns.caching.shared import SharedLevel
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "LocalLevel",
     "NullLevel",
     "Policy",
+    "ScaledCache",
     "SharedLevel",
     "SwitchedOff",
     "SwitchedOffLocal",
