@@ -14,7 +14,7 @@ from shop.faults import NONE
 from shop.lab.hosts import check_loopback
 
 API = "/api/v1"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 20.0
 PAGE = 100
 """Products a list call gives at most."""
 READY_TIMEOUT_S = 60.0
