@@ -24,15 +24,28 @@ from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
+from shop.faults import Desk
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
 from shop.orders.viewers import placed
+from shop.patterns.caching.memory import Memory
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import assets, context, lab_pages, openapi, problems, rendering, security, switches_api
+from shop.web import (
+    assets,
+    context,
+    faults_api,
+    lab_api,
+    lab_pages,
+    openapi,
+    problems,
+    rendering,
+    security,
+    switches_api,
+)
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -87,10 +100,13 @@ def _hang_orders(app: OpenAPI) -> None:
 
 
 def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
-    app.register_api(switches_api.create_api(runtime.switch_store, runtime.board))
-    app.register_blueprint(
-        lab_pages.create_pages(runtime.switch_store, runtime.board, runtime.metrics.registry, runtime.lines.path)
-    )
+    settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
+    desk = Desk(settings.run_dir)
+    memory = Memory(settings.cache_url) if settings.cache_url else None
+    app.register_api(switches_api.create_api(store, board))
+    app.register_api(faults_api.create_api(desk))
+    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers))
+    app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path))
 
 
 def _hang_catalog(app: OpenAPI) -> None:

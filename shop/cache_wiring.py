@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from shop import knobs
 from shop.clock import Clock
 from shop.errors import NotFound, ShopError, Unavailable
 from shop.patterns.caching import (
@@ -36,9 +37,11 @@ from shop.patterns.caching import (
     Unguarded,
     WriteThrough,
     exact,
+    hurried,
     jittered,
 )
 from shop.patterns.caching.cache import Guarding
+from shop.patterns.caching.jitter import Lifetime
 from shop.patterns.observability import record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.settings import Settings
@@ -82,7 +85,7 @@ class CacheRuntime:
             self.telemetry,
             self.local if switches["cache.local"] == "on" else SwitchedOffLocal(self.local),
             Rules(
-                lifetime=jittered(random.random) if switches["cache.jitter"] == "on" else exact,
+                lifetime=_lifetime(switches),
                 absent=NotFound if switches["cache.negative"] == "on" else None,
                 refusal=is_refusal,
                 forgiving=switches["cache.stale_if_error"] == "on",
@@ -123,6 +126,11 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
 def is_refusal(error: Exception) -> bool:
     """Tell whether a loader's error is an answer to the shopper; that the database is away is none."""
     return isinstance(error, ShopError) and not isinstance(error, Unavailable)
+
+
+def _lifetime(switches: Snapshot) -> Lifetime:
+    lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
+    return hurried(lifetime, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE))
 
 
 def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:

@@ -38,6 +38,9 @@ class Switch:
         return self.values[0]
 
 
+KNOB_PREFIX = "lab."
+"""What numbers are called that are kept beside the switches: no switch's name begins so."""
+
 SWITCHES: Mapping[str, Switch] = MappingProxyType(
     {
         switch.name: switch
@@ -103,6 +106,8 @@ class Snapshot:
 
     values: tuple[str, ...]
     """One value a switch, in the order of :data:`SWITCHES`."""
+    knobs: tuple[tuple[str, str], ...] = ()
+    """What an experiment has turned: name and stored value; see ``shop.knobs``."""
 
     @classmethod
     def of(cls, stored: Mapping[str, str]) -> "Snapshot":
@@ -111,7 +116,8 @@ class Snapshot:
             tuple(
                 stored[name] if stored.get(name) in switch.values else switch.default
                 for name, switch in SWITCHES.items()
-            )
+            ),
+            tuple(sorted((name, value) for name, value in stored.items() if name.startswith(KNOB_PREFIX))),
         )
 
     def __getitem__(self, name: str) -> str:

@@ -1,11 +1,13 @@
 """What runs, asked now: not what was started once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import psutil
 
+from shop.faults import NONE, Desk
 from shop.settings import Settings
 from shop.stack import http_servers, outside, postgres, valkey
+from shop.stack.faults import SERVERS
 from shop.stack.ownership import Identity
 from shop.stack.state import ProcessRecord, StackState, StateFile
 
@@ -35,6 +37,8 @@ class ProcessReport:
     """Resident memory; pages shared between processes count in each of them."""
     pss_mb: float | None = None
     """Proportional memory: a shared page counts once in all. Linux only."""
+    fault: str | None = None
+    """What is being done to it on purpose."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,11 @@ def look(settings: Settings) -> StackReport:
         return StackReport("stopped", "", "", ())
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
-    found += [_process(name, record, settings) for name, record in state.processes.items()]
+    faults = Desk(settings.run_dir).report().in_force if supervised else {}
+    broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE}
+    found += [
+        replace(_process(name, record, settings), fault=broken.get(name)) for name, record in state.processes.items()
+    ]
     found += [_theirs(name, state, settings) for name in state.outside]
     metrics = f"http://127.0.0.1:{state.ports['metrics']}/metrics" if "metrics" in state.ports else ""
     return StackReport(state.phase if supervised else "unsupervised", state.web_url, metrics, tuple(found))
@@ -151,6 +159,7 @@ def _row(found: ProcessReport) -> str:
     return (
         f"{found.name:<10} {found.health:<8} {found.pid or '':>7} {found.port or '':>6} {found.restarts:>8}"
         f" {_mb(found.rss_mb):>7} {_mb(found.pss_mb):>7}"
+        + (f"  fault: {found.fault}, on purpose" if found.fault else "")
     )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shop.faults import Desk
 from shop.settings import Settings
 from shop.stack import addresses, directories, http_servers, outside, ports, postgres, valkey
 from shop.stack.console import Console
@@ -59,6 +60,8 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         state.save(_starting(plan))
         try:
             _start(plan, supervisor, prepare)
+            if plan.settings.is_lab:
+                supervisor.take_faults(Desk(settings.run_dir))
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()

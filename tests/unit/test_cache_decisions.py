@@ -11,7 +11,7 @@ from shop.clock import HeldClock
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
 from shop.patterns.caching.found import digest
-from shop.patterns.caching.jitter import SHARE, exact, spread
+from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
 from shop.patterns.caching.judging import judge
 from shop.patterns.caching.levels import Reading
 from shop.patterns.caching.lock import name_of
@@ -147,3 +147,7 @@ def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
     for number in range(5):
         throttle.rest(f"k{number}")
     assert [throttle.resting(f"k{number}") for number in range(5)] == [False, False, True, True, True]
+
+
+def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
+    assert hurried(exact, 0.01)(300) == 3

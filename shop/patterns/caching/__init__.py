@@ -35,7 +35,7 @@ from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.filling import Ask, Rules, Unkept
 from shop.patterns.caching.found import Found, digest
-from shop.patterns.caching.jitter import exact, jittered
+from shop.patterns.caching.jitter import exact, hurried, jittered
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
 from shop.patterns.caching.local import Kept, Local, LocalLevel, SwitchedOffLocal
 from shop.patterns.caching.locked import Locked, LockedEarly, Meeting
@@ -84,5 +84,6 @@ __all__ = [
     "WriteThrough",
     "digest",
     "exact",
+    "hurried",
     "jittered",
 ]

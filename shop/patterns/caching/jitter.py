@@ -37,3 +37,8 @@ def jittered(draw: Callable[[], float]) -> Lifetime:
 def exact(ttl_s: float) -> float:
     """Return the policy's own lifetime."""
     return ttl_s
+
+
+def hurried(lifetime: Lifetime, factor: float) -> Lifetime:
+    """Return lifetimes multiplied by a factor, so that an experiment can watch entries expire."""
+    return lambda ttl_s: factor * lifetime(ttl_s)
