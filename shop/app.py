@@ -46,6 +46,7 @@ from shop.web import (
     security,
     switches_api,
 )
+from shop.web.forwarded import Forwarded
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -65,6 +66,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     headers = security.headers(https_only=not settings.is_lab)
     context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
     app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
+    app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     security.install(app)
     problems.install(app)
     assets.install(app)

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
     port: Port = 8080
     """The port the store listens on."""
+    edge: bool = True
+    """Whether the stack puts its caching proxy in front; on that port then, with the application behind it."""
+    trusted_proxies: str = ""
+    """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are believed; nobody's by
+    default. The stack names its own edge here."""
     metrics_port: Port = 9464
     """Where ``/metrics`` is answered, never the public port; unset, ``shop up`` takes a free one."""
     workers: int = Field(default=2, ge=1, le=64)
@@ -115,6 +120,11 @@ class Settings(BaseSettings):
     def log_dir(self) -> Path:
         """Where each process keeps its JSON lines."""
         return self.var_dir / "log"
+
+    @property
+    def edge_dir(self) -> Path:
+        """Where the edge keeps what it serves."""
+        return self.var_dir / "edge"
 
     @property
     def run_dir(self) -> Path:
