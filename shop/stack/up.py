@@ -1,12 +1,12 @@
 """Bringing the stack up: what must hold first, in which order things start, what is said at the end."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shop.faults import Desk
 from shop.settings import Settings
-from shop.stack import addresses, directories, http_servers, outside, ports, postgres, valkey
+from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
 from shop.stack.console import Console
 from shop.stack.down import stop_leftovers
 from shop.stack.ownership import Identity
@@ -28,6 +28,8 @@ class Plan:
     """What schema and data need."""
     beside: tuple[Program, ...]
     """What only the store needs."""
+    front: tuple[Program, ...]
+    """What shoppers meet: the application, and what stands before it."""
     ports: dict[str, int]
     outside: tuple[str, ...]
 
@@ -91,7 +93,34 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     complete = settings.model_copy(update={**found, **made})
     servers = {name: _server(name, complete, chosen[INNER[name]]) for name in ours}
     beside = [servers.pop(name) for name in ("payments_url",) if name in servers]
-    return Plan(complete, tuple(servers.values()), tuple(beside), {**last.ports, **chosen}, theirs)
+    front = _front(complete, {**last.ports, **chosen}, chosen)
+    return Plan(complete, tuple(servers.values()), tuple(beside), front, {**last.ports, **chosen}, theirs)
+
+
+def has_edge(settings: Settings) -> bool:
+    """Tell whether nginx will stand before the application."""
+    return settings.edge and edge.binary() is not None
+
+
+def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) -> tuple[Program, ...]:
+    """Describe the application alone, or nginx where it would be, the application behind it, and the purger.
+
+    Args:
+        settings: complete.
+        last: ports used before, to be used again.
+        chosen: ports given to others; those chosen here are added.
+    """
+    executable = edge.binary() if settings.edge else None
+    if executable is None:
+        return (http_servers.web(settings),)
+    inner = {"web": last.get("web", 0), "purger": last.get("purger", 0)}
+    inner = ports.choose(("web", "purger"), {name: port for name, port in inner.items() if port not in chosen.values()})
+    chosen.update(inner)
+    behind = settings.model_copy(
+        update={"host": ports.LOOPBACK, "port": inner["web"], "trusted_proxies": ports.LOOPBACK}
+    )
+    app = f"{ports.LOOPBACK}:{inner['web']}"
+    return (http_servers.web(behind), edge.purger(settings, inner["purger"]), edge.nginx(executable, settings, app))
 
 
 def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
@@ -100,7 +129,7 @@ def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
     supervisor.wait()
     supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
     supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
-    supervisor.start([http_servers.web(plan.settings)])
+    supervisor.start(plan.front)
     supervisor.wait()
 
 
@@ -144,6 +173,8 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
 
 def _announce(plan: Plan, console: Console) -> None:
     console.say(f"the store is open at {plan.web_url}")
+    if plan.settings.edge and not has_edge(plan.settings):
+        console.say(edge.MISSING)
     if plan.settings.is_lab:
         console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")
