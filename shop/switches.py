@@ -51,6 +51,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "Validators: who comes back to a page asks whether it changed, and a 304 carries no body.",
             ),
             Switch(
+                "cache.edge",
+                ("on", "off"),
+                "nginx keeps public answers: a hit reaches no Python at all; a change deletes exactly what it touched.",
+            ),
+            Switch(
                 "cache.local",
                 ("on", "off"),
                 "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",

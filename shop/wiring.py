@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shop import cache_wiring
+from shop import cache_wiring, knobs
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
 from shop.cache_wiring import CacheRuntime
@@ -25,6 +25,7 @@ from shop.db import build_engine
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
 from shop.patterns.caching import Through
+from shop.patterns.edge import Registry
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
 from shop.patterns.observability import record
@@ -41,6 +42,7 @@ from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
 from shop.unit_of_work import Database
 from shop.web.browser import BrowserCaching, NoBrowserCaching, Revalidating
+from shop.web.edge import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
 from shop.web.short_way import ShortWay
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class Services:
     switches: Snapshot
     cache: Through
     browser: BrowserCaching
+    edge: EdgeCaching
     short_way: ShortWay
     access_log: AccessLog
     accounts: Accounts
@@ -74,6 +77,7 @@ class Runtime:
     switch_store: SwitchStore
     board: Board
     cache: CacheRuntime
+    edge_registry: Registry | None
     metrics: Metrics
     telemetry: CacheTelemetry
     lines: LineFile
@@ -100,6 +104,8 @@ class Runtime:
         self.board.stop()
         self.readiness.close()
         self.cache.close()
+        if self.edge_registry is not None:
+            self.edge_registry.close()
         self.provider.close()
         self.lines.close()
         self.database.engine.dispose()
@@ -107,6 +113,7 @@ class Runtime:
     def _compose(self, snapshot: Snapshot) -> Services:
         cache = self.cache.compose(snapshot)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
+        edge = self._edge(snapshot)
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
         orders = Orders(self.database, offers.by_ids)
@@ -116,7 +123,8 @@ class Runtime:
             switches=snapshot,
             cache=cache,
             browser=browser,
-            short_way=ShortWay(cache, browser),
+            edge=edge,
+            short_way=ShortWay(cache, browser, edge),
             catalog=Catalog(self.database, cache, bought_together, product_page),
             accounts=Accounts(
                 self.database, self.clock, self.passwords, timedelta(days=self.settings.token_lifetime_days)
@@ -130,6 +138,11 @@ class Runtime:
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
+
+    def _edge(self, snapshot: Snapshot) -> EdgeCaching:
+        if snapshot["cache.edge"] == "off":
+            return NotKeptAtTheEdge()
+        return KeptAtTheEdge(self.edge_registry, self.clock, knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE))
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
@@ -155,6 +168,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         switch_store=store,
         board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
         cache=cache_wiring.build(settings, clock, telemetry),
+        edge_registry=_edge_registry(settings, clock),
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
@@ -162,6 +176,11 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         passwords=Passwords(),
         provider=_provider(settings),
     )
+
+
+def _edge_registry(settings: Settings, clock: Clock) -> Registry | None:
+    """Return where the edge's keys are written down, if there is a server for it."""
+    return Registry(settings.cache_url, settings.cache_timeout_ms, clock) if settings.cache_url else None
 
 
 def _provider(settings: Settings) -> Provider:

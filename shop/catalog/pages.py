@@ -13,8 +13,8 @@ from shop.catalog.pictures import draw
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
-from shop.patterns.caching import SEARCH, Found
-from shop.web.public import HTML, publish
+from shop.patterns.caching import REFERENCE, SEARCH, Found
+from shop.web.public import HTML, publish, told_to_the_edge
 
 FOR_EVER = "public, max-age=31536000, immutable"
 SORTS = (
@@ -107,6 +107,7 @@ def _add_pictures(pages: Blueprint) -> None:
     def picture(motif: str, slug: str) -> Response:
         response = Response(draw(motif, slug), mimetype="image/svg+xml")
         response.headers["Cache-Control"] = FOR_EVER
+        response.headers.extend(told_to_the_edge(REFERENCE))  # drawn from its address alone: nothing ends it
         return response
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from shop.patterns.caching import Found, Policy, Through
 from shop.web.browser import BrowserCaching, Headers
+from shop.web.edge import EdgeCaching
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -52,11 +53,13 @@ class ShortWay:
     Args:
         cache: looked into; nothing is loaded.
         browser: what browsers are told.
+        edge: what the edge is told.
     """
 
-    def __init__(self, cache: Through, browser: BrowserCaching) -> None:
+    def __init__(self, cache: Through, browser: BrowserCaching, edge: EdgeCaching) -> None:
         self._cache = cache
         self._browser = browser
+        self._edge = edge
         self._known: dict[tuple[str, str], Address] = {}
 
     def learn(self, environ: "WSGIEnvironment", route: str, found: Found, content_type: str) -> None:
@@ -77,7 +80,9 @@ class ShortWay:
         if kept is None:
             return None
         headers = self._browser.headers(address.policy, kept.digest)
-        if self._browser.is_known(environ.get("HTTP_IF_NONE_MATCH"), kept.digest):
+        headers += self._edge.headers(environ, address.policy, tuple(address.tags))
+        asked = None if self._edge.wants_all(environ) else environ.get("HTTP_IF_NONE_MATCH")
+        if self._browser.is_known(asked, kept.digest):
             return Answer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
         return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value)
