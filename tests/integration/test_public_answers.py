@@ -237,7 +237,7 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
 
 def test_addresses_are_bounded(client, runtime, monkeypatch):
     monkeypatch.setattr(short_way, "MOST_ADDRESSES", 3)
-    way = ShortWay(runtime.services().cache, runtime.services().browser)
+    way = ShortWay(runtime.services().cache, runtime.services().browser, runtime.services().edge)
     for number in range(10):
         environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": ""}
         way.learn(environ, "/p/<slug>", Found(b"x", CATALOGUE, (), f"page:{number}"), "text/html")
