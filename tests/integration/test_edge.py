@@ -266,7 +266,7 @@ def test_a_kept_answer_carries_this_request_s_ids_and_nothing_else_of_the_stored
     assert again.headers["X-Request-ID"] not in (ID, "of-another-time")
 
 
-@pytest.mark.parametrize("age", [0, 1, 9, 10, 99, 100, 1000, 9999, 21599, 99000])
+@pytest.mark.parametrize("age", [0, 1, 9, 10, 99, 100, 1000, 9999, 21599, 49000])
 def test_age_and_lifetime_are_counted_in_seconds(edge, origin, age):
     made = int(time.time()) - age
     origin.reply = lambda asked: Reply(headers={**KEPT, "X-Edge-Made": str(made), "X-Edge-Until": str(made + age + 60)})
