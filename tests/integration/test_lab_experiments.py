@@ -160,3 +160,36 @@ def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(stack, store):
     assert arms["steep"]["measures"]["hit_rate_least"] > arms["even"]["measures"]["hit_rate_least"]
     assert store.knobs() == before
     assert set(before) == {TTL_SCALE, CACHE_MEMORY}
+
+
+def test_cache_stampede_counts_the_loads_of_each_kind(stack, store):
+    before = store.knobs()
+    _, arms = run(stack, "cache-stampede", "--duration", "5")
+    loads = {
+        name: [arm["measures"][f"{kind}_loads"] for kind in ("expired", "invalidated", "cold")]
+        for name, arm in arms.items()
+    }
+    assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
+    assert sum(loads["none"]) > sum(loads["lock"]), loads
+    assert store.knobs() == before
+
+
+def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(stack, store):
+    slug = store.edited_product()
+    price = store.price(slug)
+    _, arms = run(stack, "cache-staleness", "--duration", "9")
+    assert arms["ttl"]["measures"]["stale_reads"] > arms["event"]["measures"]["stale_reads"]
+    assert {arm["measures"]["wrong_price_orders"] for arm in arms.values()} == {0}
+    assert store.price(slug) == price
+
+
+def test_cache_penetration_asks_the_database_less_with_negative_entries(stack):
+    _, arms = run(stack, "cache-penetration", "--duration", "4")
+    assert arms["on"]["db_queries_per_request"] < arms["off"]["db_queries_per_request"] == 1
+
+
+def test_cache_avalanche_makes_everything_afresh_once(stack):
+    _, arms = run(stack, "cache-avalanche")
+    for arm in arms.values():
+        assert arm["measures"]["reloaded"] >= 75
+        assert arm["measures"]["peak_loads_rps"] > arm["measures"]["mean_loads_rps"]
