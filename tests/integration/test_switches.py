@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from shop.cli.switch import switch
 from shop.errors import Invalid
+from shop.patterns.caching import CATALOGUE
 from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Snapshot
 from tests.factories import make_category, make_product
@@ -53,8 +54,13 @@ def bytes_sent_to_who_has_it_already(client, runtime):
     return len(client.get(SCREEN, headers={"If-None-Match": validator}).data)
 
 
+def seconds_at_the_edge(client, runtime):
+    return runtime.services().edge.headers({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ())[0]
+
+
 MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
+    "cache.edge": seconds_at_the_edge,
     "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
     **CACHE_MEASURES,
