@@ -278,6 +278,20 @@ def test_age_and_lifetime_are_counted_in_seconds(edge, origin, age):
     assert not {"X-Edge-Made", "X-Edge-Until"} & set(answer.headers)
 
 
+def test_seconds_are_counted_right_across_the_roll_of_the_last_five_digits(edge, origin):
+    """One of the two spans is made to reach over it: whichever is short enough at this hour."""
+    past = int(time.time()) % 100_000
+    age, ttl = (past + 1, 60) if past < 49_000 else (5, 100_000 - past + 5)
+    made = int(time.time()) - age
+    origin.reply = lambda asked: Reply(
+        headers={**KEPT, "X-Edge-Made": str(made), "X-Edge-Until": str(made + age + ttl)}
+    )
+    edge.get("/")
+    answer = edge.get("/")
+    assert 0 <= (passed := int(answer.headers["Age"]) - age) < 30
+    assert answer.headers["Cache-Status"] == f"shop-edge; hit; ttl={ttl - passed}"
+
+
 @pytest.mark.parametrize("now", [*range(60), 1_800_000_000, 1_799_999_999])
 def test_subtraction_by_table_is_subtraction(now):
     """Walks the tables as the configuration does, over every pair of digits with and without a borrow."""
