@@ -162,6 +162,17 @@ def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(stack, store):
     assert set(before) == {TTL_SCALE, CACHE_MEMORY}
 
 
+def test_cache_layers_are_answered_further_and_further_out(stack):
+    _, arms = run(stack, "cache-layers", "--duration", "4")
+    shares = {name: arm["measures"] for name, arm in arms.items()}
+    assert shares["none"]["share_origin"] == 1
+    assert shares["shared"]["share_shared"] > 0.5
+    assert shares["local"]["share_local"] > 0
+    assert shares["edge"]["share_edge"] > 0.5
+    assert shares["browser"]["share_browser"] > 0
+    assert arms["edge"]["db_queries_per_request"] < arms["none"]["db_queries_per_request"]
+
+
 def test_cache_stampede_counts_the_loads_of_each_kind(stack, store):
     before = store.knobs()
     _, arms = run(stack, "cache-stampede", "--duration", "5")
