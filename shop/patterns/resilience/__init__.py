@@ -6,9 +6,26 @@ provider, not the web, not who counts what they do. They compose from the outsid
 end in time.
 """
 
+from shop.patterns.resilience.breaker import AlwaysClosed, Breaker, CircuitBreaker, CircuitOpen, Rules, State
 from shop.patterns.resilience.budget import Budget
 from shop.patterns.resilience.deadlines import Deadline, DeadlineExceeded
 from shop.patterns.resilience.limits import Limited, TimeLimit, Unlimited
 from shop.patterns.resilience.retry import Once, Retries, Retry
 
-__all__ = ["Budget", "Deadline", "DeadlineExceeded", "Limited", "Once", "Retries", "Retry", "TimeLimit", "Unlimited"]
+__all__ = [
+    "AlwaysClosed",
+    "Breaker",
+    "Budget",
+    "CircuitBreaker",
+    "CircuitOpen",
+    "Deadline",
+    "DeadlineExceeded",
+    "Limited",
+    "Once",
+    "Retries",
+    "Retry",
+    "Rules",
+    "State",
+    "TimeLimit",
+    "Unlimited",
+]
