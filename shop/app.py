@@ -37,6 +37,7 @@ from shop.settings import Settings, load_settings
 from shop.web import (
     assets,
     context,
+    deadline,
     faults_api,
     lab_api,
     lab_pages,
@@ -67,6 +68,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
     app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app)
     problems.install(app)
     assets.install(app)

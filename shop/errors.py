@@ -72,6 +72,10 @@ class Unavailable(ShopError):
     """A dependency this cannot be done without is away; try again later."""
 
 
+class DeadlinePassed(Unavailable):
+    """The request's deadline had passed before anything was done."""
+
+
 class ProviderUnavailable(Unavailable):
     """The payments provider is away or did not answer in time."""
 

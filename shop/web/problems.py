@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.OutOfStock: 409,
     errors.PaymentDeclined: 402,
     errors.Unavailable: 503,
+    errors.DeadlinePassed: 503,
     errors.ProviderUnavailable: 503,
 }
 DEFAULT_RETRY_AFTER_S = 2
