@@ -48,6 +48,10 @@ class BadCredentials(ShopError):
     """The log-in does not match; it never says which half was wrong."""
 
 
+class Unverified(ShopError):
+    """A message that does not come from whom it claims to come from, or not now."""
+
+
 class Forbidden(ShopError):
     """The account may not do this."""
 

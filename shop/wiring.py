@@ -18,6 +18,7 @@ from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
@@ -70,6 +71,7 @@ class Services:
     orders: Orders
     checkout: Checkout
     cancellation: Cancellation
+    notices: Notices
 
 
 @dataclass
@@ -140,6 +142,7 @@ class Runtime:
             orders=orders,
             checkout=Checkout(self.database, payments, phases, cancellation.refund),
             cancellation=cancellation,
+            notices=Notices(self.database, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),

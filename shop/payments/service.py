@@ -106,6 +106,10 @@ class Payments:
         """
         return _found(session.scalar(select(Payment).where(Payment.order_id == order_id)))
 
+    def under_key(self, session: Session, charge_key: str) -> Payment | None:
+        """Return the payment whose charge has this key, as it stands."""
+        return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
+
     def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.
 

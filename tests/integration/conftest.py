@@ -41,4 +41,5 @@ def simulator(_simulator: Simulator) -> Simulator:
     and with good manners, whatever the last test taught it."""
     _simulator.start()
     _simulator.behave()
+    _simulator.forget()
     return _simulator

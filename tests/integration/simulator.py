@@ -89,6 +89,10 @@ class Simulator:
         answer = httpx.patch(address, json=manners) if manners else httpx.delete(address)
         answer.raise_for_status()
 
+    def forget(self) -> None:
+        """Stop owing the webhooks of earlier tests, which nobody is there to take."""
+        httpx.delete(f"{self.url}/admin/messages").raise_for_status()
+
     def messages(self) -> dict[str, int]:
         """Return how many webhooks are owed, taken and given up."""
         return dict(self.get("/admin/messages").json())

@@ -45,6 +45,11 @@ def create_admin(books: Books, outbox: Outbox, current: Callable[[], Controls]) 
     def messages() -> Response:
         return jsonify(outbox.counts())
 
+    @admin.delete("/messages")
+    def forget() -> Response:
+        outbox.give_up()
+        return messages()
+
     return admin
 
 

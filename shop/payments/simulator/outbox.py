@@ -129,6 +129,11 @@ class Outbox:
                 (attempts, time.time() + pause_s, state, message.id),
             )
 
+    def give_up(self) -> None:
+        """Stop owing what is owed."""
+        with self._books.writing() as connection:
+            connection.execute("UPDATE messages SET state = 'given_up' WHERE state = 'owed'")
+
     def counts(self) -> dict[str, int]:
         """Return how many messages are owed, taken and given up."""
         with self._books.reading() as connection:
