@@ -27,6 +27,11 @@ def test_in_an_outage_it_answers_503_and_does_nothing(simulator):
     assert simulator.charges("m-outage-0") == []
 
 
+def test_whoever_asks_whether_the_process_is_up_is_answered_without_a_key_and_in_an_outage(simulator):
+    simulator.behave(outage=True)
+    assert httpx.get(f"{simulator.url}/readyz").status_code == 404  # it has none, and that is an answer
+
+
 def test_its_errors_move_no_money_and_the_same_key_works_later(simulator):
     simulator.behave(error_rate=1)
     assert statuses(simulator, "error") == [503]

@@ -84,8 +84,8 @@ class _Gate:
         )
         left_s = deadlines.read(request.headers.get(deadlines.HEADER))
         deadlines.begin(None if left_s is None else Deadline.within(left_s))
-        if request.path.startswith(ADMIN):
-            return None
+        if request.url_rule is None or request.path.startswith(ADMIN):
+            return None  # what does not exist is 404 for everybody, also for whoever asks whether this process is up
         controls = g.controls = self._current()
         if controls.outage:
             return refuse(503, "outage")
