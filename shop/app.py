@@ -22,6 +22,7 @@ from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.notices import Notices
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
 from shop.faults import Desk
@@ -32,11 +33,13 @@ from shop.orders.service import Orders
 from shop.orders.viewers import placed
 from shop.patterns.caching.memory import Memory
 from shop.patterns.observability.logs import configure_logging
+from shop.payments.api import create_webhook
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
 from shop.web import (
     assets,
     context,
+    deadline,
     faults_api,
     lab_api,
     lab_pages,
@@ -67,6 +70,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
     app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app)
     problems.install(app)
     assets.install(app)
@@ -78,6 +82,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_cart(app)
     _hang_catalog(app)
     _hang_orders(app)
+    _hang_payments(app, runtime)
     return app
 
 
@@ -99,6 +104,13 @@ def _hang_orders(app: OpenAPI) -> None:
     app.register_blueprint(orders_admin.create_admin(orders))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders))
     app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts))
+
+
+def _hang_payments(app: OpenAPI, runtime: Runtime) -> None:
+    def notices() -> Notices:
+        return context.services(Services).notices
+
+    app.register_blueprint(create_webhook(notices, runtime.settings.payments_webhook_secret, runtime.clock))
 
 
 def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:

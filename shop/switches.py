@@ -96,6 +96,21 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "One call a screen; off, the product page's script makes one call a part.",
             ),
             Switch(
+                "payments.breaker",
+                ("on", "off"),
+                "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",
+            ),
+            Switch(
+                "payments.timeout",
+                ("on", "off"),
+                "A limit a call, inside the request's deadline; off, a thread waits as long as the provider takes.",
+            ),
+            Switch(
+                "payments.retries",
+                ("on", "off"),
+                "One layer that asks again, with full jitter and a budget; off, the first hiccup is the shopper's.",
+            ),
+            Switch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line a request, tied together by the request id; off, nothing is written.",

@@ -18,6 +18,7 @@ from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
@@ -34,6 +35,8 @@ from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.lines import LineFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
+from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import AbsentProvider, Provider
 from shop.payments.service import Payments
@@ -46,6 +49,9 @@ from shop.web.edge import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
 from shop.web.short_way import ShortWay
 
 _log = logging.getLogger(__name__)
+
+WITHOUT_LIMIT_MS = 30_000
+"""What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Services:
     orders: Orders
     checkout: Checkout
     cancellation: Cancellation
+    notices: Notices
 
 
 @dataclass
@@ -84,6 +91,7 @@ class Runtime:
     readiness: Readiness
     passwords: Passwords
     provider: Provider
+    guards: Guards
     _graphs: dict[Snapshot, Services] = field(default_factory=dict)
 
     def services(self) -> Services:
@@ -114,7 +122,7 @@ class Runtime:
         cache = self.cache.compose(snapshot)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge = self._edge(snapshot)
-        payments = Payments(self.provider, claim_s=_claim_s(self.settings))
+        payments = self._payments(snapshot)
         phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
         orders = Orders(self.database, offers.by_ids)
         cancellation = Cancellation(self.database, orders, payments, phases)
@@ -134,6 +142,7 @@ class Runtime:
             orders=orders,
             checkout=Checkout(self.database, payments, phases, cancellation.refund),
             cancellation=cancellation,
+            notices=Notices(self.database, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
@@ -143,6 +152,17 @@ class Runtime:
         if snapshot["cache.edge"] == "off":
             return NotKeptAtTheEdge()
         return KeptAtTheEdge(self.edge_registry, self.clock, knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE))
+
+    def _payments(self, snapshot: Snapshot) -> Payments:
+        timeout = snapshot["payments.timeout"] == "on"
+        provider = self.guards.around(
+            self.provider,
+            timeout=timeout,
+            retries=snapshot["payments.retries"] == "on",
+            breaker=snapshot["payments.breaker"] == "on",
+        )
+        limit_s = (self.settings.request_timeout_ms if timeout else 2 * WITHOUT_LIMIT_MS) / 1000
+        return Payments(provider, limit_s, claim_s=limit_s + self.settings.db_statement_timeout_ms / 1000)
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
@@ -175,6 +195,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         readiness=Readiness(_dependencies(settings), clock),
         passwords=Passwords(),
         provider=_provider(settings),
+        guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
     )
 
 
@@ -186,12 +207,7 @@ def _edge_registry(settings: Settings, clock: Clock) -> Registry | None:
 def _provider(settings: Settings) -> Provider:
     if settings.payments_url is None:
         return AbsentProvider()
-    return HttpProvider(settings.payments_url, settings.payments_timeout_ms)
-
-
-def _claim_s(settings: Settings) -> float:
-    """Return seconds that outlast a charge, a look into the provider's books and the writing down of both."""
-    return 2 * settings.payments_timeout_ms / 1000 + settings.db_statement_timeout_ms / 1000
+    return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
 def _switches_unreadable(error: Exception) -> None:

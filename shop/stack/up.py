@@ -16,6 +16,8 @@ from shop.stack.supervisor import StopRequested, Supervisor
 
 INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 """Address to the name of the server that stands in when it is not set."""
+WEBHOOKS = "/webhooks/payments"
+"""Where the store is told what became of a payment."""
 DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
 
@@ -90,6 +92,9 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     found = {name: _url(name, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
+    if "payments_url" in ours:
+        made |= addresses.payments_secrets(settings)
+        made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)
     complete = settings.model_copy(update={**found, **made})
     servers = {name: _server(name, complete, chosen[INNER[name]]) for name in ours}
     beside = [servers.pop(name) for name in ("payments_url",) if name in servers]
@@ -161,6 +166,10 @@ def _url(name: str, port: int) -> str:
     if name == "database_url":
         return postgres.url(port)
     return valkey.url(port) if name in ("cache_url", "broker_url") else f"http://127.0.0.1:{port}"
+
+
+def _webhooks(settings: Settings) -> str:
+    return f"http://{http_servers.reachable(settings.host)}:{settings.port}{WEBHOOKS}"
 
 
 def _metrics_port(settings: Settings, last: StackState) -> int:

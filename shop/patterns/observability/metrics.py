@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.record import RequestRecord
+from shop.patterns.observability.resilience_metrics import ResilienceMetrics
 
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From a hit of the local cache to the statement timeout."""
@@ -39,6 +40,7 @@ class Metrics:
         )
         self._queries = Counter("shop_db_queries", "Database statements run for requests.", registry=self.registry)
         self.cache = CacheMetrics(self.registry)
+        self.resilience = ResilienceMetrics(self.registry)
         self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
