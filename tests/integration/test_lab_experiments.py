@@ -196,7 +196,8 @@ def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(stack, sto
 
 def test_cache_penetration_asks_the_database_less_with_negative_entries(stack):
     _, arms = run(stack, "cache-penetration", "--duration", "4")
-    assert arms["on"]["db_queries_per_request"] < arms["off"]["db_queries_per_request"] == 1
+    on, off = (arms[name]["db_queries_per_request"] for name in ("on", "off"))
+    assert on < off / 2, "what was remembered before the switch was turned off may still be told for seconds"
 
 
 def test_cache_avalanche_makes_everything_afresh_once(stack):
