@@ -13,7 +13,7 @@ from shop.accounts.service import Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import Carts
-from shop.cart.sessions import guest_cart_id
+from shop.cart.sessions import current_owner, guest_cart_id
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
@@ -22,6 +22,7 @@ from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.phases import owner_name
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
 from shop.orders import admin as orders_admin
@@ -32,7 +33,7 @@ from shop.orders.viewers import placed
 from shop.patterns.observability.logs import configure_logging
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import assets, context, lab_pages, openapi, problems, rendering, security, switches_api
+from shop.web import assets, context, idempotency, lab_pages, openapi, problems, rendering, security, switches_api
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -63,6 +64,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_cart(app)
     _hang_catalog(app)
     _hang_orders(app)
+    idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_key)
     return app
 
 

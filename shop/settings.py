@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     """What each process's local copies may take, at most."""
     payments_timeout_ms: int = Field(default=3_000, ge=1)
     """What one call to the payments provider may take."""
+    idempotency_kept_h: int = Field(default=24, ge=1)
+    """Hours an answer is kept under its idempotency key; after that the key may be used anew."""
+    reservation_s: int = Field(default=600, ge=10)
+    """Seconds pieces are promised to a checkout that is not paid."""
     session_lifetime_days: int = Field(default=14, ge=1)
     """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
     token_lifetime_days: int = Field(default=30, ge=1)

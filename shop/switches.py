@@ -63,6 +63,24 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "One call a screen; off, the product page's script makes one call a part.",
             ),
             Switch(
+                "checkout.idempotency",
+                ("on", "off"),
+                "A key makes sending again safe; off, a client that times out and tries again orders and pays twice.",
+                unsafe=frozenset({"off"}),
+            ),
+            Switch(
+                "checkout.transaction",
+                ("on", "off"),
+                "A phase is one transaction; off, every statement commits by itself and a crash leaves broken books.",
+                unsafe=frozenset({"off"}),
+            ),
+            Switch(
+                "checkout.stock",
+                ("conditional", "pessimistic", "serializable", "optimistic", "naive"),
+                "Five ways to take the last piece; the last one sells it twice.",
+                unsafe=frozenset({"naive"}),
+            ),
+            Switch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line a request, tied together by the request id; off, nothing is written.",

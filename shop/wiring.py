@@ -15,8 +15,11 @@ from shop.cart.service import Carts
 from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
+from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.phases import Phases
+from shop.checkout.reservations import ReservationReaper
+from shop.checkout.resolution import Resolution
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
@@ -34,6 +37,9 @@ from shop.patterns.caching import (
 )
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
+from shop.patterns.idempotency.keeper import Keeper, KeysHonoured, KeysIgnored
+from shop.patterns.idempotency.reaper import KeyReaper
+from shop.patterns.idempotency.records import Records
 from shop.patterns.observability import record
 from shop.patterns.observability.access import AccessLog, JsonAccessLog, NoAccessLog
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
@@ -64,6 +70,7 @@ class Services:
     browser: BrowserCaching
     short_way: ShortWay
     access_log: AccessLog
+    idempotency: Keeper
     accounts: Accounts
     carts: Carts
     catalog: Catalog
@@ -71,6 +78,8 @@ class Services:
     orders: Orders
     checkout: Checkout
     cancellation: Cancellation
+    key_reaper: KeyReaper
+    reservation_reaper: ReservationReaper
 
 
 @dataclass
@@ -124,9 +133,15 @@ class Runtime:
         cache = Cache(level, self.clock, self.telemetry, local)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         payments = Payments(self.provider, claim_s=_claim_s(self.settings))
-        phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
+        phases = Phases(
+            payments,
+            STRATEGIES[snapshot["checkout.stock"]](),
+            lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]),
+            timedelta(seconds=self.settings.reservation_s),
+        )
         orders = Orders(self.database, offers.by_ids)
-        cancellation = Cancellation(self.database, orders, payments, phases)
+        checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
+        cancellation = Cancellation(checking_out, orders, payments, phases)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
             switches=snapshot,
@@ -140,12 +155,21 @@ class Runtime:
             carts=Carts(self.database, offers),
             payments=payments,
             orders=orders,
-            checkout=Checkout(self.database, payments, phases, cancellation.refund),
+            checkout=Checkout(checking_out, payments, phases, cancellation.refund),
             cancellation=cancellation,
+            idempotency=self._keys(snapshot),
+            key_reaper=KeyReaper(self.database),
+            reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
+
+    def _keys(self, snapshot: Snapshot) -> Keeper:
+        if snapshot["checkout.idempotency"] == "off":
+            return KeysIgnored()
+        kept_for = timedelta(hours=self.settings.idempotency_kept_h)
+        return KeysHonoured(self.database, Records(kept_for, timedelta(seconds=_claim_s(self.settings))))
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
