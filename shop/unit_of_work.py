@@ -13,8 +13,8 @@ Source: Cosmic Python ch. 6; PostgreSQL manual 13.5; AWS Builders' Library, "Tim
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
+FELL_SILENT = "25P03"
+"""idle_in_transaction_session_timeout: this process stalled inside a transaction, and PostgreSQL has ended it."""
 RETRY_ATTEMPTS = 5
 RETRY_BASE_S = 0.01
 RETRY_CAP_S = 0.25
@@ -103,16 +105,12 @@ class Enclosing:
     def roll_back(self) -> None:
         """Undo all of it; well too if it is undone already."""
         self._effects.clear()
-        self._transaction.rollback()
+        self._connection.rollback()
 
     def commit(self) -> None:
         """Make all of it last."""
-        with ExitStack() as around:
-            if self._last_words:
-                around.enter_context(_pipeline(self._connection))
-            for statement in self._last_words:
-                self._connection.execute(statement)
-            self._transaction.commit()
+        _speak_last(self._connection, self._last_words)
+        self._transaction.commit()
 
     def take_effect(self) -> None:
         """Run what was to follow the commit."""
@@ -206,11 +204,13 @@ class Database:
                 yield session
             return
         with _translated(), Session(self._writing, expire_on_commit=False) as session:
-            with _open(), ExitStack() as around, session.begin():
+            with _open(), session.begin():
                 if isolation is not None and self._writing is self.engine:
                     session.connection(execution_options={"isolation_level": isolation})
                 yield session
-                _speak_last(session, around)
+                if last_words := session.info.pop(_LAST_WORDS, []):
+                    session.flush()
+                    _speak_last(session.connection(), last_words)
             effects: list[Effect] = session.info.pop(_EFFECTS, [])
         for effect in effects:
             effect()
@@ -265,27 +265,25 @@ def _open(outer: Enclosing | None = None) -> Iterator[None]:
         _open_transactions.reset(depth)
 
 
-def _pipeline(connection: Connection) -> AbstractContextManager[object]:
-    """Return psycopg's pipeline: what is sent inside it goes off without waiting for each answer."""
+def _speak_last(connection: Connection, last_words: Sequence[Executable]) -> None:
+    """Send the last statements of a transaction and its COMMIT in one packet: one round trip for all of it.
+
+    SQLAlchemy's own commit, which follows, finds nothing left to do and sends nothing. (Committing inside psycopg's
+    pipeline by its own method costs a second round trip, for leaving the pipeline.)
+    """
+    if not last_words:
+        return
     driver: psycopg.Connection | None = connection.connection.driver_connection
     if driver is None:
         raise RuntimeError("a connection that is open has a driver's connection")
-    return driver.pipeline()
-
-
-def _speak_last(session: Session, around: ExitStack) -> None:
-    """Send a session's last words so that its COMMIT, which comes next, travels in the same packet.
-
-    Args:
-        session: about to be committed.
-        around: left after the commit; the pipeline ends there, and with it what went wrong is told.
-    """
-    last_words: list[Executable] = session.info.pop(_LAST_WORDS, [])
-    if last_words:
-        session.flush()
-        around.enter_context(_pipeline(session.connection()))
-        for statement in last_words:
-            session.execute(statement)
+    try:
+        with driver.pipeline():
+            for statement in last_words:
+                connection.execute(statement)
+            if not driver.autocommit:
+                driver.execute("COMMIT")
+    except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
+        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -300,8 +298,10 @@ def _translated() -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise Unavailable("The store is busy; try again.", retry_after=BUSY_RETRY_AFTER_S) from error
-    except OperationalError as error:
+    except DBAPIError as error:
         state = sqlstate(error)
+        if not isinstance(error, OperationalError) and state != FELL_SILENT:
+            raise
         if state in RETRIED_SQLSTATES:
             raise LostRace from error
         if state in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
