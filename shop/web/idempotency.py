@@ -9,6 +9,7 @@ A request without a key takes the way past all of this at the price of one look 
 
 import functools
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -137,8 +138,19 @@ def install(app: Flask, owner: Callable[[], str | None], secret: str) -> None:
         owner: returns whose keys the request's are; ``None`` for who has neither account nor cart.
         secret: keys the fingerprints.
     """
+    app.jinja_env.globals["new_key"] = lambda: uuid.uuid4().hex
     for endpoint in {rule.endpoint for rule in app.url_map.iter_rules() if CHANGING & (rule.methods or set())}:
         app.view_functions[endpoint] = _keyed(app.view_functions[endpoint], owner, secret)
+
+
+def fields() -> dict[str, str]:
+    """Return the fields of the form being sent, but for its key: what is left is the view's business."""
+    return {name: value for name, value in request.form.items() if name != FORM_FIELD}
+
+
+def takes_keys(view: View) -> bool:
+    """Tell whether a key means anything to a view."""
+    return getattr(view, _MARK, Mode()) is not None
 
 
 def current() -> Current:
@@ -148,9 +160,9 @@ def current() -> Current:
 
 
 def _keyed(view: View, owner: Callable[[], str | None], secret: str) -> View:
-    mode: Mode | None = getattr(view, _MARK, Mode())
-    if mode is None:
+    if not takes_keys(view):
         return view
+    mode: Mode = getattr(view, _MARK, Mode())
 
     @functools.wraps(view)
     def answer(**arguments: Any) -> Any:

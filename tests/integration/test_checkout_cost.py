@@ -38,4 +38,4 @@ def _statements(answer):
 def test_each_product_costs_two_statements_and_a_replay_always_the_same_few(queries, products):
     first, replay = queries(products)
     assert first <= 25 + 2 * products
-    assert replay <= 6
+    assert replay <= 2
