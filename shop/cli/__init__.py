@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seed": ("shop.cli.data:seed", "Fill the store with data, once."),
     "import": ("shop.cli.data:import_", "Read another shop's catalogue."),
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
+    "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
     "lab": ("shop.cli.lab:lab", "Run the experiments that measure the patterns."),
     "reference": ("shop.cli.reference:reference", ""),
