@@ -183,7 +183,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     Raises:
         ConfigurationError: an address is missing or malformed.
     """
-    database = Database(build_engine(settings, record.query_ran))
+    database = Database(build_engine(settings, record.query_ran), record.transaction_retried)
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
     metrics = Metrics()

@@ -38,6 +38,9 @@ class Metrics:
             registry=self.registry,
         )
         self._queries = Counter("shop_db_queries", "Database statements run for requests.", registry=self.registry)
+        self._retries = Counter(
+            "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
+        )
         self._cache = Counter(
             "shop_cache_answers", "Cache look-ups.", ["layer", "ttl_class", "outcome"], registry=self.registry
         )
@@ -68,6 +71,8 @@ class Metrics:
         found[1].observe(record.elapsed_s)
         if record.queries:
             self._queries.inc(record.queries)
+        if record.retries:
+            self._retries.inc(record.retries)
         for part in record.degraded:
             self._degraded.labels(part).inc()
 
