@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
-from shop.switches import check
+from shop.switches import SWITCHES, check, is_unsafe
 from shop.unit_of_work import Database
 
 
@@ -34,10 +34,15 @@ class SwitchStore:
         self._allow_unsafe = allow_unsafe
 
     def load(self) -> dict[str, str]:
-        """Return the flipped switches, name to value."""
+        """Return the flipped switches, name to value; without unsafe ones where those are refused.
+
+        They may have been stored by a lab on the same database.
+        """
         with self._database.reading() as session:
-            rows = session.execute(select(StoredSwitch.name, StoredSwitch.value))
-            return dict(rows.all())
+            stored = dict(session.execute(select(StoredSwitch.name, StoredSwitch.value)).all())
+        if self._allow_unsafe:
+            return stored
+        return {name: value for name, value in stored.items() if name in SWITCHES and not is_unsafe(name, value)}
 
     def set(self, name: str, value: str) -> None:
         """Flip one switch.

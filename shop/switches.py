@@ -129,8 +129,13 @@ def check(name: str, value: str, *, allow_unsafe: bool) -> None:
         raise Invalid(
             f"{name} takes {', '.join(switch.values)}; not {value!r}.", errors={"value": "not one of its values"}
         )
-    if value in switch.unsafe and not allow_unsafe:
+    if is_unsafe(name, value) and not allow_unsafe:
         raise Invalid(f"{name}={value} is unsafe and refused outside the lab profile.", errors={"value": "unsafe"})
+
+
+def is_unsafe(name: str, value: str) -> bool:
+    """Tell whether a value exists only to be measured."""
+    return value in SWITCHES[name].unsafe
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:

@@ -149,6 +149,12 @@ def test_an_unsafe_value_is_refused_outside_the_lab(database, name, value):
         SwitchStore(database, allow_unsafe=False).set(name, value)
 
 
+def test_an_unsafe_value_that_a_lab_has_left_behind_is_not_in_force_outside_it(database):
+    SwitchStore(database, allow_unsafe=True).set("checkout.stock", "naive")
+    SwitchStore(database, allow_unsafe=True).set("cache.shared", "off")
+    assert SwitchStore(database, allow_unsafe=False).load() == {"cache.shared": "off"}
+
+
 def test_a_stored_value_that_no_longer_exists_counts_as_the_default():
     assert Snapshot.of({"cache.shared": "sideways", "gone": "on"}) == Snapshot.of({})
 
