@@ -22,18 +22,36 @@ from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.notices import Notices
 from shop.checkout.phases import owner_name
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
+from shop.faults import Desk
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
 from shop.orders.viewers import placed
+from shop.patterns.caching.memory import Memory
 from shop.patterns.observability.logs import configure_logging
+from shop.payments.api import create_webhook
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.web import assets, context, idempotency, lab_pages, openapi, problems, rendering, security, switches_api
+from shop.web import (
+    assets,
+    context,
+    deadline,
+    faults_api,
+    idempotency,
+    lab_api,
+    lab_pages,
+    openapi,
+    problems,
+    rendering,
+    security,
+    switches_api,
+)
+from shop.web.forwarded import Forwarded
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -53,6 +71,8 @@ def create_app(runtime: Runtime) -> OpenAPI:
     headers = security.headers(https_only=not settings.is_lab)
     context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
     app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
+    app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app)
     problems.install(app)
     assets.install(app)
@@ -65,6 +85,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_catalog(app)
     _hang_orders(app)
     idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_key)
+    _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
     return app
 
 
@@ -88,11 +109,21 @@ def _hang_orders(app: OpenAPI) -> None:
     app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts))
 
 
+def _hang_payments(app: OpenAPI, runtime: Runtime) -> None:
+    def notices() -> Notices:
+        return context.services(Services).notices
+
+    app.register_blueprint(create_webhook(notices, runtime.settings.payments_webhook_secret, runtime.clock))
+
+
 def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
-    app.register_api(switches_api.create_api(runtime.switch_store, runtime.board))
-    app.register_blueprint(
-        lab_pages.create_pages(runtime.switch_store, runtime.board, runtime.metrics.registry, runtime.lines.path)
-    )
+    settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
+    desk = Desk(settings.run_dir)
+    memory = Memory(settings.cache_url) if settings.cache_url else None
+    app.register_api(switches_api.create_api(store, board))
+    app.register_api(faults_api.create_api(desk))
+    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers))
+    app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path))
 
 
 def _hang_catalog(app: OpenAPI) -> None:

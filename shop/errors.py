@@ -48,6 +48,10 @@ class BadCredentials(ShopError):
     """The log-in does not match; it never says which half was wrong."""
 
 
+class Unverified(ShopError):
+    """A message that does not come from whom it claims to come from, or not now."""
+
+
 class Forbidden(ShopError):
     """The account may not do this."""
 
@@ -70,6 +74,10 @@ class PaymentDeclined(ShopError):
 
 class Unavailable(ShopError):
     """A dependency this cannot be done without is away; try again later."""
+
+
+class DeadlinePassed(Unavailable):
+    """The request's deadline had passed before anything was done."""
 
 
 class ProviderUnavailable(Unavailable):

@@ -53,12 +53,20 @@ class Settings(BaseSettings):
     """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
     port: Port = 8080
     """The port the store listens on."""
+    edge: bool = True
+    """Whether the stack puts its caching proxy in front; on that port then, with the application behind it."""
+    trusted_proxies: str = ""
+    """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are believed; nobody's by
+    default. The stack names its own edge here."""
     metrics_port: Port = 9464
     """Where ``/metrics`` is answered, never the public port; unset, ``shop up`` takes a free one."""
     workers: int = Field(default=2, ge=1, le=64)
     """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
     threads: int = Field(default=8, ge=1, le=128)
     """Threads a worker. More raise the tail latency, not the throughput: they wait on the same core."""
+
+    request_timeout_ms: int = Field(default=8_000, ge=1)
+    """The deadline of a request, which its calls to other servers share: who waits longer has left."""
 
     db_pool_size: int = Field(default=8, ge=1)
     """Connections a process keeps: one a thread, so no thread queues for one."""
@@ -78,11 +86,28 @@ class Settings(BaseSettings):
     cache_local_mb: int = Field(default=16, ge=1)
     """What each process's local copies may take, at most."""
     payments_timeout_ms: int = Field(default=3_000, ge=1)
-    """What one call to the payments provider may take."""
+    """What one call to the payments provider may take, never more than the request has left."""
     idempotency_kept_h: int = Field(default=24, ge=1)
     """Hours an answer is kept under its idempotency key; after that the key may be used anew."""
     reservation_s: int = Field(default=600, ge=10)
     """Seconds pieces are promised to a checkout that is not paid."""
+    payments_slow_ms: int = Field(default=1_000, ge=1)
+    """A call to the payments provider that takes longer counts as slow, whatever it answers."""
+    payments_attempts: int = Field(default=3, ge=1, le=10)
+    """How often one call to the payments provider is tried, the first time counted."""
+    payments_retry_share: float = Field(default=0.1, ge=0, le=1)
+    """Retries a process may make for each call, in the long run."""
+    payments_breaker_calls: int = Field(default=10, ge=1)
+    """Calls within ten seconds without which the breaker does not judge."""
+    payments_breaker_open_s: float = Field(default=5.0, gt=0)
+    """Seconds from opening the breaker to its first probe."""
+    payments_api_key: str = ""
+    """What the store shows the payments provider to be known by. For its own simulator the stack makes one."""
+    payments_webhook_secret: str = ""
+    """Signs the provider's webhooks, several separated by blanks while it is being changed; unset, all are refused. For
+    its own simulator the stack makes one."""
+    payments_webhook_address: str | None = None
+    """Where the simulator sends its webhooks; the stack says so."""
     session_lifetime_days: int = Field(default=14, ge=1)
     """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
     token_lifetime_days: int = Field(default=30, ge=1)
@@ -119,6 +144,11 @@ class Settings(BaseSettings):
     def log_dir(self) -> Path:
         """Where each process keeps its JSON lines."""
         return self.var_dir / "log"
+
+    @property
+    def edge_dir(self) -> Path:
+        """Where the edge keeps what it serves."""
+        return self.var_dir / "edge"
 
     @property
     def run_dir(self) -> Path:

@@ -6,6 +6,7 @@ from sqlalchemy import Text, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shop import knobs
 from shop.db import Base
 from shop.switches import SWITCHES, check, is_unsafe
 from shop.unit_of_work import Database
@@ -34,9 +35,9 @@ class SwitchStore:
         self._allow_unsafe = allow_unsafe
 
     def load(self) -> dict[str, str]:
-        """Return the flipped switches, name to value; without unsafe ones where those are refused.
+        """Return the flipped switches and, in the lab, the turned knobs, name to value.
 
-        They may have been stored by a lab on the same database.
+        Outside the lab knobs and unsafe values are left out: a lab may have stored them in the same database.
         """
         with self._database.reading() as session:
             stored = dict(session.execute(select(StoredSwitch.name, StoredSwitch.value)).all())
@@ -51,6 +52,18 @@ class SwitchStore:
             Invalid: an unknown name, an unknown value, or an unsafe one where those are refused.
         """
         check(name, value, allow_unsafe=self._allow_unsafe)
+        self._keep(name, value)
+
+    def turn(self, name: str, value: float) -> None:
+        """Turn one knob (see ``shop.knobs``).
+
+        Raises:
+            Invalid: an unknown name, or a value outside its bounds.
+        """
+        knobs.check(name, value)
+        self._keep(name, repr(value))
+
+    def _keep(self, name: str, value: str) -> None:
         row = insert(StoredSwitch).values(name=name, value=value)
         with self._database.transaction() as session:
             session.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))

@@ -38,6 +38,9 @@ class Switch:
         return self.values[0]
 
 
+KNOB_PREFIX = "lab."
+"""What numbers are called that are kept beside the switches: no switch's name begins so."""
+
 SWITCHES: Mapping[str, Switch] = MappingProxyType(
     {
         switch.name: switch
@@ -48,6 +51,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "Validators: who comes back to a page asks whether it changed, and a 304 carries no body.",
             ),
             Switch(
+                "cache.edge",
+                ("on", "off"),
+                "nginx keeps public answers: a hit reaches no Python at all; a change deletes exactly what it touched.",
+            ),
+            Switch(
                 "cache.local",
                 ("on", "off"),
                 "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",
@@ -56,6 +64,31 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "cache.shared",
                 ("on", "off"),
                 "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",
+            ),
+            Switch(
+                "cache.invalidation",
+                ("event", "write-through", "ttl"),
+                "What a writer does after its commit: end what it changed, fill it again too, or leave it to time.",
+            ),
+            Switch(
+                "cache.stampede",
+                ("lock+early", "lock", "early", "refresh-ahead", "none"),
+                "Who loads when a hot entry ends: one in all processes, some of the readers, or everybody who asks.",
+            ),
+            Switch(
+                "cache.negative",
+                ("on", "off"),
+                "Remembers for seconds that there is no such thing: made-up addresses cost no query the second time.",
+            ),
+            Switch(
+                "cache.jitter",
+                ("on", "off"),
+                "Lifetimes differ by a tenth: what was filled together does not expire together.",
+            ),
+            Switch(
+                "cache.stale_if_error",
+                ("on", "off"),
+                "The last good value stands in while loading fails: browsing outlives the database for a while.",
             ),
             Switch(
                 "api.composite",
@@ -81,6 +114,21 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 unsafe=frozenset({"naive"}),
             ),
             Switch(
+                "payments.breaker",
+                ("on", "off"),
+                "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",
+            ),
+            Switch(
+                "payments.timeout",
+                ("on", "off"),
+                "A limit a call, inside the request's deadline; off, a thread waits as long as the provider takes.",
+            ),
+            Switch(
+                "payments.retries",
+                ("on", "off"),
+                "One layer that asks again, with full jitter and a budget; off, the first hiccup is the shopper's.",
+            ),
+            Switch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line a request, tied together by the request id; off, nothing is written.",
@@ -96,6 +144,8 @@ class Snapshot:
 
     values: tuple[str, ...]
     """One value a switch, in the order of :data:`SWITCHES`."""
+    knobs: tuple[tuple[str, str], ...] = ()
+    """What an experiment has turned: name and stored value; see ``shop.knobs``."""
 
     @classmethod
     def of(cls, stored: Mapping[str, str]) -> "Snapshot":
@@ -104,7 +154,8 @@ class Snapshot:
             tuple(
                 stored[name] if stored.get(name) in switch.values else switch.default
                 for name, switch in SWITCHES.items()
-            )
+            ),
+            tuple(sorted((name, value) for name, value in stored.items() if name.startswith(KNOB_PREFIX))),
         )
 
     def __getitem__(self, name: str) -> str:

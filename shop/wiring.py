@@ -9,14 +9,17 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shop import cache_wiring, knobs
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
+from shop.cache_wiring import CacheRuntime
 from shop.cart.service import Carts
 from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.reservations import ReservationReaper
 from shop.checkout.resolution import Resolution
@@ -25,16 +28,8 @@ from shop.clock import Clock, SystemClock
 from shop.db import build_engine
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
-from shop.patterns.caching import (
-    Cache,
-    Level,
-    Listener,
-    LocalLevel,
-    NullLevel,
-    SharedLevel,
-    SwitchedOff,
-    SwitchedOffLocal,
-)
+from shop.patterns.caching import Through
+from shop.patterns.edge import Registry
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
 from shop.patterns.idempotency.keeper import Keeper, KeysHonoured, KeysIgnored
@@ -46,6 +41,8 @@ from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.lines import LineFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
+from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import AbsentProvider, Provider
 from shop.payments.service import Payments
@@ -54,11 +51,13 @@ from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
 from shop.unit_of_work import Database
 from shop.web.browser import BrowserCaching, NoBrowserCaching, Revalidating
+from shop.web.edge import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
 from shop.web.short_way import ShortWay
 
 _log = logging.getLogger(__name__)
 
-BYTES_A_MB = 1024 * 1024
+WITHOUT_LIMIT_MS = 30_000
+"""What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,9 @@ class Services:
     """Everything a request may use, for one snapshot of the switches."""
 
     switches: Snapshot
-    cache: Cache
+    cache: Through
     browser: BrowserCaching
+    edge: EdgeCaching
     short_way: ShortWay
     access_log: AccessLog
     idempotency: Keeper
@@ -78,6 +78,7 @@ class Services:
     orders: Orders
     checkout: Checkout
     cancellation: Cancellation
+    notices: Notices
     key_reaper: KeyReaper
     reservation_reaper: ReservationReaper
 
@@ -91,15 +92,15 @@ class Runtime:
     database: Database
     switch_store: SwitchStore
     board: Board
-    shared: Level
-    local: LocalLevel
-    listener: Listener | None
+    cache: CacheRuntime
+    edge_registry: Registry | None
     metrics: Metrics
     telemetry: CacheTelemetry
     lines: LineFile
     readiness: Readiness
     passwords: Passwords
     provider: Provider
+    guards: Guards
     _graphs: dict[Snapshot, Services] = field(default_factory=dict)
 
     def services(self) -> Services:
@@ -113,26 +114,24 @@ class Runtime:
     def start(self) -> None:
         """Start the background threads of the process."""
         self.board.start()
-        if self.listener is not None:
-            self.listener.start()
+        self.cache.start()
 
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
-        if self.listener is not None:
-            self.listener.stop()
         self.readiness.close()
-        self.shared.close()
+        self.cache.close()
+        if self.edge_registry is not None:
+            self.edge_registry.close()
         self.provider.close()
         self.lines.close()
         self.database.engine.dispose()
 
     def _compose(self, snapshot: Snapshot) -> Services:
-        level = self.shared if snapshot["cache.shared"] == "on" else SwitchedOff(self.shared)
-        local = self.local if snapshot["cache.local"] == "on" else SwitchedOffLocal(self.local)
-        cache = Cache(level, self.clock, self.telemetry, local)
+        cache = self.cache.compose(snapshot)
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
-        payments = Payments(self.provider, claim_s=_claim_s(self.settings))
+        edge = self._edge(snapshot)
+        payments = self._payments(snapshot)
         phases = Phases(
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
@@ -147,7 +146,8 @@ class Runtime:
             switches=snapshot,
             cache=cache,
             browser=browser,
-            short_way=ShortWay(cache, browser),
+            edge=edge,
+            short_way=ShortWay(cache, browser, edge),
             catalog=Catalog(self.database, cache, bought_together, product_page),
             accounts=Accounts(
                 self.database, self.clock, self.passwords, timedelta(days=self.settings.token_lifetime_days)
@@ -160,6 +160,7 @@ class Runtime:
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
             reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
+            notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
@@ -169,7 +170,31 @@ class Runtime:
         if snapshot["checkout.idempotency"] == "off":
             return KeysIgnored()
         kept_for = timedelta(hours=self.settings.idempotency_kept_h)
-        return KeysHonoured(self.database, Records(kept_for, timedelta(seconds=_claim_s(self.settings))))
+        return KeysHonoured(self.database, Records(kept_for, timedelta(seconds=self._claim_s(snapshot))))
+
+    def _edge(self, snapshot: Snapshot) -> EdgeCaching:
+        if snapshot["cache.edge"] == "off":
+            return NotKeptAtTheEdge()
+        return KeptAtTheEdge(self.edge_registry, self.clock, knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE))
+
+    def _payments(self, snapshot: Snapshot) -> Payments:
+        timeout = snapshot["payments.timeout"] == "on"
+        provider = self.guards.around(
+            self.provider,
+            timeout=timeout,
+            retries=snapshot["payments.retries"] == "on",
+            breaker=snapshot["payments.breaker"] == "on",
+        )
+        return Payments(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
+
+    def _limit_s(self, snapshot: Snapshot) -> float:
+        """Return what all attempts at one call to the provider may take together, at most."""
+        limited = snapshot["payments.timeout"] == "on"
+        return (self.settings.request_timeout_ms if limited else 2 * WITHOUT_LIMIT_MS) / 1000
+
+    def _claim_s(self, snapshot: Snapshot) -> float:
+        """Return how long a payment, or a key whose work goes on in phases, is one request's own."""
+        return self._limit_s(snapshot) + self.settings.db_statement_timeout_ms / 1000
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
@@ -188,35 +213,33 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     clock = clock or SystemClock()
     metrics = Metrics()
     telemetry = CacheTelemetry(metrics)
-    local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock)
-    listener = None if settings.cache_url is None else Listener(settings.cache_url, local, telemetry)
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         switch_store=store,
         board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
-        shared=_shared_level(settings, clock, telemetry),
-        local=local,
-        listener=listener,
+        cache=cache_wiring.build(settings, clock, telemetry),
+        edge_registry=_edge_registry(settings, clock),
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
         readiness=Readiness(_dependencies(settings), clock),
         passwords=Passwords(),
         provider=_provider(settings),
+        guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
     )
+
+
+def _edge_registry(settings: Settings, clock: Clock) -> Registry | None:
+    """Return where the edge's keys are written down, if there is a server for it."""
+    return Registry(settings.cache_url, settings.cache_timeout_ms, clock) if settings.cache_url else None
 
 
 def _provider(settings: Settings) -> Provider:
     if settings.payments_url is None:
         return AbsentProvider()
-    return HttpProvider(settings.payments_url, settings.payments_timeout_ms)
-
-
-def _claim_s(settings: Settings) -> float:
-    """Return seconds that outlast a charge, a look into the provider's books and the writing down of both."""
-    return 2 * settings.payments_timeout_ms / 1000 + settings.db_statement_timeout_ms / 1000
+    return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
 def _switches_unreadable(error: Exception) -> None:
@@ -234,9 +257,3 @@ def _dependencies(settings: Settings) -> list[Dependency]:
     if settings.payments_url:
         found.append(Dependency("payments", False, checks.http_service(settings.payments_url)))
     return found
-
-
-def _shared_level(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> Level:
-    if settings.cache_url is None:
-        return NullLevel()
-    return SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)

@@ -153,6 +153,8 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
         cache_url=valkey.url(servers.cache, number),
         broker_url=valkey.url(servers.broker, number),
         payments_url=f"http://127.0.0.1:{free_port()}",  # nobody listens there until a test asks for the simulator
+        payments_api_key="a key of the provider for tests only",
+        payments_webhook_secret="a secret of the provider for tests only",
         var_dir=tmp_path_factory.mktemp("var"),
         secret_key="a key for tests only",
     )

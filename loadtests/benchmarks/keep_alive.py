@@ -33,17 +33,30 @@ def requests_per_second(port: int, path: str, seconds: float, connections: int) 
 def _drive(port: int, path: str, seconds: float, connections: int) -> float:
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     selector = selectors.DefaultSelector()
-    for _ in range(connections):
+
+    def connect() -> None:
         sock = socket.create_connection(("127.0.0.1", port), timeout=5)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(sock, selectors.EVENT_READ, _Connection(sock, bytearray()))
         sock.sendall(request)
+
+    for _ in range(connections):
+        connect()
     started = time.perf_counter()
     answered = 0
     while time.perf_counter() - started < seconds:
         for key, _ in selector.select(timeout=1):
             connection: _Connection = key.data
-            connection.received += connection.sock.recv(RECEIVE_BYTES)
+            try:
+                found = connection.sock.recv(RECEIVE_BYTES)
+            except ConnectionResetError:
+                found = b""
+            if not found:  # nginx closes a connection after so many requests; its next one is on us
+                selector.unregister(connection.sock)
+                connection.sock.close()
+                connect()
+                continue
+            connection.received += found
             if _complete(connection.received):
                 answered += 1
                 connection.received.clear()

@@ -13,8 +13,8 @@ from shop.catalog.pictures import draw
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
-from shop.patterns.caching import SEARCH, Found
-from shop.web.public import HTML, publish
+from shop.patterns.caching import REFERENCE, SEARCH, Found
+from shop.web.public import HTML, publish, told_to_the_edge
 
 FOR_EVER = "public, max-age=31536000, immutable"
 SORTS = (
@@ -63,7 +63,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
 
         if not browse.is_plain:
             screen = catalog.category_screen(browse)
-            return _html(replace(screen, value=_category(catalog, browse, screen).encode()))
+            return _html(replace(screen, value=_category(catalog, browse, screen).encode(), key=None))
         return _html(catalog.page(f"category:{slug}:{browse.order.name}", [tags.category(slug)], render))
 
     @pages.get("/search")
@@ -78,7 +78,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         suggested = [] if listing["items"] else catalog.suggestions()
         data = _around("/search", browse, listing)
         page = _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data)
-        return _html(replace(found, value=page.encode()))
+        return _html(replace(found, value=page.encode(), key=None))
 
 
 def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
@@ -107,6 +107,7 @@ def _add_pictures(pages: Blueprint) -> None:
     def picture(motif: str, slug: str) -> Response:
         response = Response(draw(motif, slug), mimetype="image/svg+xml")
         response.headers["Cache-Control"] = FOR_EVER
+        response.headers.extend(told_to_the_edge(REFERENCE))  # drawn from its address alone: nothing ends it
         return response
 
 

@@ -15,7 +15,7 @@ from shop.catalog.presentation import ProductPage, WholeScreen
 from shop.catalog.schemas import Product, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
-from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, Cache, Found, Policy
+from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, Found, Policy, Through, Unkept, digest
 from shop.unit_of_work import Database
 
 REVIEWS_A_PAGE = 20
@@ -39,7 +39,7 @@ class Catalog:
     def __init__(
         self,
         database: Database,
-        cache: Cache,
+        cache: Through,
         bought_together: BoughtTogether,
         product_page: ProductPage | None = None,
     ) -> None:
@@ -134,7 +134,8 @@ class Catalog:
         """Return one page of a list; see :class:`schemas.Listing`.
 
         Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
-        and too seldom asked for twice: they would push the useful entries out.
+        and too seldom asked for twice: they would push the useful entries out. That a search found nothing is
+        remembered for seconds: it costs the most queries, since spellings are tried.
 
         Raises:
             NotFound: there is no such category.
@@ -145,8 +146,10 @@ class Catalog:
         def load(session: Session) -> BaseModel:
             return self._browser.listing(session, browse)
 
+        if browse.q and browse.cursor is None:
+            return self._first_of_search(browse)
         if not browse.is_plain:
-            return _unkept(browse, _bytes(self._reading(load)()))
+            return self._unkept(browse, _bytes(self._reading(load)()))
         return self._of_category("listing", browse, self._reading(load))
 
     def category_screen(self, browse: Browse) -> Found:
@@ -159,7 +162,7 @@ class Catalog:
         browse = browse.normalised()
         checked(browse.category or "")
         if not browse.is_plain:
-            return _unkept(browse, _bytes(self._screens.category(browse)))
+            return self._unkept(browse, _bytes(self._screens.category(browse)))
         return self._of_category("screen:category", browse, lambda: self._screens.category(browse))
 
     def home_screen(self) -> Found:
@@ -247,7 +250,24 @@ class Catalog:
     def _changed(self, session: Session, found: products.Found) -> None:
         path = shelves.load(session).path(found.category_id)
         ended = tags.of_change(found.product.slug, [shelf.slug for shelf in path])
-        Database.after_commit(session, lambda: self._cache.invalidate(ended))
+        slug = found.product.slug
+        refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
+        Database.after_commit(session, lambda: self._cache.changed(ended, refills))
+
+    def _first_of_search(self, browse: Browse) -> Found:
+        """Search, and remember only that there was nothing to find."""
+
+        def load() -> bytes:
+            with self._database.reading() as session:
+                listing = self._browser.listing(session, browse)
+            return _bytes(listing) if not listing.items else Unkept(_bytes(listing))
+
+        key = f"search:{digest(repr(browse).encode())}"
+        every = [tags.SEARCHES, tags.CATALOGUE]
+        value = self._cache.get_or_load(key, NEGATIVE, every, load)
+        if isinstance(value, Unkept):
+            return Found(value, SEARCH)
+        return Found(value, NEGATIVE, self._cache.carried(every), key)
 
     def _reading(self, load: Callable[[Session], BaseModel]) -> Callable[[], BaseModel]:
         def build() -> BaseModel:
@@ -266,19 +286,19 @@ class Catalog:
     def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> Found:
         return self._through(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
 
+    def _unkept(self, browse: Browse, value: bytes) -> Found:
+        """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
+        if browse.q:
+            return Found(value, SEARCH)
+        every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
+        return Found(value, CATALOGUE, self._cache.carried(every))
+
     def _through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
-        return Found(self._cache.get_or_load(key, policy, every, load), policy, tuple(every), key)
+        return Found(self._cache.get_or_load(key, policy, every, load), policy, self._cache.carried(every), key)
 
 
 def _bytes(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
-
-
-def _unkept(browse: Browse, value: bytes) -> Found:
-    """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
-    if browse.q:
-        return Found(value, SEARCH)
-    return Found(value, CATALOGUE, (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES))
 
 
 def _read(answer: Found) -> dict[str, Any]:

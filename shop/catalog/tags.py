@@ -7,6 +7,8 @@ CATALOGUE = "catalogue"
 CATEGORIES = "categories"
 """The tree itself, which every page's menu shows."""
 HOME = "home"
+SEARCHES = "searches"
+"""What searches did not find: any change may be what they were looking for."""
 
 
 def product(slug: str) -> str:
@@ -25,5 +27,5 @@ def list_of(category_slug: str | None) -> str:
 
 
 def of_change(slug: str, categories: Iterable[str]) -> list[str]:
-    """Return what a change of one product ends: itself, its categories up to the department, and the home page."""
-    return [product(slug), *map(category, categories), HOME]
+    """Return what a change of one product ends: itself, its categories, the home page, and searches in vain."""
+    return [product(slug), *map(category, categories), HOME, SEARCHES]

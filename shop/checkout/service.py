@@ -33,6 +33,7 @@ from shop.checkout.phases import (
 from shop.checkout.resolution import Resolution
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
+from shop.orders import queries
 from shop.orders.models import Order
 from shop.orders.stream import CheckoutKey
 from shop.orders.transitions import Status
@@ -179,16 +180,16 @@ class Checkout:
                 return _resumed(order, payment)
             if payment.status == "pending":
                 raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
-        return self._replay(order)
+        return self._came_to(order.public_id, order.id, replayed=True)
 
-    def _replay(self, order: Order) -> Result:
+    def _came_to(self, public_id: str, order_id: int | None = None, *, replayed: bool) -> Result:
         with self._database.reading() as session:
-            payment = self._payments.of(session, order.id)
+            payment = self._payments.of(session, order_id or queries.internal_id(session, public_id))
         if payment.status == "declined":
-            return Refused(replayed=True)
+            return Refused(replayed)
         if payment.status == "abandoned":
             raise Conflict("This order was cancelled before it was paid; nothing was charged.")
-        return Ordered(order.public_id, replayed=True)
+        return Ordered(public_id, replayed)
 
     def _settle(self, attempt: Attempt, outcome: Outcome, guard: Guard) -> Result:
         step = decide(outcome, first_attempt=attempt.first)
@@ -199,8 +200,8 @@ class Checkout:
             )
         )
         self._reached(RecoveryPoint.SETTLED)
-        if settled is Settled.ALREADY and step is not Step.PAY:
-            raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)  # what it came to, the same key is told next time
+        if settled is Settled.ALREADY:  # by the provider's own message, or by another request: that is what counts
+            return self._came_to(attempt.public_id, replayed=False)
         if settled is Settled.TOO_LATE:
             self._compensate(attempt.public_id)
             raise Conflict("This order was cancelled before it was paid; what was charged goes back.")

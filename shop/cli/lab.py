@@ -1,7 +1,6 @@
 """``shop lab``: list, show and run experiments, and look at what came out."""
 
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -13,10 +12,11 @@ from rich.table import Table
 from shop.cli import FAILED, MISUSED
 from shop.cli.lab_progress import Bar, Silent
 from shop.cli.output import emit
-from shop.errors import NotFound, Unavailable
+from shop.errors import ConfigurationError, NotFound, Unavailable
 from shop.lab import experiment as experiments
 from shop.lab import report as reports
 from shop.lab import result as results
+from shop.lab.arms import Arm
 from shop.lab.experiment import Experiment
 from shop.lab.restoring import Interrupted, restoring
 from shop.lab.runner import Runner
@@ -49,7 +49,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show one experiment: what it claims, what it flips, what would confirm it."""
     one = _experiment(name)
-    arms = "\n".join(f"  {arm.name:<6} {arm.title}: {_pairs(arm.switches)}" for arm in one.arms)
+    arms = "\n".join(f"  {arm.name:<6} {arm.title}: {_pairs(arm)}" for arm in one.arms)
     text = (
         f"{one.title}\n\n{one.hypothesis}\n\n{one.teaches.strip()}\n\nArms\n{arms}\n\n"
         f"Steady state: {one.steady_state.says}\nConfirmed when {'; '.join(one.verdict.confirmed_when)}\n"
@@ -71,7 +71,7 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
     try:
         result, home = _measure(chosen, Store(url or web_url(settings)), _folder(settings), quiet=as_json)
     except Interrupted as stop:
-        click.echo("shop: interrupted; every switch stands as it stood before.", err=True)
+        click.echo("shop: interrupted; faults are mended, and every switch stands as it stood before.", err=True)
         sys.exit(SIGNAL_EXIT + stop.number)
     except Unavailable as error:
         click.echo(f"shop: {error.detail}", err=True)
@@ -106,8 +106,17 @@ def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT0
 def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> tuple[results.Result, Path]:
     try:
         store.check_ready()
+        _check_workers(chosen, store)
         started = datetime.now(UTC)
-        kept = restoring(store, folder, chosen.switches(), lambda text: click.echo(text, err=True))
+        kept = restoring(
+            store,
+            folder,
+            chosen.switches(),
+            lambda text: click.echo(text, err=True),
+            knobs=chosen.every_knob(),
+            faults=chosen.faults(),
+            edits=chosen.drive.edits,
+        )
         with kept as before, _watcher(chosen, quiet=quiet) as watcher:
             record = Runner(chosen, store, watcher).run()
         result = results.build(chosen, record, started, before)
@@ -116,6 +125,14 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
     home = results.save(result, folder)
     reports.write(home)
     return result, home
+
+
+def _check_workers(chosen: Experiment, store: Store) -> None:
+    if (there := store.workers()) < chosen.workers:
+        raise ConfigurationError(
+            f"{chosen.name} needs {chosen.workers} web processes, and the store has {there}: start it with "
+            f"`shop up --workers {chosen.workers}`."
+        )
 
 
 def _watcher(chosen: Experiment, *, quiet: bool) -> Silent:
@@ -154,5 +171,8 @@ def _folder(settings: Settings) -> Path:
     return settings.var_dir / "lab"
 
 
-def _pairs(switches: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in switches.items())
+def _pairs(arm: Arm) -> str:
+    stands = [f"{name}={value}" for name, value in arm.switches.items()]
+    stands += [f"fault {name}={value}" for name, value in arm.faults.items()]
+    stands += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
+    return ", ".join(stands)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from shop.patterns.observability.logs import timestamp
 from shop.settings import load_settings
 
 SHOWN_FIRST = ("ts", "level", "event", "request_id", "trace_id", "logger", "process")
@@ -36,7 +38,7 @@ def find(directory: Path, request_id: str) -> list[dict[str, Any]]:
         for path in sorted(directory.glob("*.jsonl"))
         for line in _lines(path, request_id)
     ]
-    return sorted(found, key=lambda line: str(line.get("ts", "")))
+    return sorted((_dated(line) for line in found), key=lambda line: str(line.get("ts", "")))
 
 
 def readable(line: dict[str, Any]) -> str:
@@ -57,6 +59,13 @@ def _lines(path: Path, request_id: str) -> Iterator[dict[str, Any]]:
                 continue  # a line that is just being written
             if isinstance(read, dict) and read.get("request_id") == request_id:
                 yield read
+
+
+def _dated(line: dict[str, Any]) -> dict[str, Any]:
+    """Give the edge's lines, which count seconds since 1970, the time as all others write it."""
+    if isinstance(line.get("ts"), (int, float)):
+        return {**line, "ts": timestamp(datetime.fromtimestamp(line["ts"], UTC))}
+    return line
 
 
 def _short(value: Any) -> str:

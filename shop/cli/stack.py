@@ -34,10 +34,17 @@ def up(
 ) -> None:
     """Start the store and everything it needs; Ctrl-C stops all of it."""
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
-    settings = load_settings(None, **given)
+    settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
     data = _options(dataset=dataset, size=size)
     if detach:
-        sys.exit(background.run(settings, (*SHOP, "up", *_options(**given), *data), click.echo, _complain))
+        sys.exit(
+            background.run(
+                settings,
+                (*SHOP, "up", *_options(**given), *(["--no-edge"] if no_edge else []), *data),
+                click.echo,
+                _complain,
+            )
+        )
     try:
         starting.run(settings, (*SHOP, "prepare", *data), Console())
     except StartFailed as error:

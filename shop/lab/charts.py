@@ -5,13 +5,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-LIGHT = "--ink:#1c2430;--soft:#5b6675;--rule:#d9dee6;--card:#ffffff;--page:#f5f6f8;--without:#c2571a;--with:#0b7a75"
-DARK = "--ink:#e8ebf0;--soft:#9aa5b5;--rule:#343d4a;--card:#1a2029;--page:#11151b;--without:#f0965a;--with:#4cc9bf"
-"""Orange and teal stay apart for every kind of colour vision, in both themes."""
-COLOURS = ("var(--without)", "var(--with)")
+LIGHT = (
+    "--ink:#1c2430;--soft:#5b6675;--rule:#d9dee6;--card:#ffffff;--page:#f5f6f8;--without:#c2571a;--with:#0b7a75;"
+    "--third:#6a4fb3;--fourth:#8a6d00;--fifth:#2f6fb5;--sixth:#a83a6c"
+)
+DARK = (
+    "--ink:#e8ebf0;--soft:#9aa5b5;--rule:#343d4a;--card:#1a2029;--page:#11151b;--without:#f0965a;--with:#4cc9bf;"
+    "--third:#b39df0;--fourth:#d8b63f;--fifth:#7db4ee;--sixth:#ee8ab5"
+)
+"""Orange and teal stay apart for every kind of colour vision, in both themes; further arms are told apart by labels."""
+COLOURS = tuple(
+    f"var(--{name})" for name in ("without", "with", "third", "fourth", "fifth", "sixth", "without", "with")
+)
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
-LAYER_FADES = {"edge": 1.0, "local": 0.8, "shared": 0.6, "store": 0.22}
-LAYER_NAMES = {"edge": "edge", "local": "local memory", "shared": "Valkey", "store": "worked out afresh"}
+LAYER_FADES = {"browser": 1.0, "edge": 0.9, "local": 0.8, "shared": 0.6, "store": 0.22}
+LAYER_NAMES = {
+    "browser": "browser",
+    "edge": "edge",
+    "local": "local memory",
+    "shared": "Valkey",
+    "store": "worked out afresh",
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,49 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
     return _svg(width, height, parts, "Latency by percentile, logarithmic")
 
 
+def curve(
+    arms: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]], width: int = 860, height: int = 320
+) -> str:
+    """Draw each arm's share against a size, the size in doublings.
+
+    Args:
+        arms: label and points: place, share, and its lowest and highest over the runs; places rise.
+        width: pixels.
+        height: pixels.
+    """
+    places = sorted({at for _, points in arms for at, *_ in points})
+    left, right, top, bottom = 62, width - 150, 12, height - 30
+    span = math.log2(places[-1] / places[0]) or 1.0
+
+    def x(at: float) -> float:
+        return left + math.log2(at / places[0]) / span * (right - left)
+
+    def y(share: float) -> float:
+        return bottom - share * (bottom - top)
+
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(f'<path d="M{left} {y(share):.1f}H{right}" class="rule"/>')
+        parts.append(f'<text x="{left - 8}" y="{y(share) + 4:.1f}" class="soft" text-anchor="end">{share:.0%}</text>')
+    parts += [
+        f'<text x="{x(at):.1f}" y="{bottom + 20}" class="soft" text-anchor="middle">{at:g} MB</text>' for at in places
+    ]
+    for index, (label, points) in enumerate(arms):
+        line = "L".join(f"{x(at):.1f} {y(share):.1f}" for at, share, *_ in points)
+        parts.append(f'<path d="M{line}" fill="none" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
+        parts += [
+            f'<path d="M{x(at):.1f} {y(low):.1f}V{y(high):.1f}" class="whisker"/>'
+            for at, _, low, high in points
+            if high > low
+        ]
+        at, share, *_ = points[-1]
+        parts.append(
+            f'<text x="{x(at) + 9:.1f}" y="{y(share) + 4:.1f}" class="figure" style="fill:{COLOURS[index]}">'
+            f"{escape(label)}</text>"
+        )
+    return _svg(width, height, parts, "Share answered, by size")
+
+
 def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = 860) -> str:
     """Draw where requests were answered: one bar an arm, one piece a layer.
 
@@ -125,7 +182,8 @@ def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[Bar]]], n
         note: where the figures come from.
     """
     width, each = 920, 440
-    parts = [f'<rect width="{width}" height="286" rx="12" fill="var(--card)" stroke="var(--rule)"/>']
+    height = 174 + 56 * max(len(rows) for _, _, _, rows in panels)
+    parts = [f'<rect width="{width}" height="{height}" rx="12" fill="var(--card)" stroke="var(--rule)"/>']
     parts.append(f'<text x="32" y="44" class="title">{escape(title)}</text>')
     for index, (heading, change, unit, rows) in enumerate(panels):
         inner = bars(rows, unit, each - 70)
@@ -136,9 +194,9 @@ def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[Bar]]], n
             f'<tspan dx="10" fill="var(--with)">{escape(change)}</tspan></text>'
             f'<g transform="translate({at},104)">{body}</g>'
         )
-    parts.append(f'<text x="32" y="262" class="soft">{escape(note)}</text>')
+    parts.append(f'<text x="32" y="{height - 24}" class="soft">{escape(note)}</text>')
     style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}{STYLE}</style>"
-    return _svg(width, 286, [style, *parts], title)
+    return _svg(width, height, [style, *parts], title)
 
 
 STYLE = (

@@ -8,12 +8,15 @@ Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): steady state f
 import re
 import tomllib
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shop.errors import ConfigurationError, NotFound
+from shop.lab import drivers
+from shop.lab.arms import Arm, Chart, Strict
 from shop.lab.arrivals import Arrivals
+from shop.lab.drivers.bench import Driver
 from shop.lab.load import Visit
 from shop.settings import PROJECT_ROOT
 from shop.switches import nearest
@@ -28,15 +31,12 @@ FIGURES = frozenset(
     {"offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate", "most_rps"}
     | {"db_queries_per_request", "db_queries_per_visit", "calls_per_visit", "generator_cpu", "generator_lag_p95_ms"}
     | {"hit_rate_edge", "hit_rate_local", "hit_rate_shared"}
+    | {"share_browser", "share_edge", "share_local", "share_shared", "share_origin"}
 )
-"""What is measured of each arm in each run, and so may stand in a ratio or a claim."""
+"""What is measured of each arm in each run, whatever drives it, and so may stand in a ratio or a claim."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SteadyState(_Strict):
+class SteadyState(Strict):
     """What the store must look like before and after, or nothing in between may be believed."""
 
     says: str
@@ -50,7 +50,7 @@ class SteadyState(_Strict):
     """A difference below this many milliseconds is never held against it."""
 
 
-class Calibration(_Strict):
+class Calibration(Strict):
     """The rate both arms are offered: a share of what one arm, the slow one, was seen to carry."""
 
     arm: str
@@ -58,7 +58,7 @@ class Calibration(_Strict):
     duration_s: float = Field(default=4.0, gt=0)
 
 
-class Workload(_Strict):
+class Workload(Strict):
     """What is asked for, how often, and by how many."""
 
     visits: tuple[Visit, ...] = ()
@@ -66,6 +66,8 @@ class Workload(_Strict):
     """How many of the most popular products are visited."""
     exponent: float = Field(default=1.0, ge=0, le=3)
     """Of Zipf's law, by which products are chosen."""
+    unknowns: int = Field(default=200, ge=1)
+    """How many different slugs of nothing are asked for, chosen by the same law."""
     arrivals: Arrivals = "poisson"
     rate: float | None = Field(default=None, gt=0)
     calibrate: Calibration | None = None
@@ -81,7 +83,7 @@ class Workload(_Strict):
         return self
 
 
-class Phases(_Strict):
+class Phases(Strict):
     """How long each part lasts, in seconds, for each arm in each run."""
 
     runs: int = Field(default=3, ge=1, le=20)
@@ -94,24 +96,14 @@ class Phases(_Strict):
     """As fast as it goes: the most an arm can do."""
 
 
-class Arm(_Strict):
-    """One side of the comparison."""
-
-    name: str = Field(pattern=r"^[a-z][\w-]*$")
-    title: str
-    switches: dict[str, str] = Field(min_length=1)
-    visits: tuple[Visit, ...] = ()
-    """Instead of the workload's, where the switch changes what a client asks for."""
-
-
-class Verdict(_Strict):
+class Verdict(Strict):
     """What confirms the hypothesis, and what makes the whole run worthless."""
 
     confirmed_when: tuple[str, ...] = Field(min_length=1)
     error_limit: float = Field(default=0.01, ge=0, lt=1)
 
 
-class Experiment(_Strict):
+class Experiment(Strict):
     """One experiment, as its file states it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -121,13 +113,25 @@ class Experiment(_Strict):
     steady_state: SteadyState
     workload: Workload
     phases: Phases = Phases()
-    arms: tuple[Arm, Arm]
-    """The way without the pattern, then the way with it."""
+    driver: str = drivers.LOAD
+    """What puts the store under load, and what it looks at; ``load`` offers the same visits to every arm."""
+    driving: dict[str, Any] = Field(default_factory=dict)
+    """What the driver is told."""
+    workers: int = Field(default=1, ge=1)
+    """Web processes without which there is nothing to be seen."""
+    knobs: dict[str, float] = Field(default_factory=dict)
+    arms: tuple[Arm, ...] = Field(min_length=2, max_length=8)
+    """The way without the pattern first."""
     ratios: dict[str, str] = Field(min_length=1)
+    charts: tuple[Chart, ...] = ()
     verdict: Verdict
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
+        if self.driver not in drivers.DRIVERS:
+            raise ValueError(f"no such driver: {self.driver}.{nearest(self.driver, drivers.DRIVERS)}")
+        for arm in self.arms:
+            self.driven(arm)
         arms = {arm.name for arm in self.arms}
         figures: set[str] = set()
         wanted = {self.steady_state.arm} | ({self.workload.calibrate.arm} if self.workload.calibrate else set())
@@ -148,11 +152,34 @@ class Experiment(_Strict):
             wanted |= {name} if kind == "arms" else set()
         if missing := wanted - arms:
             raise ValueError(f"no such arm: {', '.join(sorted(missing))}")
-        if missing := figures - FIGURES:
+        figures |= {chart.figure for chart in self.charts}
+        if missing := figures - FIGURES - set(self.drive.measures):
             raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
         if not self.workload.visits and not all(arm.visits for arm in self.arms):
             raise ValueError("neither the workload nor each arm says what is visited")
         return self
+
+    @property
+    def drive(self) -> Driver:
+        """Return what puts the store under load."""
+        return drivers.DRIVERS[self.driver]
+
+    def driven(self, arm: Arm) -> Any:
+        """Return what the driver is told in an arm; raise ``ValidationError`` where it does not fit."""
+        return self.drive.given.model_validate({**self.driving, **arm.driving})
+
+    def turned(self, arm: Arm) -> dict[str, float]:
+        """Return how the knobs stand in an arm."""
+        return {**self.knobs, **arm.knobs}
+
+    def faults(self) -> set[str]:
+        """Return the names of the faults it puts in force."""
+        acted = {action.fault for arm in self.arms for action in arm.actions}
+        return acted | {name for arm in self.arms for name in arm.faults} | set(self.drive.faults)
+
+    def every_knob(self) -> set[str]:
+        """Return the names of the knobs it turns."""
+        return {name for arm in self.arms for name in self.turned(arm)} | set(self.drive.knobs)
 
     def visits(self, arm: Arm) -> tuple[Visit, ...]:
         """Return what is visited in an arm."""
@@ -174,19 +201,21 @@ class Experiment(_Strict):
             runs: how often.
         """
         phases, changes = self.phases, {}
+        driving = self.driving if seconds is None else {**self.driving, **self.drive.lasting(self.driving, seconds)}
         if seconds is not None:
             share = seconds / (phases.open_s + phases.closed_s)
             changes = {"open_s": phases.open_s * share, "closed_s": phases.closed_s * share}
         lengths = {**phases.model_dump(), **changes, **({"runs": runs} if runs is not None else {})}
-        return self.model_copy(update={"phases": Phases.model_validate(lengths)})
+        return self.model_copy(update={"phases": Phases.model_validate(lengths), "driving": driving})
 
     def seconds(self) -> float:
         """Return how long it takes, about."""
         phases, calibrate = self.phases, self.workload.calibrate
-        each = phases.settle_s + phases.warm_up_s + phases.open_s + phases.closed_s + 3 * START_S
+        paced = phases.warm_up_s + phases.open_s + phases.closed_s + 3 * START_S
         steady = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + START_S))
         slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
-        return steady + slow + phases.runs * len(self.arms) * each
+        driven = [paced if self.driver == drivers.LOAD else self.drive.seconds(self.driven(arm)) for arm in self.arms]
+        return steady + slow + phases.runs * sum(phases.settle_s + each for each in driven)
 
 
 def parse(text: str, source: str) -> Experiment:

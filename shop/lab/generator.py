@@ -9,6 +9,8 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -16,14 +18,40 @@ import psutil
 from geventhttpclient import HTTPClient
 
 from shop.lab import pacing
+from shop.lab.answers import lookups, who_answered
 from shop.lab.arrivals import Zipf, schedule
 from shop.lab.hosts import check_loopback
 from shop.lab.load import Plan, Samples, Visit
 from shop.lab.statistics import percentile
 
 _QUERIES = re.compile(r'desc="(\d+) quer')
-_LAYERS = re.compile(r"shop-(edge|local|shared)\s*;\s*(hit)?")
+_MAX_AGE = re.compile(r"max-age=(\d+)")
 ORPHAN_CHECK_S = 1.0
+
+
+class Browser:
+    """One shopper's browser: keeps what it was sent, and asks whether it still holds (RFC 9111, the private part)."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, float]] = {}
+
+    def is_fresh(self, path: str, now: float) -> bool:
+        """Tell whether a copy may be shown without asking anybody."""
+        return path in self._kept and now < self._kept[path][1]
+
+    def conditions(self, path: str) -> dict[str, str]:
+        """Return the headers that ask whether a copy still holds."""
+        return {"If-None-Match": self._kept[path][0]} if path in self._kept else {}
+
+    def keep(self, path: str, response: Any, now: float) -> None:
+        """Note what an answer allows."""
+        control, validator = str(response.get("cache-control", "")), response.get("etag")
+        if "no-store" in control or not validator:
+            self._kept.pop(path, None)
+            return
+        lifetime = _MAX_AGE.search(control)
+        age = int(str(response.get("age", "0")) or 0)
+        self._kept[path] = (str(validator), now + max(0, int(lifetime[1]) - age) if lifetime else now)
 
 
 class Driver:
@@ -38,6 +66,8 @@ class Driver:
         self._chance = random.Random(plan.seed)
         self._products = Zipf(plan.products or ("",), plan.exponent)
         self._categories = Zipf(plan.categories or ("",), plan.exponent)
+        self._unknowns = Zipf(range(plan.unknowns), plan.exponent)
+        self._browsers = [Browser() for _ in range(plan.browsers)]
         parts = max(max(len(visit.paths), len(visit.then)) for visit in plan.visits)
         self._client = HTTPClient.from_url(
             plan.base_url,
@@ -51,18 +81,34 @@ class Driver:
         self.queries = 0
         self.lookups: dict[str, tuple[int, int]] = {}
         self.faults: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self.began = time.perf_counter()
+        self.due_s: list[float] = []
+        self.answered: list[str] = []
 
     def visit(self, due: float) -> None:
         """Make one visit and note its latency from the moment it was due."""
         plan = self._plan
         kind = plan.visits[0] if len(plan.visits) == 1 else self._choose()
         product, category = self._products.pick(self._chance), self._categories.pick(self._chance)
+        unknown = f"there-is-no-{self._unknowns.pick(self._chance)}" if "{unknown}" in kind.paths[0] else ""
+        browser = self._chance.choice(self._browsers) if self._browsers else None
+        answered: list[str] = []
         well = all(
-            self._together([path.format(product=product, category=category) for path in stage])
+            self._together(
+                [path.format(product=product, category=category, unknown=unknown) for path in stage],
+                partial(self._call, kind, browser, answered),
+            )
             for stage in (kind.paths, kind.then)
         )
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
         self.good.append(well)
+        self.due_s.append(round(due - self.began, 4))
+        self.answered.append(answered[-1] if well and answered else "")
+
+    def think(self, mean_s: float) -> float:
+        """Return how long a client pauses before its next visit, in seconds."""
+        return self._chance.expovariate(1 / mean_s)
 
     def give_up(self, visits: int) -> None:
         """Count visits that never came back: left out, they would make the slowest server look good."""
@@ -70,49 +116,71 @@ class Driver:
             self.faults["unanswered"] += visits
             self.latencies_ms += [self._plan.timeout_s * 1000] * visits
             self.good += [False] * visits
+            self.due_s += [0.0] * visits
+            self.answered += [""] * visits
 
     def _choose(self) -> Visit:
         kinds = self._plan.visits
         return self._chance.choices(kinds, weights=[kind.weight for kind in kinds])[0]
 
-    def _together(self, paths: list[str]) -> bool:
+    def _together(self, paths: list[str], call: Callable[[str], bool]) -> bool:
         if len(paths) < 2:  # no greenlet where nothing runs beside it
-            return all(map(self._call, paths))
-        parts = [gevent.spawn(self._call, path) for path in paths]
+            return all(map(call, paths))
+        parts = [gevent.spawn(call, path) for path in paths]
         gevent.joinall(parts)
         return all(part.value for part in parts)
 
-    def _call(self, path: str) -> bool:
+    def _call(self, kind: Visit, browser: Browser | None, answered: list[str], path: str) -> bool:
+        if browser is not None and browser.is_fresh(path, time.perf_counter()):
+            self.answers["browser"] += 1
+            answered.append("browser")
+            return True
         self.calls += 1
         try:
-            response = self._client.get(path)
+            response = self._client.get(path, headers=browser.conditions(path) if browser else {})
             response.read()
         except Exception as error:  # noqa: BLE001 - whatever the network does is a result, not an accident
             self.faults[type(error).__name__] += 1
             return False
-        self._note(response)
-        if response.status_code >= 400:
-            self.faults[str(response.status_code)] += 1
+        status = response.status_code
+        who = self._note(status, response)
+        if status != kind.expect if kind.expect else status >= 400:
+            self.faults[str(status)] += 1
             return False
+        if browser is not None:
+            browser.keep(path, response, time.perf_counter())
+        self.answers[who] += 1
+        answered.append(who)
         return True
 
-    def _note(self, response: Any) -> None:
+    def _note(self, status: int, response: Any) -> str:
         if found := _QUERIES.search(str(response.get("server-timing", ""))):
             self.queries += int(found.group(1))
-        for layer, hit in _LAYERS.findall(str(response.get("cache-status", ""))):
+        told = str(response.get("cache-status", ""))
+        who = who_answered(status, told)
+        for layer, hit in lookups(told):
+            if who == "edge" and layer != "edge":
+                continue  # what was looked up when the kept answer was made is no look-up of this call
             hits, seen = self.lookups.get(layer, (0, 0))
             self.lookups[layer] = (hits + bool(hit), seen + 1)
+        return who
 
 
 def offer(plan: Plan) -> Samples:
     """Offer one phase of load from this process and return what came back."""
     driver, process = Driver(plan), psutil.Process()
+    if plan.begin_at is not None:
+        gevent.sleep(max(0.0, plan.begin_at - time.monotonic()))
+    driver.began = time.perf_counter()
     before, began = process.cpu_times(), time.perf_counter()
     if plan.mode == "open":
         moments = schedule(plan.arrivals, plan.rate, plan.duration_s, random.Random(plan.seed))
         pace = pacing.open_loop(moments, driver.visit, concurrency=plan.concurrency, drain_s=plan.timeout_s)
     else:
-        pace = pacing.closed_loop(plan.duration_s, driver.visit, clients=plan.concurrency, drain_s=plan.timeout_s)
+        think = partial(driver.think, plan.think_s) if plan.think_s else None
+        pace = pacing.closed_loop(
+            plan.duration_s, driver.visit, clients=plan.concurrency, drain_s=plan.timeout_s, think=think
+        )
     wall, after = time.perf_counter() - began, process.cpu_times()
     driver.give_up(pace.offered - len(driver.latencies_ms))
     return Samples(
@@ -126,6 +194,9 @@ def offer(plan: Plan) -> Samples:
         faults=dict(driver.faults),
         cpu_share=(after.user + after.system - before.user - before.system) / wall,
         lag_p95_ms=percentile(pace.lags_s, 95) * 1000 if pace.lags_s else 0.0,
+        answers=dict(driver.answers),
+        due_s=driver.due_s,
+        answered=driver.answered,
     )
 
 

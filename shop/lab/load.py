@@ -6,8 +6,10 @@ generator that is out of breath measures itself.
 
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Literal
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,9 +34,11 @@ class Visit(_Strict):
     name: str
     weight: float = Field(default=1.0, gt=0)
     paths: tuple[str, ...] = Field(min_length=1)
-    """Asked for together. Templates; ``{product}`` and ``{category}`` are filled in by popularity."""
+    """Asked for together. Templates; ``{product}``, ``{category}`` and ``{unknown}`` are filled in by popularity."""
     then: tuple[str, ...] = ()
     """Asked for together once the first have arrived, as a page's script does."""
+    expect: int | None = None
+    """The status that is well; below 400 where nothing is said."""
 
 
 class Plan(_Strict):
@@ -54,6 +58,13 @@ class Plan(_Strict):
     """Slugs, the most wanted first."""
     categories: tuple[str, ...] = ()
     exponent: float = Field(default=1.0, ge=0)
+    unknowns: int = Field(default=200, ge=1)
+    browsers: int = 0
+    """Shoppers who keep what they were sent; each visit is one of theirs."""
+    think_s: float = 0.0
+    """Closed loop only: how long a client pauses between two visits, in the mean (exponential)."""
+    begin_at: float | None = None
+    """On the monotonic clock, which every process of a machine shares: when to begin, for who acts meanwhile."""
     seed: int = 1
 
 
@@ -80,6 +91,12 @@ class Samples(_Strict):
     """CPU time of the generator over wall time: 1 is a whole core."""
     lag_p95_ms: float
     """How late the pacer released visits; its own doing, not the server's."""
+    answers: dict[str, int] = {}
+    """Who answered the calls: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; failures are left out."""
+    due_s: list[float] = []
+    """When the visit of the same index was due, in seconds after the load began."""
+    answered: list[str] = []
+    """Who answered the visit of the same index; empty where it failed."""
 
     @property
     def saturated(self) -> str | None:
@@ -89,6 +106,35 @@ class Samples(_Strict):
         if self.lag_p95_ms > LAG_LIMIT_MS:
             return f"visits went out {self.lag_p95_ms:.0f} ms late, though it used {self.cpu_share:.0%} of a core"
         return None
+
+
+def merged(parts: Sequence[Samples]) -> Samples:
+    """Return several phases as if they had been one; moments stay those of each phase."""
+    seconds = sum(part.seconds for part in parts)
+    return Samples(
+        offered=sum(part.offered for part in parts),
+        seconds=seconds,
+        latencies_ms=[ms for part in parts for ms in part.latencies_ms],
+        good=[good for part in parts for good in part.good],
+        calls=sum(part.calls for part in parts),
+        queries=sum(part.queries for part in parts),
+        lookups=_lookups(parts),
+        faults=dict(sum((Counter(part.faults) for part in parts), Counter())),
+        cpu_share=max(part.cpu_share for part in parts),
+        lag_p95_ms=max(part.lag_p95_ms for part in parts),
+        answers=dict(sum((Counter(part.answers) for part in parts), Counter())),
+        due_s=[due for part in parts for due in part.due_s],
+        answered=[who for part in parts for who in part.answered],
+    )
+
+
+def _lookups(parts: Sequence[Samples]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for part in parts:
+        for layer, (hits, looked) in part.lookups.items():
+            before = found.get(layer, (0, 0))
+            found[layer] = (before[0] + hits, before[1] + looked)
+    return found
 
 
 def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
@@ -101,14 +147,17 @@ def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
     Raises:
         Unavailable: the generator broke down.
     """
-    with subprocess.Popen(
-        [sys.executable, "-m", "shop.lab.generator"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for the experiment, which then ends its generator
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as given,
+        subprocess.Popen(
+            [sys.executable, "-m", "shop.lab.generator"],
+            stdin=_written(given, plan),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the experiment, which then ends its generator
+        ) as process,
+    ):
         try:
             return _collect(process, plan, tick)
         except BaseException:
@@ -116,16 +165,22 @@ def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
             raise
 
 
+def _written(given: IO[bytes], plan: Plan) -> IO[bytes]:
+    """Write a plan where the generator reads it: thousands of products are more than a pipe holds at once."""
+    given.write(plan.model_dump_json().encode())
+    given.seek(0)
+    return given
+
+
 def _collect(process: "subprocess.Popen[str]", plan: Plan, tick: Callable[[], None]) -> Samples:
     waited = 0.0
-    given: str | None = plan.model_dump_json()
     limit = plan.duration_s + plan.timeout_s + GRACE_S
     while True:
         try:
-            out, err = process.communicate(given, timeout=TICK_S)
+            out, err = process.communicate(timeout=TICK_S)
             break
         except subprocess.TimeoutExpired:
-            waited, given = waited + TICK_S, None  # what was given is sent on, and may not be given twice
+            waited += TICK_S
             tick()
             if waited > limit:
                 raise Unavailable("The load generator did not end in time.") from None

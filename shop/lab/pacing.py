@@ -69,13 +69,34 @@ def open_loop(
     return pace
 
 
-def closed_loop(duration_s: float, visit: Visit, *, clients: int, drain_s: float = DRAIN_S) -> Pace:
-    """Let ``clients`` visit again as soon as their last visit came back, for ``duration_s`` seconds."""
+def closed_loop(
+    duration_s: float,
+    visit: Visit,
+    *,
+    clients: int,
+    drain_s: float = DRAIN_S,
+    think: Callable[[], float] | None = None,
+) -> Pace:
+    """Let ``clients`` visit again once their last visit came back, for ``duration_s`` seconds.
+
+    Args:
+        duration_s: how long.
+        visit: called with the moment the visit began.
+        clients: how many.
+        drain_s: seconds given to what is under way at the end.
+        think: returns how long a client pauses before each visit, in seconds; not at all by default.
+    """
     pace = Pace()
     end = time.perf_counter() + duration_s
 
     def loop() -> None:
-        while (now := time.perf_counter()) < end:
+        while time.perf_counter() < end:
+            if think is not None:
+                gevent.sleep(think())
+            once()
+
+    def once() -> None:
+        if (now := time.perf_counter()) < end:
             pace.offered += 1
             visit(now)
             pace.finished += 1

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from shop.lab.experiment import Arm, Experiment
+from shop.lab import drivers
+from shop.lab.arms import Arm
+from shop.lab.experiment import Experiment
 
 HEAD = """# Experiments
 
@@ -18,7 +20,6 @@ def page(experiments: Iterable[Experiment]) -> str:
 
 
 def _section(experiment: Experiment) -> str:
-    workload, phases = experiment.workload, experiment.phases
     arms = "\n".join(_arm(experiment, arm) for arm in experiment.arms)
     ratios = "\n".join(f"| `{name}` | `{expression}` |" for name, expression in experiment.ratios.items())
     claims = "\n".join(f"- `{claim}`" for claim in experiment.verdict.confirmed_when)
@@ -32,14 +33,11 @@ def _section(experiment: Experiment) -> str:
 
 **Steady state.** {experiment.steady_state.says}
 
-| arm | switches | a visit is |
+| arm | stands so | a visit is |
 |---|---|---|
 {arms}
 
-**Load.** {_rate(experiment)} Products are chosen from the {workload.products:,} most popular by Zipf's law, exponent
-{workload.exponent:g}; at most {workload.connections} connections. {phases.runs} runs; in each, every arm settles for
-{phases.settle_s:g} s, warms up for {phases.warm_up_s:g} s, is measured for {phases.open_s:g} s at the common rate and
-driven for {phases.closed_s:g} s as fast as it goes.
+**Load.** {_load(experiment)}
 
 | ratio | is |
 |---|---|
@@ -54,8 +52,36 @@ the bottleneck, or the steady state did not hold before and after.
 """
 
 
+def _load(experiment: Experiment) -> str:
+    workload, phases = experiment.workload, experiment.phases
+    runs = f"{phases.runs} runs" if phases.runs > 1 else "One run"
+    needs = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
+        experiment.workers > 1
+    )
+    turned = ", ".join(f"`{name}={value:g}`" for name, value in experiment.knobs.items())
+    knobs = f" Turned throughout: {turned}." if turned else ""
+    if experiment.driver != drivers.LOAD:
+        module = experiment.driver.replace("-", "_")
+        told = ", ".join(f"`{name}={value}`" for name, value in experiment.driving.items())
+        return (
+            f"Driven by [{experiment.driver}](../../shop/lab/drivers/{module}.py)"
+            f"{f', told {told}' if told else ''}. {runs}.{knobs}{needs}"
+        )
+    return f"""{_rate(experiment)}
+Products are chosen from the {workload.products:,} most popular by Zipf's law, exponent {workload.exponent:g}; at most
+{workload.connections} connections. {runs}; in each, every arm settles for {phases.settle_s:g} s, warms up for
+{phases.warm_up_s:g} s, is measured for {phases.open_s:g} s at the common rate and driven for {phases.closed_s:g} s as
+fast as it goes.{knobs}{needs}"""
+
+
 def _arm(experiment: Experiment, arm: Arm) -> str:
-    switches = ", ".join(f"`{name}={value}`" for name, value in arm.switches.items())
+    flips = [f"{name}={value}" for name, value in arm.switches.items()]
+    flips += [f"fault {name}={value}" for name, value in arm.faults.items()]
+    flips += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
+    flips += [f"{name}={value:g}" for name, value in arm.knobs.items()]
+    flips += [f"{name}: {value}" for name, value in arm.driving.items()]
+    flips += [f"{arm.browsers} browsers that keep what they were sent"] if arm.browsers else []
+    switches = ", ".join(f"`{flip}`" for flip in flips)
     visits = ", ".join(
         " + ".join(f"`{path}`" for path in visit.paths) + "".join(f", then `{path}`" for path in visit.then)
         for visit in experiment.visits(arm)
@@ -68,6 +94,6 @@ def _rate(experiment: Experiment) -> str:
     if calibrate is None:
         return f"{workload.rate:g} visits/s, {workload.arrivals} arrivals."
     return (
-        f"Both arms are offered {calibrate.share:.0%} of what arm `{calibrate.arm}` carried in a calibration just "
+        f"All arms are offered {calibrate.share:.0%} of what arm `{calibrate.arm}` carried in a calibration just "
         f"before, {workload.arrivals} arrivals."
     )

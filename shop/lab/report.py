@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader
 from shop.lab import charts
 from shop.lab.charts import Bar
 from shop.lab.result import Result, read
+from shop.lab.verdict import ANSWERERS
 
 FIGURES: Sequence[tuple[str, str, str]] = (
     ("offered_rps", "Offered a second", ""),
@@ -25,6 +26,7 @@ FIGURES: Sequence[tuple[str, str, str]] = (
     ("hit_rate_edge", "Answered by the edge", "%"),
     ("hit_rate_local", "Answered by local memory", "%"),
     ("hit_rate_shared", "Answered by Valkey", "%"),
+    ("share_browser", "From the browser's own copy", "%"),
     ("generator_cpu", "Generator, of one core", "%"),
 )
 """Name, words and unit of each figure shown, in order."""
@@ -42,7 +44,7 @@ def write(home: Path) -> Path:
 def value_of(arm: dict[str, Any], name: str) -> float | None:
     """Return the median of a figure of an arm in a result, wherever the contract puts it."""
     layer = name.removeprefix("hit_rate_")
-    found = arm["hit_rate"].get(layer) if layer != name else arm.get(name, arm["measures"].get(name))
+    found = arm["hit_rate"][layer] if layer in arm["hit_rate"] else arm.get(name, arm["measures"].get(name))
     return None if found is None else float(found)
 
 
@@ -50,7 +52,8 @@ def rows(result: Result) -> list[tuple[str, list[str]]]:
     """Return the table both the terminal and the report show: words, and one cell an arm."""
     table = []
     alone = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
-    for name, words, unit in FIGURES:
+    told = [(name, words, unit) for name, (words, unit) in result.get("words", {}).items()]
+    for name, words, unit in (*told, *FIGURES):
         if alone and name in PER_VISIT:
             continue
         cells = [cell(arm, name, unit) for arm in result["arms"]]
@@ -66,7 +69,7 @@ def cell(arm: dict[str, Any], name: str, unit: str) -> str:
         return "–"
     bounds, write = arm["spread"][name], _percent if unit == "%" else charts.number
     spread = f" ({write(bounds['min'])} to {write(bounds['max'])})" if bounds["min"] < bounds["max"] else ""
-    return f"{write(middle)}{' ms' if unit == 'ms' else ''}{spread}"
+    return f"{write(middle)}{f' {unit}' if unit in ('ms', 's') else ''}{spread}"
 
 
 def _percent(share: float) -> str:
@@ -80,11 +83,13 @@ def picture(result: Result) -> str:
         f"Median of {result['runs']} with the lowest and highest; store, servers and load on the same "
         f"{machine['cpus']} cores. shop lab run {result['experiment']}, {result['started_at'][:10]}."
     )
-    panels = [
+    panels = _panels(result) or [
         ("Median wait", _change(result, "p50_ms", less="quicker"), "ms", _bars(result, "p50_ms")),
         ("Most visits a second", _change(result, "most_rps", more="as many"), "/s", _bars(result, "most_rps")),
     ]
-    return charts.picture(f"{result['title']}: off, then on", panels, note)
+    return charts.picture(
+        result["title"] if len(result["arms"]) > 2 else f"{result['title']}: off, then on", panels, note
+    )
 
 
 def html(result: Result) -> str:
@@ -97,6 +102,12 @@ def html(result: Result) -> str:
         result=result,
         rows=rows(result),
         flipped=[(arm["title"], _flipped(arm, arms)) for arm in arms],
+        charts=[
+            (chart["title"], chart["says"], charts.bars(found, chart["unit"]))
+            for chart in result.get("charts", ())
+            if (found := _bars(result, chart["figure"]))
+        ],
+        curve=charts.curve([(arm["title"], arm["curve"]) for arm in arms]) if all(_curves(arms)) else "",
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
         percentiles=charts.percentiles(lines) if lines else "",
@@ -110,6 +121,9 @@ def html(result: Result) -> str:
 
 def layers(arm: dict[str, Any]) -> list[tuple[str, float]]:
     """Return where an arm's requests were answered, outermost first; each layer sees what the one before let pass."""
+    shares = {who: arm.get("measures", {}).get(f"share_{who}") for who in (*ANSWERERS[:-1], "origin")}
+    if any(shares.values()):  # counted one by one; results from before that have only rates
+        return [("store" if who == "origin" else who, share) for who, share in shares.items() if share]
     left, found = 1.0, []
     for layer in ("edge", "local", "shared"):
         if rate := arm["hit_rate"].get(layer):
@@ -132,7 +146,7 @@ def _bar_chart(result: Result, name: str) -> str:
 
 
 def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
-    first, second = result["arms"]
+    first, second = result["arms"][0], result["arms"][-1]
     before, after = value_of(first, name), value_of(second, name)
     if not before or not after:
         return ""
@@ -143,7 +157,24 @@ def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
     return f"{charts.number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.number(1 / factor)}"
 
 
+def _panels(result: Result) -> list[tuple[str, str, str, list[Bar]]]:
+    """Return what an experiment says should be drawn, the first two of it."""
+    return [
+        (chart["title"], "", chart["unit"], found)
+        for chart in result.get("charts", ())[:2]
+        if (found := _bars(result, chart["figure"]))
+    ]
+
+
+def _curves(arms: list[dict[str, Any]]) -> list[list[Any]]:
+    return [arm.get("curve") or [] for arm in arms]
+
+
 def _flipped(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
     others = [other["switches"] for other in arms if other is not arm]
     apart = {k: v for k, v in arm["switches"].items() if any(other.get(k) != v for other in others)}
-    return ", ".join(f"{name}={value}" for name, value in apart.items())
+    stands = [f"{name}={value}" for name, value in apart.items()]
+    stands += [f"fault {name}={value}" for name, value in arm["faults"].items()]
+    acts = arm.get("actions", ())
+    stands += [f"fault {one['fault']}={one['value']} after {one['at_s']:g} s" for one in acts]
+    return ", ".join(stands) or "the same"

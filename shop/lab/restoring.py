@@ -1,4 +1,4 @@
-"""Whatever happens, every switch stands afterwards as it stood before.
+"""Whatever happens, everything stands afterwards as it stood before: faults, knobs, switches, prices.
 
 An experiment can end by an exception, by Ctrl-C, by SIGTERM, or by kill -9. The first three unwind through
 :func:`restoring`. For the last one a note on disk says what to put back, and the next experiment does so first.
@@ -10,12 +10,14 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import psutil
 
 from shop.errors import ConfigurationError
+from shop.faults import NONE
 from shop.lab.store import Store
 
 NOTE = "restore.json"
@@ -36,11 +38,30 @@ class Interrupted(BaseException):
         self.number = number
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What an experiment may change, and how it stood before."""
+
+    switches: Mapping[str, str]
+    knobs: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, int] = field(default_factory=dict)
+    """Product to minor units."""
+    faults: bool = False
+    """Whether it breaks anything; before, nothing was broken."""
+
+
 @contextmanager
 def restoring(
-    store: Store, folder: Path, names: Iterable[str], say: Callable[[str], None] = lambda text: None
+    store: Store,
+    folder: Path,
+    names: Iterable[str],
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    knobs: Iterable[str] = (),
+    faults: Iterable[str] = (),
+    edits: bool = False,
 ) -> Iterator[Mapping[str, str]]:
-    """Yield how all switches stand, and put those named back so at the end, whatever the end is.
+    """Yield how all switches stand, and put back at the end what may be changed within, whatever the end is.
 
     Must be entered in the main thread: it catches signals.
 
@@ -49,17 +70,19 @@ def restoring(
         folder: where the note is kept meanwhile.
         names: the switches that may be flipped within; the others are left to whoever flips them.
         say: told what was put back.
+        knobs: those that may be turned.
+        faults: those that may be put in force; all of them end.
+        edits: whether the price of the product experiments edit may be changed.
 
     Raises:
-        ConfigurationError: another experiment is under way, or the store has no switch of that name.
+        ConfigurationError: another experiment is under way, something is broken on purpose already, or the store has
+            no such switch, knob or fault.
         Interrupted: a signal asked to stop; everything has been put back.
     """
     recover(store, folder, say)
     time.sleep(SETTLE_S)
     before = store.switches()
-    if missing := sorted(set(names) - set(before)):
-        raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
-    wanted = {name: before[name] for name in names}
+    wanted = _kept(store, before, set(names), set(knobs), set(faults), edits=edits)
     note = _write(folder, store.base_url, wanted)
     handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
@@ -88,20 +111,56 @@ def recover(store: Store, folder: Path, say: Callable[[str], None]) -> None:
     if _alive(left["pid"], left["started"]):
         raise ConfigurationError(f"Another experiment is under way (pid {left['pid']}): wait for it, or stop it first.")
     if left["url"] == store.base_url:
-        put_back(store, left["switches"])
-        say(f"An earlier experiment was killed; put back {', '.join(left['switches'])}.")
+        wanted = Kept(**left["kept"])
+        put_back(store, wanted)
+        put = [*wanted.switches, *wanted.knobs, *wanted.prices]
+        say(f"An earlier experiment was killed; put back {', '.join(put)}.")
     note.unlink()
 
 
-def put_back(store: Store, wanted: Mapping[str, str]) -> None:
-    """Set every switch named, without asking first how it stands: the process that answers may not know yet."""
-    for name, value in wanted.items():
+def put_back(store: Store, wanted: Kept) -> None:
+    """Set all of it, without asking first how it stands: the process that answers may not know yet.
+
+    Faults end first: what they took away may be needed for the rest.
+    """
+    if wanted.faults:
+        store.clear_faults()
+    for name, value in wanted.switches.items():
         store.set_switch(name, value)
+    for knob, turned in wanted.knobs.items():
+        store.set_knob(knob, turned)
+    for slug, amount in wanted.prices.items():
+        store.edit(slug, price={"amount": amount})
 
 
-def _write(folder: Path, url: str, switches: Mapping[str, str]) -> Path:
+def _kept(
+    store: Store, before: Mapping[str, str], names: set[str], knobs: set[str], faults: set[str], *, edits: bool
+) -> Kept:
+    if missing := sorted(names - set(before)):
+        raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
+    turned = store.knobs() if knobs else {}
+    if missing := sorted(knobs - set(turned)):
+        raise ConfigurationError(f"The running store has no knob {', '.join(missing)}: is its cache away?")
+    broken = store.faults() if faults else {}
+    if missing := sorted(faults - set(broken)):
+        raise ConfigurationError(
+            f"This experiment breaks the {', '.join(missing)}, and that is no server of the store's own stack: start "
+            "one with `shop up`, without its address set."
+        )
+    if already := [f"{name}={value}" for name, value in broken.items() if value != NONE]:
+        raise ConfigurationError(f"Broken on purpose already: {', '.join(already)}. Mend it with `shop fault clear`.")
+    slug = store.edited_product() if edits else ""
+    return Kept(
+        switches={name: before[name] for name in names},
+        knobs={name: turned[name] for name in knobs},
+        prices={slug: store.price(slug)} if slug else {},
+        faults=bool(faults),
+    )
+
+
+def _write(folder: Path, url: str, kept: Kept) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "switches": dict(switches)}
+    content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": asdict(kept)}
     note = folder / NOTE
     making = note.with_suffix(".making")
     making.write_text(json.dumps(content), encoding="utf-8")

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from shop.errors import NotFound
 from shop.lab.experiment import Experiment
 from shop.lab.runner import Record
 from shop.lab.statistics import Spread, percentile
-from shop.lab.verdict import LAYERS, Figures, figures, judge, ratios, unsteady
+from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, judge, ratios, unsteady
 
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
 """Percentiles kept for drawing, of the samples of all runs together."""
 _OWN = ("offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate")
-_MEASURES = ("most_rps", "calls_per_visit", "db_queries_per_visit", "generator_cpu", "generator_lag_p95_ms")
+_SHARES = tuple(f"share_{who}" for who in ANSWERERS)
+_MEASURES = (*_SHARES, "most_rps", "calls_per_visit", "db_queries_per_visit", "generator_cpu", "generator_lag_p95_ms")
 
 Result = dict[str, Any]
 """A result document; its shape is the contract's."""
@@ -37,6 +38,7 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
     """
     good_within = experiment.workload.good_within_ms
     runs = [{seen.arm: figures(seen, good_within) for seen in run} for run in record.observations]
+    measures = (*_MEASURES, *experiment.drive.measures)
     arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
     ratio = ratios(experiment, runs)
     saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
@@ -55,16 +57,21 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
                 "name": arm.name,
                 "title": arm.title,
                 "switches": {**before, **arm.switches},
-                "faults": {},
-                **_arm(arms[arm.name]),
+                "faults": dict(arm.faults),
+                "actions": [action.model_dump() for action in arm.actions],
+                "knobs": experiment.turned(arm),
+                **_arm(arms[arm.name], measures),
                 "generator_saturated": arm.name in saturated,
                 "distribution_ms": _distribution(arm.name, record),
                 "per_run": [run[arm.name] for run in runs],
+                "curve": _curve(arm.name, record),
             }
             for arm in experiment.arms
         ],
         "ratios": {name: _round(spread.median) if spread else None for name, spread in ratio.items()},
         "spread": {name: _bounds(spread) for name, spread in ratio.items() if spread},
+        "words": {name: [measure.words, measure.unit] for name, measure in experiment.drive.measures.items()},
+        "charts": [chart.model_dump() for chart in experiment.charts],
         "claims": list(experiment.verdict.confirmed_when),
         "steady_state": {
             "says": experiment.steady_state.says,
@@ -129,19 +136,19 @@ def _over_runs(runs: list[Figures]) -> dict[str, Spread | None]:
     return {name: Spread.of(run[name] for run in runs) for name in runs[0]}
 
 
-def _arm(spreads: Mapping[str, Spread | None]) -> dict[str, Any]:
+def _arm(spreads: Mapping[str, Spread | None], measures: Sequence[str]) -> dict[str, Any]:
     middle = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
     return {
         **{name: middle[name] for name in (*_OWN, "db_queries_per_request")},
         "hit_rate": {layer: middle[f"hit_rate_{layer}"] for layer in LAYERS},
-        "measures": {name: middle[name] for name in _MEASURES},
+        "measures": {name: middle[name] for name in measures},
         "spread": {name: _bounds(spread) for name, spread in spreads.items() if spread},
     }
 
 
 def _saturated(arm: str, record: Record) -> str | None:
     seen = [observation for run in record.observations for observation in run if observation.arm == arm]
-    signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed))
+    signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed) if phase)
     return next(filter(None, signs), None)
 
 
@@ -149,6 +156,13 @@ def _distribution(arm: str, record: Record) -> list[tuple[float, float]]:
     runs = [observation for run in record.observations for observation in run if observation.arm == arm]
     samples = [ms for observation in runs for ms in observation.open.latencies_ms]
     return [(percent, round(percentile(samples, percent), 3)) for percent in DISTRIBUTION] if samples else []
+
+
+def _curve(arm: str, record: Record) -> list[tuple[float, float, float, float]]:
+    """Return a driver's curve: each place with the median over the runs, the lowest and the highest."""
+    curves = [observation.curve for run in record.observations for observation in run if observation.arm == arm]
+    spreads = [(points[0][0], Spread.of(value for _, value in points)) for points in zip(*curves, strict=False)]
+    return [(at, _round(found.median), _round(found.low), _round(found.high)) for at, found in spreads if found]
 
 
 def _bounds(spread: Spread) -> dict[str, float]:

@@ -1,18 +1,21 @@
 """Runs an experiment: steady state, the arms in turn, steady state again."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from shop.errors import Unavailable
-from shop.lab import load
-from shop.lab.experiment import Arm, Experiment
+from shop.lab import drivers, load
+from shop.lab.arms import Arm
+from shop.lab.drivers.bench import GENERATOR_START_S, Act, Hands, actions
+from shop.lab.experiment import Experiment
 from shop.lab.load import Plan, Samples
 from shop.lab.store import Store
 from shop.lab.verdict import Observation
 
 PROBE_CONNECTIONS = 4
+SEEDS_A_RUN = 1000
 
 
 class Watcher(Protocol):
@@ -59,6 +62,7 @@ class Runner:
         self._watcher = watcher
         self._offer = offer
         self._seed = 0
+        self._label = ""
         visits = [visit for arm in experiment.arms for visit in experiment.visits(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
@@ -81,12 +85,72 @@ class Runner:
             runs.append(tuple(self._observe(arm, rate, number) for arm in arms))
         return Record(rate, before, self._probe("steady state, after"), tuple(runs))
 
+    @property
+    def store(self) -> Store:
+        """Return the store."""
+        return self._store
+
+    def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
+        """Return an arm's load for so many seconds; closed loop unless said otherwise."""
+        workload = self._experiment.workload
+        self._seed += 1  # no phase repeats another's visits, which would find everything warm
+        given: dict[str, Any] = {
+            "base_url": self._store.base_url,
+            "mode": "closed",
+            "arrivals": workload.arrivals,
+            "duration_s": seconds,
+            "concurrency": workload.connections,
+            "timeout_s": workload.timeout_s,
+            "visits": self._experiment.visits(arm),
+            "products": self._products,
+            "categories": self._categories,
+            "exponent": workload.exponent,
+            "unknowns": workload.unknowns,
+            "browsers": arm.browsers,
+            "seed": self._seed,
+        }
+        return Plan.model_validate({**given, **other})
+
+    def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
+        """Offer load, doing each act at its moment, in seconds after the load began."""
+        self._watcher.phase(f"{self._label}: {label}" if self._label else label)
+        begin_at = time.monotonic() + GENERATOR_START_S
+        plan = plan.model_copy(update={"begin_at": begin_at}) if acts else plan
+        with Hands(begin_at, acts):
+            return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, load.TICK_S))
+            self._watcher.advance(min(left, load.TICK_S))
+
+    def flip(self, label: str, arm: Arm, switches: Mapping[str, str]) -> None:
+        """Flip an arm's switches, some of them otherwise, and wait until every process knows."""
+        self._flip(arm, label, switches)
+
     def _observe(self, arm: Arm, rate: float, number: int) -> Observation:
-        phases, label = self._experiment.phases, f"run {number + 1} of {self._experiment.phases.runs}, {arm.title}"
-        self._seed = number + 1  # every arm of a run meets the same shoppers in the same order
-        self._flip(arm, label)
+        self._label = f"run {number + 1} of {self._experiment.phases.runs}"
+        self._seed = (number + 1) * SEEDS_A_RUN  # every arm of a run meets the same shoppers in the same order
+        self._flip(arm, arm.title)
+        for name, value in arm.faults.items():
+            self._store.set_fault(name, value)
+        try:
+            return self._measure(arm, rate)
+        finally:
+            self._label = ""
+            if self._experiment.faults():
+                self._store.clear_faults()
+
+    def _measure(self, arm: Arm, rate: float) -> Observation:
+        phases, label = self._experiment.phases, arm.title
+        if self._experiment.driver != drivers.LOAD:
+            seen = self._experiment.drive.observe(self, arm, self._experiment.driven(arm))
+            return Observation(arm.name, seen.samples, None, seen.measures, seen.curve)
         self._phase(f"{label}: warm-up", arm, "closed", phases.warm_up_s)
-        paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate)
+        acts = actions(self._store, arm.actions)
+        paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
         fastest = self._phase(f"{label}: as fast as it goes", arm, "closed", phases.closed_s)
         return Observation(arm.name, paced, fastest)
 
@@ -94,9 +158,9 @@ class Runner:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self._flip(arm, label)
-        self._seed = 0
         # The same visits twice, and the second time counts: a store just started is as warm for them as one in use.
         for name in (f"{label}: warm-up", label):
+            self._seed = 0
             seen = self._phase(name, arm, "open", steady.duration_s, steady.rate, PROBE_CONNECTIONS)
         return seen
 
@@ -112,17 +176,14 @@ class Runner:
             raise Unavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
         return max(1.0, round(carried * workload.calibrate.share, 1))
 
-    def _flip(self, arm: Arm, label: str) -> None:
-        self._watcher.phase(f"{label}: {_words(arm.switches)}")
-        for name, value in arm.switches.items():
+    def _flip(self, arm: Arm, label: str, otherwise: Mapping[str, str] | None = None) -> None:
+        switches = {**arm.switches, **(otherwise or {})}
+        self._watcher.phase(f"{label}: {_words(switches)}")
+        for name, value in switches.items():
             self._store.set_switch(name, value)
-        self._wait(self._experiment.phases.settle_s)
-
-    def _wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, load.TICK_S))
-            self._watcher.advance(min(left, load.TICK_S))
+        for knob, turned in self._experiment.turned(arm).items():
+            self._store.set_knob(knob, turned)
+        self.wait(self._experiment.phases.settle_s)
 
     def _phase(
         self,
@@ -132,24 +193,11 @@ class Runner:
         seconds: float,
         rate: float = 1.0,
         connections: int | None = None,
+        acts: Sequence[tuple[float, Act]] = (),
     ) -> Samples:
         workload = self._experiment.workload
-        self._watcher.phase(label)
-        plan = Plan(
-            base_url=self._store.base_url,
-            mode=mode,
-            rate=rate,
-            arrivals=workload.arrivals,
-            duration_s=seconds,
-            concurrency=connections or workload.connections,
-            timeout_s=workload.timeout_s,
-            visits=self._experiment.visits(arm),
-            products=self._products,
-            categories=self._categories,
-            exponent=workload.exponent,
-            seed=self._seed,
-        )
-        return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))
+        plan = self.plan(arm, seconds, mode=mode, rate=rate, concurrency=connections or workload.connections)
+        return self.offer(label, plan, acts)
 
 
 def _words(switches: Mapping[str, str]) -> str:

@@ -1,17 +1,35 @@
 """The running store as the lab sees it: HTTP, and nothing else."""
 
-from collections.abc import Mapping
-from typing import Any
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Self
 
 import httpx
 
 from shop.errors import ConfigurationError, Unavailable
+from shop.faults import NONE
 from shop.lab.hosts import check_loopback
 
 API = "/api/v1"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 20.0
 PAGE = 100
 """Products a list call gives at most."""
+READY_TIMEOUT_S = 60.0
+READY_POLL_S = 0.1
+BREAKABLE = frozenset({"postgres", "cache"})
+"""What faults are done to, by the names ``/readyz`` gives it."""
+VISITORS = 8
+ENOUGH = 20
+ADMIN = "admin@shop.test"
+DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
+DETAILS: Mapping[str, object] = {
+    "email": "lab@shop.test",
+    "address": {"name": "Lab", "line1": "1 Bench Street", "city": "Berlin", "postcode": "10115", "country": "DE"},
+    "payment": {"token": "tok_ok"},
+}
 
 
 class Store:
@@ -27,6 +45,7 @@ class Store:
     def __init__(self, base_url: str) -> None:
         self.base_url = check_loopback(base_url)
         self._client = httpx.Client(base_url=self.base_url, timeout=TIMEOUT_S, trust_env=False)
+        self._token: str | None = None
 
     def close(self) -> None:
         """Give back the connections."""
@@ -63,12 +82,116 @@ class Store:
             ConfigurationError: the store refuses the name or the value.
             Unavailable: the store does not answer.
         """
-        try:
-            answer = self._client.put(f"{API}/switches/{name}", json={"value": value})
-        except httpx.HTTPError as error:
-            raise Unavailable(f"The store did not take {name}={value}: {type(error).__name__}.") from None
-        if answer.status_code >= 400:
-            raise ConfigurationError(f"The store refuses {name}={value}: {answer.text.strip()[:200]}")
+        self._put(f"{API}/switches/{name}", {"value": value}, f"{name}={value}")
+
+    def faults(self) -> dict[str, str]:
+        """Return the faults this store's stack offers, and what is in force."""
+        return {item["name"]: item["value"] for item in self._get(f"{API}/faults")["items"] if item["offered"]}
+
+    def set_fault(self, name: str, value: str) -> None:
+        """Break one dependency, or mend it with ``none``; in force when this returns.
+
+        Raises:
+            ConfigurationError: the store refuses it.
+            Unavailable: it was not carried out.
+        """
+        self._put(f"{API}/faults/{name}", {"value": value}, f"fault {name}={value}")
+
+    def clear_faults(self) -> None:
+        """End every fault, and wait until the store is ready again.
+
+        Raises:
+            Unavailable: it does not get ready.
+        """
+        broken = [name for name, value in self.faults().items() if value != NONE]
+        for name in broken:
+            self.set_fault(name, NONE)
+        if broken:
+            self.wait_ready()
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until the store says it is ready, with everything that faults are done to.
+
+        Raises:
+            Unavailable: it does not get ready.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with suppress(httpx.HTTPError):
+                answer = self._client.get("/readyz")
+                parts = answer.json()["dependencies"]
+                if answer.status_code == 200 and all(parts[name]["state"] == "ok" for name in BREAKABLE & set(parts)):
+                    return
+            time.sleep(READY_POLL_S)
+        raise Unavailable(f"The store is not ready after {timeout_s:.0f} s: see {self.base_url}/readyz.")
+
+    def knobs(self) -> dict[str, float]:
+        """Return how the knobs stand that can be turned."""
+        items = self._get(f"{API}/lab/knobs")["items"]
+        return {item["name"]: item["value"] for item in items if item["value"] is not None}
+
+    def set_knob(self, name: str, value: float) -> None:
+        """Turn one knob.
+
+        Raises:
+            ConfigurationError: the store refuses it.
+            Unavailable: the store does not answer.
+        """
+        self._put(f"{API}/lab/knobs/{name}", {"value": value}, f"{name}={value:g}")
+
+    def workers(self) -> int:
+        """Return how many web processes share the work."""
+        return int(self._get(f"{API}/lab/figures")["workers"])
+
+    def loads(self, ttl_class: str) -> int:
+        """Return how often a value of a class was made afresh, by all web processes, since they were started."""
+        return int(self._get(f"{API}/lab/figures")["loads"].get(ttl_class, 0))
+
+    def visit(self, path: str) -> None:
+        """Ask for one page or call, so that it is warm.
+
+        Raises:
+            Unavailable: it is not answered well.
+        """
+        self._get(path, parse=False)
+
+    def visit_all(self, paths: Sequence[str]) -> None:
+        """Ask for many, several at once.
+
+        Raises:
+            Unavailable: one is not answered well.
+        """
+        with ThreadPoolExecutor(VISITORS) as visitors:
+            for done in [visitors.submit(self.visit, path) for path in paths]:
+                done.result()
+
+    def price(self, slug: str) -> int:
+        """Return what a product costs now, past every cache: as a change that changes nothing answers it."""
+        return int(self._edited(slug, {"title": self.title(slug)})["price"]["amount"])
+
+    def title(self, slug: str) -> str:
+        """Return what a product is called."""
+        return str(self._get(f"{API}/products/{slug}")["title"])
+
+    def edit(self, slug: str, **fields: Any) -> None:
+        """Change a product, as the demo data's administrator.
+
+        Raises:
+            ConfigurationError: there is no such account, or the store refuses the change.
+            Unavailable: the store does not answer.
+        """
+        self._edited(slug, fields)
+
+    def edited_product(self) -> str:
+        """Return the product experiments edit: a popular one of which enough is there to be bought.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        for slug in self.products(PAGE):
+            if self._get(f"{API}/products/{slug}/stock")["available"] >= ENOUGH:
+                return slug
+        raise ConfigurationError("No popular product has enough stock: fill the store with `shop seed`.")
 
     def products(self, count: int) -> tuple[str, ...]:
         """Return the slugs of the most popular products, the most popular first.
@@ -96,11 +219,63 @@ class Store:
         tree = self._get(f"{API}/categories")["items"]
         return tuple(leaf["slug"] for node in tree for leaf in (node.get("children") or [node]))
 
-    def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
+    def _get(self, path: str, query: Mapping[str, str | int] | None = None, *, parse: bool = True) -> Any:
         try:
             answer = self._client.get(path, params=query)
         except httpx.HTTPError as error:
             raise Unavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
         if answer.status_code != 200:
             raise Unavailable(f"The store answered {path} with {answer.status_code}.")
-        return answer.json()
+        return answer.json() if parse else None
+
+    def _put(self, path: str, body: Mapping[str, object], what: str) -> None:
+        self._checked("PUT", path, body, what)
+
+    def _edited(self, slug: str, fields: Mapping[str, object]) -> Any:
+        if self._token is None:
+            words = {"email": ADMIN, "password": DEMO_PASSWORD}
+            self._token = self._checked("POST", f"{API}/tokens", words, f"the log-in of {ADMIN}").json()["token"]
+        path, what = f"{API}/admin/products/{slug}", f"a change of {slug}"
+        return self._checked("PATCH", path, fields, what, {"Authorization": f"Bearer {self._token}"}).json()
+
+    def _checked(
+        self, method: str, path: str, body: Mapping[str, object], what: str, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"The store did not take {what}: {type(error).__name__}.") from None
+        if answer.status_code >= 500:
+            raise Unavailable(f"The store did not take {what}: {answer.text.strip()[:200]}")
+        if answer.status_code >= 400:
+            raise ConfigurationError(f"The store refuses {what}: {answer.text.strip()[:200]}")
+        return answer
+
+
+class Shopper:
+    """A guest who buys one piece of something, and sends it back.
+
+    Args:
+        base_url: where the store listens.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, at: object) -> None:
+        self._client.close()
+
+    def buy(self, slug: str) -> int | None:
+        """Buy, cancel, and return what was paid for the piece, in minor units; ``None`` where nothing was sold."""
+        with suppress(httpx.HTTPError):
+            self._client.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
+            key = {"Idempotency-Key": secrets.token_hex(16)}
+            answer = self._client.post(f"{API}/checkout", json=DETAILS, headers=key)
+            if answer.status_code == 201:
+                order = answer.json()["order"]
+                self._client.post(f"{API}/orders/{order['id']}/cancel")
+                return int(order["lines"][0]["unit_price"]["amount"])
+        return None

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shop.lab.experiment import CLAIM, RATIO, Experiment
@@ -12,6 +12,8 @@ from shop.lab.statistics import Spread, percentile
 Figures = Mapping[str, float | None]
 
 LAYERS = ("edge", "local", "shared")
+ANSWERERS = ("browser", *LAYERS, "origin")
+"""Who may have the answer, outermost first."""
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -26,7 +28,11 @@ class Observation:
 
     arm: str
     open: Samples
-    closed: Samples
+    closed: Samples | None
+    """``None`` where a driver did not drive it as fast as it goes."""
+    measures: Figures = field(default_factory=dict)
+    """What a driver found out beside."""
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ def figures(seen: Observation, good_within_ms: float) -> Figures:
     """Return the figures of one arm in one run, by name; ``None`` where nothing was there to be measured."""
     paced, latencies = seen.open, seen.open.latencies_ms
     within = sum(good and ms <= good_within_ms for good, ms in zip(paced.good, latencies, strict=True))
-    both = [seen.open, seen.closed]
+    both = [seen.open, *([seen.closed] if seen.closed else [])]
+    answered = sum(paced.answers.values())
     return {
         "offered_rps": paced.offered / paced.seconds,
         "achieved_rps": (len(latencies) - paced.faults.get("unanswered", 0)) / paced.seconds,
@@ -51,10 +58,12 @@ def figures(seen: Observation, good_within_ms: float) -> Figures:
         "db_queries_per_request": _share(paced.queries, paced.calls),
         "db_queries_per_visit": _share(paced.queries, len(latencies)),
         "calls_per_visit": _share(paced.calls, len(latencies)),
-        "most_rps": seen.closed.good.count(True) / seen.closed.seconds,
+        "most_rps": seen.closed.good.count(True) / seen.closed.seconds if seen.closed else None,
         "generator_cpu": max(s.cpu_share for s in both),
         "generator_lag_p95_ms": paced.lag_p95_ms,
         **{f"hit_rate_{layer}": _share(*paced.lookups.get(layer, (0, 0))) for layer in LAYERS},
+        **{f"share_{who}": _share(paced.answers.get(who, 0), answered) for who in ANSWERERS},
+        **seen.measures,
     }  # the names are declared in shop.lab.experiment.FIGURES
 
 

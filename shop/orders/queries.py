@@ -116,6 +116,11 @@ def internal_id(session: Session, public_id: str) -> int:
     return order_id
 
 
+def public_id(session: Session, order_id: int) -> str | None:
+    """Return what an order is called outside, or ``None`` where there is none."""
+    return session.scalar(select(Order.public_id).where(Order.id == order_id))
+
+
 def in_the_way(session: Session, owner: str, key: str) -> Order | None:
     """Return what a checkout of this owner's must look at before it places an order.
 

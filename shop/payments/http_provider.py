@@ -10,12 +10,15 @@ import httpx
 
 from shop.money import Money
 from shop.patterns.observability import correlation
+from shop.patterns.resilience import deadlines
 from shop.payments.provider import (
     Charged,
     ChargeRequest,
     Declined,
+    ProviderAtWork,
     ProviderFailed,
     ProviderNotReached,
+    ProviderRefused,
     ProviderUnsure,
 )
 from shop.unit_of_work import refuse_in_transaction
@@ -38,12 +41,17 @@ class HttpProvider:
 
     Args:
         base_url: where the provider listens.
-        timeout_ms: what one call may take, from connecting to the last byte.
+        timeout_ms: what one call may take, from connecting to the last byte, where no deadline ends it sooner.
+        api_key: what we are known by there, where one is needed.
     """
 
-    def __init__(self, base_url: str, timeout_ms: int) -> None:
+    def __init__(self, base_url: str, timeout_ms: int, api_key: str = "") -> None:
         self._timeout_s = timeout_ms / 1000
-        self._client = httpx.Client(base_url=base_url, limits=httpx.Limits(max_connections=MAX_CONNECTIONS))
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
+        )
 
     def charge(self, request: ChargeRequest) -> Charged | Declined:
         """See :class:`~shop.payments.provider.Provider`."""
@@ -59,16 +67,16 @@ class HttpProvider:
         if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
             return Declined(str(answer.body.get("error", answer.status)))
         if answer.status == 409:  # an earlier attempt under this key is still at work
-            raise ProviderUnsure("The payment is still being worked on.")
-        if answer.status >= 400:  # our mistake, or a gateway's: no card was looked at
-            raise ProviderFailed(f"The provider refused the call: {answer.status}.")
+            raise ProviderAtWork("The payment is still being worked on.")
+        if answer.status >= 400:
+            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
         raise ProviderUnsure(_AWAY)
 
     def find_charge(self, key: str) -> Charged | Declined | None:
         """See :class:`~shop.payments.provider.Provider`."""
         answer = self._call("GET", "/charges", params={"key": key})
         if answer.status != 200:
-            raise ProviderFailed(_AWAY)
+            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
         found = answer.body.get("items")
         if found == []:
             return None
@@ -82,8 +90,10 @@ class HttpProvider:
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """See :class:`~shop.payments.provider.Provider`."""
         answer = self._call("POST", "/refunds", key=key, body={"charge": provider_id, "amount": amount.amount})
+        if answer.status == 409:
+            raise ProviderAtWork("The refund is still being worked on.")
         if answer.status != 201:
-            raise ProviderFailed(f"The provider refused the refund: {answer.body.get('error', answer.status)}.")
+            raise ProviderRefused(f"The provider refused the refund: {answer.body.get('error', answer.status)}.")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -99,8 +109,10 @@ class HttpProvider:
         params: Mapping[str, str] | None = None,
     ) -> _Answer:
         refuse_in_transaction("The payments provider")
-        headers = correlation.outgoing_headers() | ({"Idempotency-Key": key} if key else {})
-        allowance = _Allowance(self._timeout_s)
+        seconds = min(self._timeout_s, deadlines.remaining())
+        allowance = _Allowance(seconds)
+        headers = correlation.outgoing_headers() | {deadlines.HEADER: deadlines.header_value(seconds)}
+        headers |= {"Idempotency-Key": key} if key else {}
         try:
             with self._client.stream(
                 method, path, headers=headers, json=body, params=params, extensions={"timeout": allowance}

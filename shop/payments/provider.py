@@ -1,6 +1,7 @@
 """What the store asks of a payments provider, and every way that can end.
 
-A second provider is one more class with these three methods; nothing else in the store would change.
+A second provider is one more class with these methods: see ``docs/how-to/add-a-payments-provider.md``. Deadline,
+retries and breaker are put around it from outside: see ``guarded``.
 """
 
 from collections.abc import Mapping
@@ -46,16 +47,32 @@ class ProviderNotReached(ProviderUnavailable):
     """This call never got there, so it has changed nothing. An earlier one may have."""
 
 
+class ProviderNotTried(ProviderNotReached):
+    """The call was not even begun: there was no time left, or the provider is being left alone."""
+
+
 class ProviderFailed(ProviderUnavailable):
     """The provider answered that it broke. Whether it did so before or after the work is in its books."""
+
+
+class ProviderRefused(ProviderFailed):
+    """The provider answered that the call itself is wrong: our mistake, or a gateway's. No card was looked at."""
 
 
 class ProviderUnsure(ProviderUnavailable):
     """No answer: the call may have been carried out, may be under way still, or may never have arrived."""
 
 
+class ProviderAtWork(ProviderUnsure):
+    """The provider answered that it is still at work on an earlier call with this key."""
+
+
 class Provider(Protocol):
-    """Someone who moves money for us. Every call refuses to be made inside a transaction."""
+    """Someone who moves money for us.
+
+    Every call refuses to be made inside a transaction, tries once, and ends within what
+    :func:`shop.patterns.resilience.deadlines.remaining` says is left.
+    """
 
     def charge(self, request: ChargeRequest) -> Charged | Declined:
         """Take money, once a key.

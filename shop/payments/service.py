@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shop.errors import Conflict, NotFound, ProviderUnavailable
 from shop.money import Money
+from shop.patterns.resilience import deadlines
 from shop.payments.models import Payment
 from shop.payments.provider import (
     Charged,
@@ -60,12 +61,13 @@ class Payments:
 
     Args:
         provider: moves the money.
-        claim_s: seconds for which one request has the payment to itself; longer than a charge and a look into the
-            provider's books can take together.
+        limit_s: seconds for a charge and the look into the provider's books together, with all their attempts.
+        claim_s: seconds for which one request has the payment to itself; longer than that and the writing down.
     """
 
-    def __init__(self, provider: Provider, claim_s: float) -> None:
+    def __init__(self, provider: Provider, limit_s: float, claim_s: float) -> None:
         self._provider = provider
+        self._limit_s = limit_s
         self._claim = timedelta(seconds=claim_s)
 
     def open(self, session: Session, order_id: int, amount: Money, charge_key: str) -> None:
@@ -104,6 +106,10 @@ class Payments:
         """
         return _found(session.scalar(select(Payment).where(Payment.order_id == order_id)))
 
+    def under_key(self, session: Session, charge_key: str) -> Payment | None:
+        """Return the payment whose charge has this key, as it stands."""
+        return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
+
     def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.
 
@@ -120,21 +126,23 @@ class Payments:
         session.flush()
 
     def charge(self, request: ChargeRequest) -> Outcome:
-        """Take the money; where the answer stays out, look once into the provider's books."""
-        try:
-            return self._provider.charge(request)
-        except ProviderNotReached:
-            return NotCharged(conclusive=False)
-        except ProviderFailed:
-            return self.find(request.key) or NotCharged(conclusive=True)
-        except ProviderUnavailable:
-            # An empty book proves nothing here: the charge may still be on its way.
-            return self.find(request.key) or Unknown()
+        """Take the money; where the answer stays out, look into the provider's books."""
+        with deadlines.within(self._limit_s):
+            try:
+                return self._provider.charge(request)
+            except ProviderNotReached:
+                return NotCharged(conclusive=False)
+            except ProviderFailed:
+                return self.find(request.key) or NotCharged(conclusive=True)
+            except ProviderUnavailable:
+                # An empty book proves nothing here: the charge may still be on its way.
+                return self.find(request.key) or Unknown()
 
     def find(self, charge_key: str) -> Charged | Declined | Unknown | None:
         """Return what the provider's books say of a charge; ``None`` where they hold none."""
         try:
-            return self._provider.find_charge(charge_key)
+            with deadlines.within(self._limit_s):
+                return self._provider.find_charge(charge_key)
         except ProviderUnavailable:
             return Unknown()
 
@@ -147,7 +155,8 @@ class Payments:
         if payment.provider_id is None:
             raise Conflict("There is nothing to give back.")
         amount = Money(payment.amount, payment.currency)
-        self._provider.refund(f"refund-{payment.charge_key}", payment.provider_id, amount)
+        with deadlines.within(self._limit_s):
+            self._provider.refund(f"refund-{payment.charge_key}", payment.provider_id, amount)
 
 
 def _found(payment: Payment | None) -> Payment:

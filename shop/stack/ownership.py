@@ -7,6 +7,7 @@ ever sent a signal because it was given a number that used to be ours.
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -68,6 +69,7 @@ def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
         return
     try:
         os.kill(identity.pid, stop_signal)
+        _resume(identity)
         if not identity.wait_gone(timeout_s):
             kill_group(identity.pid)
             identity.wait_gone(timeout_s)
@@ -75,6 +77,15 @@ def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
         return
     except PermissionError:
         raise ConfigurationError(f"Process {identity.pid} runs as another user: stop the stack as that user.") from None
+
+
+def _resume(identity: Identity) -> None:
+    """Let a process that a fault has stopped go on, with all it has made: stopped, it could not obey."""
+    leader = identity.process()
+    with suppress(psutil.Error):
+        for process in (leader, *leader.children(recursive=True)) if leader else ():
+            if process.status() == psutil.STATUS_STOPPED:
+                process.resume()
 
 
 def kill_group(leader_pid: int) -> None:

@@ -1,21 +1,29 @@
 """What runs, asked now: not what was started once."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 import psutil
 
+from shop.faults import NONE, Desk
 from shop.settings import Settings
-from shop.stack import http_servers, outside, postgres, valkey
+from shop.stack import edge, http_servers, outside, postgres, valkey
+from shop.stack.faults import SERVERS
 from shop.stack.ownership import Identity
+from shop.stack.ports import LOOPBACK
 from shop.stack.state import ProcessRecord, StackState, StateFile
 
-PROBES = {
+PROBES: Mapping[str, Callable[..., bool]] = {
     "postgres": postgres.answers,
     "cache": valkey.answers,
     "broker": valkey.answers,
     "payments": http_servers.answers,
     "web": http_servers.answers,
+    "purger": http_servers.answers,
+    "edge": edge.answers,
 }
+PUBLIC = ("edge", "web")
+"""The first of these that runs listens where the settings say, the other behind it."""
 SERVES = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 MB = 1_000_000
 
@@ -35,6 +43,8 @@ class ProcessReport:
     """Resident memory; pages shared between processes count in each of them."""
     pss_mb: float | None = None
     """Proportional memory: a shared page counts once in all. Linux only."""
+    fault: str | None = None
+    """What is being done to it on purpose."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,14 @@ def look(settings: Settings) -> StackReport:
         return StackReport("stopped", "", "", ())
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
-    found += [_process(name, record, settings) for name, record in state.processes.items()]
+    faults = Desk(settings.run_dir).report().in_force if supervised else {}
+    broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE}
+    public = next((name for name in PUBLIC if name in state.processes), "")
+    hosts = {public: http_servers.reachable(settings.host)}
+    found += [
+        replace(_process(name, record, hosts.get(name, LOOPBACK)), fault=broken.get(name))
+        for name, record in state.processes.items()
+    ]
     found += [_theirs(name, state, settings) for name in state.outside]
     metrics = f"http://127.0.0.1:{state.ports['metrics']}/metrics" if "metrics" in state.ports else ""
     return StackReport(state.phase if supervised else "unsupervised", state.web_url, metrics, tuple(found))
@@ -93,19 +110,18 @@ def table(report: StackReport) -> str:
     return "\n".join(rows)
 
 
-def _process(name: str, record: ProcessRecord, settings: Settings) -> ProcessReport:
+def _process(name: str, record: ProcessRecord, host: str) -> ProcessReport:
     process = record.identity.process()
     if process is None:
         return ProcessReport(name, "dead", port=record.port, restarts=record.restarts)
-    health = "well" if _answers(name, record.port, settings) else "ill"
+    health = "well" if _answers(name, record.port, host) else "ill"
     count, rss, pss = _memory(process)
     return ProcessReport(name, health, record.pid, record.port, count, record.restarts, rss, pss)
 
 
-def _answers(name: str, port: int, settings: Settings) -> bool:
-    if name == "web":
-        return http_servers.answers(port, http_servers.reachable(settings.host))
-    return PROBES[name](port)
+def _answers(name: str, port: int, host: str) -> bool:
+    probe = PROBES[name]
+    return probe(port) if host == LOOPBACK else probe(port, host)
 
 
 def _supervisor(identity: Identity | None, *, alive: bool) -> ProcessReport:
@@ -151,6 +167,7 @@ def _row(found: ProcessReport) -> str:
     return (
         f"{found.name:<10} {found.health:<8} {found.pid or '':>7} {found.port or '':>6} {found.restarts:>8}"
         f" {_mb(found.rss_mb):>7} {_mb(found.pss_mb):>7}"
+        + (f"  fault: {found.fault}, on purpose" if found.fault else "")
     )
 
 

@@ -10,12 +10,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from shop.faults import Desk
 from shop.stack import ownership
 from shop.stack.backoff import Backoff
 from shop.stack.console import Console, Tail
+from shop.stack.faults import SERVERS, Faults, Victim
 from shop.stack.ownership import Identity
 from shop.stack.program import Program
 from shop.stack.state import ProcessRecord, StateFile
@@ -75,6 +78,8 @@ class Supervisor:
         self._console = console
         self._now = monotonic
         self._watched: list[_Watched] = []
+        self._victims: dict[str, Victim] = {}
+        self._faults: Faults | None = None
         self._stop_requests = 0
 
     def listen(self) -> None:
@@ -85,6 +90,17 @@ class Supervisor:
     def request_stop(self) -> None:
         """Make :meth:`run` return at its next look."""
         self._stop_requests += 1
+
+    def take_faults(self, desk: Desk) -> None:
+        """Let faults be ordered from now on, of those servers among what was started that can be broken."""
+        watched = {one.program.name: one for one in self._watched}
+        victims = {
+            name: Victim(watched[server].program, partial(_pid, watched[server]))
+            for name, server in SERVERS.items()
+            if server in watched
+        }
+        self._victims = {SERVERS[name]: victim for name, victim in victims.items()}
+        self._faults = Faults(desk, victims)
 
     def start(self, programs: Iterable[Program]) -> None:
         """Start programs; :meth:`wait` says when they answer."""
@@ -135,20 +151,27 @@ class Supervisor:
 
     def run_once(self) -> None:
         """Look at every program once: start again what died and whose back-off has passed."""
+        for line in self._faults.run_once() if self._faults else ():
+            self._console.say(line)
         for watched in self._watched:
+            victim = self._victims.get(watched.program.name)
             if watched.start_again_at is not None:
-                if self._now() >= watched.start_again_at:
+                if self._now() >= watched.start_again_at and not (victim and victim.kept_down):
                     self._start_again(watched)
             elif watched.process.poll() is not None:
                 self._note_death(watched)
             elif not watched.answered and watched.program.healthy():
                 watched.answered = True
+                if victim:
+                    victim.keep()
                 self._console.line(watched.program.name, f"answers again, {self._ran_s(watched):.1f} s after its start")
         self._show()
 
     def stop(self) -> None:
         """Stop everything, last started first. A further signal while this runs kills instead of asking."""
         asked = self._stop_requests
+        if self._faults:
+            self._faults.end()
         while self._watched:
             watched = self._watched[-1]
             if watched.process.poll() is None:
@@ -186,6 +209,10 @@ class Supervisor:
 
     def _note_death(self, watched: _Watched) -> None:
         ownership.kill_group(watched.process.pid)  # what it left behind would hold its port
+        if (victim := self._victims.get(watched.program.name)) and victim.kept_down:
+            watched.start_again_at = self._now()  # as soon as it may: it was no failure of its own
+            self._console.line(watched.program.name, "killed and kept down, as ordered")
+            return
         delay = watched.backoff.delay_after(self._ran_s(watched))
         watched.start_again_at = self._now() + delay
         self._console.line(
@@ -241,6 +268,10 @@ class Supervisor:
 
     def _ran_s(self, watched: _Watched) -> float:
         return self._now() - watched.started_at
+
+
+def _pid(watched: _Watched) -> int | None:
+    return None if watched.process.poll() is not None else watched.process.pid
 
 
 def _ending(code: int | None) -> str:

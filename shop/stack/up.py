@@ -1,11 +1,12 @@
 """Bringing the stack up: what must hold first, in which order things start, what is said at the end."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shop.faults import Desk
 from shop.settings import Settings
-from shop.stack import addresses, directories, http_servers, outside, ports, postgres, valkey
+from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
 from shop.stack.console import Console
 from shop.stack.down import stop_leftovers
 from shop.stack.ownership import Identity
@@ -15,6 +16,8 @@ from shop.stack.supervisor import StopRequested, Supervisor
 
 INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 """Address to the name of the server that stands in when it is not set."""
+WEBHOOKS = "/webhooks/payments"
+"""Where the store is told what became of a payment."""
 DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
 
@@ -27,6 +30,8 @@ class Plan:
     """What schema and data need."""
     beside: tuple[Program, ...]
     """What only the store needs."""
+    front: tuple[Program, ...]
+    """What shoppers meet: the application, and what stands before it."""
     ports: dict[str, int]
     outside: tuple[str, ...]
 
@@ -59,6 +64,8 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         state.save(_starting(plan))
         try:
             _start(plan, supervisor, prepare)
+            if plan.settings.is_lab:
+                supervisor.take_faults(Desk(settings.run_dir))
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()
@@ -85,10 +92,40 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     found = {name: _url(name, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
+    if "payments_url" in ours:
+        made |= addresses.payments_secrets(settings)
+        made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)
     complete = settings.model_copy(update={**found, **made})
     servers = {name: _server(name, complete, chosen[INNER[name]]) for name in ours}
     beside = [servers.pop(name) for name in ("payments_url",) if name in servers]
-    return Plan(complete, tuple(servers.values()), tuple(beside), {**last.ports, **chosen}, theirs)
+    front = _front(complete, {**last.ports, **chosen}, chosen)
+    return Plan(complete, tuple(servers.values()), tuple(beside), front, {**last.ports, **chosen}, theirs)
+
+
+def has_edge(settings: Settings) -> bool:
+    """Tell whether nginx will stand before the application."""
+    return settings.edge and edge.binary() is not None
+
+
+def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) -> tuple[Program, ...]:
+    """Describe the application alone, or nginx where it would be, the application behind it, and the purger.
+
+    Args:
+        settings: complete.
+        last: ports used before, to be used again.
+        chosen: ports given to others; those chosen here are added.
+    """
+    executable = edge.binary() if settings.edge else None
+    if executable is None:
+        return (http_servers.web(settings),)
+    inner = {"web": last.get("web", 0), "purger": last.get("purger", 0)}
+    inner = ports.choose(("web", "purger"), {name: port for name, port in inner.items() if port not in chosen.values()})
+    chosen.update(inner)
+    behind = settings.model_copy(
+        update={"host": ports.LOOPBACK, "port": inner["web"], "trusted_proxies": ports.LOOPBACK}
+    )
+    app = f"{ports.LOOPBACK}:{inner['web']}"
+    return (http_servers.web(behind), edge.purger(settings, inner["purger"]), edge.nginx(executable, settings, app))
 
 
 def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
@@ -97,7 +134,7 @@ def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
     supervisor.wait()
     supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
     supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
-    supervisor.start([http_servers.web(plan.settings)])
+    supervisor.start(plan.front)
     supervisor.wait()
 
 
@@ -131,6 +168,10 @@ def _url(name: str, port: int) -> str:
     return valkey.url(port) if name in ("cache_url", "broker_url") else f"http://127.0.0.1:{port}"
 
 
+def _webhooks(settings: Settings) -> str:
+    return f"http://{http_servers.reachable(settings.host)}:{settings.port}{WEBHOOKS}"
+
+
 def _metrics_port(settings: Settings, last: StackState) -> int:
     """Return where figures are answered: as asked for, else on any free port, so that two stacks never meet there."""
     if "metrics_port" in settings.model_fields_set:
@@ -141,6 +182,8 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
 
 def _announce(plan: Plan, console: Console) -> None:
     console.say(f"the store is open at {plan.web_url}")
+    if plan.settings.edge and not has_edge(plan.settings):
+        console.say(edge.MISSING)
     if plan.settings.is_lab:
         console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")

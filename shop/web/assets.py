@@ -4,14 +4,14 @@ The address carries a hash over all the files, in its path and not in its query:
 then asks for it under the same hash, so a page that was seen before costs no request for any of them.
 """
 
-import hashlib
 from pathlib import Path
 
 from flask import Flask, Response, send_from_directory, url_for
 
+from shop.web.fingerprint import tree_hash
+
 YEAR_S = 365 * 24 * 3600
 """As good as for ever: the address changes when a file does."""
-HASH_CHARS = 12
 KEEP = f"public, max-age={YEAR_S}, immutable"
 ASK_AGAIN = "no-cache"
 """For an address with another release's hash: a page from before a deployment still finds its files."""
@@ -32,13 +32,3 @@ def install(app: Flask) -> None:
 
     app.add_url_rule("/assets/<version>/<path:filename>", "asset", asset)
     app.jinja_env.globals["static_url"] = static_url
-
-
-def tree_hash(folder: Path) -> str:
-    """Return a hash over the names and contents of all files in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:HASH_CHARS]

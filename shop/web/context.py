@@ -93,7 +93,7 @@ class Context:
             (correlation.TRACEPARENT_HEADER, correlation.traceparent.get()),
         ]
         if seen.cache:
-            closing.append(("Cache-Status", ", ".join(seen.cache)))
+            closing.append(("Cache-Status", ", ".join(seen.cache.values())))
         if self._show_timings:
             closing.append(("Server-Timing", server_timing(seen)))
         return closing

@@ -6,21 +6,25 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
 
-from shop.patterns.observability import figures
+from shop.faults import Desk
+from shop.patterns.observability import figures, recent
 from shop.switch_store import SwitchStore
 from shop.switches import Board
+from shop.web import faults_api
 from shop.web.switches_api import describe_all
 
 SHOWN_REQUESTS = 20
-OWN_ROUTES = "/lab"
+RECENT_REQUESTS = 200
+"""What rates and shares are reckoned from: a few seconds under load, and not one person's last click."""
 
 
-def create_pages(store: SwitchStore, board: Board, registry: CollectorRegistry, log: Path) -> Blueprint:
+def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: CollectorRegistry, log: Path) -> Blueprint:
     """Build the routes.
 
     Args:
         store: where flips are kept for every process.
         board: this process's view of them.
+        desk: where faults are ordered.
         registry: this process's figures.
         log: the file the web processes write a line a request to.
     """
@@ -28,12 +32,15 @@ def create_pages(store: SwitchStore, board: Board, registry: CollectorRegistry, 
 
     @pages.get("")
     def index() -> ResponseReturnValue:
+        last = figures.last_requests(log, RECENT_REQUESTS)
         answer = make_response(
             render_template(
                 "lab.html",
                 switches=describe_all(board),
+                faults=faults_api.describe_all(desk),
                 figures=figures.collect(registry),
-                requests=figures.last_requests(log, SHOWN_REQUESTS),
+                recent=recent.summarise(last),
+                requests=last[:SHOWN_REQUESTS],
             )
         )
         answer.headers["Cache-Control"] = "no-store"
@@ -43,6 +50,16 @@ def create_pages(store: SwitchStore, board: Board, registry: CollectorRegistry, 
     def flip(name: str) -> ResponseReturnValue:
         store.set(name, request.form.get("value", ""))
         board.refresh()
+        return redirect(url_for("lab.index"), 303)
+
+    @pages.post("/faults/<name>")
+    def put_fault(name: str) -> ResponseReturnValue:
+        desk.order(name, request.form.get("value", ""))
+        return redirect(url_for("lab.index"), 303)
+
+    @pages.post("/mend")
+    def mend() -> ResponseReturnValue:
+        desk.clear()
         return redirect(url_for("lab.index"), 303)
 
     @pages.post("/reset")

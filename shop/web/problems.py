@@ -21,17 +21,21 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.Invalid: 422,
     errors.NotSignedIn: 401,
     errors.BadCredentials: 401,
+    errors.Unverified: 401,
     errors.Forbidden: 403,
     errors.CrossOrigin: 403,
     errors.Conflict: 409,
     errors.OutOfStock: 409,
     errors.PaymentDeclined: 402,
     errors.Unavailable: 503,
+    errors.DeadlinePassed: 503,
     errors.ProviderUnavailable: 503,
 }
+API_PREFIX = "/api/"
+MACHINES = (API_PREFIX, "/webhooks/")
+"""Where programs call, to whom a page says nothing."""
 DEFAULT_RETRY_AFTER_S = 2
 """A 503 always says when to come back (RFC 9110, 10.2.3)."""
-API_PREFIX = "/api/"
 PLAIN_WORDS: Mapping[int, str] = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
@@ -112,7 +116,7 @@ def _finish(response: Response, status: int, retry_after: int | None) -> Respons
 def _answer(
     status: int, kind: str, detail: str, fields: Mapping[str, str] | None = None, retry_after: int | None = None
 ) -> Response:
-    if request.path.startswith(API_PREFIX):
+    if request.path.startswith(MACHINES):
         return problem(status, kind, detail, fields=fields, retry_after=retry_after)
     return page(status, detail, retry_after)
 

@@ -4,9 +4,11 @@ from typing import Protocol
 
 from flask import Response, request
 
-from shop.patterns.caching import Found, digest
+from shop.patterns.caching import Found, Policy, digest
+from shop.patterns.observability import record
 from shop.web import context
-from shop.web.browser import BrowserCaching
+from shop.web.browser import BrowserCaching, Headers
+from shop.web.edge import EdgeCaching
 from shop.web.short_way import ShortWay
 
 JSON = "application/json"
@@ -21,6 +23,10 @@ class Publishing(Protocol):
         """Return what browsers are told."""
 
     @property
+    def edge(self) -> EdgeCaching:
+        """Return what the edge is told."""
+
+    @property
     def short_way(self) -> ShortWay:
         """Return what remembers the answer's address."""
 
@@ -30,9 +36,19 @@ def publish(found: Found, content_type: str) -> Response:
     services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
     found_digest = digest(found.value)
     headers = [("Content-Type", content_type), *services.browser.headers(found.policy, found_digest)]
+    headers += services.edge.headers(request.environ, found.policy, found.tags)
+    if found.key is None:
+        record.answer_not_kept()
     services.short_way.learn(request.environ, str(request.url_rule), found, content_type)
-    if services.browser.is_known(request.environ.get("HTTP_IF_NONE_MATCH"), found_digest):
+    asked = None if services.edge.wants_all(request.environ) else request.environ.get("HTTP_IF_NONE_MATCH")
+    if services.browser.is_known(asked, found_digest):
         response = Response(status=304, headers=headers)
         del response.headers["Content-Type"]
         return response
     return Response(found.value, headers=headers)
+
+
+def told_to_the_edge(policy: Policy, tags: tuple[str, ...] = ()) -> Headers:
+    """Return what the edge is told about an answer that is not published from the cache."""
+    services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
+    return services.edge.headers(request.environ, policy, tags)

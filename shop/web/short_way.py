@@ -1,20 +1,22 @@
-"""The short way: an address that was answered from a key before is answered from that key's local copy again.
+"""The short way: an address that was answered from a key before is answered from what is kept under it again.
 
 Problem: with the bytes already in memory, finding out that these are the bytes (routing, validating, a view, building a
 response) is most of what a warm page costs.
-Method: remember which key an address was answered from, never the answer itself. When the local level still holds a
-copy under that key, it is sent at once. What ends a copy (an invalidation, its time, a lost listener) ends the short
-way with it, and the request takes the long one, through Flask. Everything around Flask happens on either way: ids, log
-line, figures, headers.
-Switch: ``cache.local``; without local copies there is no short way. Measured: ``loadtests/benchmarks/warm_screen.py``.
+Method: remember which key an address was answered from, never the answer itself. When a level still holds something
+fresh under that key, it is sent at once. What ends it (an invalidation, its time, a lost listener) ends the short way
+with it, and the request takes the long one, through Flask, where alone anything is loaded or renewed. Everything around
+Flask happens on either way: ids, log line, figures, headers.
+Switch: ``cache.local`` and ``cache.shared``; with both off there is no short way. Measured:
+``loadtests/benchmarks/warm_screen.py``.
 Source: Django's documentation, "The per-site cache": the middleware that answers before any view is looked for.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shop.patterns.caching import Cache, Found, Policy
+from shop.patterns.caching import Found, Policy, Through
 from shop.web.browser import BrowserCaching, Headers
+from shop.web.edge import EdgeCaching
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -31,6 +33,7 @@ class Address:
     """The route's template, for the figures."""
     key: str
     policy: Policy
+    tags: tuple[str, ...]
     content_type: str
 
 
@@ -45,16 +48,18 @@ class Answer:
 
 
 class ShortWay:
-    """Answers from local copies without asking Flask.
+    """Answers from what is kept without asking Flask.
 
     Args:
-        cache: its local level alone is looked into.
+        cache: looked into; nothing is loaded.
         browser: what browsers are told.
+        edge: what the edge is told.
     """
 
-    def __init__(self, cache: Cache, browser: BrowserCaching) -> None:
+    def __init__(self, cache: Through, browser: BrowserCaching, edge: EdgeCaching) -> None:
         self._cache = cache
         self._browser = browser
+        self._edge = edge
         self._known: dict[tuple[str, str], Address] = {}
 
     def learn(self, environ: "WSGIEnvironment", route: str, found: Found, content_type: str) -> None:
@@ -63,7 +68,7 @@ class ShortWay:
             return
         if len(self._known) >= MOST_ADDRESSES:
             self._known.pop(next(iter(self._known), ("", "")), None)  # another thread may have taken the last one
-        address = Address(route, found.key, found.policy, content_type)
+        address = Address(route, found.key, found.policy, found.tags, content_type)
         self._known[environ["PATH_INFO"], environ["QUERY_STRING"]] = address
 
     def answer(self, environ: "WSGIEnvironment") -> Answer | None:
@@ -71,11 +76,13 @@ class ShortWay:
         address = self._known.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
         if address is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        copy = self._cache.copy_of(address.key, address.policy)
-        if copy is None:
+        kept = self._cache.kept(address.key, address.policy, address.tags)
+        if kept is None:
             return None
-        headers = self._browser.headers(address.policy, copy.digest)
-        if self._browser.is_known(environ.get("HTTP_IF_NONE_MATCH"), copy.digest):
+        headers = self._browser.headers(address.policy, kept.digest)
+        headers += self._edge.headers(environ, address.policy, tuple(address.tags))
+        asked = None if self._edge.wants_all(environ) else environ.get("HTTP_IF_NONE_MATCH")
+        if self._browser.is_known(asked, kept.digest):
             return Answer(address.route, "304 Not Modified", headers, b"")
-        headers += (("Content-Type", address.content_type), ("Content-Length", str(len(copy.value))))
-        return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else copy.value)
+        headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
+        return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value)

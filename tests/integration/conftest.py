@@ -37,6 +37,9 @@ def _simulator(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def simulator(_simulator: Simulator) -> Simulator:
-    """The payments provider, a process of its own, listening where the settings say; started again if it was killed."""
+    """The payments provider, a process of its own, listening where the settings say; started again if it was killed,
+    and with good manners, whatever the last test taught it."""
     _simulator.start()
+    _simulator.behave()
+    _simulator.forget()
     return _simulator

@@ -11,6 +11,7 @@ from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import RecoveryPoint
 from shop.errors import ShopError
+from shop.payments.notices import read
 from shop.settings import Settings
 from shop.wiring import build
 
@@ -51,6 +52,19 @@ def all_at_once(
     return found
 
 
+def tell_all_at_once(settings: Settings, messages: Sequence[bytes], attempts: Sequence[Attempt]) -> list[str]:
+    """Let the provider's messages be heard and attempts be made, each in a process of its own, all at once."""
+    barrier, ends = _processes.Barrier(len(messages) + len(attempts)), _processes.Queue()
+    processes = [_processes.Process(target=_hear, args=(settings, message, barrier, ends)) for message in messages]
+    processes += [_processes.Process(target=_shop, args=(settings, [one], barrier, ends, False)) for one in attempts]
+    for process in processes:
+        process.start()
+    found = [ends.get(timeout=TIMEOUT_S) for _ in processes]
+    for process in processes:
+        process.join(TIMEOUT_S)
+    return found
+
+
 def die_at(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
     """Let a process check out and be killed when it reaches a recovery point; return its exit code."""
     process = _processes.Process(target=_shop_and_die, args=(settings, attempt, point))
@@ -77,6 +91,19 @@ def _shop(
             ends.put(type(result).__name__)
         except ShopError as refusal:
             ends.put(type(refusal).__name__)
+    runtime.close()
+
+
+def _hear(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str]") -> None:
+    runtime = build(settings)
+    notices, notice = runtime.services().notices, read(message)
+    assert notice is not None
+    barrier.wait(TIMEOUT_S)
+    try:
+        notices.receive(notice)
+        ends.put("told")
+    except Exception as error:  # noqa: BLE001 - the test says which ends are well
+        ends.put(repr(error))
     runtime.close()
 
 

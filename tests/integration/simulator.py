@@ -14,6 +14,7 @@ import httpx
 
 from shop.payments.simulator.books import FILE
 from shop.settings import Settings
+from shop.stack.program import port_answers
 
 START_TIMEOUT_S = 20
 THREADS = 8
@@ -26,7 +27,13 @@ class Simulator:
         self.url = str(settings.payments_url)
         self._home = home
         self._output = home / "output"
-        self._timeout_ms = settings.payments_timeout_ms
+        self._headers = {"Authorization": f"Bearer {settings.payments_api_key}"}
+        self._environment = {
+            "SHOP_VAR_DIR": str(home),
+            "SHOP_PAYMENTS_TIMEOUT_MS": str(settings.payments_timeout_ms),
+            "SHOP_PAYMENTS_API_KEY": settings.payments_api_key,
+            "SHOP_PAYMENTS_WEBHOOK_SECRET": settings.payments_webhook_secret,
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,10 +42,13 @@ class Simulator:
             return
         command = ["-m", "gunicorn", "--bind", f"127.0.0.1:{urlsplit(self.url).port}", "--worker-class", "gthread"]
         command += ["--threads", str(THREADS), "--workers", "1", "shop.payments.simulator.app:create_app()"]
-        env = {**os.environ, "SHOP_VAR_DIR": str(self._home), "SHOP_PAYMENTS_TIMEOUT_MS": str(self._timeout_ms)}
         with self._output.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *command], env=env, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, *command],
+                env={**os.environ, **self._environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._wait()
 
@@ -47,20 +57,45 @@ class Simulator:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, 9)
             self._process.wait()
+            while port_answers(urlsplit(self.url).port or 0):  # until its workers are gone as well
+                time.sleep(0.01)
 
     def charge(self, key: str, token: str = "tok_ok", amount: int = 1200, **more: Any) -> httpx.Response:
         """Ask for a charge, as a store would."""
         body = {"amount": amount, "currency": "EUR", "token": token, **more}
-        return httpx.post(f"{self.url}/charges", json=body, headers={"Idempotency-Key": key}, timeout=10)
+        return self.post("/charges", key, body)
 
     def refund(self, key: str, charge: str, amount: int) -> httpx.Response:
         """Ask for a refund, as a store would."""
         body = {"charge": charge, "amount": amount}
-        return httpx.post(f"{self.url}/refunds", json=body, headers={"Idempotency-Key": key}, timeout=10)
+        return self.post("/refunds", key, body)
+
+    def post(self, path: str, key: str, body: Any, timeout_s: float = 10.0, **headers: str) -> httpx.Response:
+        """Make a call that changes something."""
+        headers = {**self._headers, "Idempotency-Key": key, **{n.replace("_", "-"): v for n, v in headers.items()}}
+        return httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=timeout_s)
+
+    def get(self, path: str = "/charges", **params: Any) -> httpx.Response:
+        """Make a call that looks."""
+        return httpx.get(f"{self.url}{path}", params=params, headers=self._headers, timeout=10)
 
     def charges(self, key: str) -> list[dict[str, Any]]:
         """Return what the books hold under a key."""
-        return list(httpx.get(f"{self.url}/charges", params={"key": key}, timeout=10).json()["items"])
+        return list(self.get(key=key).json()["items"])
+
+    def behave(self, **manners: Any) -> None:
+        """Set how it behaves from here on; without arguments, well."""
+        address = f"{self.url}/admin/settings"
+        answer = httpx.patch(address, json=manners) if manners else httpx.delete(address)
+        answer.raise_for_status()
+
+    def forget(self) -> None:
+        """Stop owing the webhooks of earlier tests, which nobody is there to take."""
+        httpx.delete(f"{self.url}/admin/messages").raise_for_status()
+
+    def messages(self) -> dict[str, int]:
+        """Return how many webhooks are owed, taken and given up."""
+        return dict(self.get("/admin/messages").json())
 
     def charges_of(self, number: str) -> int:
         """Return how often an order was charged, under whatever keys."""

@@ -21,14 +21,17 @@ TIMEOUT_MS = 100
 class OwnValkey:
     """A server of this test's own, to be stopped at will."""
 
-    def __init__(self, home):
+    def __init__(self, home, *options):
+        self._options = options
         self.program = valkey.cache(home, free_port(), memory_mb=16)
         self.url = valkey.url(self.program.port)
         self.process = None
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(self.program.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*self.program.argv, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         until(self.program.healthy)
 
     def hang(self):
@@ -169,3 +172,13 @@ def test_an_error_as_an_answer_leaves_no_reply_behind_for_the_next_question(serv
     clock.ahead += shared.PAUSE_S
     assert take(cache, b"two") == b"two"
     assert take(cache, b"not asked") == b"two"
+
+
+def test_threads_that_come_and_go_never_use_up_the_connections(server, cache, seen):
+    for _ in range(150):
+        thread = threading.Thread(target=take, args=(cache,))
+        thread.start()
+        thread.join()
+    assert not [event for event in seen if isinstance(event, WentAway)]
+    with redis.Redis.from_url(server.url) as client:
+        assert client.info("clients")["connected_clients"] < 50  # a thread that ends takes its connection along

@@ -41,6 +41,7 @@ class Store:
     def __init__(self, runtime, owner):
         self.services = runtime.services()
         self.database = runtime.database
+        self.key = runtime.settings.payments_api_key
         self.owner = owner
 
     def submit(self, token="tok_ok", key="the-key"):
@@ -124,7 +125,7 @@ def unanswered(store, simulator, monkeypatch):
         def nothing(*args):
             raise ProviderUnsure("planned")
 
-        hurried = HttpProvider(simulator.url, HURRIED_MS)
+        hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
         with monkeypatch.context() as patched:
             patched.setattr(store.services.payments, "_provider", hurried)
             patched.setattr(hurried, "find_charge", nothing)
@@ -160,7 +161,7 @@ def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unans
 
 
 def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, simulator, monkeypatch):
-    hurried = HttpProvider(simulator.url, HURRIED_MS)
+    hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
     monkeypatch.setattr(store.services.payments, "_provider", hurried)
     order = store.submit("tok_timeout_charged")
     hurried.close()

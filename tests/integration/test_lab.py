@@ -241,6 +241,14 @@ def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
     assert not any(seen.good)
 
 
+def test_a_plan_of_thousands_of_products_reaches_the_generator():
+    nobody = f"http://127.0.0.1:{free_port()}"
+    many = tuple(f"a-product-with-a-name-of-some-length-{number}" for number in range(5000))
+    visits = (Visit(name="x", paths=("/{product}",)),)
+    plan = Plan(base_url=nobody, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=many)
+    assert not any(load.run(plan).good)
+
+
 def test_a_broken_generator_is_an_error_not_a_figure():
     plan = Plan(
         base_url="http://192.0.2.1", mode="open", duration_s=0.2, concurrency=1, visits=(Visit(name="x", paths=("/",)),)

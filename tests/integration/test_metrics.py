@@ -41,7 +41,7 @@ def test_methods_nobody_has_heard_of_share_one_label():
 def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
     metrics = Metrics()
     for outcome in ("hit", "hit", "hit", "miss", "bypass"):
-        metrics.cache_answered(Answered("shop-shared", "catalogue", outcome, 0, False, 0.0))
+        metrics.cache.answered(Answered("shop-shared", "catalogue", outcome, 0, False, 0.0))
     (layer,) = collect(metrics.registry).layers
     assert (layer.asked, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
 

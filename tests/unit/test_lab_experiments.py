@@ -1,5 +1,6 @@
 import pytest
 
+from shop import faults, knobs
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
 from shop.switches import check
@@ -13,6 +14,19 @@ def test_every_experiment_flips_switches_that_exist(experiment):
     for arm in experiment.arms:
         for name, value in arm.switches.items():
             check(name, value, allow_unsafe=True)
+
+
+@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
+    for arm in experiment.arms:
+        for name, value in arm.faults.items():
+            faults.check(name, value)
+        for action in arm.actions:
+            faults.check(action.fault, action.value)
+        for name, value in experiment.turned(arm).items():
+            knobs.check(name, value)
+    assert experiment.faults() <= set(faults.FAULTS)
+    assert experiment.every_knob() <= set(knobs.KNOBS)
 
 
 @pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
@@ -34,6 +48,10 @@ def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
         ("arms.on.db_queries_per_request", "arms.on.queries", "no such figure: queries"),
         ('calibrate = { arm = "off", share = 0.5 }', "", "either rate or calibrate"),
         ("[[workload.visits]]", "[[workload.visits", "not TOML"),
+        ('title = "Cache', 'driver = "stampeed"\ntitle = "Cache', "Did you mean stampede?"),
+        ('title = "Cache', 'driving = { path = "/" }\ntitle = "Cache', "path"),
+        ('title = "without', 'browsers = -1\ntitle = "without', "arms.0.browsers"),
+        ('title = "without', 'actions = [{ fault = "cache" }]\ntitle = "without', "arms.0.actions.0.at_s"),
     ],
 )
 def test_a_mistake_in_an_experiment_is_named(was, becomes, complaint):

@@ -111,7 +111,7 @@ def test_a_result_holds_what_the_contract_promises():
     off, on = result["arms"]
     assert (off["p50_ms"], off["db_queries_per_request"], on["hit_rate"]["shared"]) == (SLOW_MS, 7.0, 0.9)
     assert off["spread"]["p50_ms"] == {"min": SLOW_MS, "max": SLOW_MS}
-    assert off["switches"] == {"cache.local": "off", "cache.shared": "off", "api.composite": "on"}
+    assert off["switches"] == {"cache.edge": "off", "cache.local": "off", "cache.shared": "off", "api.composite": "on"}
 
 
 def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_them():

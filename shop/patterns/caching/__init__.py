@@ -1,29 +1,89 @@
-"""The cache: policies, levels, and the one way to read through them."""
+"""A cache in two levels: read through it, say what you read, and tell it what changed.
+
+It is usable alone: it knows neither the store nor its framework, and tells what happens through one callable.
+
+    >>> from shop.clock import HeldClock
+    >>> clock = HeldClock()
+    >>> local = LocalLevel(limit_bytes=1_000_000, clock=clock)
+    >>> local.hears(broadcasts=True)  # with several processes a Listener says so
+    >>> cache = Cache(NullLevel(), clock, local=local)  # or SharedLevel("redis://127.0.0.1:6379/0", 100, clock)
+
+A value is asked for with its key, its class, what it is made from, and how to make it:
+
+    >>> def price():
+    ...     print("loading")
+    ...     return b"12.00"
+    >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
+    loading
+    b'12.00'
+    >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
+    b'12.00'
+
+It ends when what it is made from has changed, or with its time (a copy in memory lives for seconds):
+
+    >>> cache.invalidate(["product:mug"])
+    >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
+    loading
+    b'12.00'
+    >>> clock.advance(6)
+    >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
+    loading
+    b'12.00'
+"""
 
 from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
+from shop.patterns.caching.filling import Ask, Rules, Unkept
 from shop.patterns.caching.found import Found, digest
+from shop.patterns.caching.jitter import exact, hurried, jittered
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
-from shop.patterns.caching.local import Local, LocalLevel, SwitchedOffLocal
-from shop.patterns.caching.policy import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, Policy
+from shop.patterns.caching.local import Kept, Local, LocalLevel, SwitchedOffLocal
+from shop.patterns.caching.locked import Locked, LockedEarly, Meeting
+from shop.patterns.caching.policy import CATALOGUE, LIVE, NEGATIVE, PERSONAL, REFERENCE, SEARCH, Policy
+from shop.patterns.caching.refresh import Ahead, Popularity, Refresher
 from shop.patterns.caching.shared import SharedLevel
+from shop.patterns.caching.stampede import Early, Guard, Unguarded
+from shop.patterns.caching.throttle import Throttle
+from shop.patterns.caching.writing import OnEvent, Through, TimeOnly, WriteThrough
 
 __all__ = [
     "CATALOGUE",
     "LIVE",
+    "NEGATIVE",
     "PERSONAL",
     "REFERENCE",
     "SEARCH",
+    "Ahead",
+    "Ask",
     "Cache",
+    "Early",
     "Found",
+    "Guard",
+    "Kept",
     "Level",
     "Listener",
     "Local",
     "LocalLevel",
+    "Locked",
+    "LockedEarly",
+    "Meeting",
     "NullLevel",
+    "OnEvent",
     "Policy",
+    "Popularity",
+    "Refresher",
+    "Rules",
     "SharedLevel",
     "SwitchedOff",
     "SwitchedOffLocal",
+    "Throttle",
+    "Through",
+    "TimeOnly",
+    "Unguarded",
+    "Unkept",
+    "WriteThrough",
     "digest",
+    "exact",
+    "hurried",
+    "jittered",
 ]

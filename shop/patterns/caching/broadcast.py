@@ -1,4 +1,4 @@
-"""Telling every process which tags were invalidated, over Valkey's publish and subscribe.
+"""Telling every process which tags were invalidated and what was filled, over Valkey's publish and subscribe.
 
 Whoever invalidates publishes the tags behind the new versions, on the same connection: who hears the message and then
 reads sees the new versions. A subscriber is told nothing of what it missed, so being heard is a state of its own: the
@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as Silent
 
 from shop.patterns.caching.connections import Command, Connections
 from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
+from shop.patterns.caching.waiting import Waiting
 
 HEARTBEAT_S = 1.0
 """Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
@@ -41,18 +42,25 @@ def publishing(connections: Connections, tags: Sequence[str]) -> Command:
     return ("PUBLISH", _channel(connections), json.dumps(tags))
 
 
+def announcing(connections: Connections, name: str) -> Command:
+    """Return the command that tells every listener that the load called ``name`` has ended."""
+    return ("PUBLISH", _fills(connections), name)
+
+
 class Listener:
     """One thread that hears the broadcasts for this process.
 
     Args:
         url: the same address the shared level has.
-        hearer: is told what is heard.
+        hearer: is told what was invalidated.
         emit: told when the connection is lost and when it is back.
+        waiting: is told what was filled; nobody by default.
     """
 
-    def __init__(self, url: str, hearer: Hearer, emit: Emit = ignore) -> None:
+    def __init__(self, url: str, hearer: Hearer, emit: Emit = ignore, waiting: Waiting | None = None) -> None:
         self._connections = Connections(url, HEARTBEAT_S)
         self._hearer = hearer
+        self._waiting = waiting or Waiting()
         self._emit = emit
         self._stopped = threading.Event()
         self._tried = threading.Event()
@@ -79,6 +87,7 @@ class Listener:
             except Exception as error:  # noqa: BLE001 - whatever it was, broadcasts are no longer heard
                 self._report(error)
             finally:
+                self._waiting.hears(broadcasts=False)
                 self._hearer.hears(broadcasts=False)
                 self._tried.set()
             self._stopped.wait(RETRY_S)
@@ -87,8 +96,10 @@ class Listener:
         connection: Any = self._connections.open()
         try:
             connection.connect()
-            connection.send_command("SUBSCRIBE", _channel(self._connections), check_health=False)
-            connection.read_response()
+            channels = _channel(self._connections), _fills(self._connections)
+            connection.send_command("SUBSCRIBE", *channels, check_health=False)
+            for _ in channels:
+                connection.read_response()
             self._begin()
             while not self._stopped.is_set():
                 self._hear(connection)
@@ -96,6 +107,7 @@ class Listener:
             connection.disconnect()
 
     def _begin(self) -> None:
+        self._waiting.hears(broadcasts=True)
         self._hearer.hears(broadcasts=True)
         self._tried.set()
         if self._lost:
@@ -105,11 +117,15 @@ class Listener:
     def _hear(self, connection: Any) -> None:
         """Wait for one message."""
         try:
-            kind, _, *said = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
+            kind, channel, *said = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
         except Silent:
             connection.send_command("PING", check_health=False)
-            kind, _, *said = connection.read_response()  # a pong, or a message that came before it
-        if kind == b"message":
+            kind, channel, *said = connection.read_response()  # a pong, or a message that came before it
+        if kind != b"message":
+            return
+        if channel.decode() == _fills(self._connections):
+            self._waiting.wake(said[0].decode())
+        else:
             self._hearer.drop(json.loads(said[0]))
 
     def _report(self, error: Exception) -> None:
@@ -121,3 +137,8 @@ class Listener:
 def _channel(connections: Connections) -> str:
     """Return the channel of one numbered database: unlike keys, channels are shared by all of a server's."""
     return f"shop:1:invalidated:{connections.database}"
+
+
+def _fills(connections: Connections) -> str:
+    """Return the channel of what was filled, apart: it says more, and matters less."""
+    return f"shop:1:filled:{connections.database}"

@@ -5,7 +5,8 @@ Method: an entry is stored under its key together with the versions its tags had
 only while every tag still has that version. Invalidating a tag gives it a version never seen before, so it reaches
 every entry that carries the tag, without knowing their keys; and a load that began before an invalidation fills an
 entry that nobody will ever be served, however late the fill arrives. Entry and tags are read in one round trip. In
-front of that may stand a local level, which holds copies and is told what to drop (see ``local``).
+front of that may stand a local level, which holds copies and is told what to drop (see ``local``). Who loads when many
+miss at once is a strategy's business (see ``stampede``); what becomes of what it says, a filler's (see ``filling``).
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
 Source: Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013 (leases against stale fills); Microsoft's Cloud
 Design Patterns, "Cache-Aside".
@@ -15,16 +16,18 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.clock import Clock
-from shop.patterns.caching.envelope import Entry, decode, encode
+from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
-from shop.patterns.caching.levels import Away, Level, Reading
+from shop.patterns.caching.filling import Ask, Filler, Load, Rules
+from shop.patterns.caching.levels import Level, Reading
 from shop.patterns.caching.local import Kept, Local
+from shop.patterns.caching.locked import Locked
+from shop.patterns.caching.lookup import Answer, Lookup
 from shop.patterns.caching.policy import Policy
+from shop.patterns.caching.stampede import Guard
+from shop.patterns.caching.throttle import Throttle
 
-Load = Callable[[], bytes]
-
-KEPT_NOWHERE = 0.0
-"""Expiry of what was loaded while the level was away: broadcasts may not arrive either, so nobody keeps a copy."""
+Guarding = Callable[[Filler], Guard]
 
 
 class Cache:
@@ -35,13 +38,29 @@ class Cache:
         clock: tells when an entry has expired.
         emit: told of everything that happens.
         local: looked into first, and kept in step; none by default.
+        rules: what is done with what loaders say.
+        guarding: makes the strategy against stampedes; one load in all processes by default.
+        throttle: the keys whose loads failed lately; one a process.
     """
 
-    def __init__(self, level: Level, clock: Clock, emit: Emit = ignore, local: Local | None = None) -> None:
+    def __init__(
+        self,
+        level: Level,
+        clock: Clock,
+        emit: Emit = ignore,
+        local: Local | None = None,
+        rules: Rules | None = None,
+        guarding: Guarding = Locked,
+        throttle: Throttle | None = None,
+    ) -> None:
         self._level = level
         self._clock = clock
         self._emit = emit
         self._local = local
+        self._filler = Filler(level, clock, emit, rules, throttle)
+        guard = guarding(self._filler)
+        self._lookup = Lookup(self._filler, guard)
+        self._count: Callable[[str], None] | None = getattr(guard, "count", None)
 
     def get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
         """Return the value under ``key``: the stored bytes while they are fresh, else what ``load`` returns.
@@ -52,24 +71,47 @@ class Cache:
             key: names the value; two values never share one. It must name the person where the policy is private.
             policy: how long it may be remembered.
             tags: what it was made from; invalidating any of them ends it.
-            load: makes the value; what it raises passes through, and nothing is stored.
+            load: makes the value. What it raises passes through and nothing is stored, but for what the rules say of
+                absence and of failures.
         """
-        local = self._local
-        if local is None or not policy.ttl_s:
-            return self._from_level(key, policy, tags, load).value
-        kept = self.copy_of(key, policy)
-        return kept.value if kept is not None else self._through(local, key, policy, tags, load)
+        if self._count is not None:
+            self._count(key)
+        kept = self._copy(key, policy) if policy.ttl_s else None
+        if kept is None:
+            return self._value(self._below(Ask(key, policy, tags, load)).entry)
+        return self._raise(kept.value) if kept.negative else kept.value
 
-    def copy_of(self, key: str, policy: Policy) -> Kept | None:
-        """Return the local level's copy of a value, if there is one; nobody is asked for it."""
-        if self._local is None:
+    def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+        """Return what a level holds and may be served as it is; never loads, and never waits for who does.
+
+        ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts.
+        """
+        kept = self._copy(key, policy)
+        found = self._looked_up(Ask(key, policy, tags, _not_asked)) if kept is None else kept
+        if found is None or found.negative:
             return None
-        started = time.perf_counter()
-        kept = self._local.get(key)
-        if kept is not None:
-            ttl_s = int(kept.until - self._clock.monotonic())
-            self._emit(Answered(self._local.name, policy.name, "hit", ttl_s, False, time.perf_counter() - started))
-        return kept
+        if self._count is not None:
+            self._count(key)
+        return found
+
+    def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+        """Return several values, in the order asked; ``None`` for what there is not.
+
+        What no local copy answers is looked for in one round trip. What is then missing is loaded, one after the
+        other, as :meth:`get_or_load` does.
+        """
+        copies = [self._copy(ask.key, ask.policy) if ask.policy.ttl_s else None for ask in asks]
+        moment = None if self._local is None else self._local.moment()
+        wanted = [ask for ask, kept in zip(asks, copies, strict=True) if kept is None and self._lookup.keeps(ask)]
+        readings = {ask.key: found for ask, found in zip(wanted, self._lookup.read_many(wanted), strict=False)}
+        found: list[bytes | None] = []
+        for ask, kept in zip(asks, copies, strict=True):
+            if kept is not None:
+                found.append(None if kept.negative else kept.value)
+            else:
+                entry = self._below(ask, moment, readings.get(ask.key)).entry
+                found.append(None if entry.negative else entry.value)
+        return found
 
     def invalidate(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags.
@@ -82,91 +124,70 @@ class Cache:
             self._local.drop(tags)  # last: a copy made of the level's old entry meanwhile goes, too
         self._emit(Invalidated(self._level.name, len(tags), delayed=not done))
 
-    def _through(self, local: Local, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
-        """Answer what the local level did not, and leave a copy there."""
-        moment = local.moment()
+    def _looked_up(self, ask: Ask) -> Entry | None:
+        moment = None if self._local is None else self._local.moment()
+        answer = self._lookup.kept(ask)
+        if answer is None:
+            return None
+        if self._local is not None:
+            stored = self._keep(self._local, ask, answer, moment)
+            outcome: Outcome = "bypass" if moment is None else "miss"
+            self._emit(Answered(self._local.name, ask.policy.name, outcome, 0, stored, 0.0))
+        return answer.entry
+
+    def _copy(self, key: str, policy: Policy) -> Kept | None:
+        local = self._local
+        if local is None:
+            return None
+        started = time.perf_counter()
+        kept = local.get(key)
+        if kept is None:
+            return None
+        left_s = int(kept.until - self._clock.monotonic())
+        spent = time.perf_counter() - started
+        if kept.negative:
+            self._emit(Answered(local.name, "negative", "hit", left_s, False, spent, False, False, "negative"))
+        else:
+            self._emit(Answered(local.name, policy.name, "hit", left_s, False, spent))
+        return kept
+
+    def _below(self, ask: Ask, moment: int | None = None, reading: Reading | None = None) -> Answer:
+        """Answer what the local level did not, and leave a copy there.
+
+        A moment belongs to a reading that was made after it; it is taken here where there is none yet.
+        """
+        local = self._local
+        if local is None or not self._filler.keeps(ask.policy):
+            return self._lookup.answer(ask, None, reading)
+        if reading is None:
+            moment = local.moment()
         spent, stored = 0.0, False
         try:
-            entry = self._from_level(key, policy, tags, load)
+            kept_somewhere = self._level.enabled or moment is not None
+            answer = self._lookup.answer(ask, local.drops if kept_somewhere else None, reading)
             keeping = time.perf_counter()
-            if moment is not None:
-                stored = local.keep(key, entry.value, tags, entry.expires - self._now(), moment)
+            stored = self._keep(local, ask, answer, moment)
             spent = time.perf_counter() - keeping
         finally:
             outcome: Outcome = "bypass" if moment is None else "miss"
-            self._emit(Answered(local.name, policy.name, outcome, 0, stored, spent))
-        return entry.value
+            self._emit(Answered(local.name, ask.policy.name, outcome, 0, stored, spent))
+        return answer
 
-    def _from_level(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> Entry:
-        if not (self._level.enabled and policy.ttl_s):
-            return self._bypass(policy, load, 0.0, away=False)
-        started = time.perf_counter()
-        try:
-            reading = self._level.read(key, tags)
-            now = self._now()
-            entry, outcome = judge(reading, now)
-            if entry is not None:
-                self._answered(policy, outcome, time.perf_counter() - started, ttl_s=int(entry.expires - now))
-                return entry
-            claimed = self._level.claim(tags)
-        except Away:
-            return self._bypass(policy, load, time.perf_counter() - started, away=True)
-        return self._load_and_fill(key, policy, claimed, load, outcome, time.perf_counter() - started)
+    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: int | None) -> bool:
+        if moment is None or not answer.copy_until:
+            return False
+        entry = answer.entry
+        left_s = answer.copy_until - self._filler.now()
+        return local.keep(ask.key, entry.value, ask.tags, left_s, moment, negative=entry.negative, known=entry.digest)
 
-    def _load_and_fill(
-        self, key: str, policy: Policy, versions: tuple[str, ...], load: Load, outcome: Outcome, spent: float
-    ) -> Entry:
-        stored = False
-        try:
-            value = load()
-            filling = time.perf_counter()
-            entry = Entry(value, self._now() + policy.ttl_s, versions)
-            try:
-                self._level.write(key, encode(entry), policy.ttl_s)
-                stored = True
-            except Away:  # the level has said so itself; the value is as good without it
-                entry = Entry(value, KEPT_NOWHERE, ())
-            spent += time.perf_counter() - filling
-        finally:
-            self._answered(policy, outcome, spent, stored=stored)
-        return entry
+    def _value(self, entry: Entry) -> bytes:
+        return self._raise(entry.value) if entry.negative else entry.value
 
-    def _bypass(self, policy: Policy, load: Load, spent: float, *, away: bool) -> Entry:
-        self._answered(policy, "bypass", spent, away=away)
-        value = load()
-        return Entry(value, KEPT_NOWHERE if away else self._now() + policy.ttl_s, ())
-
-    def _answered(
-        self,
-        policy: Policy,
-        outcome: Outcome,
-        seconds: float,
-        *,
-        ttl_s: int = 0,
-        stored: bool = False,
-        away: bool = False,
-    ) -> None:
-        self._emit(Answered(self._level.name, policy.name, outcome, ttl_s, stored, seconds, away))
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
+    def _raise(self, says: bytes) -> bytes:
+        """Say again that there is no such thing."""
+        absent = self._filler.rules.absent or LookupError
+        raise absent(says.decode())
 
 
-def judge(reading: Reading, now: float) -> tuple[Entry | None, Outcome]:
-    """Decide whether what a level holds may be served.
-
-    Args:
-        reading: the stored entry and how its tags stand, read together.
-        now: unix time in seconds.
-
-    Returns:
-        The entry if it may be served, and why or why not.
-    """
-    if reading.stored is None:
-        return None, "miss"
-    entry = decode(reading.stored)
-    if entry is None:
-        return None, "miss"
-    if entry.expires <= now or entry.versions != reading.versions:
-        return None, "stale"
-    return entry, "hit"
+def _not_asked() -> bytes:
+    raise AssertionError("what is only looked up is never loaded")

@@ -16,6 +16,8 @@ from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
+from shop.patterns.caching.forks import in_every_child
+
 Command = tuple[Any, ...]
 """A command's words: texts, bytes and whole numbers."""
 
@@ -37,6 +39,11 @@ class Connections:
             protocol=2,  # no HELLO: a new connection costs no round trip of its own
             driver_info=None,
         )
+        self._start_empty()
+        in_every_child(self._start_empty)
+
+    def _start_empty(self) -> None:
+        """Own no connection: two processes that speak on one socket read each other's answers."""
         self._of_thread = threading.local()
         self._all: weakref.WeakSet[ConnectionInterface] = weakref.WeakSet()
 
@@ -63,7 +70,8 @@ class Connections:
 
     def open(self) -> ConnectionInterface:
         """Return a connection of the caller's own, not connected yet; :meth:`close` closes it too."""
-        connection: ConnectionInterface = self._pool.make_connection()
+        # Not by the pool's own method: it counts what it ever made, and after a hundred threads it makes no more.
+        connection: ConnectionInterface = self._pool.connection_class(**self._pool.connection_kwargs)
         self._all.add(connection)
         return connection
 

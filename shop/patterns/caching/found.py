@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from shop.patterns.caching.policy import Policy
 
-DIGEST_BYTES = 16
-"""128 bits: two values of one key never share a digest."""
+DIGEST_CHARS = 32
+"""128 bits in hex: two values of one key never share a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +27,8 @@ class Found:
 
 
 def digest(value: bytes) -> str:
-    """Return what tells a value from every other: the same in every process, on every host, after every restart."""
-    return hashlib.blake2b(value, digest_size=DIGEST_BYTES).hexdigest()
+    """Return what tells a value from every other: the same in every process, on every host, after every restart.
+
+    SHA-256, because processors have instructions for it: a third of what BLAKE2 takes for a page.
+    """
+    return hashlib.sha256(value).hexdigest()[:DIGEST_CHARS]

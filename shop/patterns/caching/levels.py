@@ -1,8 +1,9 @@
 """Where entries are kept: the face every level has, and the two that keep nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from shop.patterns.caching.lock import Lease
 
 Versions = tuple[str | None, ...]
 """How each tag stands, in the order asked; ``None`` for a tag the level knows nothing of."""
@@ -12,18 +13,25 @@ class Away(Exception):
     """The level does not answer, or is being left alone because it did not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a level holds under a key, and how the tags stand, read at one moment."""
+class Reading(NamedTuple):
+    """What a level holds under a key, and how the tags stood just after that was read."""
 
     stored: bytes | None
     versions: Versions
 
 
-class Level(Protocol):
-    """A store of encoded entries that also keeps a version for each tag.
+class Claim(NamedTuple):
+    """How the tags stand before a load begins."""
 
-    Every method but :meth:`invalidate` raises :class:`Away` when the level cannot answer within its time.
+    versions: tuple[str, ...]
+    made: tuple[str, ...] = ()
+    """The tags that nobody knew before, and that only this load uses so far."""
+
+
+class Level(Protocol):
+    """A store of encoded entries that also keeps a version for each tag, and a lock for each load.
+
+    Every method but :meth:`invalidate` and :meth:`release` raises :class:`Away` when the level cannot answer in time.
     """
 
     @property
@@ -37,11 +45,28 @@ class Level(Protocol):
     def read(self, key: str, tags: Sequence[str]) -> Reading:
         """Return the entry and the tags' versions, in one round trip."""
 
-    def claim(self, tags: Sequence[str]) -> tuple[str, ...]:
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        """Return several keys' readings, in one round trip."""
+
+    def versions(self, tags: Sequence[str]) -> Versions:
+        """Return how the tags stand now."""
+
+    def claim(self, tags: Sequence[str]) -> Claim:
         """Return how the tags stand now, giving a version to each that has none. Call it before a load."""
 
-    def write(self, key: str, stored: bytes, ttl_s: int) -> None:
-        """Keep an encoded entry for at most ``ttl_s`` seconds."""
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
+        """Take the lock if it is free, and then read, in one round trip; tell whether it is the caller's."""
+
+    def write(
+        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+    ) -> None:
+        """Keep an encoded entry for at most ``ttl_s`` seconds, ``passing`` tags no longer, and release the lock."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lock back and wake who waits for it; do nothing if it is no longer the caller's."""
+
+    def extend(self, lease: Lease) -> bool:
+        """Hold the lock for its whole time again; tell whether it is still the caller's."""
 
     def invalidate(self, tags: Sequence[str]) -> bool:
         """Give every tag a version never seen before.
@@ -55,21 +80,43 @@ class Level(Protocol):
 
 
 class NullLevel:
-    """Keeps nothing: what a store without a cache is wired with."""
+    """Keeps nothing: what a store without a cache is wired with. It is never asked, only told."""
 
     name = "none"
     enabled = False
 
     def read(self, key: str, tags: Sequence[str]) -> Reading:
-        """Return that there is nothing."""
-        return Reading(None, (None,) * len(tags))
+        """Refuse."""
+        raise Away(self.name)
 
-    def claim(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Return versions that no entry will ever be compared with."""
-        return ("",) * len(tags)
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        """Refuse."""
+        raise Away(self.name)
 
-    def write(self, key: str, stored: bytes, ttl_s: int) -> None:
-        """Forget it at once."""
+    def versions(self, tags: Sequence[str]) -> Versions:
+        """Refuse."""
+        raise Away(self.name)
+
+    def claim(self, tags: Sequence[str]) -> Claim:
+        """Refuse."""
+        raise Away(self.name)
+
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
+        """Refuse."""
+        raise Away(self.name)
+
+    def write(
+        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+    ) -> None:
+        """Refuse."""
+        raise Away(self.name)
+
+    def release(self, lease: Lease) -> None:
+        """Agree: nobody holds one."""
+
+    def extend(self, lease: Lease) -> bool:
+        """Refuse."""
+        raise Away(self.name)
 
     def invalidate(self, tags: Sequence[str]) -> bool:
         """Agree: nothing is kept, so nothing is stale."""

@@ -2,15 +2,18 @@
 
 Problem: the cache is there to make the store faster; when it is dead or hangs it must not make it slower than it was
 without one.
-Method: a look-up is one MGET of the entry and its tags. Every wait is bounded. A failure starts a pause in which
+Method: a look-up is one packet: GET of the entry, then of each of its tags. The order makes it safe without a
+transaction: a version read after the entry can only be newer than it. No command names two keys, so the keys may live
+on different servers of a cluster. Every wait is bounded. A failure starts a pause in which
 nobody asks; at its end one thread tries, and the others keep away until it has succeeded. An invalidation that could
 not be delivered is owed: this process sends it in front of its next command. Until then another process may still
 serve the old entry, and if this process dies first, until the entry's time-to-live is over: that class is the bound.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
-Source: Valkey's documentation of MGET, SET and pipelining; the pause is the simplest circuit breaker (Nygard,
-"Release It!", ch. 5).
+Source: Valkey's documentation of SET, pipelining and the cluster's key rules; the pause is the simplest circuit breaker
+(Nygard, "Release It!", ch. 5).
 """
 
+import contextlib
 import itertools
 import secrets
 import threading
@@ -20,10 +23,12 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from shop.clock import Clock
-from shop.patterns.caching.broadcast import publishing
+from shop.patterns.caching.broadcast import announcing, publishing
 from shop.patterns.caching.connections import Command, Connections
 from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
-from shop.patterns.caching.levels import Away, Reading
+from shop.patterns.caching.forks import in_every_child
+from shop.patterns.caching.levels import Away, Claim, Reading, Versions
+from shop.patterns.caching.lock import Lease, extending, releasing, taking
 from shop.patterns.caching.pause import Pause
 
 PREFIX = "shop:1:"
@@ -58,9 +63,15 @@ class SharedLevel:
         new_version: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._connections = Connections(url, timeout_ms / 1000)
-        self._pause = Pause(clock, PAUSE_S)
+        self._clock = clock
         self._emit = emit
         self._new_version = new_version
+        self._start_empty()
+        in_every_child(self._start_empty)
+
+    def _start_empty(self) -> None:
+        """Owe nothing: a child leaves its parent's debts to the parent."""
+        self._pause = Pause(self._clock, PAUSE_S)
         self._lock = threading.Lock()
         self._owed: dict[str, int] = {}
         """Tags whose invalidation was not delivered, each with the ticket of the last attempt."""
@@ -72,30 +83,83 @@ class SharedLevel:
         Raises:
             Away: Valkey did not answer in time, or is being left alone.
         """
-        stored, *versions = self._ask([("MGET", _entry_key(key), *map(_tag_key, tags))])[0]
-        return Reading(stored, tuple([version and version.decode() for version in versions]))
+        return _reading(self._ask(_looking(key, tags)))
 
-    def claim(self, tags: Sequence[str]) -> tuple[str, ...]:
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        """Return several keys' readings, each as :meth:`read` does.
+
+        Raises:
+            Away: Valkey did not answer in time, or is being left alone.
+        """
+        answers = iter(self._ask([command for key, tags in wanted for command in _looking(key, tags)]))
+        return [_reading(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in wanted]
+
+    def versions(self, tags: Sequence[str]) -> Versions:
+        """Return how the tags stand.
+
+        Raises:
+            Away: Valkey did not answer in time, or is being left alone.
+        """
+        return _versions(self._ask([("GET", _tag_key(tag)) for tag in tags]))
+
+    def claim(self, tags: Sequence[str]) -> Claim:
         """Return how the tags stand, giving each that has none a new version.
 
         Raises:
             Away: Valkey did not answer in time, or is being left alone.
         """
         if not tags:
-            return ()
+            return Claim(())
         keys = [_tag_key(tag) for tag in tags]
         makings: list[Command] = [("SET", key, self._new_version(), "EX", TAG_TTL_S, "NX") for key in keys]
-        versions = self._ask([*makings, ("MGET", *keys)])[-1]
-        # A tag evicted between the two commands gets a version nobody else sees: a miss later, not a fault.
-        return tuple([version.decode() if version else self._new_version() for version in versions])
+        answers = self._ask([*makings, *(("GET", key) for key in keys)])
+        made, versions = answers[: len(keys)], answers[len(keys) :]
+        return Claim(
+            # A tag evicted between the two commands gets a version nobody else sees: a miss later, not a fault.
+            tuple([version.decode() if version else self._new_version() for version in versions]),
+            tuple([tag for tag, done in zip(tags, made, strict=True) if done]),
+        )
 
-    def write(self, key: str, stored: bytes, ttl_s: int) -> None:
-        """Keep an encoded entry for at most ``ttl_s`` seconds.
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
+        """Take a lock if it is free, then read: what the last holder stored is seen by whoever follows.
 
         Raises:
             Away: Valkey did not answer in time, or is being left alone.
         """
-        self._ask([("SET", _entry_key(key), stored, "EX", ttl_s)])
+        _, holder, *found = self._ask([*taking(_lock_key(lease.name), lease), *_looking(key, tags)])
+        return holder == lease.token.encode(), _reading(found)
+
+    def write(
+        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+    ) -> None:
+        """Keep an encoded entry for at most ``ttl_s`` seconds; release the lock behind it and wake who waits.
+
+        Args:
+            key: names the entry.
+            stored: the encoded entry.
+            ttl_s: seconds.
+            lease: the lock it was loaded under, if any.
+            passing: tags that need not outlive the entry.
+
+        Raises:
+            Away: Valkey did not answer in time, or is being left alone.
+        """
+        kept_ms = max(1, round(ttl_s * 1000))
+        shortening: list[Command] = [("PEXPIRE", _tag_key(tag), kept_ms, "LT") for tag in passing]
+        self._ask([("SET", _entry_key(key), stored, "PX", kept_ms), *shortening, *self._releasing(lease)])
+
+    def release(self, lease: Lease) -> None:
+        """Give a lock back and wake who waits for it; where Valkey is away it ends by itself."""
+        with contextlib.suppress(Away):  # the level has said so itself
+            self._ask(self._releasing(lease))
+
+    def extend(self, lease: Lease) -> bool:
+        """Hold a lock for its whole time again; tell whether it is still the caller's.
+
+        Raises:
+            Away: Valkey did not answer in time, or is being left alone.
+        """
+        return bool(self._ask([extending(_lock_key(lease.name), lease)])[0])
 
     def invalidate(self, tags: Sequence[str]) -> bool:
         """Give every tag a new version, or owe it to Valkey while that is away."""
@@ -117,6 +181,11 @@ class SharedLevel:
             return []
         changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in tags]
         return [*changes, publishing(self._connections, list(tags))]
+
+    def _releasing(self, lease: Lease | None) -> list[Command]:
+        if lease is None:
+            return []
+        return [releasing(_lock_key(lease.name), lease), announcing(self._connections, lease.name)]
 
     def _ask(self, commands: list[Command]) -> list[Any]:
         """Send commands in one round trip, what is owed in front of them, and return their answers."""
@@ -146,9 +215,26 @@ class SharedLevel:
                     del self._owed[tag]
 
 
+def _looking(key: str, tags: Sequence[str]) -> list[Command]:
+    """Return the commands of a look-up: the entry first, and then how its tags stand."""
+    return [("GET", _entry_key(key)), *[("GET", _tag_key(tag)) for tag in tags]]
+
+
+def _reading(answers: list[Any]) -> Reading:
+    return Reading(answers[0], _versions(answers[1:]))
+
+
+def _versions(answers: list[Any]) -> Versions:
+    return tuple([version and version.decode() for version in answers])
+
+
 def _entry_key(key: str) -> str:
     return f"{PREFIX}e:{key}"
 
 
 def _tag_key(tag: str) -> str:
     return f"{PREFIX}t:{tag}"
+
+
+def _lock_key(name: str) -> str:
+    return f"{PREFIX}l:{name}"

@@ -53,7 +53,7 @@ class JsonAccessLog:
                 "status": status,
                 "duration_ms": round(record.elapsed_s * 1000, 2),
                 "queries": record.queries,
-                "cache": record.cache,
+                "cache": list(record.cache.values()),
                 "degraded": record.degraded,
             }
         )

@@ -2,7 +2,7 @@
 
 import logging
 
-from shop.patterns.caching.events import Answered, CameBack, Event, WentAway
+from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, TooLarge, WentAway
 from shop.patterns.observability import record
 from shop.patterns.observability.metrics import Metrics
 
@@ -22,20 +22,35 @@ class CacheTelemetry:
     def __call__(self, event: Event) -> None:
         """Note one event."""
         if isinstance(event, Answered):
-            record.cache_answered(cache_status(event), event.seconds)
-            self._metrics.cache_answered(event)
+            record.cache_answered(event.level, cache_status(event), event.seconds)
+            self._metrics.cache.answered(event)
             if event.away:
                 record.degraded(event.level)
-        elif isinstance(event, WentAway):
-            self._metrics.cache_went_away(event.level)
+            if event.detail == "stale-if-error":
+                record.degraded("fresh-data")
+            return
+        self._metrics.cache.note(event)
+        if isinstance(event, WentAway):
             _log.warning("cache_away", extra={"layer": event.level, "reason": event.reason, "pause_s": event.pause_s})
         elif isinstance(event, CameBack):
             _log.warning("cache_back", extra={"layer": event.level})
+        elif isinstance(event, Loaded) and event.outcome == "failed":
+            _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
+        elif isinstance(event, TooLarge):
+            _log.warning("value_too_large", extra={"ttl_class": event.policy, "bytes": event.bytes})
 
 
 def cache_status(event: Answered) -> str:
-    """Write a look-up as an entry of ``Cache-Status`` (RFC 9211)."""
+    """Write a look-up as an entry of ``Cache-Status`` (RFC 9211).
+
+    ``hit`` and ``fwd`` exclude each other there: a hit is what was answered without asking further. So a stale value
+    served while another loads is a hit, of a negative ``ttl``; the same value served because the load failed was
+    ``fwd=stale``, since the loader was asked. Who waited for another's load went forward ``collapsed`` with it.
+    """
+    detail = f"; detail={event.detail}" if event.detail else ""
     if event.outcome == "hit":
-        return f"{event.level}; hit; ttl={event.ttl_s}"
+        return f"{event.level}; hit; ttl={event.ttl_s}{detail}"
+    ttl = f"; ttl={event.ttl_s}" if event.ttl_s else ""
     stored = "; stored" if event.stored else ""
-    return f"{event.level}; fwd={event.outcome}{stored}"
+    collapsed = "; collapsed" if event.collapsed else ""
+    return f"{event.level}; fwd={event.outcome}{ttl}{stored}{collapsed}{detail}"

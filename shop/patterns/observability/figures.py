@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
 
 TAIL_BYTES = 64 * 1024
 """Of a log file: some 200 requests."""
-SERVED = "hit"
-ASKED = frozenset({"hit", "miss", "stale"})
+SERVED = frozenset({"hit", "hit-stale"})
+ASKED = SERVED | {"miss", "stale"}
 """Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
 
 
@@ -42,6 +43,8 @@ class Figures:
     """Answers of status 500 and above."""
     queries: int
     layers: tuple[Layer, ...]
+    loads: Mapping[str, int]
+    """Class of time-to-live to how many values of it were made afresh."""
 
     @property
     def queries_per_request(self) -> float | None:
@@ -66,6 +69,7 @@ def summarise(samples: Iterable[Sample]) -> Figures:
     """Add up samples."""
     requests = failed = queries = 0
     layers: dict[str, tuple[int, int]] = {}
+    loads: Counter[str] = Counter()
     for sample in samples:
         count = int(sample.value)
         if sample.name == "shop_http_requests_total":
@@ -75,10 +79,12 @@ def summarise(samples: Iterable[Sample]) -> Figures:
             queries += count
         elif sample.name == "shop_cache_answers_total" and sample.labels["outcome"] in ASKED:
             asked, hits = layers.get(sample.labels["layer"], (0, 0))
-            hit = count if sample.labels["outcome"] == SERVED else 0
+            hit = count if sample.labels["outcome"] in SERVED else 0
             layers[sample.labels["layer"]] = (asked + count, hits + hit)
+        elif sample.name == "shop_cache_loads_total":
+            loads[sample.labels["ttl_class"]] += count
     found = tuple(Layer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
-    return Figures(requests, failed, queries, found)
+    return Figures(requests, failed, queries, found, loads)
 
 
 def last_requests(log: Path, count: int) -> list[Mapping[str, object]]:

@@ -9,8 +9,9 @@ Source: Tom Wilkie, "The RED method"; Prometheus' documentation, "Metric and lab
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shop.patterns.caching.events import Answered
+from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.record import RequestRecord
+from shop.patterns.observability.resilience_metrics import ResilienceMetrics
 
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From a hit of the local cache to the statement timeout."""
@@ -41,15 +42,10 @@ class Metrics:
         self._retries = Counter(
             "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
         )
-        self._cache = Counter(
-            "shop_cache_answers", "Cache look-ups.", ["layer", "ttl_class", "outcome"], registry=self.registry
-        )
-        self._outages = Counter(
-            "shop_cache_outages", "Pauses begun because a cache did not answer.", ["layer"], registry=self.registry
-        )
+        self.cache = CacheMetrics(self.registry)
+        self.resilience = ResilienceMetrics(self.registry)
         self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._of_answer: dict[tuple[str, str, str], Counter] = {}
 
     def request_answered(self, method: str, route: str, status: int, record: RequestRecord) -> None:
         """Count one request.
@@ -75,15 +71,3 @@ class Metrics:
             self._retries.inc(record.retries)
         for part in record.degraded:
             self._degraded.labels(part).inc()
-
-    def cache_answered(self, event: Answered) -> None:
-        """Count one look-up."""
-        key = (event.level, event.policy, event.outcome)
-        counter = self._of_answer.get(key)
-        if counter is None:
-            counter = self._of_answer[key] = self._cache.labels(*key)
-        counter.inc()
-
-    def cache_went_away(self, level: str) -> None:
-        """Count one outage of a level."""
-        self._outages.labels(level).inc()

@@ -6,6 +6,7 @@ the log line.
 """
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -20,8 +21,8 @@ class RequestRecord:
     retries: int = 0
     """Transactions that lost a race and were run again."""
     cache_s: float = 0.0
-    cache: list[str] = field(default_factory=list)
-    """One ``Cache-Status`` entry a look-up, in the order they were made."""
+    cache: dict[str, str] = field(default_factory=dict)
+    """Layer to its ``Cache-Status`` entry, the layer nearest to the origin first."""
     degraded: list[str] = field(default_factory=list)
     """What was left out or done without, by name."""
 
@@ -39,6 +40,12 @@ def begin() -> RequestRecord:
     record = RequestRecord()
     _current.set(record)
     return record
+
+
+def aside(work: Callable[[], object]) -> None:
+    """Do work that belongs to no request: what it costs is booked to a record nobody reads."""
+    _current.set(None)
+    work()
 
 
 def current() -> RequestRecord | None:
@@ -59,11 +66,22 @@ def transaction_retried() -> None:
         record.retries += 1
 
 
-def cache_answered(status: str, seconds: float) -> None:
-    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache."""
+def cache_answered(layer: str, status: str, seconds: float) -> None:
+    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache.
+
+    A page is looked for first, and what it is made of while it is loaded; so the look-up that ends last speaks of the
+    answer, and each layer has one entry.
+    """
     if (record := _current.get()) is not None:
-        record.cache.append(status)
+        record.cache.pop(layer, None)  # to the end: an outer look-up ends after all that it asked for
+        record.cache[layer] = status
         record.cache_s += seconds
+
+
+def answer_not_kept() -> None:
+    """Note that no cache keeps the answer itself, whatever was looked up to make it."""
+    if (record := _current.get()) is not None:
+        record.cache.clear()
 
 
 def degraded(part: str) -> None:

@@ -1,7 +1,7 @@
-"""The provider's books: charges, refunds, and what was answered under each idempotency key.
+"""The provider's books: charges, refunds, what was answered under each idempotency key, and what is owed to be told.
 
-A charge and the answer that reports it are one SQLite transaction, so a killed process leaves both or neither, and a
-caller who asks again under the same key learns the truth.
+A charge, the answer that reports it and the message about it are one SQLite transaction, so a killed process leaves all
+or nothing, and a caller who asks again under the same key learns the truth.
 """
 
 import json
@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from shop.payments.simulator import controls, outbox
 
 FILE = "payments/books.sqlite3"
 """Where the books are, in the state directory."""
@@ -41,6 +43,7 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (operation, key)
 );
 """
+SCHEMA += f"{outbox.TABLE}{controls.TABLE};"
 BUSY_TIMEOUT_S = 5.0
 """How long a writer waits for another; each holds the file for about one flush to disk."""
 
@@ -86,7 +89,7 @@ class Books:
         Raises:
             KeyReused: it was another request.
         """
-        with closing(self._connect()) as connection:
+        with self.reading() as connection:
             return _remembered(connection, asked)
 
     def answer(self, asked: Asked, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
@@ -95,7 +98,7 @@ class Books:
         Raises:
             KeyReused: the key was used for another request.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             first = _remembered(connection, asked)
             if first is not None:
                 return first
@@ -106,12 +109,17 @@ class Books:
             )
             return answer
 
+    def controls(self, defaults: controls.Controls) -> controls.Controls:
+        """Return how the provider is told to behave."""
+        with self.reading() as connection:
+            return controls.load(connection, defaults)
+
     def take_over(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
         """Enter charges from before these books were opened, each an id, a key, an amount and a currency.
 
         Safe to do twice: what is entered already stays as it is.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO charges (id, key, amount, currency, status, metadata)"
                 " VALUES (?, ?, ?, ?, 'succeeded', '{}')",
@@ -120,8 +128,23 @@ class Books:
 
     def charges(self, key: str) -> list[dict[str, Any]]:
         """Return the charge made under a key, as a list of none or one."""
-        with closing(self._connect()) as connection:
+        with self.reading() as connection:
             return [charge_json(row) for row in connection.execute("SELECT * FROM charges WHERE key = ?", (key,))]
+
+    def page(self, after: str, limit: int) -> list[dict[str, Any]]:
+        """Return charges in the order they were entered, behind the one with the id ``after``, or from the first on."""
+        with self.reading() as connection:
+            start = connection.execute("SELECT rowid FROM charges WHERE id = ?", (after,)).fetchone()
+            rows = connection.execute(
+                "SELECT * FROM charges WHERE rowid > ? ORDER BY rowid LIMIT ?", (start[0] if start else 0, limit)
+            )
+            return [charge_json(row) for row in rows]
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Open a connection to look."""
+        with closing(self._connect()) as connection:
+            yield connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
@@ -131,8 +154,15 @@ class Books:
         return connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
+        """Open a transaction, committed at the end of the block.
+
+        Args:
+            flushed: whether it must survive a power cut; in write-ahead mode it survives ``kill -9`` either way.
+        """
         with closing(self._connect()) as connection:
+            if not flushed:
+                connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("BEGIN IMMEDIATE")  # a reader that turned writer could find the file already taken
             try:
                 yield connection
@@ -151,6 +181,11 @@ def write_charge(
         "INSERT INTO charges (id, key, amount, currency, status, metadata) VALUES (?, ?, ?, ?, ?, ?)",
         (charge_id, key, amount, currency, status, json.dumps(metadata)),
     )
+    return find_charge(connection, charge_id)
+
+
+def find_charge(connection: sqlite3.Connection, charge_id: str) -> dict[str, Any]:
+    """Return a charge that exists, as the API shows it."""
     return charge_json(connection.execute("SELECT * FROM charges WHERE id = ?", (charge_id,)).fetchone())
 
 

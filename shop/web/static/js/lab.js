@@ -27,7 +27,7 @@ async function flip(form, submitter) {
   }
   put(await answer.text());
   if (!row) {
-    toast("All switches stand at their defaults.");
+    toast(form.dataset.says ?? "All switches stand at their defaults.");
     return;
   }
   document.querySelector(`[data-switch="${row}"] [value="${submitter.value}"]`)?.focus();

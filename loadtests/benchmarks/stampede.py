@@ -1,0 +1,299 @@
+"""A stampede on one hot key: who loads, and what the others wait, with dogpile.cache and its distributed lock beside.
+
+    .venv/bin/python loadtests/benchmarks/stampede.py [--only lock,none] [--seconds 8] [--processes 4] [--threads 50]
+
+The load is a real aggregate over generated rows in a PostgreSQL this script starts (some 30 ms of one core), through a
+pool of eight connections a process, as the store has. Every thread asks ten times a second, by a timetable of its own;
+latency counts from the moment it was to ask, so that waiting is not hidden by asking later. No local level: every
+answer comes from Valkey. Four situations, each apart: cold (nothing there, everybody asks at once), warm (nothing
+ends), expired (a lifetime of one second), invalidated (once a second).
+Promise: with lock+early exactly one load an expiry. Exit code 1 when it is broken. The latency ratio is printed, not
+judged: on a machine that shares its cores with the load, its spread is wider than what it would say.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+import redis
+from dogpile.cache import make_region
+from sqlalchemy import create_engine, text
+
+from shop.clock import SystemClock
+from shop.patterns.caching import (
+    Ahead,
+    Cache,
+    Early,
+    Listener,
+    LocalLevel,
+    Locked,
+    LockedEarly,
+    Meeting,
+    Policy,
+    Popularity,
+    Refresher,
+    SharedLevel,
+    Unguarded,
+)
+from shop.stack import postgres, valkey
+from shop.stack.program import Program, free_port
+
+STRATEGIES = ("lock+early", "lock", "early", "refresh-ahead", "none", "dogpile.cache")
+HEAVY = text("SELECT md5(string_agg((x % 97)::text, '' ORDER BY x)) FROM generate_series(1, 60000) AS x")
+TTL_S = 1
+LONG_S = 3600
+ASKS_A_SECOND = 10
+SAME_EXPIRY_S = 0.3
+"""Loads that begin this close to the one before answer the same expiry; the next one is a lifetime away."""
+POOL = 8
+START_TIMEOUT_S = 30
+
+Get = Callable[[str, int], object]
+
+
+@dataclass
+class Seen:
+    """What one situation showed, in one process or in all."""
+
+    waits_ms: list[float] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+    """When each began."""
+    failed: int = 0
+
+
+class Subject:
+    """One strategy in one process."""
+
+    def __init__(self, strategy: str, cache_port: int, database_url: str) -> None:
+        self._engine = create_engine(database_url, pool_size=POOL, max_overflow=0, pool_timeout=60)
+        self._lock = threading.Lock()
+        self.seen = Seen()
+        self.get = self._theirs(cache_port) if strategy.startswith("dogpile") else self._ours(strategy, cache_port)
+
+    def load(self) -> bytes:
+        """Run the aggregate."""
+        with self._lock:
+            self.seen.loads.append(time.time())
+        with self._engine.connect() as connection:
+            return str(connection.execute(HEAVY).scalar_one()).encode()
+
+    def _ours(self, strategy: str, port: int) -> Get:
+        clock, meeting, refresher = SystemClock(), Meeting(), Refresher()
+        refresher.start()
+        guarding = {
+            "lock+early": partial(LockedEarly, meeting=meeting),
+            "lock": partial(Locked, meeting=meeting),
+            "early": Early,
+            "refresh-ahead": partial(Ahead, meeting=meeting, popularity=Popularity(clock), refresher=refresher),
+            "none": Unguarded,
+        }[strategy]
+        cache = Cache(SharedLevel(valkey.url(port), 5000, clock), clock, guarding=guarding)
+        Listener(valkey.url(port), LocalLevel(1, clock), waiting=meeting.waiting).start()
+        policies = {ttl_s: Policy("catalogue", ttl_s=ttl_s, grace_s=60) for ttl_s in (TTL_S, LONG_S)}
+        return lambda key, ttl_s: cache.get_or_load(key, policies[ttl_s], [key], self.load)
+
+    def _theirs(self, port: int) -> Get:
+        region = make_region().configure(
+            "dogpile.cache.redis",
+            arguments={
+                "host": "127.0.0.1",
+                "port": port,
+                "distributed_lock": True,
+                "lock_timeout": 10,
+                "thread_local_lock": False,
+            },
+        )
+        return lambda key, ttl_s: region.get_or_create(key, self.load, expiration_time=ttl_s)
+
+    def once(self, key: str, threads: int) -> None:
+        """Have every thread ask once, at once."""
+        together = threading.Barrier(threads)
+
+        def ask() -> None:
+            together.wait()
+            self._ask(key, LONG_S, time.monotonic())
+
+        _all([threading.Thread(target=ask) for _ in range(threads)])
+
+    def paced(self, key: str, ttl_s: int, threads: int, seconds: float) -> None:
+        """Have every thread ask by its timetable."""
+        begin = time.monotonic() + 0.2
+
+        def ask(number: int) -> None:
+            for turn in range(int(seconds * ASKS_A_SECOND)):
+                due = begin + (turn + number / threads) / ASKS_A_SECOND
+                time.sleep(max(0.0, due - time.monotonic()))
+                self._ask(key, ttl_s, due)
+
+        _all([threading.Thread(target=ask, args=(number,)) for number in range(threads)])
+
+    def _ask(self, key: str, ttl_s: int, due: float) -> None:
+        try:
+            self.get(key, ttl_s)
+        except Exception:  # noqa: BLE001 - whatever it was, the shopper got nothing
+            self.seen.failed += 1
+        else:
+            self.seen.waits_ms.append((time.monotonic() - due) * 1000)
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="strategies, by comma")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=50, help="a process")
+    asked = parser.parse_args()
+    chosen = [name for name in STRATEGIES if not asked.only or name in asked.only.split(",")]
+    kept = True
+    with _servers() as (cache_port, database_url):
+        for strategy in chosen:
+            found = _measured(strategy, cache_port, database_url, asked)
+            _show(strategy, found, asked.processes * asked.threads)
+            if strategy == "lock+early":
+                kept = all(max(_by_expiry(found[case].loads)) == 1 for case in ("cold", "expired", "invalidated"))
+                print(f"  exactly one load an expiry promised: {'kept' if kept else 'BROKEN'}")
+    return int(not kept)
+
+
+def _measured(strategy: str, port: int, database_url: str, asked: argparse.Namespace) -> dict[str, Seen]:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(asked.processes + 1)
+    pipes, processes = [], []
+    with redis.Redis.from_url(valkey.url(port)) as client:
+        client.flushall()
+        for _ in range(asked.processes):
+            here, there = context.Pipe()
+            given = (strategy, port, database_url, asked.threads, asked.seconds, barrier, there)
+            processes.append(context.Process(target=_work, args=given, daemon=True))
+            pipes.append(here)
+            processes[-1].start()
+        found: dict[str, Seen] = {}
+        for case in ("cold", "warm", "expired", "invalidated"):
+            barrier.wait(START_TIMEOUT_S)
+            if case == "invalidated":
+                _invalidate(strategy, port, asked.seconds)
+            found[case] = Seen()
+            for pipe in pipes:
+                waits, loads, failed = pipe.recv()
+                found[case].waits_ms += waits
+                found[case].loads += loads
+                found[case].failed += failed
+        for process in processes:
+            process.join(START_TIMEOUT_S)
+    return found
+
+
+def _work(
+    strategy: str, port: int, database_url: str, threads: int, seconds: float, barrier: Barrier, pipe: Connection
+) -> None:
+    subject = Subject(strategy, port, database_url)
+    cases: dict[str, Callable[[], None]] = {
+        "cold": lambda: subject.once("long", threads),
+        "warm": lambda: subject.paced("long", LONG_S, threads, seconds / 2),
+        "expired": lambda: subject.paced("short", TTL_S, threads, seconds),
+        "invalidated": lambda: subject.paced("long", LONG_S, threads, seconds),
+    }
+    for case in cases.values():
+        barrier.wait(START_TIMEOUT_S * 4)
+        subject.seen = Seen()
+        case()
+        pipe.send((subject.seen.waits_ms, subject.seen.loads, subject.seen.failed))
+
+
+def _invalidate(strategy: str, port: int, seconds: float) -> None:
+    """End the hot key once a second, from outside."""
+    clock = SystemClock()
+    cache = Cache(SharedLevel(valkey.url(port), 5000, clock), clock)
+    until = time.monotonic() + seconds - 1
+    with redis.Redis.from_url(valkey.url(port)) as client:
+        time.sleep(0.7)
+        while time.monotonic() < until:
+            if strategy.startswith("dogpile"):
+                client.delete("long")
+            else:
+                cache.invalidate(["long"])
+            time.sleep(1.0)
+
+
+def _show(strategy: str, found: dict[str, Seen], threads: int) -> None:
+    print(f"{strategy}: {threads} threads")
+    warm = _percentile(found["warm"].waits_ms, 0.99)
+    for case, seen in found.items():
+        counts = _by_expiry(seen.loads)
+        loads = f"{sum(counts) / len(counts):.2f} loads each, at most {max(counts)}" if counts != [0] else "no load"
+        p50, p99, worst = (_percentile(seen.waits_ms, share) for share in (0.5, 0.99, 1.0))
+        ratio = f"p99 {p99 / warm:.1f} of warm" if case not in ("warm", "cold") else ""
+        expiries = f"{len(counts)} times" if counts != [0] else ""
+        print(
+            f"  {case:<12} {expiries:>9} {loads:<34} p50 {p50:>8.1f}  p99 {p99:>8.1f}  worst {worst:>8.1f} ms  {ratio}"
+            f"{f'  {seen.failed} failed' if seen.failed else ''}"
+        )
+
+
+def _by_expiry(loads: Sequence[float]) -> list[int]:
+    """Return how many loads each expiry led to; those that begin together answer one."""
+    counts: list[int] = []
+    last = 0.0
+    for began in sorted(loads):
+        if counts and began - last < SAME_EXPIRY_S:
+            counts[-1] += 1
+        else:
+            counts.append(1)
+        last = began
+    return counts or [0]
+
+
+def _percentile(figures: Sequence[float], share: float) -> float:
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
+
+
+def _all(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[int, str]]:
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-stampede-")))
+        home.chmod(0o755)
+        database_port, cache_port = free_port(), free_port()
+        postgres.initialise(home / "pg")
+        stack.enter_context(_running(postgres.program(home / "pg", database_port)))
+        stack.enter_context(_running(valkey.cache(home / "cache", cache_port, memory_mb=64)))
+        postgres.ensure_database(database_port)
+        yield cache_port, postgres.url(database_port).replace("postgresql://", "postgresql+psycopg://")
+
+
+@contextmanager
+def _running(program: Program) -> Iterator[None]:
+    process = Popen(program.argv, stdout=DEVNULL, stderr=DEVNULL, cwd="/")
+    deadline = time.monotonic() + START_TIMEOUT_S
+    try:
+        while not program.healthy():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{program.name} did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.send_signal(program.stop_signal)
+        process.wait(program.stop_timeout_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

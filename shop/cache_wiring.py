@@ -1,0 +1,138 @@
+"""The cache's own corner of the composition root: its switches in, one cache out.
+
+A :class:`CacheRuntime` holds what all graphs of a process share: copies, flights, counts and threads must be the same
+however the switches stand, or a flip would lose an invalidation.
+"""
+
+import contextvars
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from shop import knobs
+from shop.clock import Clock
+from shop.errors import NotFound, ShopError, Unavailable
+from shop.patterns.caching import (
+    Ahead,
+    Cache,
+    Early,
+    Level,
+    Listener,
+    LocalLevel,
+    Locked,
+    LockedEarly,
+    Meeting,
+    NullLevel,
+    OnEvent,
+    Popularity,
+    Refresher,
+    Rules,
+    SharedLevel,
+    SwitchedOff,
+    SwitchedOffLocal,
+    Throttle,
+    Through,
+    TimeOnly,
+    Unguarded,
+    WriteThrough,
+    exact,
+    hurried,
+    jittered,
+)
+from shop.patterns.caching.cache import Guarding
+from shop.patterns.caching.jitter import Lifetime
+from shop.patterns.observability import record
+from shop.patterns.observability.cache_telemetry import CacheTelemetry
+from shop.settings import Settings
+from shop.switches import Snapshot
+
+BYTES_A_MB = 1024 * 1024
+
+
+@dataclass
+class CacheRuntime:
+    """What the caches of one process share. Build it after a fork, never before."""
+
+    clock: Clock
+    telemetry: CacheTelemetry
+    shared: Level
+    local: LocalLevel
+    meeting: Meeting
+    listener: Listener | None
+    popularity: Popularity
+    throttle: Throttle
+    refresher: Refresher = field(default_factory=lambda: Refresher(_aside))
+
+    def start(self) -> None:
+        """Start the background threads."""
+        self.refresher.start()
+        if self.listener is not None:
+            self.listener.start()
+
+    def close(self) -> None:
+        """Stop the threads and give back every connection."""
+        self.refresher.stop()
+        if self.listener is not None:
+            self.listener.stop()
+        self.shared.close()
+
+    def compose(self, switches: Snapshot) -> Through:
+        """Return the cache for one way the switches can stand."""
+        cache = Cache(
+            self.shared if switches["cache.shared"] == "on" else SwitchedOff(self.shared),
+            self.clock,
+            self.telemetry,
+            self.local if switches["cache.local"] == "on" else SwitchedOffLocal(self.local),
+            Rules(
+                lifetime=_lifetime(switches),
+                absent=NotFound if switches["cache.negative"] == "on" else None,
+                refusal=is_refusal,
+                forgiving=switches["cache.stale_if_error"] == "on",
+            ),
+            self._guarding(switches["cache.stampede"]),
+            self.throttle,
+        )
+        writing: dict[str, Callable[[], Through]] = {
+            "event": lambda: OnEvent(cache),
+            "write-through": lambda: WriteThrough(cache, self.telemetry),
+            "ttl": lambda: TimeOnly(cache),
+        }
+        return writing[switches["cache.invalidation"]]()
+
+    def _guarding(self, strategy: str) -> Guarding:
+        strategies: dict[str, Guarding] = {
+            "lock+early": partial(LockedEarly, meeting=self.meeting),
+            "lock": partial(Locked, meeting=self.meeting),
+            "early": Early,
+            "refresh-ahead": partial(Ahead, meeting=self.meeting, popularity=self.popularity, refresher=self.refresher),
+            "none": Unguarded,
+        }
+        return strategies[strategy]
+
+
+def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheRuntime:
+    """Build a process's cache runtime; nothing is connected yet and no thread runs."""
+    local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock, telemetry)
+    meeting = Meeting()
+    shared: Level = NullLevel()
+    listener = None
+    if settings.cache_url is not None:
+        shared = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
+        listener = Listener(settings.cache_url, local, telemetry, meeting.waiting)
+    return CacheRuntime(clock, telemetry, shared, local, meeting, listener, Popularity(clock), Throttle(clock))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether a loader's error is an answer to the shopper; that the database is away is none."""
+    return isinstance(error, ShopError) and not isinstance(error, Unavailable)
+
+
+def _lifetime(switches: Snapshot) -> Lifetime:
+    lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
+    return hurried(lifetime, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE))
+
+
+def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:
+    """Run a background load in its request's context, but book its queries to nobody's request."""
+    context.run(record.aside, work)

@@ -1,0 +1,178 @@
+"""Which dependencies can be made to fail on purpose, and the desk where such a fault is ordered.
+
+Problem: what a store does when its cache is dead or hangs is known once it has been seen, not before.
+Method: whoever wants a fault writes it down in the stack's run directory; the supervisor, which owns the servers, looks
+there several times a second, does it to the real process, and writes down what is in force. Two small files, each
+with one writer and replaced whole, and no dependency between the two sides: the one that is broken on purpose is never
+needed to mend it. A stack offers only what it runs itself; nobody's own server is touched.
+Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016).
+"""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from shop.errors import Conflict, Invalid, Unavailable
+from shop.switches import nearest
+
+NONE = "none"
+ANSWER_TIMEOUT_S = 5.0
+"""The supervisor looks every 0.2 s; a server that is made to hang has children to be found first."""
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What can be done to one dependency.
+
+    Args:
+        name: the dependency.
+        values: ``none`` first.
+        does: one line on what is really done.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    does: str
+
+
+FAULTS: Mapping[str, Fault] = MappingProxyType(
+    {
+        fault.name: fault
+        for fault in (
+            Fault(
+                "cache",
+                (NONE, "down", "hang", "flush"),
+                "down: Valkey is killed and kept down. hang: it is stopped in the middle of its work, connections open."
+                " flush: it forgets everything, once.",
+            ),
+            Fault(
+                "database",
+                (NONE, "hang", "down"),
+                "hang: every process of PostgreSQL is stopped. down: all are killed and kept down; it then recovers.",
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the supervisor says.
+
+    Args:
+        offered: the dependencies it can break: those it runs.
+        in_force: dependency to value, of all that are offered.
+        order: the order it last carried out.
+    """
+
+    offered: tuple[str, ...] = ()
+    in_force: dict[str, str] = field(default_factory=dict)
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants: dependency to value, and a name of its own so that its answer is known."""
+
+    order: str
+    wanted: dict[str, str]
+
+
+def check(name: str, value: str) -> None:
+    """Refuse a fault there is none of.
+
+    Raises:
+        Invalid: no such dependency, or nothing of that name can be done to it.
+    """
+    if name not in FAULTS:
+        raise Invalid(f"There is no fault {name!r}.{nearest(name, FAULTS)}", errors={"name": "unknown fault"})
+    known = FAULTS[name].values
+    if value not in known:
+        near = nearest(value, dict.fromkeys(known))
+        raise Invalid(f"{name} takes {', '.join(known)}; not {value!r}.{near}", errors={"value": "not one of them"})
+
+
+class Desk:
+    """Where faults are ordered, and where it is said what is in force.
+
+    Args:
+        run_dir: of the stack whose servers are meant.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._orders, self._report = run_dir / "faults.order.json", run_dir / "faults.json"
+
+    def report(self) -> Report:
+        """Return what the supervisor last said; that it offers nothing, where there is none."""
+        found = _read(self._report)
+        return Report(tuple(found["offered"]), found["in_force"], found["order"]) if found else Report()
+
+    def order(self, name: str, value: str) -> Report:
+        """Have a fault put in force, or ended with ``none``, and return once it is.
+
+        Raises:
+            Invalid: there is no such fault.
+            Conflict: the server is not one this stack runs.
+            Unavailable: the supervisor did not carry it out.
+        """
+        check(name, value)
+        if name not in self.report().offered:
+            raise Conflict(f"The {name} is no server of this stack: what others run is not broken from here.")
+        return self._order({**self.report().in_force, name: value})
+
+    def clear(self) -> Report:
+        """End every fault.
+
+        Raises:
+            Unavailable: the supervisor did not carry it out.
+        """
+        report = self.report()
+        return self._order(dict.fromkeys(report.offered, NONE)) if report.offered else report
+
+    def orders(self) -> Order | None:
+        """Return what is wanted now; read by the supervisor."""
+        found = _read(self._orders)
+        return Order(found["order"], found["wanted"]) if found else None
+
+    def say(self, report: Report) -> None:
+        """Write down what is in force; written by the supervisor alone."""
+        _write(self._report, asdict(report))
+
+    def close(self) -> None:
+        """Leave nothing behind: no order for the next start, no report of a stack that is gone."""
+        self._orders.unlink(missing_ok=True)
+        self._report.unlink(missing_ok=True)
+
+    def _order(self, wanted: dict[str, str]) -> Report:
+        order = secrets.token_hex(8)
+        try:
+            _write(self._orders, asdict(Order(order, wanted)))
+        except PermissionError:
+            raise Unavailable("The stack is another user's: order its faults as that user.") from None
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while (report := self.report()).order != order:
+            if time.monotonic() > deadline:
+                raise Unavailable("Nobody carried it out: does the stack's supervisor still run? See `shop status`.")
+            time.sleep(POLL_S)
+        return report
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
+
+
+def _write(path: Path, document: object) -> None:
+    making = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    making.write_text(json.dumps(document), encoding="utf-8")
+    making.replace(path)

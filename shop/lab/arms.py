@@ -1,0 +1,52 @@
+"""One side of a comparison: what stands how, what is broken when, and what is visited."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shop.faults import NONE
+from shop.lab.load import Visit
+
+
+class Strict(BaseModel):
+    """A part of an experiment's file: a key nobody reads is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Action(Strict):
+    """Something done to the store while it is under load."""
+
+    at_s: float = Field(ge=0)
+    """Seconds after the load began."""
+    fault: str
+    value: str = NONE
+
+
+class Arm(Strict):
+    """One side of the comparison."""
+
+    name: str = Field(pattern=r"^[a-z][\w-]*$")
+    title: str
+    switches: dict[str, str] = Field(min_length=1)
+    faults: dict[str, str] = Field(default_factory=dict)
+    """In force from the first warm-up to the end of the arm."""
+    knobs: dict[str, float] = Field(default_factory=dict)
+    """Instead of the experiment's."""
+    actions: tuple[Action, ...] = ()
+    """Done in the phase at the common rate."""
+    visits: tuple[Visit, ...] = ()
+    """Instead of the workload's, where the switch changes what a client asks for."""
+    browsers: int = Field(default=0, ge=0, le=10_000)
+    """How many shoppers keep what they were sent and ask whether it still holds; 0: nobody keeps anything."""
+    driving: dict[str, Any] = Field(default_factory=dict)
+    """What the driver is told of this arm alone."""
+
+
+class Chart(Strict):
+    """A picture of one figure, all arms side by side."""
+
+    figure: str
+    title: str
+    says: str = ""
+    unit: str = ""

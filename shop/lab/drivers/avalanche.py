@@ -1,0 +1,67 @@
+"""Many keys filled together, and the moment their time is over: how many loads a second the database then meets."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.knobs import TTL_SCALE
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
+
+
+class Given(Strict):
+    """What is told of the keys."""
+
+    path: str
+    """With ``{product}``; a key each of the workload's products."""
+    ttl_s: float = Field(default=15.0, gt=4)
+    """How long an entry lives, with the time-to-live scaled as the experiment has it."""
+    rate: float = Field(default=300.0, gt=0)
+    """Visits a second, all products alike, while the entries' time is over."""
+    jitter: float = Field(default=0.1, ge=0, lt=0.5)
+    """How far lifetimes are spread, as a share: it says for how long to look."""
+    bucket_s: float = Field(default=0.5, gt=0)
+    """Loads are counted in windows of so many seconds."""
+
+
+class Avalanche:
+    """Fills all keys at once and waits for their end."""
+
+    given = Given
+    faults: Sequence[str] = ("cache",)
+    knobs: Sequence[str] = (TTL_SCALE,)
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "peak_loads_rps": Measure("Loads in the worst half second, a second", "/s"),
+        "mean_loads_rps": Measure("Loads, a second in the mean", "/s"),
+        "reloaded": Measure("Values made afresh"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes."""
+        return given.ttl_s * (1 + 2 * given.jitter) + 5 + GENERATOR_START_S
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Change nothing: a lifetime is as long as it is."""
+        return {}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Fill, wait for most of the lifetime, and look at the rest of it under load."""
+        bench.store.set_fault("cache", "flush")
+        bench.store.visit_all([given.path.format(product=slug) for slug in bench.plan(arm, 1).products])
+        ahead = given.ttl_s * given.jitter + 1.0
+        bench.wait(max(0.0, given.ttl_s - ahead - GENERATOR_START_S))
+        plan = bench.plan(arm, 2 * ahead + 1.0, mode="open", rate=given.rate, arrivals="constant", exponent=0.0)
+        samples = bench.offer(f"{arm.title}: their time is over", plan)
+        loads = [due for due, who in zip(samples.due_s, samples.answered, strict=True) if who == "origin"]
+        buckets = Counter(int(due / given.bucket_s) for due in loads)
+        return Seen(
+            samples,
+            {
+                "peak_loads_rps": max(buckets.values(), default=0) / given.bucket_s,
+                "mean_loads_rps": len(loads) / samples.seconds,
+                "reloaded": float(len(loads)),
+            },
+        )

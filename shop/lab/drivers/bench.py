@@ -1,0 +1,135 @@
+"""What a driver works with: the store, load it can offer, and hands to do things meanwhile."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from shop.lab.arms import Action, Arm
+from shop.lab.load import Plan, Samples
+from shop.lab.store import Store
+
+GENERATOR_START_S = 1.5
+"""From its start to the moment it can begin, on a machine that is busy: what is done meanwhile is timed from there."""
+
+Measures = Mapping[str, float | None]
+Act = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a driver finds out beside what the load itself tells."""
+
+    words: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a driver saw of one arm in one run."""
+
+    samples: Samples
+    """Of all load it offered."""
+    measures: Measures
+    curve: tuple[tuple[float, float], ...] = field(default=())
+
+
+class Bench(Protocol):
+    """What the runner hands a driver."""
+
+    @property
+    def store(self) -> Store:
+        """Return the store."""
+
+    def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
+        """Return the arm's load for so many seconds; closed loop unless said otherwise."""
+
+    def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
+        """Offer load, doing each act at its moment, in seconds after the load began."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by."""
+
+    def flip(self, label: str, arm: Arm, switches: Mapping[str, str]) -> None:
+        """Flip switches, and wait until every process knows."""
+
+
+class Driver(Protocol):
+    """Puts the store under load in a way of its own, and knows what to look at."""
+
+    @property
+    def given(self) -> type[BaseModel]:
+        """Return what it is told, with its defaults."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """Return what it finds out, by name."""
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """Return the faults it orders by itself."""
+
+    @property
+    def knobs(self) -> Sequence[str]:
+        """Return the knobs it turns by itself."""
+
+    @property
+    def edits(self) -> bool:
+        """Tell whether it changes the price of the product experiments edit."""
+
+    def seconds(self, given: Any) -> float:
+        """Return how long an arm takes in a run, about."""
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return what to be told so that an arm is measured for about so many seconds in a run."""
+
+    def observe(self, bench: Bench, arm: Arm, given: Any) -> Seen:
+        """Measure one arm once."""
+
+
+def actions(store: Store, planned: Sequence[Action]) -> list[tuple[float, Act]]:
+    """Return an arm's actions as acts on a store."""
+
+    def act(one: Action) -> Act:
+        return lambda: store.set_fault(one.fault, one.value)
+
+    return [(one.at_s, act(one)) for one in planned]
+
+
+class Hands:
+    """Does things at their moments in a thread of its own, while the load goes on in a process of its own.
+
+    Args:
+        begin_at: when the load begins, on the monotonic clock.
+        acts: seconds after that, and what is done then.
+    """
+
+    def __init__(self, begin_at: float, acts: Sequence[tuple[float, Act]]) -> None:
+        self._begin_at = begin_at
+        self._acts = sorted(acts, key=lambda pair: pair[0])
+        self._stopped = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="hands", daemon=True)
+
+    def __enter__(self) -> "Hands":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, at: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _work(self) -> None:
+        for at_s, act in self._acts:
+            if self._stopped.wait(max(0.0, self._begin_at + at_s - time.monotonic())):
+                return
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - it is raised where the load is waited for
+                self._error = error
+                return

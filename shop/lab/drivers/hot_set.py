@@ -1,0 +1,71 @@
+"""How much memory a cache needs: the hit rate against its limit, for one steepness of demand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.knobs import CACHE_MEMORY
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
+from shop.lab.load import Samples, merged
+
+STEPS = 8
+"""At most; a name each, so that a claim can speak of one."""
+
+
+class Given(Strict):
+    """What is told of the curve."""
+
+    exponent: float = Field(default=1.0, ge=0, le=3)
+    """Of Zipf's law."""
+    limits_mb: tuple[float, ...] = Field(default=(2, 4, 8, 16), min_length=2, max_length=STEPS)
+    """Rising: what is kept stays, and only the room grows."""
+    fill_s: float = Field(default=4.0, gt=0)
+    measure_s: float = Field(default=2.0, gt=0)
+
+
+class HotSet:
+    """Walks up the limits."""
+
+    given = Given
+    faults: Sequence[str] = ("cache",)
+    knobs: Sequence[str] = (CACHE_MEMORY,)
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "hit_rate_least": Measure("Hit rate with the least memory", "%"),
+        "hit_rate_most": Measure("Hit rate with the most memory", "%"),
+        **{f"hit_rate_step_{step}": Measure(f"Hit rate, step {step}", "%") for step in range(1, STEPS + 1)},
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes."""
+        return len(given.limits_mb) * (given.fill_s + given.measure_s + 2 * GENERATOR_START_S)
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return lengths that add up to it."""
+        given = Given.model_validate(driving)
+        share = seconds / (len(given.limits_mb) * (given.fill_s + given.measure_s))
+        return {"fill_s": given.fill_s * share, "measure_s": given.measure_s * share}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Fill and measure at each limit, from an empty cache up."""
+        bench.store.set_fault("cache", "flush")
+        curve: list[tuple[float, float]] = []
+        parts: list[Samples] = []
+        for limit in given.limits_mb:
+            bench.store.set_knob(CACHE_MEMORY, limit)
+            bench.offer(f"{arm.title}: {limit:g} MB, filling", bench.plan(arm, given.fill_s, exponent=given.exponent))
+            seen = bench.offer(f"{arm.title}: {limit:g} MB", bench.plan(arm, given.measure_s, exponent=given.exponent))
+            parts.append(seen)
+            if seen.answers:
+                curve.append((limit, seen.answers.get("shared", 0) / sum(seen.answers.values())))
+        rates = [rate for _, rate in curve]
+        steps = {f"hit_rate_step_{step}": rate for step, rate in enumerate(rates, start=1)}
+        measures: dict[str, float | None] = {
+            **dict.fromkeys(self.measures),
+            **steps,
+            "hit_rate_least": rates[0] if rates else None,
+            "hit_rate_most": rates[-1] if rates else None,
+        }
+        return Seen(merged(parts), measures, tuple(curve))

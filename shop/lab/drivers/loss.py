@@ -1,0 +1,115 @@
+"""The cache is lost in the middle of the day: flushed, killed, hanging. What shoppers see, and how it comes back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import Bench, Measure, Seen, actions
+from shop.lab.load import Samples
+from shop.lab.statistics import percentile
+
+CACHES = frozenset({"browser", "edge", "local", "shared"})
+
+
+class Given(Strict):
+    """What is told of the load."""
+
+    rate: float = Field(default=60.0, gt=0)
+    seconds: float = Field(default=14.0, gt=0)
+    grace_s: float = Field(default=2.0, ge=0)
+    """After the loss, before the answers must be as quick as without a cache."""
+    recovered: float = Field(default=0.9, gt=0, le=1)
+    """Share of its earlier hit rate at which the cache counts as back."""
+    bucket_s: float = Field(default=1.0, gt=0)
+
+
+class Loss:
+    """Offers one rate throughout while the arm's actions happen."""
+
+    given = Given
+    faults: Sequence[str] = ()
+    knobs: Sequence[str] = ()
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "outage_p99_ms": Measure("99th percentile without the cache, after the grace", "ms"),
+        "outage_worst_ms": Measure("Slowest answer after the loss", "ms"),
+        "hit_rate_before": Measure("Answered by a cache before the loss", "%"),
+        "recovery_s": Measure("Until the hit rate was back", "s"),
+        "peak_loads_rps": Measure("Most loads in a second, afterwards", "/s"),
+        "burst": Measure("Those loads, of what was asked for", "%"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes."""
+        return given.seconds + 4
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Change nothing: the actions have their moments."""
+        return {}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Warm up, then load, lose, and watch."""
+        bench.offer(f"{arm.title}: warm-up", bench.plan(arm, 2.0))
+        plan = bench.plan(arm, given.seconds, mode="open", rate=given.rate)
+        samples = bench.offer(arm.title, plan, actions(bench.store, arm.actions))
+        return Seen(samples, judged(samples, given, [action.at_s for action in arm.actions]))
+
+
+def judged(samples: Samples, given: Given, moments: Sequence[float]) -> dict[str, float | None]:
+    """Return the measures of one load during which the cache was lost.
+
+    Args:
+        samples: what was seen.
+        given: grace, buckets and what counts as recovered.
+        moments: when the cache was lost, and when it was given back; one moment where the loss is over at once, none
+            where nothing was lost.
+    """
+    lost, back = (moments[0], moments[-1]) if moments else (0.0, 0.0)
+    away_until = back if len(moments) > 1 else given.seconds
+    later = lost + given.grace_s
+    outage = _where(samples, lambda due: later <= due < away_until)
+    after = _where(samples, lambda due: due >= lost)
+    before = _share(_answers(samples, lambda due: due < lost))
+    peak = max(_loads_a_bucket(samples, back, given), default=0) / given.bucket_s if moments else None
+    return {
+        "outage_p99_ms": percentile(outage, 99) if outage else None,
+        "outage_worst_ms": max(after, default=None) if moments else None,
+        "hit_rate_before": before,
+        "recovery_s": _recovery(samples, back, given, before) if moments and before else None,
+        "peak_loads_rps": peak,
+        "burst": None if peak is None else peak / given.rate,
+    }
+
+
+def _recovery(samples: Samples, back: float, given: Given, before: float) -> float | None:
+    """Return seconds from the return to the end of the first window with the hit rate of before; ``None``: never."""
+    start = back
+    while start + given.bucket_s <= given.seconds:
+        share = _share(_answers(samples, lambda due, at=start: at <= due < at + given.bucket_s))  # type: ignore[misc]
+        if share is not None and share >= before * given.recovered:
+            return start + given.bucket_s - back
+        start += given.bucket_s / 4
+    return None
+
+
+def _loads_a_bucket(samples: Samples, since: float, given: Given) -> list[int]:
+    count = int((given.seconds - since) / given.bucket_s)
+    edges = [since + number * given.bucket_s for number in range(count)]
+    return [
+        _answers(samples, lambda due, at=at: at <= due < at + given.bucket_s).count("origin")  # type: ignore[misc]
+        for at in edges
+    ]
+
+
+def _where(samples: Samples, wanted: Callable[[float], bool]) -> list[float]:
+    return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]
+
+
+def _answers(samples: Samples, wanted: Callable[[float], bool]) -> list[str]:
+    return [who for who, due in zip(samples.answered, samples.due_s, strict=True) if wanted(due)]
+
+
+def _share(answers: Sequence[str]) -> float | None:
+    return sum(who in CACHES for who in answers) / len(answers) if answers else None

@@ -1,0 +1,101 @@
+"""An admin edits a price again and again; readers watch how long the old one is still shown, layer by layer.
+
+Each edit gives the product a price it never had, so a reader knows from the price alone which edit it saw. A read is
+stale when an edit had been acknowledged before the read began and is not in the answer; it is stale by the time since
+the price it shows stopped being the right one. The layers further out are switched off one after the other, since the
+outermost answers for all. A shopper meanwhile buys: what she pays must be a price that was right while she did.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.knobs import TTL_SCALE
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.drivers.watching import LAYERS, Editor, Edits, Read, Watch
+from shop.lab.load import Samples, merged
+from shop.lab.statistics import percentile
+
+
+class Given(Strict):
+    """What is told of edits and readers."""
+
+    seconds: float = Field(default=5.0, gt=0)
+    """For each layer."""
+    edit_every_s: float = Field(default=1.0, gt=0)
+    readers: int = Field(default=6, ge=1, le=32)
+    read_every_s: float = Field(default=0.02, gt=0)
+
+
+class Staleness:
+    """Watches one layer after the other answer."""
+
+    given = Given
+    faults: Sequence[str] = ()
+    knobs: Sequence[str] = (TTL_SCALE,)
+    edits = True
+    measures: Mapping[str, Measure] = {
+        **{f"{layer}_stale_p50_s": Measure(f"Seconds stale, median, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_p99_s": Measure(f"Seconds stale, 99th percentile, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_max_s": Measure(f"Seconds stale, most, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_reads": Measure(f"Stale reads, {layer}", "%") for layer in LAYERS},
+        "stale_reads": Measure("Stale reads", "%"),
+        "stale_max_s": Measure("Seconds stale, most", "s"),
+        "orders": Measure("Orders placed meanwhile"),
+        "wrong_price_orders": Measure("Of them at a wrong price"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes."""
+        return len(LAYERS) * (given.seconds + 1.5)
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the length for each layer."""
+        return {"seconds": seconds / len(LAYERS)}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Watch with all layers on, then with the outermost off, then with the next one off too."""
+        editor = Editor(bench.store)
+        known = bench.store.switches()
+        reads: dict[str, list[Read]] = {}
+        parts: list[Samples] = []
+        bought: list[bool] = []
+        for number, layer in enumerate(LAYERS):
+            off = [f"cache.{outer}" for outer in LAYERS[:number]]
+            if f"cache.{layer}" not in known or arm.switches.get(f"cache.{layer}") == "off":
+                continue
+            bench.flip(f"{arm.title}: {layer}", arm, {name: "off" for name in off if name in known})
+            watch = Watch(bench.store, editor, given.readers, given.read_every_s, given.edit_every_s)
+            watch.run(given.seconds, bench.wait)
+            reads[layer] = watch.reads
+            parts.append(watch.samples(given.seconds))
+            bought += watch.bought
+        return Seen(merged(parts), {**dict.fromkeys(self.measures), **measured(reads, editor.edits, bought)})
+
+
+def measured(reads: Mapping[str, Sequence[Read]], edits: Edits, bought: Sequence[bool]) -> dict[str, float | None]:
+    """Return the measures.
+
+    Args:
+        reads: layer to what was read while it was the outermost.
+        edits: what was edited when.
+        bought: for each order placed, whether its price had been right meanwhile.
+    """
+    found: dict[str, float | None] = {}
+    for layer, seen in reads.items():
+        late = [edits.stale_s(read) for read in seen if read.who == layer]
+        if late:
+            found[f"{layer}_stale_p50_s"] = percentile(late, 50)
+            found[f"{layer}_stale_p99_s"] = percentile(late, 99)
+            found[f"{layer}_stale_max_s"] = max(late)
+            found[f"{layer}_stale_reads"] = sum(seconds > 0 for seconds in late) / len(late)
+    every = [edits.stale_s(read) for seen in reads.values() for read in seen]
+    return {
+        **found,
+        "stale_reads": sum(seconds > 0 for seconds in every) / len(every) if every else None,
+        "stale_max_s": max(every, default=None),
+        "orders": float(len(bought)),
+        "wrong_price_orders": float(bought.count(False)),
+    }

@@ -1,0 +1,111 @@
+"""One hot key, many clients, and the moment it is gone: expired, just invalidated, or never there.
+
+Each trial has the clients at work before, during and after that moment, and counts how often the value was made afresh
+in it, by the store's own count, so that what a background thread does is counted too. Copies in the processes' own
+memory are switched off: they would spread the moment over seconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.knobs import KNOBS, TTL_SCALE
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import GENERATOR_START_S, Act, Bench, Measure, Seen
+from shop.lab.load import Samples, merged
+from shop.lab.statistics import percentile
+
+WARM_S = 0.8
+"""The clients are at work for so long before the moment, and their answers say what is usual."""
+KINDS = ("expired", "invalidated", "cold")
+IN_FORCE_S = 1.3
+"""A knob that was turned is in force in every process within a second, and on a busy machine soon after."""
+
+
+class Given(Strict):
+    """What is told of the trials."""
+
+    path: str
+    """Of the hot screen."""
+    ttl_class: str = "catalogue"
+    ttl_s: float = Field(default=3.0, gt=WARM_S)
+    """How long its entry lives, with the time-to-live scaled as the experiment has it."""
+    product: str = ""
+    """One whose change ends the hot screen; the most popular where none is named."""
+    after_s: float = Field(default=1.2, gt=0)
+    clients: int = Field(default=200, ge=1)
+    think_s: float = Field(default=0.25, gt=0)
+    trials: int = Field(default=1, ge=1)
+    """Of each kind, in each run."""
+
+
+class Stampede:
+    """Runs the trials of an arm."""
+
+    given = Given
+    faults: Sequence[str] = ("cache",)
+    knobs: Sequence[str] = (TTL_SCALE,)
+    edits = False
+    measures: Mapping[str, Measure] = {
+        **{f"{kind}_loads": Measure(f"Loads, key {kind}") for kind in KINDS},
+        **{f"{kind}_worst_ms": Measure(f"Slowest answer, key {kind}", "ms") for kind in KINDS},
+        **{f"{kind}_p99_ms": Measure(f"99th percentile, key {kind}", "ms") for kind in KINDS},
+        "warm_p99_ms": Measure("99th percentile, key warm", "ms"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long the trials of an arm take."""
+        lived = max(0.0, given.ttl_s - WARM_S - GENERATOR_START_S)
+        return (
+            len(KINDS) * given.trials * (GENERATOR_START_S + WARM_S + given.after_s) + given.trials * lived + IN_FORCE_S
+        )
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return how many trials fit."""
+        return {"trials": max(1, round(seconds / self.seconds(Given.model_validate({**driving, "trials": 1}))))}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Run every kind of trial; the worst of each is reported, for the mean hides what is to be seen."""
+        product = given.product or bench.store.products(1)[0]
+        title = bench.store.title(product)
+        bench.store.edit(product, title=title)  # signs in: later there would be no time for it
+        moments: dict[str, Act | None] = {
+            "expired": None,
+            "invalidated": lambda: bench.store.edit(product, title=title),
+            "cold": lambda: bench.store.set_fault("cache", "flush"),
+        }
+        found: dict[str, list[tuple[int, Samples]]] = {}
+        for kind, act in moments.items():
+            if kind == KINDS[1]:  # from here on nothing may end by itself while something else is looked at
+                bench.store.set_knob(TTL_SCALE, KNOBS[TTL_SCALE].default)
+                bench.wait(IN_FORCE_S)
+            found[kind] = [self._trial(bench, arm, given, kind, act) for _ in range(given.trials)]
+        measures: dict[str, float | None] = {}
+        warm: list[float] = []
+        for kind, trials in found.items():
+            later = [ms for _, samples in trials for ms in _latencies(samples, lambda due: due >= WARM_S)]
+            warm += [ms for _, samples in trials for ms in _latencies(samples, lambda due: due < WARM_S)]
+            measures[f"{kind}_loads"] = float(max(loads for loads, _ in trials))
+            measures[f"{kind}_worst_ms"] = max(later, default=None)
+            measures[f"{kind}_p99_ms"] = percentile(later, 99) if later else None
+        measures["warm_p99_ms"] = percentile(warm, 99) if warm else None
+        return Seen(merged([samples for trials in found.values() for _, samples in trials]), measures)
+
+    def _trial(self, bench: Bench, arm: Arm, given: Given, kind: str, act: Act | None) -> tuple[int, Samples]:
+        plan = bench.plan(arm, WARM_S + given.after_s, concurrency=given.clients, think_s=given.think_s, browsers=0)
+        bench.store.set_fault("cache", "flush")
+        bench.store.visit(given.path)
+        if act is None:  # its time must be over WARM_S after the load began: count back from there
+            bench.wait(max(0.0, given.ttl_s - WARM_S - GENERATOR_START_S))
+        before = bench.store.loads(given.ttl_class)
+        samples = bench.offer(f"{arm.title}: key {kind}", plan, [(WARM_S, act or _wait_for_its_end)])
+        return bench.store.loads(given.ttl_class) - before, samples
+
+
+def _wait_for_its_end() -> None:
+    """Do nothing: time does it. That something is planned makes the load begin at its moment."""
+
+
+def _latencies(samples: Samples, wanted: Callable[[float], bool]) -> list[float]:
+    return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]

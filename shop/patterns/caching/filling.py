@@ -1,0 +1,200 @@
+"""Loading a value, measuring it, and putting it where the next reader finds it.
+
+Whatever a strategy against stampedes decides, this is what is done in the end, so the rules stand here once:
+
+- An entry carries the tag versions that stood before its load; the level judges a late fill by them.
+- A loader that says "there is no such thing" leaves a negative entry, where that is wanted.
+- A loader that fails leaves nothing; who has a last good value gets that, where that is wanted, and the key is left
+  alone for a moment, so that a failing database is not asked again by every reader.
+- A value that is too large, or not worth keeping, is answered and not stored.
+
+Switches: ``cache.negative``, ``cache.jitter``, ``cache.stale_if_error``.
+Source: RFC 5861 (stale-if-error); RFC 2308 (negative answers have a short life of their own).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from shop.clock import Clock
+from shop.patterns.caching.envelope import Entry, encode
+from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
+from shop.patterns.caching.found import digest
+from shop.patterns.caching.jitter import Lifetime, exact
+from shop.patterns.caching.levels import Away, Claim, Level
+from shop.patterns.caching.lock import Lease
+from shop.patterns.caching.policy import NEGATIVE, Policy
+from shop.patterns.caching.throttle import Throttle
+
+Load = Callable[[], bytes]
+
+VALUE_LIMIT_BYTES = 1024 * 1024
+"""Largest value that is stored. Fifty times the largest page: what is larger is a mistake, and would hold up everybody
+who shares the connection's server while it is moved."""
+
+
+AHEAD_OF_TIME = frozenset({"early", "ahead"})
+"""Loads that were not needed yet: when one fails, the entry it was to replace was fresh and still stands."""
+
+
+class Unkept(bytes):
+    """A loaded value that is not worth keeping: nobody will ask for it twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One look-up: what ``get_or_load`` was called with."""
+
+    key: str
+    policy: Policy
+    tags: Sequence[str]
+    load: Load
+
+
+class Filled(NamedTuple):
+    """An answer and how it came about."""
+
+    entry: Entry
+    detail: Detail = ""
+    stored: bool = False
+    collapsed: bool = False
+    """Somebody else made it."""
+    loading_s: float = 0.0
+    """Seconds of this look-up that were spent in its own loader."""
+    tried: bool = True
+    """Whether anybody went to look before a stale value was served."""
+    away: bool = False
+    """The level did not answer: broadcasts may not arrive either, so nobody may keep a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is done with what a loader says.
+
+    Args:
+        lifetime: from a policy's seconds to an entry's.
+        absent: the exception by which a loader says that there is no such thing; it takes one text. Only this very
+            class counts. ``None``: absence is not remembered.
+        refusal: tells whether an exception is an answer, to be passed on, rather than a failure.
+        forgiving: whether the last good value stands in when loading fails.
+    """
+
+    lifetime: Lifetime = exact
+    absent: Callable[[str], Exception] | None = None
+    refusal: Callable[[Exception], bool] = lambda error: False
+    forgiving: bool = False
+
+
+class Filler:
+    """Runs loaders and stores what they return.
+
+    Args:
+        level: where entries are put.
+        clock: tells how long entries are good, and how long loads take.
+        emit: told of every load.
+        rules: what is done with what a loader says.
+        throttle: the keys that are left alone; one a process.
+    """
+
+    def __init__(
+        self,
+        level: Level,
+        clock: Clock,
+        emit: Emit = ignore,
+        rules: Rules | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.level = level
+        self.clock = clock
+        self.emit = emit
+        self.rules = rules or Rules()
+        self.throttle = throttle or Throttle(clock)
+
+    def now(self) -> float:
+        """Return unix time in seconds."""
+        return self.clock.now().timestamp()
+
+    def keeps(self, policy: Policy) -> bool:
+        """Tell whether anything of this class is to be stored."""
+        return policy.ttl_s > 0 and not (policy.negative and self.rules.absent is None)
+
+    def fill(self, ask: Ask, claim: Claim, why: Why, last: Entry | None = None, lease: Lease | None = None) -> Filled:
+        """Load, store, and release the lock, if one is held, whatever happens.
+
+        Args:
+            ask: what is wanted.
+            claim: how the tags stood before this call.
+            why: for the figures.
+            last: what may be served if the load fails.
+            lease: the lock the caller holds.
+        """
+        held = lease
+        try:
+            filled = self.load(ask, claim.versions, why, last)
+            if filled.detail != "stale-if-error" and not isinstance(filled.entry.value, Unkept):
+                with suppress(Away):  # the level has said so itself; the value is as good without it
+                    filled = filled._replace(away=True)
+                    stored = self._store(ask, filled.entry, claim, held)
+                    filled, held = filled._replace(stored=stored, away=False), None if stored else held
+            return filled
+        finally:
+            if held is not None:
+                self.level.release(held)
+
+    def load(self, ask: Ask, versions: tuple[str, ...], why: Why, last: Entry | None = None) -> Filled:
+        """Run the loader and make an entry of what it says, without storing it anywhere.
+
+        Raises:
+            Exception: what the loader raised, where no entry can stand for it.
+        """
+        started = self.clock.monotonic()
+        try:
+            value = ask.load()
+        except Exception as error:
+            loading_s = self.clock.monotonic() - started
+            absent = type(error) is self.rules.absent
+            refused = absent or self.rules.refusal(error)
+            self.emit(Loaded(ask.policy.name, why, _named(absent=absent, refused=refused), loading_s))
+            if absent:
+                return Filled(self._entry(NEGATIVE, str(error).encode(), versions, loading_s, negative=True))
+            if refused or last is None or not (self.rules.forgiving or why in AHEAD_OF_TIME):
+                raise
+            self.throttle.rest(ask.key)
+            return Filled(last, "stale-if-error", loading_s=loading_s)
+        loading_s = self.clock.monotonic() - started
+        self.emit(Loaded(ask.policy.name, why, "ok", loading_s))
+        return Filled(self._entry(ask.policy, value, versions, loading_s), loading_s=loading_s)
+
+    def _entry(
+        self, policy: Policy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
+    ) -> Entry:
+        fresh_until = self.now() + self.rules.lifetime(policy.ttl_s)
+        return Entry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
+
+    def _store(self, ask: Ask, entry: Entry, claim: Claim, lease: Lease | None) -> bool:
+        """Put an entry into the level, behind it the end of the lock; tell whether it was.
+
+        A late fill would harm nobody, since its versions are old. But it would stand in the place of what was loaded
+        after the invalidation, and cost one more load. So the tags are looked at once more just before.
+
+        Raises:
+            Away: the level does not answer.
+        """
+        encoded = encode(entry, ask.tags)
+        if len(encoded) > VALUE_LIMIT_BYTES:
+            self.emit(TooLarge(self.level.name, ask.policy.name, len(encoded)))
+            return False
+        if ask.tags and self.level.versions(ask.tags) != claim.versions:
+            self.emit(CameLate(self.level.name, ask.policy.name))
+            return False
+        passing = claim.made if entry.negative else ()
+        self.level.write(ask.key, encoded, entry.kept_until - self.now(), lease, passing)
+        self.emit(Stored(self.level.name, ask.policy.name, len(encoded)))
+        return True
+
+
+def _named(*, absent: bool, refused: bool) -> Literal["absent", "refused", "failed"]:
+    if absent:
+        return "absent"
+    return "refused" if refused else "failed"

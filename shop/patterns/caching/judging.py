@@ -1,0 +1,40 @@
+"""Whether what a level holds may be served: a decision without I/O."""
+
+from typing import Literal, NamedTuple
+
+from shop.patterns.caching.envelope import Entry, decode
+from shop.patterns.caching.levels import Reading
+
+State = Literal["fresh", "expired", "invalidated", "missing"]
+
+
+class Verdict(NamedTuple):
+    """What a reading is worth."""
+
+    state: State
+    entry: Entry | None
+    """What may be served: of a ``fresh`` entry at once, of an ``expired`` one only in need."""
+
+
+MISSING = Verdict("missing", None)
+INVALIDATED = Verdict("invalidated", None)
+
+
+def judge(reading: Reading, now: float) -> Verdict:
+    """Decide what may be done with what a level holds.
+
+    An invalidated entry is worth nothing, in need neither: it is known to be wrong, an expired one is only unknown to
+    be right.
+
+    Args:
+        reading: the stored entry and how its tags stand.
+        now: unix time in seconds.
+    """
+    if reading.stored is None:
+        return MISSING
+    entry = decode(reading.stored)
+    if entry is None or entry.kept_until <= now:
+        return MISSING
+    if entry.versions != reading.versions:
+        return INVALIDATED
+    return Verdict("fresh" if entry.fresh_until > now else "expired", entry)

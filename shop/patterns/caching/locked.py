@@ -1,0 +1,212 @@
+"""One load in all processes, and what everybody else does meanwhile.
+
+Method: one thread of a process leads (``flight``), and of all processes' leaders the one that holds the lock loads (see
+``lock``). Whoever loses gets the expired value at once while its grace lasts; where there is none, it waits to be woken
+and reads what the winner stored. It never asks the database, unless its patience ends first. What wakes it may be lost
+and whoever it waits for may have died, so it looks by itself now and then (see ``waiting``). After an invalidation all
+of that begins anew, under another name: a load from before it is worth nothing to whoever comes later.
+Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
+Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from shop.patterns.caching.early import refresh_at
+from shop.patterns.caching.envelope import Entry
+from shop.patterns.caching.events import LockLost, Waited, Why
+from shop.patterns.caching.filling import Ask, Filled, Filler
+from shop.patterns.caching.flight import Flights, StillFlying
+from shop.patterns.caching.judging import Verdict, judge
+from shop.patterns.caching.levels import Away, Claim, Reading
+from shop.patterns.caching.lock import Lease, Watchdog, name_of
+from shop.patterns.caching.stampede import Unguarded, unless_unchanged, why
+from shop.patterns.caching.waiting import Waiting
+
+PATIENCE_S = 5.0
+"""Longest wait for somebody else's load: what a statement may take, and longer than a dead holder's lock stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Where the threads and processes that want the same meet. One a process."""
+
+    flights: Flights = field(default_factory=Flights)
+    waiting: Waiting = field(default_factory=Waiting)
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    patience_s: float = PATIENCE_S
+
+
+class _Overtaken(Exception):
+    """The tags were invalidated while this load was waited for: its result is worth nothing any more."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+
+
+class Locked(Unguarded):
+    """One thread of one process loads.
+
+    Args:
+        filler: loads and stores.
+        meeting: where all of this process's strategies meet.
+    """
+
+    def __init__(self, filler: Filler, meeting: Meeting | None = None) -> None:
+        super().__init__(filler)
+        self._meeting = meeting or Meeting()
+
+    def fill(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+        """Load if nobody else does; else serve what expired, or wait."""
+        deadline = time.monotonic() + self._meeting.patience_s
+        while True:
+            claim = self._claimed(ask, reading)
+            name = name_of(ask.key, claim.versions)
+            try:
+                lead = partial(self._lead, ask, name, claim, verdict, deadline)
+                return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), verdict.entry, deadline)
+            except _Overtaken as overtaken:
+                reading = overtaken.reading
+                verdict = judge(reading, self._filler.now())
+                if verdict.state == "fresh" and verdict.entry is not None:
+                    return Filled(verdict.entry, collapsed=True)
+
+    def alone(self, ask: Ask, moment: object) -> Filled:
+        """Let one thread load for all that came since the last invalidation."""
+        deadline = time.monotonic() + self._meeting.patience_s
+        work = partial(self._filler.load, ask, (), "bypass")
+        return self._share(ask, (ask.key, moment), work, work, None, deadline)
+
+    def refresh(self, ask: Ask, entry: Entry, why: Why) -> Filled | None:
+        """Renew an entry that is still fresh, unless somebody is at it; ``None`` if so, or if it is done already."""
+        name = name_of(ask.key, entry.versions)
+        try:
+            return self._meeting.flights.fly((name, why), partial(self._refresh_led, ask, name, entry, why), 0)[0]
+        except (StillFlying, Away):
+            return None
+
+    def _share(
+        self,
+        ask: Ask,
+        name: object,
+        work: Callable[[], Filled],
+        instead: Callable[[], Filled],
+        last: Entry | None,
+        deadline: float,
+    ) -> Filled:
+        """Do the work in the flight of that name, or take what whoever leads it brings."""
+        started = time.monotonic()
+        try:
+            filled, own = self._meeting.flights.fly(name, work, 0.0 if last is not None else deadline - started)
+        except StillFlying:
+            if last is not None:
+                return Filled(last, "stale-while-loading", tried=False)
+            self._waited(ask, "thread", started, filled=False)
+            return instead()
+        if own:
+            return filled
+        self._waited(ask, "thread", started, filled=True)
+        return filled._replace(stored=False, collapsed=True, loading_s=0.0)
+
+    def _lead(self, ask: Ask, name: str, claim: Claim, verdict: Verdict, deadline: float) -> Filled:
+        """Take the lock and load, or wait for the process that holds it."""
+        if ask.policy.negative:  # mostly nothing will be stored, and who waited would have waited for nothing
+            return self._filler.fill(ask, claim, why(verdict))
+        lease = Lease(name)
+        started = time.monotonic()
+        with self._meeting.waiting.expecting(name) as woken:
+            while True:
+                try:
+                    mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
+                except Away:
+                    return self._filler.load(ask, (), "bypass", verdict.entry)._replace(away=True)
+                found = judge(reading, self._filler.now())
+                if found.state == "fresh" or reading.versions != claim.versions:
+                    return self._done(ask, lease, found, reading, started, mine=mine)
+                if mine:
+                    return self._under(ask, lease, claim, why(verdict), verdict.entry)
+                if verdict.entry is not None:
+                    return Filled(verdict.entry, "stale-while-loading", tried=False)
+                if time.monotonic() >= deadline:
+                    self._waited(ask, "process", started, filled=False)
+                    return self._impatient(ask, name, claim)
+                woken.wait(min(self._meeting.waiting.recheck_s, max(0.0, deadline - time.monotonic())))
+                woken.clear()
+
+    def _done(self, ask: Ask, lease: Lease, found: Verdict, reading: Reading, started: float, *, mine: bool) -> Filled:
+        """Take what another process has stored meanwhile.
+
+        Raises:
+            _Overtaken: the tags were invalidated meanwhile, and nobody has stored anything newer yet.
+        """
+        if mine:
+            self._filler.level.release(lease)
+        if found.state != "fresh" or found.entry is None:
+            raise _Overtaken(reading)
+        self._waited(ask, "process", started, filled=True)
+        return Filled(found.entry, collapsed=True)
+
+    def _refresh_led(self, ask: Ask, name: str, entry: Entry, why: Why) -> Filled | None:
+        lease = Lease(name)
+        mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
+        if not mine:
+            return None
+        found = judge(reading, self._filler.now())
+        if found.state != "fresh" or found.entry is None or found.entry.fresh_until > entry.fresh_until:
+            self._filler.level.release(lease)  # somebody was faster, or it was invalidated: neither is this one's to do
+            return None
+        return unless_unchanged(self._under(ask, lease, Claim(entry.versions), why, entry), entry)
+
+    def _under(self, ask: Ask, lease: Lease, claim: Claim, why: Why, last: Entry | None) -> Filled:
+        """Load under the lock, extended for as long as it takes."""
+        with self._meeting.watchdog.keeping(lease, self._extend):
+            return self._filler.fill(ask, claim, why, last, lease)
+
+    def _extend(self, lease: Lease) -> bool:
+        try:
+            held = self._filler.level.extend(lease)
+        except Away:
+            return True  # nobody knows; ask again
+        if not held:
+            self._filler.emit(LockLost(self._filler.level.name))
+        return held
+
+    def _impatient(self, ask: Ask, name: str, claim: Claim) -> Filled:
+        """Load beside whoever has been loading for too long; once a process, or all who waited would do it at once."""
+        work = partial(self._filler.fill, ask, claim, "impatient")
+        try:
+            return self._meeting.flights.fly((name, "impatient"), work, self._meeting.patience_s)[0]
+        except StillFlying:
+            return work()
+
+    def _waited(self, ask: Ask, on: Literal["thread", "process"], since: float, *, filled: bool) -> None:
+        self._filler.emit(Waited(ask.policy.name, on, time.monotonic() - since, filled))
+
+
+class LockedEarly(Locked):
+    """One loads, and mostly before the end.
+
+    Args:
+        filler: loads and stores.
+        meeting: where all of this process's strategies meet.
+        draw: returns random numbers, 0 to 1.
+    """
+
+    def __init__(
+        self, filler: Filler, meeting: Meeting | None = None, draw: Callable[[], float] = random.random
+    ) -> None:
+        super().__init__(filler, meeting)
+        self._draw = draw
+
+    def renew_at(self, ask: Ask, entry: Entry) -> float:
+        """Draw it, as :class:`Early` does."""
+        return refresh_at(entry.fresh_until, entry.load_s, self._draw())
+
+    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+        """Renew it if nobody else is at it."""
+        return None if self._filler.throttle.resting(ask.key) else self.refresh(ask, entry, "early")

@@ -1,0 +1,164 @@
+"""One look below the local level: read, judge, and have a strategy answer what is not fresh."""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shop.patterns.caching.envelope import Entry
+from shop.patterns.caching.events import Answered, Outcome
+from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, Ask, Filled, Filler, Unkept
+from shop.patterns.caching.judging import State, Verdict, judge
+from shop.patterns.caching.levels import Away, Reading
+from shop.patterns.caching.stampede import Guard
+
+FORWARDED: dict[State, Outcome] = {"missing": "miss", "expired": "stale", "invalidated": "stale", "fresh": "stale"}
+"""Why a look-up went on to the loader; from a fresh entry, because it was about to expire."""
+NOT_TO_COPY = 0.0
+
+
+class Answer(NamedTuple):
+    """What a look-up found or made."""
+
+    entry: Entry
+    copy_until: float
+    """Unix time in seconds until which a copy may be kept; 0 where none may."""
+
+
+class Lookup:
+    """Asks the shared level, and the strategy where that has nothing fresh.
+
+    Args:
+        filler: knows the level, the rules and who is told.
+        guard: decides who loads.
+    """
+
+    def __init__(self, filler: Filler, guard: Guard) -> None:
+        self._filler = filler
+        self._level = filler.level
+        self._guard = guard
+        self._due: set[str] = set()
+        """Keys found due for renewal by who may not load: the next who may renews them, without another draw."""
+
+    def keeps(self, ask: Ask) -> bool:
+        """Tell whether the level may hold an entry for it."""
+        return self._level.enabled and self._filler.keeps(ask.policy)
+
+    def read_many(self, asks: Sequence[Ask]) -> list[Reading]:
+        """Return the readings of several keys in one round trip; empty where the level is away."""
+        try:
+            return self._level.read_many([(ask.key, ask.tags) for ask in asks]) if asks else []
+        except Away:
+            return []
+
+    def kept(self, ask: Ask) -> Answer | None:
+        """Return a fresh entry that the level holds and nobody need renew yet; ``None`` for anything else, untold."""
+        if not self.keeps(ask):
+            return None
+        started = time.perf_counter()
+        try:
+            verdict = judge(self._level.read(ask.key, ask.tags), self._filler.now())
+        except Away:
+            return None
+        if verdict.state != "fresh" or verdict.entry is None or verdict.entry.negative:
+            return None
+        renew_at = self._guard.renew_at(ask, verdict.entry)
+        if renew_at <= self._filler.now():
+            self._due.add(ask.key)
+            return None
+        return self._hit(ask, verdict.entry, renew_at, started)
+
+    def answer(self, ask: Ask, moment: int | None, reading: Reading | None = None) -> Answer:
+        """Return an entry that may be served: kept, or loaded now.
+
+        Args:
+            ask: what is wanted.
+            moment: changes with each invalidation this process knows of; ``None`` to share nothing.
+            reading: what the level holds, where that was read already.
+
+        Raises:
+            Exception: what the loader raised.
+        """
+        if not self.keeps(ask):
+            return self._alone(ask, moment, 0.0, away=False)
+        started = time.perf_counter()
+        verdict: Verdict | None = None
+        try:
+            if reading is None:
+                reading = self._level.read(ask.key, ask.tags)
+            verdict = judge(reading, self._filler.now())
+            if verdict.state == "fresh" and verdict.entry is not None:
+                return self._fresh(ask, verdict.entry, started)
+            filled = self._filled(ask, reading, verdict)
+        except Away:
+            return self._alone(ask, moment, time.perf_counter() - started, away=True)
+        except BaseException:
+            self._tell(ask, "stale" if verdict is None else FORWARDED[verdict.state], 0.0)
+            raise
+        return self._told(ask, FORWARDED[verdict.state], filled, started)
+
+    def _fresh(self, ask: Ask, entry: Entry, started: float) -> Answer:
+        renew_at = 0.0 if ask.key in self._due else self._guard.renew_at(ask, entry)
+        self._due.discard(ask.key)
+        if renew_at <= self._filler.now():
+            renewed = self._guard.renew(ask, entry)
+            if renewed is not None:
+                return self._told(ask, "stale", renewed._replace(detail="early"), started)
+            renew_at = entry.fresh_until  # it is being done
+        return self._hit(ask, entry, renew_at, started)
+
+    def _hit(self, ask: Ask, entry: Entry, renew_at: float, started: float) -> Answer:
+        ttl_s = int(entry.fresh_until - self._filler.now())
+        self._tell(ask, "hit", time.perf_counter() - started, Filled(entry), ttl_s)
+        return Answer(entry, renew_at)
+
+    def _filled(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+        last = verdict.entry
+        if last is not None and self._filler.rules.forgiving and self._filler.throttle.resting(ask.key):
+            return Filled(last, "stale-if-error", tried=False)
+        return self._guard.fill(ask, reading, verdict)
+
+    def _told(self, ask: Ask, outcome: Outcome, filled: Filled, started: float) -> Answer:
+        """Tell how a strategy answered, and say whether a copy may be kept of it."""
+        now = self._filler.now()
+        spent = time.perf_counter() - started - filled.loading_s
+        stale = filled.detail.startswith("stale")
+        ttl_s = int(filled.entry.fresh_until - now) if stale else 0
+        self._tell(ask, outcome if filled.tried else "hit", spent, filled, ttl_s)
+        if stale or filled.away or isinstance(filled.entry.value, Unkept):
+            return Answer(filled.entry, NOT_TO_COPY)
+        if len(filled.entry.value) > VALUE_LIMIT_BYTES:
+            return Answer(filled.entry, NOT_TO_COPY)
+        renew_at = self._guard.renew_at(ask, filled.entry)
+        return Answer(filled.entry, renew_at if renew_at > now else filled.entry.fresh_until)
+
+    def _alone(self, ask: Ask, moment: int | None, spent: float, *, away: bool) -> Answer:
+        """Answer without the level: its threads share a load where that can be told from reading old state."""
+        self._emit_bypass(ask, spent, away=away)
+        if moment is not None and self._filler.keeps(ask.policy):
+            filled = self._guard.alone(ask, moment)
+        else:
+            filled = self._filler.load(ask, (), "bypass")
+        kept = not away and self._filler.keeps(ask.policy) and not isinstance(filled.entry.value, Unkept)
+        return Answer(filled.entry, filled.entry.fresh_until if kept else NOT_TO_COPY)
+
+    def _emit_bypass(self, ask: Ask, spent: float, *, away: bool) -> None:
+        self._filler.emit(Answered(self._level.name, ask.policy.name, "bypass", 0, False, spent, away))
+
+    def _tell(self, ask: Ask, outcome: Outcome, spent: float, filled: Filled | None = None, ttl_s: int = 0) -> None:
+        if filled is None:
+            self._filler.emit(Answered(self._level.name, ask.policy.name, outcome, ttl_s, False, spent))
+            return
+        negative = filled.entry.negative
+        self._filler.emit(
+            Answered(
+                self._level.name,
+                "negative" if negative else ask.policy.name,
+                outcome,
+                ttl_s,
+                filled.stored,
+                spent,
+                filled.away,
+                filled.collapsed,
+                "negative" if negative else filled.detail,
+            )
+        )

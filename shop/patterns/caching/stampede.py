@@ -1,0 +1,105 @@
+"""Who loads when many want the same: the strategies, from nothing at all to exactly one in all processes.
+
+Problem: a hot entry ends, and everybody who asks within the time of one load runs that load. The database, sized for
+one in fifty requests, gets all of them.
+Method: a strategy is asked when nothing fresh is there (``fill``), and when a fresh entry is near its end (``renew``).
+``Unguarded`` lets everybody load. ``Early`` draws who refreshes before the end, and cannot help where nothing is there.
+``Locked`` lets one load; ``LockedEarly``, the default, mostly before the end (see ``locked``). ``Ahead`` has popular
+keys refreshed by a thread of its own (see ``refresh``).
+Switch: ``cache.stampede``. Experiment: ``cache-stampede``.
+Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
+"""
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from shop.patterns.caching.early import refresh_at
+from shop.patterns.caching.envelope import Entry
+from shop.patterns.caching.events import Why
+from shop.patterns.caching.filling import Ask, Filled, Filler
+from shop.patterns.caching.judging import Verdict
+from shop.patterns.caching.levels import Claim, Reading
+
+
+class Guard(Protocol):
+    """A strategy against stampedes."""
+
+    def renew_at(self, ask: Ask, entry: Entry) -> float:
+        """Return the unix time from which this reader should renew a fresh entry; its end if not before."""
+
+    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+        """Renew an entry that is still fresh, or have it renewed; ``None`` to serve it as it is. Never waits."""
+
+    def fill(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+        """Answer what no fresh entry answers."""
+
+    def alone(self, ask: Ask, moment: object) -> Filled:
+        """Answer where there is no level to fill.
+
+        Args:
+            ask: what is wanted.
+            moment: changes with each invalidation this process knows of.
+        """
+
+
+class Unguarded:
+    """Everybody loads."""
+
+    def __init__(self, filler: Filler) -> None:
+        self._filler = filler
+
+    def renew_at(self, ask: Ask, entry: Entry) -> float:
+        """Never before its end."""
+        return entry.fresh_until
+
+    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+        """Serve it as it is."""
+        return None
+
+    def fill(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+        """Load and store."""
+        return self._filler.fill(ask, self._claimed(ask, reading), why(verdict), verdict.entry)
+
+    def alone(self, ask: Ask, moment: object) -> Filled:
+        """Load."""
+        return self._filler.load(ask, (), "bypass")
+
+    def _claimed(self, ask: Ask, reading: Reading) -> Claim:
+        """Return how the tags stand; asked only where a tag has no version yet, since the reading is from before."""
+        known = tuple([version for version in reading.versions if version is not None])
+        return Claim(known) if len(known) == len(reading.versions) else self._filler.level.claim(ask.tags)
+
+
+class Early(Unguarded):
+    """Now and then a reader refreshes an entry before its end.
+
+    Args:
+        filler: loads and stores.
+        draw: returns random numbers, 0 to 1.
+    """
+
+    def __init__(self, filler: Filler, draw: Callable[[], float] = random.random) -> None:
+        super().__init__(filler)
+        self._draw = draw
+
+    def renew_at(self, ask: Ask, entry: Entry) -> float:
+        """Draw it; one draw serves a reader, or a copy in its process's memory for as long as that lives."""
+        return refresh_at(entry.fresh_until, entry.load_s, self._draw())
+
+    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+        """Load and store; a load that fails leaves the fresh entry standing."""
+        return None if self._filler.throttle.resting(ask.key) else self._refresh(ask, entry)
+
+    def _refresh(self, ask: Ask, entry: Entry) -> Filled | None:
+        return unless_unchanged(self._filler.fill(ask, Claim(entry.versions), "early", entry), entry)
+
+
+def unless_unchanged(filled: Filled, entry: Entry) -> Filled | None:
+    """Return what a renewal brought; ``None`` where it failed and the entry stands."""
+    return None if filled.entry is entry else filled
+
+
+def why(verdict: Verdict) -> Why:
+    """Return what a load that follows from a verdict is counted as."""
+    return "miss" if verdict.state == "missing" else "stale"

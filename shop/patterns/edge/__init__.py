@@ -1,0 +1,7 @@
+"""Purging the edge by event: which addresses were made from what, and deleting exactly those."""
+
+from shop.patterns.edge.purger import Event, Flushed, Purged, Purger
+from shop.patterns.edge.registry import Registry
+from shop.patterns.edge.store import Store
+
+__all__ = ["Event", "Flushed", "Purged", "Purger", "Registry", "Store"]

@@ -1,0 +1,124 @@
+"""Retries: asking again, seldom, later, and in one place.
+
+Problem: most failures of a network are over a moment later, so one more attempt hides them. Attempts on every layer
+multiply, attempts in step arrive together, and attempts without a bound keep a struggling server down.
+Method: one layer retries and no other. The waits are drawn from the whole interval up to a bound that doubles (full
+jitter). A budget holds retries to a share of the calls. A wait that would outlast the deadline is not begun. Only calls
+that may safely be made twice are.
+Switch: ``payments.retries``.
+Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015) and "Timeouts, retries and backoff with jitter".
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from shop.patterns.resilience import deadlines
+from shop.patterns.resilience.budget import Budget
+from shop.patterns.resilience.events import Emit, NotRetried, Retrying, ignore
+
+T = TypeVar("T")
+MayHelp = Callable[[Exception], bool]
+"""Tells whether another attempt could end otherwise."""
+
+
+class Retries(Protocol):
+    """Makes a call, perhaps more than once."""
+
+    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+        """Make the call.
+
+        Args:
+            work: one attempt.
+            idempotent: whether it may be done twice; if not, it is tried once.
+            may_help: whether a failure is worth another attempt.
+
+        Raises:
+            Exception: what the last attempt raised.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait between attempts, in seconds.
+
+    Args:
+        base_s: the bound of the first wait; each further one is twice as large.
+        cap_s: the largest bound.
+    """
+
+    base_s: float = 0.1
+    cap_s: float = 2.0
+
+    def bound(self, attempt: int) -> float:
+        """Return the longest wait after the attempt of that number, from 1."""
+        return float(min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
+
+
+class Retry:
+    """The retrying variant.
+
+    Args:
+        dependency: whom the calls go to, for those who listen.
+        attempts: how often at most, the first one counted.
+        budget: shared by all calls to the dependency.
+        backoff: the bounds of the waits.
+        emit: told of each retry, and of each that was not made.
+        uniform: draws from an interval.
+        sleep: waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        dependency: str,
+        attempts: int,
+        budget: Budget,
+        backoff: Backoff = Backoff(),
+        emit: Emit = ignore,
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._dependency = dependency
+        self._attempts = attempts
+        self._budget = budget
+        self._backoff = backoff
+        self._emit = emit
+        self._uniform = uniform
+        self._sleep = sleep
+
+    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+        """See :class:`Retries`."""
+        self._budget.deposit()
+        attempt = 1
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                if not idempotent or not may_help(error):
+                    raise
+                wait_s = self._uniform(0, self._backoff.bound(attempt))
+                refusal = self._refusal(attempt, wait_s)
+                if refusal is not None:
+                    self._emit(NotRetried(self._dependency, refusal))
+                    raise
+                self._emit(Retrying(self._dependency, attempt, wait_s))
+            self._sleep(wait_s)
+            attempt += 1
+
+    def _refusal(self, attempt: int, wait_s: float) -> Literal["attempts", "deadline", "budget"] | None:
+        if attempt >= self._attempts:
+            return "attempts"
+        if wait_s >= deadlines.remaining():
+            return "deadline"
+        return None if self._budget.withdraw() else "budget"  # last: what it takes out is spent
+
+
+class Once:
+    """The variant without retries."""
+
+    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+        """See :class:`Retries`."""
+        return work()

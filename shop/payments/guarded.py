@@ -1,0 +1,207 @@
+"""A provider behind deadline, retries and breaker: the same three calls, whoever answers them.
+
+Every call carries a key of its own or changes nothing, so each may be made again. What must not get lost on the way is
+what an earlier attempt may have done: "the last attempt never got there" is no proof that none did.
+Switches: ``payments.timeout``, ``payments.retries``, ``payments.breaker``; see ``shop/patterns/resilience``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shop.clock import Clock
+from shop.errors import ProviderUnavailable
+from shop.money import Money
+from shop.patterns.resilience import (
+    AlwaysClosed,
+    Breaker,
+    Budget,
+    CircuitBreaker,
+    CircuitOpen,
+    DeadlineExceeded,
+    Limited,
+    Once,
+    Retries,
+    Retry,
+    Rules,
+    TimeLimit,
+    Unlimited,
+    deadlines,
+)
+from shop.patterns.resilience.events import Attempted, Emit, Outcome, ignore
+from shop.payments.provider import (
+    Charged,
+    ChargeRequest,
+    Declined,
+    Provider,
+    ProviderAtWork,
+    ProviderNotReached,
+    ProviderNotTried,
+    ProviderRefused,
+    ProviderUnsure,
+)
+from shop.settings import Settings
+from shop.unit_of_work import refuse_in_transaction
+
+T = TypeVar("T")
+DEPENDENCY = "payments"
+
+
+class Guards:
+    """What all calls of a process share, whatever its switches: the breaker's memory and the retry budget.
+
+    Args:
+        settings: limits and rates.
+        clock: measures calls.
+        emit: told of attempts, retries and changes of the breaker.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, emit: Emit = ignore) -> None:
+        self._clock = clock
+        self._emit = emit
+        timeout_s, slow_s = settings.payments_timeout_ms / 1000, settings.payments_slow_ms / 1000
+        self._limited = Limited(timeout_s)
+        self._fair_s = min(timeout_s, slow_s)
+        budget = Budget(share=settings.payments_retry_share)
+        self._retry = Retry(DEPENDENCY, settings.payments_attempts, budget, emit=emit)
+        rules = Rules(slow_s, settings.payments_breaker_calls, settings.payments_breaker_open_s)
+        self._breaker = CircuitBreaker(DEPENDENCY, rules, clock, emit)
+
+    def around(self, provider: Provider, *, timeout: bool, retries: bool, breaker: bool) -> "Guarded":
+        """Return the provider behind those of its guards that are switched on."""
+        return Guarded(
+            provider,
+            self._limited if timeout else Unlimited(),
+            self._retry if retries else Once(),
+            self._breaker if breaker else AlwaysClosed(),
+            self._fair_s,
+            self._clock,
+            self._emit,
+        )
+
+
+class Guarded:
+    """The guarded provider.
+
+    Args:
+        provider: answers the calls.
+        limit: bounds each attempt.
+        retries: decides whether there is another.
+        breaker: decides whether there is one at all.
+        fair_s: seconds an attempt must have been given before its silence is held against the provider.
+        clock: measures attempts.
+        emit: told how each attempt ended.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        limit: TimeLimit,
+        retries: Retries,
+        breaker: Breaker,
+        fair_s: float,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self._provider = provider
+        self._limit = limit
+        self._retries = retries
+        self._breaker = breaker
+        self._fair_s = fair_s
+        self._clock = clock
+        self._emit = emit
+
+    def charge(self, request: ChargeRequest) -> Charged | Declined:
+        """See :class:`~shop.payments.provider.Provider`."""
+        return self._guard(lambda: self._provider.charge(request))
+
+    def find_charge(self, key: str) -> Charged | Declined | None:
+        """See :class:`~shop.payments.provider.Provider`."""
+        return self._guard(lambda: self._provider.find_charge(key))
+
+    def refund(self, key: str, provider_id: str, amount: Money) -> None:
+        """See :class:`~shop.payments.provider.Provider`."""
+        self._guard(lambda: self._provider.refund(key, provider_id, amount))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._provider.close()
+
+    def _guard(self, work: Callable[[], T]) -> T:
+        refuse_in_transaction("The payments provider")  # also where the breaker would have hidden it
+        tries = _Tries()
+
+        def attempt() -> T:
+            try:
+                return self._attempt(work)
+            except ProviderUnavailable as error:
+                tries.note(error)
+                raise
+
+        try:
+            return self._retries.call(attempt, idempotent=True, may_help=_may_help)
+        except ProviderUnavailable as error:
+            if tries.may_have_arrived and not isinstance(error, ProviderUnsure):
+                raise ProviderUnsure(error.detail) from error
+            raise
+
+    def _attempt(self, work: Callable[[], T]) -> T:
+        started = self._clock.monotonic()
+        outcome: Outcome = "failed"
+        try:
+            result = self._breaker.call(lambda: self._limited(work), _judge)
+            outcome = "ok"
+        except CircuitOpen as error:
+            outcome = "refused"
+            raise ProviderNotTried("The payments provider is being left alone for a moment.") from error
+        except DeadlineExceeded as error:
+            outcome = "dropped"
+            raise ProviderNotTried("There was no time left to ask the payments provider.") from error
+        except _Hurried as error:
+            raise error.silence from error
+        finally:
+            self._emit(Attempted(DEPENDENCY, outcome, self._clock.monotonic() - started))
+        return result
+
+    def _limited(self, work: Callable[[], T]) -> T:
+        fair = deadlines.remaining() >= self._fair_s
+        with self._limit.applied():
+            try:
+                return work()
+            except ProviderUnsure as error:
+                if fair:
+                    raise
+                raise _Hurried(error) from error
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What the attempts of one call leave open."""
+
+    may_have_arrived: bool = False
+
+    def note(self, error: ProviderUnavailable) -> None:
+        self.may_have_arrived |= isinstance(error, ProviderUnsure)
+
+
+class _Hurried(Exception):
+    """No answer within less time than the provider may take.
+
+    That is the caller's haste: a breaker that counted it could be opened for everybody by one client in a hurry.
+    """
+
+    def __init__(self, silence: ProviderUnsure) -> None:
+        super().__init__()
+        self.silence = silence
+
+
+def _may_help(error: Exception) -> bool:
+    """Tell whether asking again could end otherwise: an error of the provider's own is remembered under its key."""
+    return isinstance(error, (ProviderNotReached, ProviderUnsure)) and not isinstance(error, ProviderNotTried)
+
+
+def _judge(error: Exception) -> bool | None:
+    """Tell whether an error is the provider's failure. A refusal and "still at work" are answers."""
+    if isinstance(error, (DeadlineExceeded, _Hurried)):
+        return None
+    return isinstance(error, ProviderUnavailable) and not isinstance(error, (ProviderRefused, ProviderAtWork))

@@ -1,0 +1,87 @@
+"""What the provider tells us by itself, read from a message that was verified first."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import BaseModel, Field, ValidationError
+
+from shop.errors import Malformed
+from shop.money import Money
+
+
+class Happened(StrEnum):
+    """What a message says became of a charge."""
+
+    CHARGED = "charge.succeeded"
+    DECLINED = "charge.declined"
+    REFUNDED = "charge.refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message.
+
+    Args:
+        happened: what it says.
+        charge_key: our own key of the charge, which leads to its payment.
+        provider_id: the charge's id at the provider.
+        amount: of the charge.
+        refunded: how much of it has been given back by now.
+    """
+
+    happened: Happened
+    charge_key: str
+    provider_id: str
+    amount: Money
+    refunded: Money
+
+
+class Receiver(Protocol):
+    """Acts on what the provider tells."""
+
+    def receive(self, notice: Notice) -> None:
+        """Write down what a notice says, if that is not done yet. Safe for any order and any number of times.
+
+        Raises:
+            NotFound: there is no payment with its key.
+            Conflict: it cannot be written down as things stand; sent again later, it may.
+        """
+
+
+class _Charge(BaseModel):
+    id: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    amount: int = Field(gt=0)
+    currency: str
+    refunded: int = Field(default=0, ge=0)
+
+
+class _Envelope(BaseModel):
+    type: str
+
+
+class _Message(_Envelope):
+    data: _Charge
+
+
+def read(body: bytes) -> Notice | None:
+    """Return what a message says; ``None`` where it speaks of something we have no use for.
+
+    Raises:
+        Malformed: it is signed and still nothing we can read.
+    """
+    try:
+        if _Envelope.model_validate_json(body).type not in list(Happened):
+            return None  # a provider adds kinds of messages whenever it likes
+        message = _Message.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed("The message cannot be read.") from error
+    charge = message.data
+    return Notice(
+        Happened(message.type),
+        charge.key,
+        charge.id,
+        Money(charge.amount, charge.currency),
+        Money(charge.refunded, charge.currency),
+    )

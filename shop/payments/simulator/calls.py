@@ -1,0 +1,147 @@
+"""The provider's calls: charge, look up, give back. Each change is done once a key and answered the same ever after."""
+
+import hashlib
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, g, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field
+
+from shop.patterns.resilience import deadlines
+from shop.payments.simulator import outbox
+from shop.payments.simulator.answers import error, refuse, respond
+from shop.payments.simulator.books import Answer, Asked, Books, find_charge, write_charge, write_refund
+from shop.payments.simulator.controls import Controls
+from shop.payments.simulator.in_flight import InFlight
+from shop.payments.simulator.tokens import BEHAVIOURS, Behaviour
+
+KEY_HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 255
+MOST_AT_ONCE = 1_000
+
+
+class ChargeRequest(BaseModel):
+    """What ``POST /charges`` takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: int = Field(gt=0)
+    currency: str = Field(pattern="^EUR$")
+    token: str
+    metadata: dict[str, str] = {}
+
+
+class RefundRequest(BaseModel):
+    """What ``POST /refunds`` takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    charge: str
+    amount: int = Field(gt=0)
+
+
+class Page(BaseModel):
+    """Which charges are asked for: the one under a key, or the next ones behind an id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str | None = Field(default=None, min_length=1, max_length=MAX_KEY_LENGTH)
+    after: str = ""
+    limit: int = Field(default=100, ge=1, le=MOST_AT_ONCE)
+
+
+class Calls:
+    """What the routes do.
+
+    Args:
+        books: where all is written.
+        in_flight: the keys being worked on.
+        silence_s: how long an answer is held back that shall never come.
+    """
+
+    def __init__(self, books: Books, in_flight: InFlight, silence_s: float) -> None:
+        self._books = books
+        self._in_flight = in_flight
+        self._silence_s = silence_s
+
+    def charge(self) -> Response:
+        """Take money."""
+        wanted = ChargeRequest.model_validate(request.get_json(silent=True))
+        behaviour = BEHAVIOURS.get(wanted.token)
+        if behaviour is None:
+            return refuse(422, "unknown_token")
+        controls: Controls = g.controls
+        silent = behaviour.silent or random.random() < controls.silent_rate
+        if random.random() < controls.decline_rate:
+            behaviour = Behaviour(status=402)
+        first_time = False
+
+        def work(connection: sqlite3.Connection, key: str) -> Answer:
+            nonlocal first_time
+            first_time = True
+            return _charge(connection, key, wanted, behaviour, controls)
+
+        answer = self._once("charge", work, behaviour.before_s)
+        if silent and first_time and answer.status_code == 201:
+            time.sleep(self._silence_s)  # the money has moved and the key is free again; only the answer is missing
+        return answer
+
+    def find(self) -> Response:
+        """Show charges."""
+        page = Page.model_validate(request.args.to_dict())
+        if page.key is not None:
+            return jsonify(items=self._books.charges(page.key))
+        return jsonify(items=self._books.page(page.after, page.limit))
+
+    def refund(self) -> Response:
+        """Give money back: of a charge that was made, and never more than is left of it."""
+        wanted = RefundRequest.model_validate(request.get_json(silent=True))
+        controls: Controls = g.controls
+
+        def work(connection: sqlite3.Connection, key: str) -> Answer:
+            refund = write_refund(connection, wanted.charge, wanted.amount)
+            if refund is None:
+                return Answer(422, error("not_refundable"))
+            outbox.owe(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
+            return Answer(201, refund)
+
+        return self._once("refund", work)
+
+    def _once(
+        self, operation: str, work: Callable[[sqlite3.Connection, str], Answer], before_s: float = 0.0
+    ) -> Response:
+        """Do ``work`` unless it was done under this key before; answer what was answered then."""
+        key = request.headers.get(KEY_HEADER, "")
+        if not 0 < len(key) <= MAX_KEY_LENGTH:
+            return refuse(400, "key_missing")
+        asked = _asked(operation, key)
+        with self._in_flight.holding(operation, key) as free:
+            if not free:
+                return refuse(409, "in_flight")
+            answer = self._books.remembered(asked)
+            if answer is None:
+                time.sleep(before_s)
+                deadlines.check()  # whoever asked has gone: better not done than done for nobody
+                answer = self._books.answer(asked, lambda connection: work(connection, key))
+        return respond(answer.status, answer.body)
+
+
+def _charge(
+    connection: sqlite3.Connection, key: str, wanted: ChargeRequest, behaviour: Behaviour, controls: Controls
+) -> Answer:
+    if behaviour.status == 500:
+        return Answer(500, error("processing_error"))
+    status = "succeeded" if behaviour.status == 201 else "declined"
+    charge = write_charge(connection, key, status=status, **wanted.model_dump(exclude={"token"}))
+    outbox.owe(connection, controls, f"charge.{status}", charge)
+    return Answer(behaviour.status, charge if status == "succeeded" else {**error("card_declined"), **charge})
+
+
+def _asked(operation: str, key: str) -> Asked:
+    body: Any = request.get_json()
+    written = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return Asked(operation, key, hashlib.sha256(written.encode()).hexdigest())

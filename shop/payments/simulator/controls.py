@@ -1,0 +1,68 @@
+"""How the provider misbehaves, set while it runs: by tests and by the lab, from this machine only.
+
+These are faults on purpose, and named as such. They are kept in the books, so that a provider that is killed comes back
+with the same manners; ``DELETE /admin/settings`` ends them.
+"""
+
+import sqlite3
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Controls(BaseModel):
+    """Everything that can be set. Shares are of the calls or messages they concern, drawn one by one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outage: bool = False
+    """Answer 503 to everything, do nothing, send nothing."""
+    latency_ms: int = Field(default=0, ge=0, le=60_000)
+    """Wait before each call is looked at."""
+    latency_jitter_ms: int = Field(default=0, ge=0, le=60_000)
+    """Wait up to so much longer."""
+    error_rate: Share = 0.0
+    """Calls answered 503 before anything is done."""
+    decline_rate: Share = 0.0
+    """Charges declined, whatever the card."""
+    silent_rate: Share = 0.0
+    """Charges made and never answered."""
+    webhook_url: str | None = None
+    """Where what happened is told; nowhere if unset."""
+    webhook_delay_ms: int = Field(default=300, ge=0, le=60_000)
+    """From the change to its first message: sooner than any real provider, later than its own answer."""
+    webhook_retry_ms: int = Field(default=1_000, ge=1, le=60_000)
+    """From a message nobody took to the next try; doubles with each."""
+    webhook_duplicate_rate: Share = 0.0
+    """Messages sent once more after they were taken."""
+    webhook_reorder_rate: Share = 0.0
+    """Messages held back, so that later ones overtake them."""
+    webhook_loss_rate: Share = 0.0
+    """Messages that are never sent."""
+
+
+TABLE = "CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, document TEXT NOT NULL)"
+
+
+def load(connection: sqlite3.Connection, defaults: Controls) -> Controls:
+    """Return how it is told to behave: the defaults, and over them what was set."""
+    row = connection.execute("SELECT document FROM controls").fetchone()
+    if row is None:
+        return defaults
+    return defaults.model_copy(update=Controls.model_validate_json(row[0]).model_dump(exclude_unset=True))
+
+
+def change(connection: sqlite3.Connection, given: Controls) -> None:
+    """Set what was given; the rest stays."""
+    row = connection.execute("SELECT document FROM controls").fetchone()
+    before = Controls() if row is None else Controls.model_validate_json(row[0])
+    after = before.model_copy(update=given.model_dump(exclude_unset=True))
+    document = after.model_dump_json(exclude_unset=True)
+    connection.execute("INSERT OR REPLACE INTO controls (name, document) VALUES ('all', ?)", (document,))
+
+
+def reset(connection: sqlite3.Connection) -> None:
+    """Forget all that was set."""
+    connection.execute("DELETE FROM controls")

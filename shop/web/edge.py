@@ -1,0 +1,104 @@
+"""What the edge in front of the application is told: whether it may keep an answer, and for how long.
+
+The edge names the key it would keep an answer under (``X-Edge-Key``) where a route is the same for everybody. It is
+answered with ``X-Accel-Expires``, so that ``Cache-Control`` can tell browsers something else: an invalidation reaches
+the edge, and no browser. Before it is told to keep anything for long, the key is written down under each of its tags,
+for the purger to find. Without a word the edge keeps nothing: errors and private answers never get here.
+Switch: ``cache.edge``. Experiment: ``cache-layers``.
+Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires); RFC 9213 (targeted cache control).
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from shop.clock import Clock
+from shop.patterns.caching import Policy
+from shop.patterns.caching.levels import Away
+from shop.patterns.edge import Registry
+from shop.patterns.edge.purger import LATE_FILL_S
+from shop.patterns.observability import record
+from shop.web.browser import Headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+KEY = "HTTP_X_EDGE_KEY"
+LIFETIME_HEADER = "X-Accel-Expires"
+UNPURGEABLE_S = 3
+"""Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over."""
+SLOW_S = LATE_FILL_S / 2
+"""An answer that took longer may be stored after the last purge that could have been meant for it."""
+
+
+class EdgeCaching(Protocol):
+    """What the edge is told, and whether it must be given the whole answer."""
+
+    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+        """Return the header that says how long the edge may keep the answer; nothing where there is no edge."""
+
+    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+        """Tell whether the answer may be kept for others, who did not say that they have it already."""
+
+
+class KeptAtTheEdge:
+    """The edge keeps public answers for as long as their class allows.
+
+    Args:
+        registry: where keys are written down; ``None`` where there is no server for it.
+        clock: tells when an answer was made.
+        ttl_scale: what every time-to-live is multiplied by, as in the caches behind.
+    """
+
+    def __init__(self, registry: Registry | None, clock: Clock, ttl_scale: float = 1.0) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._ttl_scale = ttl_scale
+
+    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+        """Write the key down; return the lifetime, and its two ends, which the edge counts ages from."""
+        key = environ.get(KEY)
+        if not key:
+            return []
+        lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
+        if lifetime_s and not (_is_whole() and self._can_be_ended(key, tags, lifetime_s)):
+            lifetime_s = min(lifetime_s, UNPURGEABLE_S)
+        made = int(self._clock.now().timestamp())
+        return [
+            (LIFETIME_HEADER, str(lifetime_s)),
+            ("X-Edge-Made", str(made)),
+            ("X-Edge-Until", str(made + lifetime_s)),
+        ]
+
+    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+        """Give the edge all of it: a 304 says nothing to the next who asks."""
+        return bool(environ.get(KEY))
+
+    def _can_be_ended(self, key: str, tags: tuple[str, ...], lifetime_s: int) -> bool:
+        if not tags:
+            return True  # nothing ends it but its time
+        request = record.current()
+        if self._registry is None or (request is not None and request.elapsed_s > SLOW_S):
+            return False
+        try:
+            self._registry.register(key, tags, lifetime_s)
+        except Away:
+            record.degraded(self._registry.name)
+            return False
+        return True
+
+
+def _is_whole() -> bool:
+    """Tell whether the answer does without nothing: what is stale or short of a part is good for a moment only."""
+    request = record.current()
+    return request is None or not request.degraded
+
+
+class NotKeptAtTheEdge:
+    """The edge passes everything on."""
+
+    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+        """Forbid to keep it."""
+        return [(LIFETIME_HEADER, "0")] if environ.get(KEY) else []
+
+    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+        """Answer whoever asks, and nobody else."""
+        return False

@@ -1,0 +1,16 @@
+"""One hash over a folder of files: the address under which they may be kept for ever."""
+
+import hashlib
+from pathlib import Path
+
+HASH_CHARS = 12
+
+
+def tree_hash(folder: Path) -> str:
+    """Return a hash over the names and contents of all files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:HASH_CHARS]

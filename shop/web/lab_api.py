@@ -1,0 +1,145 @@
+"""What an experiment needs of the store besides its switches: knobs, and the store's own count of what it did.
+
+Hung in the lab profile only.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask_openapi3 import APIBlueprint, Tag
+from prometheus_client import CollectorRegistry
+from pydantic import Field
+
+from shop.errors import Conflict, Unavailable
+from shop.faults import Desk
+from shop.knobs import CACHE_MEMORY, KNOBS, check, stands
+from shop.patterns.caching.levels import Away
+from shop.patterns.caching.memory import Memory
+from shop.patterns.observability import figures
+from shop.switch_store import SwitchStore
+from shop.switches import Board
+from shop.web.schemas import ApiModel, Problem
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class KnobPath(ApiModel):
+    """Which knob is meant."""
+
+    name: str = Field(description="Its dotted name.")
+
+
+class Turn(ApiModel):
+    """How it is to stand."""
+
+    value: float = Field(description="Between its least and its most.")
+
+
+class KnobAnswer(ApiModel):
+    """One knob and how it stands."""
+
+    name: str
+    value: float | None = Field(description="`null` where the server that knows does not answer.")
+    low: float
+    high: float
+    does: str
+
+
+class KnobList(ApiModel):
+    """All of them."""
+
+    items: list[KnobAnswer]
+
+
+class LayerFigures(ApiModel):
+    """What one cache layer was asked and answered."""
+
+    name: str
+    asked: int
+    hits: int
+
+
+class FiguresAnswer(ApiModel):
+    """Sums since the web server was started, over all its processes."""
+
+    workers: int = Field(description="Web processes that share the work.")
+    requests: int
+    failed: int = Field(description="Answers of status 500 and above.")
+    queries: int = Field(description="Database statements run for requests.")
+    layers: list[LayerFigures]
+    loads: dict[str, int] = Field(description="Values made afresh, by class of time-to-live.")
+
+
+def create_api(
+    store: SwitchStore, board: Board, desk: Desk, memory: Memory | None, registry: CollectorRegistry, workers: int
+) -> APIBlueprint:
+    """Build the routes.
+
+    Args:
+        store: where knobs are kept for every process.
+        board: this process's view of them, read again at once after a turn made here.
+        desk: tells whether the cache is one of this stack's.
+        memory: the cache's; ``None`` where there is no cache.
+        registry: this process's figures.
+        workers: how many web processes there are.
+    """
+    api = APIBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
+
+    def value_of(name: str) -> float | None:
+        if name != CACHE_MEMORY:
+            return stands(dict(board.current().knobs), name)
+        try:
+            return memory.limit_mb() if memory else None
+        except Away:
+            return None
+
+    def described(name: str, value: float | None) -> dict[str, Any]:
+        knob = KNOBS[name]
+        return KnobAnswer(name=name, value=value, low=knob.low, high=knob.high, does=knob.does).model_dump()
+
+    @api.get("/knobs", responses={200: KnobList})
+    def list_knobs() -> Any:
+        """List every knob and how it stands."""
+        return {"items": [described(name, value_of(name)) for name in KNOBS]}, NO_STORE
+
+    @api.put("/knobs/<name>", responses={200: KnobAnswer, 409: Problem, 422: Problem, 503: Problem})
+    def turn(path: KnobPath, body: Turn) -> Any:
+        """Turn one knob; in force in every process within a second."""
+        check(path.name, body.value)
+        if path.name == CACHE_MEMORY:
+            _limit(memory, desk, body.value)
+        else:
+            store.turn(path.name, body.value)
+            board.refresh()
+        return described(path.name, body.value), NO_STORE
+
+    @api.get("/figures", responses={200: FiguresAnswer})
+    def count() -> Any:
+        """Return what all web processes together have done since they were started."""
+        found = figures.collect(registry)
+        answer = FiguresAnswer(
+            workers=workers,
+            requests=found.requests,
+            failed=found.failed,
+            queries=found.queries,
+            layers=[LayerFigures(**asdict(layer)) for layer in found.layers],
+            loads=dict(found.loads),
+        )
+        return answer.model_dump(), NO_STORE
+
+    return api
+
+
+def _limit(memory: Memory | None, desk: Desk, value: float) -> None:
+    """Change the cache's memory.
+
+    Raises:
+        Conflict: it is not this stack's.
+        Unavailable: it does not answer.
+    """
+    if memory is None or "cache" not in desk.report().offered:
+        raise Conflict("The cache is no server of this stack: what others run is not changed from here.")
+    try:
+        memory.set_limit_mb(value)
+    except Away:
+        raise Unavailable("The cache does not answer.") from None

@@ -1,0 +1,36 @@
+"""A supervisor over a real Valkey and PostgreSQL that takes faults: ``python breakable.py VAR_DIR PORT PORT``."""
+
+import os
+import sys
+from pathlib import Path
+
+from shop.faults import Desk
+from shop.stack import postgres, valkey
+from shop.stack.console import Console
+from shop.stack.ownership import Identity
+from shop.stack.state import StackState, StateFile
+from shop.stack.supervisor import Supervisor
+
+
+def main() -> None:
+    """Start both, watch, stop."""
+    var, cache, database = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    state = StateFile(var / "run")
+    supervisor = Supervisor(state, var / "log", Console())
+    supervisor.listen()
+    postgres.initialise(var / "pg")
+    with state.exclusively():
+        state.save(StackState(phase="starting", supervisor=Identity.of(os.getpid())))
+        try:
+            supervisor.start([valkey.cache(var / "cache", cache, 16), postgres.program(var / "pg", database)])
+            supervisor.wait()
+            supervisor.take_faults(Desk(var / "run"))
+            state.update(phase="ready")
+            supervisor.run()
+        finally:
+            supervisor.stop()
+            state.update(phase="stopped", supervisor=None)
+
+
+if __name__ == "__main__":
+    main()

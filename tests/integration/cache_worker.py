@@ -1,0 +1,105 @@
+"""A process that reads through the cache when it is told to, and tells what happened; see :mod:`cache_processes`."""
+
+import json
+import sys
+import threading
+import time
+from functools import partial
+
+import redis
+
+from shop.clock import SystemClock
+from shop.patterns.caching import (
+    Cache,
+    Early,
+    Listener,
+    LocalLevel,
+    Locked,
+    LockedEarly,
+    Meeting,
+    Policy,
+    SharedLevel,
+    Unguarded,
+    lock,
+)
+from shop.patterns.caching.events import Loaded, LockLost, Waited
+from shop.patterns.caching.lock import Watchdog
+
+STRATEGIES = {"none": Unguarded, "early": Early, "lock": Locked, "lock+early": LockedEarly}
+GATE_TIMEOUT_S = 20
+
+
+class Worker:
+    """One process's cache, and a loader that stands at a gate the test opens."""
+
+    def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, lock_ttl_s=lock.TTL_S, grace_s=60):
+        lock.TTL_S = lock_ttl_s
+        self.client = redis.Redis.from_url(url)
+        self.policy = Policy("catalogue", ttl_s=60, grace_s=grace_s)
+        self.seen = []
+        clock = SystemClock()
+        meeting = Meeting(watchdog=Watchdog(lock_ttl_s / 3), patience_s=patience_s)
+        guarding = STRATEGIES[strategy]
+        if strategy.startswith("lock"):
+            guarding = partial(guarding, meeting=meeting)
+        self.local = LocalLevel(1_000_000, clock)
+        self.level = SharedLevel(url, 5000, clock, self.seen.append)
+        self.cache = Cache(self.level, clock, self.seen.append, self.local, guarding=guarding)
+        if listening:
+            Listener(url, self.local, waiting=meeting.waiting).start()
+
+    def load(self):
+        value = self.client.get("source") or b""
+        self.client.incr("loads")
+        self.client.blpop(["gate"], timeout=GATE_TIMEOUT_S)
+        if value == b"failing":
+            raise RuntimeError("the load failed")
+        return value
+
+    def ask(self, threads=1, key="k", tags=("a",)):
+        """Have so many threads ask at once, and print what each got and how long it took."""
+        answers = []
+
+        def one():
+            self.client.incr("asked")
+            started = time.perf_counter()
+            try:
+                got = self.cache.get_or_load(key, self.policy, tags, self.load).decode()
+            except RuntimeError as error:
+                got = f"error: {error}"
+            answers.append((got, time.perf_counter() - started))
+
+        at_once = [threading.Thread(target=one) for _ in range(threads)]
+        for thread in at_once:
+            thread.start()
+        for thread in at_once:
+            thread.join()
+        return {
+            "got": [got for got, _ in answers],
+            "seconds": [seconds for _, seconds in answers],
+            "why": [event.why for event in self.seen if isinstance(event, Loaded)],
+            "gave_up": sum(isinstance(event, Waited) and not event.filled for event in self.seen),
+            "locks_lost": sum(isinstance(event, LockLost) for event in self.seen),
+        }
+
+    def invalidate(self, tags=("a",)):
+        """End what carries the tags."""
+        self.cache.invalidate(tags)
+        return {}
+
+
+def main():
+    worker = Worker(**json.loads(sys.argv[1]))
+    say("ready")
+    for line in sys.stdin:
+        asked = json.loads(line)
+        say(getattr(worker, asked.pop("do"))(**asked))
+
+
+def say(what):
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

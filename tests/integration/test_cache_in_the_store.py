@@ -1,0 +1,163 @@
+"""The cache's patterns as a shopper meets them: over HTTP, on the whole application."""
+
+import json
+from datetime import timedelta
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from shop.catalog.editing import Edit
+from shop.catalog.models import Category, Product
+from shop.cli.cache import cache as cache_command
+from shop.errors import ConfigurationError
+from shop.patterns.caching import CATALOGUE
+from shop.patterns.caching.refresh import POPULAR
+from shop.stack.program import free_port
+from tests.factories import make_category, make_product
+from tests.integration.cache_measures import queries_of
+from tests.integration.web_processes import WebServer
+from tests.waiting import until
+
+SCREEN = "/api/v1/screens/product/blue-mug"
+
+
+@pytest.fixture
+def blue_mug(database):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "blue-mug", price_amount=1200)
+
+
+def flip(client, name, value):
+    assert client.put(f"/api/v1/switches/{name}", json={"value": value}).status_code == 200
+
+
+def test_an_unknown_product_costs_a_query_once(client, database):
+    first, second = (client.get("/api/v1/products/no-such-mug") for _ in range(2))
+    assert (first.status_code, second.status_code) == (404, 404)
+    assert (queries_of(first), queries_of(second)) == (1, 0)
+    assert first.json["detail"] == second.json["detail"]
+    assert "shop-local; hit" in second.headers["Cache-Status"]
+    assert "detail=negative" in second.headers["Cache-Status"]
+
+
+def test_a_product_that_is_made_is_seen_at_once_where_it_was_not_before(client, runtime, database, blue_mug):
+    assert client.get("/api/v1/products/red-mug").status_code == 404
+    assert client.get("/api/v1/products?q=redmug").json["items"] == []
+    with database.transaction() as session:
+        make_product(session, session.scalars(select(Category)).one(), "red-mug", title="Redmug")
+    runtime.services().cache.invalidate(["catalogue"])  # as an import does
+    assert client.get("/api/v1/products/red-mug").status_code == 200
+    assert [item["slug"] for item in client.get("/api/v1/products?q=redmug").json["items"]] == ["red-mug"]
+
+
+def test_a_search_in_vain_is_remembered_until_something_changes_and_a_successful_one_is_not(client, runtime, blue_mug):
+    in_vain = [client.get("/api/v1/products?q=zeppelin") for _ in range(2)]
+    assert [answer.json["items"] for answer in in_vain] == [[], []]
+    assert queries_of(in_vain[0]) > 0
+    assert queries_of(in_vain[1]) == 0
+    assert all(queries_of(client.get("/api/v1/products?q=blue")) > 0 for _ in range(2))
+    runtime.services().catalog.edit("blue-mug", Edit(title="Zeppelin mug"))
+    assert [item["slug"] for item in client.get("/api/v1/products?q=zeppelin").json["items"]] == ["blue-mug"]
+
+
+@pytest.mark.parametrize("value", ["event", "write-through"])
+def test_nothing_is_invalidated_before_everybody_can_see_what_changed(client, runtime, database, blue_mug, value):
+    """A reader between an early invalidation and the commit would store the old price under the new versions."""
+    flip(client, "cache.invalidation", value)
+    client.get(SCREEN)
+    catalog, seen = runtime.services().catalog, []
+    invalidate = runtime.cache.shared.invalidate
+
+    def watched(tags):
+        with database.reading() as session:  # another connection, as a reader has
+            seen.append(session.scalars(select(Product.price_amount)).one())
+        return invalidate(tags)
+
+    runtime.cache.shared.invalidate = watched
+    catalog.edit("blue-mug", Edit(price=1300))
+    assert seen == [1300]
+
+
+def test_written_through_the_next_reader_pays_for_nothing(client, runtime, blue_mug):
+    client.get(SCREEN)
+    flip(client, "cache.invalidation", "write-through")
+    runtime.services().catalog.edit("blue-mug", Edit(price=1300))
+    answer = client.get(SCREEN)
+    assert answer.json["product"]["price"]["amount"] == 1300
+    assert queries_of(answer) == 0
+    assert "shop-local; hit" in answer.headers["Cache-Status"]
+
+
+def test_by_time_alone_an_edit_is_not_seen_and_flipping_back_shows_it_at_once(client, runtime, blue_mug):
+    client.get(SCREEN)
+    flip(client, "cache.invalidation", "ttl")
+    client.get(SCREEN)
+    runtime.services().catalog.edit("blue-mug", Edit(price=1300))
+    assert client.get(SCREEN).json["product"]["price"]["amount"] == 1200
+    flip(client, "cache.invalidation", "event")
+    assert client.get(SCREEN).json["product"]["price"]["amount"] == 1300
+
+
+def test_a_popular_page_is_refreshed_before_its_end_by_nobodys_request(client, runtime, blue_mug):
+    flip(client, "cache.stampede", "refresh-ahead")
+    for name in ("cache.local", "cache.jitter"):
+        flip(client, name, "off")
+    assert client.get("/p/blue-mug").status_code == 200
+    clock = runtime.clock
+    ahead = CATALOGUE.ttl_s * 0.9
+    now = clock.now
+    clock.now = lambda: now() + timedelta(seconds=ahead)
+    answers = [client.get("/p/blue-mug") for _ in range(int(POPULAR) + 1)]
+    until(lambda: not runtime.cache.refresher._waiting)
+    assert {queries_of(answer) for answer in answers} == {0}
+    left = client.get("/p/blue-mug").headers["Cache-Status"].split("shop-shared; hit; ttl=")[1].split(",")[0]
+    assert int(left) > CATALOGUE.ttl_s * 0.5
+
+
+@pytest.fixture
+def command(settings, database, monkeypatch):
+    def run(*words, **overrides):
+        for name, value in settings.model_copy(update=overrides).as_environment().items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(cache_command, list(words))
+
+    return run
+
+
+def test_an_entry_can_be_looked_into_and_ended_from_the_command_line(client, command, blue_mug):
+    client.get(SCREEN)
+    found = json.loads(command("inspect", "product:screen:blue-mug", "--json").output)
+    assert (found["state"], found["tags"]) == ("fresh", ["product:blue-mug", "catalogue"])
+    assert command("purge", "product:blue-mug").exit_code == 0
+    assert "ended by product:blue-mug" in command("inspect", "product:screen:blue-mug").output
+    until(lambda: queries_of(client.get(SCREEN)) > 0)  # this process has heard it, too
+    assert "missing" in command("inspect", "no:such:key").output
+
+
+def test_what_all_processes_answered_is_added_up_for_the_command_line(command, settings, blue_mug, tmp_path):
+    server = WebServer(settings, tmp_path / "web", workers=2)
+    try:
+        server.wait()
+        for _ in range(30):
+            httpx.get(server.url + SCREEN)
+        httpx.get(f"{server.url}/api/v1/products/no-such-mug")
+        port = server.settings.metrics_port
+        document = json.loads(command("stats", "--json", metrics_port=port).output)
+        text = command("stats", metrics_port=port).output
+    finally:
+        server.stop()
+    rows = {(row["layer"], row["ttl_class"]): row for row in document["classes"]}
+    local = rows["shop-local", "catalogue"]["outcomes"]
+    assert local["hit"] + local["miss"] == 31
+    assert rows["shop-local", "catalogue"]["hit_rate"] > 0.8
+    assert document["held_bytes"] > 0
+    assert document["loads"]["miss"] >= 1
+    assert "shop-shared" in text
+
+
+def test_without_a_running_stack_the_command_says_what_to_do(command):
+    answer = command("stats", metrics_port=free_port())
+    assert isinstance(answer.exception, ConfigurationError)
+    assert "shop up" in str(answer.exception)

@@ -1,0 +1,298 @@
+"""Absence, failure, size and the ways to invalidate, in the shared level on a real Valkey."""
+
+import json
+import threading
+
+import pytest
+import redis
+
+from shop.clock import HeldClock, SystemClock
+from shop.patterns.caching import (
+    CATALOGUE,
+    NEGATIVE,
+    Ask,
+    Cache,
+    OnEvent,
+    Policy,
+    Rules,
+    SharedLevel,
+    TimeOnly,
+    WriteThrough,
+    jittered,
+)
+from shop.patterns.caching.events import Answered, CameLate, TooLarge
+from shop.patterns.caching.filling import VALUE_LIMIT_BYTES
+from shop.patterns.caching.inspecting import inspect
+from shop.patterns.caching.throttle import RETRY_S
+from shop.patterns.observability.cache_telemetry import cache_status
+from tests.integration.test_cache_away import OwnValkey
+from tests.waiting import until
+
+SHORT = Policy("catalogue", ttl_s=60, grace_s=600)
+
+
+class Gone(Exception):
+    """There is no such thing."""
+
+
+class Refused(Exception):
+    """An answer that is no value."""
+
+
+class MovingClock(HeldClock):
+    """A held clock that begins at the present, as Valkey's own times do."""
+
+    def __init__(self):
+        super().__init__(SystemClock().now().replace(microsecond=0))
+
+
+@pytest.fixture
+def clock():
+    return MovingClock()
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def level(settings, cache_client, clock, seen):
+    level = SharedLevel(settings.cache_url, 2000, clock, seen.append)
+    yield level
+    level.close()
+
+
+@pytest.fixture
+def cache(level, clock, seen):
+    rules = Rules(absent=Gone, refusal=lambda error: isinstance(error, Refused), forgiving=True)
+    return Cache(level, clock, seen.append, rules=rules)
+
+
+def raising(error):
+    def load():
+        raise error
+
+    return load
+
+
+def statuses(seen):
+    return [cache_status(event) for event in seen if isinstance(event, Answered)]
+
+
+def test_absence_is_remembered_for_all_processes_and_ends_by_invalidation(cache, clock, level, seen):
+    for _ in range(2):
+        with pytest.raises(Gone, match="no mug"):
+            cache.get_or_load("k", CATALOGUE, ["a"], raising(Gone("no mug")))
+    assert statuses(seen) == [
+        "shop-shared; fwd=miss; stored; detail=negative",
+        f"shop-shared; hit; ttl={NEGATIVE.ttl_s}; detail=negative",
+    ]
+    cache.invalidate(["a"])
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"a mug") == b"a mug"
+
+
+def test_a_flood_of_made_up_names_leaves_nothing_behind_for_long(cache, cache_client):
+    cache.get_or_load("real", CATALOGUE, ["all"], lambda: b"here")
+    for number in range(50):
+        with pytest.raises(Gone):
+            cache.get_or_load(f"made-up-{number}", CATALOGUE, [f"tag-{number}", "all"], raising(Gone("no")))
+    lasting = {key.decode() for key in cache_client.scan_iter() if cache_client.pttl(key) > NEGATIVE.ttl_s * 1000}
+    assert lasting == {"shop:1:e:real", "shop:1:t:all"}  # the shared tag has its whole time, and each made-up one not
+
+
+def test_a_failing_load_is_stood_in_for_by_the_last_good_value_marked_and_seldom_tried(cache, clock, seen):
+    cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
+    clock.advance(70)
+    tries = []
+
+    def failing():
+        tries.append(clock.monotonic())
+        raise OSError("the database is away")
+
+    for _ in range(5):
+        assert cache.get_or_load("k", SHORT, ["a"], failing) == b"good"
+    assert len(tries) == 1
+    clock.advance(RETRY_S)
+    assert cache.get_or_load("k", SHORT, ["a"], failing) == b"good"
+    assert len(tries) == 2
+    assert statuses(seen)[1:3] == [
+        "shop-shared; fwd=stale; ttl=-10; detail=stale-if-error",
+        "shop-shared; hit; ttl=-10; detail=stale-if-error",
+    ]
+    clock.advance(RETRY_S)
+    assert cache.get_or_load("k", SHORT, ["a"], lambda: b"new") == b"new"
+
+
+@pytest.mark.parametrize("error", [Refused("no"), Gone("no")])
+def test_a_refusal_is_an_answer_and_nothing_stands_in_for_it(cache, clock, error):
+    cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
+    clock.advance(70)
+    with pytest.raises(type(error)):
+        cache.get_or_load("k", SHORT, ["a"], raising(error))
+
+
+def test_what_was_invalidated_never_stands_in(cache):
+    cache.get_or_load("k", SHORT, ["a"], lambda: b"wrong by now")
+    cache.invalidate(["a"])
+    with pytest.raises(OSError, match="away"):
+        cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
+
+
+def test_after_its_time_of_grace_nothing_stands_in(cache, clock):
+    cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
+    clock.advance(SHORT.ttl_s + SHORT.grace_s + 1)
+    with pytest.raises(OSError, match="away"):
+        cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
+
+
+def test_switched_off_a_failing_load_fails(level, clock):
+    cache = Cache(level, clock)
+    cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
+    clock.advance(70)
+    with pytest.raises(OSError, match="away"):
+        cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
+
+
+def test_a_value_over_the_limit_is_answered_told_of_and_not_stored(cache, cache_client, seen):
+    large = b"v" * VALUE_LIMIT_BYTES
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: large) == large
+    assert [event.bytes > VALUE_LIMIT_BYTES for event in seen if isinstance(event, TooLarge)] == [True]
+    assert not cache_client.keys("shop:1:[el]:*")  # and its lock is given back
+
+
+def test_a_fill_that_comes_late_is_not_stored(cache, cache_client, seen):
+    def overtaken():
+        cache.invalidate(["a"])
+        return b"old"
+
+    assert cache.get_or_load("k", CATALOGUE, ["a"], overtaken) == b"old"
+    assert [event for event in seen if isinstance(event, CameLate)] == [CameLate("shop-shared", "catalogue")]
+    assert not cache_client.keys("shop:1:[el]:*")
+
+
+def test_lifetimes_differ_by_a_tenth(level, clock, cache_client):
+    draws = iter([0.0, 1.0])
+    cache = Cache(level, clock, rules=Rules(lifetime=jittered(lambda: next(draws))))
+    for key in ("short", "long"):
+        cache.get_or_load(key, Policy("catalogue", ttl_s=100), [], lambda: b"v")
+    assert [round(cache_client.pttl(f"shop:1:e:{key}") / 1000) for key in ("short", "long")] == [90, 110]
+
+
+def test_several_keys_are_read_in_one_round_trip(cache, level):
+    cache.get_or_load("a", CATALOGUE, ["t", "u"], lambda: b"one")
+    cache.get_or_load("c", CATALOGUE, [], lambda: b"three")
+    asks = [
+        Ask("a", CATALOGUE, ["t", "u"], lambda: b"not asked"),
+        Ask("b", CATALOGUE, ["u"], lambda: b"two"),
+        Ask("c", CATALOGUE, [], lambda: b"not asked"),
+        Ask("d", CATALOGUE, ["t"], raising(Gone("no"))),
+    ]
+    packets = []
+    exchange = level._connections.exchange
+    level._connections.exchange = lambda commands: packets.append(commands) or exchange(commands)
+    assert cache.get_many([asks[0], asks[2]]) == [b"one", b"three"]
+    assert len(packets) == 1
+    assert cache.get_many(asks) == [b"one", b"two", b"three", None]
+
+
+def test_no_command_searches_for_keys_or_names_two_of_them(cache, cache_client):
+    cache_client.config_resetstat()
+    cache.get_or_load("k", CATALOGUE, ["a", "b"], lambda: b"v")
+    cache.get_or_load("k", CATALOGUE, ["a", "b"], lambda: b"v")
+    cache.invalidate(["a", "b"])
+    used = {name.removeprefix("cmdstat_").split("|")[0] for name in cache_client.info("commandstats")}
+    assert {"get", "set"} <= used
+    assert used.isdisjoint({"keys", "scan", "mget", "mset", "smembers", "flushdb", "evalsha"})
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    server = OwnValkey(tmp_path / "valkey", "--cluster-enabled", "yes")
+    yield server
+    server.kill()
+
+
+def make_whole(server):
+    """Give the one server of a cluster every slot; even so it refuses a command whose keys are in two of them."""
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        with pytest.raises(redis.ResponseError, match="same slot"):
+            client.mget("shop:1:e:k", "shop:1:t:a")
+
+
+def test_the_key_rules_of_a_cluster_are_kept(cluster, clock):
+    make_whole(cluster)
+    seen = []
+    level = SharedLevel(cluster.url, 2000, clock, seen.append)
+    cache = Cache(level, clock, seen.append, rules=Rules(absent=Gone))
+    for value in (b"one", b"two"):
+        assert cache.get_or_load("k", CATALOGUE, ["a", "b"], lambda value=value: value) == value
+        cache.invalidate(["b"])
+    with pytest.raises(Gone):
+        cache.get_or_load("none", CATALOGUE, ["a", "c"], raising(Gone("no")))
+    cache.get_many([Ask("k", CATALOGUE, ["a"], lambda: b"v"), Ask("l", CATALOGUE, ["b"], lambda: b"v")])
+    assert {event.outcome for event in seen if isinstance(event, Answered)} == {"miss", "stale"}
+    level.close()
+
+
+def test_write_through_spares_the_next_reader_the_load(cache, seen):
+    source = {"price": b"12"}
+    written = WriteThrough(cache)
+
+    def read():
+        return written.get_or_load("k", CATALOGUE, ["a"], lambda: source["price"])
+
+    assert read() == b"12"
+    source["price"] = b"13"
+    written.changed(["a"], [read])
+    assert read() == b"13"
+    assert [event.outcome for event in seen if isinstance(event, Answered)] == ["miss", "stale", "hit"]
+
+
+def test_of_two_racing_writers_the_later_commit_stays(level, clock):
+    """The first refills from what it read before the second committed, and its fill arrives last."""
+    first, second = (WriteThrough(Cache(level, clock)) for _ in range(2))
+    source = {"price": b"first"}
+    has_read, may_fill = threading.Event(), threading.Event()
+
+    def slow_refill():
+        def load():
+            value = source["price"]
+            has_read.set()
+            assert may_fill.wait(10)
+            return value
+
+        first.get_or_load("k", CATALOGUE, ["a"], load)
+
+    one = threading.Thread(target=lambda: first.changed(["a"], [slow_refill]))
+    one.start()
+    assert has_read.wait(5)
+    source["price"] = b"second"
+    second.changed(["a"], [lambda: second.get_or_load("k", CATALOGUE, ["a"], lambda: source["price"])])
+    may_fill.set()
+    one.join(10)
+    assert first.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"second"
+
+
+def test_switching_back_from_time_alone_revives_nothing(cache):
+    by_event, by_time = OnEvent(cache), TimeOnly(cache)
+    by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
+    by_time.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
+    by_time.changed(["a"])
+    assert by_time.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"old"
+    assert by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
+
+
+def test_an_entry_can_be_looked_into(cache, level, clock):
+    now = clock.now().timestamp()
+    assert inspect(level, "k", now).state == "missing"
+    cache.get_or_load("k", SHORT, ["a", "b"], lambda: b"value")
+    found = inspect(level, "k", now)
+    assert (found.state, found.tags, found.ended_by) == ("fresh", ("a", "b"), ())
+    assert found.fresh_s == pytest.approx(60, abs=1)
+    cache.invalidate(["b"])
+    found = inspect(level, "k", now)
+    assert (found.state, found.ended_by) == ("invalidated", ("b",))
+    assert json.dumps(found.tags)

@@ -1,0 +1,357 @@
+"""A stampede, by real processes on a real Valkey: who loads, who waits, and what if the one who loads dies."""
+
+import itertools
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.patterns.caching import CATALOGUE, Cache, Locked, LockedEarly, Meeting, SharedLevel, lock
+from shop.patterns.caching.envelope import Entry, encode
+from shop.patterns.caching.events import Answered, Loaded, LockLost, Waited
+from shop.patterns.caching.lock import Lease
+from tests.integration.cache_processes import CacheProcess, Gate
+from tests.waiting import until
+
+PROCESSES, THREADS = 4, 10
+EVERYBODY = PROCESSES * THREADS
+
+
+@pytest.fixture
+def gate(cache_client):
+    return Gate(cache_client)
+
+
+@pytest.fixture
+def start(settings, gate):
+    started = []
+
+    def begin(count=1, **options):
+        more = [CacheProcess(str(settings.cache_url), **options) for _ in range(count)]
+        started.extend(more)
+        return [process.ready() for process in more]
+
+    yield begin
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def level(settings, cache_client):
+    level = SharedLevel(settings.cache_url, 2000, SystemClock())
+    yield level
+    level.close()
+
+
+def plant(level, value, fresh_s, tags=("a",), load_s=0.01):
+    """Store an entry as if it had been loaded some time ago."""
+    now = SystemClock().now().timestamp()
+    level.write("k", encode(Entry(value, now + fresh_s, now + 600, load_s, level.claim(tags).versions), tags), 600)
+
+
+def all_ask(processes, gate):
+    """Have everybody ask, open the gate when all have, and return what came of it."""
+    for process in processes:
+        process.do("ask", threads=THREADS)
+    gate.until_asked(EVERYBODY)
+    gate.until_loading()
+    gate.open()
+    return [process.told() for process in processes]
+
+
+@pytest.mark.parametrize("strategy", ["lock", "lock+early"])
+@pytest.mark.parametrize("listening", [True, False], ids=["heard", "broadcasts lost"])
+def test_a_cold_key_is_loaded_once_in_all_processes(start, gate, strategy, listening):
+    processes = start(PROCESSES, strategy=strategy, listening=listening)
+    gate.holds("one")
+    told = all_ask(processes, gate)
+    assert gate.loads == 1
+    assert [got for one in told for got in one["got"]] == ["one"] * EVERYBODY
+    assert sum(one["gave_up"] for one in told) == 0
+
+
+def test_an_invalidated_key_is_loaded_once_and_nobody_gets_the_old_value(start, gate, level):
+    processes = start(PROCESSES)
+    plant(level, b"old", fresh_s=60)
+    level.invalidate(["a"])
+    gate.holds("new")
+    told = all_ask(processes, gate)
+    assert gate.loads == 1
+    assert [got for one in told for got in one["got"]] == ["new"] * EVERYBODY
+
+
+def test_an_expired_key_is_loaded_once_and_the_others_get_the_old_value_without_waiting(start, gate, level):
+    processes = start(PROCESSES)
+    plant(level, b"old", fresh_s=-1)
+    gate.holds("new")
+    for process in processes:
+        process.do("ask", threads=THREADS)
+    gate.until_loading()
+    (late,) = start(1)
+    late.do("ask", threads=THREADS)
+    assert late.told()["got"] == ["old"] * THREADS  # the loader still stands at the gate
+    gate.open()
+    got = [got for process in processes for got in process.told()["got"]]
+    assert gate.loads == 1
+    assert sorted(got) == ["new"] + ["old"] * (EVERYBODY - 1)
+
+
+@pytest.mark.parametrize("strategy", ["none", "early"])
+def test_without_a_lock_everybody_loads_a_cold_key(start, gate, strategy):
+    processes = start(PROCESSES, strategy=strategy)
+    gate.holds("one")
+    for process in processes:
+        process.do("ask", threads=THREADS)
+    gate.until_loading(EVERYBODY)
+    gate.open()
+    for process in processes:
+        process.told()
+    assert gate.loads == EVERYBODY
+
+
+def test_a_killed_holder_blocks_nobody_for_longer_than_its_lock_stands(start, gate):
+    (holder,), waiters = start(1), start(2)
+    gate.holds("one")
+    holder.do("ask")
+    gate.until_loading()
+    for waiter in waiters:
+        waiter.do("ask", threads=THREADS)
+    gate.until_asked(1 + 2 * THREADS)
+    holder.kill()
+    killed = time.monotonic()
+    gate.until_loading(2)
+    assert time.monotonic() - killed < lock.TTL_S + 5  # far from their patience, whatever the machine is doing
+    gate.open()
+    told = [waiter.told() for waiter in waiters]
+    assert gate.loads == 2
+    assert [got for one in told for got in one["got"]] == ["one"] * 2 * THREADS
+    assert sum(one["gave_up"] for one in told) == 0
+
+
+def test_a_slow_load_keeps_its_lock(start, gate, cache_client):
+    (holder, waiter) = start(2, lock_ttl_s=0.6)
+    gate.holds("one")
+    holder.do("ask")
+    gate.until_loading()
+    waiter.do("ask")
+    seen = []
+
+    def extended_three_times():
+        seen.append(sum(cache_client.pttl(key) for key in cache_client.scan_iter("shop:1:l:*")))
+        return sum(later > earlier for earlier, later in itertools.pairwise(seen)) >= 3
+
+    until(extended_three_times)
+    gate.open()
+    assert holder.told()["locks_lost"] == 0
+    assert waiter.told()["got"] == ["one"]
+    assert gate.loads == 1
+
+
+def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended(level, cache_client):
+    mine, theirs = Lease("k:1"), Lease("k:1")
+    assert level.take("k", [], mine)[0]
+    cache_client.delete("shop:1:l:k:1")  # it ran out
+    assert level.take("k", [], theirs)[0]
+    level.release(mine)
+    assert not level.extend(mine)
+    assert cache_client.get("shop:1:l:k:1").decode() == theirs.token
+    level.release(theirs)
+    assert not cache_client.exists("shop:1:l:k:1")
+
+
+def test_a_lock_taken_by_a_packet_that_had_to_be_sent_twice_is_the_callers(level):
+    lease = Lease("k:1")
+    assert level.take("k", [], lease)[0]
+    assert level.take("k", [], lease)[0]
+    assert not level.take("k", [], Lease("k:1"))[0]
+
+
+def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(settings, cache_client, monkeypatch):
+    monkeypatch.setattr(lock, "TTL_S", 0.2)
+    seen = []
+    level = SharedLevel(settings.cache_url, 2000, SystemClock(), seen.append)
+    meeting = Meeting(watchdog=lock.Watchdog(0.05))
+    cache = Cache(level, SystemClock(), seen.append, guarding=partial(Locked, meeting=meeting))
+
+    def load():
+        cache_client.delete(*cache_client.keys("shop:1:l:*"))
+        until(lambda: any(isinstance(event, LockLost) for event in seen))
+        return b"one"
+
+    assert cache.get_or_load("k", CATALOGUE, ["a"], load) == b"one"
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"one"
+    level.close()
+
+
+def test_patience_ends_with_one_load_a_process_that_is_counted_and_kept(start, gate):
+    (holder,), (waiter,) = start(1), start(1, patience_s=0.3)
+    gate.holds("one")
+    holder.do("ask")
+    gate.until_loading()
+    waiter.do("ask", threads=THREADS)
+    gate.until_loading(2)
+    gate.open()
+    told = waiter.told()
+    assert told["got"] == ["one"] * THREADS
+    assert told["why"] == ["impatient"]
+    assert told["gave_up"] >= 1
+    assert gate.loads == 2
+
+
+def test_a_failed_load_reaches_its_own_waiters_and_the_other_processes_try_themselves(start, gate):
+    processes = start(2)
+    gate.holds("failing")
+    for process in processes:
+        process.do("ask", threads=THREADS)
+    gate.until_asked(2 * THREADS)
+    gate.until_loading()
+    gate.open()
+    told = [process.told() for process in processes]
+    assert [got for one in told for got in one["got"]] == ["error: the load failed"] * 2 * THREADS
+    assert gate.loads <= 2 * THREADS  # nothing is remembered: who comes after the failure tries again
+
+
+def test_a_reader_who_comes_after_an_invalidation_joins_no_load_from_before_it(level):
+    cache = Cache(level, SystemClock())
+    began, may_end = threading.Event(), threading.Event()
+    got = []
+
+    def slow():
+        began.set()
+        assert may_end.wait(10)
+        return b"old"
+
+    first = threading.Thread(target=lambda: got.append(cache.get_or_load("k", CATALOGUE, ["a"], slow)))
+    first.start()
+    assert began.wait(5)
+    cache.invalidate(["a"])
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
+    may_end.set()
+    first.join(5)
+    assert got == [b"old"]  # it asked before
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"new"  # nor is it pushed out by it
+
+
+def test_who_waited_for_a_load_that_an_invalidation_overtook_loads_anew(start, gate, level):
+    holder, waiter = start(2)
+    gate.holds("old")
+    holder.do("ask")
+    gate.until_loading()
+    waiter.do("ask")
+    gate.until_asked(2)
+    gate._client.set("source", "new")
+    level.invalidate(["a"])
+    gate.until_loading(2)  # the first still stands at the gate
+    gate.open()
+    assert waiter.told()["got"] == ["new"]
+    assert holder.told()["got"] == ["old"]
+
+
+def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
+    seen = []
+    cache = Cache(level, SystemClock(), seen.append, guarding=LockedEarly)
+    plant(level, b"old", fresh_s=60, load_s=1e6)  # so costly that every reader wants to refresh it
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow():
+        began.set()
+        assert may_end.wait(10)
+        return b"new"
+
+    refresher = threading.Thread(target=lambda: cache.get_or_load("k", CATALOGUE, ["a"], slow))
+    refresher.start()
+    assert began.wait(5)
+    assert [cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") for _ in range(5)] == [b"old"] * 5
+    may_end.set()
+    refresher.join(5)
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"new"
+    assert [event.why for event in seen if isinstance(event, Loaded)] == ["early"]
+    assert [event.detail for event in seen if isinstance(event, Answered)].count("early") == 1
+
+
+def test_a_refresh_before_the_end_that_fails_leaves_the_entry_standing(level):
+    cache = Cache(level, SystemClock(), guarding=LockedEarly)
+    plant(level, b"old", fresh_s=60, load_s=1e6)
+
+    def failing():
+        raise RuntimeError("the database is away")
+
+    assert [cache.get_or_load("k", CATALOGUE, ["a"], failing) for _ in range(3)] == [b"old"] * 3
+
+
+def test_threads_of_one_process_share_a_load_where_the_level_is_away(settings, cache_client):
+    from shop.patterns.caching import LocalLevel
+
+    clock, seen = SystemClock(), []
+    level = SharedLevel(settings.cache_url, 2000, clock)
+    level._pause.failed()
+    cache = Cache(level, clock, seen.append, LocalLevel(1_000_000, clock))
+    began, may_end, loads = threading.Event(), threading.Event(), []
+
+    def slow():
+        loads.append(1)
+        began.set()
+        assert may_end.wait(10)
+        return b"one"
+
+    threads = [threading.Thread(target=lambda: cache.get_or_load("k", CATALOGUE, ["a"], slow)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert began.wait(5)
+    until(lambda: sum(isinstance(event, Answered) and event.outcome == "bypass" for event in seen) >= 8)
+    may_end.set()
+    for thread in threads:
+        thread.join(5)
+    assert len(loads) == 1
+    assert sum(isinstance(event, Waited) for event in seen) == 7
+    level.close()
+
+
+FORKED = """
+import os, sys
+from shop.clock import SystemClock
+from shop.patterns.caching import SharedLevel
+from shop.patterns.caching.envelope import Entry, encode
+level = SharedLevel(sys.argv[1], 2000, SystemClock())
+for key in ("parent", "child"):
+    level.write(key, encode(Entry(key.encode(), 9e9, 9e9, 0.0, ())), 60)
+
+def reads_its_own(key):
+    return all(level.read(key, ()).stored.endswith(key.encode()) for _ in range(1000))
+
+level._owed["a"] = 1  # an invalidation the parent has to make up for
+child = os.fork()
+if child == 0:
+    os._exit(0 if not level._owed and reads_its_own("child") else 1)
+mine = reads_its_own("parent")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not mine)
+"""
+
+
+def test_a_forked_child_speaks_on_connections_of_its_own(settings, cache_client):
+    found = subprocess.run([sys.executable, "-c", FORKED, str(settings.cache_url)], timeout=30, check=False)
+    assert found.returncode == 0
+
+
+def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
+    plant(level, b"old", fresh_s=1, load_s=1.0)
+    draws = iter([1e-9, 1.0])  # due for certain; then, were it drawn again, not due at all
+    cache = Cache(level, SystemClock(), guarding=partial(LockedEarly, draw=lambda: next(draws, 1.0)))
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
+    assert cache.kept("k", CATALOGUE, ["a"]).value == b"new"
+
+
+def test_what_is_only_looked_up_is_served_while_it_is_fresh_and_never_after(level):
+    cache = Cache(level, SystemClock())
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    plant(level, b"one", fresh_s=60)
+    assert cache.kept("k", CATALOGUE, ["a"]).value == b"one"
+    cache.invalidate(["a"])
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    plant(level, b"two", fresh_s=-1)
+    assert cache.kept("k", CATALOGUE, ["a"]) is None

@@ -1,0 +1,61 @@
+"""The deadline of a request, from its caller to the provider."""
+
+import uuid
+
+import pytest
+from sqlalchemy import func, select
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.orders.models import Order
+from shop.patterns.resilience import deadlines
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS
+
+
+@pytest.fixture
+def shopper(client, database, simulator):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    with database.transaction() as session:
+        make_product(session, make_category(session), "mug")
+    Carts(database, offers).add(owner, "mug", 1)
+    with client.session_transaction() as session:
+        session["cart"] = str(owner.guest_cart_id)
+    return client
+
+
+def buy(client, deadline_ms):
+    headers = {"Idempotency-Key": "k", "X-Deadline-Ms": deadline_ms}
+    return client.post("/api/v1/checkout", json=DETAILS, headers=headers)
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(shopper, database):
+    answer = buy(shopper, "0")
+    assert (answer.status_code, answer.json["type"]) == (503, "/problems/deadline-passed")
+    assert answer.headers["Retry-After"]
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Order)) == 0
+
+
+def test_a_caller_in_a_hurry_is_answered_in_time_and_her_key_goes_on_later(shopper, simulator):
+    simulator.behave(latency_ms=1_000)
+    assert buy(shopper, "500").status_code == 503
+    simulator.behave()
+    assert buy(shopper, "5000").status_code == 201
+
+
+@pytest.mark.parametrize("deadline", ["soon", "-1", "", "99999999999"])
+def test_a_deadline_nobody_can_read_is_none(shopper, deadline):
+    assert buy(shopper, deadline).status_code == 201
+
+
+def test_nobody_gets_more_time_than_the_store_gives(runtime, client):
+    seen = []
+    client.application.before_request(lambda: seen.append(deadlines.remaining()))
+    client.get("/api/v1/me", headers={"X-Deadline-Ms": "900000"})
+    assert 0 < seen[0] <= runtime.settings.request_timeout_ms / 1000
+
+
+def test_a_threads_next_work_does_not_inherit_it(client):
+    client.get("/api/v1/me")
+    assert deadlines.remaining() == float("inf")

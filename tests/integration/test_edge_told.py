@@ -1,0 +1,105 @@
+"""What the application tells the edge: how long, and under which tags its keys were written down."""
+
+import pytest
+
+from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
+from shop.patterns.edge import Registry
+from shop.patterns.observability import record
+from shop.stack.program import free_port
+from shop.web.edge import KeptAtTheEdge
+from shop.wiring import build
+from tests.factories import make_category, make_product
+
+
+@pytest.fixture
+def told(client, database, monkeypatch):
+    """What the edge is told about a public page, however slow this machine is."""
+    monkeypatch.setattr("shop.web.edge.SLOW_S", 60.0)
+    with database.transaction() as session:
+        make_product(session, make_category(session, "mugs"), "blue-mug")
+
+    def ask(path="/p/blue-mug", **headers):
+        return client.get(path, headers={"X-Edge-Key": path, **headers}, environ_base={"REMOTE_ADDR": "10.1.2.3"})
+
+    return ask
+
+
+@pytest.fixture
+def runtime(settings, database, cache_client):
+    runtime = build(settings.model_copy(update={"trusted_proxies": "10.0.0.0/8"}))
+    runtime.start()
+    yield runtime
+    runtime.close()
+
+
+def lifetime(answer):
+    return answer.headers.get("X-Accel-Expires")
+
+
+def test_the_edge_keeps_each_class_for_its_time_and_the_key_is_written_down_first(told, runtime):
+    assert [lifetime(told()), lifetime(told())] == ["300", "300"]  # through Flask, and the short way
+    assert lifetime(told("/api/v1/categories")) == "21600"
+    assert lifetime(told("/search?q=mug")) == "30"
+    assert runtime.edge_registry.keys(["product:blue-mug"]) == {"/p/blue-mug"}
+    assert runtime.edge_registry.keys(["categories"]) == {"/p/blue-mug", "/api/v1/categories"}
+
+
+def test_who_is_no_proxy_of_ours_is_told_nothing_and_writes_nothing_down(told, client, runtime):
+    answer = client.get("/p/blue-mug", headers={"X-Edge-Key": "/forged"})
+    assert lifetime(answer) is None
+    assert runtime.edge_registry.keys(["product:blue-mug"]) == set()
+
+
+@pytest.mark.parametrize(
+    "path", ["/p/no-such-mug", "/cart", "/api/v1/products/blue-mug/stock", "/api/v1/products?limit=0"]
+)
+def test_an_error_or_a_private_answer_carries_no_lifetime(told, path):
+    assert lifetime(told(path)) is None
+
+
+def test_the_edge_is_given_all_of_it_whatever_the_first_to_ask_already_has(told):
+    validator = told().headers["ETag"]
+    for _ in range(2):  # through Flask or the short way
+        assert told(**{"If-None-Match": validator}).status_code == 200
+
+
+def test_what_cannot_be_written_down_is_kept_for_seconds(told, runtime, monkeypatch):
+    nobody = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
+    monkeypatch.setattr(runtime, "edge_registry", nobody)
+    runtime._graphs.clear()
+    assert lifetime(told()) == "3"
+    assert lifetime(told("/search?q=mug")) == "30"  # carries no tag: nothing would end it anyway
+    nobody.close()
+
+
+def test_an_answer_that_took_long_is_kept_for_seconds(told, monkeypatch):
+    monkeypatch.setattr("shop.web.edge.SLOW_S", 0.0)
+    assert lifetime(told()) == "3"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/p/blue-mug", "/c/mugs", "/search?q=mug", "/api/v1/products", "/api/v1/categories"]
+)
+def test_what_may_be_kept_depends_on_nothing_that_is_not_in_the_key(told, path):
+    for headers in ({}, {"Accept-Encoding": "gzip", "Cookie": "session=hers", "Accept-Language": "de"}):
+        answer = told(path, **headers)
+        assert int(lifetime(answer)) > 0
+        assert not {"Vary", "Set-Cookie", "Content-Encoding"} & set(answer.headers.keys())
+
+
+def test_lifetimes_at_the_edge_are_hurried_with_all_others(runtime):
+    record.begin()
+    hurried = KeptAtTheEdge(None, runtime.clock, ttl_scale=0.1)
+    assert hurried.headers({"HTTP_X_EDGE_KEY": "/"}, SEARCH, ())[0] == ("X-Accel-Expires", "3")
+    made, until = (int(value) for _, value in hurried.headers({"HTTP_X_EDGE_KEY": "/"}, SEARCH, ())[1:])
+    assert until - made == 3
+
+
+def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
+    publishing = runtime.services().edge.headers
+    record.begin()
+    record.degraded("fresh-data")
+    assert publishing({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ("home",))[0] == ("X-Accel-Expires", "3")
+    assert publishing({"HTTP_X_EDGE_KEY": "/"}, LIVE, ())[0] == ("X-Accel-Expires", "0")
+    record.begin()
+    assert publishing({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ("home",))[0] == ("X-Accel-Expires", "300")

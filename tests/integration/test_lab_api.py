@@ -1,0 +1,96 @@
+"""What the lab asks of the store besides switches: knobs, in force everywhere, and the store's own count."""
+
+import time
+
+import httpx
+import pytest
+import redis
+
+from shop.faults import Desk, Report
+from shop.knobs import CACHE_MEMORY, KNOBS, TTL_SCALE
+from shop.patterns.caching.memory import BYTES_A_MB, Memory
+from shop.switch_store import SwitchStore
+from tests.factories import make_category, make_product
+from tests.integration.web_processes import WebServer
+
+SCREEN = "/api/v1/screens/product/blue-mug"
+KNOB = "/api/v1/lab/knobs/"
+
+
+@pytest.fixture
+def blue_mug(database):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "blue-mug")
+
+
+def lifetime_of_a_fresh_entry(url, cache_client):
+    cache_client.flushdb()
+    httpx.get(url + SCREEN)
+    answer = httpx.get(url + SCREEN)
+    return int(answer.headers["Cache-Status"].split("shop-shared; hit; ttl=")[1].split(",")[0].split(";")[0])
+
+
+def test_a_scaled_time_to_live_is_in_force_in_every_process_within_a_second(
+    settings, database, blue_mug, tmp_path, cache_client
+):
+    SwitchStore(database, allow_unsafe=True).set("cache.local", "off")
+    servers = [WebServer(settings, tmp_path / name) for name in ("one", "two")]
+    try:
+        for server in servers:
+            server.wait()
+        httpx.put(servers[0].url + KNOB + TTL_SCALE, json={"value": 0.01}).raise_for_status()
+        turned = time.monotonic()
+        for server in servers:
+            while lifetime_of_a_fresh_entry(server.url, cache_client) > 3:
+                assert time.monotonic() - turned < 1.5, "a second, and what a busy machine adds"
+                time.sleep(0.02)
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("lab.ttl_scal", 1, "Did you mean lab.ttl_scale?"), (TTL_SCALE, 0, "0.001"), (CACHE_MEMORY, 1e9, "4096")],
+)
+def test_what_cannot_be_is_refused(client, name, value, says):
+    answer = client.put(KNOB + name, json={"value": value})
+    assert answer.status_code == 422
+    assert says in answer.json["detail"]
+
+
+def test_the_memory_of_a_server_that_is_not_the_stack_s_is_left_alone(client, settings):
+    before = Memory(str(settings.cache_url)).limit_mb()
+    assert client.put(KNOB + CACHE_MEMORY, json={"value": 2}).status_code == 409
+    assert Memory(str(settings.cache_url)).limit_mb() == before
+
+
+def test_the_cache_is_asked_how_much_it_may_hold_and_told(client, settings):
+    before = Memory(str(settings.cache_url)).limit_mb()
+    settings.run_dir.mkdir(exist_ok=True)
+    Desk(settings.run_dir).say(Report(("cache",), {"cache": "none"}, ""))
+    try:
+        assert client.put(KNOB + CACHE_MEMORY, json={"value": 7}).json["value"] == 7
+        found = {item["name"]: item["value"] for item in client.get("/api/v1/lab/knobs").json["items"]}
+        assert found == {TTL_SCALE: KNOBS[TTL_SCALE].default, CACHE_MEMORY: 7}
+        with redis.Redis.from_url(str(settings.cache_url)) as server:
+            assert int(server.config_get("maxmemory")["maxmemory"]) == 7 * BYTES_A_MB
+    finally:
+        Memory(str(settings.cache_url)).set_limit_mb(before)
+        Desk(settings.run_dir).close()
+
+
+def test_a_turned_knob_counts_for_nothing_outside_the_lab(database):
+    SwitchStore(database, allow_unsafe=True).turn(TTL_SCALE, 0.5)
+    assert SwitchStore(database, allow_unsafe=True).load() == {TTL_SCALE: "0.5"}
+    assert SwitchStore(database, allow_unsafe=False).load() == {}
+
+
+def test_the_store_counts_what_it_made_afresh(client, blue_mug):
+    def loads():
+        return client.get("/api/v1/lab/figures").json["loads"].get("catalogue", 0)
+
+    before = loads()
+    client.get(SCREEN)
+    client.get(SCREEN)
+    assert loads() == before + 1

@@ -1,0 +1,207 @@
+"""Experiments on a whole stack of their own: what they break, turn and change stands afterwards as it did before."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from shop.errors import ConfigurationError
+from shop.knobs import CACHE_MEMORY, TTL_SCALE
+from shop.lab.restoring import NOTE, restoring
+from shop.lab.store import Shopper, Store
+from tests.integration.test_stack_up import Checkout
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]
+PATIENCE_S = 60
+CHANGE = """
+import signal, sys
+from pathlib import Path
+from shop.lab.restoring import restoring
+from shop.lab.store import Store
+store = Store(sys.argv[1])
+keep = {"knobs": ["lab.ttl_scale", "lab.cache_memory_mb"], "faults": ["cache", "database"], "edits": True}
+with restoring(store, Path(sys.argv[2]), ["cache.shared"], **keep):
+    store.set_switch("cache.shared", "off")
+    store.set_knob("lab.ttl_scale", 0.01)
+    store.set_knob("lab.cache_memory_mb", 3)
+    store.edit(store.edited_product(), price={"amount": 1})
+    store.set_fault("database", "down")
+    store.set_fault("cache", "hang")
+    print("changed", flush=True)
+    signal.pause()
+"""
+
+
+NEEDY = """
+import shop.cli
+from shop.lab import experiment
+chosen = experiment.load("cache-aside").model_copy(update={"workers": 9})
+experiment.load = lambda name: chosen
+shop.cli.main(["lab", "run", "cache-aside"])
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    var = tmp_path_factory.mktemp("experiments")
+    var.chmod(0o755)
+    stack = Checkout(var)
+    done = stack.shop("up", "--detach", "--size", "s", "--workers", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield stack
+    stack.shop("down")
+
+
+@pytest.fixture
+def store(stack):
+    store = Store(f"http://127.0.0.1:{stack.port}")
+    yield store
+    store.close()
+
+
+def stands(store):
+    time.sleep(1.2)  # whichever process answers: what was put back is in force in each of them within a second
+    slug = store.edited_product()
+    return store.switches(), store.knobs(), store.faults(), slug, store.price(slug)
+
+
+def change(store, folder):
+    words = [sys.executable, "-c", textwrap.dedent(CHANGE), store.base_url, str(folder)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "changed\n", process.communicate()
+    return process
+
+
+def test_an_interrupted_experiment_mends_what_it_broke_and_puts_everything_back(store, tmp_path):
+    before = stands(store)
+    process = change(store, tmp_path)
+    assert store.faults() == {"cache": "hang", "database": "down"}
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE_S)
+    assert stands(store) == before
+    assert not (tmp_path / NOTE).exists()
+
+
+def test_what_a_killed_experiment_broke_is_mended_by_the_next(store, tmp_path):
+    before = stands(store)
+    process = change(store, tmp_path)
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+    assert store.faults() == {"cache": "hang", "database": "down"}, "nobody could mend it"
+    with restoring(store, tmp_path, ["cache.shared"]):
+        assert stands(store) == before
+
+
+def test_an_experiment_does_not_start_where_something_is_broken_already(store, tmp_path):
+    store.set_fault("cache", "hang")
+    try:
+        with (
+            pytest.raises(ConfigurationError, match="shop fault clear"),
+            restoring(store, tmp_path, [], faults=["cache"]),
+        ):
+            pass
+    finally:
+        store.clear_faults()
+
+
+def test_the_status_names_a_fault_beside_its_server(stack, store):
+    store.set_fault("cache", "down")
+    try:
+        told = {one["name"]: one["fault"] for one in stack.status()["processes"]}
+        assert {name: fault for name, fault in told.items() if fault} == {"cache": "down"}
+    finally:
+        store.clear_faults()
+
+
+def test_the_lab_s_shopper_pays_the_price_of_the_moment_and_gets_it_back(store):
+    slug = store.edited_product()
+    with Shopper(store.base_url) as shopper:
+        assert shopper.buy(slug) == store.price(slug)
+
+
+def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
+    done = subprocess.run([sys.executable, "-c", NEEDY], env=stack.environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "shop up --workers 9" in done.stderr
+
+
+def run(stack, name, *words):
+    done = stack.shop("lab", "run", name, "--runs", "1", "--json", *words)
+    assert done.returncode in (0, 1), done.stderr
+    result = json.loads(done.stdout)
+    folder = stack.var / "lab" / "latest"
+    assert os.path.samefile(folder / "result.json", folder.resolve() / "result.json")
+    assert "<svg" in (folder / "report.html").read_text()
+    return result, {arm["name"]: arm for arm in result["arms"]}
+
+
+def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(stack, store):
+    result, arms = run(stack, "cache-loss")  # its verdict is the machine's: beside other tests it may well be invalid
+    assert [arm["error_rate"] for arm in result["arms"]] == [0, 0, 0, 0]
+    assert arms["killed"]["measures"]["hit_rate_before"] > 0.5
+    assert arms["killed"]["measures"]["share_origin"] > arms["flushed"]["measures"]["share_origin"] > 0
+    assert arms["hung"]["actions"][0] == {"at_s": 2.0, "fault": "cache", "value": "hang"}
+    assert set(store.faults().values()) == {"none"}
+
+
+def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(stack, store):
+    before = store.knobs()
+    _, arms = run(stack, "cache-hot-set", "--duration", "8")
+    for arm in arms.values():
+        places, shares = zip(*[(at, share) for at, share, *_ in arm["curve"]], strict=True)
+        assert places == (2, 4, 8, 16)
+        assert shares[-1] > shares[0]
+    assert arms["steep"]["measures"]["hit_rate_least"] > arms["even"]["measures"]["hit_rate_least"]
+    assert store.knobs() == before
+    assert set(before) == {TTL_SCALE, CACHE_MEMORY}
+
+
+def test_cache_layers_are_answered_further_and_further_out(stack):
+    _, arms = run(stack, "cache-layers", "--duration", "4")
+    shares = {name: arm["measures"] for name, arm in arms.items()}
+    assert shares["none"]["share_origin"] == 1
+    assert shares["shared"]["share_shared"] > 0.5
+    assert shares["local"]["share_local"] > 0
+    assert shares["edge"]["share_edge"] > 0.5
+    assert shares["browser"]["share_browser"] > 0
+    assert arms["edge"]["db_queries_per_request"] < arms["none"]["db_queries_per_request"]
+
+
+def test_cache_stampede_counts_the_loads_of_each_kind(stack, store):
+    before = store.knobs()
+    _, arms = run(stack, "cache-stampede", "--duration", "5")
+    loads = {
+        name: [arm["measures"][f"{kind}_loads"] for kind in ("expired", "invalidated", "cold")]
+        for name, arm in arms.items()
+    }
+    assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
+    assert sum(loads["none"]) > sum(loads["lock"]), loads
+    assert store.knobs() == before
+
+
+def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(stack, store):
+    slug = store.edited_product()
+    price = store.price(slug)
+    _, arms = run(stack, "cache-staleness", "--duration", "9")
+    assert arms["ttl"]["measures"]["stale_reads"] > arms["event"]["measures"]["stale_reads"]
+    assert {arm["measures"]["wrong_price_orders"] for arm in arms.values()} == {0}
+    assert store.price(slug) == price
+
+
+def test_cache_penetration_asks_the_database_less_with_negative_entries(stack):
+    _, arms = run(stack, "cache-penetration", "--duration", "4")
+    on, off = (arms[name]["db_queries_per_request"] for name in ("on", "off"))
+    assert on < off / 2, "what was remembered before the switch was turned off may still be told for seconds"
+
+
+def test_cache_avalanche_makes_everything_afresh_once(stack):
+    _, arms = run(stack, "cache-avalanche")
+    for arm in arms.values():
+        assert arm["measures"]["reloaded"] >= 75
+        assert arm["measures"]["peak_loads_rps"] > arm["measures"]["mean_loads_rps"]

@@ -1,0 +1,183 @@
+"""Deadline, retries and breaker around the real client and the real simulator."""
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.errors import ProviderUnavailable
+from shop.money import Money
+from shop.patterns.resilience import deadlines
+from shop.patterns.resilience.events import Attempted, BreakerChanged
+from shop.payments.guarded import Guards
+from shop.payments.http_provider import HttpProvider
+from shop.payments.provider import (
+    Charged,
+    ChargeRequest,
+    Declined,
+    ProviderFailed,
+    ProviderNotReached,
+    ProviderNotTried,
+    ProviderUnsure,
+)
+from shop.stack.program import free_port
+from shop.unit_of_work import ExternalCallInTransaction
+from tests.hand_clock import HandClock
+
+ON = {"timeout": True, "retries": True, "breaker": True}
+IMPATIENT_MS = 800
+
+
+class Store:
+    """Guards with everything they say, and calls through them."""
+
+    def __init__(self, settings, **changed):
+        self.events = []
+        self.clock = changed.pop("clock", SystemClock())
+        self.settings = settings.model_copy(update=changed)
+        self.guards = Guards(self.settings, self.clock, self.events.append)
+        self.bare = HttpProvider(str(settings.payments_url), 5_000, settings.payments_api_key)
+
+    def provider(self, **switches):
+        return self.guards.around(self.bare, **{**ON, **switches})
+
+    def charge(self, key, token="tok_ok", **switches):
+        return self.provider(**switches).charge(ChargeRequest(key, Money(1200), token, {}))
+
+    def outcomes(self):
+        return [event.outcome for event in self.events if isinstance(event, Attempted)]
+
+
+@pytest.fixture
+def store(simulator, settings):
+    stores = []
+
+    def build(**changed):
+        stores.append(Store(settings, **changed))
+        return stores[-1]
+
+    yield build
+    for store in stores:
+        store.bare.close()
+
+
+def test_a_charge_whose_answer_was_lost_is_answered_by_its_second_attempt(store, simulator):
+    impatient = store(payments_timeout_ms=IMPATIENT_MS)
+    charged = impatient.charge("g-lost", "tok_timeout_charged")
+    assert charged == Charged(simulator.charges("g-lost")[0]["id"])
+    assert (impatient.outcomes()[0], impatient.outcomes()[-1]) == ("failed", "ok")
+
+
+def test_without_retries_the_first_lost_answer_is_the_callers(store):
+    impatient = store(payments_timeout_ms=IMPATIENT_MS)
+    with pytest.raises(ProviderUnsure):
+        impatient.charge("g-once", "tok_timeout_charged", retries=False)
+    assert impatient.outcomes() == ["failed"]
+
+
+def test_an_overloaded_provider_is_asked_as_often_as_is_set_and_no_more(store, simulator):
+    simulator.behave(error_rate=1)
+    asking = store(payments_attempts=4)
+    with pytest.raises(ProviderUnsure):
+        asking.charge("g-often")
+    assert asking.outcomes() == ["failed"] * 4
+
+
+def test_an_error_the_provider_remembers_is_not_asked_for_again(store):
+    asking = store()
+    with pytest.raises(ProviderFailed):
+        asking.charge("g-error", "tok_error")
+    assert asking.outcomes() == ["failed"]
+
+
+def test_not_reached_at_last_does_not_unsay_what_an_earlier_attempt_may_have_done(store, simulator, monkeypatch):
+    """The provider charges, keeps silent, and is killed before it is asked again."""
+    impatient = store(payments_timeout_ms=IMPATIENT_MS, payments_attempts=2)
+    monkeypatch.setattr(impatient.guards._retry, "_sleep", lambda seconds: simulator.kill())
+    with pytest.raises(ProviderUnavailable) as raised:
+        impatient.charge("g-killed", "tok_timeout_charged")
+    assert isinstance(raised.value, ProviderUnsure)
+    assert not isinstance(raised.value, ProviderNotReached)
+    simulator.start()
+    assert isinstance(impatient.bare.find_charge("g-killed"), Charged)
+
+
+def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store, settings):
+    lonely = store()
+    away = HttpProvider(f"http://127.0.0.1:{free_port()}", 1_000)
+    with pytest.raises(ProviderNotReached):
+        lonely.guards.around(away, **ON).charge(ChargeRequest("g-away", Money(1), "tok_ok", {}))
+    away.close()
+    assert lonely.outcomes() == ["failed"] * 3
+
+
+def test_a_call_ends_with_the_requests_deadline_and_none_is_begun_past_it(store, simulator):
+    simulator.behave(latency_ms=1_500)
+    hurried = store()
+    with deadlines.within(0.3), pytest.raises(ProviderUnsure):
+        hurried.charge("g-late")
+    with deadlines.within(0), pytest.raises(ProviderNotTried):
+        hurried.charge("g-too-late")
+    assert hurried.outcomes() == ["failed", "dropped"]
+    simulator.behave()
+    assert simulator.charges("g-late") == simulator.charges("g-too-late") == []
+
+
+def test_with_timeouts_off_neither_limit_nor_deadline_ends_a_call(store, simulator):
+    simulator.behave(latency_ms=IMPATIENT_MS + 200)
+    patient = store(payments_timeout_ms=IMPATIENT_MS)
+    with deadlines.within(0.2):
+        assert isinstance(patient.charge("g-patient", timeout=False), Charged)
+
+
+def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, simulator):
+    clock = HandClock()
+    caller = store(clock=clock, payments_breaker_calls=4, payments_attempts=1)
+    simulator.behave(error_rate=1)
+    for number in range(4):
+        with pytest.raises(ProviderUnsure):
+            caller.charge(f"g-broken-{number}")
+    simulator.behave()
+    with pytest.raises(ProviderNotTried):
+        caller.charge("g-refused")
+    assert simulator.charges("g-refused") == []
+    clock.advance(caller.settings.payments_breaker_open_s)
+    assert [type(caller.charge(f"g-probe-{number}")) for number in range(3)] == [Charged] * 3
+    changes = [event.after for event in caller.events if isinstance(event, BreakerChanged)]
+    assert changes == ["open", "half-open", "closed"]
+
+
+def test_a_provider_that_only_dawdles_is_left_alone_as_well(store, simulator):
+    slow = store(payments_slow_ms=50, payments_breaker_calls=4)
+    simulator.behave(latency_ms=60)
+    for number in range(4):
+        slow.charge(f"g-slow-{number}")
+    with pytest.raises(ProviderNotTried):
+        slow.charge("g-slow-refused")
+    assert slow.outcomes() == ["ok"] * 4 + ["refused"]  # and not asked again
+    assert isinstance(slow.charge("g-slow-off", breaker=False), Charged)
+
+
+def test_declines_refusals_and_charges_at_work_are_answers_of_a_healthy_provider(store):
+    caller = store(payments_breaker_calls=2)
+    for number in range(4):
+        assert isinstance(caller.charge(f"g-no-{number}", "tok_declined"), Declined)
+        with pytest.raises(ProviderFailed):
+            caller.provider().refund(f"g-re-{number}", "ch_unknown", Money(1))
+    assert isinstance(caller.charge("g-well"), Charged)
+
+
+def test_a_client_in_a_hurry_cannot_open_the_breaker_for_the_others(store, simulator):
+    simulator.behave(latency_ms=200)
+    caller = store(payments_breaker_calls=2, payments_attempts=1)
+    for number in range(4):
+        with deadlines.within(0.05), pytest.raises(ProviderUnsure):
+            caller.charge(f"g-hurry-{number}")
+    assert isinstance(caller.charge("g-calm"), Charged)
+
+
+def test_an_open_breaker_hides_no_call_inside_a_transaction(store, simulator, database):
+    simulator.behave(error_rate=1)
+    caller = store(payments_breaker_calls=1)
+    with pytest.raises(ProviderUnavailable):
+        caller.charge("g-open")
+    with database.transaction(), pytest.raises(ExternalCallInTransaction):
+        caller.charge("g-inside")

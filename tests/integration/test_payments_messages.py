@@ -1,0 +1,91 @@
+"""The simulator's webhooks: signed, at least once, in no particular order."""
+
+import pytest
+
+from tests.integration.receiver import receiving
+from tests.waiting import until
+
+
+@pytest.fixture
+def receiver(simulator, settings):
+    with receiving(settings.payments_webhook_secret) as receiver:
+        simulator.behave(webhook_url=receiver.url, webhook_delay_ms=0, webhook_retry_ms=20)
+        yield receiver
+        simulator.behave()
+
+
+def test_what_happened_is_told_signed_and_under_the_callers_ids(simulator, receiver):
+    simulator.post(
+        "/charges", "w-told", {"amount": 7, "currency": "EUR", "token": "tok_ok"}, X_Request_ID="asked-by-this-test"
+    )
+    until(lambda: receiver.received)
+    message, headers = receiver.received[0], receiver.headers[0]
+    assert (message["type"], message["data"]) == ("charge.succeeded", simulator.charges("w-told")[0])
+    assert headers["webhook-id"] == message["id"]
+    assert headers["x-request-id"] == "asked-by-this-test"
+    assert headers["traceparent"].startswith("00-")
+
+
+def test_declines_and_refunds_are_told_as_well(simulator, receiver):
+    simulator.charge("w-no", "tok_declined")
+    charge = simulator.charge("w-back", amount=9).json()["id"]
+    simulator.refund("w-back-1", charge, 9)
+    until(lambda: len(receiver.received) == 3)
+    told = {message["type"]: message["data"] for message in receiver.received}
+    assert (told["charge.declined"]["key"], told["charge.refunded"]["refunded"]) == ("w-no", 9)
+
+
+def test_an_answer_from_memory_is_told_once(simulator, receiver):
+    for _ in range(3):
+        simulator.charge("w-once")
+    until(lambda: simulator.messages()["owed"] == 0)
+    assert receiver.keys() == ["w-once"]
+
+
+def test_what_nobody_took_is_sent_again(simulator, receiver):
+    receiver.refusals = 3
+    simulator.charge("w-again")
+    until(lambda: len(receiver.received) == 4)
+    assert len({message["id"] for message in receiver.received}) == 1
+
+
+def test_what_was_owed_when_it_was_killed_is_sent_when_it_is_back(simulator, receiver):
+    simulator.behave(webhook_delay_ms=700)
+    simulator.charge("w-killed")
+    simulator.kill()
+    assert receiver.received == []
+    simulator.start()
+    until(lambda: receiver.keys() == ["w-killed"])
+
+
+def test_it_can_send_twice(simulator, receiver):
+    simulator.behave(webhook_duplicate_rate=1)
+    simulator.charge("w-twice")
+    until(lambda: simulator.messages()["owed"] == 0 and receiver.keys() == ["w-twice"] * 2)
+
+
+def test_it_can_send_never(simulator, receiver):
+    given_up = simulator.messages()["given_up"]
+    simulator.behave(webhook_loss_rate=1)
+    simulator.charge("w-never")
+    simulator.behave(webhook_loss_rate=0)
+    simulator.charge("w-after")
+    until(lambda: receiver.keys() == ["w-after"])
+    assert simulator.messages()["given_up"] == given_up + 1
+
+
+def test_it_can_send_in_another_order(simulator, receiver):
+    simulator.behave(webhook_reorder_rate=1)
+    simulator.charge("w-first")
+    simulator.behave(webhook_reorder_rate=0)
+    simulator.charge("w-second")
+    until(lambda: receiver.keys() == ["w-second", "w-first"])
+
+
+def test_in_an_outage_it_sends_nothing_and_afterwards_all(simulator, receiver):
+    simulator.behave(webhook_delay_ms=300)
+    simulator.charge("w-outage")
+    simulator.behave(outage=True)
+    assert simulator.get("/livez").status_code == 503
+    simulator.behave(outage=False)
+    until(lambda: receiver.keys() == ["w-outage"])

@@ -1,0 +1,279 @@
+"""Messages of the provider: forged, twice, never, in any order, and to the same end as its answers."""
+
+import time
+import uuid
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.catalog.models import StockItem
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import RecoveryPoint
+from shop.checkout.service import Ordered, Refused
+from shop.errors import ProviderUnavailable
+from shop.orders.models import Order, OrderEvent
+from shop.orders.service import Viewer
+from shop.payments.models import Payment
+from shop.payments.provider import ProviderUnsure
+from tests.factories import make_category, make_product
+from tests.integration.notices import PATH, deliver, message, signed
+from tests.integration.shoppers import DETAILS, die_at, tell_all_at_once
+from tests.integration.web_processes import WebServer
+from tests.waiting import until
+
+
+@pytest.fixture
+def store(runtime, client, simulator):
+    return Store(runtime, client, simulator)
+
+
+class Store:
+    """A shopper with two mugs in her cart, and what became of them."""
+
+    def __init__(self, runtime, client, simulator):
+        self.runtime, self.client, self.simulator = runtime, client, simulator
+        self.services, self.database = runtime.services(), runtime.database
+        with self.database.transaction() as session:
+            make_product(session, make_category(session), "mug", on_hand=5)
+        self.owner = Owner(guest_cart_id=uuid.uuid4())
+        self.fill()
+
+    def fill(self):
+        Carts(self.database, offers).add(self.owner, "mug", 2)
+
+    def submit(self, token="tok_ok", key="the-key"):
+        details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
+        return self.services.checkout.submit(self.owner, key, details)
+
+    def lose_the_answer(self, monkeypatch, token="tok_ok"):
+        """Check out; the provider does its work, and nobody here hears of it."""
+        provider = self.services.payments._provider
+
+        def charge_and_lose(request):
+            original(request)
+            raise ProviderUnsure("planned")
+
+        def nothing(key):
+            raise ProviderUnsure("planned")
+
+        original = provider.charge
+        with monkeypatch.context() as patched:
+            patched.setattr(provider, "charge", charge_and_lose)
+            patched.setattr(provider, "find_charge", nothing)
+            with pytest.raises(ProviderUnavailable):
+                self.submit(token)
+        return self.charge()
+
+    def payment(self):
+        with self.database.reading() as session:
+            return session.scalar(select(Payment).order_by(Payment.id).limit(1))
+
+    def charge(self):
+        """The charge as the provider's books show it."""
+        return self.simulator.charges(self.payment().charge_key)[0]
+
+    def tell(self, happened, charge=None, **changed):
+        body = message(happened, charge or self.charge(), **changed)
+        return deliver(self.client, self.runtime.settings, body).status_code
+
+    def cancel(self):
+        with self.database.reading() as session:
+            public_id = session.scalar(select(Order.public_id))
+        self.services.cancellation.cancel(Viewer(placed=(public_id,)), public_id)
+
+    def stands(self):
+        """Everything that must agree."""
+        with self.database.reading() as session:
+            return {
+                "orders": session.scalars(select(Order.status).order_by(Order.id)).all(),
+                "events": session.execute(
+                    select(OrderEvent.type, OrderEvent.data).order_by(OrderEvent.order_id, OrderEvent.version)
+                ).all(),
+                "payments": session.execute(select(Payment.status, Payment.claimed_until)).all(),
+                "stock": session.execute(select(StockItem.on_hand, StockItem.reserved)).all(),
+                "cart": Carts.contents(session, self.owner),
+            }
+
+
+def without_ids(stands):
+    events = [
+        (name, {k: v for k, v in data.items() if k not in ("provider_id", "reason")}) for name, data in stands["events"]
+    ]
+    return {**stands, "events": events}
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda settings, body: {},
+        lambda settings, body: signed(settings, body, secret="another"),
+        lambda settings, body: signed(settings, body + b" "),
+        lambda settings, body: signed(settings, body, sent_at=int(time.time()) - 600),
+        lambda settings, body: {**signed(settings, body), "webhook-id": "evt_2"},
+    ],
+    ids=["unsigned", "another secret", "another body", "old", "another id"],
+)
+def test_a_message_that_is_not_the_providers_changes_nothing(store, monkeypatch, forge):
+    charge = store.lose_the_answer(monkeypatch)
+    before = store.stands()
+    body = message("charge.succeeded", charge)
+    answer = store.client.post(PATH, data=body, headers=forge(store.runtime.settings, body))
+    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
+    assert store.stands() == before
+
+
+def test_an_unsigned_body_is_not_looked_into(client):
+    assert client.post(PATH, data=b"\x00{", content_type="application/json").status_code == 401
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"type": "charge.succeeded"}', b'{"type": 1}'])
+def test_a_signed_message_nobody_can_read_is_malformed(client, settings, body):
+    assert deliver(client, settings, body).status_code == 400
+
+
+def test_a_message_of_a_kind_that_is_new_to_us_is_taken(client, settings):
+    assert deliver(client, settings, b'{"type": "payout.created", "data": {}}').status_code == 204
+
+
+def test_a_message_of_a_charge_we_know_nothing_of_is_not_taken(store):
+    charge = {"id": "ch_1", "key": "nobody's", "amount": 1, "currency": "EUR", "refunded": 0}
+    assert store.tell("charge.succeeded", charge) == 404
+
+
+def test_a_charge_of_another_amount_pays_nothing(store, monkeypatch):
+    charge = store.lose_the_answer(monkeypatch)
+    assert store.tell("charge.succeeded", charge, amount=1) == 409
+    assert store.payment().status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("token", "happened", "ends"),
+    [("tok_ok", "charge.succeeded", "paid"), ("tok_declined", "charge.declined", "cancelled")],
+)
+def test_a_message_ends_in_the_same_state_as_the_answer(store, monkeypatch, database, token, happened, ends):
+    store.submit(token)
+    answered = store.stands()
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM orders"))
+        session.execute(text("UPDATE stock_items SET on_hand = 5"))
+        session.execute(text("DELETE FROM cart_items"))
+    store.fill()
+    store.lose_the_answer(monkeypatch, token)
+    assert store.stands()["orders"] == ["pending_payment"]
+    assert [store.tell(happened) for _ in range(3)] == [204, 204, 204]
+    assert store.stands()["orders"] == [ends]
+    assert without_ids(store.stands()) == without_ids(answered)
+
+
+@pytest.mark.parametrize(
+    ("token", "happened", "result"),
+    [("tok_ok", "charge.succeeded", Ordered), ("tok_declined", "charge.declined", Refused)],
+)
+def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_is_told(
+    store, monkeypatch, token, happened, result
+):
+    told = []
+
+    def reached(point):
+        if point is RecoveryPoint.ANSWERED:
+            told.append(store.tell(happened))
+
+    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    outcome = store.submit(token)
+    assert (type(outcome), outcome.replayed, told) == (result, False, [204])
+
+
+def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(store, monkeypatch):
+    charge = store.lose_the_answer(monkeypatch)
+    with store.database.transaction() as session:
+        store.services.checkout._phases.call_off(session, session.scalar(select(Order.public_id)), "planned")
+    assert store.tell("charge.succeeded", charge) == 204
+    assert store.stands()["orders"] == ["refunded"]
+    assert store.charge()["refunded"] == charge["amount"]
+    assert store.tell("charge.succeeded", charge) == 204
+    assert store.charge()["refunded"] == charge["amount"]
+
+
+def test_a_refund_whose_answer_was_lost_is_settled_by_its_message(store, monkeypatch):
+    store.submit()
+    provider = store.services.payments._provider
+    original = provider.refund
+
+    def refund_and_lose(*args):
+        original(*args)
+        raise ProviderUnsure("planned")
+
+    monkeypatch.setattr(provider, "refund", refund_and_lose)
+    store.cancel()
+    assert store.stands()["orders"] == ["cancelled"]
+    assert [store.tell("charge.refunded") for _ in range(2)] == [204, 204]
+    assert store.stands()["orders"] == ["refunded"]
+    assert [event for event, _ in store.stands()["events"]][-2:] == ["OrderCancelled", "PaymentRefunded"]
+
+
+def test_a_refund_that_overtakes_its_charge_is_taken_later(store, monkeypatch):
+    charge = store.lose_the_answer(monkeypatch)
+    assert store.tell("charge.refunded", charge, refunded=charge["amount"]) == 409
+    assert store.tell("charge.succeeded", charge) == 204
+
+
+def test_a_refund_nobody_asked_for_changes_nothing(store):
+    store.submit()
+    before = store.stands()
+    assert store.tell("charge.refunded", refunded=1) == 204
+    assert store.stands() == before
+
+
+def test_messages_and_replays_at_the_same_moment_pay_once(store, database, settings, monkeypatch):
+    charge = store.lose_the_answer(monkeypatch)
+    body = message("charge.succeeded", charge)
+    attempt = (store.owner, "the-key")
+    ends = tell_all_at_once(settings, [body] * 3, [attempt] * 2)
+    assert set(ends) <= {"told", "Ordered", "Conflict"}
+    assert ends.count("told") == 3
+    events = [event for event, _ in store.stands()["events"]]
+    assert events == ["OrderPlaced", "PaymentCharged"]
+    assert store.stands()["stock"] == [(3, 0)]
+    assert store.stands()["cart"] == {}
+
+
+@pytest.fixture
+def open_store(settings, database, simulator, tmp_path):
+    """A real server, which the provider tells everything."""
+    server = WebServer(settings, tmp_path / "web")
+    server.wait()
+    simulator.behave(webhook_url=f"{server.url}{PATH}", webhook_delay_ms=0, webhook_retry_ms=50)
+    yield server
+    simulator.behave()
+    server.stop()
+
+
+def test_a_checkout_whose_process_was_killed_after_the_charge_is_finished_by_the_message(store, settings, open_store):
+    assert die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED) == -9
+    until(lambda: store.stands()["orders"] == ["paid"])
+    stands = store.stands()
+    assert (stands["stock"], stands["cart"], [row.status for row in stands["payments"]]) == ([(3, 0)], {}, ["charged"])
+
+
+def test_messages_sent_twice_and_in_another_order_do_no_harm(store, settings, simulator, open_store):
+    simulator.behave(webhook_duplicate_rate=1, webhook_reorder_rate=1)
+    taken = simulator.messages()["taken"]
+    assert isinstance(store.submit(), Ordered)
+    store.cancel()
+    until(lambda: simulator.messages()["taken"] == taken + 2)
+    assert store.stands()["orders"] == ["refunded"]
+    assert store.stands()["stock"] == [(5, 0)]
+
+
+def test_a_message_is_found_under_the_request_that_caused_it(store, settings, simulator, open_store):
+    simulator.post(
+        "/charges", "nobody's", {"amount": 1, "currency": "EUR", "token": "tok_ok"}, X_Request_ID="caused-by-this-test"
+    )
+    log = open_store.settings.log_dir / "web.jsonl"
+    until(
+        lambda: (
+            log.exists() and any("caused-by-this-test" in one and PATH in one for one in log.read_text().split("\n"))
+        )
+    )

@@ -1,0 +1,153 @@
+"""The cache's decisions: pure functions, judged by examples and by what must hold for all."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.clock import HeldClock
+from shop.patterns.caching.early import refresh_at
+from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
+from shop.patterns.caching.found import digest
+from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
+from shop.patterns.caching.judging import judge
+from shop.patterns.caching.levels import Reading
+from shop.patterns.caching.lock import name_of
+from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, Popularity
+from shop.patterns.caching.throttle import RETRY_S, Throttle
+
+draws = st.floats(0.0, 1.0)
+NOW = 1_000_000.0
+
+
+def entry(fresh_until=NOW + 60, kept_until=NOW + 120, versions=("1",)):
+    return Entry(b"value", fresh_until, kept_until, 0.02, versions)
+
+
+@given(draw=draws)
+def test_a_lifetime_stays_within_a_tenth_of_its_class(draw):
+    assert 300 * (1 - SHARE) <= spread(300, draw) <= 300 * (1 + SHARE)
+
+
+def test_lifetimes_reach_both_ends_and_the_middle():
+    assert [round(spread(100, draw), 9) for draw in (0.0, 0.5, 1.0)] == [90.0, 100.0, 110.0]
+    assert exact(100) == 100
+
+
+@given(draw=draws, load_s=st.floats(0.0, 10.0), beta=st.floats(0.1, 10.0))
+def test_nobody_takes_an_entry_for_fresh_after_its_end(draw, load_s, beta):
+    assert refresh_at(NOW, load_s, draw, beta) <= NOW
+
+
+@pytest.mark.parametrize("load_s", [0.001, 0.1, 2.0])
+def test_readers_think_themselves_ahead_by_what_a_load_takes_on_average(load_s):
+    evenly = [(number + 0.5) / 10_000 for number in range(10_000)]
+    ahead = [NOW - refresh_at(NOW, load_s, draw) for draw in evenly]
+    assert statistics.mean(ahead) == pytest.approx(load_s, rel=0.01)  # the mean of the exponential distribution
+    assert statistics.median(ahead) == pytest.approx(load_s * math.log(2), rel=0.01)
+
+
+def test_a_larger_beta_refreshes_sooner():
+    assert refresh_at(NOW, 1.0, 0.3, beta=2.0) < refresh_at(NOW, 1.0, 0.3, beta=1.0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "versions", "state", "served"),
+    [
+        (entry(), ("1",), "fresh", True),
+        (entry(fresh_until=NOW), ("1",), "expired", True),
+        (entry(fresh_until=NOW - 60, kept_until=NOW), ("1",), "missing", False),
+        (entry(), ("2",), "invalidated", False),
+        (entry(fresh_until=NOW), ("2",), "invalidated", False),
+        (entry(), (None,), "invalidated", False),
+        (entry(), ("1", "1"), "invalidated", False),
+    ],
+)
+def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, versions, state, served):
+    verdict = judge(Reading(encode(kept), versions), NOW)
+    assert (verdict.state, verdict.entry is not None) == (state, served)
+
+
+def test_what_is_not_there_is_missing():
+    assert judge(Reading(None, ("1",)), NOW).state == "missing"
+
+
+@given(
+    value=st.binary(),
+    fresh=st.floats(0, 4e9),
+    load_s=st.floats(0, 100),
+    versions=st.lists(st.text(alphabet="0123456789abcdef", min_size=1)),
+    negative=st.booleans(),
+)
+def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions, negative):
+    before = Entry(
+        value, round(fresh, 3), round(fresh + 60, 3), round(load_s, 6), tuple(versions), negative, digest(value)
+    )
+    stored = encode(before, ["a", "b:c"])
+    assert decode(stored) == before
+    assert tags_named(stored) == ("a", "b:c")
+    assert stored.partition(b"\n")[2] == value
+
+
+@given(st.binary())
+def test_any_bytes_at_all_are_a_miss_or_an_entry_never_an_error(stored):
+    decode(stored)
+
+
+@given(st.text().filter(lambda text: "\n" not in text), st.binary())
+def test_any_header_at_all_is_a_miss_or_an_entry_never_an_error(header, value):
+    decode(header.encode() + b"\n" + value)
+
+
+def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_from_before_an_invalidation():
+    assert name_of("k", ["1", "2"]) == name_of("k", ["1", "2"])
+    assert (
+        len({name_of("k", ["1", "2"]), name_of("k", ["2", "1"]), name_of("k", ["12"]), name_of("l", ["1", "2"])}) == 4
+    )
+
+
+def test_popularity_is_what_was_asked_for_lately():
+    clock = HeldClock()
+    counts = Popularity(clock)
+    for _ in range(int(POPULAR)):
+        counts.count("hot")
+    counts.count("cold")
+    assert (counts.popular("hot"), counts.popular("cold")) == (True, False)
+    clock.advance(HALF_LIFE_S)
+    counts.count("another")
+    assert not counts.popular("hot")
+
+
+def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_gone():
+    clock = HeldClock()
+    counts = Popularity(clock, limit=10)
+    for number in range(1000):
+        counts.count(f"k{number}")
+    assert len(counts._scores) == 10
+    clock.advance(HALF_LIFE_S)
+    counts.count("k0")
+    for _ in range(int(POPULAR)):
+        counts.count("newcomer")
+    assert counts.popular("newcomer")
+
+
+def test_a_key_rests_after_a_failure_and_no_longer():
+    clock = HeldClock()
+    throttle = Throttle(clock)
+    throttle.rest("k")
+    assert (throttle.resting("k"), throttle.resting("other")) == (True, False)
+    clock.advance(RETRY_S)
+    assert not throttle.resting("k")
+
+
+def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
+    throttle = Throttle(HeldClock(), limit=3)
+    for number in range(5):
+        throttle.rest(f"k{number}")
+    assert [throttle.resting(f"k{number}") for number in range(5)] == [False, False, True, True, True]
+
+
+def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
+    assert hurried(exact, 0.01)(300) == 3

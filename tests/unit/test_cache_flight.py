@@ -1,0 +1,198 @@
+"""One thread works, the others take what it brings; and the threads that nobody waits for."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from shop.patterns.caching.flight import Flights, StillFlying
+from shop.patterns.caching.lock import Lease, Watchdog
+from shop.patterns.caching.refresh import Refresher
+from shop.patterns.caching.waiting import Waiting
+from tests.waiting import until
+
+
+class Gate:
+    """Work that begins, and ends when it is told to."""
+
+    def __init__(self, result="result"):
+        self.began, self.may_end = threading.Event(), threading.Event()
+        self.result, self.runs = result, 0
+
+    def __call__(self):
+        self.runs += 1
+        self.began.set()
+        assert self.may_end.wait(5)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def in_threads(count, work):
+    found = []
+
+    def run():
+        try:
+            found.append(work())
+        except Exception as error:  # noqa: BLE001 - whatever reached the waiter
+            found.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, found
+
+
+def everybody_waits(flights, name, count):
+    """True once so many threads stand behind the leader; there is no other way to see them than to look."""
+    flight = flights._under_way[name]
+    return len(flight.landed._cond._waiters) == count
+
+
+@pytest.mark.parametrize("result", ["result", LookupError("it failed")])
+def test_one_works_and_everybody_gets_what_came_of_it(result):
+    flights, gate = Flights(), Gate(result)
+    threads, found = in_threads(8, lambda: flights.fly("k", gate, 5)[0])
+    assert gate.began.wait(5)
+    until(lambda: everybody_waits(flights, "k", 7))
+    gate.may_end.set()
+    for thread in threads:
+        thread.join(5)
+    assert gate.runs == 1
+    assert found == [result] * 8
+
+
+@pytest.mark.parametrize("result", ["result", LookupError("it failed")])
+def test_nothing_is_remembered_afterwards(result):
+    flights = Flights()
+    for _ in range(2):
+        gate = Gate(result)
+        gate.may_end.set()
+        with contextlib.suppress(LookupError):
+            flights.fly("k", gate, 5)
+        assert gate.runs == 1
+    assert flights._under_way == {}
+
+
+def test_another_name_is_another_flight():
+    flights, gate = Flights(), Gate()
+    threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
+    assert gate.began.wait(5)
+    assert flights.fly("l", lambda: "mine", 5) == ("mine", True)
+    gate.may_end.set()
+    threads[0].join(5)
+
+
+@pytest.mark.parametrize("patience_s", [0, 0.01])
+def test_patience_ends(patience_s):
+    flights, gate = Flights(), Gate()
+    threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
+    assert gate.began.wait(5)
+    with pytest.raises(StillFlying):
+        flights.fly("k", lambda: "not asked", patience_s)
+    gate.may_end.set()
+    threads[0].join(5)
+
+
+FORKED = """
+import os, sys, threading
+from shop.patterns.caching.flight import Flights
+from shop.patterns.caching.throttle import Throttle
+from shop.patterns.caching.waiting import Waiting
+from shop.patterns.caching.refresh import Refresher
+flights, waiting, refresher = Flights(), Waiting(), Refresher()
+refresher.start()
+waiting._lock.acquire()
+began, may_end = threading.Event(), threading.Event()
+thread = threading.Thread(target=lambda: flights.fly("k", lambda: (began.set(), may_end.wait(9)), 5), daemon=True)
+thread.start()
+began.wait(5)
+child = os.fork()
+if child == 0:
+    led = flights.fly("k", lambda: "the child's", 0) == ("the child's", True)
+    waiting.hears(broadcasts=True)
+    os._exit(0 if led and not refresher.offer("k", print) else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+may_end.set()
+sys.exit(code)
+"""
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent():
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], env=dict(os.environ), timeout=20, check=False
+    )
+    assert found.returncode == 0
+
+
+def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
+    waiting = Waiting()
+    with waiting.expecting("k") as woken, waiting.expecting("l") as asleep:
+        waiting.wake("k")
+        assert woken.wait(0)
+        assert not asleep.is_set()
+    assert waiting._waiters == {}
+
+
+def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_back():
+    waiting = Waiting()
+    deaf_s = waiting.recheck_s
+    with waiting.expecting("k") as woken:
+        waiting.hears(broadcasts=True)
+        assert woken.is_set()
+        assert waiting.recheck_s > deaf_s
+
+
+def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
+    watchdog, extended = Watchdog(every_s=0.01), []
+    lease = Lease("k")
+    with watchdog.keeping(lease, lambda held: extended.append(held) or True):
+        until(lambda: len(extended) >= 3)
+    assert set(extended) == {lease}
+    until(lambda: watchdog._thread is None)
+
+
+def test_a_lock_that_was_lost_is_not_asked_about_again():
+    watchdog, extended = Watchdog(every_s=0.01), []
+    with watchdog.keeping(Lease("k"), lambda held: bool(extended.append(held))):
+        until(lambda: watchdog._held == {})
+    assert len(extended) == 1
+
+
+def test_refreshes_wait_in_a_bounded_line_each_key_once():
+    refresher, gate, done = Refresher(limit=2), Gate(), []
+    refresher.start()
+    assert refresher.offer("under way", gate)
+    assert gate.began.wait(5)
+    offered = [refresher.offer(key, lambda key=key: done.append(key)) for key in ("a", "a", "b", "c")]
+    assert offered == [True, True, True, False]
+    gate.may_end.set()
+    until(lambda: done == ["a", "b"])
+    refresher.stop()
+
+
+def test_a_refresh_that_fails_does_not_stop_the_next():
+    refresher, done = Refresher(), []
+    refresher.start()
+    refresher.offer("a", lambda: 1 / 0)
+    refresher.offer("b", lambda: done.append("b"))
+    until(lambda: done == ["b"])
+    refresher.stop()
+
+
+def test_stopping_drops_what_waits_and_ends_the_thread():
+    refresher, gate, done = Refresher(), Gate(), []
+    refresher.start()
+    thread = refresher._thread
+    refresher.offer("under way", gate)
+    assert gate.began.wait(5)
+    refresher.offer("waits", lambda: done.append("waits"))
+    refresher.stop(timeout_s=0)
+    gate.may_end.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert done == []
+    assert not refresher.offer("late", print)

@@ -1,0 +1,267 @@
+"""What becomes of what a loader says: absence, failure, refusal; in one process, on a clock that is held."""
+
+import contextlib
+import doctest
+import random
+from functools import partial
+
+import pytest
+
+import shop.patterns.caching
+from shop.clock import HeldClock
+from shop.patterns.caching import (
+    CATALOGUE,
+    LIVE,
+    NEGATIVE,
+    Ask,
+    Cache,
+    LocalLevel,
+    Locked,
+    Meeting,
+    NullLevel,
+    Rules,
+    SwitchedOffLocal,
+    TimeOnly,
+    Unguarded,
+    Unkept,
+    WriteThrough,
+)
+from shop.patterns.caching.events import Answered, Evicted, Held, Loaded, RefillFailed
+from shop.patterns.caching.local import NEGATIVES, OVERHEAD_BYTES
+
+
+class Gone(Exception):
+    """There is no such thing."""
+
+
+class GoneForGood(Gone):
+    """Another kind of absence, which the cache was not told of."""
+
+
+class Source:
+    """A loader that counts, and says what it is told to say."""
+
+    def __init__(self, says):
+        self.says, self.loads = says, 0
+
+    def __call__(self):
+        self.loads += 1
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+
+@pytest.fixture
+def clock():
+    return HeldClock()
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def local(clock, seen):
+    local = LocalLevel(1_000_000, clock, seen.append)
+    local.hears(broadcasts=True)
+    return local
+
+
+@pytest.fixture
+def cache(clock, local, seen):
+    return Cache(NullLevel(), clock, seen.append, local, Rules(absent=Gone))
+
+
+def take(cache, source, key="k", policy=CATALOGUE, tags=("a",)):
+    return cache.get_or_load(key, policy, tags, source)
+
+
+def test_the_example_in_the_documentation_works():
+    found = doctest.testmod(shop.patterns.caching)
+    assert (found.failed, found.attempted > 5) == (0, True)
+
+
+def test_that_there_is_no_such_thing_is_remembered_and_said_again_in_the_same_words(cache, seen):
+    source = Source(Gone("There is no such mug."))
+    for _ in range(3):
+        with pytest.raises(Gone, match="There is no such mug") as told:
+            take(cache, source)
+        assert type(told.value) is Gone
+    assert source.loads == 1
+    hits = [event for event in seen if isinstance(event, Answered) and event.outcome == "hit"]
+    assert {(hit.policy, hit.detail) for hit in hits} == {("negative", "negative")}
+
+
+def test_what_was_not_there_is_found_once_it_was_made(cache):
+    source = Source(Gone("no"))
+    with pytest.raises(Gone):
+        take(cache, source)
+    source.says = b"here"
+    cache.invalidate(["a"])
+    assert take(cache, source) == b"here"
+
+
+def test_absence_is_remembered_for_seconds_only(cache, clock):
+    source = Source(Gone("no"))
+    with pytest.raises(Gone):
+        take(cache, source)
+    clock.advance(NEGATIVE.ttl_s)
+    source.says = b"here"
+    assert take(cache, source) == b"here"
+
+
+def test_only_the_absence_it_was_told_of_is_remembered(cache):
+    source = Source(GoneForGood("no"))
+    for _ in range(2):
+        with pytest.raises(GoneForGood):
+            take(cache, source)
+    assert source.loads == 2
+
+
+def test_switched_off_every_look_at_nothing_loads(clock, local):
+    cache, source = Cache(NullLevel(), clock, local=local), Source(Gone("no"))
+    for _ in range(2):
+        with pytest.raises(Gone):
+            take(cache, source)
+        take(cache, lambda: b"empty", "s", NEGATIVE)
+    assert source.loads == 2
+    assert local.get("s") is None
+
+
+def test_made_up_names_push_out_one_another_and_nothing_that_exists(cache, local):
+    take(cache, Source(b"here"), "real")
+    source = Source(Gone("no"))
+    for number in range(3 * NEGATIVES):
+        with pytest.raises(Gone):
+            take(cache, source, f"made up {number}")
+    assert local.get("real").value == b"here"
+    assert len(local._negatives) == NEGATIVES
+    assert len(local._copies) == NEGATIVES + 1
+
+
+def test_a_value_that_is_not_worth_keeping_is_answered_and_forgotten(cache, local):
+    assert take(cache, Source(Unkept(b"many")), policy=NEGATIVE) == b"many"
+    assert local.get("k") is None
+
+
+def test_what_a_class_never_stores_is_never_shared_nor_kept(cache, local):
+    source = Source(b"7 left")
+    assert [take(cache, source, policy=LIVE) for _ in range(2)] == [b"7 left"] * 2
+    assert source.loads == 2
+    assert local.get("k") is None
+
+
+def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
+    cache = Cache(
+        NullLevel(), clock, seen.append, rules=Rules(absent=Gone, refusal=lambda error: type(error) is ValueError)
+    )
+
+    def slow():
+        clock.advance(0.5)
+        return b"value"
+
+    for source in (slow, Source(Gone("no")), Source(ValueError("no")), Source(OSError("away"))):
+        with contextlib.suppress(Exception):
+            take(cache, source)
+    loads = [(event.outcome, event.seconds) for event in seen if isinstance(event, Loaded)]
+    assert loads == [("ok", 0.5), ("absent", 0.0), ("refused", 0.0), ("failed", 0.0)]
+
+
+def test_several_values_are_answered_in_order_and_absent_ones_by_nothing(cache):
+    take(cache, Source(b"two"), "b")
+    asks = [
+        Ask("a", CATALOGUE, (), Source(b"one")),
+        Ask("b", CATALOGUE, (), Source(b"not asked")),
+        Ask("c", CATALOGUE, (), Source(Gone("no"))),
+    ]
+    assert cache.get_many(asks) == [b"one", b"two", None]
+    assert cache.get_many(asks) == [b"one", b"two", None]
+    assert [ask.load.loads for ask in asks] == [1, 0, 1]
+
+
+def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
+    size = OVERHEAD_BYTES + 100
+    local = LocalLevel(100 * size, clock, seen.append)
+    local.hears(broadcasts=True)
+    for number in range(50):
+        local.keep(f"hot {number:02}", b"v" * 94, (), 60, local.moment())
+        local.get(f"hot {number:02}")
+    for number in range(5000):
+        local.keep(f"scan {number}", b"v" * 90, (), 60, local.moment())
+    assert sum(local.get(f"hot {number:02}") is not None for number in range(50)) == 50
+    assert sum(event.copies for event in seen if isinstance(event, Evicted)) > 4900
+    held = [event for event in seen if isinstance(event, Held)][-1]
+    assert held.bytes == sum(kept.size for kept in local._copies.values()) <= 100 * size
+
+
+def test_the_long_queue_gives_way_too_when_nothing_in_it_is_used_any_more(clock):
+    local = LocalLevel(10 * (OVERHEAD_BYTES + 100), clock)
+    local.hears(broadcasts=True)
+    for number in range(200):
+        local.keep(f"k{number:03}", b"v" * 94, (), 60, local.moment())
+        local.get(f"k{number:03}")
+    assert [number for number in range(200) if local.get(f"k{number:03}")] == list(range(190, 200))
+    assert local._bytes == sum(kept.size for kept in local._copies.values())
+    assert local._short_bytes == sum(kept.size for kept in local._short.values())
+
+
+def test_random_use_leaves_the_books_in_order(clock):
+    local, chance = LocalLevel(20 * (OVERHEAD_BYTES + 100), clock), random.Random(7)
+    local.hears(broadcasts=True)
+    for _ in range(5000):
+        key = f"k{chance.randrange(60)}"
+        what = chance.random()
+        if what < 0.5:
+            local.get(key)
+        elif what < 0.9:
+            size = chance.randrange(300)
+            local.keep(key, b"v" * size, (key, "all"), 60, local.moment(), negative=chance.random() < 0.3)
+        elif what < 0.99:
+            local.drop([key])
+        else:
+            clock.advance(1)
+    queued = [*local._short.values(), *local._long.values(), *local._negatives.values()]
+    assert sorted(map(id, queued)) == sorted(map(id, local._copies.values()))
+    assert local._bytes == sum(kept.size for kept in queued) <= 20 * (OVERHEAD_BYTES + 100)
+    assert local._short_bytes == sum(kept.size for kept in local._short.values())
+    assert local._keys_of.keys() == {tag for kept in queued for tag in kept.tags}
+
+
+def test_a_refill_that_fails_is_told_of_and_the_others_are_made(cache, seen):
+    done = []
+    WriteThrough(cache, seen.append).changed(["a"], [lambda: 1 / 0, lambda: done.append("second")])
+    assert done == ["second"]
+    assert [event.reason for event in seen if isinstance(event, RefillFailed)] == ["ZeroDivisionError"]
+
+
+def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_event(cache, clock):
+    timed, source = TimeOnly(cache), Source(b"old")
+    timed.get_or_load("k", CATALOGUE, ["a"], source)
+    cache.get_or_load("k", CATALOGUE, ["a"], source)
+    timed.changed(["a"])
+    source.says = b"new"
+    assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"old"
+    assert timed.kept("k", CATALOGUE, ["a"]).value == b"old"
+    assert cache.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
+    clock.advance(6)
+    assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
+
+
+def test_unguarded_everybody_loads_even_where_one_could_wait(clock, local):
+    cache, source = Cache(NullLevel(), clock, local=local, guarding=Unguarded), Source(b"one")
+    assert take(cache, lambda: take(cache, source)) == b"one"  # a load within a load of the same key: no deadlock
+    assert source.loads == 1
+
+
+def test_with_both_levels_off_every_look_loads_and_none_waits_for_another(clock, local):
+    guarding = partial(Locked, meeting=Meeting(patience_s=0.01))
+    cache = Cache(NullLevel(), clock, local=SwitchedOffLocal(local), guarding=guarding)
+    source, depth = Source(b"one"), []
+
+    def nested():
+        depth.append(1)
+        return take(cache, nested) if len(depth) < 3 else take(cache, source)
+
+    assert take(cache, nested) == b"one"
+    assert (len(depth), source.loads) == (3, 1)

@@ -1,0 +1,155 @@
+"""What the drivers make of what they saw: pure functions, by table."""
+
+import pytest
+
+from shop.lab.answers import lookups, who_answered
+from shop.lab.drivers.loss import Given as LossGiven
+from shop.lab.drivers.loss import judged
+from shop.lab.drivers.staleness import measured
+from shop.lab.drivers.watching import Edits, Read
+from shop.lab.generator import Browser
+from shop.lab.load import Samples, merged
+
+
+def samples(visits, **fields):
+    """Samples of visits, each (due, milliseconds, who answered)."""
+    given = {
+        "offered": len(visits),
+        "seconds": 10.0,
+        "latencies_ms": [ms for _, ms, _ in visits],
+        "good": [bool(who) for *_, who in visits],
+        "calls": len(visits),
+        "queries": 0,
+        "lookups": {},
+        "faults": {},
+        "cpu_share": 0.1,
+        "lag_p95_ms": 0.0,
+        "due_s": [due for due, *_ in visits],
+        "answered": [who for *_, who in visits],
+    }
+    return Samples(**{**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "who"),
+    [
+        (200, "shop-shared; fwd=miss; stored, shop-local; fwd=miss; stored", "origin"),
+        (200, "shop-shared; hit; ttl=3, shop-local; fwd=miss; stored", "shared"),
+        (200, "shop-local; hit; ttl=3", "local"),
+        (200, "shop-shared; fwd=miss; stored, shop-local; fwd=miss, shop-edge; hit; ttl=9", "edge"),
+        (200, "shop-local; hit; ttl=3, shop-edge; fwd=miss; stored", "local"),
+        (200, "shop-shared; hit; ttl=9, shop-shared; fwd=miss; stored", "origin"),
+        (200, "", "origin"),
+        (304, "shop-local; hit; ttl=3", "browser"),
+    ],
+)
+def test_who_answered_is_the_outermost_layer_that_had_the_page_itself(status, told, who):
+    assert who_answered(status, told) == who
+
+
+def test_look_ups_are_told_in_their_order():
+    assert lookups("shop-shared; fwd=miss; stored, shop-local; hit; ttl=3") == [("shared", ""), ("local", "hit")]
+
+
+def test_a_browser_asks_with_what_it_was_sent_and_not_at_all_while_it_may():
+    browser = Browser()
+    assert browser.conditions("/p/mug") == {}
+    browser.keep("/p/mug", {"etag": '"a"', "cache-control": "no-cache"}, now=0)
+    assert browser.conditions("/p/mug") == {"If-None-Match": '"a"'}
+    assert not browser.is_fresh("/p/mug", 0.1)
+    browser.keep("/p/mug", {"etag": '"b"', "cache-control": "public, max-age=10", "age": "4"}, now=0)
+    assert browser.is_fresh("/p/mug", 5.9)
+    assert not browser.is_fresh("/p/mug", 6.1)
+    browser.keep("/p/mug", {"etag": '"c"', "cache-control": "no-store"}, now=0)
+    assert browser.conditions("/p/mug") == {}
+
+
+def test_several_phases_count_as_one():
+    parts = [
+        samples([(0.0, 5.0, "shared")], lookups={"shared": (1, 1)}, answers={"shared": 1}, faults={"500": 1}),
+        samples([(0.0, 7.0, "")], lookups={"shared": (0, 1), "local": (1, 1)}, answers={"local": 1}, cpu_share=0.9),
+    ]
+    both = merged(parts)
+    assert both.lookups == {"shared": (1, 2), "local": (1, 1)}
+    assert (both.latencies_ms, both.good, both.cpu_share) == ([5.0, 7.0], [True, False], 0.9)
+    assert both.answers == {"shared": 1, "local": 1}
+    assert both.faults == {"500": 1}
+
+
+class TestLoss:
+    given = LossGiven(rate=10, seconds=10, grace_s=1, recovered=0.9, bucket_s=1.0)
+
+    def visits(self, who_at):
+        return samples([(n / 10, 100.0 if n == 25 else 5.0, who_at(n / 10)) for n in range(100)])
+
+    def test_the_cache_is_back_when_it_answers_as_much_as_before(self):
+        seen = self.visits(lambda due: "shared" if due < 2 or due >= 7 else "origin")
+        found = judged(seen, self.given, [2.0, 5.0])
+        assert found["hit_rate_before"] == 1
+        assert found["recovery_s"] == pytest.approx(3.0)
+        assert found["peak_loads_rps"] == 10
+        assert found["burst"] == 1
+
+    def test_the_grace_hides_the_first_answers_and_no_later_ones(self):
+        seen = self.visits(lambda due: "origin")
+        assert judged(seen, self.given, [1.0, 5.0])["outage_p99_ms"] > 5
+        assert judged(seen, self.given, [2.0, 5.0])["outage_p99_ms"] == 5
+        assert judged(seen, self.given, [2.0, 5.0])["outage_worst_ms"] == 100
+
+    def test_a_cache_that_never_comes_back_has_no_recovery(self):
+        assert (
+            judged(self.visits(lambda due: "shared" if due < 2 else "origin"), self.given, [2.0])["recovery_s"] is None
+        )
+
+    def test_where_nothing_is_lost_there_is_nothing_to_recover(self):
+        found = judged(self.visits(lambda due: "origin"), self.given, [])
+        assert found["recovery_s"] is found["burst"] is None
+        assert 5 < found["outage_p99_ms"] < 100, "the load as a whole, once the grace is over"
+
+
+class TestStaleness:
+    def edits(self):
+        edits = Edits([100])
+        edits.note(101, begun=1.0, acknowledged=1.5)
+        edits.note(102, begun=3.0, acknowledged=3.5)
+        return edits
+
+    @pytest.mark.parametrize(
+        ("began", "amount", "stale_s"),
+        [
+            (1.4, 100, 0),  # begun, not acknowledged: either price is right
+            (1.4, 101, 0),
+            (2.0, 100, 0.5),
+            (4.0, 100, 2.5),  # by the first edit it does not show, not by the last
+            (4.0, 101, 0.5),
+            (4.0, 102, 0),
+            (4.0, None, 0),
+        ],
+    )
+    def test_a_read_is_stale_since_its_price_was_replaced(self, began, amount, stale_s):
+        assert self.edits().stale_s(Read(began, 1.0, amount, "local")) == pytest.approx(stale_s)
+
+    @pytest.mark.parametrize(
+        ("amount", "since", "until", "right"),
+        [
+            (100, 0.0, 0.5, True),
+            (100, 1.6, 2.0, False),
+            (101, 0.5, 0.9, False),
+            (101, 0.5, 1.2, True),
+            (101, 3.4, 5.0, True),
+            (101, 3.6, 5.0, False),
+            (99, 0.0, 9.0, False),
+        ],
+    )
+    def test_a_price_is_right_if_it_was_so_at_some_moment_of_the_purchase(self, amount, since, until, right):
+        assert self.edits().was_right(amount, since, until) is right
+
+    def test_each_layer_is_told_of_by_its_own_answers(self):
+        reads = {
+            "local": [Read(2.0, 1, 100, "local"), Read(2.0, 1, 101, "local"), Read(4.0, 1, 100, "origin")],
+            "shared": [Read(4.0, 1, 102, "shared")],
+        }
+        found = measured(reads, self.edits(), [True, False])
+        assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
+        assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
+        assert (found["orders"], found["wrong_price_orders"]) == (2, 1)

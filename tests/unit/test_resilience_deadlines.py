@@ -1,0 +1,76 @@
+"""Deadlines, with a clock that is moved by hand."""
+
+import math
+
+import pytest
+
+from shop.patterns.resilience import Deadline, DeadlineExceeded, Limited, Unlimited, deadlines
+from tests.hand_clock import HandClock
+
+
+@pytest.fixture
+def clock():
+    deadlines.begin(None)
+    yield HandClock()
+    deadlines.begin(None)
+
+
+def test_without_a_deadline_there_is_no_end(clock):
+    assert deadlines.remaining() == math.inf
+    deadlines.check()
+
+
+def test_what_is_left_shrinks_to_nothing_and_then_nothing_begins(clock):
+    deadlines.begin(Deadline.within(3, clock))
+    clock.advance(2)
+    assert deadlines.remaining() == pytest.approx(1)
+    clock.advance(2)
+    assert deadlines.remaining() == 0
+    with pytest.raises(DeadlineExceeded):
+        deadlines.check()
+
+
+def test_a_call_gets_its_own_limit_but_never_more_than_is_left(clock):
+    deadlines.begin(Deadline.within(5, clock))
+    with Limited(3).applied():
+        assert deadlines.remaining() == 3
+    clock.advance(4)
+    with Limited(3).applied():
+        assert deadlines.remaining() == pytest.approx(1)
+    assert deadlines.remaining() == pytest.approx(1)
+
+
+def test_a_limited_call_is_not_begun_past_the_deadline(clock):
+    deadlines.begin(Deadline.within(1, clock))
+    clock.advance(1)
+    with pytest.raises(DeadlineExceeded):
+        Limited(3).applied()
+
+
+def test_an_unlimited_call_knows_no_deadline_and_after_it_the_deadline_stands_again(clock):
+    deadlines.begin(Deadline.within(1, clock))
+    with Unlimited().applied():
+        assert deadlines.remaining() == math.inf
+    assert deadlines.remaining() == 1
+
+
+def test_a_limit_is_undone_by_what_it_raises(clock):
+    deadlines.begin(Deadline.within(9, clock))
+    with pytest.raises(ZeroDivisionError), Limited(3).applied():
+        raise ZeroDivisionError
+    assert deadlines.remaining() == 9
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("1500", 1.5), ("0", 0.0), ("999999999", 999999.999)])
+def test_a_header_says_the_milliseconds_left(header, seconds):
+    assert deadlines.read(header) == seconds
+    assert deadlines.header_value(seconds) == header
+
+
+@pytest.mark.parametrize("header", [None, "", "-1", "1.5", "soon", "9" * 10, "٣"])
+def test_a_header_nobody_can_read_is_none(header):
+    assert deadlines.read(header) is None
+
+
+def test_a_fraction_of_a_millisecond_is_not_promised():
+    assert deadlines.header_value(0.0019) == "1"

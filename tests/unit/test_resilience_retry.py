@@ -1,0 +1,110 @@
+"""Retries, their budget and their deadline; nobody waits for real."""
+
+import pytest
+
+from shop.patterns.resilience import Budget, Deadline, Once, Retry, deadlines
+from shop.patterns.resilience.events import NotRetried, Retrying
+from shop.patterns.resilience.retry import Backoff
+from tests.hand_clock import HandClock
+
+
+class Away(Exception):
+    """Another attempt may help."""
+
+
+class Wrong(Exception):
+    """Another attempt ends the same."""
+
+
+class Caller:
+    """Makes calls that fail so many times first."""
+
+    def __init__(self, attempts=3, budget=None, uniform=lambda low, high: high):
+        self.waits, self.events, self.made = [], [], 0
+        self.retry = Retry(
+            "bank", attempts, budget or Budget(), Backoff(0.1, 0.3), self.events.append,
+            uniform=uniform, sleep=self.waits.append,
+        )  # fmt: skip
+
+    def call(self, failures, error=Away, **more):
+        made = []
+
+        def work():
+            self.made += 1
+            made.append(1)
+            if len(made) <= failures:
+                raise error
+            return "done"
+
+        return self.retry.call(work, **{"idempotent": True, "may_help": lambda error: isinstance(error, Away), **more})
+
+
+@pytest.fixture(autouse=True)
+def no_deadline():
+    deadlines.begin(None)
+    yield
+    deadlines.begin(None)
+
+
+def test_what_fails_once_and_then_works_has_worked():
+    caller = Caller()
+    assert caller.call(failures=2) == "done"
+    assert (caller.made, caller.waits) == (3, [0.1, 0.2])
+    assert caller.events == [Retrying("bank", 1, 0.1), Retrying("bank", 2, 0.2)]
+
+
+def test_after_the_last_attempt_its_error_is_the_callers():
+    caller = Caller()
+    with pytest.raises(Away):
+        caller.call(failures=9)
+    assert caller.made == 3
+    assert caller.events[-1] == NotRetried("bank", "attempts")
+
+
+@pytest.mark.parametrize("why", [{"error": Wrong}, {"idempotent": False}])
+def test_what_cannot_help_or_may_not_be_done_twice_is_tried_once(why):
+    caller = Caller()
+    with pytest.raises((Away, Wrong)):
+        caller.call(failures=9, **why)
+    assert (caller.made, caller.waits) == (1, [])
+
+
+def test_the_bound_of_a_wait_doubles_up_to_a_cap_and_the_wait_is_drawn_from_all_of_it():
+    drawn = []
+    caller = Caller(attempts=5, uniform=lambda low, high: drawn.append((low, high)) or 0.0)
+    caller.call(failures=4)
+    assert drawn == [(0, 0.1), (0, 0.2), (0, 0.3), (0, 0.3)]
+
+
+def test_when_everything_fails_retries_stay_a_share_of_the_calls():
+    caller = Caller(budget=Budget(share=0.1, reserve=5))
+    for _ in range(200):
+        with pytest.raises(Away):
+            caller.call(failures=9)
+    retries = caller.made - 200
+    assert 23 <= retries <= 25  # the reserve and a tenth of two hundred; what the first calls put in runs over
+    assert NotRetried("bank", "budget") in caller.events
+
+
+def test_a_budget_does_not_save_up_beyond_its_reserve():
+    budget = Budget(share=1, reserve=2)
+    for _ in range(50):
+        budget.deposit()
+    assert [budget.withdraw() for _ in range(3)] == [True, True, False]
+
+
+def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget():
+    clock, budget = HandClock(), Budget(share=0, reserve=1)
+    caller = Caller(budget=budget)
+    deadlines.begin(Deadline.within(0.05, clock))
+    with pytest.raises(Away):
+        caller.call(failures=9)
+    assert (caller.made, caller.events) == (1, [NotRetried("bank", "deadline")])
+    assert budget.withdraw()
+
+
+def test_the_variant_without_retries_tries_once():
+    made = []
+    with pytest.raises(ZeroDivisionError):
+        Once().call(lambda: made.append(1) or 1 / 0, idempotent=True, may_help=lambda error: True)
+    assert made == [1]
