@@ -203,6 +203,7 @@ def test_cache_penetration_asks_the_database_less_with_negative_entries(stack):
 def test_cache_avalanche_makes_everything_afresh_once(stack):
     _, arms = run(stack, "cache-avalanche")
     for arm in arms.values():
-        # Most of them: what a busy machine filled early, or late, ends outside the seconds that are looked at.
-        assert arm["measures"]["reloaded"] >= 50
+        # Of 75. Visits are drawn at random, 150 a second, and a key that ends last has two seconds left to be drawn in:
+        # it is missed with e^-4. Averaged over the spread, one key in four runs is.
+        assert arm["measures"]["reloaded"] >= 70
         assert arm["measures"]["peak_loads_rps"] > arm["measures"]["mean_loads_rps"]
