@@ -6,7 +6,7 @@ from shop.lab.answers import lookups, who_answered
 from shop.lab.drivers.loss import Given as LossGiven
 from shop.lab.drivers.loss import judged
 from shop.lab.drivers.staleness import measured
-from shop.lab.drivers.watching import Edits, Read
+from shop.lab.drivers.watching import Bought, Edits, Read
 from shop.lab.generator import Browser
 from shop.lab.load import Samples, merged
 
@@ -142,14 +142,20 @@ class TestStaleness:
         ],
     )
     def test_a_price_is_right_if_it_was_so_at_some_moment_of_the_purchase(self, amount, since, until, right):
-        assert self.edits().was_right(amount, since, until) is right
+        assert self.edits().was_right(Bought(amount, since, until)) is right
+
+    def test_a_price_paid_before_its_edit_is_acknowledged_is_judged_when_all_is_noted(self):
+        edits, early = Edits([100]), Bought(101, 0.9, 1.1)
+        edits.note(101, 1.0, 1.5)
+        assert edits.was_right(early)
+        assert measured({}, edits, [early])["wrong_price_orders"] == 0
 
     def test_each_layer_is_told_of_by_its_own_answers(self):
         reads = {
             "local": [Read(2.0, 1, 100, "local"), Read(2.0, 1, 101, "local"), Read(4.0, 1, 100, "origin")],
             "shared": [Read(4.0, 1, 102, "shared")],
         }
-        found = measured(reads, self.edits(), [True, False])
+        found = measured(reads, self.edits(), [Bought(100, 0.0, 0.5), Bought(99, 0.0, 9.0)])
         assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
         assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
         assert (found["orders"], found["wrong_price_orders"]) == (2, 1)

@@ -14,7 +14,7 @@ from pydantic import Field
 from shop.knobs import TTL_SCALE
 from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.watching import LAYERS, Editor, Edits, Read, Watch
+from shop.lab.drivers.watching import LAYERS, Bought, Editor, Edits, Read, Watch
 from shop.lab.load import Samples, merged
 from shop.lab.statistics import percentile
 
@@ -61,7 +61,7 @@ class Staleness:
         known = bench.store.switches()
         reads: dict[str, list[Read]] = {}
         parts: list[Samples] = []
-        bought: list[bool] = []
+        bought: list[Bought] = []
         for number, layer in enumerate(LAYERS):
             off = [f"cache.{outer}" for outer in LAYERS[:number]]
             if f"cache.{layer}" not in known or arm.switches.get(f"cache.{layer}") == "off":
@@ -75,13 +75,13 @@ class Staleness:
         return Seen(merged(parts), {**dict.fromkeys(self.measures), **measured(reads, editor.edits, bought)})
 
 
-def measured(reads: Mapping[str, Sequence[Read]], edits: Edits, bought: Sequence[bool]) -> dict[str, float | None]:
+def measured(reads: Mapping[str, Sequence[Read]], edits: Edits, bought: Sequence[Bought]) -> dict[str, float | None]:
     """Return the measures.
 
     Args:
         reads: layer to what was read while it was the outermost.
         edits: what was edited when.
-        bought: for each order placed, whether its price had been right meanwhile.
+        bought: the orders placed meanwhile.
     """
     found: dict[str, float | None] = {}
     for layer, seen in reads.items():
@@ -97,5 +97,5 @@ def measured(reads: Mapping[str, Sequence[Read]], edits: Edits, bought: Sequence
         "stale_reads": sum(seconds > 0 for seconds in every) / len(every) if every else None,
         "stale_max_s": max(every, default=None),
         "orders": float(len(bought)),
-        "wrong_price_orders": float(bought.count(False)),
+        "wrong_price_orders": float(sum(not edits.was_right(order) for order in bought)),
     }

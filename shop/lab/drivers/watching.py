@@ -29,6 +29,15 @@ class Read:
     who: str
 
 
+@dataclass(frozen=True)
+class Bought:
+    """One purchase: what was paid for the piece, in minor units, and between which moments."""
+
+    amount: int
+    began: float
+    ended: float
+
+
 @dataclass
 class Edits:
     """The prices there have been, in order, and when each was begun and acknowledged.
@@ -56,13 +65,17 @@ class Edits:
             return 0.0
         return max(0.0, read.began - self.acknowledged[following])
 
-    def was_right(self, amount: int, since: float, until: float) -> bool:
-        """Tell whether a price was the right one at some moment between two."""
-        if amount not in self.amounts:
+    def was_right(self, bought: Bought) -> bool:
+        """Tell whether a price was the right one at some moment of the purchase.
+
+        To be asked when the editing is over: the price of an edit can be paid before its editor hears that it was
+        taken, and is noted here only then.
+        """
+        if bought.amount not in self.amounts:
             return False
-        number = self.amounts.index(amount)
+        number = self.amounts.index(bought.amount)
         ended = self.acknowledged[number + 1] if number + 1 < len(self.amounts) else float("inf")
-        return self.begun[number] <= until and ended >= since
+        return self.begun[number] <= bought.ended and ended >= bought.began
 
 
 class Editor:
@@ -108,7 +121,7 @@ class Watch:
         self._end = threading.Event()
         self._faults: list[Exception] = []
         self.reads: list[Read] = []
-        self.bought: list[bool] = []
+        self.bought: list[Bought] = []
 
     def run(self, seconds: float, wait: Callable[[float], None]) -> None:
         """Let them go on for so many seconds.
@@ -182,4 +195,4 @@ class Watch:
                 began = time.monotonic()
                 amount = shopper.buy(self._editor.slug)
                 if amount is not None:
-                    self.bought.append(self._editor.edits.was_right(amount, began, time.monotonic()))
+                    self.bought.append(Bought(amount, began, time.monotonic()))
