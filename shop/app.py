@@ -13,7 +13,7 @@ from shop.accounts.service import Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import Carts
-from shop.cart.sessions import guest_cart_id
+from shop.cart.sessions import current_owner, guest_cart_id
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
@@ -23,6 +23,7 @@ from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.notices import Notices
+from shop.checkout.phases import owner_name
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
 from shop.faults import Desk
@@ -41,6 +42,7 @@ from shop.web import (
     context,
     deadline,
     faults_api,
+    idempotency,
     lab_api,
     lab_pages,
     openapi,
@@ -82,7 +84,8 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_cart(app)
     _hang_catalog(app)
     _hang_orders(app)
-    _hang_payments(app, runtime)
+    idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_key)
+    _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
     return app
 
 

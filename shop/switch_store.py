@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shop import knobs
 from shop.db import Base
-from shop.switches import KNOB_PREFIX, check
+from shop.switches import SWITCHES, check, is_unsafe
 from shop.unit_of_work import Database
 
 
@@ -35,13 +35,15 @@ class SwitchStore:
         self._allow_unsafe = allow_unsafe
 
     def load(self) -> dict[str, str]:
-        """Return the flipped switches and, in the lab, the turned knobs, name to value."""
+        """Return the flipped switches and, in the lab, the turned knobs, name to value.
+
+        Outside the lab knobs and unsafe values are left out: a lab may have stored them in the same database.
+        """
         with self._database.reading() as session:
-            rows = session.execute(select(StoredSwitch.name, StoredSwitch.value))
-            stored = dict(rows.all())
+            stored = dict(session.execute(select(StoredSwitch.name, StoredSwitch.value)).all())
         if self._allow_unsafe:
             return stored
-        return {name: value for name, value in stored.items() if not name.startswith(KNOB_PREFIX)}
+        return {name: value for name, value in stored.items() if name in SWITCHES and not is_unsafe(name, value)}
 
     def set(self, name: str, value: str) -> None:
         """Flip one switch.

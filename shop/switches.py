@@ -96,6 +96,24 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "One call a screen; off, the product page's script makes one call a part.",
             ),
             Switch(
+                "checkout.idempotency",
+                ("on", "off"),
+                "A key makes sending again safe; off, a client that times out and tries again orders and pays twice.",
+                unsafe=frozenset({"off"}),
+            ),
+            Switch(
+                "checkout.transaction",
+                ("on", "off"),
+                "A phase is one transaction; off, every statement commits by itself and a crash leaves broken books.",
+                unsafe=frozenset({"off"}),
+            ),
+            Switch(
+                "checkout.stock",
+                ("conditional", "pessimistic", "serializable", "optimistic", "naive"),
+                "Five ways to take the last piece; the last one sells it twice.",
+                unsafe=frozenset({"naive"}),
+            ),
+            Switch(
                 "payments.breaker",
                 ("on", "off"),
                 "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",
@@ -162,8 +180,13 @@ def check(name: str, value: str, *, allow_unsafe: bool) -> None:
         raise Invalid(
             f"{name} takes {', '.join(switch.values)}; not {value!r}.", errors={"value": "not one of its values"}
         )
-    if value in switch.unsafe and not allow_unsafe:
+    if is_unsafe(name, value) and not allow_unsafe:
         raise Invalid(f"{name}={value} is unsafe and refused outside the lab profile.", errors={"value": "unsafe"})
+
+
+def is_unsafe(name: str, value: str) -> bool:
+    """Tell whether a value exists only to be measured."""
+    return value in SWITCHES[name].unsafe
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:

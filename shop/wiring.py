@@ -17,9 +17,12 @@ from shop.cart.service import Carts
 from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
+from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
+from shop.checkout.reservations import ReservationReaper
+from shop.checkout.resolution import Resolution
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
@@ -29,6 +32,9 @@ from shop.patterns.caching import Through
 from shop.patterns.edge import Registry
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
+from shop.patterns.idempotency.keeper import Keeper, KeysHonoured, KeysIgnored
+from shop.patterns.idempotency.reaper import KeyReaper
+from shop.patterns.idempotency.records import Records
 from shop.patterns.observability import record
 from shop.patterns.observability.access import AccessLog, JsonAccessLog, NoAccessLog
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
@@ -64,6 +70,7 @@ class Services:
     edge: EdgeCaching
     short_way: ShortWay
     access_log: AccessLog
+    idempotency: Keeper
     accounts: Accounts
     carts: Carts
     catalog: Catalog
@@ -72,6 +79,8 @@ class Services:
     checkout: Checkout
     cancellation: Cancellation
     notices: Notices
+    key_reaper: KeyReaper
+    reservation_reaper: ReservationReaper
 
 
 @dataclass
@@ -123,9 +132,15 @@ class Runtime:
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
-        phases = Phases(payments, lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]))
+        phases = Phases(
+            payments,
+            STRATEGIES[snapshot["checkout.stock"]](),
+            lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]),
+            timedelta(seconds=self.settings.reservation_s),
+        )
         orders = Orders(self.database, offers.by_ids)
-        cancellation = Cancellation(self.database, orders, payments, phases)
+        checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
+        cancellation = Cancellation(checking_out, orders, payments, phases)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
             switches=snapshot,
@@ -140,13 +155,22 @@ class Runtime:
             carts=Carts(self.database, offers),
             payments=payments,
             orders=orders,
-            checkout=Checkout(self.database, payments, phases, cancellation.refund),
+            checkout=Checkout(checking_out, payments, phases, cancellation.refund),
             cancellation=cancellation,
-            notices=Notices(self.database, payments, phases, cancellation.refund),
+            idempotency=self._keys(snapshot),
+            key_reaper=KeyReaper(self.database),
+            reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
+            notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
+
+    def _keys(self, snapshot: Snapshot) -> Keeper:
+        if snapshot["checkout.idempotency"] == "off":
+            return KeysIgnored()
+        kept_for = timedelta(hours=self.settings.idempotency_kept_h)
+        return KeysHonoured(self.database, Records(kept_for, timedelta(seconds=self._claim_s(snapshot))))
 
     def _edge(self, snapshot: Snapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":
@@ -161,8 +185,16 @@ class Runtime:
             retries=snapshot["payments.retries"] == "on",
             breaker=snapshot["payments.breaker"] == "on",
         )
-        limit_s = (self.settings.request_timeout_ms if timeout else 2 * WITHOUT_LIMIT_MS) / 1000
-        return Payments(provider, limit_s, claim_s=limit_s + self.settings.db_statement_timeout_ms / 1000)
+        return Payments(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
+
+    def _limit_s(self, snapshot: Snapshot) -> float:
+        """Return what all attempts at one call to the provider may take together, at most."""
+        limited = snapshot["payments.timeout"] == "on"
+        return (self.settings.request_timeout_ms if limited else 2 * WITHOUT_LIMIT_MS) / 1000
+
+    def _claim_s(self, snapshot: Snapshot) -> float:
+        """Return how long a payment, or a key whose work goes on in phases, is one request's own."""
+        return self._limit_s(snapshot) + self.settings.db_statement_timeout_ms / 1000
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
@@ -176,7 +208,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     Raises:
         ConfigurationError: an address is missing or malformed.
     """
-    database = Database(build_engine(settings, record.query_ran))
+    database = Database(build_engine(settings, record.query_ran), record.transaction_retried)
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
     metrics = Metrics()

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, SecretStr
 from shop.accounts import sessions
 from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import Account, Accounts
+from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
 from shop.web.schemas import ApiModel, Problem
 
@@ -82,6 +83,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> AP
     api.after_request(_keep_private)
 
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 503)})
+    @answered_anew
     def start_session(body: Credentials) -> Any:
         """Sign in with a cookie. A guest's cart moves into the account's."""
         account = use().authenticate(body.email, body.password.get_secret_value())
@@ -89,6 +91,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> AP
         return SessionAnswer(user=_shown(account), note=note).model_dump()
 
     @api.delete("/session", responses={204: None, **_problems(401, 422, 503)})
+    @answered_anew
     def end_session(query: Ending) -> Any:
         """Sign out: end the cookie's session, or revoke the bearer token the request carries."""
         if (identity := current_identity()) is not None and query.everywhere:
@@ -105,6 +108,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> AP
         return UserAnswer(user=_shown(account)).model_dump(), HTTPStatus.CREATED
 
     @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 503)})
+    @answered_anew
     def issue_token(body: Credentials) -> Any:
         """Get a bearer token, for programs: send it as `Authorization: Bearer`."""
         account = use().authenticate(body.email, body.password.get_secret_value())

@@ -10,6 +10,7 @@ from shop.accounts import sessions
 from shop.accounts.credentials import NAME_MAX, PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import Account, Accounts
 from shop.errors import BadCredentials, Conflict, Invalid
+from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
 from shop.web.problems import STATUS
 from shop.web.redirects import local_path
@@ -36,6 +37,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         return _already_in() or _form("login")
 
     @pages.post("/login")
+    @answered_anew
     def start_session() -> Page:
         try:
             account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
@@ -48,6 +50,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         return _already_in() or _form("register")
 
     @pages.post("/register")
+    @answered_anew
     def open_account() -> Page:
         form = request.form
         try:
@@ -62,6 +65,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         return (render_template("accounts/logout.html", identity=identity), 200) if identity else _go(HOME)
 
     @pages.post("/logout")
+    @answered_anew
     def end_session() -> Page:
         if (identity := current_identity()) is not None and "everywhere" in request.form:
             use().end_sessions(identity.user_id)

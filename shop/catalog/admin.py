@@ -13,6 +13,7 @@ from shop.catalog.requests import MAX_STOCK, ProductEdit
 from shop.catalog.search import tidy
 from shop.catalog.service import Catalog
 from shop.errors import Conflict, Invalid
+from shop.web import idempotency
 from shop.web.identity import ADMIN, require_role
 
 SEE_OTHER = 303
@@ -49,7 +50,7 @@ def create_admin(use: Callable[[], Catalog]) -> Blueprint:
 
     @pages.post("/products/<slug>")
     def save(slug: str) -> AnyResponse:
-        return _save(use(), slug, request.form.to_dict())
+        return _save(use(), slug, idempotency.fields())
 
     return pages
 

@@ -10,6 +10,7 @@ from shop.catalog.forms import faults
 from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
 from shop.catalog.service import Catalog
 from shop.errors import Conflict
+from shop.web import idempotency
 from shop.web.identity import Identity, require_identity
 
 SEE_OTHER = 303
@@ -37,7 +38,7 @@ def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
 
 def _publish(catalog: Catalog, slug: str, who: Identity) -> AnyResponse:
     try:
-        review = NewReview.model_validate(request.form.to_dict())
+        review = NewReview.model_validate(idempotency.fields())
         catalog.write_review(slug, who.user_id, who.name, review.rating, review.body)
     except ValidationError as error:
         wrong = faults(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})

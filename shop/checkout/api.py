@@ -8,19 +8,20 @@ from pydantic import Field
 
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
-from shop.checkout.details import MAX_KEY_LENGTH, CheckoutDetails, read_key
-from shop.checkout.service import Checkout, Earlier, Refused
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.service import Checkout, Earlier, Ordered, Refused
 from shop.errors import Conflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
-from shop.orders.service import Orders, Viewer
+from shop.orders.service import Orders, Shown, Viewer
 from shop.orders.viewers import keep_private, remember, viewer
+from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
+from shop.patterns.idempotency.rules import Answer
+from shop.web import idempotency
 from shop.web.problems import problem
 from shop.web.schemas import ApiModel
 
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
-KEY_HEADER = "Idempotency-Key"
-REPLAYED_HEADER = "Idempotency-Replayed"
 EARLIER = "An earlier checkout of this cart is paid after all: see your orders. Nothing was ordered a second time."
 DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
 
@@ -32,8 +33,8 @@ class KeyHeader(ApiModel):
 
     idempotency_key: str | None = Field(
         default=None,
-        alias=KEY_HEADER,
-        description=f"Required, 1 to {MAX_KEY_LENGTH} characters. The same key never buys twice: sent again with the"
+        alias=HEADER,
+        description=f"Required, 1 to {MAX_LENGTH} characters. The same key never buys twice: sent again with the"
         " same body it answers the same order, with another body 422.",
     )
 
@@ -56,32 +57,56 @@ def create_api(
         summary="Buy what is in the cart",
         responses={201: OrderBody, **problem_responses(400, 402, 409, 422, 503)},
     )
+    @idempotency.in_phases(required=True, on_replay=remember_again)
     def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
         """Place an order and pay for it; all of it, or nothing."""
-        result = use().submit(current_owner(), read_key(header.idempotency_key), body)
+        key = idempotency.current()
+        guard = key.guard(
+            lambda session, result: _answer(result, lambda public_id: orders().told(session, public_id)),
+            body.fingerprint(),
+        )
+        result = use().submit(current_owner(), key.key, body, guard=guard)
         if isinstance(result, Earlier):
             remember(result.public_id)
             raise Conflict(EARLIER)
-        if isinstance(result, Refused):
-            response = problem(402, "payment-declined", DECLINED)
-        else:
+        if isinstance(result, Ordered):
             remember(result.public_id)
-            order = order_json(orders().detail(Viewer(placed=(result.public_id,)), result.public_id))
-            response = make_response(OrderBody(order=order).model_dump(mode="json"), 201)
-            response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
-        if result.replayed:
-            response.headers[REPLAYED_HEADER] = "true"
-        return response
+        return key.built or _answer(result, lambda public_id: orders().detail(Viewer(placed=(public_id,)), public_id))
 
     @api.post(
         "/orders/<string:id>/cancel",
         summary="Cancel an order",
         responses={200: OrderSchema, 202: OrderSchema, **problem_responses(404, 409, 503)},
     )
+    @idempotency.in_phases()
     def cancel(path: OrderPath) -> Response:
         """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
-        cancellation().cancel(viewer(), path.id)
-        order = order_json(orders().detail(viewer(), path.id))
-        return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)
+        key = idempotency.current()
+        guard = key.guard(lambda session, public_id: _cancelled(orders().told(session, public_id)))
+        cancellation().cancel(viewer(), path.id, guard)
+        return key.built or _cancelled(orders().detail(viewer(), path.id))
 
     return api
+
+
+def remember_again(answer: Answer) -> None:
+    """Let a guest whose first answer got lost see the order it was about."""
+    if answer.location:
+        remember(answer.location.rpartition("/")[2])
+
+
+def _answer(result: Ordered | Refused, look: Callable[[str], Shown]) -> Response:
+    if isinstance(result, Refused):
+        response = problem(402, "payment-declined", DECLINED)
+    else:
+        order = order_json(look(result.public_id))
+        response = make_response(OrderBody(order=order).model_dump(mode="json"), 201)
+        response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
+    if result.replayed:
+        response.headers[idempotency.REPLAYED_HEADER] = "true"
+    return response
+
+
+def _cancelled(shown: Shown) -> Response:
+    order = order_json(shown)
+    return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)

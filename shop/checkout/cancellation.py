@@ -8,12 +8,13 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.phases import Phases
+from shop.checkout.phases import NO_GUARD, Phases
 from shop.checkout.resolution import Resolution
 from shop.errors import ProviderUnavailable
 from shop.orders import queries, stream
 from shop.orders.service import Orders, Viewer
 from shop.orders.transitions import Status
+from shop.patterns.idempotency.guard import Guard
 from shop.payments.service import Payments
 from shop.unit_of_work import Database
 
@@ -40,10 +41,16 @@ class Cancellation:
         self._phases = phases
         self._resolution = Resolution(database, payments, phases)
 
-    def cancel(self, viewer: Viewer, public_id: str) -> None:
+    def cancel(self, viewer: Viewer, public_id: str, guard: Guard = NO_GUARD) -> None:
         """Cancel an order and give its money back. Cancelling a cancelled one tries an owed refund again.
 
+        Args:
+            viewer: who wants it.
+            public_id: the order.
+            guard: claims the request's key with the cancelling and keeps the answer with the refund.
+
         Raises:
+            Replayed: the request was answered before; by the guard.
             NotFound: there is no such order of the viewer's.
             Conflict: it has been shipped, or its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
@@ -51,10 +58,10 @@ class Cancellation:
         reason = BY_STAFF if viewer.is_admin else BY_CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is Status.PENDING_PAYMENT:
             self._resolution.resolve(public_id, reason)
-        self._database.retrying(lambda session: self._take_back(session, public_id, reason))
-        self.refund(public_id)
+        self._database.retrying(lambda session: self._take_back(session, public_id, reason, guard))
+        self.refund(public_id, guard)
 
-    def refund(self, public_id: str) -> None:
+    def refund(self, public_id: str, guard: Guard = NO_GUARD) -> None:
         """Give back what is owed for a cancelled order; where the provider is away, it stays owed."""
         with self._database.reading() as session:
             payment = self._payments.of(session, queries.internal_id(session, public_id))
@@ -65,9 +72,14 @@ class Cancellation:
         except ProviderUnavailable:
             _log.warning("refund_owed", extra={"order": public_id})
             return
-        self._database.retrying(lambda session: self._phases.refunded(session, public_id))
+        self._database.retrying(lambda session: self._write_down(session, public_id, guard))
 
-    def _take_back(self, session: Session, public_id: str, reason: str) -> None:
+    def _write_down(self, session: Session, public_id: str, guard: Guard) -> None:
+        self._phases.refunded(session, public_id)
+        guard.finish(session, public_id)
+
+    def _take_back(self, session: Session, public_id: str, reason: str, guard: Guard) -> None:
+        guard.claim(session)
         order = stream.lock(session, public_id)
         if order.status not in (Status.CANCELLED, Status.REFUNDED):
             self._phases.take_back(session, order, reason)

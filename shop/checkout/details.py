@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
-from shop.errors import Invalid, Malformed
+from shop.errors import Invalid
 from shop.orders.countries import COUNTRIES
 from shop.web.schemas import ApiModel
 
@@ -20,7 +20,6 @@ def _deliverable(code: str) -> str:
 
 Country = Annotated[str, Field(json_schema_extra={"enum": list(COUNTRIES)}), AfterValidator(_deliverable)]
 
-MAX_KEY_LENGTH = 255
 _TEXT = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 """Something, in one line, that PostgreSQL can store."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_TEXT)]
@@ -90,18 +89,3 @@ def read_form(form: Mapping[str, str]) -> CheckoutDetails:
         raise Invalid(
             "Some fields are not right.", errors={name.rpartition(".")[2]: MESSAGES[name] for name in wrong}
         ) from None
-
-
-def read_key(given: str | None) -> str:
-    """Check an ``Idempotency-Key``.
-
-    Raises:
-        Malformed: it is missing, longer than 255 characters, or contains a NUL.
-    """
-    if not given:
-        raise Malformed("Send an Idempotency-Key header: a value of your own, new for each checkout.")
-    if len(given) > MAX_KEY_LENGTH:
-        raise Malformed(f"The Idempotency-Key is longer than {MAX_KEY_LENGTH} characters.")
-    if "\0" in given:  # only a form can bring one along: no server lets it through in a header
-        raise Malformed("The Idempotency-Key contains a NUL character.")
-    return given

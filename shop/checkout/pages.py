@@ -4,19 +4,22 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, request
+from flask import Blueprint, flash, make_response, redirect, render_template, request
+from flask import Response as FlaskResponse
 from werkzeug.wrappers import Response
 
 from shop.cart.lines import CartView
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
+from shop.checkout.api import remember_again
 from shop.checkout.cancellation import Cancellation
-from shop.checkout.details import read_form, read_key
-from shop.checkout.service import Checkout, Earlier, Refused
+from shop.checkout.details import read_form
+from shop.checkout.service import Checkout, Earlier, Ordered, Refused
 from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, remember, viewer
+from shop.web import idempotency
 from shop.web.identity import current_identity
 from shop.web.problems import DEFAULT_RETRY_AFTER_S
 
@@ -64,6 +67,7 @@ def create_pages(
         return _form(carts().view(current_owner()), _known(), _Said(200))
 
     @pages.post("/checkout")
+    @idempotency.in_phases(required=True, on_replay=remember_again)
     def submit() -> Page:
         said = _submit(use())
         if isinstance(said, _Said):
@@ -71,21 +75,28 @@ def create_pages(
         return said
 
     @pages.post("/orders/<string:public_id>/cancel")
+    @idempotency.in_phases()
     def cancel(public_id: str) -> Page:
         try:
-            cancellation().cancel(viewer(), public_id)
+            guard = idempotency.current().guard(lambda session, cancelled: _to_order(cancelled))
+            cancellation().cancel(viewer(), public_id, guard)
         except (Conflict, ProviderUnavailable) as refusal:
             flash(refusal.detail, "warning")
-        return redirect(f"/orders/{public_id}", 303)
+        return _to_order(public_id)
 
     return pages
 
 
 def _submit(checkout: Checkout) -> Response | _Said:
     """Send the form, and say what became of it."""
-    key = read_key(request.form.get("key"))
+    key = idempotency.current()
     try:
-        result = checkout.submit(current_owner(), key, read_form(request.form), _expected())
+        details = read_form(request.form)
+        guard = key.guard(
+            lambda session, result: _to_order(result.public_id) if isinstance(result, Ordered) else None,
+            details.fingerprint(),
+        )
+        result = checkout.submit(current_owner(), key.key, details, _expected(), guard)
     except Invalid as refusal:
         if "cart" in refusal.errors:
             return redirect(CART, 303)
@@ -105,7 +116,11 @@ def _submit(checkout: Checkout) -> Response | _Said:
         flash("Your earlier order is paid after all. Nothing was ordered a second time.", "info")
     elif not result.replayed:
         flash("Thank you! Your order is placed and paid.", "success")
-    return redirect(f"/orders/{result.public_id}", 303)
+    return _to_order(result.public_id)
+
+
+def _to_order(public_id: str) -> FlaskResponse:
+    return make_response(redirect(f"/orders/{public_id}", 303))
 
 
 def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:

@@ -1,19 +1,21 @@
 """The atomic phases of a checkout. Each is the body of one transaction; the charge happens between them.
 
-Order, stock, payment record and cart move together or not at all, in this order of locks everywhere: order, stock
-by product id, payment, cart. Nothing here calls out, and nothing here commits.
+Order, payment record, cart and stock move together or not at all, in this order of locks everywhere: order, payment,
+cart, stock by product id. Stock comes last, because its rows are the ones strangers wait for. Nothing here calls out,
+and nothing here commits.
 """
 
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from shop.cart.service import Carts, Owner
-from shop.catalog import offers, stock
+from shop.catalog import offers
+from shop.catalog.stock import Stock
 from shop.checkout.details import CheckoutDetails
 from shop.errors import Conflict, Invalid
 from shop.money import Money
@@ -21,11 +23,13 @@ from shop.orders import queries, stream
 from shop.orders.models import Order
 from shop.orders.stream import CheckoutKey, NewLine, NewOrder
 from shop.orders.transitions import EventType, Status
+from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.payments.provider import Charged, Declined
 from shop.payments.service import NotCharged, Outcome, Payments, Unknown
 from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
+NO_GUARD = NoGuard()
 
 
 class RecoveryPoint(StrEnum):
@@ -110,46 +114,72 @@ class Phases:
 
     Args:
         payments: our record of payments.
+        stock: the way stock is taken.
         availability_changed: told, after the commit, the slugs of products that sold out or can be had again.
+        reserved_for: how long pieces are promised to a checkout that is not paid.
     """
 
-    def __init__(self, payments: Payments, availability_changed: Callable[[Collection[str]], None]) -> None:
+    def __init__(
+        self,
+        payments: Payments,
+        stock: Stock,
+        availability_changed: Callable[[Collection[str]], None],
+        reserved_for: timedelta,
+    ) -> None:
         self._payments = payments
+        self.stock = stock
         self._availability_changed = availability_changed
+        self._reserved_for = reserved_for
 
-    def place(self, session: Session, key: CheckoutKey, wanted: Wanted) -> Attempt | Unfinished | None:
-        """Phase one: price the cart now, place the order, reserve its stock, open its payment.
+    def place(
+        self, session: Session, key: CheckoutKey, wanted: Wanted, guard: Guard = NO_GUARD
+    ) -> Attempt | Order | Unfinished | None:
+        """Phase one: claim the key, price the cart now, place the order, open its payment, reserve its stock.
 
         One cart is checked out once at a time. A second tab, or a new form after an answer that got lost, has a key of
-        its own, and would otherwise order and charge what the first one is about to.
+        its own, and would otherwise order and charge what the first one is about to. Only a checkout without any key
+        looks at nothing that was before it.
 
         Returns:
-            The charge to make; an earlier checkout that must be settled first; or ``None`` when the key has an order
-            already.
+            The charge to make; the order that the key has already; an earlier checkout that must be settled first; or
+            ``None`` when its number happened to be taken: then the caller tries again.
 
         Raises:
-            Invalid: the cart is empty.
-            Conflict: it no longer comes to the expected total.
+            Replayed: the request was answered before.
+            Invalid: the cart is empty, or the key was used for another request.
+            Conflict: it no longer comes to the expected total, or a request under the key is under way.
             OutOfStock: not everything is there; nothing was done.
         """
-        stream.take_turns(session, key.owner)
-        earlier = queries.unpaid(session, key.owner, key.key)
-        if earlier is not None:
-            return Unfinished(*earlier)
+        guard.claim(session)
+        if key.key is not None:
+            stream.take_turns(session, key.owner)
+            earlier = queries.in_the_way(session, key.owner, key.key)
+            if earlier is not None and earlier.checkout_key == key.key:
+                return earlier
+            if earlier is not None:
+                return Unfinished(earlier.public_id, earlier.created_at)
         details = wanted.details
         lines = _priced(session, wanted.owner)
-        new = NewOrder(wanted.owner.user_id, details.email, details.address.model_dump(), lines, key)
+        address = details.address.model_dump()
+        new = NewOrder(wanted.owner.user_id, details.email, address, lines, key, self._reserved_for)
         if wanted.expected not in (None, new.total):
             raise Conflict(f"Prices have changed: it is {new.total} now, not {wanted.expected}. Please look again.")
         order = stream.place(session, new)
         if order is None:
             return None
-        self._changed(session, stock.reserve(session, {line.product_id: line.quantity for line in lines}))
         charge_key = f"order-{order.public_id}"
         self._payments.open(session, order.id, new.total, charge_key)
+        self._changed(session, self.stock.reserve(session, {line.product_id: line.quantity for line in lines}))
         return Attempt(order.public_id, order.number, charge_key, new.total, first=True)
 
-    def settle(self, session: Session, public_id: str, step: Step, outcome: Outcome | None) -> Settled:
+    def settle(
+        self,
+        session: Session,
+        public_id: str,
+        step: Step,
+        outcome: Outcome | None,
+        answer: Callable[[], None] = lambda: None,
+    ) -> Settled:
         """Phase three: write down what the provider's answer means, all of it.
 
         Args:
@@ -157,15 +187,18 @@ class Phases:
             public_id: the order.
             step: what was decided.
             outcome: the provider's answer; ``None`` where its books hold no charge.
+            answer: called when all is written down that an answer to the shopper may tell of, if there is a final one;
+                stock is not among it, and its rows are not yet locked.
         """
         order = stream.lock(session, public_id)
         if order.status != Status.PENDING_PAYMENT:
             return self._settle_late(session, order, outcome)
         match step, outcome:
             case Step.PAY, Charged(provider_id=provider_id):
-                self._pay(session, order, provider_id)
+                self._pay(session, order, provider_id, answer)
             case Step.REFUSE, Declined(reason=reason):
                 stream.record(session, order, EventType.PAYMENT_DECLINED, {"reason": reason})
+                answer()
                 self._give_up(session, order, "declined", "payment declined")
             case Step.UNDO, _:
                 self._give_up(session, order, "abandoned", "payment not possible")
@@ -190,8 +223,8 @@ class Phases:
             Conflict: it has left, or is cancelled already.
         """
         stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
-        self._changed(session, stock.restock(session, stream.quantities(session, order.id)))
         self._payments.move(session, order.id, "refund_pending")
+        self._changed(session, self.stock.restock(session, stream.quantities(session, order.id)))
 
     def refunded(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""
@@ -200,17 +233,18 @@ class Phases:
             self._payments.move(session, order.id, "refunded")
             stream.record(session, order, EventType.PAYMENT_REFUNDED)
 
-    def _pay(self, session: Session, order: Order, provider_id: str) -> None:
+    def _pay(self, session: Session, order: Order, provider_id: str, answer: Callable[[], None]) -> None:
         bought = stream.quantities(session, order.id)
         stream.record(session, order, EventType.PAYMENT_CHARGED, {"provider_id": provider_id})
-        stock.commit_reserved(session, bought)
         self._payments.move(session, order.id, "charged", provider_id)
         Carts.take(session, cart_owner(order.checkout_owner), bought)
+        answer()
+        self.stock.commit_reserved(session, bought)
 
     def _give_up(self, session: Session, order: Order, payment_status: str, reason: str) -> None:
         stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
-        self._changed(session, stock.release(session, stream.quantities(session, order.id)))
         self._payments.move(session, order.id, payment_status)
+        self._changed(session, self.stock.release(session, stream.quantities(session, order.id)))
 
     def _settle_late(self, session: Session, order: Order, outcome: Outcome | None) -> Settled:
         payment = self._payments.of(session, order.id)

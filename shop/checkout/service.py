@@ -2,10 +2,11 @@
 
 Problem: the card network cannot take part in our transaction. Charge first and crash, and somebody paid for nothing;
 commit first and crash, and somebody waits for a parcel nobody charged.
-Method: named atomic phases with the charge between them. Place (order, payment and reserved stock, all pending), charge
-(no transaction open, under the order's own key), settle (all of it paid, or all of it undone). After each, what is in
-the database says how to go on: the same request sent again picks up where the last one stopped, and ends in exactly
-one charge.
+Method: named atomic phases with the charge between them. Place (key claimed; order, payment and reserved stock, all
+pending), charge (no transaction open, under the order's own key), settle (all of it paid, or all of it undone, and the
+answer kept under the key). After each, what is in the database says how to go on: the same request sent again picks up
+where the last one stopped, and ends in exactly one charge.
+Switches: ``checkout.idempotency``, ``checkout.transaction``, ``checkout.stock``.
 Experiment: ``checkout-partial-write`` and ``checkout-retries``.
 Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), atomic phases and recovery points.
 """
@@ -18,6 +19,7 @@ from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import (
     EMPTY_CART,
+    NO_GUARD,
     Attempt,
     Phases,
     RecoveryPoint,
@@ -35,14 +37,15 @@ from shop.orders import queries
 from shop.orders.models import Order
 from shop.orders.stream import CheckoutKey
 from shop.orders.transitions import Status
+from shop.patterns.idempotency.guard import Guard
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeRequest
 from shop.payments.service import Outcome, Payments
 from shop.unit_of_work import Database
 
 PLACE_ATTEMPTS = 3
-"""A place that finds its key taken is followed by a look at the order that took it; more than two rounds need two
-coincidences."""
+"""A second round follows an earlier checkout that had to be settled first, or an order number drawn twice; more than
+that need two coincidences."""
 RETRY_AFTER_S = 2
 GIVEN_UP_AFTER = timedelta(minutes=1)
 """A charge that the provider's books do not show by then will not come: calls to it end after seconds."""
@@ -106,16 +109,25 @@ class Checkout:
         self._resolution = Resolution(database, payments, phases)
         self._reached = reached
 
-    def submit(self, owner: Owner, key: str, details: CheckoutDetails, expected: Money | None = None) -> Result:
+    def submit(
+        self,
+        owner: Owner,
+        key: str | None,
+        details: CheckoutDetails,
+        expected: Money | None = None,
+        guard: Guard = NO_GUARD,
+    ) -> Result:
         """Buy what is in the cart.
 
         Args:
             owner: whose cart.
-            key: the ``Idempotency-Key``; the same one never buys twice.
+            key: the ``Idempotency-Key``; the same one never buys twice. Without one, every submission buys (unsafe).
             details: where to send it and how it is paid.
             expected: the total the shopper agreed to, if she was shown one.
+            guard: claims the key with the first phase and keeps the answer with the last.
 
         Raises:
+            Replayed: the request was answered before; by the guard.
             Invalid: the cart is empty, or the key was used for something else.
             OutOfStock: not everything is there.
             Conflict: another request is at work on this key, the total is not the expected one, or the order was
@@ -125,30 +137,29 @@ class Checkout:
         name = owner_name(owner)
         if name is None:
             raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
-        begun = self._begin(CheckoutKey(name, key, details.fingerprint()), Wanted(owner, details, expected))
+        checkout_key = CheckoutKey(name, key, details.fingerprint())
+        begun = self._begin(checkout_key, Wanted(owner, details, expected), guard)
         if not isinstance(begun, Attempt):
             return begun
         outcome = self._payments.charge(
             ChargeRequest(begun.charge_key, begun.amount, details.payment.token, {"order": begun.number})
         )
         self._reached(RecoveryPoint.ANSWERED)
-        return self._settle(begun, outcome)
+        return self._settle(begun, outcome, guard)
 
-    def _begin(self, key: CheckoutKey, wanted: Wanted) -> Attempt | Result:
+    def _begin(self, key: CheckoutKey, wanted: Wanted, guard: Guard) -> Attempt | Result:
+        stock = self._phases.stock
         for _ in range(PLACE_ATTEMPTS):
-            order = self._order_under(key)
-            if order is not None:
-                return self._again(order, key)
-            try:
-                placed = self._database.retrying(lambda session: self._phases.place(session, key, wanted))
-            except Invalid:
-                # The first request with this key may have emptied the cart between our look and our try.
-                if self._order_under(key) is None:
-                    raise
-                continue
+            placed = self._database.retrying(
+                lambda session: self._phases.place(session, key, wanted, guard),
+                isolation=stock.isolation,
+                attempts=stock.attempts,
+            )
             if isinstance(placed, Attempt):
                 self._reached(RecoveryPoint.PLACED)
                 return placed
+            if isinstance(placed, Order):
+                return self._again(placed, key)
             if placed is not None and self._finish(placed) is Status.PAID:
                 return Earlier(placed.public_id)
         raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
@@ -156,10 +167,6 @@ class Checkout:
     def _finish(self, earlier: Unfinished) -> Status:
         is_old = datetime.now(UTC) - earlier.placed_at > GIVEN_UP_AFTER
         return self._resolution.resolve(earlier.public_id, SUPERSEDED, give_up=is_old)
-
-    def _order_under(self, key: CheckoutKey) -> Order | None:
-        with self._database.reading() as session:
-            return queries.under_key(session, key.owner, key.key)
 
     def _again(self, order: Order, key: CheckoutKey) -> Attempt | Result:
         if order.checkout_fingerprint != key.fingerprint:
@@ -184,10 +191,13 @@ class Checkout:
             raise Conflict("This order was cancelled before it was paid; nothing was charged.")
         return Ordered(public_id, replayed)
 
-    def _settle(self, attempt: Attempt, outcome: Outcome) -> Result:
+    def _settle(self, attempt: Attempt, outcome: Outcome, guard: Guard) -> Result:
         step = decide(outcome, first_attempt=attempt.first)
+        result = Ordered(attempt.public_id) if step is Step.PAY else Refused()
         settled = self._database.retrying(
-            lambda session: self._phases.settle(session, attempt.public_id, step, outcome)
+            lambda session: self._phases.settle(
+                session, attempt.public_id, step, outcome, lambda: guard.finish(session, result)
+            )
         )
         self._reached(RecoveryPoint.SETTLED)
         if settled is Settled.ALREADY:  # by the provider's own message, or by another request: that is what counts
@@ -196,10 +206,8 @@ class Checkout:
             self._compensate(attempt.public_id)
             raise Conflict("This order was cancelled before it was paid; what was charged goes back.")
         match step:
-            case Step.PAY:
-                return Ordered(attempt.public_id)
-            case Step.REFUSE:
-                return Refused()
+            case Step.PAY | Step.REFUSE:
+                return result
             case Step.UNDO:
                 raise ProviderUnavailable(AWAY, retry_after=RETRY_AFTER_S)
             case Step.WAIT:

@@ -23,6 +23,7 @@ class Order(Base):
         Index("ix_orders_user_latest", "user_id", text("id DESC")),
         Index("ix_orders_status", "status", "id"),
         Index("uq_orders_checkout_key", "checkout_owner", "checkout_key", unique=True),
+        Index("ix_orders_reserved_until", "reserved_until", postgresql_where=text("status = 'pending_payment'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -42,6 +43,8 @@ class Order(Base):
     """The ``Idempotency-Key`` it was placed with; null for orders that came with a data set."""
     checkout_fingerprint: Mapped[str | None] = mapped_column(Text)
     """What was asked for under that key, hashed: the same key with another payload is refused."""
+    reserved_until: Mapped[datetime | None] = mapped_column()
+    """Until when its pieces are promised without being paid for; says nothing once the payment is settled."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

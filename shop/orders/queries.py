@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shop.errors import Invalid, NotFound
@@ -121,19 +121,30 @@ def public_id(session: Session, order_id: int) -> str | None:
     return session.scalar(select(Order.public_id).where(Order.id == order_id))
 
 
-def under_key(session: Session, owner: str, key: str) -> Order | None:
-    """Return the order that was placed under a checkout key."""
-    return session.scalar(select(Order).where(Order.checkout_owner == owner, Order.checkout_key == key))
+def in_the_way(session: Session, owner: str, key: str) -> Order | None:
+    """Return what a checkout of this owner's must look at before it places an order.
+
+    That is the order that was placed under its key; else one placed under another key whose payment is still open.
+    """
+    is_open = Order.status == Status.PENDING_PAYMENT.value
+    return session.scalars(
+        select(Order)
+        .where(Order.checkout_owner == owner, or_(Order.checkout_key == key, is_open))
+        .order_by((Order.checkout_key == key).desc().nulls_last(), Order.id)
+        .limit(1)
+    ).one_or_none()
 
 
-def unpaid(session: Session, owner: str, key: str) -> tuple[str, datetime] | None:
-    """Return the public id of an order of this owner's, placed under another key, whose payment is still open."""
-    found = session.execute(
-        select(Order.public_id, Order.created_at).where(
-            Order.checkout_owner == owner, Order.checkout_key != key, Order.status == Status.PENDING_PAYMENT.value
+def overdue(session: Session, limit: int) -> list[str]:
+    """Return the public ids of unpaid orders whose pieces were promised until a moment that is past, oldest first."""
+    return list(
+        session.scalars(
+            select(Order.public_id)
+            .where(Order.status == Status.PENDING_PAYMENT.value, Order.reserved_until < func.clock_timestamp())
+            .order_by(Order.reserved_until)
+            .limit(limit)
         )
-    ).first()
-    return (found.public_id, found.created_at) if found else None
+    )
 
 
 def bought_together(session: Session, product_id: int, limit: int) -> list[int]:

@@ -103,6 +103,17 @@ class Orders:
                 raise NotFound(NO_SUCH_ORDER)
             return self._shown(session, [found[0]], 1)
 
+    def told(self, session: Session, public_id: str) -> Shown:
+        """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = queries.one(session, public_id)
+        if found is None:
+            raise NotFound(NO_SUCH_ORDER)
+        return self._shown(session, [found[0]], 1)
+
     def adopt(self, placed: Sequence[str], user_id: int) -> None:
         """Move the orders a browser placed as a guest into the account that signs in there."""
         if placed:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -34,12 +35,12 @@ class CheckoutKey:
 
     Args:
         owner: whose key it is, so that two people's keys never meet.
-        key: the ``Idempotency-Key``.
+        key: the ``Idempotency-Key``; ``None`` where every submission counts as a new one.
         fingerprint: hash of what was asked for.
     """
 
     owner: str
-    key: str
+    key: str | None
     fingerprint: str
 
 
@@ -52,6 +53,8 @@ class NewOrder:
     address: Mapping[str, str]
     lines: Sequence[NewLine]
     key: CheckoutKey
+    reserved_for: timedelta
+    """How long its pieces are promised before it is paid."""
 
     @property
     def total(self) -> Money:
@@ -91,6 +94,7 @@ def place(session: Session, new: NewOrder) -> Order | None:
             checkout_owner=new.key.owner,
             checkout_key=new.key.key,
             checkout_fingerprint=new.key.fingerprint,
+            reserved_until=func.clock_timestamp() + new.reserved_for,
         )
         .on_conflict_do_nothing()
         .returning(Order.id)

@@ -35,10 +35,15 @@ DETAILS = {
 }
 
 
-def all_at_once(settings: Settings, shoppers: Sequence[Sequence[Attempt]]) -> list[str]:
+def all_at_once(
+    settings: Settings, shoppers: Sequence[Sequence[Attempt]], *, follow_switches: bool = False
+) -> list[str]:
     """Let each shopper make her attempts in a process of her own; return what each attempt ended in."""
     barrier, ends = _processes.Barrier(len(shoppers)), _processes.Queue()
-    processes = [_processes.Process(target=_shop, args=(settings, attempts, barrier, ends)) for attempts in shoppers]
+    processes = [
+        _processes.Process(target=_shop, args=(settings, attempts, barrier, ends, follow_switches))
+        for attempts in shoppers
+    ]
     for process in processes:
         process.start()
     found = [ends.get(timeout=TIMEOUT_S) for attempts in shoppers for _ in attempts]
@@ -51,7 +56,7 @@ def tell_all_at_once(settings: Settings, messages: Sequence[bytes], attempts: Se
     """Let the provider's messages be heard and attempts be made, each in a process of its own, all at once."""
     barrier, ends = _processes.Barrier(len(messages) + len(attempts)), _processes.Queue()
     processes = [_processes.Process(target=_hear, args=(settings, message, barrier, ends)) for message in messages]
-    processes += [_processes.Process(target=_shop, args=(settings, [one], barrier, ends)) for one in attempts]
+    processes += [_processes.Process(target=_shop, args=(settings, [one], barrier, ends, False)) for one in attempts]
     for process in processes:
         process.start()
     found = [ends.get(timeout=TIMEOUT_S) for _ in processes]
@@ -68,8 +73,16 @@ def die_at(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
     return int(process.exitcode or 0)
 
 
-def _shop(settings: Settings, attempts: Sequence[Attempt], barrier: Barrier, ends: "Queue[str]") -> None:
+def _shop(
+    settings: Settings,
+    attempts: Sequence[Attempt],
+    barrier: Barrier,
+    ends: "Queue[str]",
+    follow_switches: bool,
+) -> None:
     runtime = build(settings)
+    if follow_switches:
+        runtime.board.refresh()
     checkout = runtime.services().checkout
     barrier.wait(TIMEOUT_S)
     for owner, key in attempts:

@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import event, text
 
 from shop.cli.switch import switch
 from shop.errors import Invalid
@@ -15,6 +16,7 @@ from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Snapshot
 from tests.factories import make_category, make_product
 from tests.integration.cache_measures import CACHE_MEASURES
+from tests.integration.shoppers import DETAILS
 from tests.integration.web_processes import WebServer
 
 SCREEN = "/api/v1/screens/product/blue-mug"
@@ -53,6 +55,42 @@ def lines_a_request(client, runtime):
 def bytes_sent_to_who_has_it_already(client, runtime):
     validator = client.get(SCREEN).headers.get("ETag", '""')
     return len(client.get(SCREEN, headers={"If-None-Match": validator}).data)
+
+
+def pieces_after_the_same_addition_was_sent_twice(client, runtime):
+    key = {"Idempotency-Key": client.get("/api/v1/switches").headers["X-Request-ID"]}
+    guest = client.application.test_client()
+    guest.post("/api/v1/cart/items", json={"product": "blue-mug"})
+    for _ in range(2):
+        cart = guest.post("/api/v1/cart/items", json={"product": "blue-mug"}, headers=key).json
+    return cart["count"]
+
+
+def orders_left_by_a_checkout_that_was_refused(client, runtime):
+    with runtime.database.reading() as session:
+        before = session.scalar(text("SELECT count(*) FROM orders"))
+    assert check_out(client, pieces=99).status_code == 409
+    with runtime.database.reading() as session:
+        return session.scalar(text("SELECT count(*) FROM orders")) - before
+
+
+def how_a_checkout_takes_its_stock(client, runtime):
+    seen = []
+
+    def look(connection, cursor, statement, parameters, context, many):
+        if "stock_items SET" in statement or ("FROM stock_items" in statement and "products" not in statement):
+            seen.append((connection.get_isolation_level(), statement))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", look)
+    check_out(client)
+    event.remove(runtime.database.engine, "before_cursor_execute", look)
+    return tuple(seen)
+
+
+def check_out(client, pieces=1):
+    guest = client.application.test_client()
+    guest.post("/api/v1/cart/items", json={"product": "blue-mug", "quantity": pieces})
+    return guest.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"})
 
 
 def seconds_at_the_edge(client, runtime):
@@ -102,6 +140,9 @@ MEASURES = {
     "cache.edge": seconds_at_the_edge,
     "cache.local": who_answers_a_warm_screen,
     "cache.shared": queries_of_a_warm_screen,
+    "checkout.idempotency": pieces_after_the_same_addition_was_sent_twice,
+    "checkout.transaction": orders_left_by_a_checkout_that_was_refused,
+    "checkout.stock": how_a_checkout_takes_its_stock,
     **CACHE_MEASURES,
     "api.composite": scripts_that_ask_for_parts,
     "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
@@ -149,14 +190,19 @@ def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says
     assert client.get("/api/v1/switches").json["items"][0]["value"] == "on"
 
 
-def test_an_unsafe_value_is_refused_outside_the_lab(database, monkeypatch):
-    from dataclasses import replace
-
-    unsafe = replace(SWITCHES["cache.shared"], unsafe=frozenset({"off"}))
-    monkeypatch.setattr("shop.switches.SWITCHES", {**SWITCHES, "cache.shared": unsafe})
-    SwitchStore(database, allow_unsafe=True).set("cache.shared", "off")
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, switch in SWITCHES.items() for value in switch.unsafe]
+)
+def test_an_unsafe_value_is_refused_outside_the_lab(database, name, value):
+    SwitchStore(database, allow_unsafe=True).set(name, value)
     with pytest.raises(Invalid, match="unsafe"):
-        SwitchStore(database, allow_unsafe=False).set("cache.shared", "off")
+        SwitchStore(database, allow_unsafe=False).set(name, value)
+
+
+def test_an_unsafe_value_that_a_lab_has_left_behind_is_not_in_force_outside_it(database):
+    SwitchStore(database, allow_unsafe=True).set("checkout.stock", "naive")
+    SwitchStore(database, allow_unsafe=True).set("cache.shared", "off")
+    assert SwitchStore(database, allow_unsafe=False).load() == {"cache.shared": "off"}
 
 
 def test_a_stored_value_that_no_longer_exists_counts_as_the_default():

@@ -1,13 +1,19 @@
 import threading
+from contextlib import contextmanager, nullcontext
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product
 from shop.db import build_engine
 from shop.errors import NotFound, Unavailable
-from shop.unit_of_work import Database
+from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from tests.factories import make_category, make_product
+
+LAST_WORDS = text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)")
+FAILING = text("UPDATE products SET price_amount = 0")
 
 
 @pytest.fixture
@@ -19,6 +25,12 @@ def products(database):
 
 def rename(session, product_id, title):
     session.execute(update(Product).where(Product.id == product_id).values(title=title))
+
+
+def rename_and_fail(database, product_id):
+    with database.transaction() as session:
+        rename(session, product_id, "half done")
+        raise NotFound
 
 
 def titles(database):
@@ -99,3 +111,77 @@ def test_what_was_to_follow_a_change_does_not_follow_its_rollback(database):
     with pytest.raises(NotFound):
         change()
     assert seen == []
+
+
+def test_blocks_inside_an_enclosing_transaction_are_one_and_reads_among_them_see_it(database, products):
+    with database.enclosing():
+        with database.transaction() as session:
+            rename(session, products[0], "first")
+        database.retrying(lambda session: rename(session, products[1], "second"))
+        assert titles(database) == ["first", "second"]
+        assert titles(Elsewhere(database)) != ["first", "second"]
+    assert titles(database) == ["first", "second"]
+
+
+def test_a_block_that_raises_undoes_the_whole_enclosing_transaction(database, products):
+    before = titles(database)
+    with database.enclosing() as outer:
+        with database.transaction() as session:
+            rename(session, products[0], "undone with the other")
+        with pytest.raises(NotFound):
+            rename_and_fail(database, products[1])
+        assert not outer.is_open
+        assert titles(database) == before
+        with pytest.raises(TransactionUndone), database.transaction():
+            pass
+    assert titles(database) == before
+
+
+def test_effects_inside_an_enclosing_transaction_wait_for_its_commit(database, products):
+    seen = []
+    with database.enclosing():
+        with database.transaction() as session:
+            rename(session, products[0], "committed")
+            database.after_commit(session, lambda: seen.append(titles(Elsewhere(database))[0]))
+        assert seen == []
+    assert seen == ["committed"]
+
+
+def test_nobody_calls_out_inside_an_enclosing_transaction(database):
+    with database.enclosing(), pytest.raises(ExternalCallInTransaction):
+        refuse_in_transaction("a provider")
+
+
+@pytest.mark.parametrize("opening", ["transaction", "enclosing"])
+def test_last_words_are_part_of_the_transaction_they_end(database, products, opening):
+    def change(fails):
+        with getattr(database, opening)() as opened:
+            with database.transaction() if opening == "enclosing" else nullcontext(opened) as session:
+                rename(session, products[0], f"fails: {fails}")
+            database.with_commit(session, LAST_WORDS if not fails else FAILING) if opening == "transaction" else (
+                opened.with_commit(LAST_WORDS if not fails else FAILING)
+            )
+
+    change(fails=False)
+    assert titles(database) == ["fails: False", "last"]
+    with pytest.raises(IntegrityError):
+        change(fails=True)
+    assert titles(database) == ["fails: False", "last"]
+
+
+def test_a_piecemeal_database_keeps_what_it_did_before_it_failed(database, products):
+    with pytest.raises(NotFound):
+        rename_and_fail(database.piecemeal(), products[0])
+    assert titles(database)[0] == "half done"
+
+
+class Elsewhere:
+    """The same database, looked at past any open transaction."""
+
+    def __init__(self, database):
+        self._engine = database.engine
+
+    @contextmanager
+    def reading(self):
+        with Session(self._engine) as session:
+            yield session

@@ -39,6 +39,9 @@ class Metrics:
             registry=self.registry,
         )
         self._queries = Counter("shop_db_queries", "Database statements run for requests.", registry=self.registry)
+        self._retries = Counter(
+            "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
+        )
         self.cache = CacheMetrics(self.registry)
         self.resilience = ResilienceMetrics(self.registry)
         self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
@@ -64,5 +67,7 @@ class Metrics:
         found[1].observe(record.elapsed_s)
         if record.queries:
             self._queries.inc(record.queries)
+        if record.retries:
+            self._retries.inc(record.retries)
         for part in record.degraded:
             self._degraded.labels(part).inc()

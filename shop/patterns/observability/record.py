@@ -18,6 +18,8 @@ class RequestRecord:
     started: float = field(default_factory=time.perf_counter)
     queries: int = 0
     query_s: float = 0.0
+    retries: int = 0
+    """Transactions that lost a race and were run again."""
     cache_s: float = 0.0
     cache: dict[str, str] = field(default_factory=dict)
     """Layer to its ``Cache-Status`` entry, the layer nearest to the origin first."""
@@ -56,6 +58,12 @@ def query_ran(seconds: float) -> None:
     if (record := _current.get()) is not None:
         record.queries += 1
         record.query_s += seconds
+
+
+def transaction_retried() -> None:
+    """Count one transaction that is about to be run again."""
+    if (record := _current.get()) is not None:
+        record.retries += 1
 
 
 def cache_answered(layer: str, status: str, seconds: float) -> None:

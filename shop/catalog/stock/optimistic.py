@@ -1,0 +1,41 @@
+"""Decided on what was read, and written only if that still stands: compare and swap.
+
+What is compared is all the decision was made from, so no version column is needed: should the values have changed and
+changed back, the decision is right again. Who finds them changed gives way and the whole transaction runs again with
+jitter; not the one statement, since rows taken before would stay locked while it tries.
+"""
+
+from typing import ClassVar
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from shop.catalog.models import StockItem
+from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.pessimistic import look
+from shop.catalog.stock.serializable import ATTEMPTS
+from shop.unit_of_work import LostRace
+
+
+class OptimisticStock(ConditionalStock):
+    """Look, then change what was seen and nothing else."""
+
+    attempts: ClassVar[int] = ATTEMPTS
+
+    def _take(self, session: Session, product_id: int, count: int) -> int | None:
+        seen = session.execute(look(product_id)).one_or_none()
+        if seen is None or seen.reserved + count > seen.on_hand:
+            return None
+        swapped = session.execute(
+            update(StockItem)
+            .where(
+                StockItem.product_id == product_id,
+                StockItem.on_hand == seen.on_hand,
+                StockItem.reserved == seen.reserved,
+            )
+            .values(reserved=seen.reserved + count)
+            .returning(StockItem.product_id)
+        )
+        if swapped.one_or_none() is None:
+            raise LostRace
+        return int(seen.on_hand - seen.reserved - count)

@@ -1,0 +1,62 @@
+"""Pieces are promised to a checkout for a while. What nobody paid for by then goes back on the shelf.
+
+A reservation is an order whose payment is open; its end is ``reserved_until``. It cannot simply be struck out: the
+charge may have gone through and only the answer been lost. So the provider's books decide, as for any checkout that was
+left open, and where they cannot be read the pieces stay promised.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from shop.checkout.resolution import Resolution
+from shop.errors import Conflict, NotFound, Unavailable
+from shop.orders import queries
+from shop.orders.transitions import Status
+from shop.unit_of_work import Database
+
+EXPIRED = "not paid in time"
+MOST_AT_ONCE = 100
+"""Each takes a call to the provider; what is left waits for the next round."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What became of the reservations whose time was over."""
+
+    released: int = 0
+    """Called off: the pieces are back on the shelf."""
+    paid: int = 0
+    """Charged after all: the order goes its way."""
+    left: int = 0
+    """Somebody is at work on it, or the provider could not be asked."""
+
+
+class ReservationReaper:
+    """A loop's body; safe to run twice at once, since each order is claimed before it is settled.
+
+    Args:
+        database: where orders are.
+        resolution: settles an order by the provider's books.
+    """
+
+    def __init__(self, database: Database, resolution: Resolution) -> None:
+        self._database = database
+        self._resolution = resolution
+
+    def run_once(self) -> Reaped:
+        """Settle the unpaid orders whose reservation is over, and return what became of them."""
+        with self._database.reading() as session:
+            overdue = queries.overdue(session, MOST_AT_ONCE)
+        ends = [self._settle(public_id) for public_id in overdue]
+        paid = sum(end is Status.PAID for end in ends)
+        left = sum(end is None for end in ends)
+        return Reaped(released=len(ends) - paid - left, paid=paid, left=left)
+
+    def _settle(self, public_id: str) -> Status | None:
+        try:
+            return self._resolution.resolve(public_id, EXPIRED)
+        except (Conflict, NotFound, Unavailable) as refusal:
+            _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
+            return None

@@ -1,0 +1,76 @@
+"""Which answers are kept under a key, and what an earlier request under it means. Pure."""
+
+from dataclasses import dataclass
+
+from shop.errors import Conflict, Invalid
+from shop.patterns.idempotency.keys import HEADER
+
+FINAL_REFUSALS = frozenset({402, 403, 404, 410})
+"""What the same request would be told again, whatever the sender mends: it is an answer like any other."""
+RETRY_AFTER_S = 2
+REUSED = "This key was used for another request; take a new one."
+IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered first, and is answered again."""
+
+    status: int
+    body: bytes
+    content_type: str
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a claim met.
+
+    Args:
+        taken: whether the key is the caller's now.
+        same: whether the request it was used for had the same fingerprint; ``None`` where it was not used.
+        answer: what that request was answered, if it was.
+    """
+
+    taken: bool
+    same: bool | None = None
+    answer: Answer | None = None
+
+
+class Replayed(Exception):
+    """The request was answered before.
+
+    Args:
+        answer: what it was answered.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def is_kept(status: int) -> bool:
+    """Tell whether an answer is the last word on its request.
+
+    Kept is what was done, and what will never be done. Not kept is what may turn out otherwise for the very same key:
+    malformed and wrong fields (400, 413, 415, 422), who is not signed in (401), a conflict (409), a limit (429), and
+    whatever broke on our side, which was rolled back with the claim.
+    """
+    return 200 <= status < 400 or status in FINAL_REFUSALS
+
+
+def judge(seen: Seen) -> None:
+    """Let the caller go on, if the key is its own now.
+
+    Raises:
+        Replayed: the request was answered before.
+        Invalid: the key was used for another request (422).
+        Conflict: a request under it is under way (409).
+    """
+    if seen.taken:
+        return
+    if seen.same is False:
+        raise Invalid(REUSED, errors={HEADER: REUSED})
+    if seen.answer is not None:
+        raise Replayed(seen.answer)
+    raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)

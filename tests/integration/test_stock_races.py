@@ -1,0 +1,223 @@
+"""Stock and its reservations, raced for by processes, timed out, and left behind."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import uuid
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.app import create_app
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.catalog.models import StockItem
+from shop.catalog.stock import STRATEGIES
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import RecoveryPoint
+from shop.checkout.reservations import Reaped
+from shop.orders.models import Order
+from shop.switches import SWITCHES
+from shop.wiring import build
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS, all_at_once, die_at
+
+_processes = multiprocessing.get_context("forkserver")
+TIMEOUT_S = 60
+LOCKED_OUT_S = 0.3
+"""Who has not read by then waits for a lock the other one holds."""
+SAFE = [name for name in STRATEGIES if name not in SWITCHES["checkout.stock"].unsafe]
+
+
+@pytest.fixture
+def shelf(database, simulator):
+    def put(**pieces):
+        with database.transaction() as session:
+            category = make_category(session)
+            return [make_product(session, category, slug, on_hand=on_hand).id for slug, on_hand in pieces.items()]
+
+    return put
+
+
+def guest(database, *slugs):
+    owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(database, offers)
+    for slug in slugs:
+        carts.add(owner, slug, 1)
+    return owner
+
+
+def standing(database):
+    with database.reading() as session:
+        rows = session.execute(select(StockItem.on_hand, StockItem.reserved).order_by(StockItem.product_id))
+        return [tuple(row) for row in rows]
+
+
+def statuses(database):
+    with database.reading() as session:
+        return dict(Counter(session.scalars(select(Order.status))))
+
+
+def let_time_pass(database):
+    with database.transaction() as session:
+        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+        session.execute(text("UPDATE orders SET reserved_until = now() - interval '1 second'"))
+
+
+@pytest.mark.parametrize("strategy", SAFE)
+def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(database, settings, runtime, shelf, strategy):
+    runtime.switch_store.set("checkout.stock", strategy)
+    shelf(mug=5, tray=5)
+    baskets = [("mug",), ("mug", "tray"), ("tray", "mug"), ("tray",)]
+    shoppers = [[(guest(database, *basket), f"{n}-{m}") for m in range(3)] for n, basket in enumerate(baskets)]
+    ends = Counter(all_at_once(settings, shoppers, follow_switches=True))
+    assert set(ends) <= {"Ordered", "OutOfStock", "Unavailable"}
+    with database.reading() as session:
+        sold = session.execute(
+            text(
+                "SELECT coalesce(sum(quantity), 0) FROM stock_items LEFT JOIN (order_lines JOIN orders"
+                " ON id = order_id AND status = 'paid') USING (product_id) GROUP BY product_id ORDER BY product_id"
+            )
+        ).scalars()
+        assert standing(database) == [(5 - pieces, 0) for pieces in sold]
+
+
+def test_the_naive_way_loses_an_update_that_came_in_between(database, shelf):
+    (mug,) = shelf(mug=5)
+    _promise_at_once(database, STRATEGIES["naive"](), mug)
+    assert standing(database) == [(5, 1)]  # two promises were made
+
+
+@pytest.mark.parametrize("strategy", SAFE)
+def test_no_safe_way_loses_that_update(database, shelf, strategy):
+    (mug,) = shelf(mug=5)
+    _promise_at_once(database, STRATEGIES[strategy](), mug)
+    assert standing(database) == [(5, 2)]
+
+
+def test_a_product_that_somebody_holds_is_answered_and_not_waited_for_for_ever(
+    database, settings, runtime, shelf, cache_client
+):
+    shelf(mug=5)
+    impatient = build(settings.model_copy(update={"db_lock_timeout_ms": 50}))
+    client = create_app(impatient).test_client()
+    client.post("/api/v1/cart/items", json={"product": "mug"})
+    with database.transaction() as holder:
+        holder.execute(text("SELECT * FROM stock_items FOR UPDATE"))
+        answer = client.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert statuses(database) == {}
+    assert client.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"}).status_code == 201
+    impatient.close()
+
+
+def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, settings, runtime, shelf):
+    shelf(mug=5)
+    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
+    reaper = runtime.services().reservation_reaper
+    assert (reaper.run_once(), standing(database)) == (Reaped(), [(5, 1)])
+    let_time_pass(database)
+    assert reaper.run_once() == Reaped(released=1)
+    assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 1})
+    assert reaper.run_once() == Reaped()
+
+
+def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, shelf):
+    shelf(mug=5)
+    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.ANSWERED)
+    let_time_pass(database)
+    assert runtime.services().reservation_reaper.run_once() == Reaped(paid=1)
+    assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
+
+
+def test_while_the_provider_is_away_a_reservation_stays(database, settings, runtime, shelf, simulator):
+    shelf(mug=5)
+    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
+    let_time_pass(database)
+    simulator.kill()
+    assert runtime.services().reservation_reaper.run_once() == Reaped(left=1)
+    assert standing(database) == [(5, 1)]
+
+
+def test_two_reapers_at_once_release_each_reservation_once(database, settings, runtime, shelf):
+    shelf(mug=5)
+    for key in ("one", "two", "three"):
+        die_at(settings, (guest(database, "mug"), key), RecoveryPoint.PLACED)
+    let_time_pass(database)
+    barrier, ends = _processes.Barrier(2), _processes.Queue()
+    reapers = [_processes.Process(target=_reap, args=(settings, barrier, ends)) for _ in range(2)]
+    for reaper in reapers:
+        reaper.start()
+    assert sum(ends.get(timeout=TIMEOUT_S) for _ in reapers) >= 3
+    for reaper in reapers:
+        reaper.join(TIMEOUT_S)
+    assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 3})
+
+
+@pytest.mark.parametrize(
+    ("value", "left"), [("on", ({}, [(5, 0)])), ("off", ({"pending_payment": 1}, [(5, 0)]))], ids=["on", "off"]
+)
+def test_only_a_phase_that_is_no_transaction_leaves_broken_books_when_it_is_killed(
+    database, settings, runtime, shelf, value, left
+):
+    shelf(mug=5)
+    runtime.switch_store.set("checkout.transaction", value)
+    process = _processes.Process(target=_die_before_stock_is_taken, args=(settings, guest(database, "mug")))
+    process.start()
+    process.join(TIMEOUT_S)
+    assert process.exitcode == -signal.SIGKILL
+    assert (statuses(database), standing(database)) == left  # off: an order that has no pieces
+
+
+def _promise_at_once(database, stock, product_id):
+    """Let two buyers read the row before either of them writes, as far as their way of taking it lets them."""
+    both_have_read = threading.Barrier(2)
+
+    class Slow(type(stock)):
+        def _take(self, session, product_id, count):
+            session.execute = _after(session.execute, both_have_read)
+            return super()._take(session, product_id, count)
+
+    slow = Slow()
+
+    def buy():
+        database.retrying(
+            lambda session: slow.reserve(session, {product_id: 1}), isolation=slow.isolation, attempts=slow.attempts
+        )
+
+    buyers = [threading.Thread(target=buy) for _ in range(2)]
+    for buyer in buyers:
+        buyer.start()
+    for buyer in buyers:
+        buyer.join(TIMEOUT_S)
+
+
+def _after(execute, barrier):
+    """Wait, after a query, until the other buyer has made hers; or for as long as a lock would keep her from it."""
+
+    def executed(statement, *arguments, **options):
+        result = execute(statement, *arguments, **options)
+        if statement.is_select:
+            with suppress(threading.BrokenBarrierError):
+                barrier.wait(LOCKED_OUT_S)
+        return result
+
+    return executed
+
+
+def _die_before_stock_is_taken(settings, owner):
+    runtime = build(settings)
+    runtime.board.refresh()
+    checkout = runtime.services().checkout
+    checkout._phases.stock.reserve = lambda session, quantities: os.kill(os.getpid(), signal.SIGKILL)
+    checkout.submit(owner, "one", CheckoutDetails.model_validate(DETAILS))
+
+
+def _reap(settings, barrier, ends):
+    runtime = build(settings)
+    barrier.wait(TIMEOUT_S)
+    found = runtime.services().reservation_reaper.run_once()
+    ends.put(found.released + found.left)
+    runtime.close()
