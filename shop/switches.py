@@ -114,6 +114,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 unsafe=frozenset({"naive"}),
             ),
             Switch(
+                "orders.projection",
+                ("inline", "async"),
+                "The rows behind lists and counts of orders: written with the event, or a moment later by the worker.",
+            ),
+            Switch(
                 "payments.breaker",
                 ("on", "off"),
                 "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",

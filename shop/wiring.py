@@ -6,8 +6,10 @@ request that takes its graph once sees one snapshot from start to end, and no us
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
 from shop import cache_wiring, knobs
 from shop.accounts.passwords import Passwords
@@ -26,8 +28,10 @@ from shop.checkout.resolution import Resolution
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
+from shop.orders.projection import Inline, Projection, Projector, Queued
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
+from shop.orders.stream import OrderStreams
 from shop.patterns.caching import Through
 from shop.patterns.edge import Registry
 from shop.patterns.health import checks
@@ -58,6 +62,7 @@ _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
 """What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
+PROJECTIONS: Mapping[str, type[Projection]] = MappingProxyType({"inline": Inline, "async": Queued})
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Services:
     notices: Notices
     key_reaper: KeyReaper
     reservation_reaper: ReservationReaper
+    projector: Projector
 
 
 @dataclass
@@ -132,13 +138,15 @@ class Runtime:
         browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
+        streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
         phases = Phases(
+            streams,
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
             lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]),
             timedelta(seconds=self.settings.reservation_s),
         )
-        orders = Orders(self.database, offers.by_ids)
+        orders = Orders(self.database, offers.by_ids, streams)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
@@ -160,6 +168,7 @@ class Runtime:
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
             reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
+            projector=Projector(self.database, self.metrics.projections.lagged),
             notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()

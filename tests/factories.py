@@ -33,7 +33,7 @@ def make_product(
         **fields,
     }
     product = _add(session, Product(**given))
-    _add(session, StockItem(product_id=product.id, on_hand=on_hand))
+    _add(session, StockItem(product_id=product.id, on_hand=on_hand, received=on_hand))
     return product
 
 

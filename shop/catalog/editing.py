@@ -49,13 +49,15 @@ def count_stock(session: Session, product_id: int, on_hand: int, counted_from: i
     Raises:
         Conflict: more are promised than that, or there are no longer as many as it was counted from.
     """
-    statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand)
+    statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand, received=on_hand)
     holds = StockItem.reserved <= on_hand
     if counted_from is not None:
         holds &= StockItem.on_hand == counted_from
     done = session.execute(
         statement.on_conflict_do_update(
-            index_elements=["product_id"], set_={"on_hand": on_hand}, where=holds
+            index_elements=["product_id"],
+            set_={"on_hand": on_hand, "received": StockItem.received + on_hand - StockItem.on_hand},
+            where=holds,
         ).returning(StockItem.product_id)
     )
     if done.one_or_none() is None:

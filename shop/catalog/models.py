@@ -87,6 +87,10 @@ class StockItem(Base):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
     on_hand: Mapped[int] = mapped_column(server_default=text("0"))
     reserved: Mapped[int] = mapped_column(server_default=text("0"))
+    received: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """Pieces ever put on the shelf, less those counted as missing: ``on_hand`` and all that was ever sold.
+
+    Counting changes it and no sale does, so an auditor can work out what ``on_hand`` should be."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -12,14 +12,12 @@ from shop.checkout.phases import NO_GUARD, Phases
 from shop.checkout.resolution import Resolution
 from shop.errors import ProviderUnavailable
 from shop.orders import queries, stream
+from shop.orders.events import Cause
 from shop.orders.service import Orders, Viewer
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard
 from shop.payments.service import Payments
 from shop.unit_of_work import Database
-
-BY_CUSTOMER = "cancelled by the customer"
-BY_STAFF = "cancelled by the store"
 
 _log = logging.getLogger(__name__)
 
@@ -55,10 +53,10 @@ class Cancellation:
             Conflict: it has been shipped, or its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
         """
-        reason = BY_STAFF if viewer.is_admin else BY_CUSTOMER
+        cause = Cause.STAFF if viewer.is_admin else Cause.CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is Status.PENDING_PAYMENT:
-            self._resolution.resolve(public_id, reason)
-        self._database.retrying(lambda session: self._take_back(session, public_id, reason, guard))
+            self._resolution.resolve(public_id, cause)
+        self._database.retrying(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 
     def refund(self, public_id: str, guard: Guard = NO_GUARD) -> None:
@@ -78,8 +76,8 @@ class Cancellation:
         self._phases.refunded(session, public_id)
         guard.finish(session, public_id)
 
-    def _take_back(self, session: Session, public_id: str, reason: str, guard: Guard) -> None:
+    def _take_back(self, session: Session, public_id: str, cause: Cause, guard: Guard) -> None:
         guard.claim(session)
         order = stream.lock(session, public_id)
         if order.status not in (Status.CANCELLED, Status.REFUNDED):
-            self._phases.take_back(session, order, reason)
+            self._phases.take_back(session, order, cause)

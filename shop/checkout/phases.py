@@ -20,9 +20,11 @@ from shop.checkout.details import CheckoutDetails
 from shop.errors import Conflict, Invalid
 from shop.money import Money
 from shop.orders import queries, stream
+from shop.orders.events import Cause, Line
 from shop.orders.models import Order
-from shop.orders.stream import CheckoutKey, NewLine, NewOrder
-from shop.orders.transitions import EventType, Status
+from shop.orders.state import Cancel, Charge, Command, Decline, Refund
+from shop.orders.stream import CheckoutKey, NewOrder, OrderStreams
+from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.payments.provider import Charged, Declined
 from shop.payments.service import NotCharged, Outcome, Payments, Unknown
@@ -113,6 +115,7 @@ class Phases:
     """The bodies of the transactions.
 
     Args:
+        orders: places and changes orders.
         payments: our record of payments.
         stock: the way stock is taken.
         availability_changed: told, after the commit, the slugs of products that sold out or can be had again.
@@ -121,11 +124,13 @@ class Phases:
 
     def __init__(
         self,
+        orders: OrderStreams,
         payments: Payments,
         stock: Stock,
         availability_changed: Callable[[Collection[str]], None],
         reserved_for: timedelta,
     ) -> None:
+        self._orders = orders
         self._payments = payments
         self.stock = stock
         self._availability_changed = availability_changed
@@ -164,7 +169,7 @@ class Phases:
         new = NewOrder(wanted.owner.user_id, details.email, address, lines, key, self._reserved_for)
         if wanted.expected not in (None, new.total):
             raise Conflict(f"Prices have changed: it is {new.total} now, not {wanted.expected}. Please look again.")
-        order = stream.place(session, new)
+        order = self._orders.place(session, new)
         if order is None:
             return None
         charge_key = f"order-{order.public_id}"
@@ -197,11 +202,9 @@ class Phases:
             case Step.PAY, Charged(provider_id=provider_id):
                 self._pay(session, order, provider_id, answer)
             case Step.REFUSE, Declined(reason=reason):
-                stream.record(session, order, EventType.PAYMENT_DECLINED, {"reason": reason})
-                answer()
-                self._give_up(session, order, "declined", "payment declined")
+                self._give_up(session, order, "declined", Decline(reason), answer)
             case Step.UNDO, _:
-                self._give_up(session, order, "abandoned", "payment not possible")
+                self._give_up(session, order, "abandoned", Cancel(Cause.NOT_POSSIBLE))
                 order.checkout_owner = order.checkout_key = (
                     None  # the key is free: it may be tried again from the start
                 )
@@ -210,47 +213,54 @@ class Phases:
         session.flush()
         return Settled.DONE
 
-    def call_off(self, session: Session, public_id: str, reason: str) -> None:
+    def call_off(self, session: Session, public_id: str, cause: Cause) -> None:
         """Cancel an order that is not paid, the provider's books holding no charge for it."""
         order = stream.lock(session, public_id)
         if order.status == Status.PENDING_PAYMENT:
-            self._give_up(session, order, "abandoned", reason)
+            self._give_up(session, order, "abandoned", Cancel(cause))
 
-    def take_back(self, session: Session, order: Order, reason: str) -> None:
+    def take_back(self, session: Session, order: Order, cause: Cause) -> None:
         """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
 
         Raises:
-            Conflict: it has left, or is cancelled already.
+            IllegalTransition: it has left, or is cancelled already.
         """
-        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
+        pieces = self._orders.change(session, order, Cancel(cause)).quantities
         self._payments.move(session, order.id, "refund_pending")
-        self._changed(session, self.stock.restock(session, stream.quantities(session, order.id)))
+        self._changed(session, self.stock.restock(session, pieces))
 
     def refunded(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""
         order = stream.lock(session, public_id)
         if order.status == Status.CANCELLED:
             self._payments.move(session, order.id, "refunded")
-            stream.record(session, order, EventType.PAYMENT_REFUNDED)
+            self._orders.change(session, order, Refund())
 
     def _pay(self, session: Session, order: Order, provider_id: str, answer: Callable[[], None]) -> None:
-        bought = stream.quantities(session, order.id)
-        stream.record(session, order, EventType.PAYMENT_CHARGED, {"provider_id": provider_id})
+        bought = self._orders.change(session, order, Charge(provider_id)).quantities
         self._payments.move(session, order.id, "charged", provider_id)
         Carts.take(session, cart_owner(order.checkout_owner), bought)
         answer()
         self.stock.commit_reserved(session, bought)
 
-    def _give_up(self, session: Session, order: Order, payment_status: str, reason: str) -> None:
-        stream.record(session, order, EventType.ORDER_CANCELLED, {"reason": reason})
+    def _give_up(
+        self,
+        session: Session,
+        order: Order,
+        payment_status: str,
+        command: Command,
+        answer: Callable[[], None] = lambda: None,
+    ) -> None:
+        pieces = self._orders.change(session, order, command).quantities
         self._payments.move(session, order.id, payment_status)
-        self._changed(session, self.stock.release(session, stream.quantities(session, order.id)))
+        answer()
+        self._changed(session, self.stock.release(session, pieces))
 
     def _settle_late(self, session: Session, order: Order, outcome: Outcome | None) -> Settled:
         payment = self._payments.of(session, order.id)
         if isinstance(outcome, Charged) and payment.status == "abandoned":
             self._payments.move(session, order.id, "refund_pending", outcome.provider_id)
-            stream.record(session, order, EventType.PAYMENT_CHARGED, {"provider_id": outcome.provider_id})
+            self._orders.change(session, order, Charge(outcome.provider_id))
             return Settled.TOO_LATE
         return Settled.ALREADY
 
@@ -260,7 +270,7 @@ class Phases:
             Database.after_commit(session, lambda: self._availability_changed(slugs))
 
 
-def _priced(session: Session, owner: Owner) -> list[NewLine]:
+def _priced(session: Session, owner: Owner) -> list[Line]:
     """Return what the cart holds, at today's prices; products no longer offered are left out.
 
     Raises:
@@ -269,7 +279,7 @@ def _priced(session: Session, owner: Owner) -> list[NewLine]:
     held = Carts.contents(session, owner)
     found = offers.by_ids(session, list(held))
     lines = [
-        NewLine(product_id, found[product_id].title, count, found[product_id].unit_price)
+        Line(product_id, found[product_id].title, count, found[product_id].unit_price)
         for product_id, count in held.items()
         if product_id in found
     ]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from shop.checkout.resolution import Resolution
 from shop.errors import Conflict, NotFound, Unavailable
 from shop.orders import queries
+from shop.orders.events import Cause
 from shop.orders.transitions import Status
 from shop.unit_of_work import Database
 
-EXPIRED = "not paid in time"
 MOST_AT_ONCE = 100
 """Each takes a call to the provider; what is left waits for the next round."""
 
@@ -56,7 +56,7 @@ class ReservationReaper:
 
     def _settle(self, public_id: str) -> Status | None:
         try:
-            return self._resolution.resolve(public_id, EXPIRED)
+            return self._resolution.resolve(public_id, Cause.UNPAID)
         except (Conflict, NotFound, Unavailable) as refusal:
             _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
             return None

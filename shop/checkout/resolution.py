@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from shop.checkout.phases import Phases, Step
 from shop.errors import Conflict, ProviderUnavailable
 from shop.orders import stream
+from shop.orders.events import Cause
 from shop.orders.transitions import Status
 from shop.payments.provider import Charged, Declined
 from shop.payments.service import Payments, Unknown
@@ -31,12 +32,12 @@ class Resolution:
         self._payments = payments
         self._phases = phases
 
-    def resolve(self, public_id: str, reason: str, *, give_up: bool = True) -> Status:
+    def resolve(self, public_id: str, cause: Cause, *, give_up: bool = True) -> Status:
         """Settle an order whose payment is still open, and return where the order stands then.
 
         Args:
             public_id: the order.
-            reason: why it is cancelled, if it comes to that.
+            cause: why it is cancelled, if it comes to that.
             give_up: whether empty books mean that nothing was charged. Shortly after an attempt they do not: its
                 charge may still be on its way.
 
@@ -55,7 +56,7 @@ class Resolution:
         found = self._payments.find(charge_key)
         if found is None and not give_up:
             found = Unknown()
-        stands = self._database.retrying(lambda session: self._write_down(session, public_id, found, reason))
+        stands = self._database.retrying(lambda session: self._write_down(session, public_id, found, cause))
         if isinstance(found, Unknown):
             raise ProviderUnavailable(
                 "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
@@ -63,7 +64,7 @@ class Resolution:
         return stands
 
     def _write_down(
-        self, session: Session, public_id: str, found: Charged | Declined | Unknown | None, reason: str
+        self, session: Session, public_id: str, found: Charged | Declined | Unknown | None, cause: Cause
     ) -> Status:
         match found:
             case Charged():
@@ -73,5 +74,5 @@ class Resolution:
             case Unknown():
                 self._phases.settle(session, public_id, Step.WAIT, found)
             case None:
-                self._phases.call_off(session, public_id, reason)
+                self._phases.call_off(session, public_id, cause)
         return Status(stream.lock(session, public_id).status)

@@ -34,6 +34,7 @@ from shop.checkout.resolution import Resolution
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries
+from shop.orders.events import Cause
 from shop.orders.models import Order
 from shop.orders.stream import CheckoutKey
 from shop.orders.transitions import Status
@@ -49,7 +50,6 @@ that need two coincidences."""
 RETRY_AFTER_S = 2
 GIVEN_UP_AFTER = timedelta(minutes=1)
 """A charge that the provider's books do not show by then will not come: calls to it end after seconds."""
-SUPERSEDED = "never paid; the cart was checked out again"
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
 UNSURE = (
     "The payments provider has not answered yet, so we cannot say whether you were charged."
@@ -166,7 +166,7 @@ class Checkout:
 
     def _finish(self, earlier: Unfinished) -> Status:
         is_old = datetime.now(UTC) - earlier.placed_at > GIVEN_UP_AFTER
-        return self._resolution.resolve(earlier.public_id, SUPERSEDED, give_up=is_old)
+        return self._resolution.resolve(earlier.public_id, Cause.SUPERSEDED, give_up=is_old)
 
     def _again(self, order: Order, key: CheckoutKey) -> Attempt | Result:
         if order.checkout_fingerprint != key.fingerprint:

@@ -3,17 +3,21 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
+from shop.patterns.events import Streams
 
 STATUSES = ("pending_payment", "paid", "shipped", "delivered", "cancelled", "refunded")
 
 
 class Order(Base):
-    """An order as it stands now; how it came to stand so is in its events."""
+    """The head of an order's stream, for keys, locks and joins; always written with the event it follows.
+
+    Contact details, checkout keys and the end of the reservation stand here alone. All else follows from the events.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -21,7 +25,6 @@ class Order(Base):
         CheckConstraint("total_amount >= 0", name="total_not_negative"),
         CheckConstraint("currency = 'EUR'", name="currency_known"),
         Index("ix_orders_user_latest", "user_id", text("id DESC")),
-        Index("ix_orders_status", "status", "id"),
         Index("uq_orders_checkout_key", "checkout_owner", "checkout_key", unique=True),
         Index("ix_orders_reserved_until", "reserved_until", postgresql_where=text("status = 'pending_payment'")),
     )
@@ -34,6 +37,8 @@ class Order(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     email: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending_payment'"))
+    version: Mapped[int] = mapped_column(server_default=text("0"))
+    """Of the last event it follows."""
     total_amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
     address: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -68,7 +73,10 @@ class OrderLine(Base):
 
 
 class OrderEvent(Base):
-    """Something that happened to an order; only ever appended, numbered without gaps."""
+    """Something that happened to an order; only ever appended, numbered without gaps.
+
+    A trigger refuses every UPDATE, and every DELETE but the one that comes with the order's own.
+    """
 
     __tablename__ = "order_events"
     __table_args__ = (CheckConstraint("version > 0", name="version_positive"),)
@@ -76,5 +84,48 @@ class OrderEvent(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(Text)
+    schema_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    """Of the shape of ``data``; lifted to today's when it is read."""
     data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+STREAMS = Streams(OrderEvent, "order_id")
+
+
+class OrderSummary(Base):
+    """The read model: an order as lists and counts show it, made of its events alone and of nothing else.
+
+    No foreign key: whatever reads from it must not be able to hold up a writer, and it is thrown away and made anew.
+    """
+
+    __tablename__ = "order_summaries"
+    __table_args__ = (Index("ix_order_summaries_status", "status", "order_id"),)
+
+    order_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column()
+    """Of the last event it shows; an older one never overwrites a newer."""
+    public_id: Mapped[str] = mapped_column(Text, unique=True)
+    number: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text)
+    owes_refund: Mapped[bool] = mapped_column()
+    pieces: Mapped[int] = mapped_column()
+    total_amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
+    placed_at: Mapped[datetime] = mapped_column()
+    changed_at: Mapped[datetime] = mapped_column()
+
+
+class OrderToProject(Base):
+    """An event that the read model does not show yet.
+
+    One row an event and not one an order: a projector deletes what it has taken, and must not delete the word of an
+    event that was appended while it looked.
+    """
+
+    __tablename__ = "orders_to_project"
+
+    order_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)

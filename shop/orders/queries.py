@@ -11,27 +11,13 @@ from sqlalchemy.orm import Session, aliased
 
 from shop.errors import Invalid, NotFound
 from shop.money import Money
+from shop.orders.events import Line
 from shop.orders.models import Order, OrderEvent, OrderLine
 from shop.orders.transitions import EventType, Status, owes_refund
 
 BASKETS_LOOKED_AT = 400
 """The latest baskets with a product say what goes with it; all of them would say the same, for a popular one at a
 hundred times the cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One product of an order, as it was bought."""
-
-    product_id: int
-    title: str
-    quantity: int
-    unit_price: Money
-
-    @property
-    def total(self) -> Money:
-        """Return what the line cost."""
-        return self.unit_price * self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +70,6 @@ def by_public_ids(session: Session, public_ids: Sequence[str], after: str | None
     """Return the orders with these ids, newest first; unknown ids are passed over. Otherwise as :func:`of_user`."""
     chosen = select(Order).where(Order.public_id.in_(public_ids))
     return _views(session, _page(session, chosen, after, limit))
-
-
-def in_status(session: Session, status: Status | None, after: str | None, limit: int) -> list[OrderView]:
-    """Return everybody's orders, newest first; of one status where one is given."""
-    chosen = select(Order) if status is None else select(Order).where(Order.status == status.value)
-    return _views(session, _page(session, chosen, after, limit))
-
-
-def by_status(session: Session) -> dict[Status, int]:
-    """Return how many orders stand where."""
-    rows = session.execute(select(Order.status, func.count()).group_by(Order.status))
-    return {Status(status): count for status, count in rows}
 
 
 def one(session: Session, public_id: str) -> tuple[OrderView, int | None] | None:

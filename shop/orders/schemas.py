@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shop.orders.queries import Line, OrderView
+from shop.orders.events import Line
+from shop.orders.queries import OrderView
 from shop.orders.service import Shown
 from shop.orders.transitions import EventType, Status
 from shop.web.schemas import ApiModel, MoneySchema

@@ -7,9 +7,12 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound
-from shop.orders import queries, stream
+from shop.orders import overview, queries, stream
+from shop.orders.overview import Overview
 from shop.orders.queries import OrderView
-from shop.orders.transitions import EventType, Status
+from shop.orders.state import Command, Deliver, Ship
+from shop.orders.stream import OrderStreams
+from shop.orders.transitions import Status
 from shop.unit_of_work import Database
 
 NO_SUCH_ORDER = "There is no such order."
@@ -64,14 +67,16 @@ class Orders:
     Args:
         database: where orders are.
         products: looks products up by id, in the caller's session.
+        streams: changes orders.
     """
 
-    def __init__(self, database: Database, products: Products) -> None:
+    def __init__(self, database: Database, products: Products, streams: OrderStreams) -> None:
         self._database = database
         self._products = products
+        self._streams = streams
 
     def own(self, viewer: Viewer, cursor: str | None, limit: int) -> Shown:
-        """Return the viewer's orders, newest first.
+        """Return the viewer's orders, newest first; from the write side, so what she just did is there.
 
         Raises:
             Invalid: the cursor belongs to nobody, or to somebody else.
@@ -81,15 +86,19 @@ class Orders:
                 return self._shown(session, queries.by_public_ids(session, viewer.placed, cursor, limit + 1), limit)
             return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
 
-    def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Shown:
-        """Return all orders, or those in one status, newest first."""
+    def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Overview:
+        """Return all orders, or those in one status, newest first; from the read model.
+
+        Raises:
+            Invalid: the cursor is of no order.
+        """
         with self._database.reading() as session:
-            return self._shown(session, queries.in_status(session, status, cursor, limit + 1), limit)
+            return overview.page(session, status, cursor, limit)
 
     def counts(self) -> dict[Status, int]:
-        """Return how many orders stand where."""
+        """Return how many orders stand where; from the read model."""
         with self._database.reading() as session:
-            return queries.by_status(session)
+            return overview.by_status(session)
 
     def detail(self, viewer: Viewer, public_id: str) -> Shown:
         """Return one order.
@@ -117,30 +126,28 @@ class Orders:
     def adopt(self, placed: Sequence[str], user_id: int) -> None:
         """Move the orders a browser placed as a guest into the account that signs in there."""
         if placed:
-            with self._database.transaction() as session:
-                stream.adopt(session, placed, user_id)
+            self._database.retrying(lambda session: self._streams.adopt(session, placed, user_id))
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.
 
         Raises:
             NotFound: there is none.
-            Conflict: it is not paid, or has left already.
+            IllegalTransition: it is not paid, or has left already.
         """
-        self._record(public_id, EventType.ORDER_SHIPPED)
+        self._change(public_id, Ship())
 
     def deliver(self, public_id: str) -> None:
         """Note that a shipped order has arrived.
 
         Raises:
             NotFound: there is none.
-            Conflict: it is not on its way.
+            IllegalTransition: it is not on its way.
         """
-        self._record(public_id, EventType.ORDER_DELIVERED)
+        self._change(public_id, Deliver())
 
-    def _record(self, public_id: str, event: EventType) -> None:
-        with self._database.transaction() as session:
-            stream.record(session, stream.lock(session, public_id), event)
+    def _change(self, public_id: str, command: Command) -> None:
+        self._database.retrying(lambda session: self._streams.change(session, stream.lock(session, public_id), command))
 
     def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> Shown:
         orders = found[:limit]

@@ -17,6 +17,7 @@ TITLES: Mapping[EventType, str] = MappingProxyType(
         EventType.ORDER_DELIVERED: "Delivered",
         EventType.ORDER_CANCELLED: "Cancelled",
         EventType.PAYMENT_REFUNDED: "Money given back",
+        EventType.ORDER_ADOPTED: "Taken into your account",
     }
 )
 DETAILS: Mapping[EventType, str] = MappingProxyType(

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     ORDER_DELIVERED = "OrderDelivered"
     ORDER_CANCELLED = "OrderCancelled"
     PAYMENT_REFUNDED = "PaymentRefunded"
+    ORDER_ADOPTED = "OrderAdopted"
 
 
 LEGAL: Mapping[tuple[Status | None, EventType], Status] = MappingProxyType(
@@ -46,6 +47,7 @@ LEGAL: Mapping[tuple[Status | None, EventType], Status] = MappingProxyType(
         # a charge whose answer was lost can turn out to have worked after the order was given up
         (Status.CANCELLED, EventType.PAYMENT_CHARGED): Status.CANCELLED,
         (Status.CANCELLED, EventType.PAYMENT_REFUNDED): Status.REFUNDED,
+        **{(status, EventType.ORDER_ADOPTED): status for status in Status},
     }
 )
 
@@ -57,8 +59,25 @@ _SAID: Mapping[EventType, str] = MappingProxyType(
         EventType.ORDER_DELIVERED: "delivered",
         EventType.ORDER_CANCELLED: "cancelled",
         EventType.PAYMENT_REFUNDED: "refunded",
+        EventType.ORDER_ADOPTED: "taken into an account",
     }
 )
+
+
+class IllegalTransition(Conflict):
+    """That cannot happen to an order that stands there.
+
+    Args:
+        status: where it stands; ``None`` before it exists.
+        event: what was to happen; ``None`` where nothing ever did.
+    """
+
+    def __init__(self, status: Status | None, event: EventType | None) -> None:
+        stands = status.value.replace("_", " ") if status else "not placed"
+        cannot = _SAID.get(event, "placed again") if event else "anything: it has no events"
+        super().__init__(f"An order that is {stands} cannot be {cannot}.")
+        self.status = status
+        self.event = event
 
 
 def after(status: Status | None, event: EventType) -> Status:
@@ -69,27 +88,12 @@ def after(status: Status | None, event: EventType) -> Status:
         event: what happens.
 
     Raises:
-        Conflict: that cannot happen to an order that stands there.
+        IllegalTransition: that cannot happen to an order that stands there.
     """
     following = LEGAL.get((status, event))
     if following is None:
-        stands = status.value.replace("_", " ") if status else "not placed"
-        raise Conflict(f"An order that is {stands} cannot be {_SAID.get(event, 'placed again')}.")
+        raise IllegalTransition(status, event)
     return following
-
-
-def fold(events: Iterable[EventType]) -> Status:
-    """Return where an order stands after its events, in order.
-
-    Raises:
-        Conflict: the events tell an impossible story, or there are none.
-    """
-    status: Status | None = None
-    for event in events:
-        status = after(status, event)
-    if status is None:
-        raise Conflict("An order without events does not exist.")
-    return status
 
 
 def owes_refund(status: Status, events: Iterable[EventType]) -> bool:

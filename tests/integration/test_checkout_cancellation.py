@@ -284,4 +284,4 @@ def test_the_story_says_who_cancelled(store):
     order = store.submit()
     store.services.cancellation.cancel(Viewer(is_admin=True), order)
     cancelled = next(event for event in store.order(order).events if event.type == "OrderCancelled")
-    assert cancelled.data == {"reason": "cancelled by the store"}
+    assert cancelled.data == {"cause": "staff"}

@@ -3,10 +3,17 @@ import itertools
 import pytest
 
 from shop.errors import Conflict
-from shop.orders.transitions import LEGAL, EventType, Status, after, fold, owes_refund
+from shop.orders.transitions import LEGAL, EventType, Status, after, owes_refund
 
 PLACED, CHARGED, SHIPPED = EventType.ORDER_PLACED, EventType.PAYMENT_CHARGED, EventType.ORDER_SHIPPED
 CANCELLED, REFUNDED = EventType.ORDER_CANCELLED, EventType.PAYMENT_REFUNDED
+
+
+def stands_after(events):
+    status = None
+    for event in events:
+        status = after(status, event)
+    return status
 
 
 @pytest.mark.parametrize("step", [step for step in itertools.product([None, *Status], EventType) if step not in LEGAL])
@@ -16,10 +23,10 @@ def test_what_the_table_does_not_name_cannot_happen(step):
 
 
 def test_an_order_stands_where_its_events_lead():
-    assert fold([PLACED]) is Status.PENDING_PAYMENT
-    assert fold([PLACED, CHARGED, SHIPPED, EventType.ORDER_DELIVERED]) is Status.DELIVERED
-    assert fold([PLACED, EventType.PAYMENT_DECLINED, CANCELLED]) is Status.CANCELLED
-    assert fold([PLACED, CHARGED, CANCELLED, REFUNDED]) is Status.REFUNDED
+    assert stands_after([PLACED]) is Status.PENDING_PAYMENT
+    assert stands_after([PLACED, CHARGED, SHIPPED, EventType.ORDER_DELIVERED]) is Status.DELIVERED
+    assert stands_after([PLACED, EventType.PAYMENT_DECLINED, CANCELLED]) is Status.CANCELLED
+    assert stands_after([PLACED, CHARGED, CANCELLED, REFUNDED]) is Status.REFUNDED
 
 
 def test_a_shipped_order_cannot_be_cancelled():
@@ -29,6 +36,6 @@ def test_a_shipped_order_cannot_be_cancelled():
 
 def test_a_charge_that_comes_after_the_cancellation_is_owed_back():
     events = [PLACED, CANCELLED, CHARGED]
-    assert owes_refund(fold(events), events)
-    assert not owes_refund(fold([*events, REFUNDED]), [*events, REFUNDED])
+    assert owes_refund(stands_after(events), events)
+    assert not owes_refund(stands_after([*events, REFUNDED]), [*events, REFUNDED])
     assert not owes_refund(Status.CANCELLED, [PLACED, CANCELLED])

@@ -13,7 +13,16 @@ from shop.datasets.demo.demand import Basket, Demand
 from shop.datasets.demo.products import Product, Products
 from shop.datasets.demo.sizes import EPOCH
 from shop.datasets.rows import Event, OrderRows
-from shop.money import Money
+from shop.orders.events import (
+    Cause,
+    OrderCancelled,
+    OrderDelivered,
+    OrderEvent,
+    OrderShipped,
+    PaymentCharged,
+    PaymentDeclined,
+    PaymentRefunded,
+)
 from shop.orders.ids import new_number, new_public_id
 
 Hours = tuple[float, float]
@@ -59,7 +68,6 @@ class Orders:
             product = known.get(product_id) or known.setdefault(product_id, self.products[product_id])
             lines.append((product_id, product.title, quantity, product.price))
         provider_id = f"ch_demo_{basket.order_id}"
-        total = Money(sum(quantity * price for _, _, quantity, price in lines))
         charged = "PaymentCharged" in dict(STORIES[basket.status])
         rows.add(
             order_id=basket.order_id,
@@ -71,17 +79,28 @@ class Orders:
             address=self.customers.address(customer.id),
             placed_at=placed_at,
             lines=lines,
-            events=_story(basket.status, placed_at, total, provider_id, random),
+            events=_story(basket.status, placed_at, provider_id, random),
             payment=(PAYMENTS[basket.status], provider_id if charged else None),
         )
 
 
-def _story(status: str, placed_at: datetime, total: Money, provider_id: str, random: Random) -> list[Event]:
-    told: list[Event] = [("OrderPlaced", {"total": total.to_json()}, placed_at)]
+def _story(status: str, placed_at: datetime, provider_id: str, random: Random) -> list[Event]:
+    told: list[Event] = []
     now = placed_at
     for event, (least, most) in STORIES[status]:
         # nothing has happened that lies behind the end of the generated year
         now = min(now + timedelta(seconds=2 + 3_600 * random.uniform(least, most)), EPOCH)
-        data = {"provider_id": provider_id} if event in ("PaymentCharged", "PaymentRefunded") else {}
-        told.append((event, data, now))
+        told.append((_event(event, status, provider_id), now))
     return told
+
+
+def _event(kind: str, status: str, provider_id: str) -> OrderEvent:
+    made: Mapping[str, OrderEvent] = {
+        "PaymentCharged": PaymentCharged(provider_id),
+        "PaymentDeclined": PaymentDeclined("card_declined"),
+        "OrderShipped": OrderShipped(),
+        "OrderDelivered": OrderDelivered(),
+        "OrderCancelled": OrderCancelled(Cause.DECLINED if status == "cancelled" else Cause.CUSTOMER),
+        "PaymentRefunded": PaymentRefunded(),
+    }
+    return made[kind]

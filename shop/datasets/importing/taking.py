@@ -38,10 +38,12 @@ TAKE = """
             brand = EXCLUDED.brand, description = EXCLUDED.description, price_amount = EXCLUDED.price_amount
         RETURNING id, slug, xmax = 0 AS is_new
     ), stocked AS (
-        INSERT INTO stock_items (product_id, on_hand)
-        SELECT taken.id, coalesce(incoming.on_hand, 0) FROM taken JOIN incoming USING (slug)
+        INSERT INTO stock_items (product_id, on_hand, received)
+        SELECT taken.id, coalesce(incoming.on_hand, 0), coalesce(incoming.on_hand, 0)
+        FROM taken JOIN incoming USING (slug)
         WHERE is_new OR incoming.on_hand IS NOT NULL
-        ON CONFLICT (product_id) DO UPDATE SET on_hand = greatest(EXCLUDED.on_hand, stock_items.reserved)
+        ON CONFLICT (product_id) DO UPDATE SET on_hand = greatest(EXCLUDED.on_hand, stock_items.reserved),
+            received = stock_items.received + greatest(EXCLUDED.on_hand, stock_items.reserved) - stock_items.on_hand
     )
     SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM taken
 """

@@ -1,0 +1,79 @@
+"""All orders, as the staff sees them: read from the read model, in one query a page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shop.errors import Invalid
+from shop.money import Money
+from shop.orders.models import Order, OrderSummary
+from shop.orders.transitions import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One order of the list."""
+
+    public_id: str
+    number: str
+    email: str
+    status: Status
+    refund_pending: bool
+    pieces: int
+    total: Money
+    placed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A page of the list, and where the next one starts."""
+
+    orders: tuple[Row, ...]
+    next_cursor: str | None
+
+
+def page(session: Session, status: Status | None, after: str | None, limit: int) -> Overview:
+    """Return everybody's orders, newest first.
+
+    Args:
+        session: reads only.
+        status: of these only; all if ``None``.
+        after: the public id of the last order seen.
+        limit: how many at most.
+
+    Raises:
+        Invalid: ``after`` is no order that is known here.
+    """
+    # who it is for stands in the order's own row alone: an event cannot be unwritten
+    chosen = select(OrderSummary, Order.email).join(Order, Order.id == OrderSummary.order_id)
+    if status is not None:
+        chosen = chosen.where(OrderSummary.status == status.value)
+    if after is not None:
+        last = session.scalar(select(OrderSummary.order_id).where(OrderSummary.public_id == after))
+        if last is None:
+            raise Invalid("This page does not exist.", errors={"cursor": "unknown"})
+        chosen = chosen.where(OrderSummary.order_id < last)
+    rows = session.execute(chosen.order_by(OrderSummary.order_id.desc()).limit(limit + 1)).all()
+    shown = tuple(_row(found, email) for found, email in rows[:limit])
+    return Overview(shown, shown[-1].public_id if len(rows) > limit else None)
+
+
+def by_status(session: Session) -> dict[Status, int]:
+    """Return how many orders stand where."""
+    rows = session.execute(select(OrderSummary.status, func.count()).group_by(OrderSummary.status))
+    return {Status(status): count for status, count in rows}
+
+
+def _row(found: OrderSummary, email: str) -> Row:
+    return Row(
+        public_id=found.public_id,
+        number=found.number,
+        email=email,
+        status=Status(found.status),
+        refund_pending=found.owes_refund,
+        pieces=found.pieces,
+        total=Money(found.total_amount, found.currency),
+        placed_at=found.placed_at,
+    )

@@ -1,0 +1,180 @@
+"""An order as its events leave it, and what may be done with it then. Pure: no clock, no database."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shop.money import Money
+from shop.orders import events
+from shop.orders.events import (
+    Cause,
+    Line,
+    OrderAdopted,
+    OrderCancelled,
+    OrderDelivered,
+    OrderEvent,
+    OrderPlaced,
+    OrderShipped,
+    PaymentCharged,
+    PaymentDeclined,
+    PaymentRefunded,
+)
+from shop.orders.transitions import EventType, IllegalTransition, Status, after, owes_refund
+from shop.patterns.events import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order at one version of its stream."""
+
+    version: int
+    public_id: str
+    number: str
+    user_id: int | None
+    lines: tuple[Line, ...]
+    total: Money
+    status: Status
+    was_charged: bool
+    placed_at: datetime
+    changed_at: datetime
+
+    @property
+    def quantities(self) -> dict[int, int]:
+        """Return product id to pieces."""
+        found: Counter[int] = Counter()
+        for line in self.lines:
+            found[line.product_id] += line.quantity
+        return dict(found)
+
+    @property
+    def owes_refund(self) -> bool:
+        """Tell whether money was taken and must go back."""
+        return owes_refund(self.status, [EventType.PAYMENT_CHARGED] if self.was_charged else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The provider says that the money was taken."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """The provider says no: that ends the order."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give the order up."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """Send it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Note that it has arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Note that the money is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make a guest's order an account's; what has an account stays with it."""
+
+    user_id: int
+
+
+Command = Charge | Decline | Cancel | Ship | Deliver | Refund | Adopt
+
+
+def decide(state: OrderState, command: Command) -> list[OrderEvent]:
+    """Return what a command comes to.
+
+    Args:
+        state: the order as it stands.
+        command: what is wanted of it.
+
+    Returns:
+        The events to append, oldest first; none where it is so already.
+
+    Raises:
+        IllegalTransition: an order that stands there cannot do that.
+    """
+    decided = _meant(state, command)
+    status: Status | None = state.status
+    for event in decided:
+        status = after(status, EventType(type(event).__name__))
+    return decided
+
+
+def evolve(state: OrderState | None, event: OrderEvent, version: int, at: datetime) -> OrderState:
+    """Return the order after one more event.
+
+    Args:
+        state: the order before; ``None`` before it exists.
+        event: what happened.
+        version: its place in the stream.
+        at: when it was recorded.
+
+    Raises:
+        IllegalTransition: that cannot have happened to an order that stood there.
+    """
+    status = after(state.status if state else None, EventType(type(event).__name__))
+    match event, state:
+        case OrderPlaced(public_id, number, user_id, lines), None:
+            return OrderState(version, public_id, number, user_id, lines, event.total, status, False, at, at)
+        case PaymentCharged(), OrderState():
+            return replace(state, version=version, status=status, changed_at=at, was_charged=True)
+        case OrderAdopted(user_id), OrderState():
+            return replace(state, version=version, status=status, changed_at=at, user_id=user_id)
+        case _, OrderState():
+            return replace(state, version=version, status=status, changed_at=at)
+    raise IllegalTransition(None, EventType(type(event).__name__))
+
+
+def fold(stream: Iterable[Stored], state: OrderState | None = None) -> OrderState:
+    """Return an order after its events.
+
+    Args:
+        stream: stored events, oldest first, of any schema version.
+        state: the order before them; ``None`` for a stream from its beginning.
+
+    Raises:
+        IllegalTransition: the events tell an impossible story, or there are none.
+        Unreadable: one of them was written by a newer store.
+    """
+    for stored in stream:
+        state = evolve(state, events.read(stored), stored.version, stored.recorded_at)
+    if state is None:
+        raise IllegalTransition(None, None)
+    return state
+
+
+def _meant(state: OrderState, command: Command) -> list[OrderEvent]:
+    match command:
+        case Charge(provider_id):
+            return [PaymentCharged(provider_id)]
+        case Decline(reason):
+            return [PaymentDeclined(reason), OrderCancelled(Cause.DECLINED)]
+        case Cancel(cause):
+            return [OrderCancelled(cause)]
+        case Ship():
+            return [OrderShipped()]
+        case Deliver():
+            return [OrderDelivered()]
+        case Refund():
+            return [PaymentRefunded()]
+        case Adopt(user_id):
+            return [] if state.user_id is not None else [OrderAdopted(user_id)]
