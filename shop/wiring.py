@@ -19,6 +19,7 @@ from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.completer import Completer
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.reservations import ReservationReaper
@@ -81,6 +82,7 @@ class Services:
     notices: Notices
     key_reaper: KeyReaper
     reservation_reaper: ReservationReaper
+    completer: Completer
 
 
 @dataclass
@@ -141,6 +143,7 @@ class Runtime:
         orders = Orders(self.database, offers.by_ids)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
+        resolution = Resolution(checking_out, payments, phases)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
             switches=snapshot,
@@ -159,7 +162,8 @@ class Runtime:
             cancellation=cancellation,
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
-            reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
+            reservation_reaper=ReservationReaper(checking_out, resolution),
+            completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
             notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
