@@ -7,8 +7,11 @@ from shop.cart import models as cart  # noqa: F401
 from shop.catalog import models as catalog  # noqa: F401
 from shop.datasets import models as datasets  # noqa: F401
 from shop.db import Base
+from shop.mail import models as mail  # noqa: F401
 from shop.orders import models as orders  # noqa: F401
 from shop.patterns.idempotency import models as idempotency  # noqa: F401
+from shop.patterns.outbox import models as outbox  # noqa: F401
+from shop.patterns.queue import models as queue  # noqa: F401
 from shop.payments import models as payments  # noqa: F401
 from shop.switch_store import StoredSwitch  # noqa: F401
 

@@ -1,7 +1,7 @@
 """The process beside nginx: publishes the static files, purges what was invalidated, follows the switches.
 
-``shop up`` starts it as ``python -m shop.edge --port PORT``. One belongs to each nginx, on the same machine: what it
-deletes are files. On its port it answers ``/readyz`` and nothing else.
+One belongs to each nginx, on the same machine: what it deletes are files. ``shop up`` lets the worker do this, which
+saves the memory of a process; elsewhere it is ``python -m shop.edge --port PORT``, which answers ``/readyz`` there.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class Loop:
     def __init__(self, settings: Settings, purger: Purger, board: Board) -> None:
         self._purger = purger
         self._board = board
-        self._pause_s = settings.switch_refresh_s / LOOKS_A_REFRESH
+        self.pause_s = settings.switch_refresh_s / LOOKS_A_REFRESH
         self._lines = settings.log_dir / "edge.jsonl"
         self._pid_file = settings.edge_dir / "nginx.pid"
         self._seen: Snapshot | None = None
@@ -60,7 +60,7 @@ class Loop:
 
     def run(self, stopped: threading.Event) -> None:
         """Look until stopped."""
-        while not stopped.wait(self._pause_s):
+        while not stopped.wait(self.pause_s):
             self.run_once()
 
     def run_once(self) -> None:
@@ -126,30 +126,52 @@ def main() -> None:
         sys.exit(MISUSED)
 
 
+class Purging:
+    """Everything the purging of one nginx consists of, for whichever process does it.
+
+    Args:
+        settings: where things are.
+
+    Raises:
+        ConfigurationError: there is no cache, over which invalidations are heard.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.cache_url is None:
+            raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
+        clock = SystemClock()
+        self._registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
+        publish(STATIC, settings.edge_dir)
+        purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, _tell)
+        self._listener = Listener(settings.cache_url, purger)
+        self._database = Database(build_engine(settings))
+        store = SwitchStore(self._database, allow_unsafe=settings.is_lab)
+        self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()))
+
+    def start(self) -> None:
+        """Hear broadcasts from now on; the loop is the caller's to run."""
+        self._listener.start()
+
+    def close(self) -> None:
+        """Stop hearing, and give back every connection."""
+        self._listener.stop()
+        self._registry.close()
+        self._database.engine.dispose()
+
+
 def _run(settings: Settings, port: int) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    clock = SystemClock()
-    if settings.cache_url is None:
-        raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
-    registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
-    publish(STATIC, settings.edge_dir)
-    purger = Purger(registry, Store(settings.edge_dir / "store"), clock, _tell)
-    listener = Listener(settings.cache_url, purger)
-    database = Database(build_engine(settings))
-    store = SwitchStore(database, allow_unsafe=settings.is_lab)
-    board = Board(store.load, settings.switch_refresh_s, _quietly())
-    listener.start()
+    purging = Purging(settings)
+    purging.start()
     probe = ThreadingHTTPServer(("127.0.0.1", port), _Probe)
     threading.Thread(target=probe.serve_forever, name="probe", daemon=True).start()
     try:
-        Loop(settings, purger, board).run(stopped)
+        purging.loop.run(stopped)
     finally:
         probe.shutdown()
-        listener.stop()
-        registry.close()
-        database.engine.dispose()
+        purging.close()
 
 
 class _Probe(BaseHTTPRequestHandler):

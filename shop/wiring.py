@@ -21,6 +21,7 @@ from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
+from shop.checkout.completer import Completer
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.reservations import ReservationReaper
@@ -87,6 +88,7 @@ class Services:
     key_reaper: KeyReaper
     reservation_reaper: ReservationReaper
     projector: Projector
+    completer: Completer
 
 
 @dataclass
@@ -149,6 +151,7 @@ class Runtime:
         orders = Orders(self.database, offers.by_ids, streams)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
+        resolution = Resolution(checking_out, payments, phases)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
             switches=snapshot,
@@ -167,8 +170,9 @@ class Runtime:
             cancellation=cancellation,
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
-            reservation_reaper=ReservationReaper(checking_out, Resolution(checking_out, payments, phases)),
             projector=Projector(self.database, self.metrics.projections.lagged),
+            reservation_reaper=ReservationReaper(checking_out, resolution),
+            completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
             notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()

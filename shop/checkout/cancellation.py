@@ -59,18 +59,23 @@ class Cancellation:
         self._database.retrying(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 
-    def refund(self, public_id: str, guard: Guard = NO_GUARD) -> None:
-        """Give back what is owed for a cancelled order; where the provider is away, it stays owed."""
+    def refund(self, public_id: str, guard: Guard = NO_GUARD) -> bool:
+        """Give back what is owed for a cancelled order; where the provider is away, it stays owed.
+
+        Returns:
+            Whether nothing is owed any more.
+        """
         with self._database.reading() as session:
             payment = self._payments.of(session, queries.internal_id(session, public_id))
         if payment.status != "refund_pending":
-            return
+            return True
         try:
             self._payments.refund(payment)
         except ProviderUnavailable:
             _log.warning("refund_owed", extra={"order": public_id})
-            return
+            return False
         self._database.retrying(lambda session: self._write_down(session, public_id, guard))
+        return True
 
     def _write_down(self, session: Session, public_id: str, guard: Guard) -> None:
         self._phases.refunded(session, public_id)

@@ -31,7 +31,7 @@ class Notices:
     """
 
     def __init__(
-        self, database: Database, payments: Payments, phases: Phases, compensate: Callable[[str], None]
+        self, database: Database, payments: Payments, phases: Phases, compensate: Callable[[str], object]
     ) -> None:
         self._database = database
         self._payments = payments

@@ -1,8 +1,10 @@
 """What became of a checkout that was left open: the provider's books say, and it is written down.
 
 A checkout is left open when its process died or when no answer came. Whoever needs it settled does it through here:
-the shopper who cancels the order, or the next checkout of the same cart.
+the shopper who cancels the order, the next checkout of the same cart, or the completer, when nobody comes back.
 """
+
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,9 @@ from shop.payments.service import Payments, Unknown
 from shop.unit_of_work import Database
 
 RETRY_AFTER_S = 2
+GIVEN_UP_AFTER = timedelta(seconds=45)
+"""A charge that the provider's books do not show by then will not come: calls to it end after seconds. Whoever pressed
+the button and got no answer has had the time to press it again."""
 
 
 class Resolution:

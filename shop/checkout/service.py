@@ -13,7 +13,7 @@ Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
@@ -30,7 +30,7 @@ from shop.checkout.phases import (
     decide,
     owner_name,
 )
-from shop.checkout.resolution import Resolution
+from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries
@@ -48,8 +48,6 @@ PLACE_ATTEMPTS = 3
 """A second round follows an earlier checkout that had to be settled first, or an order number drawn twice; more than
 that need two coincidences."""
 RETRY_AFTER_S = 2
-GIVEN_UP_AFTER = timedelta(minutes=1)
-"""A charge that the provider's books do not show by then will not come: calls to it end after seconds."""
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
 UNSURE = (
     "The payments provider has not answered yet, so we cannot say whether you were charged."
@@ -99,7 +97,7 @@ class Checkout:
         database: Database,
         payments: Payments,
         phases: Phases,
-        compensate: Callable[[str], None],
+        compensate: Callable[[str], object],
         reached: Callable[[RecoveryPoint], None] = lambda point: None,
     ) -> None:
         self._database = database

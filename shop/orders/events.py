@@ -26,6 +26,8 @@ class Cause(StrEnum):
     UNPAID = "not_paid_in_time"
     SUPERSEDED = "superseded"
     """The same cart was checked out again."""
+    ABANDONED = "abandoned"
+    """Nobody came back for it, and nothing was charged."""
     UNKNOWN = "unknown"
 
 
@@ -133,6 +135,7 @@ SENTENCES: Mapping[str, Cause] = MappingProxyType(
         "payment declined": Cause.DECLINED,
         "payment not possible": Cause.NOT_POSSIBLE,
         "not paid in time": Cause.UNPAID,
+        "never paid": Cause.ABANDONED,
         "never paid; the cart was checked out again": Cause.SUPERSEDED,
     }
 )

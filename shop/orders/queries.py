@@ -95,6 +95,12 @@ def public_id(session: Session, order_id: int) -> str | None:
     return session.scalar(select(Order.public_id).where(Order.id == order_id))
 
 
+def placed(session: Session, order_ids: Sequence[int]) -> dict[str, datetime]:
+    """Return the public ids of orders, and when each was placed."""
+    rows = session.execute(select(Order.public_id, Order.created_at).where(Order.id.in_(order_ids)))
+    return {row.public_id: row.created_at for row in rows}
+
+
 def in_the_way(session: Session, owner: str, key: str) -> Order | None:
     """Return what a checkout of this owner's must look at before it places an order.
 

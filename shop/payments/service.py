@@ -110,6 +110,20 @@ class Payments:
         """Return the payment whose charge has this key, as it stands."""
         return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
 
+    def left_open(self, session: Session, limit: int) -> list[int]:
+        """Return the orders whose payment is pending and claimed by nobody: a request left it, or died over it.
+
+        In no order: of those that fail again and again, none may stand in the way of the others.
+        """
+        free = or_(Payment.claimed_until.is_(None), Payment.claimed_until < func.clock_timestamp())
+        found = select(Payment.order_id).where(Payment.status == "pending", free)
+        return list(session.scalars(found.order_by(func.random()).limit(limit)))
+
+    def owed(self, session: Session, limit: int) -> list[int]:
+        """Return the orders whose money is to go back and has not yet; in no order, as above."""
+        found = select(Payment.order_id).where(Payment.status == "refund_pending")
+        return list(session.scalars(found.order_by(func.random()).limit(limit)))
+
     def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.
 

@@ -1,4 +1,4 @@
-"""The two Python servers of the stack: the store, and the payments provider's stand-in."""
+"""The Python servers of the stack: the store, the worker behind it, and the payments provider's stand-in."""
 
 import http.client
 import sys
@@ -42,6 +42,23 @@ def payments(settings: Settings, port: int) -> Program:
     return Program(
         name="payments",
         argv=(*_GUNICORN, *words, "--no-control-socket", "shop.payments.simulator.app:create_app()"),
+        port=port,
+        healthy=lambda: answers(port),
+        env=settings.as_environment(),
+    )
+
+
+def worker(settings: Settings, port: int, *, with_edge: bool) -> Program:
+    """Describe the process behind the store.
+
+    Args:
+        settings: complete.
+        port: where it answers probes.
+        with_edge: whether it does the purger's work too.
+    """
+    return Program(
+        name="worker",
+        argv=(sys.executable, "-m", "shop.worker", "--port", str(port), *(["--edge"] if with_edge else [])),
         port=port,
         healthy=lambda: answers(port),
         env=settings.as_environment(),

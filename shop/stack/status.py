@@ -19,7 +19,7 @@ PROBES: Mapping[str, Callable[..., bool]] = {
     "broker": valkey.answers,
     "payments": http_servers.answers,
     "web": http_servers.answers,
-    "purger": http_servers.answers,
+    "worker": http_servers.answers,
     "edge": edge.answers,
 }
 PUBLIC = ("edge", "web")

@@ -108,7 +108,7 @@ def has_edge(settings: Settings) -> bool:
 
 
 def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) -> tuple[Program, ...]:
-    """Describe the application alone, or nginx where it would be, the application behind it, and the purger.
+    """Describe the application and the worker behind it; before it nginx, where the application alone would be.
 
     Args:
         settings: complete.
@@ -116,16 +116,18 @@ def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) 
         chosen: ports given to others; those chosen here are added.
     """
     executable = edge.binary() if settings.edge else None
-    if executable is None:
-        return (http_servers.web(settings),)
-    inner = {"web": last.get("web", 0), "purger": last.get("purger", 0)}
-    inner = ports.choose(("web", "purger"), {name: port for name, port in inner.items() if port not in chosen.values()})
+    names = ("worker",) if executable is None else ("web", "worker")
+    inner = {name: last.get(name, 0) for name in names}
+    inner = ports.choose(names, {name: port for name, port in inner.items() if port not in chosen.values()})
     chosen.update(inner)
+    worker = http_servers.worker(settings, inner["worker"], with_edge=executable is not None)
+    if executable is None:
+        return (http_servers.web(settings), worker)
     behind = settings.model_copy(
         update={"host": ports.LOOPBACK, "port": inner["web"], "trusted_proxies": ports.LOOPBACK}
     )
     app = f"{ports.LOOPBACK}:{inner['web']}"
-    return (http_servers.web(behind), edge.purger(settings, inner["purger"]), edge.nginx(executable, settings, app))
+    return (http_servers.web(behind), worker, edge.nginx(executable, settings, app))
 
 
 def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
 from shop.cart.service import Owner
+from shop.checkout.completer import Completed
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import RecoveryPoint
 from shop.errors import ShopError
@@ -115,3 +116,23 @@ def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) ->
     checkout = build(settings).services().checkout
     checkout._reached = reached
     checkout.submit(*attempt, CheckoutDetails.model_validate(DETAILS))
+
+
+def complete_all_at_once(settings: Settings, count: int) -> list[Completed]:
+    """Let several completers make one round each, in processes of their own, all at once."""
+    barrier, ends = _processes.Barrier(count), _processes.Queue()
+    processes = [_processes.Process(target=_complete, args=(settings, barrier, ends)) for _ in range(count)]
+    for process in processes:
+        process.start()
+    found = [ends.get(timeout=TIMEOUT_S) for _ in processes]
+    for process in processes:
+        process.join(TIMEOUT_S)
+    return found
+
+
+def _complete(settings: Settings, barrier: Barrier, ends: "Queue[Completed]") -> None:
+    runtime = build(settings)
+    completer = runtime.services().completer
+    barrier.wait(TIMEOUT_S)
+    ends.put(completer.run_once())
+    runtime.close()

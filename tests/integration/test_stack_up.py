@@ -20,8 +20,8 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 TIMEOUT_S = 120
-SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web")
-EDGE = ("edge", "purger") if edge.binary() else ()
+SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web", "worker")
+EDGE = ("edge",) if edge.binary() else ()
 
 
 class Checkout:
@@ -92,8 +92,8 @@ def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z", stamp) for stamp in stamps)
 
 
-@pytest.mark.parametrize("name", EDGE)
-def test_a_part_of_the_edge_that_is_killed_is_started_again(up, name):
+@pytest.mark.parametrize("name", [*EDGE, "worker"])
+def test_what_is_killed_before_or_behind_the_application_is_started_again(up, name):
     StateFile(up.var / "run").load().processes[name].identity.process().kill()
     until(lambda: {one["name"]: one["restarts"] for one in up.status()["processes"]}[name])
     until(lambda: up.status()["well"])
@@ -150,7 +150,7 @@ def test_the_store_is_complete_without_its_edge(up, without, tmp_path):
     status = up.status()
     assert status["well"]
     assert {one["name"]: one["port"] for one in status["processes"]}["web"] == up.port
-    assert not {"edge", "purger"} & {one["name"] for one in status["processes"]}
+    assert "edge" not in {one["name"] for one in status["processes"]}
     with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/") as answer:
         assert "shop-edge" not in answer.headers["Cache-Status"]
         style = re.search(r"/assets/[^\"]+\.css", answer.read().decode())

@@ -1,0 +1,103 @@
+"""What a checkout or a cancellation has left undone is finished, without anybody coming back for it.
+
+Problem: a process dies, or the provider does not answer; the order stands half done, its pieces are nobody's, and the
+shopper may never press the button again.
+Method: the recovery points are rows, so what is undone can be asked for: a payment that is pending and claimed by
+nobody, a refund that is owed. The first is settled by the provider's books, and undone once no charge can be on its
+way any more; the second is made again under its own key. Never is anything charged here: the completer has no card.
+Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), the completer.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shop.checkout.cancellation import Cancellation
+from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
+from shop.clock import Clock
+from shop.errors import Conflict, NotFound, Unavailable
+from shop.orders import queries
+from shop.orders.events import Cause
+from shop.orders.transitions import Status
+from shop.payments.service import Payments
+from shop.unit_of_work import Database
+
+MOST_AT_ONCE = 100
+"""Each takes a call to the provider; what is left waits for the next round."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What one round came to, in orders."""
+
+    paid: int = 0
+    """Charged after all; the order goes its way. Two completers at once may both say so of one."""
+    undone: int = 0
+    """Not charged, and called off: the pieces are back on the shelf."""
+    refunded: int = 0
+    """The money is back."""
+    left: int = 0
+    """Somebody is at work on it, or the provider cannot say yet."""
+
+
+class Completer:
+    """A loop's body; safe to run twice at once: a payment is claimed before it is settled, a refund has a key.
+
+    Args:
+        database: where orders are.
+        payments: knows what is open.
+        resolution: settles an order by the provider's books.
+        cancellation: gives money back.
+        clock: tells how old an order is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        payments: Payments,
+        resolution: Resolution,
+        cancellation: Cancellation,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._resolution = resolution
+        self._cancellation = cancellation
+        self._clock = clock
+
+    def run_once(self) -> Completed:
+        """Settle what was left open and refund what is owed; return what became of it."""
+        with self._database.reading() as session:
+            open_ = queries.placed(session, self._payments.left_open(session, MOST_AT_ONCE))
+            owed = queries.placed(session, self._payments.owed(session, MOST_AT_ONCE))
+        ends = [self._tried(self._settle, public_id, placed_at) for public_id, placed_at in open_.items()]
+        ends += [self._tried(self._refund, public_id, placed_at) for public_id, placed_at in owed.items()]
+        done = Completed(
+            paid=ends.count(Status.PAID),
+            undone=ends.count(Status.CANCELLED),
+            refunded=ends.count(Status.REFUNDED),
+            left=ends.count(None),
+        )
+        if open_ or owed:
+            _log.info("completed", extra={"paid": done.paid, "undone": done.undone, "refunded": done.refunded})
+        return done
+
+    def _settle(self, public_id: str, placed_at: datetime) -> Status:
+        is_old = self._clock.now() - placed_at > GIVEN_UP_AFTER
+        return self._resolution.resolve(public_id, Cause.ABANDONED, give_up=is_old)
+
+    def _refund(self, public_id: str, placed_at: datetime) -> Status | None:
+        return Status.REFUNDED if self._cancellation.refund(public_id) else None
+
+    def _tried(
+        self, work: Callable[[str, datetime], Status | None], public_id: str, placed_at: datetime
+    ) -> Status | None:
+        """Do one; what cannot be done now keeps nobody from doing the next."""
+        try:
+            return work(public_id, placed_at)
+        except (Conflict, NotFound, Unavailable) as refusal:
+            _log.info("not_completed", extra={"order": public_id, "reason": refusal.detail})
+            return None

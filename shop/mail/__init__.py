@@ -1,0 +1,1 @@
+"""Mail to shoppers: how it is written, and how it leaves."""

@@ -1,0 +1,125 @@
+"""The relay: takes messages from the outbox and hands them to the queue.
+
+The broker is not called inside a transaction, so a relay does not hold row locks while it publishes: it claims rows for
+a few seconds in one short transaction, publishes, and deletes them in another. Only the first message of an aggregate
+can be claimed, so the next one waits until that is published and gone, whichever relay has it: order for each
+aggregate, with any number of relays. A relay that dies or stalls loses its claim, and another publishes again what may
+have been published: at least once. The late one then comes second, and its consumer finds it handled.
+
+The table is asked again every 25 ms. Measured against being woken by LISTEN/NOTIFY: see docs/patterns/outbox.md; a
+NOTIFY takes one lock for the whole server at every commit, and checkouts would queue there.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from shop.patterns.outbox.messages import Message
+from shop.patterns.outbox.models import Waiting
+from shop.unit_of_work import Database, refuse_in_transaction
+
+BATCH = 100
+CLAIM = timedelta(seconds=10)
+"""Longer than a batch takes with every call at its bound; a relay that dies holds its messages up for this long."""
+
+_CLAIM = text("""
+UPDATE outbox SET claimed_until = clock_timestamp() + :lease
+ WHERE id IN (
+    SELECT waiting.id FROM outbox AS waiting
+     WHERE waiting.due_at <= clock_timestamp()
+       AND (waiting.claimed_until IS NULL OR waiting.claimed_until < clock_timestamp())
+       AND NOT EXISTS (
+           SELECT FROM outbox AS earlier
+            WHERE (earlier.aggregate, earlier.aggregate_id) = (waiting.aggregate, waiting.aggregate_id)
+              AND earlier.id < waiting.id AND earlier.attempts = 0)
+     ORDER BY waiting.id LIMIT :batch
+       FOR UPDATE OF waiting SKIP LOCKED)
+RETURNING id, message_id, aggregate, aggregate_id, topic, payload, created_at, attempts, request_id, traceparent,
+          consumer
+""")
+"""A message that is tried again has left the line: it waits for its time, and nothing waits for it."""
+
+
+class BrokerAway(Exception):
+    """The broker could not be reached, or did not confirm that it has the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the outbox."""
+
+    waiting: int
+    """Messages not handed on yet, those that are tried again later among them."""
+    oldest_s: float
+    """Seconds the one that has been due the longest has been due; 0 where none is."""
+
+
+class Relay:
+    """A loop's body; safe to run in several processes at once.
+
+    Args:
+        database: where the outbox is.
+        publish: hands a message to all it is for, and returns when the broker has it; raises :class:`BrokerAway`.
+        room: tells how many more messages the queue may hold; raises :class:`BrokerAway`.
+    """
+
+    def __init__(self, database: Database, publish: Callable[[Message], None], room: Callable[[], int]) -> None:
+        self._database = database
+        self._publish = publish
+        self._room = room
+
+    def run_once(self) -> int:
+        """Hand on what waits, until nothing does or the queue is full; return how many messages that were.
+
+        Raises:
+            BrokerAway: what was not handed on waits on.
+        """
+        total = 0
+        while True:
+            claimed = self._database.retrying(_claim)
+            if not claimed:
+                return total
+            done = self._hand_on(claimed)
+            total += done
+            if done < len(claimed):
+                return total  # the queue is full: what is refused here waits where there is room, in the database
+
+    def _hand_on(self, claimed: Sequence[tuple[int, Message]]) -> int:
+        refuse_in_transaction("the broker")
+        done: list[int] = []
+        try:
+            room = self._room()
+            for row_id, message in claimed[: max(0, room)]:
+                self._publish(message)
+                done.append(row_id)
+        finally:
+            left = [row_id for row_id, _ in claimed[len(done) :]]
+            self._database.retrying(lambda session: _finish(session, done, left))
+        return len(done)
+
+
+def backlog(session: Session) -> Backlog:
+    """Return what waits."""
+    due = func.clock_timestamp() - func.min(Waiting.due_at)
+    waiting, oldest = session.execute(select(func.count(), func.extract("epoch", due)).select_from(Waiting)).one()
+    return Backlog(waiting, max(0.0, float(oldest or 0)))
+
+
+def _claim(session: Session) -> list[tuple[int, Message]]:
+    rows = session.execute(_CLAIM, {"lease": CLAIM, "batch": BATCH}).mappings().all()
+    return [(row["id"], _message(row)) for row in sorted(rows, key=lambda row: row["id"])]
+
+
+def _message(row: Mapping[Any, Any]) -> Message:
+    return Message(**{name: value for name, value in row.items() if name != "id"})
+
+
+def _finish(session: Session, done: Collection[int], left: Collection[int]) -> None:
+    if done:
+        session.execute(delete(Waiting).where(Waiting.id.in_(done)))
+    if left:
+        session.execute(update(Waiting).where(Waiting.id.in_(left)).values(claimed_until=None))

@@ -1,0 +1,143 @@
+"""One delivery: handled, to be tried again, or dead; each of the three is committed before it is acknowledged.
+
+The broker's own retries are not used. They would put the next attempt into the broker after the work has failed, and a
+broker that is away at that moment loses it; a row in the outbox is committed or the delivery is not acknowledged.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from shop.errors import NotFound, Unavailable
+from shop.patterns.observability import correlation
+from shop.patterns.outbox.messages import Message
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.queue.models import DeadLetter
+from shop.unit_of_work import Database
+
+ERROR_LENGTH = 500
+NOTING_PAUSE_S = 1.0
+
+Handler = Callable[[Message], None]
+Observe = Callable[[str, str, float], None]
+"""Told of each delivery: consumer, outcome (``handled``, ``retried``, ``dead``), seconds since it was written."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often, and how far apart, something is tried.
+
+    Args:
+        attempts: in all; then it is a dead letter.
+        base_s: bound of the first pause, in seconds; each further one is twice as long.
+        cap_s: what no pause exceeds.
+    """
+
+    attempts: int = 8
+    base_s: float = 1.0
+    cap_s: float = 300.0
+
+    def pause_s(self, failures: int, chance: float) -> float:
+        """Return the seconds to wait after so many failures: full jitter. Pure.
+
+        Args:
+            failures: 1 or more.
+            chance: evenly from 0 to 1.
+        """
+        return chance * min(self.cap_s, self.base_s * 2.0 ** (failures - 1))
+
+
+class Deliveries:
+    """What the queue's workers call.
+
+    Args:
+        database: where failures are written down.
+        handlers: consumer to what it does.
+        patience: how often it is tried.
+        observe: told of each delivery.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        patience: Patience,
+        observe: Observe = lambda consumer, outcome, seconds: None,
+    ) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._patience = patience
+        self._observe = observe
+
+    def deliver(self, consumer: str, travelled: Mapping[str, Any]) -> None:
+        """Let a consumer handle a message; return once what came of it is committed."""
+        message = Message.from_json(travelled)
+        correlation.adopt(message.request_id, message.traceparent)
+        try:
+            self._handlers[consumer](message)
+        except Exception as error:  # noqa: BLE001 - whatever a consumer raises, the message must not be lost
+            outcome = self._note(consumer, message, error)
+        else:
+            outcome = "handled"
+        self._observe(consumer, outcome, time.time() - message.created_at.timestamp())
+
+    def _note(self, consumer: str, message: Message, error: Exception) -> str:
+        """Write a failure down, however long the database is away: until then the message is the broker's.
+
+        A process that ends meanwhile takes this thread with it, and the message is delivered again.
+        """
+        reason = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+        failures = message.attempts + 1
+        dead = failures >= self._patience.attempts
+        details = {"consumer": consumer, "message_id": str(message.message_id), "reason": reason, "attempts": failures}
+        _log.log(logging.ERROR if dead else logging.INFO, "message_dead" if dead else "message_failed", extra=details)
+        while True:
+            try:
+                self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
+            except Unavailable:
+                time.sleep(NOTING_PAUSE_S)
+            else:
+                return "dead" if dead else "retried"
+
+    def _write_down(self, session: Session, consumer: str, message: Message, reason: str, *, dead: bool) -> None:
+        kept = _kept(message) | {"consumer": consumer, "attempts": message.attempts + 1}
+        if dead:
+            session.execute(upsert(DeadLetter).values(**kept, error=reason).on_conflict_do_nothing())
+        else:
+            pause = timedelta(seconds=self._patience.pause_s(message.attempts + 1, random.random()))
+            session.execute(insert(Waiting).values(**kept, due_at=func.clock_timestamp() + pause))
+
+
+def dead_letters(session: Session, limit: int) -> list[DeadLetter]:
+    """Return what was given up on, the newest first."""
+    return list(session.scalars(select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)))
+
+
+def requeue(session: Session, letter_id: int) -> DeadLetter:
+    """Give a dead letter another chance, for the consumer that gave up on it alone, with all its attempts before it.
+
+    Raises:
+        NotFound: there is no such dead letter.
+    """
+    letter: DeadLetter | None = session.scalar(
+        delete(DeadLetter).where(DeadLetter.id == letter_id).returning(DeadLetter)
+    )
+    if letter is None:
+        raise NotFound(f"There is no dead letter {letter_id}; `shop queue dead` lists them.")
+    session.execute(insert(Waiting).values(**_kept(letter), consumer=letter.consumer))
+    return letter
+
+
+def _kept(found: Message | DeadLetter) -> dict[str, Any]:
+    names = ("message_id", "aggregate", "aggregate_id", "topic", "payload", "request_id", "traceparent", "created_at")
+    return {name: getattr(found, name) for name in names}

@@ -1,0 +1,80 @@
+"""The idempotent receiver: what was handled is written down in the transaction of the work."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from shop.patterns.outbox.messages import Message
+from shop.patterns.queue.models import HandledMessage
+from shop.unit_of_work import Database
+
+KEPT = timedelta(days=7)
+"""How long a second delivery is recognised: longer than anything can lie about in a broker."""
+
+
+class Inbox:
+    """What one consumer has handled.
+
+    Args:
+        database: where that is written down.
+        consumer: its name.
+    """
+
+    def __init__(self, database: Database, consumer: str) -> None:
+        self._database = database
+        self._consumer = consumer
+
+    def has_handled(self, message_id: uuid.UUID) -> bool:
+        """Tell whether a message was handled before; for work that must be done outside the transaction."""
+        with self._database.reading() as session:
+            found = select(HandledMessage.consumer).where(
+                HandledMessage.consumer == self._consumer, HandledMessage.message_id == message_id
+            )
+            return session.scalar(found) is not None
+
+    def once(self, message: Message, work: Callable[[Session], None]) -> bool:
+        """Do work in one transaction with the note that it is done.
+
+        A second delivery at the same moment waits at the primary key, and then finds the note.
+
+        Args:
+            message: what the work is about.
+            work: does everything through the session it is given.
+
+        Returns:
+            Whether it was done now; false where it was done before.
+        """
+        return self._database.retrying(lambda session: self._once(session, message.message_id, work))
+
+    def _once(self, session: Session, message_id: uuid.UUID, work: Callable[[Session], None]) -> bool:
+        noted = session.execute(
+            insert(HandledMessage)
+            .values(consumer=self._consumer, message_id=message_id)
+            .on_conflict_do_nothing()
+            .returning(HandledMessage.consumer)
+        ).one_or_none()
+        if noted is None:
+            return False
+        work(session)
+        return True
+
+
+class InboxReaper:
+    """A loop's body: forgets what was handled long ago. Safe to run twice at once.
+
+    Args:
+        database: where it is written down.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def run_once(self) -> int:
+        """Forget; return how many notes that were."""
+        gone = delete(HandledMessage).where(HandledMessage.handled_at < func.clock_timestamp() - KEPT)
+        with self._database.transaction() as session:
+            return len(session.scalars(gone.returning(HandledMessage.consumer)).all())

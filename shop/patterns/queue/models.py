@@ -1,0 +1,43 @@
+"""Tables of the consumers: what they have handled, and what they could not."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity, Text, UniqueConstraint, Uuid, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shop.db import Base
+
+
+class HandledMessage(Base):
+    """One consumer has handled one message; written in the transaction of its work."""
+
+    __tablename__ = "handled_messages"
+
+    consumer: Mapped[str] = mapped_column(Text, primary_key=True)
+    message_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    handled_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
+
+
+class DeadLetter(Base):
+    """A message one consumer has given up on; ``shop queue requeue`` gives it another chance."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (UniqueConstraint("consumer", "message_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    consumer: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    aggregate: Mapped[str] = mapped_column(Text)
+    aggregate_id: Mapped[str] = mapped_column(Text)
+    topic: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    attempts: Mapped[int] = mapped_column()
+    error: Mapped[str] = mapped_column(Text)
+    """What went wrong the last time."""
+    request_id: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    traceparent: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    created_at: Mapped[datetime] = mapped_column()
+    died_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,0 +1,85 @@
+"""dramatiq over Valkey, with two of its gaps closed.
+
+A connection that breaks can take fetched messages with it: they are noted as being this worker's, and while the worker
+lives nobody else takes them. So a worker that has lost its connection goes on under a new name; what its old one held
+is given to others when that name has been silent for a while. And a command whose answer is late is a lost connection.
+"""
+
+import uuid
+from typing import Any
+
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_S = 2.0
+HEARTBEAT_TIMEOUT_MS = 10_000
+"""A worker that has not asked for this long is dead: alive, it asks 20 times a second."""
+MAINTENANCE_CHANCE = 20_000
+"""Of a million commands, those that look for dead workers: some every few seconds, with nothing else to do."""
+
+
+class _Consumer(_RedisConsumer):
+    """Takes a late answer for a lost connection, which is asked again; dramatiq would give the message up."""
+
+    def ack(self, message: Any) -> None:
+        """See dramatiq."""
+        try:
+            super().ack(message)  # type: ignore[no-untyped-call]
+        except redis.TimeoutError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+    def __next__(self) -> Any:
+        """See dramatiq."""
+        try:
+            return super().__next__()  # type: ignore[no-untyped-call]
+        except redis.TimeoutError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+
+class ValkeyBroker(RedisBroker):
+    """See the module."""
+
+    away = (redis.ConnectionError, redis.TimeoutError, OSError)
+    """What it raises when the server is not there."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq types part of itself
+        self._begun: set[str] = set()
+
+    @classmethod
+    def at(cls, url: str) -> "ValkeyBroker":
+        """Return a broker on the server at an address; nothing is connected yet."""
+        client = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        )
+        return cls(
+            client=client,
+            middleware=[],
+            namespace="shop",
+            heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
+            maintenance_chance=MAINTENANCE_CHANCE,
+        )
+
+    @property
+    def consumer_class(self) -> type[_Consumer]:
+        """Return ours."""
+        return _Consumer
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
+        """Begin, or begin again after a lost connection, under a new name."""
+        if queue_name in self._begun:
+            self.broker_id = str(uuid.uuid4())
+        self._begun.add(queue_name)
+        return super().consume(queue_name, prefetch, timeout)
+
+    def length(self, queue: str) -> int:
+        """Return how many messages wait in a queue, those being handled not counted."""
+        found: Any = self.client.llen(f"{self.namespace}:{queue}")
+        return int(found)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.client.close()

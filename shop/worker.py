@@ -1,0 +1,154 @@
+"""The process behind the store: everything that happens without a request, in one process without Flask.
+
+``shop up`` starts it as ``python -m shop.worker --port PORT``; elsewhere run as many as you like: each loop is safe to
+run twice at once. SIGTERM lets the rounds and deliveries under way end. On its port it answers ``/livez``, ``/readyz``
+(which loops are not well) and ``/metrics``. On the machine of an nginx, ``--edge`` lets it do the purger's work too.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from shop.edge import Purging
+from shop.errors import ConfigurationError
+from shop.patterns.loops import Loop, Runner
+from shop.patterns.observability.logs import configure_logging
+from shop.settings import Settings, load_settings
+from shop.wiring import Runtime, build
+
+MISUSED = 2
+STOP_S = 10.0
+"""Seconds a round under way gets to end: longer than the slowest bounded call."""
+COMPLETE_EVERY_S = 2.0
+REAP_EVERY_S = 10.0
+PROJECT_EVERY_S = 0.1
+"""Half of it, on average, is how long lists lag when the worker has time."""
+
+_log = logging.getLogger("shop.worker")
+
+
+def loops(runtime: Runtime) -> list[Loop]:
+    """Return what this process does again and again; each round takes the switches as they stand then."""
+    return [
+        Loop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
+        Loop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
+        Loop("projector", lambda: runtime.services().projector.run_once(), PROJECT_EVERY_S),
+        Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
+    ]
+
+
+class Worker:
+    """The loops of one process, started and stopped together.
+
+    Args:
+        runtime: what they share; started and closed here.
+        purging: the purger's work, if this process does it.
+    """
+
+    def __init__(self, runtime: Runtime, purging: Purging | None = None) -> None:
+        self._runtime = runtime
+        self._purging = purging
+        self._stopped = threading.Event()
+        found = loops(runtime)
+        if purging is not None:
+            found.append(Loop("purger", purging.loop.run_once, purging.loop.pause_s))
+        self.runners: Sequence[Runner] = [Runner(loop, self._stopped) for loop in found]
+
+    def start(self) -> None:
+        """Start every thread."""
+        self._runtime.start()
+        if self._purging is not None:
+            self._purging.start()
+        for runner in self.runners:
+            runner.start()
+
+    def request_stop(self) -> None:
+        """Let :meth:`wait` return."""
+        self._stopped.set()
+
+    def wait(self) -> None:
+        """Return when a stop was requested."""
+        self._stopped.wait()
+
+    def close(self) -> None:
+        """Let what is under way end, and give back every connection."""
+        self._stopped.set()
+        for runner in self.runners:
+            runner.join(STOP_S)
+        if self._purging is not None:
+            self._purging.close()
+        self._runtime.close()
+
+    def faults(self) -> dict[str, str]:
+        """Return each loop's name and what is wrong with it; empty text where nothing is."""
+        return {runner.loop.name: runner.fault for runner in self.runners}
+
+
+def probe(worker: Worker, registry: CollectorRegistry, port: int) -> ThreadingHTTPServer:
+    """Return a server that says how the worker is; the caller runs it."""
+
+    class Probe(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            faults = worker.faults()
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(registry), "text/plain; version=0.0.4")
+            elif self.path == "/readyz":
+                status = 503 if any(faults.values()) else 200
+                self._answer(status, json.dumps({"loops": faults}).encode(), "application/json")
+            elif self.path == "/livez":
+                self._answer(200, b"alive\n", "text/plain")
+            else:
+                self._answer(404, b"", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing of probes."""
+
+    return ThreadingHTTPServer(("127.0.0.1", port), Probe)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m shop.worker")
+    parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered, on loopback")
+    parser.add_argument("--edge", action="store_true", help="do the work of the purger beside nginx too")
+    given = parser.parse_args()
+    try:
+        settings = load_settings()
+        configure_logging(settings, "worker")
+        _run(settings, given.port, with_edge=given.edge)
+    except ConfigurationError as error:
+        sys.stderr.write(f"shop: {error}\n")
+        sys.exit(MISUSED)
+
+
+def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
+    runtime = build(settings, process="worker")
+    worker = Worker(runtime, Purging(settings) if with_edge else None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.request_stop())
+    server = probe(worker, runtime.metrics.registry, port)
+    threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
+    worker.start()
+    _log.info("worker_started", extra={"loops": sorted(worker.faults())})
+    worker.wait()
+    server.shutdown()
+    worker.close()
+    _log.info("worker_stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A RabbitMQ of the tests' own: a node with its ports and directory, where Debian's package is installed."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from shop.stack.program import free_port, port_answers
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""Debian's; the one on PATH insists on an account of its own."""
+START_TIMEOUT_S = 60
+
+
+class RabbitMQ:
+    """One node. It keeps what it was given over a restart."""
+
+    def __init__(self, home: Path) -> None:
+        self._port, self._home = free_port(), home
+        epmd = free_port()
+        self._mapper = subprocess.Popen(["epmd", "-port", str(epmd), "-address", "127.0.0.1"])
+        self._environment = {
+            **os.environ,
+            "HOME": str(home),
+            "ERL_EPMD_PORT": str(epmd),
+            "RABBITMQ_NODENAME": f"shop{self._port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is; the account is the one every new node has, on the loopback address only."""
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        with (self._home / "output").open("ab") as log:
+            self._process = subprocess.Popen(
+                [SERVER], env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not port_answers(self._port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._home / "output").read_text())
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop it; what is in durable queues is kept."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait(30)
+
+    def close(self) -> None:
+        """Stop it and its port mapper."""
+        self.stop()
+        self._mapper.terminate()
+        self._mapper.wait(10)

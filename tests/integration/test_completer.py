@@ -1,0 +1,108 @@
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.catalog.models import StockItem
+from shop.checkout.completer import Completed
+from shop.checkout.phases import RecoveryPoint
+from shop.checkout.resolution import GIVEN_UP_AFTER
+from shop.orders.models import Order
+from shop.payments.models import Payment
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import complete_all_at_once, die_at
+
+
+@pytest.fixture
+def shelf(database, simulator):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "last-mug", on_hand=3)
+
+
+def guest(database, pieces=2):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    Carts(database, offers).add(owner, "last-mug", pieces)
+    return owner
+
+
+def books(database):
+    with database.reading() as session:
+        stock = session.execute(select(StockItem.on_hand, StockItem.reserved)).one()
+        orders = Counter(session.scalars(select(Order.status)))
+        payments = Counter(session.scalars(select(Payment.status)))
+    return tuple(stock), dict(orders), dict(payments)
+
+
+def let_the_claim_run_out(database, age=timedelta(0)):
+    with database.transaction() as session:
+        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+        session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": age})
+
+
+@pytest.fixture
+def completer(runtime):
+    return runtime.services().completer
+
+
+def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
+    database, settings, shelf, simulator, completer
+):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+    let_the_claim_run_out(database)
+    assert completer.run_once() == Completed(paid=1)
+    assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
+    with database.reading() as session:
+        assert simulator.charges_of(session.scalar(select(Order.number))) == 1
+
+
+def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way(database, settings, shelf, completer):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
+    let_the_claim_run_out(database)
+    assert completer.run_once() == Completed(left=1)
+    assert books(database) == ((3, 2), {"pending_payment": 1}, {"pending": 1})
+    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    assert completer.run_once() == Completed(undone=1)
+    assert books(database) == ((3, 0), {"cancelled": 1}, {"abandoned": 1})
+
+
+def test_what_a_request_is_at_work_on_is_left_alone(database, settings, shelf, completer):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+    assert completer.run_once() == Completed()
+    assert books(database)[1] == {"pending_payment": 1}
+
+
+def test_while_the_provider_is_away_nothing_is_decided(database, settings, shelf, simulator, completer):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    simulator.kill()
+    assert completer.run_once() == Completed(left=1)
+    simulator.start()
+    let_the_claim_run_out(database)
+    assert completer.run_once() == Completed(paid=1)
+
+
+def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, simulator, completer, client):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.SETTLED)
+    with database.transaction() as session:
+        order = session.scalars(select(Order)).one()
+        payment = session.scalars(select(Payment)).one()
+        order.status, payment.status = "cancelled", "refund_pending"
+        charge_key = payment.charge_key
+    assert completer.run_once() == Completed(refunded=1)
+    assert completer.run_once() == Completed()
+    assert books(database)[1:] == ({"refunded": 1}, {"refunded": 1})
+    assert simulator.charges(charge_key)[0]["refunded"] == simulator.charges(charge_key)[0]["amount"]
+
+
+def test_two_completers_at_once_settle_each_order_once(database, settings, shelf, simulator):
+    for n in range(3):
+        die_at(settings, (guest(database, 1), f"key-{n}"), RecoveryPoint.ANSWERED)
+    let_the_claim_run_out(database)
+    ends = complete_all_at_once(settings, 3)
+    assert {end.undone + end.refunded for end in ends} == {0}
+    assert sum(end.paid for end in ends) >= 3
+    assert books(database) == ((0, 0), {"paid": 3}, {"charged": 3})

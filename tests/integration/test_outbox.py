@@ -1,0 +1,206 @@
+"""The outbox and its relay, over a real PostgreSQL; what is published is only collected."""
+
+import multiprocessing
+import threading
+from collections import defaultdict
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.db import build_engine
+from shop.patterns.observability import correlation
+from shop.patterns.outbox.messages import Message, write
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.relay import BrokerAway, Relay, backlog
+from shop.unit_of_work import Database, ExternalCallInTransaction
+
+_processes = multiprocessing.get_context("forkserver")
+PLENTY = 1_000_000
+
+
+def tell(database, aggregate_id, *topics):
+    for topic in topics:
+        with database.transaction() as session:
+            write(session, "order", aggregate_id, topic)
+
+
+def waiting(database):
+    with database.reading() as session:
+        return [(row.aggregate_id, row.topic) for row in session.scalars(select(Waiting).order_by(Waiting.id))]
+
+
+class Taken:
+    """A broker that remembers, and fails when told to."""
+
+    def __init__(self, room=PLENTY):
+        self.messages: list[Message] = []
+        self.space = room
+        self.fails_after = PLENTY
+
+    def publish(self, message):
+        if len(self.messages) >= self.fails_after:
+            raise BrokerAway
+        self.messages.append(message)
+
+    def room(self):
+        return self.space - len(self.messages)
+
+    @property
+    def topics(self):
+        return [message.topic for message in self.messages]
+
+
+def relay(database, taken):
+    return Relay(database, taken.publish, taken.room)
+
+
+def test_a_message_is_there_when_its_change_is_and_not_otherwise(database):
+    def change_and_fail():
+        with database.transaction() as session:
+            write(session, "order", "a", "undone")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        change_and_fail()
+    tell(database, "a", "done")
+    assert waiting(database) == [("a", "done")]
+
+
+def test_a_message_carries_the_ids_of_the_request_it_comes_from(database):
+    correlation.adopt("the-very-request", None)
+    tell(database, "a", "paid")
+    taken = Taken()
+    relay(database, taken).run_once()
+    assert taken.messages[0].request_id == "the-very-request"
+    assert Message.from_json(taken.messages[0].to_json()) == taken.messages[0]
+
+
+def test_what_was_relayed_is_gone_and_is_not_relayed_again(database):
+    tell(database, "a", "paid", "shipped")
+    taken = Taken()
+    assert relay(database, taken).run_once() == 2
+    assert relay(database, taken).run_once() == 0
+    assert taken.topics == ["paid", "shipped"]
+    assert waiting(database) == []
+
+
+def test_a_lower_id_that_is_committed_later_is_not_missed(database):
+    taken = Taken()
+    with database.engine.connect() as slow:
+        slow.execute(
+            text("INSERT INTO outbox (aggregate, aggregate_id, topic, payload) VALUES ('order', 'a', 'x', '{}')")
+        )
+        tell(database, "b", "y")
+        relay(database, taken).run_once()
+        assert taken.topics == ["y"]
+        slow.commit()
+    relay(database, taken).run_once()
+    assert taken.topics == ["y", "x"]
+
+
+def test_while_the_broker_is_away_messages_wait_and_go_in_order_when_it_is_back(database):
+    tell(database, "a", "1", "2")
+    tell(database, "b", "1")
+    taken = Taken()
+    taken.fails_after = 1
+    with pytest.raises(BrokerAway):
+        relay(database, taken).run_once()
+    assert waiting(database) == [("a", "2"), ("b", "1")]
+    taken.fails_after = PLENTY
+    assert relay(database, taken).run_once() == 2
+
+
+def test_a_full_queue_is_not_filled_further(database):
+    for order in "abcd":
+        tell(database, order, "paid")
+    taken = Taken(room=3)
+    assert relay(database, taken).run_once() == 3
+    assert relay(database, taken).run_once() == 0
+    assert waiting(database) == [("d", "paid")]
+    taken.space = 4
+    assert relay(database, taken).run_once() == 1
+
+
+def test_a_message_waits_for_the_earlier_one_of_its_aggregate_whichever_relay_has_that(database):
+    tell(database, "a", "1", "2")
+    tell(database, "b", "1")
+    held, go_on = threading.Event(), threading.Event()
+    first, second = Taken(), Taken()
+
+    def stall(message):
+        if message.aggregate_id == "a" and message.topic == "1":
+            held.set()
+            go_on.wait(10)
+        first.publish(message)
+
+    with database.transaction() as session:  # the first relay takes one message only
+        session.execute(text("UPDATE outbox SET due_at = now() + interval '1 hour' WHERE aggregate_id = 'b'"))
+    slow = threading.Thread(target=Relay(database, stall, first.room).run_once)
+    slow.start()
+    held.wait(10)
+    with database.transaction() as session:
+        session.execute(text("UPDATE outbox SET due_at = now() WHERE aggregate_id = 'b'"))
+    relay(database, second).run_once()
+    assert [(one.aggregate_id, one.topic) for one in second.messages] == [("b", "1")]
+    go_on.set()
+    slow.join(10)
+    assert first.topics == ["1", "2"]
+
+
+def test_what_a_dead_relay_had_claimed_is_taken_by_another(database):
+    tell(database, "a", "paid")
+    with database.transaction() as session:
+        session.execute(text("UPDATE outbox SET claimed_until = clock_timestamp() + interval '10 seconds'"))
+    taken = Taken()
+    assert relay(database, taken).run_once() == 0
+    with database.transaction() as session:
+        session.execute(text("UPDATE outbox SET claimed_until = clock_timestamp() - interval '1 second'"))
+    assert relay(database, taken).run_once() == 1
+
+
+def test_several_relays_in_several_processes_keep_every_aggregate_in_order_and_lose_nothing(database, settings):
+    for turn in range(6):
+        for order in "abcdefgh":
+            tell(database, order, str(turn))
+    log, barrier = _processes.Queue(), _processes.Barrier(3)
+    relays = [_processes.Process(target=_relay, args=(settings, log, barrier)) for _ in range(3)]
+    for one in relays:
+        one.start()
+    found = defaultdict(list)
+    for _ in range(48):
+        order, topic = log.get(timeout=30)
+        found[order].append(topic)
+    for one in relays:
+        one.join(30)
+    assert log.empty()
+    assert dict(found) == {order: [str(turn) for turn in range(6)] for order in "abcdefgh"}
+
+
+def _relay(settings, log, barrier):
+    database = Database(build_engine(settings))
+    one = Relay(database, lambda message: log.put((message.aggregate_id, message.topic)), lambda: PLENTY)
+    barrier.wait(30)
+    while one.run_once() or _still(database):
+        pass
+
+
+def _still(database):
+    with database.reading() as session:
+        return backlog(session).waiting
+
+
+def test_the_broker_is_not_called_inside_a_transaction(database):
+    tell(database, "a", "paid")
+    with database.enclosing(), pytest.raises(ExternalCallInTransaction):
+        relay(database, Taken()).run_once()
+
+
+def test_the_backlog_says_how_much_waits_and_for_how_long(database):
+    with database.reading() as session:
+        assert backlog(session).waiting == 0
+    tell(database, "a", "paid")
+    with database.transaction() as session:
+        session.execute(text("UPDATE outbox SET due_at = due_at - interval '90 seconds'"))
+    with database.reading() as session:
+        assert backlog(session).waiting == 1
+        assert 90 <= backlog(session).oldest_s < 100

@@ -1,0 +1,62 @@
+import threading
+
+from shop.patterns.loops import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, Loop, Runner
+
+
+def runner(run_once, every_s=1.0, monotonic=lambda: 0.0):
+    return Runner(Loop("looked-at", run_once, every_s), threading.Event(), monotonic)
+
+
+def broken():
+    raise RuntimeError("not today")
+
+
+def test_a_round_that_went_well_is_followed_by_the_usual_pause():
+    assert runner(lambda: None).run_once() == 1.0
+
+
+def test_after_failures_the_pause_grows_with_jitter_up_to_a_bound():
+    failing = runner(broken)
+    pauses = [failing.run_once() for _ in range(50)]
+    assert min(pauses) >= 1.0
+    assert max(pauses) <= BACKOFF_CAP_S
+    assert len(set(pauses)) > 1
+    assert max(pauses[10:]) > max(pauses[:1])
+
+
+def test_some_failures_in_a_row_are_told_and_one_good_round_ends_them():
+    outcomes = [broken] * ILL_AFTER + [lambda: None]
+    watched = runner(lambda: outcomes.pop(0)())
+    for _ in range(ILL_AFTER - 1):
+        watched.run_once()
+    assert watched.fault == ""
+    watched.run_once()
+    assert watched.fault == f"{ILL_AFTER} rounds in a row failed"
+    watched.run_once()
+    assert watched.fault == ""
+
+
+def test_a_round_that_does_not_end_is_told():
+    clock, seen = [0.0], []
+
+    def endless():
+        clock[0] += STUCK_AFTER_S + 1
+        seen.append(watched.fault)
+
+    watched = runner(endless, monotonic=lambda: clock[0])
+    watched.run_once()
+    assert "more than 120 s" in seen[0]
+    assert watched.fault == ""
+
+
+def test_a_loop_goes_on_after_an_error_and_ends_when_asked():
+    stopped, rounds = threading.Event(), []
+
+    def once():
+        rounds.append(len(rounds))
+        if len(rounds) == 2:
+            stopped.set()
+        raise RuntimeError
+
+    Runner(Loop("looked-at", once, 0.001), stopped).run()
+    assert rounds == [0, 1]
