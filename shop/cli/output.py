@@ -7,4 +7,4 @@ import click
 
 def emit(document: object, text: str, *, as_json: bool) -> None:
     """Print the document as JSON and nothing else, or the text."""
-    click.echo(json.dumps(document, indent=2) if as_json else text)
+    click.echo(json.dumps(document, indent=2, default=str) if as_json else text)

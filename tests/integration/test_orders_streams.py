@@ -1,0 +1,300 @@
+import json
+import multiprocessing
+import threading
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from shop.cli.orders import orders as command
+from shop.db import build_engine
+from shop.errors import Conflict
+from shop.orders import overview, queries, stream
+from shop.orders.events import Cause, OrderShipped, written
+from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
+from shop.orders.projection import Inline, Projector, Queued, summary, upsert
+from shop.orders.replaying import Replaying
+from shop.orders.service import Viewer
+from shop.orders.state import Cancel, Refund, Ship, fold
+from shop.orders.stream import OrderStreams
+from shop.orders.transitions import IllegalTransition, Status
+from shop.patterns.events import StreamMoved
+from shop.switches import SWITCHES
+from shop.unit_of_work import Database
+from shop.wiring import PROJECTIONS
+from tests.integration.test_orders import place, world  # noqa: F401 - a fixture
+
+_processes = multiprocessing.get_context("forkserver")
+RACERS = 4
+
+
+def change(database, public_id, wanted, projection=None):
+    streams = OrderStreams(projection or Inline())
+    database.retrying(lambda session: streams.change(session, stream.lock(session, public_id), wanted))
+
+
+def shown(database):
+    with database.reading() as session:
+        return {row.public_id: row.status for row in overview.page(session, None, None, 100).orders}
+
+
+# --- the stream
+
+
+@pytest.mark.parametrize(
+    "rewriting", ["UPDATE order_events SET data = '{}'", "DELETE FROM order_events WHERE version = 2"]
+)
+def test_history_cannot_be_rewritten(database, world, rewriting):  # noqa: F811
+    place(database, world)
+    with pytest.raises(IntegrityError, match="append-only"), database.transaction() as session:
+        session.execute(text(rewriting))
+
+
+def test_an_order_that_is_deleted_takes_its_stream_along(database, world):  # noqa: F811
+    place(database, world)
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM orders"))
+        assert session.scalar(select(func.count()).select_from(OrderEvent)) == 0
+
+
+def test_an_append_behind_a_version_that_is_past_is_refused(database, world):  # noqa: F811
+    public_id = place(database, world)
+    with database.transaction() as ours:
+        order = ours.scalar(select(Order).where(Order.public_id == public_id))
+        seen = stream.STREAMS.load(ours, order.id)
+        change(database, public_id, Ship())
+        with pytest.raises(StreamMoved):
+            stream.STREAMS.append(ours, order.id, len(seen), [written(OrderShipped())])
+
+
+def _ship_without_a_lock(settings, public_id, barrier, ends):
+    database = Database(build_engine(settings))
+    first = True
+
+    def work(session):
+        nonlocal first
+        order = session.scalar(select(Order).where(Order.public_id == public_id))
+        stream.STREAMS.load(session, order.id)
+        if first:
+            first = False
+            barrier.wait(30)
+        return OrderStreams(Inline()).change(session, order, Ship())
+
+    try:
+        database.retrying(work)
+        ends.put("shipped")
+    except Exception as error:  # noqa: BLE001 - the test says which ends are well
+        ends.put(type(error).__name__)
+    database.engine.dispose()
+
+
+def test_of_several_who_forget_the_lock_one_ships_and_the_others_learn_it(settings, database, world):  # noqa: F811
+    public_id = place(database, world)
+    barrier, ends = _processes.Barrier(RACERS), _processes.Queue()
+    racers = [
+        _processes.Process(target=_ship_without_a_lock, args=(settings, public_id, barrier, ends))
+        for _ in range(RACERS)
+    ]
+    for racer in racers:
+        racer.start()
+    found = sorted(ends.get(timeout=60) for _ in racers)
+    for racer in racers:
+        racer.join(60)
+    assert found == ["IllegalTransition"] * (RACERS - 1) + ["shipped"]
+    with database.reading() as session:
+        view, _ = queries.one(session, public_id)
+    assert [event.type for event in view.events].count("OrderShipped") == 1
+
+
+# --- the read model
+
+
+def test_each_value_of_the_switch_has_its_projection():
+    assert set(PROJECTIONS) == set(SWITCHES["orders.projection"].values)
+
+
+def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, world):  # noqa: F811
+    kept, undone = place(database, world), place(database, world)
+    change(database, kept, Ship())
+
+    def twice(session):
+        for _ in range(2):
+            OrderStreams(Inline()).change(session, stream.lock(session, undone), Ship())
+
+    with pytest.raises(IllegalTransition):
+        database.retrying(twice)
+    assert shown(database) == {kept: Status.SHIPPED, undone: Status.PAID}
+
+
+def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, database, world):  # noqa: F811
+    public_id = place(database, world, "ada")
+    change(database, public_id, Cancel(Cause.CUSTOMER), Queued())
+    orders = runtime.services().orders
+    hers = Viewer(user_id=world["ada"].id)
+    assert orders.detail(hers, public_id).orders[0].status is Status.CANCELLED
+    assert orders.own(hers, None, 5).orders[0].status is Status.CANCELLED
+    assert orders.counts() == {Status.PAID: 1}
+
+    lags = []
+    projector = Projector(database, lags.extend)
+    assert projector.backlog().events == 1
+    projector.run_once()
+
+    assert orders.counts() == {Status.CANCELLED: 1}
+    assert orders.everybodys(None, None, 5).orders[0].refund_pending
+    assert (projector.backlog().events, len(lags)) == (0, 1)
+    assert lags[0] >= 0
+
+
+def test_an_event_that_is_committed_late_is_not_passed_over(database, world):  # noqa: F811
+    early, late = place(database, world), place(database, world)
+    with database.transaction() as slow:
+        # queued first, and so with the smaller number whatever is counted; committed last
+        OrderStreams(Queued()).change(slow, stream.lock(slow, early), Ship())
+        slow.execute(
+            text("INSERT INTO orders_to_project SELECT id, 3 FROM orders WHERE public_id = :id"), {"id": early}
+        )
+        change(database, late, Ship(), Queued())
+        Projector(database).run_once()
+        assert shown(database) == {early: Status.PAID, late: Status.SHIPPED}
+    Projector(database).run_once()
+    assert shown(database) == {early: Status.SHIPPED, late: Status.SHIPPED}
+
+
+def test_an_event_appended_while_the_projector_looks_is_not_lost(database, world, monkeypatch):  # noqa: F811
+    public_id = place(database, world)
+    change(database, public_id, Cancel(Cause.STAFF), Queued())
+    project = Projector(database)
+    load_all = stream.STREAMS.load_all
+
+    def load_and_be_overtaken(session, ids):
+        monkeypatch.undo()
+        found = load_all(session, ids)
+        worker = threading.Thread(target=change, args=(database, public_id, Refund(), Queued()))
+        worker.start()
+        worker.join(10)
+        return found
+
+    monkeypatch.setattr(stream.STREAMS, "load_all", load_and_be_overtaken)
+    project.run_once()
+    assert shown(database) == {public_id: Status.CANCELLED}
+    project.run_once()
+    assert shown(database) == {public_id: Status.REFUNDED}
+
+
+def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa: F811
+    public_id = place(database, world)
+    change(database, public_id, Ship())
+    with database.transaction() as session:
+        order = session.scalar(select(Order))
+        old = fold(stream.STREAMS.load(session, order.id)[:2])
+        session.execute(upsert([summary(order.id, old)]))
+    assert shown(database) == {public_id: Status.SHIPPED}
+
+
+def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(database, world):  # noqa: F811
+    public_id = place(database, world)
+    change(database, public_id, Ship(), Queued())
+    with database.transaction() as other:
+        other.execute(select(OrderToProject).with_for_update())
+        assert Projector(database).run_once().events == 0
+    assert Projector(database).run_once().events == 1
+
+
+# --- made anew, and compared
+
+
+def damage(database, statement):
+    with database.transaction() as session:
+        assert session.execute(text(statement)).rowcount == 1
+
+
+def test_a_rebuilt_read_model_is_the_one_that_was_there(database, world):  # noqa: F811
+    public_ids = [place(database, world, "ada") for _ in range(3)]
+    change(database, public_ids[0], Ship())
+    with database.reading() as session:
+        before = session.execute(select(OrderSummary.__table__).order_by(OrderSummary.order_id)).all()
+    damage(database, "DELETE FROM order_summaries WHERE status = 'shipped'")
+    assert Replaying(database).rebuild().orders == 3
+    with database.reading() as session:
+        assert session.execute(select(OrderSummary.__table__).order_by(OrderSummary.order_id)).all() == before
+    change(database, public_ids[1], Ship())  # and it is written to as before
+    assert Replaying(database).verify().differences == ()
+    assert Replaying(database).rebuild().orders == 3  # with the same names of indexes
+
+
+def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypatch):  # noqa: F811
+    public_ids = [place(database, world) for _ in range(3)]
+    replaying = Replaying(database)
+    catch_up = replaying._catch_up
+    new = []
+
+    def and_meanwhile(beside):
+        again = catch_up(beside)
+        change(database, public_ids[0], Ship())
+        new.append(place(database, world))
+        return again
+
+    monkeypatch.setattr(replaying, "_catch_up", and_meanwhile)
+    assert replaying.rebuild().again == 2
+    assert shown(database) == {
+        new[0]: Status.PAID,
+        public_ids[0]: Status.SHIPPED,
+        public_ids[1]: Status.PAID,
+        public_ids[2]: Status.PAID,
+    }
+    assert replaying.verify().differences == ()
+
+
+def test_one_rebuild_runs_at_a_time(database, world):  # noqa: F811
+    with Replaying(database)._alone(), pytest.raises(Conflict, match="under way"):
+        Replaying(database).rebuild()
+
+
+DAMAGES = {
+    "summary.status": "UPDATE order_summaries SET status = 'shipped' WHERE status = 'paid'",
+    "summary.pieces": "UPDATE order_summaries SET pieces = 99",
+    "summary": "DELETE FROM order_summaries",
+    "order.status": "UPDATE orders SET status = 'delivered'",
+    "order.total_amount": "UPDATE orders SET total_amount = 1",
+    "lines": "UPDATE order_lines SET quantity = 9 WHERE position = 1",
+    "events": "INSERT INTO order_summaries SELECT 999, version, 'ord_ghost', number, user_id, status, owes_refund,"
+    " pieces, total_amount, currency, placed_at, changed_at FROM order_summaries",
+}
+
+
+@pytest.mark.parametrize("field", DAMAGES)
+def test_the_comparison_names_every_row_that_says_something_else(database, world, field):  # noqa: F811
+    public_id = place(database, world)
+    damage(database, DAMAGES[field])
+    found = Replaying(database).verify()
+    assert [(one.order, one.field) for one in found.differences] == [("999" if field == "events" else public_id, field)]
+
+
+def test_what_waits_for_the_projector_is_no_difference(database, world):  # noqa: F811
+    public_id = place(database, world)
+    change(database, public_id, Ship(), Queued())
+    found = Replaying(database).verify()
+    assert (found.differences, found.waiting) == ((), 1)
+
+
+def test_the_commands_say_what_they_did(settings, database, world, monkeypatch):  # noqa: F811
+    for name, value in settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    public_id = place(database, world)
+    run = CliRunner().invoke
+    assert json.loads(run(command, ["rebuild", "--json"]).output) == {"orders": 1, "again": 0}
+    assert run(command, ["verify"]).exit_code == 0
+    assert json.loads(run(command, ["status", "--json"]).output) == {"events": 0, "oldest_s": 0.0}
+    damage(database, DAMAGES["order.status"])
+    done = run(command, ["verify"])
+    assert done.exit_code == 1
+    assert f"{public_id} order.status: the row says delivered, its events say paid" in done.output
+
+
+@pytest.mark.parametrize("value", SWITCHES["orders.projection"].values)
+def test_the_switch_chooses_the_projection(runtime, value):
+    runtime.switch_store.set("orders.projection", value)
+    runtime.board.refresh()
+    assert type(runtime.services().orders._streams._projection) is PROJECTIONS[value]
