@@ -16,6 +16,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seed": ("shop.cli.data:seed", "Fill the store with data, once."),
     "import": ("shop.cli.data:import_", "Read another shop's catalogue."),
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
+    "orders": ("shop.cli.orders:orders", "Rebuild and check what follows from the events of orders."),
+    "books": ("shop.cli.books:books", "Check money, stock and orders from both sides."),
     "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),
     "fault": ("shop.cli.fault:fault", "Break a dependency on purpose, and mend it."),

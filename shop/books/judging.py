@@ -1,0 +1,163 @@
+"""What must be so. Pure: two sides in, mismatches out."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import lru_cache
+
+from shop.books.findings import Mismatch
+from shop.books.provider import Charge
+from shop.books.store import Order, Snapshot
+
+NEXT = {
+    ("", "OrderPlaced"): "pending_payment",
+    ("pending_payment", "PaymentCharged"): "paid",
+    ("pending_payment", "PaymentDeclined"): "declined",
+    ("pending_payment", "OrderCancelled"): "cancelled",
+    ("declined", "OrderCancelled"): "cancelled",
+    ("paid", "OrderShipped"): "shipped",
+    ("paid", "OrderCancelled"): "owed",
+    ("shipped", "OrderDelivered"): "delivered",
+    ("cancelled", "PaymentCharged"): "owed",
+    ("owed", "PaymentRefunded"): "refunded",
+}
+"""The auditor's own idea of an order's life; ``owed`` is cancelled with the money still here."""
+ROW = {"declined": "pending_payment", "owed": "cancelled"}
+"""What the row says where it is less exact."""
+PAYMENTS = {
+    "pending_payment": {"pending"},
+    "paid": {"charged"},
+    "shipped": {"charged"},
+    "delivered": {"charged"},
+    "cancelled": {"declined", "abandoned"},
+    "owed": {"refund_pending"},
+    "refunded": {"refunded"},
+}
+BEFORE_ITS_TIME = "dataset-"
+"""How the keys of charges begin that came with a data set. What was given back of them already, the provider's books
+never held."""
+
+
+@lru_cache(maxsize=1_000)
+def stands(story: str) -> str | None:
+    """Return where a story leads; ``None`` where it is an impossible one.
+
+    Args:
+        story: types of events, oldest first, with blanks between.
+    """
+    at: str | None = ""
+    for event in story.split():
+        if event != "OrderAdopted" or at == "":
+            at = NEXT.get((at, event)) if at is not None else None
+    return at or None
+
+
+def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> Iterator[Mismatch]:
+    """Name everything that is not as it must be.
+
+    Args:
+        store: the store's side.
+        charges: the provider's side, read after it.
+        under_way: how long what is unfinished is nobody's fault.
+    """
+    for order in store.orders:
+        yield from _story(order)
+        yield from _unfinished(order, store, under_way)
+    for public_id, comes_to, total, same in store.lines:
+        if comes_to != total:
+            yield Mismatch("order_total", public_id, f"its lines come to {comes_to}, its row says {total}")
+        if not same:
+            yield Mismatch("order_lines", public_id, "its lines are not those it was placed with")
+    for public_id, shown, exists in store.summaries:
+        said = "differs from the order" if shown and exists else "is missing" if exists else "is of no order"
+        yield Mismatch("read_model", public_id, f"its row in the read model {said}")
+    for slug, on_hand, reserved, received, sold, promised in store.stock:
+        if on_hand != received - sold:
+            says = f"{on_hand} on hand; {received} came in and {sold} were sold, which leaves {received - sold}"
+            yield Mismatch("stock_on_hand", slug, says)
+        if reserved != promised:
+            yield Mismatch("stock_reserved", slug, f"{reserved} reserved; open orders hold {promised}")
+    for (public_ids,) in store.doubles:
+        yield Mismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
+    for kind, message_id, says in store.messages:
+        yield Mismatch(kind, message_id, says)
+    yield from _money(store, charges, under_way)
+
+
+def _story(order: Order) -> Iterator[Mismatch]:
+    if order.versions != order.last_version or not order.versions:
+        yield Mismatch("events_missing", order.public_id, f"{order.versions} events up to version {order.last_version}")
+    state = stands(order.story)
+    if state is None:
+        yield Mismatch("events_impossible", order.public_id, order.story or "no events")
+        return
+    if (order.status, order.version) != (ROW.get(state, state), order.last_version):
+        row = f"its row says {order.status} at version {order.version}"
+        yield Mismatch("order_status", order.public_id, f"{row}; its events say {state} at {order.last_version}")
+    if order.told_total != order.total:
+        yield Mismatch("order_total", order.public_id, f"placed for {order.told_total}, its row says {order.total}")
+    if order.payment is None:
+        yield Mismatch("payment_missing", order.public_id, "an order without a payment")
+        return
+    if order.payment not in PAYMENTS.get(state, set()):
+        yield Mismatch("payment_status", order.public_id, f"its payment is {order.payment}, its events say {state}")
+    if order.amount != order.total:
+        says = f"its payment is over {order.amount}, the order over {order.total}"
+        yield Mismatch("payment_amount", order.public_id, says)
+
+
+def _unfinished(order: Order, store: Snapshot, under_way: timedelta) -> Iterator[Mismatch]:
+    if order.status == "pending_payment" and order.age > under_way:
+        yield Mismatch("order_left_open", order.public_id, f"waiting for its payment since {order.created_at}")
+    changed_at = order.payment_changed_at
+    if order.payment == "refund_pending" and changed_at is not None and store.at - changed_at > under_way:
+        yield Mismatch("refund_owed", order.public_id, f"its money is owed since {changed_at}")
+
+
+def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> Iterator[Mismatch]:
+    ours = {order.charge_key: order for order in store.orders if order.charge_key is not None}
+    theirs = {charge.key: charge for charge in charges}
+    for key, order in ours.items():
+        yield from _owed_by_us(order, theirs.get(key), is_before=key.startswith(BEFORE_ITS_TIME))
+    kept = defaultdict(list)
+    for charge in charges:
+        is_young = store.at - charge.created_at <= under_way
+        if charge.order and charge.kept:
+            kept[charge.order].append(charge.id)
+        yield from _kept_by_them(charge, ours.get(charge.key), is_young=is_young)
+    for number, ids in kept.items():
+        if len(ids) > 1:
+            yield Mismatch("charged_twice", " ".join(ids), f"order {number} was charged {len(ids)} times")
+
+
+def _owed_by_us(order: Order, charge: Charge | None, *, is_before: bool) -> Iterator[Mismatch]:
+    """Compare what our copy of a payment claims with the provider's books."""
+    if order.payment not in ("charged", "refund_pending", "refunded") or not order.amount:
+        return
+    if charge is None or not charge.succeeded:
+        if not (is_before and order.payment == "refunded"):
+            says = f"its payment is {order.payment}; the provider has no such charge"
+            yield Mismatch("charge_missing", order.public_id, says)
+        return
+    if charge.amount != order.amount:
+        yield Mismatch("charge_amount", order.public_id, f"{order.amount} here, {charge.amount} at the provider")
+    if charge.id != order.provider_id:
+        yield Mismatch("charge_id", order.public_id, f"{order.provider_id} here, {charge.id} at the provider")
+    if order.payment == "refunded" and charge.kept:
+        says = f"given back here; the provider keeps {charge.kept} of {charge.id}"
+        yield Mismatch("refund_missing", order.public_id, says)
+    if order.payment == "charged" and charge.refunded:
+        says = f"the provider gave {charge.refunded} of {charge.id} back; nobody here knows"
+        yield Mismatch("refund_unknown", order.public_id, says)
+
+
+def _kept_by_them(charge: Charge, order: Order | None, *, is_young: bool) -> Iterator[Mismatch]:
+    """Find money that was taken for nothing."""
+    if not charge.kept or is_young:
+        return
+    if order is None:
+        yield Mismatch("charge_unknown", charge.id, f"{charge.kept} taken under {charge.key}, which nobody here knows")
+    elif order.payment in ("pending", "declined", "abandoned"):
+        yield Mismatch(
+            "charge_kept", order.public_id, f"{charge.kept} taken by {charge.id}; here it is {order.payment}"
+        )
