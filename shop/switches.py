@@ -114,6 +114,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 unsafe=frozenset({"naive"}),
             ),
             Switch(
+                "orders.confirmation",
+                ("queue", "inline"),
+                "Mail after the answer, tried until it is sent; inline, the shopper waits and a failure loses it.",
+            ),
+            Switch(
                 "payments.breaker",
                 ("on", "off"),
                 "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("shop.cli.data:import_", "Read another shop's catalogue."),
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
     "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
+    "queue": ("shop.cli.queue:queue", "Show what waits between the store and its worker; requeue a dead letter."),
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),
     "fault": ("shop.cli.fault:fault", "Break a dependency on purpose, and mend it."),
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
