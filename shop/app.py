@@ -27,6 +27,8 @@ from shop.checkout.phases import owner_name
 from shop.checkout.service import Checkout
 from shop.errors import ConfigurationError
 from shop.faults import Desk
+from shop.mail.models import Mail
+from shop.mail.post import latest
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
@@ -123,7 +125,12 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
     app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers))
-    app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path))
+
+    def mails(count: int) -> list[Mail]:
+        with runtime.database.reading() as session:
+            return latest(session, count)
+
+    app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path, mails))
 
 
 def _hang_catalog(app: OpenAPI) -> None:

@@ -57,6 +57,16 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
                 (NONE, "hang", "down"),
                 "hang: every process of PostgreSQL is stopped. down: all are killed and kept down; it then recovers.",
             ),
+            Fault(
+                "broker",
+                (NONE, "down", "hang"),
+                "down: the queue's Valkey is killed and kept down. hang: it is stopped, connections open.",
+            ),
+            Fault(
+                "mail",
+                (NONE, "down", "slow"),
+                "Made at the client, for the stack has no mail server. down: no letter is taken. slow: each takes 2 s.",
+            ),
         )
     }
 )

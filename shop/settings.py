@@ -1,7 +1,7 @@
 """The one reader of the environment.
 
 Everything tunable is a field of :class:`Settings`, frozen once read. Variables start with ``SHOP_``;
-the four addresses of outside servers keep the names every platform already uses for them.
+the addresses of outside servers keep the names every platform already uses for them.
 """
 
 import difflib
@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """Redis 7 or newer, or Valkey, that must not evict, or RabbitMQ; unset, the stack runs its own."""
     payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
     """The payments provider; unset, the stack runs its simulator."""
+    mail_url: str | None = Field(default=None, validation_alias=_url("MAIL_URL"))
+    """The mail server, as ``smtp://user:password@host:587`` or ``smtps://…``; unset, mail is kept in a table, which the
+    lab shows at ``/lab/mail``."""
 
     host: str = "127.0.0.1"
     """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
@@ -108,6 +111,26 @@ class Settings(BaseSettings):
     its own simulator the stack makes one."""
     payments_webhook_address: str | None = None
     """Where the simulator sends its webhooks; the stack says so."""
+    mail_from: str = "shop <orders@shop.test>"
+    """The address mail comes from."""
+    mail_timeout_ms: int = Field(default=5_000, ge=1)
+    """What each step of a conversation with the mail server may take."""
+    public_address: str | None = None
+    """Where shoppers find the store, for the links in mails; the stack says so."""
+    queue_threads: int = Field(default=2, ge=1, le=32)
+    """Messages a worker handles at the same time."""
+    queue_prefetch: int = Field(default=8, ge=1, le=1_000)
+    """Messages a worker fetches ahead of each queue, those being handled counted; more starve the other workers."""
+    queue_length: int = Field(default=1_000, ge=1)
+    """Messages a queue of the broker holds; beyond it they wait in the outbox, where there is room."""
+    queue_attempts: int = Field(default=12, ge=1)
+    """How often a message is tried before it is a dead letter: with the pauses between, up to 18 minutes in all."""
+    queue_retry_s: float = Field(default=1.0, gt=0)
+    """Bound of the pause after the first failure; twice that after the second, and so on, with full jitter."""
+    ship_after_s: float = Field(default=0.0, ge=0)
+    """Seconds after which a paid order is shipped by itself; 0: when staff say so."""
+    deliver_after_s: float = Field(default=0.0, ge=0)
+    """Seconds after which a shipped order has arrived by itself; 0: when staff say so."""
     session_lifetime_days: int = Field(default=14, ge=1)
     """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
     token_lifetime_days: int = Field(default=30, ge=1)

@@ -119,6 +119,11 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "The rows behind lists and counts of orders: written with the event, or a moment later by the worker.",
             ),
             Switch(
+                "orders.confirmation",
+                ("queue", "inline"),
+                "Mail after the answer, tried until it is sent; inline, the shopper waits and a failure loses it.",
+            ),
+            Switch(
                 "payments.breaker",
                 ("on", "off"),
                 "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",

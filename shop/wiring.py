@@ -22,6 +22,7 @@ from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.completer import Completer
+from shop.checkout.confirmation import CONSUMER, ByQueue, Confirmation, ConfirmationConsumer, Inline, Letters
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.reservations import ReservationReaper
@@ -29,7 +30,11 @@ from shop.checkout.resolution import Resolution
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.db import build_engine
-from shop.orders.projection import Inline, Projection, Projector, Queued
+from shop.faults import NONE, Desk
+from shop.mail.letters import Stationery
+from shop.mail.post import Breakable, Mailbox, Post, Smtp
+from shop.orders.fulfilment import Fulfilment
+from shop.orders.projection import AtOnce, Projection, Projector, Soon
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
 from shop.orders.stream import OrderStreams
@@ -47,6 +52,7 @@ from shop.patterns.observability.lines import LineFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import Metrics
 from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
+from shop.patterns.queue.inbox import Inbox
 from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import AbsentProvider, Provider
@@ -63,7 +69,7 @@ _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
 """What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
-PROJECTIONS: Mapping[str, type[Projection]] = MappingProxyType({"inline": Inline, "async": Queued})
+PROJECTIONS: Mapping[str, type[Projection]] = MappingProxyType({"inline": AtOnce, "async": Soon})
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ class Services:
     reservation_reaper: ReservationReaper
     projector: Projector
     completer: Completer
+    confirmation_consumer: ConfirmationConsumer
+    fulfilment: Fulfilment
 
 
 @dataclass
@@ -109,6 +117,8 @@ class Runtime:
     passwords: Passwords
     provider: Provider
     guards: Guards
+    post: Post
+    stationery: Stationery
     _graphs: dict[Snapshot, Services] = field(default_factory=dict)
 
     def services(self) -> Services:
@@ -141,12 +151,14 @@ class Runtime:
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
+        letters = Letters(self.database, self._address(), self.stationery)
         phases = Phases(
             streams,
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
             lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]),
             timedelta(seconds=self.settings.reservation_s),
+            self._confirmation(snapshot, letters),
         )
         orders = Orders(self.database, offers.by_ids, streams)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
@@ -173,11 +185,26 @@ class Runtime:
             projector=Projector(self.database, self.metrics.projections.lagged),
             reservation_reaper=ReservationReaper(checking_out, resolution),
             completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
+            confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
+            fulfilment=Fulfilment(
+                self.database,
+                orders,
+                timedelta(seconds=self.settings.ship_after_s),
+                timedelta(seconds=self.settings.deliver_after_s),
+            ),
             notices=Notices(checking_out, payments, phases, cancellation.refund),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
+
+    def _confirmation(self, snapshot: Snapshot, letters: Letters) -> Confirmation:
+        if snapshot["orders.confirmation"] == "queue":
+            return ByQueue()
+        return Inline(self.database, letters, self.post)
+
+    def _address(self) -> str:
+        return self.settings.public_address or f"http://{self.settings.host}:{self.settings.port}"
 
     def _keys(self, snapshot: Snapshot) -> Keeper:
         if snapshot["checkout.idempotency"] == "off":
@@ -241,6 +268,8 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         passwords=Passwords(),
         provider=_provider(settings),
         guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
+        post=_post(settings),
+        stationery=Stationery(),
     )
 
 
@@ -255,6 +284,16 @@ def _provider(settings: Settings) -> Provider:
     return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
+def _post(settings: Settings) -> Post:
+    post: Post = Mailbox()
+    if settings.mail_url is not None:
+        post = Smtp(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000)
+    if not settings.is_lab:
+        return post
+    desk = Desk(settings.run_dir)
+    return Breakable(post, lambda: desk.report().in_force.get("mail", NONE))
+
+
 def _switches_unreadable(error: Exception) -> None:
     _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"})
 
@@ -266,7 +305,7 @@ def _dependencies(settings: Settings) -> list[Dependency]:
     if settings.cache_url:
         found.append(Dependency("cache", False, checks.valkey(settings.cache_url)))
     if settings.broker_url:
-        found.append(Dependency("broker", False, checks.valkey(settings.broker_url)))
+        found.append(Dependency("broker", False, checks.broker(settings.broker_url)))
     if settings.payments_url:
         found.append(Dependency("payments", False, checks.http_service(settings.payments_url)))
     return found

@@ -16,16 +16,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from shop import queue_wiring
 from shop.edge import Purging
 from shop.errors import ConfigurationError
 from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
+from shop.patterns.outbox.relay import Relay, backlog
+from shop.patterns.queue.inbox import InboxReaper
 from shop.settings import Settings, load_settings
 from shop.wiring import Runtime, build
 
 MISUSED = 2
 STOP_S = 10.0
 """Seconds a round under way gets to end: longer than the slowest bounded call."""
+RELAY_EVERY_S = 0.025
+MEASURE_EVERY_S = 1.0
 COMPLETE_EVERY_S = 2.0
 REAP_EVERY_S = 10.0
 PROJECT_EVERY_S = 0.1
@@ -34,18 +39,36 @@ PROJECT_EVERY_S = 0.1
 _log = logging.getLogger("shop.worker")
 
 
-def loops(runtime: Runtime) -> list[Loop]:
-    """Return what this process does again and again; each round takes the switches as they stand then."""
-    return [
+def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
+    """Return what this process does again and again; each round takes the switches as they stand then.
+
+    Args:
+        runtime: of this process.
+        relay: from the outbox to the queue, where there is a broker.
+    """
+    found = [
         Loop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
         Loop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
         Loop("projector", lambda: runtime.services().projector.run_once(), PROJECT_EVERY_S),
         Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
+        Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
+        Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
     ]
+    if relay is not None:
+        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S))
+    if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
+        found.append(Loop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
+    return found
+
+
+def _measure(runtime: Runtime) -> None:
+    with runtime.database.reading() as session:
+        found = backlog(session)
+    runtime.metrics.queue.backlog(found.waiting, found.oldest_s)
 
 
 class Worker:
-    """The loops of one process, started and stopped together.
+    """Loops and consumers of one process, started and stopped together.
 
     Args:
         runtime: what they share; started and closed here.
@@ -56,7 +79,8 @@ class Worker:
         self._runtime = runtime
         self._purging = purging
         self._stopped = threading.Event()
-        found = loops(runtime)
+        self._transport = queue_wiring.transport(runtime.settings) if runtime.settings.broker_url else None
+        found = loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
         if purging is not None:
             found.append(Loop("purger", purging.loop.run_once, purging.loop.pause_s))
         self.runners: Sequence[Runner] = [Runner(loop, self._stopped) for loop in found]
@@ -66,6 +90,10 @@ class Worker:
         self._runtime.start()
         if self._purging is not None:
             self._purging.start()
+        if self._transport is not None:
+            settings = self._runtime.settings
+            deliver = queue_wiring.deliveries(self._runtime).deliver
+            self._transport.serve(deliver, settings.queue_threads, settings.queue_prefetch)
         for runner in self.runners:
             runner.start()
 
@@ -82,6 +110,8 @@ class Worker:
         self._stopped.set()
         for runner in self.runners:
             runner.join(STOP_S)
+        if self._transport is not None:
+            self._transport.stop(STOP_S)
         if self._purging is not None:
             self._purging.close()
         self._runtime.close()

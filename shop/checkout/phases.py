@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.stock import Stock
+from shop.checkout.confirmation import Confirmation
 from shop.checkout.details import CheckoutDetails
 from shop.errors import Conflict, Invalid
 from shop.money import Money
@@ -120,6 +121,7 @@ class Phases:
         stock: the way stock is taken.
         availability_changed: told, after the commit, the slugs of products that sold out or can be had again.
         reserved_for: how long pieces are promised to a checkout that is not paid.
+        confirmation: sees to the mail.
     """
 
     def __init__(
@@ -129,12 +131,14 @@ class Phases:
         stock: Stock,
         availability_changed: Callable[[Collection[str]], None],
         reserved_for: timedelta,
+        confirmation: Confirmation,
     ) -> None:
         self._orders = orders
         self._payments = payments
         self.stock = stock
         self._availability_changed = availability_changed
         self._reserved_for = reserved_for
+        self._confirmation = confirmation
 
     def place(
         self, session: Session, key: CheckoutKey, wanted: Wanted, guard: Guard = NO_GUARD
@@ -240,6 +244,7 @@ class Phases:
         bought = self._orders.change(session, order, Charge(provider_id)).quantities
         self._payments.move(session, order.id, "charged", provider_id)
         Carts.take(session, cart_owner(order.checkout_owner), bought)
+        self._confirmation.paid(session, order)
         answer()
         self.stock.commit_reserved(session, bought)
 

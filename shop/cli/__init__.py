@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "orders": ("shop.cli.orders:orders", "Rebuild and check what follows from the events of orders."),
     "books": ("shop.cli.books:books", "Check money, stock and orders from both sides."),
     "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
+    "queue": ("shop.cli.queue:queue", "Show what waits between the store and its worker; requeue a dead letter."),
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),
     "fault": ("shop.cli.fault:fault", "Break a dependency on purpose, and mend it."),
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),

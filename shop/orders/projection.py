@@ -36,7 +36,7 @@ class Projection(Protocol):
         """Let the read model follow, now or later, with the commit of the caller's transaction."""
 
 
-class Inline:
+class AtOnce:
     """The read model changes in the same transaction: whoever reads it sees what is."""
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
@@ -44,7 +44,7 @@ class Inline:
         Database.with_commit(session, upsert([summary(order_id, state)]))
 
 
-class Queued:
+class Soon:
     """The read model changes a moment later, by the worker: a checkout does not wait for it, and lists lag."""
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:

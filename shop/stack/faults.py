@@ -12,7 +12,7 @@ import psutil
 from shop.faults import NONE, Desk, Report
 from shop.stack.program import Program
 
-SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres"}
+SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres", "broker": "broker"}
 """Fault to the name of the program it is done to."""
 FLUSH_TIMEOUT_S = 2.0
 
@@ -58,6 +58,20 @@ class Victim:
             _each(pid, psutil.Process.resume)
 
 
+class AtTheClient:
+    """A fault of a server that is not ours: its clients read the desk and behave as if."""
+
+    def __init__(self) -> None:
+        self.fault = NONE
+
+    def put(self, fault: str) -> None:
+        """Put a fault in force."""
+        self.fault = fault
+
+    def resume(self) -> None:
+        """Nothing was stopped."""
+
+
 class Faults:
     """Reads the desk and deals with the victims.
 
@@ -66,7 +80,7 @@ class Faults:
         victims: fault name to the server.
     """
 
-    def __init__(self, desk: Desk, victims: Mapping[str, Victim]) -> None:
+    def __init__(self, desk: Desk, victims: Mapping[str, "Victim | AtTheClient"]) -> None:
         self._desk = desk
         self._victims = victims
         desk.close()  # what was in force when a stack ended is not in force now

@@ -82,7 +82,7 @@ def look(settings: Settings) -> StackReport:
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
     faults = Desk(settings.run_dir).report().in_force if supervised else {}
-    broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE}
+    broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE and name in SERVERS}
     public = next((name for name in PUBLIC if name in state.processes), "")
     hosts = {public: http_servers.reachable(settings.host)}
     found += [

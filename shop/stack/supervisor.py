@@ -18,7 +18,7 @@ from shop.faults import Desk
 from shop.stack import ownership
 from shop.stack.backoff import Backoff
 from shop.stack.console import Console, Tail
-from shop.stack.faults import SERVERS, Faults, Victim
+from shop.stack.faults import SERVERS, AtTheClient, Faults, Victim
 from shop.stack.ownership import Identity
 from shop.stack.program import Program
 from shop.stack.state import ProcessRecord, StateFile
@@ -100,7 +100,7 @@ class Supervisor:
             if server in watched
         }
         self._victims = {SERVERS[name]: victim for name, victim in victims.items()}
-        self._faults = Faults(desk, victims)
+        self._faults = Faults(desk, {**victims, "mail": AtTheClient()})
 
     def start(self, programs: Iterable[Program]) -> None:
         """Start programs; :meth:`wait` says when they answer."""

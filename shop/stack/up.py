@@ -92,6 +92,9 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     found = {name: _url(name, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
+    made["public_address"] = (
+        settings.public_address or f"http://{http_servers.reachable(settings.host)}:{settings.port}"
+    )
     if "payments_url" in ours:
         made |= addresses.payments_secrets(settings)
         made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)

@@ -1,6 +1,9 @@
 """``/lab``: flip the patterns' switches and watch what the store does. Hung in the lab profile only."""
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,11 +17,29 @@ from shop.web import faults_api
 from shop.web.switches_api import describe_all
 
 SHOWN_REQUESTS = 20
+SHOWN_MAILS = 20
 RECENT_REQUESTS = 200
 """What rates and shares are reckoned from: a few seconds under load, and not one person's last click."""
 
 
-def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: CollectorRegistry, log: Path) -> Blueprint:
+class ShownMail(Protocol):
+    """What the mailbox page shows of a mail."""
+
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    created_at: datetime
+
+
+def create_pages(
+    store: SwitchStore,
+    board: Board,
+    desk: Desk,
+    registry: CollectorRegistry,
+    log: Path,
+    mails: Callable[[int], Sequence[ShownMail]],
+) -> Blueprint:
     """Build the routes.
 
     Args:
@@ -27,6 +48,7 @@ def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: Collect
         desk: where faults are ordered.
         registry: this process's figures.
         log: the file the web processes write a line a request to.
+        mails: returns so many mails of the mailbox, the newest first.
     """
     pages = Blueprint("lab", __name__, url_prefix="/lab")
 
@@ -43,6 +65,12 @@ def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: Collect
                 requests=last[:SHOWN_REQUESTS],
             )
         )
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @pages.get("/mail")
+    def mail() -> ResponseReturnValue:
+        answer = make_response(render_template("lab_mail.html", mails=mails(SHOWN_MAILS)))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

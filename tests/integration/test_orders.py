@@ -10,14 +10,14 @@ from shop.money import Money
 from shop.orders import ids, queries, stream
 from shop.orders.events import Cause, Line, OrderCancelled, OrderPlaced, PaymentCharged, written
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
-from shop.orders.projection import Inline, summary, upsert
+from shop.orders.projection import AtOnce, summary, upsert
 from shop.orders.service import Viewer
 from shop.orders.state import Deliver, Ship, fold
 from shop.orders.stream import OrderStreams
 from tests.factories import make_category, make_product, make_user
 
 _random = random.Random(7)
-STREAM = OrderStreams(Inline())
+STREAM = OrderStreams(AtOnce())
 
 
 def make_order(session, products, user=None, status="paid", events=("OrderPlaced", "PaymentCharged")):

@@ -13,7 +13,7 @@ from shop.errors import Conflict
 from shop.orders import overview, queries, stream
 from shop.orders.events import Cause, OrderShipped, written
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
-from shop.orders.projection import Inline, Projector, Queued, summary, upsert
+from shop.orders.projection import AtOnce, Projector, Soon, summary, upsert
 from shop.orders.replaying import Replaying
 from shop.orders.service import Viewer
 from shop.orders.state import Cancel, Refund, Ship, fold
@@ -30,7 +30,7 @@ RACERS = 4
 
 
 def change(database, public_id, wanted, projection=None):
-    streams = OrderStreams(projection or Inline())
+    streams = OrderStreams(projection or AtOnce())
     database.retrying(lambda session: streams.change(session, stream.lock(session, public_id), wanted))
 
 
@@ -79,7 +79,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
         if first:
             first = False
             barrier.wait(30)
-        return OrderStreams(Inline()).change(session, order, Ship())
+        return OrderStreams(AtOnce()).change(session, order, Ship())
 
     try:
         database.retrying(work)
@@ -120,7 +120,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
 
     def twice(session):
         for _ in range(2):
-            OrderStreams(Inline()).change(session, stream.lock(session, undone), Ship())
+            OrderStreams(AtOnce()).change(session, stream.lock(session, undone), Ship())
 
     with pytest.raises(IllegalTransition):
         database.retrying(twice)
@@ -129,7 +129,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
 
 def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, database, world):  # noqa: F811
     public_id = place(database, world, "ada")
-    change(database, public_id, Cancel(Cause.CUSTOMER), Queued())
+    change(database, public_id, Cancel(Cause.CUSTOMER), Soon())
     orders = runtime.services().orders
     hers = Viewer(user_id=world["ada"].id)
     assert orders.detail(hers, public_id).orders[0].status is Status.CANCELLED
@@ -151,11 +151,11 @@ def test_an_event_that_is_committed_late_is_not_passed_over(database, world):  #
     early, late = place(database, world), place(database, world)
     with database.transaction() as slow:
         # queued first, and so with the smaller number whatever is counted; committed last
-        OrderStreams(Queued()).change(slow, stream.lock(slow, early), Ship())
+        OrderStreams(Soon()).change(slow, stream.lock(slow, early), Ship())
         slow.execute(
             text("INSERT INTO orders_to_project SELECT id, 3 FROM orders WHERE public_id = :id"), {"id": early}
         )
-        change(database, late, Ship(), Queued())
+        change(database, late, Ship(), Soon())
         Projector(database).run_once()
         assert shown(database) == {early: Status.PAID, late: Status.SHIPPED}
     Projector(database).run_once()
@@ -164,14 +164,14 @@ def test_an_event_that_is_committed_late_is_not_passed_over(database, world):  #
 
 def test_an_event_appended_while_the_projector_looks_is_not_lost(database, world, monkeypatch):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Cancel(Cause.STAFF), Queued())
+    change(database, public_id, Cancel(Cause.STAFF), Soon())
     project = Projector(database)
     load_all = stream.STREAMS.load_all
 
     def load_and_be_overtaken(session, ids):
         monkeypatch.undo()
         found = load_all(session, ids)
-        worker = threading.Thread(target=change, args=(database, public_id, Refund(), Queued()))
+        worker = threading.Thread(target=change, args=(database, public_id, Refund(), Soon()))
         worker.start()
         worker.join(10)
         return found
@@ -195,7 +195,7 @@ def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa
 
 def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(database, world):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Ship(), Queued())
+    change(database, public_id, Ship(), Soon())
     with database.transaction() as other:
         other.execute(select(OrderToProject).with_for_update())
         assert Projector(database).run_once().events == 0
@@ -274,7 +274,7 @@ def test_the_comparison_names_every_row_that_says_something_else(database, world
 
 def test_what_waits_for_the_projector_is_no_difference(database, world):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Ship(), Queued())
+    change(database, public_id, Ship(), Soon())
     found = Replaying(database).verify()
     assert (found.differences, found.waiting) == ((), 1)
 

@@ -4,6 +4,7 @@ A pool that is merely busy must not make the process look unready, and a check m
 """
 
 import http.client
+import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -55,6 +56,22 @@ def valkey(url: str) -> Check:
             raise NotWell(f"no answer ({type(error).__name__})") from error
         finally:
             client.close()
+
+    return check
+
+
+def broker(url: str) -> Check:
+    """Return a check that the broker answers: a Valkey, or a RabbitMQ, of which only the connection is asked for."""
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("amqp"):
+        return valkey(url)
+
+    def check() -> None:
+        port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT_S).close()
+        except OSError as error:
+            raise NotWell(f"no answer ({type(error).__name__})") from error
 
     return check
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
+from shop.patterns.observability.queue_metrics import QueueMetrics
 from shop.patterns.observability.record import RequestRecord
 from shop.patterns.observability.resilience_metrics import ResilienceMetrics
 
@@ -46,6 +47,7 @@ class Metrics:
         self.cache = CacheMetrics(self.registry)
         self.resilience = ResilienceMetrics(self.registry)
         self.projections = ProjectionMetrics(self.registry)
+        self.queue = QueueMetrics(self.registry)
         self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

@@ -123,6 +123,11 @@ def dead_letters(session: Session, limit: int) -> list[DeadLetter]:
     return list(session.scalars(select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)))
 
 
+def dead_count(session: Session) -> int:
+    """Return how many dead letters there are."""
+    return session.scalar(select(func.count()).select_from(DeadLetter)) or 0
+
+
 def requeue(session: Session, letter_id: int) -> DeadLetter:
     """Give a dead letter another chance, for the consumer that gave up on it alone, with all its attempts before it.
 

@@ -1,0 +1,134 @@
+"""The mail that confirms an order: sent by the worker, or, the naive way, by the request that was paid.
+
+Problem: a request that sends mail is as slow as the mail server, and has nobody to try again when that is down.
+Method: a message is written in the transaction that makes the order paid; a consumer writes the letter from the order
+and sends it, and tries again until it has. Inline, the request sends it after its commit: a slow mail server makes the
+checkout slow, a dead one loses the mail, and so does a crash between commit and mail.
+Switch: ``orders.confirmation``. Experiment: ``order-confirmation``.
+"""
+
+import logging
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from shop.errors import NotFound
+from shop.mail.letters import Letter, Stationery
+from shop.mail.post import MailFailed, Post
+from shop.orders import queries
+from shop.orders.models import Order
+from shop.patterns.outbox.messages import Message, write
+from shop.patterns.queue.inbox import Inbox
+from shop.unit_of_work import Database
+
+CONSUMER = "confirmation"
+TOPIC = "order.confirmation"
+
+_log = logging.getLogger(__name__)
+
+
+class Confirmation(Protocol):
+    """Sees to it that whoever paid is told."""
+
+    def paid(self, session: Session, order: Order) -> None:
+        """Take note, in the transaction that makes a locked order paid."""
+
+
+class Letters:
+    """Writes the letter about an order.
+
+    Args:
+        database: where orders are.
+        address: of the store, for the link.
+        stationery: holds the templates.
+    """
+
+    def __init__(self, database: Database, address: str, stationery: Stationery) -> None:
+        self._database = database
+        self._address = address
+        self._stationery = stationery
+
+    def confirmation(self, public_id: str) -> Letter:
+        """Return the letter that confirms an order.
+
+        Raises:
+            NotFound: there is no such order.
+        """
+        with self._database.reading() as session:
+            found = queries.one(session, public_id)
+        if found is None:
+            raise NotFound("There is no such order.")
+        order = found[0]
+        return self._stationery.write(
+            "confirmation",
+            message_id=f"<confirmation.{public_id}@shop>",
+            recipient=order.email,
+            subject=f"Your order {order.number}",
+            order=order,
+            url=f"{self._address}/orders/{public_id}",
+        )
+
+
+class ByQueue:
+    """Leaves it to the worker."""
+
+    def paid(self, session: Session, order: Order) -> None:
+        """Write the message with the change."""
+        write(session, "order", order.public_id, TOPIC)
+
+
+class Inline:
+    """Sends it in the request, after the commit: what goes wrong then is lost, and what is slow is waited for.
+
+    Args:
+        database: where the mailbox is.
+        letters: writes them.
+        post: takes them.
+    """
+
+    def __init__(self, database: Database, letters: Letters, post: Post) -> None:
+        self._database = database
+        self._letters = letters
+        self._post = post
+
+    def paid(self, session: Session, order: Order) -> None:
+        """Send it once the order is paid for good."""
+        public_id = order.public_id
+        Database.after_commit(session, lambda: self._send(public_id))
+
+    def _send(self, public_id: str) -> None:
+        letter = self._letters.confirmation(public_id)
+        try:
+            self._post.send(letter)
+        except MailFailed as error:
+            _log.warning("mail_lost", extra={"order": public_id, "reason": str(error)})
+            return
+        with self._database.transaction() as session:
+            self._post.file(session, letter)
+
+
+class ConfirmationConsumer:
+    """What the worker does about it; safe to be given the same message twice, one after the other or at once.
+
+    Args:
+        inbox: what was handled.
+        letters: writes them.
+        post: takes them.
+    """
+
+    def __init__(self, inbox: Inbox, letters: Letters, post: Post) -> None:
+        self._inbox = inbox
+        self._letters = letters
+        self._post = post
+
+    def handle(self, message: Message) -> None:
+        """Send the letter about an order.
+
+        Raises:
+            MailFailed: not now; the queue tries again.
+        """
+        if self._inbox.has_handled(message.message_id):
+            return
+        letter = self._letters.confirmation(message.aggregate_id)
+        self._post.send(letter)
+        self._inbox.once(message, lambda session: self._post.file(session, letter))

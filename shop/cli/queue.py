@@ -1,0 +1,119 @@
+"""``shop queue``: what waits, what nobody could handle, and another chance for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from shop import queue_wiring
+from shop.cli.output import emit
+from shop.db import build_engine
+from shop.errors import ConfigurationError
+from shop.patterns.outbox.relay import Backlog, BrokerAway, backlog
+from shop.patterns.queue import deliveries
+from shop.patterns.queue.models import DeadLetter
+from shop.settings import Settings, load_settings
+from shop.stack.addresses import resolve
+from shop.unit_of_work import Database
+
+LISTED = 50
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+@click.group()
+def queue() -> None:
+    """Look at the messages between the store and its worker."""
+
+
+@queue.command()
+@AS_JSON
+def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Show what waits in the outbox and in each queue, and how many dead letters there are.
+
+    Ends with 1 while the broker is away: what waits in the outbox is safe, and goes on when it is back.
+    """
+    with _database() as (settings, database):
+        with database.reading() as session:
+            waiting, dead = backlog(session), deliveries.dead_count(session)
+        queues = _lengths(settings)
+    found = {
+        "outbox": {"waiting": waiting.waiting, "lag_s": round(waiting.oldest_s, 3)},
+        "broker": "away" if queues is None else "ok",
+        "queues": queues or {},
+        "dead": dead,
+    }
+    emit(found, _told(waiting, queues, dead), as_json=as_json)
+    if queues is None:
+        raise SystemExit(1)
+
+
+@queue.command()
+@AS_JSON
+def dead(as_json: bool) -> None:  # noqa: FBT001
+    """List the latest dead letters, the newest first: messages that a consumer has given up on."""
+    with _database() as (_, database), database.reading() as session:
+        letters = [_described(letter) for letter in deliveries.dead_letters(session, LISTED)]
+    lines = [
+        f"{one['id']:>6}  {one['died_at']}  {one['consumer']}  {one['aggregate_id']}  {one['attempts']} attempts:"
+        f" {one['error']}"
+        for one in letters
+    ]
+    emit({"items": letters}, "\n".join(lines) or "There are no dead letters.", as_json=as_json)
+
+
+@queue.command()
+@click.argument("letter_id", metavar="ID", type=int)
+@AS_JSON
+def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
+    """Give a dead letter another chance, once what it failed over is put right."""
+    with _database() as (_, database), database.transaction() as session:
+        letter = _described(deliveries.requeue(session, letter_id))
+    emit(letter, f"Dead letter {letter_id} is back in the outbox, for {letter['consumer']} alone.", as_json=as_json)
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Settings, Database]]:
+    settings = resolve(load_settings())
+    database = Database(build_engine(settings))
+    try:
+        yield settings, database
+    finally:
+        database.engine.dispose()
+
+
+def _lengths(settings: Settings) -> dict[str, int] | None:
+    """Return how much waits in each queue; ``None`` where the broker does not say."""
+    try:
+        transport = queue_wiring.transport(settings)
+    except ConfigurationError:
+        return None
+    try:
+        return transport.lengths()
+    except BrokerAway:
+        return None
+    finally:
+        transport.stop(0)
+
+
+def _told(waiting: Backlog, queues: dict[str, int] | None, dead: int) -> str:
+    lines = [f"outbox: {waiting.waiting:,} waiting, the oldest due for {waiting.oldest_s:.1f} s"]
+    if queues is None:
+        lines.append("broker: away; what is in the outbox waits for it")
+    lines += [f"queue {name}: {length:,} waiting" for name, length in (queues or {}).items()]
+    lines.append(f"dead letters: {dead:,}" + ("; see `shop queue dead`" if dead else ""))
+    return "\n".join(lines)
+
+
+def _described(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "consumer": letter.consumer,
+        "topic": letter.topic,
+        "aggregate_id": letter.aggregate_id,
+        "message_id": str(letter.message_id),
+        "attempts": letter.attempts,
+        "error": letter.error,
+        "request_id": letter.request_id,
+        "died_at": letter.died_at.isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,72 @@
+"""Parcels that leave and arrive by themselves, in place of the people who would pack and carry them.
+
+Off unless a setting asks for it: whether a paid order has left is for somebody at a packing table to say, and the
+administration's buttons say it. On, it stands in for them. A loop over what is due rather than a delayed message for
+each order: what is due can be asked of the orders themselves, so nothing has to be remembered, found again or undone
+when an order is cancelled meanwhile.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shop.errors import Conflict
+from shop.orders.models import Order, OrderEvent
+from shop.orders.service import Orders
+from shop.orders.transitions import EventType, Status
+from shop.unit_of_work import Database
+
+MOST_AT_ONCE = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Fulfilment:
+    """A loop's body; safe to run twice at once: each step is taken under the order's lock, and taken once.
+
+    Args:
+        database: where orders are.
+        orders: sends them off.
+        ship_after: from paid to shipped; zero: not by itself.
+        deliver_after: from shipped to delivered; zero: not by itself.
+    """
+
+    def __init__(self, database: Database, orders: Orders, ship_after: timedelta, deliver_after: timedelta) -> None:
+        self._database = database
+        self._steps = (
+            (Status.PAID, EventType.PAYMENT_CHARGED, ship_after, orders.ship),
+            (Status.SHIPPED, EventType.ORDER_SHIPPED, deliver_after, orders.deliver),
+        )
+
+    def run_once(self) -> int:
+        """Take every step that is due; return how many were taken."""
+        taken = 0
+        for status, since, wait, step in self._steps:
+            if not wait:
+                continue
+            with self._database.reading() as session:
+                found = _due(session, status, since, wait)
+            taken += sum(_take(step, public_id) for public_id in found)
+        return taken
+
+
+def _due(session: Session, status: Status, since: EventType, wait: timedelta) -> list[str]:
+    long_ago = (
+        select(OrderEvent.version)
+        .where(OrderEvent.order_id == Order.id, OrderEvent.type == since.value)
+        .where(OrderEvent.recorded_at < func.clock_timestamp() - wait)
+    )
+    found = select(Order.public_id).where(Order.status == status.value, long_ago.exists())
+    return list(session.scalars(found.order_by(Order.id).limit(MOST_AT_ONCE)))
+
+
+def _take(step: Callable[[str], None], public_id: str) -> bool:
+    try:
+        step(public_id)
+    except Conflict as refusal:
+        _log.info("not_fulfilled", extra={"order": public_id, "reason": refusal.detail})
+        return False
+    return True

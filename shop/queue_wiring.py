@@ -1,0 +1,54 @@
+"""The queue's corner of the composition root: who takes which topic, and how deliveries travel.
+
+Only the worker and the commands about the queue need it: a web process writes messages and never meets the broker.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from shop.checkout import confirmation
+from shop.errors import ConfigurationError
+from shop.patterns.outbox.messages import Message
+from shop.patterns.outbox.relay import Relay
+from shop.patterns.queue.deliveries import Deliveries, Patience
+from shop.patterns.queue.transport import Transport
+from shop.settings import Settings
+from shop.wiring import Runtime
+
+SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({confirmation.TOPIC: (confirmation.CONSUMER,)})
+"""Topic to the consumers that take it."""
+CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in names}))
+RETRY_CAP_S = 300.0
+
+
+def transport(settings: Settings) -> Transport:
+    """Return the way to the broker; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: no broker is known, or its address is malformed.
+    """
+    if settings.broker_url is None:
+        raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
+    return Transport(settings.broker_url, CONSUMERS, settings.queue_length)
+
+
+def relay(runtime: Runtime, to: Transport) -> Relay:
+    """Return the relay from this database's outbox."""
+
+    def publish(message: Message) -> None:
+        names = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
+        for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
+            to.publish(consumer, message.to_json())
+
+    return Relay(runtime.database, publish, to.room)
+
+
+def deliveries(runtime: Runtime) -> Deliveries:
+    """Return what becomes of a delivery; each takes the switches as they stand then."""
+    settings = runtime.settings
+    return Deliveries(
+        runtime.database,
+        {confirmation.CONSUMER: lambda message: runtime.services().confirmation_consumer.handle(message)},
+        Patience(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
+        runtime.metrics.queue.delivered,
+    )

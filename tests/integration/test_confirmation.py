@@ -1,0 +1,214 @@
+"""The mail that confirms an order: by the queue, and inline."""
+
+import email
+import email.policy
+import socket
+import threading
+import uuid
+
+import pytest
+from sqlalchemy import func, select
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.checkout.confirmation import TOPIC
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import RecoveryPoint
+from shop.faults import Desk, Report
+from shop.mail.letters import Letter
+from shop.mail.models import Mail
+from shop.mail.post import MailFailed, Smtp
+from shop.orders.models import Order
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.relay import Relay
+from shop.unit_of_work import ExternalCallInTransaction
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS, all_at_once, die_at
+
+
+@pytest.fixture
+def shelf(database, simulator):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "last-mug", on_hand=9)
+
+
+@pytest.fixture
+def fault(settings):
+    """Puts a fault of the mail server in force, as the supervisor would."""
+    desk = Desk(settings.run_dir)
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    yield lambda value: desk.say(Report(("mail",), {"mail": value}))
+    desk.close()
+
+
+def guest(database):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    Carts(database, offers).add(owner, "last-mug", 2)
+    return owner
+
+
+def buy(runtime, key="the-key"):
+    owner = guest(runtime.database)
+    return runtime.services().checkout.submit(owner, key, CheckoutDetails.model_validate(DETAILS))
+
+
+def mails(database):
+    with database.reading() as session:
+        return list(session.scalars(select(Mail)))
+
+
+def waiting(database):
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Waiting).where(Waiting.topic == TOPIC))
+
+
+def messages(runtime):
+    found = []
+    Relay(runtime.database, found.append, lambda: 1000).run_once()
+    return found
+
+
+def inline(runtime):
+    runtime.switch_store.set("orders.confirmation", "inline")
+    runtime.board.refresh()
+
+
+def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, database, shelf):
+    ordered = buy(runtime)
+    assert mails(database) == []
+    (message,) = messages(runtime)
+    for _ in range(2):
+        runtime.services().confirmation_consumer.handle(message)
+    (mail,) = mails(database)
+    with database.reading() as session:
+        number = session.scalar(select(Order.number))
+    assert (mail.recipient, mail.subject) == ("robin@example.org", f"Your order {number}")
+    for part in (mail.text, mail.html):
+        assert f"/orders/{ordered.public_id}" in part
+        assert "Lindenweg 4" in part
+
+
+def test_a_declined_checkout_sends_nothing(runtime, database, shelf):
+    details = {**DETAILS, "payment": {"token": "tok_declined"}}
+    runtime.services().checkout.submit(guest(database), "the-key", CheckoutDetails.model_validate(details))
+    assert waiting(database) == 0
+
+
+def test_a_checkout_that_dies_right_after_its_commit_still_sends_its_mail(database, settings, shelf):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.SETTLED)
+    assert waiting(database) == 1
+
+
+def test_the_same_checkout_many_times_at_once_writes_one_message(database, settings, shelf):
+    all_at_once(settings, [[(guest(database), "the-key")]] * 1 + [[(guest(database), "another")]])
+    assert waiting(database) == 2
+
+
+def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, database, shelf, fault):
+    buy(runtime)
+    (message,) = messages(runtime)
+    fault("down")
+    with pytest.raises(MailFailed):
+        runtime.services().confirmation_consumer.handle(message)
+    fault("none")
+    runtime.services().confirmation_consumer.handle(message)
+    assert len(mails(database)) == 1
+
+
+def test_inline_the_mail_is_there_with_the_answer_and_no_message_is(runtime, database, shelf):
+    inline(runtime)
+    buy(runtime)
+    assert len(mails(database)) == 1
+    assert waiting(database) == 0
+
+
+def test_inline_a_mail_server_that_is_down_costs_the_mail_and_not_the_order(runtime, database, shelf, fault):
+    inline(runtime)
+    fault("down")
+    assert buy(runtime)
+    fault("none")
+    assert mails(database) == []
+    assert waiting(database) == 0
+    with database.reading() as session:
+        assert session.scalar(select(Order.status)) == "paid"
+
+
+def test_a_title_with_markup_in_it_is_text_in_the_html_part(runtime, database, simulator):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "last-mug", on_hand=9, title="Mug <b>bold</b>")
+    buy(runtime)
+    runtime.services().confirmation_consumer.handle(messages(runtime)[0])
+    (mail,) = mails(database)
+    assert "Mug <b>bold</b>" in mail.text
+    assert "Mug &lt;b&gt;bold&lt;/b&gt;" in mail.html
+
+
+def test_the_lab_shows_the_mailbox(runtime, database, shelf, client):
+    assert "No mail yet" in client.get("/lab/mail").text
+    inline(runtime)
+    buy(runtime)
+    assert "Your order" in client.get("/lab/mail").text
+    assert 'href="/lab/mail"' in client.get("/lab").text
+
+
+LETTER = Letter("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
+
+
+class MailServer:
+    """The few words of SMTP (RFC 5321) one letter takes, over a real connection."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.received = b""
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._thread.join(10)
+        self._socket.close()
+
+    def _serve(self):
+        connection, _ = self._socket.accept()
+        with connection, connection.makefile("rwb") as wire:
+            self._say(wire, b"220 here")
+            for line in wire:
+                if line.upper().startswith(b"DATA"):
+                    self._say(wire, b"354 go on")
+                    while (line := wire.readline()) != b".\r\n":
+                        self.received += line
+                self._say(wire, b"221 bye" if line.upper().startswith(b"QUIT") else b"250 well")
+                if line.upper().startswith(b"QUIT"):
+                    return
+
+    @staticmethod
+    def _say(wire, line):
+        wire.write(line + b"\r\n")
+        wire.flush()
+
+
+def test_a_letter_leaves_by_smtp_in_two_parts_under_its_own_id():
+    server = MailServer()
+    Smtp(f"smtp://127.0.0.1:{server.port}", "shop <orders@shop.test>", 5).send(LETTER)
+    server.close()
+    found = email.message_from_bytes(server.received, policy=email.policy.default)
+    assert found["Message-ID"] == "<one@shop>"
+    assert found.get_content_type() == "multipart/alternative"
+    assert [part.get_content().strip() for part in found.iter_parts()] == ["in text", "<p>in HTML</p>"]
+
+
+def test_a_mail_server_that_is_not_there_is_a_failure_and_not_a_hang():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(MailFailed):
+        Smtp(f"smtp://127.0.0.1:{port}", "shop@shop.test", 5).send(LETTER)
+
+
+def test_no_mail_server_is_called_inside_a_transaction(database):
+    with database.transaction(), pytest.raises(ExternalCallInTransaction):
+        Smtp("smtp://127.0.0.1:1", "shop@shop.test", 5).send(LETTER)
+
+
+def test_a_line_break_in_a_header_is_refused():
+    with pytest.raises(ValueError, match=r"linefeed|newline|carriage"):
+        Letter("<one@shop>", "robin@example.org\nBcc: all@example.org", "s", "t", "h").as_message("shop@shop.test")

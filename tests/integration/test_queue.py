@@ -1,0 +1,244 @@
+"""Relay, broker and consumers together, over each kind of broker: a real Valkey, a real RabbitMQ."""
+
+import shutil
+import subprocess
+import time
+import uuid
+from collections import Counter
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import func, select, text
+
+from shop.errors import NotFound
+from shop.patterns.outbox.messages import Message, write
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.relay import BrokerAway, Relay
+from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, requeue
+from shop.patterns.queue.inbox import Inbox, InboxReaper
+from shop.patterns.queue.models import DeadLetter, HandledMessage
+from shop.patterns.queue.transport import Transport
+from shop.stack import valkey
+from shop.stack.program import free_port
+from tests.integration.rabbitmq import SERVER, RabbitMQ
+from tests.waiting import until
+
+CONSUMER = "shouting"
+BROKERS = ("valkey", pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq")))
+SOON = Patience(attempts=3, base_s=0.02)
+
+
+class OwnValkey:
+    """A broker of this module's own, so that it can be stopped."""
+
+    def __init__(self, home):
+        self._program = valkey.broker(home, free_port())
+        self.url = valkey.url(self._program.port)
+        self._process = None
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(self._program.argv, stdout=subprocess.DEVNULL)
+        until(self._program.healthy)
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+
+    def close(self):
+        self.stop()
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def broker(request, tmp_path_factory):
+    home = tmp_path_factory.mktemp(request.param)
+    if request.param == "rabbitmq" and not (SERVER.exists() and shutil.which("epmd")):
+        pytest.skip("RabbitMQ is not installed (on Debian: apt install rabbitmq-server)")
+    broker = OwnValkey(home) if request.param == "valkey" else RabbitMQ(home)
+    yield broker
+    broker.close()
+
+
+class Bench:
+    """One worker's queue side: a relay that is run by hand, and consumers that run by themselves."""
+
+    def __init__(self, database, url, handle, limit=100):
+        self.database = database
+        self.transport = Transport(url, [CONSUMER], limit)
+        self.relay = Relay(database, lambda m: self.transport.publish(CONSUMER, m.to_json()), self.transport.room)
+        self.outcomes = Counter()
+        self._deliveries = Deliveries(database, {CONSUMER: handle}, SOON, self._seen)
+
+    def serve(self):
+        self.transport.serve(self._deliveries.deliver, threads=2, prefetch=4)
+
+    def tell(self, count=1):
+        with self.database.transaction() as session:
+            for n in range(count):
+                write(session, "order", f"order-{n}", "paid")
+
+    def relay_until(self, condition):
+        def once():
+            self.relay.run_once()
+            return condition()
+
+        until(once, timeout_s=20)
+
+    def count(self, model):
+        with self.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(model))
+
+    def _seen(self, consumer, outcome, lag_s):
+        self.outcomes[outcome] += 1
+
+
+@pytest.fixture
+def bench(database, broker):
+    made = []
+
+    def make(handle=lambda message: None, **options):
+        made.append(Bench(database, broker.url, handle, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.transport.stop(5)
+    cleaner = Transport(broker.url, [CONSUMER], 1)
+    cleaner.serve(lambda consumer, body: None, 1, 100)
+    until(lambda: cleaner.lengths() == {CONSUMER: 0})
+    cleaner.stop(5)
+
+
+def test_a_message_reaches_its_consumer_with_all_it_carries(bench):
+    seen = []
+    one = bench(seen.append)
+    one.tell()
+    one.relay.run_once()
+    one.serve()
+    until(lambda: one.outcomes["handled"] == 1)
+    assert isinstance(seen[0], Message)
+    assert (seen[0].aggregate_id, seen[0].topic, seen[0].attempts) == ("order-0", "paid", 0)
+
+
+def test_a_consumer_that_fails_is_tried_again_and_then_its_message_is_a_dead_letter(bench):
+    def fail(message):
+        raise LookupError("no such thing")
+
+    one = bench(fail)
+    one.tell()
+    one.serve()
+    one.relay_until(lambda: one.outcomes["dead"])
+    assert one.outcomes == {"retried": 2, "dead": 1}
+    with one.database.reading() as session:
+        (letter,) = dead_letters(session, 10)
+    assert (letter.consumer, letter.attempts, letter.error) == (CONSUMER, 3, "LookupError: no such thing")
+    assert one.count(Waiting) == 0
+
+
+def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):
+    broken = [True]
+
+    def handle(message):
+        if broken:
+            raise LookupError
+
+    one = bench(handle)
+    one.tell()
+    one.serve()
+    one.relay_until(lambda: one.outcomes["dead"])
+    broken.clear()
+    with one.database.transaction() as session:
+        requeue(session, dead_letters(session, 1)[0].id)
+    one.relay_until(lambda: one.outcomes["handled"])
+    assert one.count(DeadLetter) == 0
+    with pytest.raises(NotFound), one.database.transaction() as session:
+        requeue(session, 1)
+
+
+def test_what_is_delivered_twice_is_done_once(bench, database):
+    done = []
+    inbox = Inbox(database, CONSUMER)
+    one = bench(lambda message: inbox.once(message, lambda session: done.append(message.message_id)))
+    one.tell()
+    with database.transaction() as session:  # a relay that published and died before it could delete the row
+        session.execute(
+            text(
+                "INSERT INTO outbox (message_id, aggregate, aggregate_id, topic, payload)"
+                " SELECT message_id, aggregate, aggregate_id, topic, payload FROM outbox"
+            )
+        )
+    one.serve()
+    one.relay_until(lambda: one.outcomes["handled"] == 2)
+    assert len(done) == 1
+
+
+def test_a_full_queue_makes_the_outbox_hold_back(bench):
+    one = bench(limit=5)
+    one.tell(8)
+    one.relay.run_once()
+    assert one.transport.lengths() == {CONSUMER: 5}
+    assert one.count(Waiting) == 3
+    one.serve()
+    one.relay_until(lambda: one.outcomes["handled"] == 8)
+
+
+def test_a_worker_fetches_no_more_than_it_may(bench):
+    release = []
+    one = bench(lambda message: until(lambda: release, timeout_s=20))
+    one.tell(12)
+    one.relay.run_once()
+    one.serve()
+    until(lambda: one.transport.lengths()[CONSUMER] == 8)
+    time.sleep(0.2)  # nothing to wait for: it is about what does not happen
+    assert one.transport.lengths()[CONSUMER] == 8
+    release.append(True)
+    until(lambda: one.outcomes["handled"] == 12)
+
+
+def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_none(bench, broker, database):
+    inbox, done = Inbox(database, CONSUMER), Counter()
+    one = bench(lambda message: inbox.once(message, lambda session: done.update([message.aggregate_id])), limit=1000)
+    one.serve()
+    one.tell(20)
+    one.relay.run_once()
+    broker.stop()
+    one.tell(20)
+    with pytest.raises(BrokerAway):
+        one.relay.run_once()
+    assert one.count(Waiting) == 20
+    broker.start()
+
+    def all_done():
+        try:
+            one.relay.run_once()
+        except BrokerAway:
+            return False
+        return one.count(HandledMessage) == 40
+
+    until(all_done, timeout_s=40)
+    assert set(done.values()) == {2}
+
+
+def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):
+    one = bench()
+    one.transport.publish(CONSUMER, {"from": "another world"})
+    one.tell()
+    one.serve()
+    one.relay_until(lambda: one.outcomes["handled"] == 1)
+    if urlsplit(broker.url).scheme == "redis":
+        until(lambda: one.transport._broker.client.zcard(f"shop:{CONSUMER}.XQ") == 1)
+
+
+def test_what_was_handled_long_ago_is_forgotten(database):
+    with database.transaction() as session:
+        for days in (1, 8):
+            long_ago = func.now() - timedelta(days=days)
+            session.add(HandledMessage(consumer=CONSUMER, message_id=uuid.uuid4(), handled_at=long_ago))
+    assert InboxReaper(database).run_once() == 1
+
+
+@pytest.mark.parametrize(("failures", "bound"), [(1, 1.0), (2, 2.0), (5, 16.0), (30, 300.0)])
+def test_pauses_double_up_to_a_bound_with_full_jitter(failures, bound):
+    assert Patience().pause_s(failures, 1.0) == bound
+    assert Patience().pause_s(failures, 0.0) == 0.0
