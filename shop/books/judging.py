@@ -85,8 +85,9 @@ def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> I
 
 
 def _story(order: Order) -> Iterator[Mismatch]:
-    if order.versions != order.last_version or not order.versions:
-        yield Mismatch("events_missing", order.public_id, f"{order.versions} events up to version {order.last_version}")
+    if not order.versions == order.last_version >= order.version:
+        says = f"{order.versions} events up to version {order.last_version}, its row follows version {order.version}"
+        yield Mismatch("events_missing", order.public_id, says)
     state = stands(order.story)
     if state is None:
         yield Mismatch("events_impossible", order.public_id, order.story or "no events")

@@ -106,6 +106,11 @@ class Simulator:
             )
             return int(found.fetchone()[0])
 
+    def damage(self, statement: str) -> None:
+        """Change its books behind its back."""
+        with closing(sqlite3.connect(self._home / FILE)) as books, books:
+            books.execute(statement)
+
     def log(self) -> str:
         """Return what it wrote."""
         return "".join(path.read_text() for path in (self._output, *(self._home / "log").glob("*.jsonl")))
