@@ -94,7 +94,7 @@ def test_stock_never_falls_below_what_was_promised(database, settings, write):
         make_product(session, shelf, "blue-mug", on_hand=7)
         session.execute(text("UPDATE stock_items SET reserved = 3"))
     taking.take(settings, rows(write(HEADER + MUG.replace(",4\n", ",1\n"))))
-    assert shown(database, "SELECT on_hand, reserved FROM stock_items") == [(3, 3)]
+    assert shown(database, "SELECT on_hand, reserved, received FROM stock_items") == [(3, 3, 3)]
 
 
 def test_a_half_seeded_store_takes_nothing(database, settings, write):

@@ -7,13 +7,16 @@ import psycopg
 import pytest
 
 from shop.accounts.passwords import Passwords
+from shop.books.store import snapshot
 from shop.cli import main
 from shop.datasets import loading
 from shop.datasets.demo.sizes import SIZES
 from shop.datasets.rows import COLUMNS
 from shop.db import build_engine
 from shop.errors import ConfigurationError
+from shop.orders.replaying import Replaying
 from shop.orders.transitions import EventType, after
+from shop.unit_of_work import Database
 
 MADE_ANEW = {"password_hash"}
 KILLED = """
@@ -194,3 +197,14 @@ def test_the_command_says_what_is_there(seeded, monkeypatch):
     done = CliRunner().invoke(main, ["seed", "--json"])
     assert done.exit_code == 0
     assert '"already_there": true' in done.stdout
+
+
+def test_the_loaded_rows_are_what_the_loaded_events_say_and_the_shelves_add_up(seeded):
+    engine = build_engine(seeded)
+    try:
+        found = Replaying(Database(engine)).verify()
+    finally:
+        engine.dispose()
+    assert (found.orders, found.differences) == (SIZES["s"].orders, ())
+    store = snapshot(seeded.database_url, 900)
+    assert (store.stock, store.lines, store.summaries) == ([], [], [])

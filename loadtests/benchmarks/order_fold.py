@@ -1,0 +1,51 @@
+"""Is a snapshot of an order worth having? Folds streams as they are read from the database, and says what that takes.
+
+    .venv/bin/python loadtests/benchmarks/order_fold.py
+
+Nothing needs to run. A stream is the longest an order can have (placed by a guest, adopted, paid, shipped, delivered);
+the number of lines is what varies. Medians of five rounds.
+"""
+
+import statistics
+import time
+from datetime import UTC, datetime
+
+from shop.money import Money
+from shop.orders.events import Line, OrderAdopted, OrderDelivered, OrderPlaced, OrderShipped, PaymentCharged, written
+from shop.orders.state import fold
+from shop.patterns.events import Stored
+
+ROUNDS = 5
+FOLDS = 2_000
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def stream(lines: int) -> list[Stored]:
+    """Return the longest stream of an order of so many lines."""
+    placed = OrderPlaced("ord_1", "S-1", None, tuple(Line(n, f"Product {n}", 1, Money(999)) for n in range(lines)))
+    events = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
+    told = [written(event) for event in events]
+    return [Stored(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
+
+
+def microseconds(lines: int) -> float:
+    """Return what one fold takes."""
+    events = stream(lines)
+    took = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(FOLDS):
+            fold(events)
+        took.append((time.perf_counter() - started) / FOLDS * 1e6)
+    return statistics.median(took)
+
+
+def main() -> None:
+    """Print a table."""
+    print(f"{'lines':>6} {'events':>7} {'one fold':>12}")
+    for lines in (1, 3, 10, 100):
+        print(f"{lines:>6} {len(stream(lines)):>7} {microseconds(lines):>9.1f} µs")
+
+
+if __name__ == "__main__":
+    main()
