@@ -122,14 +122,14 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
     desk = Desk(settings.run_dir)
     memory = Memory(settings.cache_url) if settings.cache_url else None
-    app.register_api(switches_api.create_api(store, board))
-    app.register_api(faults_api.create_api(desk))
-    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers))
 
     def mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:
             return latest(session, count)
 
+    app.register_api(switches_api.create_api(store, board))
+    app.register_api(faults_api.create_api(desk))
+    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers, mails))
     app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, runtime.lines.path, mails))
 
 

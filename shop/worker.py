@@ -29,7 +29,9 @@ from shop.wiring import Runtime, build
 MISUSED = 2
 STOP_S = 10.0
 """Seconds a round under way gets to end: longer than the slowest bounded call."""
-RELAY_EVERY_S = 0.025
+RELAY_EVERY_S = 0.05
+RELAY_CAP_S = 1.0
+"""To ask a broker that is away once a second is no load, and what waits for it has waited long enough."""
 MEASURE_EVERY_S = 1.0
 COMPLETE_EVERY_S = 2.0
 REAP_EVERY_S = 10.0
@@ -55,7 +57,7 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
     ]
     if relay is not None:
-        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S))
+        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, cap_s=RELAY_CAP_S))
     if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
         found.append(Loop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
     return found

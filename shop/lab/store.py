@@ -219,6 +219,14 @@ class Store:
         tree = self._get(f"{API}/categories")["items"]
         return tuple(leaf["slug"] for node in tree for leaf in (node.get("children") or [node]))
 
+    def mails(self, count: int) -> list[dict[str, str]]:
+        """Return the newest mails of the mailbox, at most so many.
+
+        Raises:
+            Unavailable: the store does not say.
+        """
+        return list(self._get(f"{API}/lab/mail", {"limit": count})["items"])
+
     def _get(self, path: str, query: Mapping[str, str | int] | None = None, *, parse: bool = True) -> Any:
         try:
             answer = self._client.get(path, params=query)
@@ -261,12 +269,39 @@ class Shopper:
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
+        self._order = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, at: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connection."""
         self._client.close()
+
+    def fill(self, slug: str) -> None:
+        """Put one piece of something into the cart."""
+        with suppress(httpx.HTTPError):
+            self._client.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
+
+    def check_out(self) -> str:
+        """Buy what is in the cart; return the order's number, or an empty text where nothing was ordered."""
+        with suppress(httpx.HTTPError):
+            key = {"Idempotency-Key": secrets.token_hex(16)}
+            answer = self._client.post(f"{API}/checkout", json=DETAILS, headers=key)
+            if answer.status_code == 201:
+                order = answer.json()["order"]
+                self._order = str(order["id"])
+                return str(order["number"])
+        return ""
+
+    def send_back(self) -> None:
+        """Cancel what was ordered last, if anything was."""
+        with suppress(httpx.HTTPError):
+            if self._order:
+                self._client.post(f"{API}/orders/{self._order}/cancel")
 
     def buy(self, slug: str) -> int | None:
         """Buy, cancel, and return what was paid for the piece, in minor units; ``None`` where nothing was sold."""

@@ -32,11 +32,13 @@ class Loop:
         name: in logs, thread and probe.
         run_once: one round; safe to run in two processes at once.
         every_s: seconds between the end of a round and the next.
+        cap_s: what no pause after failures exceeds.
     """
 
     name: str
     run_once: Callable[[], object]
     every_s: float
+    cap_s: float = BACKOFF_CAP_S
 
 
 class Runner:
@@ -80,7 +82,7 @@ class Runner:
             self._failures += 1
             level = logging.WARNING if self._failures == ILL_AFTER else logging.INFO
             _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": f"{type(error).__name__}: {error}"})
-            bound = min(BACKOFF_CAP_S, max(self.loop.every_s, 0.1) * 2 ** min(self._failures, 10))
+            bound = min(self.loop.cap_s, max(self.loop.every_s, 0.1) * 2 ** min(self._failures, 10))
             return random.uniform(self.loop.every_s, bound)  # jitter, and never sooner than after a good round
         finally:
             self._began = None

@@ -4,6 +4,7 @@ Hung in the lab profile only.
 """
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
@@ -18,9 +19,11 @@ from shop.patterns.caching.memory import Memory
 from shop.patterns.observability import figures
 from shop.switch_store import SwitchStore
 from shop.switches import Board
+from shop.web.lab_pages import Mails
 from shop.web.schemas import ApiModel, Problem
 
 NO_STORE = {"Cache-Control": "no-store"}
+MOST_MAILS = 1_000
 
 
 class KnobPath(ApiModel):
@@ -70,8 +73,34 @@ class FiguresAnswer(ApiModel):
     loads: dict[str, int] = Field(description="Values made afresh, by class of time-to-live.")
 
 
+class MailQuery(ApiModel):
+    """How many."""
+
+    limit: int = Field(default=20, ge=1, le=MOST_MAILS)
+
+
+class MailAnswer(ApiModel):
+    """One mail of the mailbox."""
+
+    recipient: str
+    subject: str
+    created_at: datetime
+
+
+class MailList(ApiModel):
+    """The newest of them, the newest first."""
+
+    items: list[MailAnswer]
+
+
 def create_api(
-    store: SwitchStore, board: Board, desk: Desk, memory: Memory | None, registry: CollectorRegistry, workers: int
+    store: SwitchStore,
+    board: Board,
+    desk: Desk,
+    memory: Memory | None,
+    registry: CollectorRegistry,
+    workers: int,
+    mails: Mails,
 ) -> APIBlueprint:
     """Build the routes.
 
@@ -82,6 +111,7 @@ def create_api(
         memory: the cache's; ``None`` where there is no cache.
         registry: this process's figures.
         workers: how many web processes there are.
+        mails: returns so many mails of the mailbox, the newest first.
     """
     api = APIBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
 
@@ -126,6 +156,15 @@ def create_api(
             loads=dict(found.loads),
         )
         return answer.model_dump(), NO_STORE
+
+    @api.get("/mail", responses={200: MailList, 422: Problem})
+    def list_mail(query: MailQuery) -> Any:
+        """List what is in the mailbox, where mail goes while no mail server is configured."""
+        found = [
+            MailAnswer(recipient=mail.recipient, subject=mail.subject, created_at=mail.created_at)
+            for mail in mails(query.limit)
+        ]
+        return MailList(items=found).model_dump(mode="json"), NO_STORE
 
     return api
 

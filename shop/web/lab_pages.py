@@ -32,13 +32,16 @@ class ShownMail(Protocol):
     created_at: datetime
 
 
+Mails = Callable[[int], Sequence[ShownMail]]
+
+
 def create_pages(
     store: SwitchStore,
     board: Board,
     desk: Desk,
     registry: CollectorRegistry,
     log: Path,
-    mails: Callable[[int], Sequence[ShownMail]],
+    mails: Mails,
 ) -> Blueprint:
     """Build the routes.
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from shop.lab.drivers.avalanche import Avalanche
 from shop.lab.drivers.bench import Driver
+from shop.lab.drivers.checkouts import Checkouts
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.loss import Loss
 from shop.lab.drivers.plain import Plain
@@ -20,5 +21,6 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "avalanche": Avalanche(),
         "loss": Loss(),
         "hot-set": HotSet(),
+        "checkouts": Checkouts(),
     }
 )

@@ -1,0 +1,156 @@
+"""Shoppers check out at a steady rate; afterwards each order's confirmation is looked for in the mailbox.
+
+A checkout's time runs from the moment it was due, cart filled beforehand. What is broken about the mail server is
+mended when the last checkout is answered; what has not arrived a good while after that counts as lost.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from shop.faults import NONE
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.load import Samples
+from shop.lab.statistics import percentile
+from shop.lab.store import Shopper, Store
+
+MAIL = "mail"
+AT_ONCE = 64
+LOOK_EVERY_S = 0.5
+USUAL_WAIT_S = 4.0
+"""What is waited for mail, in the mean over arms: most of it is there at once."""
+
+
+class Given(Strict):
+    """What is told of the checkouts."""
+
+    rate: float = Field(default=4.0, gt=0)
+    """A second."""
+    seconds: float = Field(default=8.0, gt=0)
+    patience_s: float = Field(default=40.0, gt=0)
+    """After the mail server is well again, before what has not arrived counts as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One checkout.
+
+    Args:
+        due_s: when it was due, in seconds after the first.
+        ms: from then to its answer.
+        order: the order's number; empty where there is none.
+    """
+
+    due_s: float
+    ms: float
+    order: str
+
+
+class Checkouts:
+    """Buys, and waits for the mail."""
+
+    given = Given
+    faults: Sequence[str] = (MAIL,)
+    knobs: Sequence[str] = ()
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "orders": Measure("Orders placed"),
+        "mails_lost": Measure("Of them never confirmed"),
+        "lost_share": Measure("Share never confirmed", "%"),
+        "mail_p99_s": Measure("99th percentile until the mail was there, after the end", "s"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes, about."""
+        return given.seconds + min(given.patience_s, USUAL_WAIT_S)
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the length."""
+        return {"seconds": seconds}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Buy at the rate, mend the mail server, wait for what is still to come, and undo the orders."""
+        slugs = bench.store.products(20)
+        count = max(1, int(given.rate * given.seconds))
+        shoppers = [Shopper(bench.store.base_url) for _ in range(count)]
+        try:
+            for number, shopper in enumerate(shoppers):
+                shopper.fill(slugs[number % len(slugs)])
+            bought = _buy(shoppers, given.rate)
+            bench.store.set_fault(MAIL, NONE)
+            lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
+        finally:
+            for shopper in shoppers:
+                shopper.send_back()
+                shopper.close()
+        return Seen(_samples(bought, given.seconds), judged(bought, lost, waited_s))
+
+
+def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
+    """Return the measures.
+
+    Args:
+        bought: all checkouts.
+        lost: the orders without a mail.
+        waited_s: for each other order, seconds after the end until its mail was seen.
+    """
+    orders = sum(bool(one.order) for one in bought)
+    return {
+        "orders": float(orders),
+        "mails_lost": float(len(lost)),
+        "lost_share": len(lost) / orders if orders else None,
+        "mail_p99_s": percentile(list(waited_s), 99) if waited_s else None,
+    }
+
+
+def _buy(shoppers: Sequence[Shopper], rate: float) -> list[Bought]:
+    began = time.monotonic()
+
+    def one(number: int) -> Bought:
+        due = began + number / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+        order = shoppers[number].check_out()
+        return Bought(due - began, (time.monotonic() - due) * 1000, order)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(len(shoppers))))
+
+
+def _wait(bench: Bench, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
+    began, missing, waited = time.monotonic(), set(orders), []
+    while True:
+        arrived = missing & _confirmed(bench.store, len(orders))
+        missing -= arrived
+        waited += [time.monotonic() - began] * len(arrived)
+        if not missing or time.monotonic() - began > patience_s:
+            return sorted(missing), waited
+        bench.wait(LOOK_EVERY_S)
+
+
+def _confirmed(store: Store, count: int) -> set[str]:
+    """Return the numbers of the orders that the newest mails are about."""
+    return {mail["subject"].rpartition(" ")[2] for mail in store.mails(2 * count)}
+
+
+def _samples(bought: Sequence[Bought], seconds: float) -> Samples:
+    failed = sum(not one.order for one in bought)
+    return Samples(
+        offered=len(bought),
+        seconds=seconds,
+        latencies_ms=[one.ms for one in bought],
+        good=[bool(one.order) for one in bought],
+        calls=len(bought),
+        queries=0,
+        lookups={},
+        faults={"not ordered": failed} if failed else {},
+        cpu_share=0.0,
+        lag_p95_ms=0.0,
+        answers={"origin": len(bought) - failed},
+        due_s=[one.due_s for one in bought],
+        answered=["origin" if one.order else "" for one in bought],
+    )
