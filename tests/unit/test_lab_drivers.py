@@ -3,8 +3,13 @@
 import pytest
 
 from shop.lab.answers import lookups, who_answered
+from shop.lab.drivers.auditor import Mismatch
+from shop.lab.drivers.checkouts import Bought as CheckedOut
+from shop.lab.drivers.lag import judged as lag_judged
 from shop.lab.drivers.loss import Given as LossGiven
 from shop.lab.drivers.loss import judged
+from shop.lab.drivers.retries import judged as retries_judged
+from shop.lab.drivers.retries import surplus
 from shop.lab.drivers.staleness import measured
 from shop.lab.drivers.watching import Bought, Edits, Read
 from shop.lab.generator import Browser
@@ -159,3 +164,29 @@ class TestStaleness:
         assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
         assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
         assert (found["orders"], found["wrong_price_orders"]) == (2, 1)
+
+
+def test_of_orders_placed_more_than_once_all_but_the_first_are_surplus():
+    found = [Mismatch("order_twice", "ord_a ord_b ord_c"), Mismatch("stock_on_hand", "mug")]
+    assert surplus(found) == ["ord_b", "ord_c"]
+    bought = [CheckedOut(0.0, 900.0, "S-1"), CheckedOut(1.0, 2100.0, "refused"), CheckedOut(2.0, 9000.0, "")]
+    assert retries_judged(bought, found) == {
+        "purchases": 3.0,
+        "confirmed": 1.0,
+        "surplus_orders": 2.0,
+        "mismatches": 2.0,
+    }
+
+
+def test_a_lag_runs_from_the_answer_to_the_first_look_that_shows_the_order():
+    bought = [
+        CheckedOut(0.0, 5.0, "S-1"),
+        CheckedOut(0.1, 5.0, "S-2"),
+        CheckedOut(0.2, 5.0, "S-3"),
+        CheckedOut(0.3, 5.0, ""),
+    ]
+    answered, seen = {"S-1": 10.0, "S-2": 11.0, "S-3": 12.0, "": 9.0}, {"S-1": 10.25, "S-2": 10.9, "S-9": 1.0}
+    found = lag_judged(bought, answered, seen, ["S-3"])
+    assert (found["orders"], found["never_shown"], found["own_missing"]) == (3.0, 1.0, 1.0)
+    assert found["lag_p99_ms"] == pytest.approx(250, rel=0.02)
+    assert found["lag_p50_ms"] == pytest.approx(0, abs=126)  # shown before the answer had arrived: no lag

@@ -7,8 +7,10 @@ from shop.lab.drivers.avalanche import Avalanche
 from shop.lab.drivers.bench import Driver
 from shop.lab.drivers.checkouts import Checkouts
 from shop.lab.drivers.hot_set import HotSet
+from shop.lab.drivers.lag import Lag
 from shop.lab.drivers.loss import Loss
 from shop.lab.drivers.plain import Plain
+from shop.lab.drivers.retries import Retries
 from shop.lab.drivers.staleness import Staleness
 from shop.lab.drivers.stampede import Stampede
 
@@ -20,6 +22,8 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "staleness": Staleness(),
         "avalanche": Avalanche(),
         "loss": Loss(),
+        "lag": Lag(),
+        "retries": Retries(),
         "hot-set": HotSet(),
         "checkouts": Checkouts(),
     }

@@ -5,7 +5,7 @@ mended when the last checkout is answered; what has not arrived a good while aft
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -81,14 +81,14 @@ class Checkouts:
         try:
             for number, shopper in enumerate(shoppers):
                 shopper.fill(slugs[number % len(slugs)])
-            bought = _buy(shoppers, given.rate)
+            bought = buy(shoppers, given.rate)
             bench.store.set_fault(MAIL, NONE)
             lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
         finally:
             for shopper in shoppers:
                 shopper.send_back()
                 shopper.close()
-        return Seen(_samples(bought, given.seconds), judged(bought, lost, waited_s))
+        return Seen(samples(bought, given.seconds), judged(bought, lost, waited_s))
 
 
 def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
@@ -108,13 +108,22 @@ def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[flo
     }
 
 
-def _buy(shoppers: Sequence[Shopper], rate: float) -> list[Bought]:
+def buy(
+    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out
+) -> list[Bought]:
+    """Let each shopper check out at her moment, at so many a second; return what became of them, in their order.
+
+    Args:
+        shoppers: with full carts.
+        rate: a second.
+        check_out: what each does; returns the order's number, or an empty text.
+    """
     began = time.monotonic()
 
     def one(number: int) -> Bought:
         due = began + number / rate
         time.sleep(max(0.0, due - time.monotonic()))
-        order = shoppers[number].check_out()
+        order = check_out(shoppers[number])
         return Bought(due - began, (time.monotonic() - due) * 1000, order)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -137,7 +146,8 @@ def _confirmed(store: Store, count: int) -> set[str]:
     return {mail["subject"].rpartition(" ")[2] for mail in store.mails(2 * count)}
 
 
-def _samples(bought: Sequence[Bought], seconds: float) -> Samples:
+def samples(bought: Sequence[Bought], seconds: float) -> Samples:
+    """Return checkouts as samples of a load that lasted so many seconds."""
     failed = sum(not one.order for one in bought)
     return Samples(
         offered=len(bought),

@@ -1,0 +1,135 @@
+"""How long after a checkout the staff's list shows the order, and whether the buyer's own list does at once."""
+
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.auditor import mismatches
+from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.statistics import percentile
+from shop.lab.store import Shopper, Staff
+
+LOOK_EVERY_S = 0.02
+"""Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""
+
+
+class Given(Strict):
+    """What is told of the checkouts."""
+
+    rate: float = Field(default=6.0, gt=0)
+    """A second."""
+    seconds: float = Field(default=6.0, gt=0)
+    patience_s: float = Field(default=10.0, gt=0)
+    """After the last checkout, before what is not shown counts as never shown."""
+
+
+class Lag:
+    """Buys, and watches the list."""
+
+    given = Given
+    faults: Sequence[str] = ()
+    knobs: Sequence[str] = ()
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "orders": Measure("Orders placed"),
+        "lag_p50_ms": Measure("Until the staff's list shows it, median", "ms"),
+        "lag_p99_ms": Measure("Until the staff's list shows it, 99th percentile", "ms"),
+        "never_shown": Measure("Never shown"),
+        "own_missing": Measure("Not on the buyer's own list at once"),
+        "mismatches": Measure("Mismatches in the books"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes, about."""
+        return given.seconds + 7.0
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the length."""
+        return {"seconds": seconds}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Buy at the rate while somebody watches the list, check the books, and undo the orders."""
+        slugs = bench.store.products(20)
+        before = mismatches()
+        shoppers = [Shopper(bench.store.base_url) for _ in range(max(1, int(given.rate * given.seconds)))]
+        answered: dict[str, float] = {}
+        missing: list[str] = []
+
+        def check_out(shopper: Shopper) -> str:
+            number = shopper.check_out()
+            answered[number] = time.monotonic()
+            if number and not shopper.sees_paid():
+                missing.append(number)
+            return number
+
+        try:
+            for number, shopper in enumerate(shoppers):
+                shopper.fill(slugs[number % len(slugs)])
+            with _Watched(bench.store.base_url) as watched:
+                bought = buy(shoppers, given.rate, check_out)
+                orders = {one.order for one in bought if one.order}
+                until = time.monotonic() + given.patience_s
+                while orders - watched.seen.keys() and time.monotonic() < until:
+                    bench.wait(0.1)
+            found = mismatches() - before
+        finally:
+            for shopper in shoppers:
+                shopper.send_back()
+                shopper.close()
+        return Seen(
+            samples(bought, given.seconds),
+            {**judged(bought, answered, watched.seen, missing), "mismatches": float(len(found))},
+        )
+
+
+def judged(
+    bought: Sequence[Bought], answered: Mapping[str, float], seen: Mapping[str, float], missing: Collection[str]
+) -> dict[str, float | None]:
+    """Return the measures but for the books'.
+
+    Args:
+        bought: the checkouts.
+        answered: an order's number to the moment of its answer, on the monotonic clock.
+        seen: an order's number to the moment the staff's list first showed it.
+        missing: the numbers of orders that their buyers did not find on their own lists.
+    """
+    orders = [one.order for one in bought if one.order]
+    lags = [max(0.0, seen[number] - answered[number]) * 1000 for number in orders if number in seen]
+    return {
+        "orders": float(len(orders)),
+        "lag_p50_ms": percentile(lags, 50) if lags else None,
+        "lag_p99_ms": percentile(lags, 99) if lags else None,
+        "never_shown": float(len(orders) - len(lags)),
+        "own_missing": float(len(missing)),
+    }
+
+
+class _Watched:
+    """The staff's list, looked at again and again in a thread; notes when each number was first there."""
+
+    def __init__(self, base_url: str) -> None:
+        self._staff = Staff(base_url)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="staff", daemon=True)
+        self.seen: dict[str, float] = {}
+
+    def __enter__(self) -> "_Watched":
+        self._staff.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, at: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self._staff.__exit__(kind, error, at)
+
+    def _look(self) -> None:
+        while not self._end.wait(LOOK_EVERY_S):
+            began = time.monotonic()  # what the page shows was read after this moment
+            for number in self._staff.paid():
+                self.seen.setdefault(number, began)
