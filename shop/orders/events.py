@@ -58,7 +58,7 @@ class OrderPlaced:
     @property
     def total(self) -> Money:
         """Return what all lines come to."""
-        return sum((line.total for line in self.lines), Money(0))
+        return Money(sum(line.unit_price.amount * line.quantity for line in self.lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,12 +131,12 @@ class DemoPlan:
 
     def _load_products(self, connection: Connection, seen: Seen, ids: range) -> int:
         rows = copy(connection, "products", (self._product_row(product_id) for product_id in ids), seen)
-        stock = ((product_id, self._products.stock(product_id), self._received(product_id)) for product_id in ids)
+        stock = map(self._stock_row, ids)
         return rows + copy(connection, "stock_items", stock, seen)
 
-    def _received(self, product_id: int) -> int:
-        """Return what must have been on the shelf for what is there to be left of it."""
-        return self._products.stock(product_id) + self._pieces_sold[product_id]
+    def _stock_row(self, product_id: int) -> Row:
+        on_hand = self._products.stock(product_id)
+        return (product_id, on_hand, on_hand + self._pieces_sold[product_id])
 
     def _product_row(self, product_id: int) -> Row:
         product = self._products[product_id]
