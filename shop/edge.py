@@ -131,12 +131,13 @@ class Purging:
 
     Args:
         settings: where things are.
+        database: where the switches are; the caller's to close.
 
     Raises:
         ConfigurationError: there is no cache, over which invalidations are heard.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         if settings.cache_url is None:
             raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
         clock = SystemClock()
@@ -144,8 +145,7 @@ class Purging:
         publish(STATIC, settings.edge_dir)
         purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, _tell)
         self._listener = Listener(settings.cache_url, purger)
-        self._database = Database(build_engine(settings))
-        store = SwitchStore(self._database, allow_unsafe=settings.is_lab)
+        store = SwitchStore(database, allow_unsafe=settings.is_lab)
         self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()))
 
     def start(self) -> None:
@@ -153,17 +153,17 @@ class Purging:
         self._listener.start()
 
     def close(self) -> None:
-        """Stop hearing, and give back every connection."""
+        """Stop hearing, and give back the connections to the cache."""
         self._listener.stop()
         self._registry.close()
-        self._database.engine.dispose()
 
 
 def _run(settings: Settings, port: int) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    purging = Purging(settings)
+    database = Database(build_engine(settings))
+    purging = Purging(settings, database)
     purging.start()
     probe = ThreadingHTTPServer(("127.0.0.1", port), _Probe)
     threading.Thread(target=probe.serve_forever, name="probe", daemon=True).start()
@@ -172,6 +172,7 @@ def _run(settings: Settings, port: int) -> None:
     finally:
         probe.shutdown()
         purging.close()
+        database.engine.dispose()
 
 
 class _Probe(BaseHTTPRequestHandler):

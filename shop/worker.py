@@ -34,6 +34,8 @@ RELAY_CAP_S = 1.0
 """To ask a broker that is away once a second is no load, and what waits for it has waited long enough."""
 MEASURE_EVERY_S = 1.0
 COMPLETE_EVERY_S = 2.0
+CONNECTIONS_OF_LOOPS = 2
+"""Shared by all loops, none of which holds one while it calls out. A connection is a process of PostgreSQL."""
 REAP_EVERY_S = 10.0
 PROJECT_EVERY_S = 0.1
 """Half of it, on average, is how long lists lag when the worker has time."""
@@ -168,8 +170,9 @@ def main() -> None:
 
 
 def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
-    runtime = build(settings, process="worker")
-    worker = Worker(runtime, Purging(settings) if with_edge else None)
+    pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
+    runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
+    worker = Worker(runtime, Purging(settings, runtime.database) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
     server = probe(worker, runtime.metrics.registry, port)

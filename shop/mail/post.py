@@ -4,7 +4,6 @@ A letter that goes by SMTP leaves before it is written down that it has; a crash
 one ``Message-ID``. Nothing on our side can change that. The mailbox is in the transaction of the note: exactly once.
 """
 
-import smtplib
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -86,6 +85,8 @@ class Smtp:
 
     def send(self, letter: Letter) -> None:
         """Send a letter."""
+        import smtplib  # here, so that who sends nothing does not carry it
+
         refuse_in_transaction("the mail server")
         kind = smtplib.SMTP_SSL if self._tls else smtplib.SMTP
         try:
