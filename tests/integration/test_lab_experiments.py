@@ -184,7 +184,7 @@ def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, nam
 def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
     before = store.knobs()
     driving = {"limits_mb": [2.0, 16.0], "fill_s": 1.5, "measure_s": 0.7}
-    arms = observe("cache-hot-set", "even", "steep", driving=driving)
+    arms = observe("cache-hot-set", "even", "steep", driving=driving, products=2000)
     for arm in arms.values():
         places, shares = zip(*[(at, share) for at, share, *_ in arm["curve"]], strict=True)
         assert places == (2, 16)
