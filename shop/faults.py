@@ -63,6 +63,11 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
                 "down: the queue's Valkey is killed and kept down. hang: it is stopped, connections open.",
             ),
             Fault(
+                "web",
+                (NONE, "kill"),
+                "kill: one of the web server's processes is killed in the middle of its work, once; another starts.",
+            ),
+            Fault(
                 "mail",
                 (NONE, "down", "slow"),
                 "Made at the client, for the stack has no mail server. down: no letter is taken. slow: each takes 2 s.",

@@ -4,6 +4,7 @@ A server that was killed is kept down by holding its next start; one that hangs 
 nothing in it runs (SIGSTOP): what a client sees of a machine that swaps, or of a network that swallows.
 """
 
+import random
 import socket
 from collections.abc import Callable, Mapping
 
@@ -12,7 +13,7 @@ import psutil
 from shop.faults import NONE, Desk, Report
 from shop.stack.program import Program
 
-SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres", "broker": "broker"}
+SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres", "broker": "broker", "web": "web"}
 """Fault to the name of the program it is done to."""
 FLUSH_TIMEOUT_S = 2.0
 
@@ -36,7 +37,7 @@ class Victim:
         return self.fault == "down"
 
     def put(self, fault: str) -> None:
-        """End what is in force, and put another fault in force; ``flush`` is over when it is done."""
+        """End what is in force, and put another fault in force; ``flush`` and ``kill`` are over when they are done."""
         if fault == self.fault:
             return
         if self.fault == "hang":
@@ -44,6 +45,9 @@ class Victim:
         self.fault = fault
         if fault == "flush":
             flush(self._program.port)
+            self.fault = NONE
+        if fault == "kill":
+            kill_one(self._pid())
             self.fault = NONE
         self.keep()
 
@@ -120,6 +124,16 @@ def flush(port: int) -> None:
             connection.recv(16)
     except OSError:
         return
+
+
+def kill_one(pid: int | None) -> None:
+    """Kill one of the processes a server has made, whichever, and leave the server itself to make another."""
+    try:
+        made = psutil.Process(pid).children() if pid is not None else []
+        if made:
+            random.choice(made).kill()
+    except psutil.Error:
+        return  # it ended by itself: the server will know
 
 
 def _each(pid: int, act: Callable[[psutil.Process], None]) -> None:

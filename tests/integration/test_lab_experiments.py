@@ -7,11 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from shop.cli.lab_progress import Silent
-from shop.errors import ConfigurationError
+from shop.errors import ConfigurationError, Unavailable
 from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
 from shop.lab.arms import Action
@@ -21,7 +23,9 @@ from shop.lab.runner import Runner
 from shop.lab.store import Shopper, Store
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
+from shop.stack.state import StateFile
 from tests.integration.test_stack_up import Checkout
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 PATIENCE_S = 60
@@ -136,6 +140,29 @@ def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
     done = subprocess.run([sys.executable, "-c", NEEDY], env=stack.environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert "shop up --workers 9" in done.stderr
+
+
+def test_a_killed_web_process_is_replaced_and_the_others_go_on(stack, store):
+    def processes():
+        web = StateFile(stack.var / "run").load().processes["web"]
+        return {child.pid for child in psutil.Process(web.identity.pid).children()}
+
+    before = processes()
+    with suppress(Unavailable):  # the one that takes the order may be the one that dies of it
+        store.set_fault("web", "kill")
+    until(lambda: len(processes() - before) == 1 and len(processes()) == len(before))
+    assert len(before - processes()) == 1
+    store.wait_ready()
+    assert store.faults()["web"] == "none"
+
+
+def test_clients_that_ask_again_pay_twice_without_keys_and_the_auditor_sees_it(observe, stack, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor looks at the store of this checkout
+    driving = {"rate": 1.0, "seconds": 1.0, "timeout_s": 0.4}
+    seen = observe("checkout-retries", "off", driving=driving)["off"]
+    assert seen["purchases"] == 1
+    assert seen["surplus_orders"] >= 1
+    assert json.loads(stack.shop("books", "--json").stdout)["mismatches"] == [], "what was too much has been undone"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from shop.lab.drivers.checkouts import Checkouts
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import Lag
 from shop.lab.drivers.loss import Loss
+from shop.lab.drivers.partial_write import PartialWrite
 from shop.lab.drivers.plain import Plain
 from shop.lab.drivers.retries import Retries
 from shop.lab.drivers.staleness import Staleness
@@ -24,6 +25,7 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "loss": Loss(),
         "lag": Lag(),
         "retries": Retries(),
+        "partial-write": PartialWrite(),
         "hot-set": HotSet(),
         "checkouts": Checkouts(),
     }
