@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import dramatiq.worker
 import pytest
 from sqlalchemy import func, select, text
 
@@ -91,6 +92,13 @@ class Bench:
 
     def _seen(self, consumer, outcome, lag_s):
         self.outcomes[outcome] += 1
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """A broker that was away is asked again soon: dramatiq's own pauses are seconds."""
+    monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.1)
+    monkeypatch.setattr(dramatiq.worker, "POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
 
 
 @pytest.fixture
