@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
-# One test process a core, and two on a machine with one: a race needs somebody to race with.
-TEST_PROCESSES ?= 2
+# More than two cores: the tests of whole stacks and of the lab mostly wait.
+TEST_PROCESSES ?= 3
 
 .PHONY: run test realdata lock clean
 .DELETE_ON_ERROR:

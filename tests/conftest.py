@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import certifi
 import psycopg
 import pytest
 import redis
@@ -24,10 +25,28 @@ from shop.unit_of_work import Database
 SERVERS = "TEST_SERVERS"
 TEMPLATE = "shop_template"
 START_TIMEOUT_S = 30
-EVERY_TABLE = """
-SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
-WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+EMPTY = """
+DO $$
+DECLARE
+    one record;
+    has_rows boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT quote_ident(tablename) AS name FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || one.name || ')' INTO has_rows;
+        IF has_rows THEN
+            EXECUTE 'DELETE FROM ' || one.name;
+        END IF;
+    END LOOP;
+    PERFORM setval(quote_ident(sequencename)::regclass, start_value, false)
+        FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
 """
+"""Leaves every table empty and every sequence at its start, at a tenth of what TRUNCATE of all of them costs. Foreign
+keys and triggers rest meanwhile, so the order does not matter. Tables are asked of the database: which models are
+imported depends on which tests run here."""
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
@@ -92,6 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
     upgrade(engine)
     engine.dispose()
     os.environ[SERVERS] = json.dumps(asdict(servers))
+    os.environ["SSL_CERT_FILE"] = str(_one_authority(_running.home / "authority.pem"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -100,7 +120,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _running is not None:
         _running.stop()
         _running = None
-        del os.environ[SERVERS]
+        del os.environ[SERVERS], os.environ["SSL_CERT_FILE"]
+
+
+def _one_authority(path: Path) -> Path:
+    """Write down one certificate authority, to be the only one there is.
+
+    Every HTTP client reads all authorities when it is made, which takes 20 ms, though here nobody speaks TLS.
+    """
+    certificate, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    path.write_text(certificate + end + "\n")
+    return path
 
 
 UNSET = ("DATABASE_URL", "CACHE_URL", "BROKER_URL", "PAYMENTS_URL")
@@ -172,9 +202,7 @@ def database(_engine_database: Database) -> Iterator[Database]:
     """An empty database with the schema in place."""
     yield _engine_database
     with _engine_database.engine.begin() as connection:
-        # Asked of the database: which models are imported depends on which tests run here.
-        named = connection.exec_driver_sql(EVERY_TABLE).scalar_one()
-        connection.exec_driver_sql(f"TRUNCATE {named} RESTART IDENTITY CASCADE")
+        connection.exec_driver_sql(EMPTY)
 
 
 @pytest.fixture

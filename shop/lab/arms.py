@@ -1,6 +1,6 @@
 """One side of a comparison: what stands how, what is broken when, and what is visited."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,10 @@ class Strict(BaseModel):
     """A part of an experiment's file: a key nobody reads is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def with_(self, **changes: Any) -> Self:
+        """Return it changed; raise ``ValidationError`` where that makes no sense."""
+        return self.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
 class Action(Strict):

@@ -197,16 +197,25 @@ class Experiment(Strict):
         """Return it with other lengths.
 
         Args:
-            seconds: how long each arm is measured in each run; split between the phases as the file does.
+            seconds: how long each arm is measured in each run; split between the phases as the file does. What is
+                shorter than the file has it, is shorter with all that leads up to it.
             runs: how often.
         """
-        phases, changes = self.phases, {}
-        driving = self.driving if seconds is None else {**self.driving, **self.drive.lasting(self.driving, seconds)}
+        changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_(runs=runs)}
         if seconds is not None:
+            phases: Phases = changes["phases"]
             share = seconds / (phases.open_s + phases.closed_s)
-            changes = {"open_s": phases.open_s * share, "closed_s": phases.closed_s * share}
-        lengths = {**phases.model_dump(), **changes, **({"runs": runs} if runs is not None else {})}
-        return self.model_copy(update={"phases": Phases.model_validate(lengths), "driving": driving})
+            less = min(1.0, share)
+            changes["phases"] = phases.with_(
+                open_s=phases.open_s * share, closed_s=phases.closed_s * share, warm_up_s=phases.warm_up_s * less
+            )
+            steady, workload = self.steady_state, self.workload
+            changes["steady_state"] = steady.with_(duration_s=steady.duration_s * less)
+            if workload.calibrate is not None:
+                calibrate = workload.calibrate.with_(duration_s=workload.calibrate.duration_s * less)
+                changes["workload"] = workload.with_(calibrate=calibrate)
+            changes["driving"] = {**self.driving, **self.drive.lasting(self.driving, seconds)}
+        return self.with_(**changes)
 
     def seconds(self) -> float:
         """Return how long it takes, about."""

@@ -82,8 +82,28 @@ class Runner:
         for number in range(experiment.phases.runs):
             # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
             arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
-            runs.append(tuple(self._observe(arm, rate, number) for arm in arms))
+            runs.append(tuple(self.observe(arm, rate, number) for arm in arms))
         return Record(rate, before, self._probe("steady state, after"), tuple(runs))
+
+    def observe(self, arm: Arm, rate: float, number: int = 0) -> Observation:
+        """Measure one arm once: flip, break what it wants broken, look, mend.
+
+        Args:
+            arm: which.
+            rate: visits a second, where they are offered at a rate.
+            number: of the run, from 0.
+        """
+        self._label = f"run {number + 1} of {self._experiment.phases.runs}"
+        self._seed = (number + 1) * SEEDS_A_RUN  # every arm of a run meets the same shoppers in the same order
+        self._flip(arm, arm.title)
+        for name, value in arm.faults.items():
+            self._store.set_fault(name, value)
+        try:
+            return self._measure(arm, rate)
+        finally:
+            self._label = ""
+            if self._experiment.faults():
+                self._store.clear_faults()
 
     @property
     def store(self) -> Store:
@@ -129,19 +149,6 @@ class Runner:
     def flip(self, label: str, arm: Arm, switches: Mapping[str, str]) -> None:
         """Flip an arm's switches, some of them otherwise, and wait until every process knows."""
         self._flip(arm, label, switches)
-
-    def _observe(self, arm: Arm, rate: float, number: int) -> Observation:
-        self._label = f"run {number + 1} of {self._experiment.phases.runs}"
-        self._seed = (number + 1) * SEEDS_A_RUN  # every arm of a run meets the same shoppers in the same order
-        self._flip(arm, arm.title)
-        for name, value in arm.faults.items():
-            self._store.set_fault(name, value)
-        try:
-            return self._measure(arm, rate)
-        finally:
-            self._label = ""
-            if self._experiment.faults():
-                self._store.clear_faults()
 
     def _measure(self, arm: Arm, rate: float) -> Observation:
         phases, label = self._experiment.phases, arm.title

@@ -134,7 +134,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     text = (EXPERIMENTS / "cache-aside.toml").read_text().replace("[phases]", "[phases]\nsettle_s = 1.0")
     text = text.replace("warm_up_s = 2.0", "warm_up_s = 0.3").replace("share = 0.5", "share = 0.5, duration_s = 0.5")
     quick = parse(text, "quick").lasting(1.0, 1)
-    quick = quick.model_copy(update={"steady_state": quick.steady_state.model_copy(update={"duration_s": 0.5})})
+    quick = quick.with_(steady_state=quick.steady_state.with_(duration_s=0.5))
     with restoring(store, tmp_path / "lab", quick.switches()) as before:
         record = Runner(quick, store, Watcher()).run()
     result = build(quick, record, SystemClock().now(), before)
