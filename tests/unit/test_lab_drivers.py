@@ -3,6 +3,8 @@
 import pytest
 
 from shop.lab.answers import lookups, who_answered
+from shop.lab.drivers.checkouts import Bought as CheckedOut
+from shop.lab.drivers.checkouts import judged as confirmed
 from shop.lab.drivers.loss import Given as LossGiven
 from shop.lab.drivers.loss import judged
 from shop.lab.drivers.staleness import measured
@@ -159,3 +161,13 @@ class TestStaleness:
         assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
         assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
         assert (found["orders"], found["wrong_price_orders"]) == (2, 1)
+
+
+def test_of_checkouts_only_those_that_became_orders_can_lose_their_mail():
+    bought = [CheckedOut(0.0, 50.0, "S-1"), CheckedOut(0.3, 60.0, "S-2"), CheckedOut(0.6, 70.0, "")]
+    found = confirmed(bought, ["S-2"], [0.5])
+    assert found == {"orders": 2, "mails_lost": 1, "lost_share": 0.5, "mail_p99_s": 0.5}
+
+
+def test_without_an_order_nothing_is_said_of_mail():
+    assert confirmed([CheckedOut(0.0, 50.0, "")], [], [])["lost_share"] is None
