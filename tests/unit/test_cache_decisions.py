@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from shop.clock import HeldClock
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
+from shop.patterns.caching.filling import Ask, Filler, Rules
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
 from shop.patterns.caching.judging import judge
-from shop.patterns.caching.levels import Reading
+from shop.patterns.caching.levels import NullLevel, Reading
 from shop.patterns.caching.lock import name_of
-from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, Popularity
+from shop.patterns.caching.locked import Meeting
+from shop.patterns.caching.policy import CATALOGUE
+from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, Ahead, Popularity, Refresher
 from shop.patterns.caching.throttle import RETRY_S, Throttle
 
 draws = st.floats(0.0, 1.0)
@@ -151,3 +154,16 @@ def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
 
 def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
     assert hurried(exact, 0.01)(300) == 3
+
+
+def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has():
+    clock = HeldClock()
+    filler = Filler(NullLevel(), clock, rules=Rules(lifetime=hurried(exact, 0.01)))
+    popularity = Popularity(clock)
+    ahead = Ahead(filler, Meeting(), popularity, Refresher())
+    ask = Ask("k", CATALOGUE, (), lambda: b"")
+    entry = filler.load(ask, (), "miss").entry
+    assert ahead.renew_at(ask, entry) == entry.fresh_until
+    for _ in range(int(POPULAR)):
+        popularity.count("k")
+    assert entry.fresh_until - ahead.renew_at(ask, entry) == pytest.approx(0.2 * 0.01 * CATALOGUE.ttl_s, rel=0.01)

@@ -5,6 +5,7 @@ import pytest
 from shop.lab.answers import lookups, who_answered
 from shop.lab.drivers.auditor import Mismatch
 from shop.lab.drivers.checkouts import Bought as CheckedOut
+from shop.lab.drivers.checkouts import judged as confirmed
 from shop.lab.drivers.lag import judged as lag_judged
 from shop.lab.drivers.loss import Given as LossGiven
 from shop.lab.drivers.loss import judged
@@ -190,3 +191,13 @@ def test_a_lag_runs_from_the_answer_to_the_first_look_that_shows_the_order():
     assert (found["orders"], found["never_shown"], found["own_missing"]) == (3.0, 1.0, 1.0)
     assert found["lag_p99_ms"] == pytest.approx(250, rel=0.02)
     assert found["lag_p50_ms"] == pytest.approx(0, abs=126)  # shown before the answer had arrived: no lag
+
+
+def test_of_checkouts_only_those_that_became_orders_can_lose_their_mail():
+    bought = [CheckedOut(0.0, 50.0, "S-1"), CheckedOut(0.3, 60.0, "S-2"), CheckedOut(0.6, 70.0, "")]
+    found = confirmed(bought, ["S-2"], [0.5])
+    assert found == {"orders": 2, "mails_lost": 1, "lost_share": 0.5, "mail_p99_s": 0.5}
+
+
+def test_without_an_order_nothing_is_said_of_mail():
+    assert confirmed([CheckedOut(0.0, 50.0, "")], [], [])["lost_share"] is None

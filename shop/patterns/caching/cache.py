@@ -141,7 +141,7 @@ class Cache:
             return None
         started = time.perf_counter()
         kept = local.get(key)
-        if kept is None:
+        if kept is None or (kept.negative and self._filler.rules.absent is None):
             return None
         left_s = int(kept.until - self._clock.monotonic())
         spent = time.perf_counter() - started
@@ -185,7 +185,8 @@ class Cache:
 
     def _raise(self, says: bytes) -> bytes:
         """Say again that there is no such thing."""
-        absent = self._filler.rules.absent or LookupError
+        absent = self._filler.rules.absent
+        assert absent is not None  # noqa: S101 - else no negative entry is served
         raise absent(says.decode())
 
 

@@ -22,7 +22,8 @@ from shop.patterns.caching.envelope import Entry, encode
 from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import Lifetime, exact
-from shop.patterns.caching.levels import Away, Claim, Level
+from shop.patterns.caching.judging import MISSING, Verdict, judge
+from shop.patterns.caching.levels import Away, Claim, Level, Reading
 from shop.patterns.caching.lock import Lease
 from shop.patterns.caching.policy import NEGATIVE, Policy
 from shop.patterns.caching.throttle import Throttle
@@ -118,6 +119,13 @@ class Filler:
     def keeps(self, policy: Policy) -> bool:
         """Tell whether anything of this class is to be stored."""
         return policy.ttl_s > 0 and not (policy.negative and self.rules.absent is None)
+
+    def judged(self, reading: Reading) -> Verdict:
+        """Decide what may be done with what the level holds; what says "no such thing" counts only where that does."""
+        verdict = judge(reading, self.now())
+        if verdict.entry is not None and verdict.entry.negative and self.rules.absent is None:
+            return MISSING  # left from when it was remembered
+        return verdict
 
     def fill(self, ask: Ask, claim: Claim, why: Why, last: Entry | None = None, lease: Lease | None = None) -> Filled:
         """Load, store, and release the lock, if one is held, whatever happens.

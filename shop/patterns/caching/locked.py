@@ -21,7 +21,7 @@ from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import LockLost, Waited, Why
 from shop.patterns.caching.filling import Ask, Filled, Filler
 from shop.patterns.caching.flight import Flights, StillFlying
-from shop.patterns.caching.judging import Verdict, judge
+from shop.patterns.caching.judging import Verdict
 from shop.patterns.caching.levels import Away, Claim, Reading
 from shop.patterns.caching.lock import Lease, Watchdog, name_of
 from shop.patterns.caching.stampede import Unguarded, unless_unchanged, why
@@ -72,7 +72,7 @@ class Locked(Unguarded):
                 return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), verdict.entry, deadline)
             except _Overtaken as overtaken:
                 reading = overtaken.reading
-                verdict = judge(reading, self._filler.now())
+                verdict = self._filler.judged(reading)
                 if verdict.state == "fresh" and verdict.entry is not None:
                     return Filled(verdict.entry, collapsed=True)
 
@@ -125,7 +125,7 @@ class Locked(Unguarded):
                     mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
                 except Away:
                     return self._filler.load(ask, (), "bypass", verdict.entry)._replace(away=True)
-                found = judge(reading, self._filler.now())
+                found = self._filler.judged(reading)
                 if found.state == "fresh" or reading.versions != claim.versions:
                     return self._done(ask, lease, found, reading, started, mine=mine)
                 if mine:
@@ -156,7 +156,7 @@ class Locked(Unguarded):
         mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
         if not mine:
             return None
-        found = judge(reading, self._filler.now())
+        found = self._filler.judged(reading)
         if found.state != "fresh" or found.entry is None or found.entry.fresh_until > entry.fresh_until:
             self._filler.level.release(lease)  # somebody was faster, or it was invalidated: neither is this one's to do
             return None

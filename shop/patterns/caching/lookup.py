@@ -7,7 +7,7 @@ from typing import NamedTuple
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Answered, Outcome
 from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, Ask, Filled, Filler, Unkept
-from shop.patterns.caching.judging import State, Verdict, judge
+from shop.patterns.caching.judging import State, Verdict
 from shop.patterns.caching.levels import Away, Reading
 from shop.patterns.caching.stampede import Guard
 
@@ -56,7 +56,7 @@ class Lookup:
             return None
         started = time.perf_counter()
         try:
-            verdict = judge(self._level.read(ask.key, ask.tags), self._filler.now())
+            verdict = self._filler.judged(self._level.read(ask.key, ask.tags))
         except Away:
             return None
         if verdict.state != "fresh" or verdict.entry is None or verdict.entry.negative:
@@ -85,7 +85,7 @@ class Lookup:
         try:
             if reading is None:
                 reading = self._level.read(ask.key, ask.tags)
-            verdict = judge(reading, self._filler.now())
+            verdict = self._filler.judged(reading)
             if verdict.state == "fresh" and verdict.entry is not None:
                 return self._fresh(ask, verdict.entry, started)
             filled = self._filled(ask, reading, verdict)

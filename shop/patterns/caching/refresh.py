@@ -22,7 +22,6 @@ from shop.patterns.caching.events import RefreshDropped
 from shop.patterns.caching.filling import Ask, Filled, Filler
 from shop.patterns.caching.forks import in_every_child
 from shop.patterns.caching.locked import Locked, Meeting
-from shop.patterns.caching.policy import Policy
 
 WINDOW = 0.2
 """The part of an entry's life in which it is refreshed: the last fifth."""
@@ -158,7 +157,9 @@ class Ahead(Locked):
 
     def renew_at(self, ask: Ask, entry: Entry) -> float:
         """Return the beginning of the window where the key is popular."""
-        return entry.fresh_until - (window_s(ask.policy) if self._popularity.popular(ask.key) else 0.0)
+        if not self._popularity.popular(ask.key):
+            return entry.fresh_until
+        return entry.fresh_until - WINDOW * self._filler.rules.lifetime(ask.policy.ttl_s)
 
     def renew(self, ask: Ask, entry: Entry) -> Filled | None:
         """Hand it to the thread, and serve it as it is."""
@@ -167,8 +168,3 @@ class Ahead(Locked):
         ):
             self._filler.emit(RefreshDropped(ask.policy.name))
         return None
-
-
-def window_s(policy: Policy) -> float:
-    """Return how many seconds before its end an entry is due."""
-    return policy.ttl_s * WINDOW

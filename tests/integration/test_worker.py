@@ -1,0 +1,156 @@
+"""The worker as it runs: a process of its own, killed, stopped, asked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+import redis
+from sqlalchemy import select, text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.phases import RecoveryPoint
+from shop.mail.models import Mail
+from shop.orders.models import Order
+from shop.patterns.observability import correlation
+from shop.patterns.queue.models import HandledMessage
+from shop.stack.program import free_port, port_answers
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import DETAILS, die_at
+from tests.waiting import until
+
+
+class Process:
+    """One worker."""
+
+    def __init__(self, settings, *options):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "shop.worker", "--port", str(self.port), *options],
+            env={**os.environ, **settings.as_environment()},
+            stderr=subprocess.PIPE,
+        )
+        until(lambda: port_answers(self.port) or self.process.poll() is not None)
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def end(self, number):
+        self.process.send_signal(number)
+        self.process.wait(20)
+        self.process.stderr.close()
+        return self.process.returncode
+
+
+@pytest.fixture
+def worker(settings, database, simulator):
+    client = redis.Redis.from_url(settings.broker_url)
+    client.flushdb()
+    client.close()
+    started = []
+
+    def start(*options, **changed):
+        started.append(Process(settings.model_copy(update=changed), *options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def shelf(database):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "last-mug", on_hand=9)
+
+
+def guest(database):
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    Carts(database, offers).add(owner, "last-mug", 1)
+    return owner
+
+
+def buy(runtime):
+    owner = guest(runtime.database)
+    return runtime.services().checkout.submit(owner, uuid.uuid4().hex, CheckoutDetails.model_validate(DETAILS))
+
+
+def count(database, model):
+    with database.reading() as session:
+        return len(session.scalars(select(model)).all())
+
+
+def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(worker, runtime, database, shelf, settings):
+    one = worker()
+    correlation.adopt("the-request-that-paid", None)
+    buy(runtime)
+    until(lambda: count(database, Mail) == 1)
+    until(lambda: 'shop_deliveries_total{consumer="confirmation",outcome="handled"} 1.0' in one.get("/metrics")[1])
+    status, told = one.get("/readyz")
+    assert status == 200
+    assert set(json.loads(told)["loops"].values()) == {""}
+    assert one.end(signal.SIGTERM) == 0
+    assert "worker_stopped" in (settings.log_dir / "worker.jsonl").read_text()
+
+
+def test_it_finishes_what_a_killed_checkout_left_and_then_sends_its_mail(worker, settings, database, shelf):
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+    with database.transaction() as session:
+        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+    worker()
+    until(lambda: count(database, Mail) == 1)
+    with database.reading() as session:
+        assert session.scalar(select(Order.status)) == "paid"
+
+
+def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker, runtime, database, shelf):
+    first = worker()
+    for _ in range(4):
+        buy(runtime)
+    first.end(signal.SIGKILL)
+    for _ in range(4):
+        buy(runtime)
+    worker()
+    worker()
+    until(lambda: count(database, HandledMessage) == 8, timeout_s=40)
+    assert count(database, Mail) == 8
+
+
+def test_parcels_leave_and_arrive_by_themselves_only_where_that_is_asked_for(worker, runtime, database, shelf):
+    buy(runtime)
+    assert runtime.services().fulfilment.run_once() == 0
+    worker(ship_after_s=0.1, deliver_after_s=0.1)
+    until(lambda: _status(database) == "delivered")
+
+
+def test_a_loop_that_goes_on_failing_makes_it_ill_and_the_others_go_on(worker, runtime, database, shelf):
+    one = worker(broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    assert one.get("/readyz")[0] == 200
+    buy(runtime)
+    until(lambda: one.get("/readyz")[0] == 503)
+    faults = json.loads(one.get("/readyz")[1])["loops"]
+    assert [name for name, fault in faults.items() if fault] == ["relay"]
+    assert one.get("/livez")[0] == 200
+
+
+def test_it_runs_without_flask():
+    found = "import sys, shop.worker, shop.queue_wiring; sys.exit('flask' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", found], check=False).returncode == 0
+
+
+def _status(database):
+    with database.reading() as session:
+        return session.scalar(select(Order.status))
