@@ -11,6 +11,7 @@ Switch: ``orders.projection``. Experiment: ``read-model-lag``.
 Source: Young, "CQRS Documents" (2010); Kleppmann, "Designing Data-Intensive Applications", ch. 11.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,11 +23,14 @@ from sqlalchemy.orm import Session
 
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
 from shop.orders.state import OrderState, fold
+from shop.orders.transitions import IllegalTransition
+from shop.patterns.events import Stored, Unreadable
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 500
 """Events a round: some tens of milliseconds, after which others see what was done."""
 _KEY = OrderSummary.order_id.key
+_log = logging.getLogger(__name__)
 
 
 class Projection(Protocol):
@@ -105,8 +109,8 @@ class Projector:
             return Projected(0, 0)
         # read after the rows were taken: what they tell of is committed, and so is in the streams
         streams = STREAMS.load_all(session, {order_id for order_id, _, _ in taken})
-        if streams:
-            session.execute(upsert([summary(order_id, fold(stream)) for order_id, stream in sorted(streams.items())]))
+        if rows := summaries(streams):
+            session.execute(upsert(rows))
         key = tuple_(OrderToProject.order_id, OrderToProject.version)
         session.execute(delete(OrderToProject).where(key.in_([(order_id, version) for order_id, version, _ in taken])))
         lags: list[timedelta] = [lag for _, _, lag in taken]
@@ -130,6 +134,21 @@ def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
         "placed_at": state.placed_at,
         "changed_at": state.changed_at,
     }
+
+
+def summaries(streams: Mapping[int, Sequence[Stored]]) -> list[Mapping[str, Any]]:
+    """Return the rows of several orders, by their ids.
+
+    A stream that cannot be read is left out and logged: it must not keep all the others from being shown. ``shop
+    orders verify`` names it.
+    """
+    rows = []
+    for order_id, stream in sorted(streams.items()):
+        try:
+            rows.append(summary(order_id, fold(stream)))
+        except (IllegalTransition, Unreadable) as error:
+            _log.error("stream_unreadable", extra={"order_id": order_id, "reason": str(error)})
+    return rows
 
 
 def upsert(rows: Sequence[Mapping[str, Any]]) -> Insert:

@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 
 from shop.errors import Conflict
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine, OrderSummary, OrderToProject
-from shop.orders.projection import summary
+from shop.orders.projection import summaries, summary
 from shop.orders.state import OrderState, fold
+from shop.orders.transitions import IllegalTransition
+from shop.patterns.events import Unreadable
 from shop.unit_of_work import Database
 
 BESIDE = "rebuild"
@@ -104,10 +106,15 @@ class Replaying:
                 orders += len(order_ids)
                 rows = _Rows(session, order_ids)
                 for order_id, stream in STREAMS.load_all(session, order_ids).items():
-                    found += rows.compared(order_id, fold(stream), is_waiting=order_id in waiting)
+                    try:
+                        state = fold(stream)
+                    except (IllegalTransition, Unreadable) as error:
+                        found.append(Difference(str(order_id), "events", f"nothing: {error}", "that there is an order"))
+                    else:
+                        found += rows.compared(order_id, state, is_waiting=order_id in waiting)
                 session.expunge_all()
             found += [
-                Difference(str(order_id), "events", None, "a row without a stream")
+                Difference(str(order_id), "events", "nothing: there are none", "that there is an order")
                 for order_id in session.scalars(_rows_without_a_stream())
             ]
         return Verified(orders, len(waiting), tuple(found))
@@ -172,8 +179,8 @@ def _batches(session: Session) -> Iterator[Sequence[int]]:
 
 
 def _fill(session: Session, beside: Table, order_ids: Sequence[int]) -> None:
-    streams = STREAMS.load_all(session, order_ids)
-    session.execute(insert(beside), [dict(summary(order_id, fold(stream))) for order_id, stream in streams.items()])
+    if rows := summaries(STREAMS.load_all(session, order_ids)):
+        session.execute(insert(beside), [dict(row) for row in rows])
 
 
 def _refill(session: Session, beside: Table) -> int:

@@ -11,7 +11,7 @@ from shop.cli.orders import orders as command
 from shop.db import build_engine
 from shop.errors import Conflict
 from shop.orders import overview, queries, stream
-from shop.orders.events import Cause, OrderShipped, written
+from shop.orders.events import Cause, OrderDelivered, OrderShipped, written
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
 from shop.orders.projection import AtOnce, Projector, Soon, summary, upsert
 from shop.orders.replaying import Replaying
@@ -200,6 +200,23 @@ def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(data
         other.execute(select(OrderToProject).with_for_update())
         assert Projector(database).run_once().events == 0
     assert Projector(database).run_once().events == 1
+
+
+def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, world):  # noqa: F811
+    torn, whole = place(database, world), place(database, world)
+    with database.transaction() as session:
+        order = session.scalar(select(Order).where(Order.public_id == torn))
+        stream.STREAMS.append(session, order.id, 2, [written(OrderDelivered())])
+        session.add(OrderToProject(order_id=order.id, version=3))
+    change(database, whole, Ship(), Soon())
+    projector = Projector(database)
+    projector.run_once()
+    assert shown(database)[whole] == Status.SHIPPED
+    assert projector.backlog().events == 0
+    found = Replaying(database).verify().differences
+    assert [(one.order, one.field) for one in found] == [(str(order.id), "events")]
+    Replaying(database).rebuild()
+    assert shown(database) == {whole: Status.SHIPPED}
 
 
 # --- made anew, and compared
