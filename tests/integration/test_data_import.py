@@ -92,9 +92,9 @@ def test_stock_never_falls_below_what_was_promised(database, settings, write):
     with database.transaction() as session:
         shelf = make_category(session, "mugs", make_category(session, "kitchen"))
         make_product(session, shelf, "blue-mug", on_hand=7)
-        session.execute(text("UPDATE stock_items SET reserved = 3"))
+        session.execute(text("UPDATE stock_items SET reserved = 3, on_hand = 6"))  # one was sold: 7 came in
     taking.take(settings, rows(write(HEADER + MUG.replace(",4\n", ",1\n"))))
-    assert shown(database, "SELECT on_hand, reserved, received FROM stock_items") == [(3, 3, 3)]
+    assert shown(database, "SELECT on_hand, reserved, received FROM stock_items") == [(3, 3, 4)]
 
 
 def test_a_half_seeded_store_takes_nothing(database, settings, write):
