@@ -178,6 +178,8 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     server = probe(worker, runtime.metrics.registry, port)
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
     worker.start()
+    if settings.mail_url is None and not settings.is_lab:
+        _log.warning("mail_kept_in_a_table", extra={"reason": "MAIL_URL is not set, and nobody reads it there"})
     _log.info("worker_started", extra={"loops": sorted(worker.faults())})
     worker.wait()
     server.shutdown()

@@ -11,16 +11,17 @@ from sqlalchemy import func, select
 
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
-from shop.checkout.confirmation import TOPIC
+from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, Letters
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import RecoveryPoint
 from shop.faults import Desk, Report
-from shop.mail.letters import Letter
+from shop.mail.letters import Letter, Stationery
 from shop.mail.models import Mail
 from shop.mail.post import MailFailed, Smtp
 from shop.orders.models import Order
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.outbox.relay import Relay
+from shop.patterns.queue.inbox import Inbox
 from shop.unit_of_work import ExternalCallInTransaction
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS, all_at_once, die_at
@@ -86,6 +87,26 @@ def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, dat
     for part in (mail.text, mail.html):
         assert f"/orders/{ordered.public_id}" in part
         assert "Lindenweg 4" in part
+
+
+def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shelf):
+    class Server:
+        sent = 0
+
+        def send(self, letter):
+            self.sent += 1
+
+        def file(self, session, letter):
+            pass
+
+    buy(runtime)
+    (message,) = messages(runtime)
+    server = Server()
+    letters = Letters(database, "http://shop.test", Stationery())
+    consumer = ConfirmationConsumer(Inbox(database, CONSUMER), letters, server)
+    consumer.handle(message)
+    consumer.handle(message)
+    assert server.sent == 1
 
 
 def test_a_declined_checkout_sends_nothing(runtime, database, shelf):

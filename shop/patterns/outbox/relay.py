@@ -71,6 +71,8 @@ class Relay:
         self._database = database
         self._publish = publish
         self._room = room
+        self._held_back = False
+        """Whether the last round ended at the queue: then it is asked first, and no row is touched in vain."""
 
     def run_once(self) -> int:
         """Hand on what waits, until nothing does or the queue is full; return how many messages that were.
@@ -79,14 +81,17 @@ class Relay:
             BrokerAway: what was not handed on waits on.
         """
         total = 0
-        while True:
+        while not self._held_back or self._room() > 0:
             claimed = self._database.retrying(_claim)
             if not claimed:
-                return total
+                break
+            self._held_back = True  # stays so if the broker turns out to be away
             done = self._hand_on(claimed)
+            self._held_back = done < len(claimed)
             total += done
-            if done < len(claimed):
-                return total  # the queue is full: what is refused here waits where there is room, in the database
+            if self._held_back:
+                break  # the queue is full: what it has no room for waits where there is room, in the database
+        return total
 
     def _hand_on(self, claimed: Sequence[tuple[int, Message]]) -> int:
         refuse_in_transaction("the broker")
