@@ -18,7 +18,7 @@ RECENT_REQUESTS = 200
 """What rates and shares are reckoned from: a few seconds under load, and not one person's last click."""
 
 
-def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: CollectorRegistry, log: Path) -> Blueprint:
+def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: CollectorRegistry, logs: Path) -> Blueprint:
     """Build the routes.
 
     Args:
@@ -26,13 +26,13 @@ def create_pages(store: SwitchStore, board: Board, desk: Desk, registry: Collect
         board: this process's view of them.
         desk: where faults are ordered.
         registry: this process's figures.
-        log: the file the web processes write a line a request to.
+        logs: the directory where the web processes and the edge write a line a request.
     """
     pages = Blueprint("lab", __name__, url_prefix="/lab")
 
     @pages.get("")
     def index() -> ResponseReturnValue:
-        last = figures.last_requests(log, RECENT_REQUESTS)
+        last = recent.last_requests(logs / "web.jsonl", logs / "edge.jsonl", RECENT_REQUESTS)
         answer = make_response(
             render_template(
                 "lab.html",
