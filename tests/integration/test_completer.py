@@ -11,7 +11,11 @@ from shop.catalog.models import StockItem
 from shop.checkout.completer import Completed
 from shop.checkout.phases import RecoveryPoint
 from shop.checkout.resolution import GIVEN_UP_AFTER
+from shop.orders.events import Cause
 from shop.orders.models import Order
+from shop.orders.projection import AtOnce
+from shop.orders.state import Cancel
+from shop.orders.stream import OrderStreams
 from shop.payments.models import Payment
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import complete_all_at_once, die_at
@@ -90,7 +94,8 @@ def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, 
     with database.transaction() as session:
         order = session.scalars(select(Order)).one()
         payment = session.scalars(select(Payment)).one()
-        order.status, payment.status = "cancelled", "refund_pending"
+        OrderStreams(AtOnce()).change(session, order, Cancel(Cause.CUSTOMER))
+        payment.status = "refund_pending"
         charge_key = payment.charge_key
     assert completer.run_once() == Completed(refunded=1)
     assert completer.run_once() == Completed()

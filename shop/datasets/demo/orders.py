@@ -95,12 +95,15 @@ def _story(status: str, placed_at: datetime, provider_id: str, random: Random) -
 
 
 def _event(kind: str, status: str, provider_id: str) -> OrderEvent:
-    made: Mapping[str, OrderEvent] = {
-        "PaymentCharged": PaymentCharged(provider_id),
-        "PaymentDeclined": PaymentDeclined("card_declined"),
-        "OrderShipped": OrderShipped(),
-        "OrderDelivered": OrderDelivered(),
-        "OrderCancelled": OrderCancelled(Cause.DECLINED if status == "cancelled" else Cause.CUSTOMER),
-        "PaymentRefunded": PaymentRefunded(),
-    }
-    return made[kind]
+    match kind:
+        case "PaymentCharged":
+            return PaymentCharged(provider_id)
+        case "PaymentDeclined":
+            return PaymentDeclined("card_declined")
+        case "OrderShipped":
+            return OrderShipped()
+        case "OrderDelivered":
+            return OrderDelivered()
+        case "OrderCancelled":
+            return OrderCancelled(Cause.DECLINED if status == "cancelled" else Cause.CUSTOMER)
+    return PaymentRefunded()
