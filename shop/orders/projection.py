@@ -45,7 +45,7 @@ class AtOnce:
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write the summary."""
-        Database.with_commit(session, upsert([summary(order_id, state)]))
+        Database.with_commit(session, UPSERT.values(**summary(order_id, state)))
 
 
 class Soon:
@@ -110,7 +110,7 @@ class Projector:
         # read after the rows were taken: what they tell of is committed, and so is in the streams
         streams = STREAMS.load_all(session, {order_id for order_id, _, _ in taken})
         if rows := summaries(streams):
-            session.execute(upsert(rows))
+            session.execute(UPSERT, rows)
         key = tuple_(OrderToProject.order_id, OrderToProject.version)
         session.execute(delete(OrderToProject).where(key.in_([(order_id, version) for order_id, version, _ in taken])))
         lags: list[timedelta] = [lag for _, _, lag in taken]
@@ -151,10 +151,13 @@ def summaries(streams: Mapping[int, Sequence[Stored]]) -> list[Mapping[str, Any]
     return rows
 
 
-def upsert(rows: Sequence[Mapping[str, Any]]) -> Insert:
-    """Return the statement that writes summaries, each unless a newer one of its order is there."""
-    statement = insert(OrderSummary).values(rows)
+def _upsert() -> Insert:
+    statement = insert(OrderSummary)
     changed = {name: value for name, value in statement.excluded.items() if name != _KEY}
     return statement.on_conflict_do_update(
         index_elements=[_KEY], set_=changed, where=OrderSummary.version < statement.excluded.version
     )
+
+
+UPSERT = _upsert()
+"""Writes a summary, unless a newer one of its order is there. Made once: SQLAlchemy then compiles it once."""

@@ -10,7 +10,7 @@ from shop.money import Money
 from shop.orders import ids, queries, stream
 from shop.orders.events import Cause, Line, OrderCancelled, OrderPlaced, PaymentCharged, written
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
-from shop.orders.projection import AtOnce, summary, upsert
+from shop.orders.projection import UPSERT, AtOnce, summary
 from shop.orders.service import Viewer
 from shop.orders.state import Deliver, Ship, fold
 from shop.orders.stream import OrderStreams
@@ -56,7 +56,7 @@ def make_order(session, products, user=None, status="paid", events=("OrderPlaced
         "OrderCancelled": OrderCancelled(Cause.CUSTOMER),
     }
     stored = STREAMS.append(session, order.id, 0, [written(told[kind]) for kind in events])
-    session.execute(upsert([summary(order.id, fold(stored))]))
+    session.execute(UPSERT, [summary(order.id, fold(stored))])
     order.version = len(events)
     session.flush()
     return order

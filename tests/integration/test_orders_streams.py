@@ -13,7 +13,7 @@ from shop.errors import Conflict
 from shop.orders import overview, queries, stream
 from shop.orders.events import Cause, OrderDelivered, OrderShipped, written
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
-from shop.orders.projection import AtOnce, Projector, Soon, summary, upsert
+from shop.orders.projection import UPSERT, AtOnce, Projector, Soon, summary
 from shop.orders.replaying import Replaying
 from shop.orders.service import Viewer
 from shop.orders.state import Cancel, Refund, Ship, fold
@@ -189,7 +189,7 @@ def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa
     with database.transaction() as session:
         order = session.scalar(select(Order))
         old = fold(stream.STREAMS.load(session, order.id)[:2])
-        session.execute(upsert([summary(order.id, old)]))
+        session.execute(UPSERT, [summary(order.id, old)])
     assert shown(database) == {public_id: Status.SHIPPED}
 
 

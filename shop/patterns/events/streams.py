@@ -97,11 +97,9 @@ class Streams:
             }
             for version, event in enumerate(events, start=expected + 1)
         ]
+        # the rows are parameters, not part of the statement: so it is compiled once and not for every append
         inserted = session.execute(
-            insert(self._table)
-            .values(rows)
-            .on_conflict_do_nothing()
-            .returning(self._table.version, self._table.recorded_at)
+            insert(self._table).on_conflict_do_nothing().returning(self._table.version, self._table.recorded_at), rows
         )
         recorded: dict[int, datetime] = dict(inserted.all())
         if len(recorded) < len(rows):
