@@ -56,6 +56,9 @@ class Calibration(Strict):
     arm: str
     share: float = Field(gt=0, lt=1)
     duration_s: float = Field(default=4.0, gt=0)
+    ceiling: float | None = Field(default=None, gt=1)
+    """No arm is asked for more visits a second than so many times what this one carried. A figure that reaches it is a
+    lower bound; without it, the quickest arm would measure the generator."""
 
 
 class Workload(Strict):

@@ -179,7 +179,12 @@ def offer(plan: Plan) -> Samples:
     else:
         think = partial(driver.think, plan.think_s) if plan.think_s else None
         pace = pacing.closed_loop(
-            plan.duration_s, driver.visit, clients=plan.concurrency, drain_s=plan.timeout_s, think=think
+            plan.duration_s,
+            driver.visit,
+            clients=plan.concurrency,
+            drain_s=plan.timeout_s,
+            think=think,
+            every_s=plan.concurrency / plan.ceiling_rps if plan.ceiling_rps else 0.0,
         )
     wall, after = time.perf_counter() - began, process.cpu_times()
     driver.give_up(pace.offered - len(driver.latencies_ms))

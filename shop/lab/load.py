@@ -63,6 +63,8 @@ class Plan(_Strict):
     """Shoppers who keep what they were sent; each visit is one of theirs."""
     think_s: float = 0.0
     """Closed loop only: how long a client pauses between two visits, in the mean (exponential)."""
+    ceiling_rps: float | None = Field(default=None, gt=0)
+    """Closed loop only: no more visits a second than this, all clients together."""
     begin_at: float | None = None
     """On the monotonic clock, which every process of a machine shares: when to begin, for who acts meanwhile."""
     seed: int = 1

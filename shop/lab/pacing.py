@@ -76,6 +76,7 @@ def closed_loop(
     clients: int,
     drain_s: float = DRAIN_S,
     think: Callable[[], float] | None = None,
+    every_s: float = 0.0,
 ) -> Pace:
     """Let ``clients`` visit again once their last visit came back, for ``duration_s`` seconds.
 
@@ -85,14 +86,19 @@ def closed_loop(
         clients: how many.
         drain_s: seconds given to what is under way at the end.
         think: returns how long a client pauses before each visit, in seconds; not at all by default.
+        every_s: no client begins two visits within so many seconds, however soon it is answered.
     """
     pace = Pace()
     end = time.perf_counter() + duration_s
 
     def loop() -> None:
-        while time.perf_counter() < end:
+        next_at = time.perf_counter()
+        while (now := time.perf_counter()) < end:
             if think is not None:
                 gevent.sleep(think())
+            elif now < next_at:
+                gevent.sleep(next_at - now)
+            next_at = max(next_at, now) + every_s
             once()
 
     def once() -> None:

@@ -63,6 +63,7 @@ class Runner:
         self._offer = offer
         self._seed = 0
         self._label = ""
+        self._ceiling: float | None = None
         visits = [visit for arm in experiment.arms for visit in experiment.visits(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
@@ -158,7 +159,8 @@ class Runner:
         self._phase(f"{label}: warm-up", arm, "closed", phases.warm_up_s)
         acts = actions(self._store, arm.actions)
         paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
-        fastest = self._phase(f"{label}: as fast as it goes", arm, "closed", phases.closed_s)
+        plan = self.plan(arm, phases.closed_s, ceiling_rps=self._ceiling)
+        fastest = self.offer(f"{label}: as fast as it goes", plan)
         return Observation(arm.name, paced, fastest)
 
     def _probe(self, label: str) -> Samples:
@@ -181,6 +183,8 @@ class Runner:
         carried = seen.good.count(True) / seen.seconds
         if carried == 0:
             raise Unavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
+        if workload.calibrate.ceiling is not None:
+            self._ceiling = carried * workload.calibrate.ceiling
         return max(1.0, round(carried * workload.calibrate.share, 1))
 
     def _flip(self, arm: Arm, label: str, otherwise: Mapping[str, str] | None = None) -> None:

@@ -40,7 +40,7 @@ def create_pages(
     board: Board,
     desk: Desk,
     registry: CollectorRegistry,
-    log: Path,
+    logs: Path,
     mails: Mails,
 ) -> Blueprint:
     """Build the routes.
@@ -50,14 +50,14 @@ def create_pages(
         board: this process's view of them.
         desk: where faults are ordered.
         registry: this process's figures.
-        log: the file the web processes write a line a request to.
+        logs: the directory where the web processes and the edge write a line a request.
         mails: returns so many mails of the mailbox, the newest first.
     """
     pages = Blueprint("lab", __name__, url_prefix="/lab")
 
     @pages.get("")
     def index() -> ResponseReturnValue:
-        last = figures.last_requests(log, RECENT_REQUESTS)
+        last = recent.last_requests(logs / "web.jsonl", logs / "edge.jsonl", RECENT_REQUESTS)
         answer = make_response(
             render_template(
                 "lab.html",

@@ -1,5 +1,6 @@
 """The stalls here are the thing tested, so visits do sleep; all else waits for nothing."""
 
+import itertools
 import time
 
 import gevent
@@ -83,3 +84,17 @@ def test_a_closed_loop_has_as_many_under_way_as_it_has_clients(clients):
 
     pacing.closed_loop(0.05, visit, clients=clients)
     assert most == clients
+
+
+def test_a_client_with_a_ceiling_begins_no_sooner_and_a_slow_answer_takes_nothing_from_the_next():
+    began = []
+
+    def visit(due):
+        began.append(due)
+        gevent.sleep(0.12 if len(began) == 2 else 0.0)
+
+    pacing.closed_loop(0.5, visit, clients=1, every_s=0.05)
+    gaps = [after - before for before, after in itertools.pairwise(began)]
+    assert min(gaps) > 0.045
+    assert 4 <= len(began) <= 10
+    assert gaps[1] < 0.16, "who is late begins at once, and makes up for nothing"

@@ -1,8 +1,10 @@
 """What the last request lines say together."""
 
+import json
+
 import pytest
 
-from shop.patterns.observability.recent import summarise, who_answered
+from shop.patterns.observability.recent import last_requests, summarise, who_answered
 
 
 def line(second=0.0, **fields):
@@ -31,3 +33,39 @@ def test_rates_are_reckoned_from_the_first_to_the_last():
 def test_one_request_makes_no_rate_and_none_makes_nothing():
     assert summarise([line()]).requests_a_second is None
     assert summarise([]).answered == ()
+
+
+def write(path, *lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def edge_line(second, cache, **fields):
+    told = {"ts": 1767323045 + second, "event": "request", "path": "/e", "status": 200, "duration_s": 0.001}
+    return {**told, "cache": cache, **fields}
+
+
+def test_what_the_edge_answered_alone_stands_among_the_application_s_and_the_rest_once(tmp_path):
+    web = write(tmp_path / "web", {**line(5.5, path="/w"), "event": "request"})
+    edge = write(
+        tmp_path / "edge",
+        edge_line(0.0, "shop-edge; hit; ttl=3"),
+        edge_line(0.5, "shop-edge; fwd=miss; stored", path="/w"),
+        edge_line(1.0, "shop-edge; hit; ttl=2"),
+    )
+    found = last_requests(web, edge, 10)
+    assert [(one["ts"], one["path"]) for one in found] == [
+        ("2026-01-02T03:04:06.000Z", "/e"),
+        ("2026-01-02T03:04:05.500Z", "/w"),
+        ("2026-01-02T03:04:05.000Z", "/e"),
+    ]
+    assert summarise(found).answered == (("edge", 2), ("application", 1))
+    assert last_requests(web, tmp_path / "none", 10) == found[1:2]
+
+
+def test_no_rate_is_reckoned_over_a_time_of_which_one_log_tells_only_the_end(tmp_path):
+    web = write(tmp_path / "web", *({**line(second), "event": "request"} for second in (1.0, 5.0, 6.5)))
+    passed = [edge_line(0.01 * n, "shop-edge; fwd=bypass", path="/" + "x" * 900) for n in range(200)]
+    edge = write(tmp_path / "edge", *passed, edge_line(2.0, "shop-edge; hit; ttl=3"))
+    found = last_requests(web, edge, 100)
+    assert [one["ts"][17:] for one in found] == ["07.000Z", "06.500Z"], "before 5.7 s the edge's part is not all there"

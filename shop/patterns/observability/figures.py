@@ -1,11 +1,9 @@
-"""What the store has done so far, read back from its own figures and lines, for a page to show."""
+"""What the store has done so far, read back from its own figures, for a page to show."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -13,8 +11,6 @@ from prometheus_client.samples import Sample
 
 from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
 
-TAIL_BYTES = 64 * 1024
-"""Of a log file: some 200 requests."""
 SERVED = frozenset({"hit", "hit-stale"})
 ASKED = SERVED | {"miss", "stale"}
 """Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
@@ -85,29 +81,3 @@ def summarise(samples: Iterable[Sample]) -> Figures:
             loads[sample.labels["ttl_class"]] += count
     found = tuple(Layer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
     return Figures(requests, failed, queries, found, loads)
-
-
-def last_requests(log: Path, count: int) -> list[Mapping[str, object]]:
-    """Return the newest request lines of a log file, newest first; empty where there is none."""
-    try:
-        with log.open("rb") as lines:
-            lines.seek(max(0, lines.seek(0, os.SEEK_END) - TAIL_BYTES))
-            tail = lines.read().splitlines()
-    except OSError:
-        return []
-    found: list[Mapping[str, object]] = []
-    for line in reversed(tail):
-        if len(found) == count:
-            break
-        read = _parse(line)
-        if read.get("event") == "request":
-            found.append(read)
-    return found
-
-
-def _parse(line: bytes) -> Mapping[str, object]:
-    try:
-        read = json.loads(line)
-    except ValueError:
-        return {}  # the first line of a tail is cut somewhere
-    return read if isinstance(read, dict) else {}
