@@ -50,7 +50,7 @@ def create_pages(
         board: this process's view of them.
         desk: where faults are ordered.
         registry: this process's figures.
-        logs: the directory where every process writes its lines.
+        logs: the directory where the web processes and the edge write a line a request.
         mails: returns so many mails of the mailbox, the newest first.
     """
     pages = Blueprint("lab", __name__, url_prefix="/lab")

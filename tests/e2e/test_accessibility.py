@@ -31,7 +31,18 @@ def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/search?q=lamp", "/search?q=zzzzqqq", "/cart", "/login", "/register", "/lab", "/nothing-here", "/orders"],
+    [
+        "/",
+        "/search?q=lamp",
+        "/search?q=zzzzqqq",
+        "/cart",
+        "/login",
+        "/register",
+        "/lab",
+        "/lab/mail",
+        "/nothing-here",
+        "/orders",
+    ],
 )
 def test_axe_finds_nothing_serious(page: Page, path: str):
     page.goto(path)

@@ -20,7 +20,8 @@ from shop.lab.arms import Action
 from shop.lab.experiment import Phases
 from shop.lab.restoring import NOTE, restoring
 from shop.lab.runner import Runner
-from shop.lab.store import Shopper, Store
+from shop.lab.shopper import Shopper
+from shop.lab.store import Store
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
 from shop.stack.state import StateFile

@@ -16,8 +16,9 @@ from shop.faults import NONE
 from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.load import Samples
+from shop.lab.shopper import Shopper
 from shop.lab.statistics import percentile
-from shop.lab.store import Shopper, Store
+from shop.lab.store import Store
 
 MAIL = "mail"
 AT_ONCE = 64

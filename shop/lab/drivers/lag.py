@@ -11,8 +11,9 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.shopper import Shopper
+from shop.lab.staff import Staff
 from shop.lab.statistics import percentile
-from shop.lab.store import Shopper, Staff
 
 LOOK_EVERY_S = 0.02
 """Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""

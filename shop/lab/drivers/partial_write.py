@@ -16,7 +16,8 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import buy, samples
-from shop.lab.store import Shopper, Store
+from shop.lab.shopper import Shopper
+from shop.lab.store import Store
 
 WEB = "web"
 DONE_S = 3.0

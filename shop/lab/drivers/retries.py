@@ -14,7 +14,8 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import Mismatch, mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import Bought, buy, samples
-from shop.lab.store import REFUSED, Shopper, Staff
+from shop.lab.shopper import REFUSED, Shopper
+from shop.lab.staff import Staff
 
 TWICE = "order_twice"
 

@@ -11,7 +11,8 @@ import httpx
 from shop.errors import Unavailable
 from shop.lab.answers import who_answered
 from shop.lab.load import Samples
-from shop.lab.store import Shopper, Store
+from shop.lab.shopper import Shopper
+from shop.lab.store import Store
 
 LAYERS = ("edge", "local", "shared")
 JOIN_S = 15.0
