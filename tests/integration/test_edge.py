@@ -279,9 +279,11 @@ def test_age_and_lifetime_are_counted_in_seconds(edge, origin, age):
 
 
 def test_seconds_are_counted_right_across_the_roll_of_the_last_five_digits(edge, origin):
-    """One of the two spans is made to reach over it: whichever is short enough at this hour."""
+    """One of the two spans is made to reach over it: whichever is below half of the digits' range at this hour."""
     past = int(time.time()) % 100_000
-    age, ttl = (past + 1, 60) if past < 49_000 else (5, 100_000 - past + 5)
+    age, ttl = (past + 1, 60) if past < 50_000 else (5, 100_000 - past + 5)
+    if max(age, ttl) > 49_900:
+        pytest.skip("for some minutes a day neither is")
     made = int(time.time()) - age
     origin.reply = lambda asked: Reply(
         headers={**KEPT, "X-Edge-Made": str(made), "X-Edge-Until": str(made + age + ttl)}
