@@ -93,7 +93,7 @@ def change(store, folder):
 def test_an_interrupted_experiment_mends_what_it_broke_and_puts_everything_back(store, tmp_path):
     before = stands(store)
     process = change(store, tmp_path)
-    assert store.faults() == {"cache": "hang", "database": "down"}
+    assert store.faults() == {"cache": "hang", "database": "down", "broker": "none", "mail": "none"}
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_S)
     assert stands(store) == before
@@ -105,7 +105,9 @@ def test_what_a_killed_experiment_broke_is_mended_by_the_next(store, tmp_path):
     process = change(store, tmp_path)
     process.kill()
     process.communicate(timeout=PATIENCE_S)
-    assert store.faults() == {"cache": "hang", "database": "down"}, "nobody could mend it"
+    assert store.faults() == {"cache": "hang", "database": "down", "broker": "none", "mail": "none"}, (
+        "nobody could mend it"
+    )
     with restoring(store, tmp_path, ["cache.shared"]):
         assert stands(store) == before
 
