@@ -93,14 +93,17 @@ def check_out(client, pieces=1):
     return guest.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "one"})
 
 
-def mails_and_messages_that_are_there_with_the_answer(client, runtime):
-    def count():
+def rows_that_are_there_with_the_answer(*tables):
+    def count(runtime):
         with runtime.database.reading() as session:
-            return [session.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("mails", "outbox")]  # noqa: S608
+            return [session.scalar(text(f"SELECT count(*) FROM {table}")) for table in tables]  # noqa: S608
 
-    before = count()
-    assert check_out(client).status_code == 201
-    return tuple(now - then for now, then in zip(count(), before, strict=True))
+    def measure(client, runtime):
+        before = count(runtime)
+        assert check_out(client).status_code == 201
+        return tuple(now - then for now, then in zip(count(runtime), before, strict=True))
+
+    return measure
 
 
 def seconds_at_the_edge(client, runtime):
@@ -154,7 +157,8 @@ MEASURES = {
     "checkout.transaction": orders_left_by_a_checkout_that_was_refused,
     "checkout.stock": how_a_checkout_takes_its_stock,
     **CACHE_MEASURES,
-    "orders.confirmation": mails_and_messages_that_are_there_with_the_answer,
+    "orders.confirmation": rows_that_are_there_with_the_answer("mails", "outbox"),
+    "orders.projection": rows_that_are_there_with_the_answer("order_summaries"),
     "api.composite": scripts_that_ask_for_parts,
     "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
     "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,
