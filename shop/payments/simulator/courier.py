@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import httpx
 
@@ -36,20 +37,27 @@ class Couriers:
         self._controls = controls
         self._secret = secret
         self._client = httpx.Client(timeout=TIMEOUT_S)
+        self._lookout = threading.Lock()
+        """One courier looks into the outbox at a time; who finds something lets the next one look."""
 
     def start(self) -> None:
         """Start the threads; they end with the process. Call after a fork."""
         for number in range(COURIERS):
             threading.Thread(target=self._run, name=f"courier-{number}", daemon=True).start()
 
-    def run_once(self) -> bool:
-        """Take one message to its receiver, if one is due; tell whether there was one."""
+    def run_once(self, found: Callable[[], None] = lambda: None) -> bool:
+        """Take one message to its receiver, if one is due; tell whether there was one.
+
+        Args:
+            found: told before it is on its way.
+        """
         controls = self._controls()
         if controls.outage or controls.webhook_url is None:
             return False
         with self._outbox.taking() as message:
             if message is None:
                 return False
+            found()
             if self._sent(controls.webhook_url, message):
                 self._outbox.taken(message, controls)
             else:
@@ -58,13 +66,15 @@ class Couriers:
 
     def _run(self) -> None:
         while True:
-            try:
-                worked = self.run_once()
-            except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
-                _log.exception("courier_failed")
-                worked = False
-            if not worked:
-                time.sleep(POLL_S)
+            with ExitStack() as looking:
+                looking.enter_context(self._lookout)
+                try:
+                    worked = self.run_once(looking.close)
+                except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
+                    _log.exception("courier_failed")
+                    worked = False
+                if not worked:
+                    time.sleep(POLL_S)
 
     def _sent(self, url: str, message: Message) -> bool:
         correlation.adopt(
