@@ -85,7 +85,7 @@ def main() -> int:
         store = stack.enter_context(OwnStack(home, given.workers, given.settings))
         report = run(store, given)
     print(json.dumps(report, indent=1) if as_json else _table(report))
-    return 1 if report["faults"] or report["books"] else 0
+    return int(any(report["faults"].values()) or bool(report["books"]))
 
 
 def run(store: OwnStack, given: Given) -> dict[str, Any]:
@@ -99,11 +99,12 @@ def run(store: OwnStack, given: Given) -> dict[str, Any]:
         told = _buy(store.base_url, planned, given, began + given.minutes * 60)
     bought_s = time.monotonic() - began
     store.wait_well(WELL_AGAIN_S)
-    settled_s = _settle(store, given.settle_s)
+    _settle(store, began + bought_s + given.settle_s)
+    settled_s = round(time.monotonic() - began - bought_s, 1)
     faults = list(verdict.unfinished(truth.read(store.settings)))
     left = [one for one in told if one.end == NOTHING]
     _each(store.base_url, left, given, lambda client, one: client.ask_again(one, given.settle_s))
-    _settle(store, given.settle_s)
+    _settle(store, time.monotonic() + given.settle_s)
     faults += [fault for fault in verdict.judge(told, truth.read(store.settings), before) if fault not in faults]
     return {
         "asked": asdict(given),
@@ -166,15 +167,13 @@ def _each(base_url: str, items: Sequence[T], given: Given, work: Callable[[Clien
             done.result()
 
 
-def _settle(store: OwnStack, at_most_s: float) -> float:
-    """Wait until the auditor, without any patience, finds nothing; return the seconds that took."""
-    began = time.monotonic()
-    while (passed := time.monotonic() - began) < at_most_s:
+def _settle(store: OwnStack, until: float) -> None:
+    """Wait until the auditor, without any patience, finds nothing; at most until a moment of the monotonic clock."""
+    while time.monotonic() < until:
         with suppress(ConfigurationError):
             if not audit(store.settings, under_way_s=0, look_again_s=0).mismatches:
-                break
+                return
         time.sleep(LOOK_EVERY_S)
-    return round(passed, 1)
 
 
 def _books(store: OwnStack) -> list[str]:

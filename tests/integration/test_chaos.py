@@ -1,0 +1,28 @@
+"""A small run of ``loadtests/chaos.py``, as a user starts it: one kill of each kind, in a store of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from loadtests.disorder.killer import KINDS
+from shop.settings import PROJECT_ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
+TIMEOUT_S = 120
+SOON = ("SHOP_REQUEST_TIMEOUT_MS=3000", "SHOP_PAYMENTS_TIMEOUT_MS=2000", "SHOP_DB_STATEMENT_TIMEOUT_MS=1000")
+"""Claims of dead processes run out after 4 s then, and not after 13."""
+
+
+def test_nothing_is_doubled_lost_oversold_or_stuck_whatever_is_killed():
+    words = [sys.executable, PROJECT_ROOT / "loadtests" / "chaos.py", "--json", "--checkouts", "60", "--clients", "8"]
+    words += ["--minutes", "0.5", "--kills", str(len(KINDS)), "--kill-every", "0.6", "1.0", "--gone", "0.15"]
+    words += [word for setting in SOON for word in ("--set", setting)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["named"], report["books"]) == ([], [])
+    assert report["kills"] == dict.fromkeys(KINDS, 1)
+    assert report["ends"]["ordered"] > 20
+    assert (done.returncode, sum(report["faults"].values())) == (0, 0)
