@@ -10,7 +10,7 @@ from shop.books import provider
 from shop.settings import Settings
 
 ORDERS = """
-SELECT o.email, o.public_id, o.number, o.status, o.total_amount,
+SELECT o.email, o.public_id, o.number, o.status, o.total_amount, extract(epoch FROM now() - o.created_at)::float8,
     (SELECT json_object_agg(slug, quantity) FROM order_lines JOIN products ON products.id = product_id
      WHERE order_id = o.id)
 FROM orders AS o WHERE o.email LIKE 'chaos-%@shop.test'
@@ -28,6 +28,8 @@ class Order:
     lines: Mapping[str, int]
     kept: tuple[int, ...]
     """What the provider keeps of each charge made for it."""
+    age_s: float
+    """Since it was placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def read(settings: Settings) -> Truth:
             kept[charge.order].append(charge.kept)
     found = defaultdict(list)
     with psycopg.connect(str(settings.database_url)) as connection:
-        for email, public_id, number, status, total, lines in connection.execute(ORDERS):
-            found[email].append(Order(public_id, status, total, lines, tuple(kept.get(number, ()))))
+        for email, public_id, number, status, total, age_s, lines in connection.execute(ORDERS):
+            found[email].append(Order(public_id, status, total, lines, tuple(kept.get(number, ())), age_s))
         shelf = {slug: (on_hand, reserved) for slug, on_hand, reserved in connection.execute(STOCK)}
     return Truth(found, shelf)

@@ -14,8 +14,8 @@ def told(end=ORDERED, orders=("ord_1",), cancel="", senseless=()):
     return Told(WISH, end, set(orders), {"mug": 2}, 2000, cancel, senseless=list(senseless))
 
 
-def order(public_id="ord_1", status="paid", total=2000, pieces=2, kept=(2000,)):
-    return Order(public_id, status, total, {"mug": pieces}, kept)
+def order(public_id="ord_1", status="paid", total=2000, pieces=2, kept=(2000,), age_s=5.0):
+    return Order(public_id, status, total, {"mug": pieces}, kept, age_s)
 
 
 def faults(one, *orders, left=8):
@@ -33,6 +33,7 @@ def faults(one, *orders, left=8):
         (told(cancel=REFUSED), [order(status="shipped")], 8),
         (told(DECLINED, ()), [order(status="cancelled", kept=())], 10),
         (told(REFUSED, ()), [], 10),
+        (told(AWAY, ()), [order(status="pending_payment", kept=())], 10),
         (told(AWAY, ()), [order(status="cancelled", kept=()), order("ord_2", "cancelled", kept=())], 10),
     ],
 )
@@ -56,7 +57,8 @@ def test_what_was_told_and_is_so_is_no_fault(one, orders, left):
         (OVERSOLD, told(), [order()], 9),
         (OVERSOLD, told(), [order(pieces=11)], 0),
         (STUCK, told(NOTHING, ()), [], 10),
-        (STUCK, told(NOTHING, ()), [order(status="pending_payment", kept=())], 10),
+        (STUCK, told(AWAY, ()), [order(status="pending_payment", kept=(), age_s=61)], 10),
+        (STUCK, told(AWAY, ()), [order(status="pending_payment")], 10),
         (STUCK, told(cancel="cancelled"), [order(status="cancelled")], 10),
         (SENSELESS, told(senseless=["POST /api/v1/checkout: 500"]), [order()], 8),
     ],
