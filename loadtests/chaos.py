@@ -45,7 +45,8 @@ from shop.lab.store import ADMIN, DEMO_PASSWORD
 from shop.stack.backoff import STABLE_S
 
 T = TypeVar("T")
-WEBHOOKS = {"webhook_duplicate_rate": 0.3, "webhook_reorder_rate": 0.3, "webhook_loss_rate": 0.1}
+WEBHOOKS = {"webhook_duplicate_rate": 0.3, "webhook_reorder_rate": 0.3}
+LOST_WEBHOOKS = 0.1
 PRODUCTS = 24
 PLENTY = 100_000
 MEAN_PIECES = (1 + MOST_PIECES) / 2
@@ -70,6 +71,7 @@ class Given:
     every_s: tuple[float, float]
     rest_s: float
     gone: float
+    webhook_loss: float
     settle_s: float
     seed: int
     settings: tuple[str, ...]
@@ -91,7 +93,7 @@ def main() -> int:
 def run(store: OwnStack, given: Given) -> dict[str, Any]:
     """Buy, kill, settle, judge; return the report."""
     scarce, usual, before = _stock(store, given)
-    store.disturb(**WEBHOOKS)
+    store.disturb(**WEBHOOKS, webhook_loss_rate=given.webhook_loss)
     planned = wishes(given.checkouts, scarce, usual, random.Random(given.seed), given.gone)
     began = time.monotonic()
     chance = random.Random(given.seed)
@@ -217,6 +219,7 @@ def _asked() -> tuple[Given, bool]:
     parser.add_argument("--kill-every", type=float, nargs=2, default=EVERY_S, metavar="S", help="From and to.")
     parser.add_argument("--rest", type=float, default=STABLE_S + 5, help="Seconds a server is left alone after a kill.")
     parser.add_argument("--gone", type=float, default=GONE, help="Share of clients who leave before the answer.")
+    parser.add_argument("--webhook-loss", type=float, default=LOST_WEBHOOKS, help="Share of them that never come.")
     parser.add_argument("--settle", type=float, default=SETTLE_S, help="Seconds the store has, at most.")
     parser.add_argument("--set", action="append", default=[], metavar="SHOP_NAME=VALUE", help="A setting of the store.")
     parser.add_argument("--seed", type=int, default=1)
@@ -231,6 +234,7 @@ def _asked() -> tuple[Given, bool]:
         every_s=tuple(asked.kill_every),
         rest_s=asked.rest,
         gone=asked.gone,
+        webhook_loss=asked.webhook_loss,
         settle_s=asked.settle,
         seed=asked.seed,
         settings=tuple(asked.set),

@@ -21,6 +21,8 @@ TWICE = 0.1
 """Clients who send the same request twice at once."""
 GONE = 0.03
 """Those who leave as soon, and do not come back until all is over."""
+SILENCE = 0.7
+"""Share of them whose card was charged without an answer: it is why people leave."""
 CANCELS = 0.1
 """Of those who got an order."""
 MOST_PIECES = 3
@@ -92,13 +94,14 @@ def wishes(count: int, scarce: str, usual: tuple[str, ...], chance: random.Rando
     found = []
     for number in range(count):
         leaves = chance.random() < gone
+        unanswered = leaves and chance.random() < SILENCE
         hasty = leaves or chance.random() < HASTY
         found.append(
             Wish(
                 number=number,
                 product=scarce if chance.random() < SCARCE else chance.choice(usual),
                 quantity=chance.randint(1, MOST_PIECES),
-                token=chance.choices(tokens, weights)[0],
+                token="tok_timeout_charged" if unanswered else chance.choices(tokens, weights)[0],
                 haste_s=chance.uniform(*HASTE_S) if hasty else None,
                 twice=chance.random() < TWICE,
                 gone=leaves,

@@ -40,7 +40,7 @@ def judge(told: Sequence[Told], truth: Truth, before: Mapping[str, int]) -> Iter
 
 
 def unfinished(truth: Truth) -> Iterator[tuple[str, str]]:
-    """Name every check-out that nobody has brought to an end: at once where the money has moved, else after a minute."""
+    """Name each check-out that nobody brought to an end: at once where the money has moved, else after a minute."""
     for email, orders in truth.orders.items():
         for order in orders:
             if order.status == "pending_payment" and (order.kept or order.age_s >= LEFT_OPEN_S):
