@@ -76,6 +76,11 @@ class Given:
     seed: int
     settings: tuple[str, ...]
 
+    @property
+    def young_s(self) -> float:
+        """Return for how long the auditor has patience: not at all, once the store has had its minute."""
+        return max(0.0, verdict.LEFT_OPEN_S - self.settle_s)
+
 
 def main() -> int:
     """Run, print, and return the exit code."""
@@ -101,12 +106,12 @@ def run(store: OwnStack, given: Given) -> dict[str, Any]:
         told = _buy(store.base_url, planned, given, began + given.minutes * 60)
     bought_s = time.monotonic() - began
     store.wait_well(WELL_AGAIN_S)
-    _settle(store, began + bought_s + given.settle_s)
+    _settle(store, given, began + bought_s + given.settle_s)
     settled_s = round(time.monotonic() - began - bought_s, 1)
     faults = list(verdict.unfinished(truth.read(store.settings)))
     left = [one for one in told if one.end == NOTHING]
     _each(store.base_url, left, given, lambda client, one: client.ask_again(one, given.settle_s))
-    _settle(store, time.monotonic() + given.settle_s)
+    _settle(store, given, time.monotonic() + given.settle_s)
     faults += [fault for fault in verdict.judge(told, truth.read(store.settings), before) if fault not in faults]
     return {
         "asked": asdict(given),
@@ -121,7 +126,7 @@ def run(store: OwnStack, given: Given) -> dict[str, Any]:
         "settled_after_s": settled_s,
         "faults": {kind: sum(found == kind for found, _ in faults) for kind in verdict.FAULTS},
         "named": [f"{kind}: {says}" for kind, says in faults[:SHOWN]],
-        "books": _books(store),
+        "books": _books(store, given),
     }
 
 
@@ -169,18 +174,20 @@ def _each(base_url: str, items: Sequence[T], given: Given, work: Callable[[Clien
             done.result()
 
 
-def _settle(store: OwnStack, until: float) -> None:
-    """Wait until the auditor, without any patience, finds nothing; at most until a moment of the monotonic clock."""
+def _settle(store: OwnStack, given: Given, until: float) -> None:
+    """Wait until nothing is left to be done; at most until a moment of the monotonic clock."""
     while time.monotonic() < until:
         with suppress(ConfigurationError):
-            if not audit(store.settings, under_way_s=0, look_again_s=0).mismatches:
+            settings = store.settings
+            found = audit(settings, given.young_s, look_again_s=0).mismatches
+            if not found and not list(verdict.unfinished(truth.read(settings))):
                 return
         time.sleep(LOOK_EVERY_S)
 
 
-def _books(store: OwnStack) -> list[str]:
-    """Return what `shop books` names, for which nothing is under way any more."""
-    words = [sys.executable, "-m", "shop.cli", "books", "--json", "--under-way", "0"]
+def _books(store: OwnStack, given: Given) -> list[str]:
+    """Return what `shop books` names."""
+    words = [sys.executable, "-m", "shop.cli", "books", "--json", "--under-way", str(given.young_s)]
     done = subprocess.run(words, env=store.environment, capture_output=True, text=True, timeout=BOOKS_S, check=False)
     if done.returncode not in (0, 1):
         raise ConfigurationError(f"The books cannot be read: {done.stderr.strip()}")
