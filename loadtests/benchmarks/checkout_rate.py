@@ -123,10 +123,7 @@ def main() -> int:
         }
         for side in sides.values():
             side.rate(WARM_UP, asked.clients)
-        arms = {
-            name: lambda side=side: side.rate(asked.checkouts, asked.clients)  # type: ignore[misc]
-            for name, side in sides.items()
-        }
+        arms = {name: lambda side=side: side.rate(asked.checkouts, asked.clients) for name, side in sides.items()}
         rates = interleaved(arms, asked.rounds)
     ratio = show(f"checkout, {asked.clients} clients, {asked.checkouts} a round", "checkouts/s", rates)
     print(f"  promised at least {PROMISE}: {'kept' if ratio >= PROMISE else 'BROKEN'}")
@@ -161,7 +158,7 @@ def cookies(settings: Settings, carts: list[str]) -> list[str]:
         client = app.test_client()
         with client.session_transaction() as session:
             session["cart"] = cart
-        found += [f"{cookie.key}={cookie.value}" for cookie in client._cookies.values()]
+        found += [f"{cookie.key}={cookie.value}" for cookie in (client._cookies or {}).values()]
     runtime.close()
     return found
 
