@@ -16,6 +16,7 @@ from shop.errors import NotFound
 from shop.mail.letters import Letter, Stationery
 from shop.mail.post import MailFailed, Post
 from shop.orders import queries
+from shop.orders.countries import country_name
 from shop.orders.models import Order
 from shop.patterns.outbox.messages import Message, write
 from shop.patterns.queue.inbox import Inbox
@@ -65,6 +66,7 @@ class Letters:
             recipient=order.email,
             subject=f"Your order {order.number}",
             order=order,
+            country=country_name(order.address["country"]),
             url=f"{self._address}/orders/{public_id}",
         )
 

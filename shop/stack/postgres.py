@@ -34,6 +34,8 @@ CONFIGURATION: Mapping[str, str] = {
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
     "random_page_cost": "1.1",  # everything runs on flash now
+    "io_workers": "1",  # what is read is in memory anyway
+    "max_logical_replication_workers": "0",  # nobody replicates from here
     "max_wal_size": "1GB",  # bulk loads do not wait for checkpoints
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "",

@@ -87,6 +87,7 @@ def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, dat
     for part in (mail.text, mail.html):
         assert f"/orders/{ordered.public_id}" in part
         assert "Lindenweg 4" in part
+        assert "Germany" in part
 
 
 def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shelf):
