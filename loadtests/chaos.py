@@ -23,12 +23,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Thread
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ from disorder import truth, verdict
 from disorder.client import API, PATIENT_S, Client
 from disorder.killer import EVERY_S, Killer
 from disorder.own_stack import OwnStack
+from disorder.report import SHOWN, table
 from disorder.told import GONE, MOST_PIECES, NOTHING, SCARCE, Told, Wish, wishes
 
 from shop.books.audit import audit
@@ -56,7 +57,6 @@ PATIENCE_S = 90.0
 LOOK_EVERY_S = 1.0
 WELL_AGAIN_S = 60.0
 BOOKS_S = 120.0
-SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,15 @@ class Given:
 def main() -> int:
     """Run, print, and return the exit code."""
     given, as_json = _asked()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-chaos-", ignore_cleanup_errors=True)))
         home.chmod(0o755)  # PostgreSQL runs as another user where root runs this
         store = stack.enter_context(OwnStack(home, given.workers, given.settings))
+        stack.callback(_finish_undisturbed)
         report = run(store, given)
-    print(json.dumps(report, indent=1) if as_json else _table(report))
+    print(json.dumps(report, indent=1) if as_json else table(report))
     return int(any(report["faults"].values()) or bool(report["books"]))
 
 
@@ -165,13 +167,22 @@ def _each(base_url: str, items: Sequence[T], given: Given, work: Callable[[Clien
 
     def run(number: int) -> None:
         client = Client(base_url, random.Random(given.seed * given.clients + number))
-        with closing(client), suppress(Empty):
-            while True:
-                work(client, todo.get_nowait())
+        try:
+            with closing(client), suppress(Empty):
+                while True:
+                    work(client, todo.get_nowait())
+        except Exception as error:  # noqa: BLE001 - whatever it was, the run is worth nothing
+            broken.append(error)
 
-    with ThreadPoolExecutor(given.clients, "client") as pool:
-        for done in [pool.submit(run, number) for number in range(given.clients)]:
-            done.result()
+    broken: list[Exception] = []
+    # Threads that nobody waits for when the run is broken off: a pool's would first do all that is left.
+    threads = [Thread(target=run, args=(number,), name="client", daemon=True) for number in range(given.clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if broken:
+        raise broken[0]
 
 
 def _settle(store: OwnStack, given: Given, until: float) -> None:
@@ -192,28 +203,6 @@ def _books(store: OwnStack, given: Given) -> list[str]:
     if done.returncode not in (0, 1):
         raise ConfigurationError(f"The books cannot be read: {done.stderr.strip()}")
     return [f"{one['kind']} {one['id']}: {one['says']}" for one in json.loads(done.stdout)["mismatches"]]
-
-
-def _table(report: Mapping[str, Any]) -> str:
-    done = sum(report["ends"].values())
-    rows = {
-        "check-outs": f"{done:,} by {report['asked']['clients']} clients: {_counted(report['ends'])}",
-        "requests": f"{report['requests']:,} in {report['seconds']:,} s; {report['checkouts_per_second']} check-outs/s",
-        "cancelled by clients": f"{report['cancelled']:,}",
-        "asked once more": f"{report['asked_again_afterwards']:,}, when all was over",
-        "kills": f"{sum(report['kills'].values()):,}: {_counted(report['kills'])}",
-        "settled after": f"{report['settled_after_s']} s",
-        **{kind: f"{count:,}" for kind, count in report["faults"].items()},
-        "mismatches in the books": f"{len(report['books']):,}",
-    }
-    if report["not_begun"]:
-        rows["not begun in time"] = f"{report['not_begun']:,}"
-    lines = [f"{name:<26}{says}" for name, says in rows.items()]
-    return "\n".join(lines + [f"  {says}" for says in (*report["named"], *report["books"][:SHOWN])])
-
-
-def _counted(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in sorted(found.items())) or "none"
 
 
 def _asked() -> tuple[Given, bool]:
@@ -250,7 +239,13 @@ def _asked() -> tuple[Given, bool]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)  # through every `with`, as Ctrl-C does
+    sys.exit(128 + number)  # through every `with`
+
+
+def _finish_undisturbed() -> None:
+    """Let nothing interrupt the stopping of what was started, which has its own bounds."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
