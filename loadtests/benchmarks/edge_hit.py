@@ -1,6 +1,6 @@
 """A hit at the edge beside the same bytes from the same nginx's disk.
 
-    .venv/bin/python loadtests/benchmarks/edge_hit.py [--rounds 5] [--seconds 3] [--connections 16]
+    .venv/bin/python loadtests/benchmarks/edge_hit.py [--rounds 13] [--seconds 2] [--connections 16]
 
 Both are served by one nginx, the store's own configuration: the product page from its store of answers, and a published
 file with the page's bytes. Same log, same client, in turn. Promises: a hit answers at least 0.80 of what the file does,
@@ -29,8 +29,8 @@ FILE = "/assets/benchmark/page.css"
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=13)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--connections", type=int, default=16)
     asked = parser.parse_args()
     executable = edge.binary()
