@@ -193,7 +193,8 @@ def test_new_rows_get_numbers_that_are_free(seeded):
 def test_the_command_says_what_is_there(seeded, monkeypatch):
     from click.testing import CliRunner
 
-    monkeypatch.setenv("DATABASE_URL", seeded.database_url)
+    for name, value in seeded.as_environment().items():  # its state directory, too: the charges are handed over there
+        monkeypatch.setenv(name, value)
     done = CliRunner().invoke(main, ["seed", "--json"])
     assert done.exit_code == 0
     assert '"already_there": true' in done.stdout

@@ -35,3 +35,14 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
     hand_over(mine)
     books = Books(tmp_path / FILE)
     assert [len(books.charges(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
+
+
+def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(database, settings, tmp_path):
+    mine = settings.model_copy(update={"var_dir": tmp_path})
+    books = Books(tmp_path / FILE)
+    books.take_over([("ch_1", "dataset-1", 99, "EUR"), ("ch_2", "dataset-2", 99, "EUR")])
+    with database.transaction() as session:
+        _seeded(session, 1)
+        _seeded(session, 3)
+    hand_over(mine)
+    assert [charge["amount"] for charge in books.charges("dataset-1")] == [5]

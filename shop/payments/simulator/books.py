@@ -117,12 +117,14 @@ class Books:
     def take_over(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
         """Enter charges from before these books were opened, each an id, a key, an amount and a currency.
 
-        Safe to do twice: what is entered already stays as it is.
+        Safe to do twice. What another data set had left under the same key is corrected, unless it was given back.
         """
         with self.writing() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO charges (id, key, amount, currency, status, metadata)"
-                " VALUES (?, ?, ?, ?, 'succeeded', '{}')",
+                "INSERT INTO charges (id, key, amount, currency, status, metadata)"
+                " VALUES (?, ?, ?, ?, 'succeeded', '{}')"
+                " ON CONFLICT (key) DO UPDATE SET id = excluded.id, amount = excluded.amount,"
+                " currency = excluded.currency WHERE refunded = 0",
                 charges,
             )
 
