@@ -129,8 +129,14 @@ class Desk:
         found = _read(self._report)
         return Report(tuple(found["offered"]), found["in_force"], found["order"]) if found else Report()
 
-    def order(self, name: str, value: str) -> Report:
+    def order(self, name: str, value: str, request_id: str = "") -> Report:
         """Have a fault put in force, or ended with ``none``, and return once it is.
+
+        Args:
+            name: of the fault.
+            value: what is wanted of it.
+            request_id: of the request that wants it. Repeated, it is the same order and is carried out once: the web
+                process that took it may have died of it, and then nginx sends it again.
 
         Raises:
             Invalid: there is no such fault.
@@ -140,7 +146,8 @@ class Desk:
         check(name, value)
         if name not in self.report().offered:
             raise Conflict(f"The {name} is no server of this stack: what others run is not broken from here.")
-        return self._order({**self.report().in_force, name: value})
+        known_as = f"{request_id} {name}={value}" if request_id else ""
+        return self._order({**self.report().in_force, name: value}, known_as)
 
     def clear(self) -> Report:
         """End every fault.
@@ -165,8 +172,8 @@ class Desk:
         self._orders.unlink(missing_ok=True)
         self._report.unlink(missing_ok=True)
 
-    def _order(self, wanted: dict[str, str]) -> Report:
-        order = secrets.token_hex(8)
+    def _order(self, wanted: dict[str, str], known_as: str = "") -> Report:
+        order = known_as or secrets.token_hex(8)
         try:
             _write(self._orders, asdict(Order(order, wanted)))
         except PermissionError:

@@ -6,7 +6,6 @@ nothing in it runs (SIGSTOP): what a client sees of a machine that swaps, or of 
 
 import random
 import socket
-import time
 from collections.abc import Callable, Mapping
 
 import psutil
@@ -17,9 +16,6 @@ from shop.stack.program import Program
 SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres", "broker": "broker", "web": "web"}
 """Fault to the name of the program it is done to."""
 FLUSH_TIMEOUT_S = 2.0
-SAME_KILL_S = 0.5
-"""An order to kill that comes again within so many seconds is the same one: the process that had taken it may have died
-of it, and then nginx sends it again (a PUT may be)."""
 
 
 class Victim:
@@ -33,7 +29,6 @@ class Victim:
     def __init__(self, program: Program, pid: Callable[[], int | None]) -> None:
         self._program = program
         self._pid = pid
-        self._killed_at = float("-inf")
         self.fault = NONE
 
     @property
@@ -52,9 +47,7 @@ class Victim:
             flush(self._program.port)
             self.fault = NONE
         if fault == "kill":
-            if time.monotonic() - self._killed_at > SAME_KILL_S:
-                self._killed_at = time.monotonic()
-                kill_one(self._pid())
+            kill_one(self._pid())
             self.fault = NONE
         self.keep()
 

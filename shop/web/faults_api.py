@@ -6,6 +6,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import Field
 
 from shop.faults import FAULTS, NONE, Desk, Report
+from shop.patterns.observability import correlation
 from shop.web.schemas import ApiModel, Problem
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -55,7 +56,7 @@ def create_api(desk: Desk) -> APIBlueprint:
     @api.put("/<name>", responses={200: FaultAnswer, 409: Problem, 422: Problem, 503: Problem})
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Break one dependency, or mend it; done when this answers, but what was down still has to start."""
-        return describe(path.name, desk.order(path.name, body.value)), NO_STORE
+        return describe(path.name, desk.order(path.name, body.value, correlation.request_id.get())), NO_STORE
 
     return api
 
