@@ -13,37 +13,26 @@ Source: Cosmic Python ch. 6; PostgreSQL manual 13.5; AWS Builders' Library, "Tim
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-import psycopg
 from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from shop.errors import Unavailable
+from shop.db_refusals import LostRace, busy, translated
+from shop.last_words import LastWord, Parameters, commit_with
 
 T = TypeVar("T")
 Effect = Callable[[], None]
 
-RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
-"""serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
-LOCK_NOT_AVAILABLE = "55P03"
-QUERY_CANCELED = "57014"
-FELL_SILENT = "25P03"
-"""idle_in_transaction_session_timeout: this process stalled inside a transaction, and PostgreSQL has ended it."""
 RETRY_ATTEMPTS = 5
 RETRY_BASE_S = 0.01
 RETRY_CAP_S = 0.25
-BUSY_RETRY_AFTER_S = 1
-"""What a caller who met a lock or statement timeout is told to wait."""
 
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
 _enclosing: ContextVar["Enclosing | None"] = ContextVar("enclosing_transaction", default=None)
-_BUSY = "Too many people are changing this at once; try again."
 _EFFECTS = "shop.after_commit"
 _LAST_WORDS = "shop.with_commit"
 
@@ -54,10 +43,6 @@ class ExternalCallInTransaction(RuntimeError):
 
 class TransactionUndone(RuntimeError):
     """A programming error: something was to be written after the enclosing transaction had been rolled back."""
-
-
-class LostRace(Exception):
-    """A transaction gives way to another's; nothing was done. :meth:`Database.retrying` runs it again."""
 
 
 def refuse_in_transaction(what: str) -> None:
@@ -81,7 +66,7 @@ class Enclosing:
         self._connection = connection
         self._transaction = connection.begin()
         self._effects: list[Effect] = []
-        self._last_words: list[Executable] = []
+        self._last_words: list[LastWord] = []
 
     @property
     def is_open(self) -> bool:
@@ -98,9 +83,9 @@ class Enclosing:
             self._effects += session.info.pop(_EFFECTS, [])
             self._last_words += session.info.pop(_LAST_WORDS, [])
 
-    def with_commit(self, statement: Executable) -> None:
+    def with_commit(self, statement: Executable, parameters: Parameters | None = None) -> None:
         """Run ``statement`` as the last of the transaction, sent together with its COMMIT."""
-        self._last_words.append(statement)
+        self._last_words.append(LastWord(statement, parameters))
 
     def roll_back(self) -> None:
         """Undo all of it; well too if it is undone already."""
@@ -109,7 +94,7 @@ class Enclosing:
 
     def commit(self) -> None:
         """Make all of it last."""
-        _speak_last(self._connection, self._last_words)
+        commit_with(self._connection, self._last_words)
         self._transaction.commit()
 
     def take_effect(self) -> None:
@@ -150,10 +135,10 @@ class Database:
         """
         outer = _enclosing.get()
         if outer is not None and outer.is_open:
-            with _translated(), outer.session(autoflush=False) as session:
+            with translated(), outer.session(autoflush=False) as session:
                 yield session
             return
-        with _translated(), Session(self._reading, autoflush=False) as session:
+        with translated(), Session(self._reading, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -167,7 +152,7 @@ class Database:
             with self._attempt() as session:
                 yield session
         except LostRace as error:
-            raise Unavailable(_BUSY, retry_after=BUSY_RETRY_AFTER_S) from error
+            raise busy() from error
 
     @contextmanager
     def enclosing(self) -> Iterator[Enclosing]:
@@ -180,7 +165,7 @@ class Database:
             Unavailable: as :meth:`transaction`.
         """
         try:
-            with _translated(), self.engine.connect() as connection:
+            with translated(), self.engine.connect() as connection:
                 outer = Enclosing(connection)
                 try:
                     with _open(outer):
@@ -191,7 +176,7 @@ class Database:
                     outer.roll_back()
                     raise
         except LostRace as error:
-            raise Unavailable(_BUSY, retry_after=BUSY_RETRY_AFTER_S) from error
+            raise busy() from error
         outer.take_effect()
 
     @contextmanager
@@ -200,17 +185,17 @@ class Database:
         if outer is not None:
             if not outer.is_open:
                 raise TransactionUndone("a write after the enclosing transaction was rolled back")
-            with _translated(), outer.session() as session, session.begin():
+            with translated(), outer.session() as session, session.begin():
                 yield session
             return
-        with _translated(), Session(self._writing, expire_on_commit=False) as session:
+        with translated(), Session(self._writing, expire_on_commit=False) as session:
             with _open(), session.begin():
                 if isolation is not None and self._writing is self.engine:
                     session.connection(execution_options={"isolation_level": isolation})
                 yield session
                 if last_words := session.info.pop(_LAST_WORDS, []):
                     session.flush()
-                    _speak_last(session.connection(), last_words)
+                    commit_with(session.connection(), last_words)
             effects: list[Effect] = session.info.pop(_EFFECTS, [])
         for effect in effects:
             effect()
@@ -221,12 +206,12 @@ class Database:
         session.info.setdefault(_EFFECTS, []).append(effect)
 
     @staticmethod
-    def with_commit(session: Session, statement: Executable) -> None:
+    def with_commit(session: Session, statement: Executable, parameters: Parameters | None = None) -> None:
         """Run ``statement`` as the last of the session's transaction, sent together with its COMMIT.
 
         It costs no round trip of its own, and so cannot return anything.
         """
-        session.info.setdefault(_LAST_WORDS, []).append(statement)
+        session.info.setdefault(_LAST_WORDS, []).append(LastWord(statement, parameters))
 
     def retrying(
         self, work: Callable[[Session], T], *, isolation: str | None = None, attempts: int = RETRY_ATTEMPTS
@@ -250,7 +235,7 @@ class Database:
                     break  # an enclosing transaction is gone as a whole, and only its owner can begin it again
             self._on_retry()
             time.sleep(random.uniform(0, min(RETRY_CAP_S, RETRY_BASE_S * 2**attempt)))  # full jitter
-        raise Unavailable(_BUSY, retry_after=BUSY_RETRY_AFTER_S)
+        raise busy()
 
 
 @contextmanager
@@ -263,47 +248,3 @@ def _open(outer: Enclosing | None = None) -> Iterator[None]:
     finally:
         _enclosing.reset(enclosing)
         _open_transactions.reset(depth)
-
-
-def _speak_last(connection: Connection, last_words: Sequence[Executable]) -> None:
-    """Send the last statements of a transaction and its COMMIT in one packet: one round trip for all of it.
-
-    SQLAlchemy's own commit, which follows, finds nothing left to do and sends nothing. (Committing inside psycopg's
-    pipeline by its own method costs a second round trip, for leaving the pipeline.)
-    """
-    if not last_words:
-        return
-    driver: psycopg.Connection | None = connection.connection.driver_connection
-    if driver is None:
-        raise RuntimeError("a connection that is open has a driver's connection")
-    try:
-        with driver.pipeline():
-            for statement in last_words:
-                connection.execute(statement)
-            if not driver.autocommit:
-                driver.execute("COMMIT")
-    except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
-        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
-
-
-def sqlstate(error: DBAPIError) -> str:
-    """Return the five-character SQLSTATE of a driver's error, or an empty string where the server never answered."""
-    return getattr(error.orig, "sqlstate", None) or ""
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn "the database is away or busy" into the store's own refusal."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Unavailable("The store is busy; try again.", retry_after=BUSY_RETRY_AFTER_S) from error
-    except DBAPIError as error:
-        state = sqlstate(error)
-        if not isinstance(error, OperationalError) and state != FELL_SILENT:
-            raise
-        if state in RETRIED_SQLSTATES:
-            raise LostRace from error
-        if state in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
-            raise Unavailable("That took too long; try again.", retry_after=BUSY_RETRY_AFTER_S) from error
-        raise Unavailable("The database is away; try again.", retry_after=BUSY_RETRY_AFTER_S) from error

@@ -14,7 +14,7 @@ from shop.catalog.models import StockItem
 from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.pessimistic import look
 from shop.catalog.stock.serializable import ATTEMPTS
-from shop.unit_of_work import LostRace
+from shop.db_refusals import LostRace
 
 
 class OptimisticStock(ConditionalStock):

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.db_refusals import LostRace
 from shop.patterns.events.upcasting import Data
-from shop.unit_of_work import LostRace
 
 
 class StreamMoved(LostRace):

@@ -1,0 +1,56 @@
+"""What PostgreSQL, or the way to it, refuses, in the store's own words: lost a race, took too long, is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shop.errors import Unavailable
+
+RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
+"""serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+FELL_SILENT = "25P03"
+"""idle_in_transaction_session_timeout: this process stalled inside a transaction, and PostgreSQL has ended it."""
+RETRY_AFTER_S = 1
+"""What a caller who met a lock or statement timeout is told to wait."""
+_BUSY = "Too many people are changing this at once; try again."
+
+
+class LostRace(Exception):
+    """A transaction gives way to another's; nothing was done. :meth:`Database.retrying` runs it again."""
+
+
+def busy() -> Unavailable:
+    """Return the refusal of a transaction that lost its races."""
+    return Unavailable(_BUSY, retry_after=RETRY_AFTER_S)
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Return the five-character SQLSTATE of a driver's error, or an empty string where the server never answered."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn "the database is away or busy" into the store's own refusal.
+
+    Raises:
+        LostRace: the block's transaction was undone for another's sake.
+        Unavailable: the database is away or did not answer in time.
+    """
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("The store is busy; try again.", retry_after=RETRY_AFTER_S) from error
+    except DBAPIError as error:
+        state = sqlstate(error)
+        if not isinstance(error, OperationalError) and state != FELL_SILENT:
+            raise
+        if state in RETRIED_SQLSTATES:
+            raise LostRace from error
+        if state in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
+            raise Unavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
+        raise Unavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error

@@ -1,0 +1,52 @@
+"""The last statements of a transaction, sent together with its COMMIT: one round trip for all of it.
+
+What nobody waits for the answer of can travel so: a message, a row of the read model, the answer kept under a key.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""Of a statement that runs once, or of one that runs once for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """A statement that is not waited for.
+
+    Args:
+        statement: made once and kept by whoever runs it often: SQLAlchemy then compiles it once.
+        parameters: what is new in it.
+    """
+
+    statement: Executable
+    parameters: Parameters | None = None
+
+
+def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
+    """Send the statements and COMMIT in one packet, in this order.
+
+    SQLAlchemy's own commit, which follows, finds nothing left to do and sends nothing. (Committing inside psycopg's
+    pipeline by its own method costs a second round trip, for leaving the pipeline.)
+
+    Raises:
+        DBAPIError: one of them failed; nothing is committed.
+    """
+    if not last_words:
+        return
+    driver: psycopg.Connection | None = connection.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("a connection that is open has a driver's connection")
+    try:
+        with driver.pipeline():
+            for word in last_words:
+                connection.execute(word.statement, word.parameters)
+            if not driver.autocommit:
+                driver.execute("COMMIT")
+    except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
+        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
