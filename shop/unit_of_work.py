@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Executable
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from shop.db_refusals import LostRace, busy, translated
-from shop.last_words import LastWord, Parameters, commit_with
+from shop.last_words import LastWord, commit_with
 
 T = TypeVar("T")
 Effect = Callable[[], None]
@@ -83,9 +83,9 @@ class Enclosing:
             self._effects += session.info.pop(_EFFECTS, [])
             self._last_words += session.info.pop(_LAST_WORDS, [])
 
-    def with_commit(self, statement: Executable, parameters: Parameters | None = None) -> None:
-        """Run ``statement`` as the last of the transaction, sent together with its COMMIT."""
-        self._last_words.append(LastWord(statement, parameters))
+    def with_commit(self, word: LastWord) -> None:
+        """Run a statement as the last of the transaction, sent together with its COMMIT."""
+        self._last_words.append(word)
 
     def roll_back(self) -> None:
         """Undo all of it; well too if it is undone already."""
@@ -206,12 +206,12 @@ class Database:
         session.info.setdefault(_EFFECTS, []).append(effect)
 
     @staticmethod
-    def with_commit(session: Session, statement: Executable, parameters: Parameters | None = None) -> None:
-        """Run ``statement`` as the last of the session's transaction, sent together with its COMMIT.
+    def with_commit(session: Session, word: LastWord) -> None:
+        """Run a statement as the last of the session's transaction, sent together with its COMMIT.
 
         It costs no round trip of its own, and so cannot return anything.
         """
-        session.info.setdefault(_LAST_WORDS, []).append(LastWord(statement, parameters))
+        session.info.setdefault(_LAST_WORDS, []).append(word)
 
     def retrying(
         self, work: Callable[[Session], T], *, isolation: str | None = None, attempts: int = RETRY_ATTEMPTS

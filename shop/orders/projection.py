@@ -15,12 +15,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from sqlalchemy import Insert, delete, func, select, tuple_
+from sqlalchemy import Insert, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.last_words import LastWord
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
 from shop.orders.state import OrderState, fold
 from shop.orders.transitions import IllegalTransition
@@ -30,6 +31,7 @@ from shop.unit_of_work import Database
 MOST_AT_ONCE = 500
 """Events a round: some tens of milliseconds, after which others see what was done."""
 _KEY = OrderSummary.order_id.key
+_summaries = cast(Table, OrderSummary.__table__)
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class AtOnce:
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write the summary."""
-        Database.with_commit(session, UPSERT.values(**summary(order_id, state)))
+        Database.with_commit(session, LastWord(UPSERT, summary(order_id, state)))
 
 
 class Soon:
@@ -53,8 +55,7 @@ class Soon:
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write down that the summary is behind."""
-        queued = insert(OrderToProject).values(order_id=order_id, version=state.version)
-        Database.with_commit(session, queued.on_conflict_do_nothing())
+        Database.with_commit(session, LastWord(QUEUE, {"order_id": order_id, "version": state.version}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +153,13 @@ def summaries(streams: Mapping[int, Sequence[Stored]]) -> list[Mapping[str, Any]
 
 
 def _upsert() -> Insert:
-    statement = insert(OrderSummary)
+    statement = insert(_summaries)
     changed = {name: value for name, value in statement.excluded.items() if name != _KEY}
     return statement.on_conflict_do_update(
-        index_elements=[_KEY], set_=changed, where=OrderSummary.version < statement.excluded.version
+        index_elements=[_KEY], set_=changed, where=_summaries.columns.version < statement.excluded.version
     )
 
 
 UPSERT = _upsert()
 """Writes a summary, unless a newer one of its order is there. Made once: SQLAlchemy then compiles it once."""
+QUEUE = insert(cast(Table, OrderToProject.__table__)).on_conflict_do_nothing()

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from shop.catalog.models import Product
 from shop.db import build_engine
 from shop.errors import NotFound, Unavailable
+from shop.last_words import LastWord
 from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from tests.factories import make_category, make_product
 
-LAST_WORDS = text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)")
-FAILING = text("UPDATE products SET price_amount = 0")
+LAST_WORDS = LastWord(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
+FAILING = LastWord(text("UPDATE products SET price_amount = 0"))
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -51,8 +51,17 @@ class Streams:
     """
 
     def __init__(self, table: type[Any], key: str) -> None:
-        self._table = table
+        rows = cast(Table, table.__table__)
+        columns = rows.columns
         self._key = key
+        self._loading = (
+            select(
+                columns[key], columns.version, columns.type, columns.schema_version, columns.data, columns.recorded_at
+            )
+            .where(columns[key].in_(bindparam("streams", expanding=True)))
+            .order_by(columns[key], columns.version)
+        )
+        self._appending = insert(rows).on_conflict_do_nothing().returning(columns.recorded_at)
 
     def load(self, session: Session, stream: int) -> list[Stored]:
         """Return a stream's events, oldest first; none where there is no such stream."""
@@ -60,15 +69,8 @@ class Streams:
 
     def load_all(self, session: Session, streams: Collection[int]) -> Mapping[int, list[Stored]]:
         """Return the events of several streams by key, in one query."""
-        key: ColumnElement[int] = getattr(self._table, self._key)
-        table = self._table
-        rows = session.execute(
-            select(key, table.version, table.type, table.schema_version, table.data, table.recorded_at)
-            .where(key.in_(streams))
-            .order_by(key, table.version)
-        )
         found: dict[int, list[Stored]] = defaultdict(list)
-        for stream, *event in rows:
+        for stream, *event in session.execute(self._loading, {"streams": list(streams)}):
             found[stream].append(Stored(*event))
         return found
 
@@ -87,24 +89,17 @@ class Streams:
         Raises:
             StreamMoved: there are events behind ``expected``; nothing of the caller's transaction may be committed.
         """
-        rows = [
-            {
+        stored = []
+        for version, event in enumerate(events, start=expected + 1):
+            row = {
                 self._key: stream,
                 "version": version,
                 "type": event.type,
                 "schema_version": event.schema_version,
-                "data": dict(event.data),
+                "data": event.data,
             }
-            for version, event in enumerate(events, start=expected + 1)
-        ]
-        # the rows are parameters, not part of the statement: so it is compiled once and not for every append
-        inserted = session.execute(
-            insert(self._table).on_conflict_do_nothing().returning(self._table.version, self._table.recorded_at), rows
-        )
-        recorded: dict[int, datetime] = dict(inserted.all())
-        if len(recorded) < len(rows):
-            raise StreamMoved
-        return [
-            Stored(version, event.type, event.schema_version, event.data, recorded[version])
-            for version, event in enumerate(events, start=expected + 1)
-        ]
+            recorded_at = session.execute(self._appending, row).scalar_one_or_none()
+            if recorded_at is None:
+                raise StreamMoved
+            stored.append(Stored(version, event.type, event.schema_version, event.data, recorded_at))
+        return stored

@@ -5,15 +5,14 @@ stands in the table until ``claimed_until``, and whoever comes after that takes 
 """
 
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
-from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, Executable, Table, and_, delete, func, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from shop.last_words import LastWord
 from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.models import IdempotencyKey
 from shop.patterns.idempotency.rules import Answer, Seen
 
 CLAIM = text("""
@@ -41,10 +40,22 @@ SELECT coalesce(claimed.taken, false) AS taken, held.fingerprint = :fingerprint 
 """The try-lock tells a request that is under way from one that is not without waiting for it: its row is not committed
 yet, and an INSERT would wait. What is read of ``held`` is what was there before this statement. The transaction is
 ended by PostgreSQL if its process falls silent inside it, so a claim held by a machine that vanished ends too."""
+FINISH = text("""
+UPDATE idempotency_keys SET status = :status, body = :body, content_type = :content_type, location = :location
+ WHERE (owner, route, key) = (:owner, :route, :key) AND claim = :claim
+""")
+FORGET = text("""
+DELETE FROM idempotency_keys WHERE (owner, route, key) = (:owner, :route, :key) AND claim = :claim AND status IS NULL
+""")
+KEEP = text("""
+INSERT INTO idempotency_keys
+       (owner, route, key, fingerprint, claim, claimed_until, expires_at, status, body, content_type, location)
+VALUES (:owner, :route, :key, :fingerprint, :claim, now(), clock_timestamp() + :kept,
+        :status, :body, :content_type, :location)
+ON CONFLICT DO NOTHING
+""")
 REAPED_AT_ONCE = 1_000
 """Rows a statement: short enough that nobody waits for it."""
-
-_table = cast(Table, IdempotencyKey.__table__)
 
 
 class Records:
@@ -85,31 +96,19 @@ class Records:
         return Seen(row.taken, row.same, answer)
 
     @staticmethod
-    def finishing(key: Key, claim: uuid.UUID, answer: Answer) -> Executable:
+    def finishing(key: Key, claim: uuid.UUID, answer: Answer) -> LastWord:
         """Return the statement that writes down what was answered; it does nothing once another took the claim over."""
-        return update(_table).where(_is(key), _table.c.claim == claim).values(_columns(answer))
+        return LastWord(FINISH, {**_named(key, claim), **asdict(answer)})
 
     @staticmethod
-    def forgetting(key: Key, claim: uuid.UUID) -> Executable:
+    def forgetting(key: Key, claim: uuid.UUID) -> LastWord:
         """Return the statement that frees a claimed key again."""
-        return delete(_table).where(_is(key), _table.c.claim == claim, _table.c.status.is_(None))
+        return LastWord(FORGET, _named(key, claim))
 
-    def keeping(self, key: Key, claim: uuid.UUID, answer: Answer) -> Executable:
+    def keeping(self, key: Key, claim: uuid.UUID, answer: Answer) -> LastWord:
         """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
-        return (
-            insert(_table)
-            .values(
-                owner=key.owner,
-                route=key.route,
-                key=key.key,
-                fingerprint=key.fingerprint,
-                claim=claim,
-                claimed_until=func.now(),
-                expires_at=func.clock_timestamp() + self._kept_for,
-                **_columns(answer),
-            )
-            .on_conflict_do_nothing()
-        )
+        row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
+        return LastWord(KEEP, row)
 
     @staticmethod
     def reap(session: Session) -> int:
@@ -128,14 +127,5 @@ class Records:
         return len(found.all())
 
 
-def _is(key: Key) -> ColumnElement[bool]:
-    return and_(_table.c.owner == key.owner, _table.c.route == key.route, _table.c.key == key.key)
-
-
-def _columns(answer: Answer) -> dict[str, object]:
-    return {
-        "status": answer.status,
-        "body": answer.body,
-        "content_type": answer.content_type,
-        "location": answer.location,
-    }
+def _named(key: Key, claim: uuid.UUID) -> dict[str, object]:
+    return {"owner": key.owner, "route": key.route, "key": key.key, "claim": claim}

@@ -9,11 +9,13 @@ from typing import Any, cast
 from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
+from shop.last_words import LastWord
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.models import Waiting
 from shop.unit_of_work import Database
 
-_table = cast(Table, Waiting.__table__)
+INSERT = insert(cast(Table, Waiting.__table__)).inline()
+"""Inline: nothing of the new row is asked for, since its answer comes when nobody listens any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,12 @@ def write(
         topic: what happened, or what is wanted.
         payload: what the consumer needs and cannot look up.
     """
-    Database.with_commit(
-        session,
-        insert(_table)
-        .inline()  # nothing of the new row is asked for: its answer comes when nobody listens any more
-        .values(
-            aggregate=aggregate,
-            aggregate_id=aggregate_id,
-            topic=topic,
-            payload=dict(payload or {}),
-            request_id=correlation.request_id.get(),
-            traceparent=correlation.traceparent.get(),
-        ),
-    )
+    row = {
+        "aggregate": aggregate,
+        "aggregate_id": aggregate_id,
+        "topic": topic,
+        "payload": dict(payload or {}),
+        "request_id": correlation.request_id.get(),
+        "traceparent": correlation.traceparent.get(),
+    }
+    Database.with_commit(session, LastWord(INSERT, row))
