@@ -7,25 +7,14 @@ takes two, the guest's first, and a guest's cart is merged once.
 import uuid
 from collections.abc import Mapping
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Integer,
-    Select,
-    Uuid,
-    column,
-    delete,
-    func,
-    literal,
-    select,
-    update,
-    values,
-)
+from sqlalchemy import ColumnElement, Select, Uuid, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from shop.cart.models import MAX_QUANTITY, Cart, CartItem
+from shop.last_words import LastWord
 from shop.money import Money
+from shop.unit_of_work import Database
 
 
 def items_of(condition: ColumnElement[bool], *columns: object) -> Select[int, int]:
@@ -79,19 +68,23 @@ def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> int:
     return int(session.execute(pieces).scalar_one() - before)
 
 
+TAKE = text("""
+WITH bought AS (
+    SELECT * FROM unnest(CAST(:product_ids AS bigint[]), CAST(:pieces AS integer[])) AS bought (product_id, pieces)
+), used_up AS (
+    DELETE FROM cart_items AS held USING bought
+     WHERE held.cart_id = :cart_id AND held.product_id = bought.product_id AND held.quantity <= bought.pieces
+)
+UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces FROM bought
+ WHERE held.cart_id = :cart_id AND held.product_id = bought.product_id AND held.quantity > bought.pieces
+""")
+"""Under the cart's lock, taken by a statement before: both halves see the same quantities, and no line meets both."""
+
+
 def take(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> None:
-    """Lower the lines of what was bought, product id to pieces, and delete those that are used up."""
-    wanted = values(column("product_id", BigInteger), column("pieces", Integer), name="bought").data(
-        list(bought.items())
-    )
-    same = (CartItem.cart_id == cart_id) & (CartItem.product_id == wanted.c.product_id)
-    session.execute(delete(CartItem).where(same, CartItem.quantity <= wanted.c.pieces))
-    session.execute(
-        update(CartItem)
-        .where(same, CartItem.quantity > wanted.c.pieces)
-        .values(quantity=CartItem.quantity - wanted.c.pieces)
-        .execution_options(synchronize_session=False)
-    )
+    """Lower the lines of what was bought, product id to pieces, and delete those that are used up; with the COMMIT."""
+    row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
+    Database.with_commit(session, LastWord(TAKE, row))
 
 
 def _sum_of(added: Insert) -> dict[str, object]:

@@ -17,7 +17,7 @@ from shop.mail.letters import Letter, Stationery
 from shop.mail.post import MailFailed, Post
 from shop.orders import queries
 from shop.orders.countries import country_name
-from shop.orders.models import Order
+from shop.orders.stream import Head
 from shop.patterns.outbox.messages import Message, write
 from shop.patterns.queue.inbox import Inbox
 from shop.unit_of_work import Database
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class Confirmation(Protocol):
     """Sees to it that whoever paid is told."""
 
-    def paid(self, session: Session, order: Order) -> None:
+    def paid(self, session: Session, order: Head) -> None:
         """Take note, in the transaction that makes a locked order paid."""
 
 
@@ -74,7 +74,7 @@ class Letters:
 class ByQueue:
     """Leaves it to the worker."""
 
-    def paid(self, session: Session, order: Order) -> None:
+    def paid(self, session: Session, order: Head) -> None:
         """Write the message with the change."""
         write(session, "order", order.public_id, TOPIC)
 
@@ -93,7 +93,7 @@ class Inline:
         self._letters = letters
         self._post = post
 
-    def paid(self, session: Session, order: Order) -> None:
+    def paid(self, session: Session, order: Head) -> None:
         """Send it once the order is paid for good."""
         public_id = order.public_id
         Database.after_commit(session, lambda: self._send(public_id))

@@ -24,7 +24,7 @@ from shop.orders import queries, stream
 from shop.orders.events import Cause, Line
 from shop.orders.models import Order
 from shop.orders.state import Cancel, Charge, Command, Decline, Refund
-from shop.orders.stream import CheckoutKey, NewOrder, OrderStreams
+from shop.orders.stream import CheckoutKey, Head, NewOrder, OrderStreams
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.payments.provider import Charged, Declined
@@ -209,12 +209,9 @@ class Phases:
                 self._give_up(session, order, "declined", Decline(reason), answer)
             case Step.UNDO, _:
                 self._give_up(session, order, "abandoned", Cancel(Cause.NOT_POSSIBLE))
-                order.checkout_owner = order.checkout_key = (
-                    None  # the key is free: it may be tried again from the start
-                )
+                stream.free_key(session, order.id)
             case _:
                 self._payments.release(session, order.id)
-        session.flush()
         return Settled.DONE
 
     def call_off(self, session: Session, public_id: str, cause: Cause) -> None:
@@ -223,7 +220,7 @@ class Phases:
         if order.status == Status.PENDING_PAYMENT:
             self._give_up(session, order, "abandoned", Cancel(cause))
 
-    def take_back(self, session: Session, order: Order, cause: Cause) -> None:
+    def take_back(self, session: Session, order: Head, cause: Cause) -> None:
         """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
 
         Raises:
@@ -240,7 +237,7 @@ class Phases:
             self._payments.move(session, order.id, "refunded")
             self._orders.change(session, order, Refund())
 
-    def _pay(self, session: Session, order: Order, provider_id: str, answer: Callable[[], None]) -> None:
+    def _pay(self, session: Session, order: Head, provider_id: str, answer: Callable[[], None]) -> None:
         bought = self._orders.change(session, order, Charge(provider_id)).quantities
         self._payments.move(session, order.id, "charged", provider_id)
         Carts.take(session, cart_owner(order.checkout_owner), bought)
@@ -251,7 +248,7 @@ class Phases:
     def _give_up(
         self,
         session: Session,
-        order: Order,
+        order: Head,
         payment_status: str,
         command: Command,
         answer: Callable[[], None] = lambda: None,
@@ -261,7 +258,7 @@ class Phases:
         answer()
         self._changed(session, self.stock.release(session, pieces))
 
-    def _settle_late(self, session: Session, order: Order, outcome: Outcome | None) -> Settled:
+    def _settle_late(self, session: Session, order: Head, outcome: Outcome | None) -> Settled:
         payment = self._payments.of(session, order.id)
         if isinstance(outcome, Charged) and payment.status == "abandoned":
             self._payments.move(session, order.id, "refund_pending", outcome.provider_id)

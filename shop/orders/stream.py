@@ -8,13 +8,15 @@ refused, and run again from the reading on.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Row, Table, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound
+from shop.last_words import LastWord
 from shop.money import Money
 from shop.orders import ids
 from shop.orders.events import Line, OrderPlaced, written
@@ -22,6 +24,7 @@ from shop.orders.models import STREAMS, Order, OrderLine
 from shop.orders.projection import Projection
 from shop.orders.state import Adopt, Command, OrderState, decide, fold
 from shop.orders.transitions import Status
+from shop.unit_of_work import Database
 
 _randomness = random.SystemRandom()
 
@@ -59,25 +62,66 @@ class NewOrder:
         return sum((line.total for line in self.lines), Money(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The row of an order that is locked, or that was just placed, as it stood then."""
+
+    id: int
+    public_id: str
+    number: str
+    status: Status
+    checkout_owner: str | None
+    created_at: datetime
+
+
+_orders = cast(Table, Order.__table__)
+_HEAD = tuple(_orders.columns[name] for name in Head.__slots__)
+_TAKE_TURNS = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("owner"), 0)))
+_LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("wanted")).with_for_update()
+_LOCK_GUESTS = (
+    select(*_HEAD)
+    .where(
+        _orders.columns.public_id.in_(bindparam("wanted", expanding=True)),
+        _orders.columns.user_id.is_(None),
+    )
+    .order_by(_orders.columns.id)
+    .with_for_update()
+)
+_PLACE = (
+    insert(_orders)
+    .values(reserved_until=func.clock_timestamp() + bindparam("reserved_for"))
+    .on_conflict_do_nothing()
+    .returning(*_HEAD)
+)
+_ADD_LINE = insert(cast(Table, OrderLine.__table__)).inline()
+_FOLLOW = update(_orders).where(_orders.columns.id == bindparam("order_id"))
+_FREE_KEY = _FOLLOW.values(checkout_owner=None, checkout_key=None)
+
+
 def take_turns(session: Session, owner: str) -> None:
     """Let one checkout of an owner be placed at a time, until the caller's transaction ends.
 
     No row stands for "this owner's next order", so what is locked is the name. It is taken before any row's lock, and
     by nothing but placing, so nobody can wait for it in a circle.
     """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(owner, 0))))
+    session.execute(_TAKE_TURNS, {"owner": owner})
 
 
-def lock(session: Session, public_id: str) -> Order:
+def lock(session: Session, public_id: str) -> Head:
     """Return an order for changing; whoever else wants to change it waits until this transaction ends.
 
     Raises:
         NotFound: there is none.
     """
-    order = session.scalar(select(Order).where(Order.public_id == public_id).with_for_update())
-    if order is None:
+    found = session.execute(_LOCK, {"wanted": public_id}).one_or_none()
+    if found is None:
         raise NotFound("There is no such order.")
-    return order
+    return _head(found)
+
+
+def free_key(session: Session, order_id: int) -> None:
+    """Let the key of a locked order's checkout be used again, from the start."""
+    session.execute(_FREE_KEY, {"order_id": order_id})
 
 
 class OrderStreams:
@@ -90,7 +134,7 @@ class OrderStreams:
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
 
-    def place(self, session: Session, new: NewOrder) -> Order | None:
+    def place(self, session: Session, new: NewOrder) -> Head | None:
         """Write a new order, waiting for its payment.
 
         Another request that is placing an order under the same key right now is waited for: the unique index decides.
@@ -100,15 +144,17 @@ class OrderStreams:
             the key has none, and the caller tries again).
         """
         placed = OrderPlaced(ids.new_public_id(_randomness), ids.new_number(_randomness), new.user_id, tuple(new.lines))
-        order_id = session.execute(_insertion(new, placed).returning(Order.id)).scalar_one_or_none()
-        if order_id is None:
+        found = session.execute(_PLACE, _row(new, placed)).one_or_none()
+        if found is None:
             return None
-        session.add_all(_row(order_id, position, line) for position, line in enumerate(new.lines, start=1))
-        self._projection.changed(session, order_id, fold(STREAMS.append(session, order_id, 0, [written(placed)])))
-        session.flush()
-        return session.get_one(Order, order_id)
+        head = _head(found)
+        lines = [_line(head.id, position, line) for position, line in enumerate(new.lines, start=1)]
+        Database.with_commit(session, LastWord(_ADD_LINE, lines))
+        stored = STREAMS.append(session, head.id, 0, [written(placed)])
+        self._projection.changed(session, head.id, fold(stored))
+        return head
 
-    def change(self, session: Session, order: Order, command: Command) -> OrderState:
+    def change(self, session: Session, order: Head, command: Command) -> OrderState:
         """Decide on a command, append what it comes to, and let the order's row follow.
 
         Args:
@@ -129,46 +175,45 @@ class OrderStreams:
             return state
         stored = STREAMS.append(session, order.id, state.version, [written(event) for event in decided])
         state = fold(stored, state)
-        order.status, order.version, order.user_id = state.status.value, state.version, state.user_id
-        session.flush()
+        follows = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
+        session.execute(_FOLLOW, {"order_id": order.id, **follows})
         self._projection.changed(session, order.id, state)
         return state
 
     def adopt(self, session: Session, public_ids: Sequence[str], user_id: int) -> None:
         """Make a guest's orders an account's; what has an account stays with it."""
-        orders = select(Order).where(Order.public_id.in_(public_ids), Order.user_id.is_(None)).order_by(Order.id)
-        for order in session.scalars(orders.with_for_update()).all():
-            self.change(session, order, Adopt(user_id))
+        for found in session.execute(_LOCK_GUESTS, {"wanted": list(public_ids)}).all():
+            self.change(session, _head(found), Adopt(user_id))
 
 
-def _insertion(new: NewOrder, placed: OrderPlaced) -> Insert:
-    return (
-        insert(Order)
-        .values(
-            public_id=placed.public_id,
-            number=placed.number,
-            user_id=new.user_id,
-            email=new.email,
-            status=Status.PENDING_PAYMENT.value,
-            version=1,
-            total_amount=placed.total.amount,
-            currency=placed.total.currency,
-            address=dict(new.address),
-            checkout_owner=new.key.owner,
-            checkout_key=new.key.key,
-            checkout_fingerprint=new.key.fingerprint,
-            reserved_until=func.clock_timestamp() + new.reserved_for,
-        )
-        .on_conflict_do_nothing()
-    )
+def _head(row: Row[Any]) -> Head:
+    return Head(row.id, row.public_id, row.number, Status(row.status), row.checkout_owner, row.created_at)
 
 
-def _row(order_id: int, position: int, line: Line) -> OrderLine:
-    return OrderLine(
-        order_id=order_id,
-        position=position,
-        product_id=line.product_id,
-        title=line.title,
-        quantity=line.quantity,
-        unit_price_amount=line.unit_price.amount,
-    )
+def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
+    return {
+        "public_id": placed.public_id,
+        "number": placed.number,
+        "user_id": new.user_id,
+        "email": new.email,
+        "status": Status.PENDING_PAYMENT.value,
+        "version": 1,
+        "total_amount": placed.total.amount,
+        "currency": placed.total.currency,
+        "address": dict(new.address),
+        "checkout_owner": new.key.owner,
+        "checkout_key": new.key.key,
+        "checkout_fingerprint": new.key.fingerprint,
+        "reserved_for": new.reserved_for,
+    }
+
+
+def _line(order_id: int, position: int, line: Line) -> dict[str, object]:
+    return {
+        "order_id": order_id,
+        "position": position,
+        "product_id": line.product_id,
+        "title": line.title,
+        "quantity": line.quantity,
+        "unit_price_amount": line.unit_price.amount,
+    }

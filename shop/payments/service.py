@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
+from typing import cast
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from shop.errors import Conflict, NotFound, ProviderUnavailable
+from shop.last_words import LastWord
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments.models import Payment
@@ -24,6 +26,7 @@ from shop.payments.provider import (
     ProviderFailed,
     ProviderNotReached,
 )
+from shop.unit_of_work import Database
 
 LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -35,6 +38,27 @@ LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
         "refunded": frozenset(),
     }
 )
+LEADING_TO: Mapping[str, list[str]] = MappingProxyType(
+    {to: [start for start, ends in LEGAL.items() if to in ends] for to in LEGAL}
+)
+"""The same, read from its end."""
+
+_payments = cast(Table, Payment.__table__)
+_OPEN = insert(_payments).inline().values(claimed_until=func.clock_timestamp() + bindparam("claimed_for"))
+_MOVE = (
+    update(_payments)
+    .where(
+        _payments.columns.order_id == bindparam("of"),
+        _payments.columns.status == any_(bindparam("legal", type_=ARRAY(Text))),
+    )
+    .values(
+        status=bindparam("to"),
+        provider_id=func.coalesce(bindparam("known_as"), _payments.columns.provider_id),
+        claimed_until=None,
+    )
+    .returning(_payments.columns.id)
+)
+"""One statement to look and to change: nobody can come in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +95,15 @@ class Payments:
         self._claim = timedelta(seconds=claim_s)
 
     def open(self, session: Session, order_id: int, amount: Money, charge_key: str) -> None:
-        """Write down that a charge is about to be tried, claimed by the caller."""
-        session.add(
-            Payment(
-                order_id=order_id,
-                amount=amount.amount,
-                currency=amount.currency,
-                charge_key=charge_key,
-                claimed_until=func.clock_timestamp() + self._claim,
-            )
-        )
-        session.flush()
+        """Write down, with the commit, that a charge is about to be tried, claimed by the caller."""
+        row = {
+            "order_id": order_id,
+            "amount": amount.amount,
+            "currency": amount.currency,
+            "charge_key": charge_key,
+            "claimed_for": self._claim,
+        }
+        Database.with_commit(session, LastWord(_OPEN, row))
 
     def claim(self, session: Session, order_id: int) -> bool:
         """Take a pending payment for the caller; return false while another has it, or when it is settled."""
@@ -131,13 +153,10 @@ class Payments:
             Conflict: no such step leads on from where it stands.
             NotFound: the order has no payment.
         """
-        payment = _found(session.scalar(select(Payment).where(Payment.order_id == order_id).with_for_update()))
-        if status not in LEGAL[payment.status]:
-            raise Conflict(f"A payment that is {payment.status} cannot become {status}.")
-        payment.status = status
-        payment.provider_id = provider_id or payment.provider_id
-        payment.claimed_until = None
-        session.flush()
+        step = {"of": order_id, "to": status, "known_as": provider_id, "legal": LEADING_TO[status]}
+        if session.execute(_MOVE, step).one_or_none() is None:
+            stands = self.of(session, order_id).status
+            raise Conflict(f"A payment that is {stands} cannot become {status}.")
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Take the money; where the answer stays out, look into the provider's books."""

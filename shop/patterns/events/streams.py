@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import ARRAY, BigInteger, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -58,7 +58,7 @@ class Streams:
             select(
                 columns[key], columns.version, columns.type, columns.schema_version, columns.data, columns.recorded_at
             )
-            .where(columns[key].in_(bindparam("streams", expanding=True)))
+            .where(columns[key] == any_(bindparam("streams", type_=ARRAY(BigInteger))))
             .order_by(columns[key], columns.version)
         )
         self._appending = insert(rows).on_conflict_do_nothing().returning(columns.recorded_at)
