@@ -184,8 +184,7 @@ class Carts:
     @staticmethod
     def contents(session: Session, owner: Owner) -> dict[int, int]:
         """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
-        rows = session.execute(statements.items_of(owner.condition(), CartItem.product_id, CartItem.quantity))
-        return {row.product_id: row.quantity for row in rows}
+        return statements.held(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
     def take(session: Session, owner: Owner, bought: Mapping[int, int]) -> None:
@@ -198,7 +197,7 @@ class Carts:
             owner: whose cart.
             bought: product id to quantity.
         """
-        cart_id = session.execute(statements.lock_of(owner.condition())).scalar_one_or_none()
+        cart_id = statements.lock(session, owner.user_id, owner.guest_cart_id)
         if cart_id is None or not bought:
             return
         statements.take(session, cart_id, bought)

@@ -7,7 +7,7 @@ takes two, the guest's first, and a guest's cart is merged once.
 import uuid
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Select, Uuid, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,27 @@ def items_of(condition: ColumnElement[bool], *columns: object) -> Select[int, in
 def lock_of(condition: ColumnElement[bool]) -> Select[uuid.UUID]:
     """Select the id of the cart the condition describes, if there is one, and hold it against every other change."""
     return select(Cart.id).where(condition).with_for_update()
+
+
+_OF_ACCOUNT = Cart.user_id == bindparam("owner")
+_OF_GUEST = (Cart.id == bindparam("owner")) & Cart.user_id.is_(None)
+_HELD = {
+    True: items_of(_OF_ACCOUNT, CartItem.product_id, CartItem.quantity),
+    False: items_of(_OF_GUEST, CartItem.product_id, CartItem.quantity),
+}
+_LOCK = {True: lock_of(_OF_ACCOUNT), False: lock_of(_OF_GUEST)}
+"""By whether the cart is an account's."""
+
+
+def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, int]:
+    """Return what lies in an account's or a guest's cart, product id to quantity."""
+    rows = session.execute(_HELD[user_id is not None], {"owner": user_id or guest_cart_id})
+    return {row.product_id: row.quantity for row in rows}
+
+
+def lock(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID | None:
+    """Return the id of an account's or a guest's cart, its row locked until the transaction ends, if there is one."""
+    return session.execute(_LOCK[user_id is not None], {"owner": user_id or guest_cart_id}).scalar_one_or_none()
 
 
 def locked(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID:

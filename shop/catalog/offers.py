@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, cast, func, select
 from sqlalchemy.orm import Session
 
-from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect
+from shop.catalog.cards import AVAILABLE, AnyRow
 from shop.catalog.models import Category, Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.errors import NotFound
@@ -26,11 +26,28 @@ class Offer:
     """Pieces neither sold nor promised to a checkout under way."""
 
 
+_OFFERS = (
+    select(
+        Product.id,
+        Product.slug,
+        Product.title,
+        Product.price_amount,
+        Product.currency,
+        Category.picture,
+        AVAILABLE.label("available"),
+    )
+    .join(Category, Category.id == Product.category_id)
+    .outerjoin(StockItem, StockItem.product_id == Product.id)
+)
+_BY_IDS = _OFFERS.where(Product.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+_BY_SLUG = _OFFERS.where(Product.slug == bindparam("slug"))
+
+
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
     """Return the offers of the products that exist, by product id; one query."""
     if not ids:
         return {}
-    rows = session.execute(_offers().where(Product.id.in_(ids)))
+    rows = session.execute(_BY_IDS, {"ids": list(ids)})
     return {row.id: _offer(row) for row in rows}
 
 
@@ -40,26 +57,10 @@ def by_slug(session: Session, slug: str) -> Offer:
     Raises:
         NotFound: there is no such product.
     """
-    row = session.execute(_offers().where(Product.slug == slug)).one_or_none()
+    row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
         raise NotFound("There is no such product.")
     return _offer(row)
-
-
-def _offers() -> AnySelect:
-    return (
-        select(
-            Product.id,
-            Product.slug,
-            Product.title,
-            Product.price_amount,
-            Product.currency,
-            Category.picture,
-            AVAILABLE.label("available"),
-        )
-        .join(Category, Category.id == Product.category_id)
-        .outerjoin(StockItem, StockItem.product_id == Product.id)
-    )
 
 
 def _offer(row: AnyRow) -> Offer:

@@ -62,7 +62,7 @@ def create_api(
         """Place an order and pay for it; all of it, or nothing."""
         key = idempotency.current()
         guard = key.guard(
-            lambda session, result: _answer(result, lambda public_id: orders().told(session, public_id)),
+            lambda session, told: _answer(told.result, lambda public_id: orders().shown(session, told.order)),
             body.fingerprint(),
         )
         result = use().submit(current_owner(), key.key, body, guard=guard)

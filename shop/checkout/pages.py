@@ -93,7 +93,7 @@ def _submit(checkout: Checkout) -> Response | _Said:
     try:
         details = read_form(request.form)
         guard = key.guard(
-            lambda session, result: _to_order(result.public_id) if isinstance(result, Ordered) else None,
+            lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, Ordered) else None,
             details.fingerprint(),
         )
         result = checkout.submit(current_owner(), key.key, details, _expected(), guard)

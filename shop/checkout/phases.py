@@ -24,7 +24,7 @@ from shop.orders import queries, stream
 from shop.orders.events import Cause, Line
 from shop.orders.models import Order
 from shop.orders.state import Cancel, Charge, Command, Decline, Refund
-from shop.orders.stream import CheckoutKey, Head, NewOrder, OrderStreams
+from shop.orders.stream import Changed, CheckoutKey, Head, NewOrder, OrderStreams
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.payments.provider import Charged, Declined
@@ -187,7 +187,7 @@ class Phases:
         public_id: str,
         step: Step,
         outcome: Outcome | None,
-        answer: Callable[[], None] = lambda: None,
+        answer: Callable[[Changed], None] = lambda changed: None,
     ) -> Settled:
         """Phase three: write down what the provider's answer means, all of it.
 
@@ -196,8 +196,8 @@ class Phases:
             public_id: the order.
             step: what was decided.
             outcome: the provider's answer; ``None`` where its books hold no charge.
-            answer: called when all is written down that an answer to the shopper may tell of, if there is a final one;
-                stock is not among it, and its rows are not yet locked.
+            answer: told what became of the order when all is written down that an answer to the shopper may tell of,
+                if there is a final one; stock is not among it, and its rows are not yet locked.
         """
         order = stream.lock(session, public_id)
         if order.status != Status.PENDING_PAYMENT:
@@ -226,7 +226,7 @@ class Phases:
         Raises:
             IllegalTransition: it has left, or is cancelled already.
         """
-        pieces = self._orders.change(session, order, Cancel(cause)).quantities
+        pieces = self._orders.change(session, order, Cancel(cause)).state.quantities
         self._payments.move(session, order.id, "refund_pending")
         self._changed(session, self.stock.restock(session, pieces))
 
@@ -237,12 +237,13 @@ class Phases:
             self._payments.move(session, order.id, "refunded")
             self._orders.change(session, order, Refund())
 
-    def _pay(self, session: Session, order: Head, provider_id: str, answer: Callable[[], None]) -> None:
-        bought = self._orders.change(session, order, Charge(provider_id)).quantities
+    def _pay(self, session: Session, order: Head, provider_id: str, answer: Callable[[Changed], None]) -> None:
+        changed = self._orders.change(session, order, Charge(provider_id))
+        bought = changed.state.quantities
         self._payments.move(session, order.id, "charged", provider_id)
         Carts.take(session, cart_owner(order.checkout_owner), bought)
         self._confirmation.paid(session, order)
-        answer()
+        answer(changed)
         self.stock.commit_reserved(session, bought)
 
     def _give_up(
@@ -251,12 +252,12 @@ class Phases:
         order: Head,
         payment_status: str,
         command: Command,
-        answer: Callable[[], None] = lambda: None,
+        answer: Callable[[Changed], None] = lambda changed: None,
     ) -> None:
-        pieces = self._orders.change(session, order, command).quantities
+        changed = self._orders.change(session, order, command)
         self._payments.move(session, order.id, payment_status)
-        answer()
-        self._changed(session, self.stock.release(session, pieces))
+        answer(changed)
+        self._changed(session, self.stock.release(session, changed.state.quantities))
 
     def _settle_late(self, session: Session, order: Head, outcome: Outcome | None) -> Settled:
         payment = self._payments.of(session, order.id)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
+
 from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import (
@@ -36,7 +38,8 @@ from shop.money import Money
 from shop.orders import queries
 from shop.orders.events import Cause
 from shop.orders.models import Order
-from shop.orders.stream import CheckoutKey
+from shop.orders.queries import OrderView
+from shop.orders.stream import Changed, CheckoutKey
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard
 from shop.payments.models import Payment
@@ -79,6 +82,19 @@ class Earlier:
 
 
 Result = Ordered | Refused | Earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the answer is made of that is kept with the last phase.
+
+    Args:
+        result: what the request came to.
+        order: the order as the transaction that is about to end leaves it.
+    """
+
+    result: Ordered | Refused
+    order: OrderView
 
 
 class Checkout:
@@ -192,11 +208,14 @@ class Checkout:
     def _settle(self, attempt: Attempt, outcome: Outcome, guard: Guard) -> Result:
         step = decide(outcome, first_attempt=attempt.first)
         result = Ordered(attempt.public_id) if step is Step.PAY else Refused()
-        settled = self._database.retrying(
-            lambda session: self._phases.settle(
-                session, attempt.public_id, step, outcome, lambda: guard.finish(session, result)
-            )
-        )
+
+        def work(session: Session) -> Settled:
+            def answer(changed: Changed) -> None:
+                guard.finish(session, Told(result, queries.after(changed)))
+
+            return self._phases.settle(session, attempt.public_id, step, outcome, answer)
+
+        settled = self._database.retrying(work)
         self._reached(RecoveryPoint.SETTLED)
         if settled is Settled.ALREADY:  # by the provider's own message, or by another request: that is what counts
             return self._came_to(attempt.public_id, replayed=False)

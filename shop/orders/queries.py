@@ -6,18 +6,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shop.errors import Invalid, NotFound
 from shop.money import Money
 from shop.orders.events import Line
 from shop.orders.models import Order, OrderEvent, OrderLine
+from shop.orders.stream import Changed
 from shop.orders.transitions import EventType, Status, owes_refund
 
 BASKETS_LOOKED_AT = 400
 """The latest baskets with a product say what goes with it; all of them would say the same, for a popular one at a
 hundred times the cost."""
+
+
+_IN_THE_WAY = (
+    select(Order)
+    .where(
+        Order.checkout_owner == bindparam("owner"),
+        or_(Order.checkout_key == bindparam("key"), Order.status == Status.PENDING_PAYMENT.value),
+    )
+    .order_by((Order.checkout_key == bindparam("key")).desc().nulls_last(), Order.id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,23 @@ def one(session: Session, public_id: str) -> tuple[OrderView, int | None] | None
     return (_views(session, [order])[0], order.user_id) if order else None
 
 
+def after(changed: Changed) -> OrderView:
+    """Return an order as the transaction that has just changed it leaves it; asks the database nothing."""
+    head, state = changed.head, changed.state
+    return OrderView(
+        id=head.id,
+        public_id=head.public_id,
+        number=head.number,
+        email=head.email,
+        status=state.status,
+        total=state.total,
+        address=dict(head.address),
+        created_at=head.created_at,
+        lines=state.lines,
+        events=tuple(Event(EventType(stored.type), dict(stored.data), stored.recorded_at) for stored in changed.stream),
+    )
+
+
 def internal_id(session: Session, public_id: str) -> int:
     """Return the key other tables know an order by.
 
@@ -106,13 +135,7 @@ def in_the_way(session: Session, owner: str, key: str) -> Order | None:
 
     That is the order that was placed under its key; else one placed under another key whose payment is still open.
     """
-    is_open = Order.status == Status.PENDING_PAYMENT.value
-    return session.scalars(
-        select(Order)
-        .where(Order.checkout_owner == owner, or_(Order.checkout_key == key, is_open))
-        .order_by((Order.checkout_key == key).desc().nulls_last(), Order.id)
-        .limit(1)
-    ).one_or_none()
+    return session.scalars(_IN_THE_WAY, {"owner": owner, "key": key}).one_or_none()
 
 
 def overdue(session: Session, limit: int) -> list[str]:

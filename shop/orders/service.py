@@ -121,7 +121,11 @@ class Orders:
         found = queries.one(session, public_id)
         if found is None:
             raise NotFound(NO_SUCH_ORDER)
-        return self._shown(session, [found[0]], 1)
+        return self.shown(session, found[0])
+
+    def shown(self, session: Session, order: OrderView) -> Shown:
+        """Return an order that was read already, with what is known of its products, for the same eyes."""
+        return self._shown(session, [order], 1)
 
     def adopt(self, placed: Sequence[str], user_id: int) -> None:
         """Move the orders a browser placed as a guest into the account that signs in there."""

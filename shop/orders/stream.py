@@ -24,6 +24,7 @@ from shop.orders.models import STREAMS, Order, OrderLine
 from shop.orders.projection import Projection
 from shop.orders.state import Adopt, Command, OrderState, decide, fold
 from shop.orders.transitions import Status
+from shop.patterns.events import Stored
 from shop.unit_of_work import Database
 
 _randomness = random.SystemRandom()
@@ -70,8 +71,19 @@ class Head:
     public_id: str
     number: str
     status: Status
+    email: str
+    address: Mapping[str, Any]
     checkout_owner: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An order after a change: its head as it was locked, its whole stream, and what that comes to."""
+
+    head: Head
+    stream: Sequence[Stored]
+    state: OrderState
 
 
 _orders = cast(Table, Order.__table__)
@@ -154,7 +166,7 @@ class OrderStreams:
         self._projection.changed(session, head.id, fold(stored))
         return head
 
-    def change(self, session: Session, order: Head, command: Command) -> OrderState:
+    def change(self, session: Session, order: Head, command: Command) -> Changed:
         """Decide on a command, append what it comes to, and let the order's row follow.
 
         Args:
@@ -169,16 +181,17 @@ class OrderStreams:
             IllegalTransition: an order that stands there cannot do that.
             StreamMoved: somebody changed it without the lock; the caller's transaction has to be run again.
         """
-        state = fold(STREAMS.load(session, order.id))
+        seen = STREAMS.load(session, order.id)
+        state = fold(seen)
         decided = decide(state, command)
         if not decided:
-            return state
+            return Changed(order, seen, state)
         stored = STREAMS.append(session, order.id, state.version, [written(event) for event in decided])
         state = fold(stored, state)
         follows = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
         session.execute(_FOLLOW, {"order_id": order.id, **follows})
         self._projection.changed(session, order.id, state)
-        return state
+        return Changed(order, [*seen, *stored], state)
 
     def adopt(self, session: Session, public_ids: Sequence[str], user_id: int) -> None:
         """Make a guest's orders an account's; what has an account stays with it."""
@@ -187,7 +200,7 @@ class OrderStreams:
 
 
 def _head(row: Row[Any]) -> Head:
-    return Head(row.id, row.public_id, row.number, Status(row.status), row.checkout_owner, row.created_at)
+    return Head(**{**row._mapping, "status": Status(row.status)})
 
 
 def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:

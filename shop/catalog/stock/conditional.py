@@ -7,15 +7,21 @@ statement a product, no retry, and the row is locked from the first look to the 
 
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Integer, bindparam, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from shop.catalog.models import StockItem
-from shop.catalog.stock.protocol import Quantities, out_of_stock
+from shop.catalog.stock.protocol import ITEM, ITEMS, Quantities, out_of_stock
 from shop.errors import Conflict
 from shop.unit_of_work import RETRY_ATTEMPTS
 
-_Changes = dict[InstrumentedAttribute[int], ColumnElement[int]]
+_one = update(ITEMS).where(ITEM.product_id == bindparam("product")).returning(ITEM.on_hand - ITEM.reserved)
+_pieces = bindparam("pieces", type_=Integer)
+RESERVE = _one.where(ITEM.reserved + _pieces <= ITEM.on_hand).values(reserved=ITEM.reserved + _pieces)
+RELEASE = _one.values(reserved=ITEM.reserved - _pieces)
+SELL = _one.values(on_hand=ITEM.on_hand - _pieces, reserved=ITEM.reserved - _pieces)
+RESTOCK = _one.values(on_hand=ITEM.on_hand + _pieces)
+"""Each returns how many pieces of the product can be had after it."""
 
 
 class ConditionalStock:
@@ -39,47 +45,28 @@ class ConditionalStock:
 
     def release(self, session: Session, quantities: Quantities) -> frozenset[int]:
         """As :meth:`Stock.release`."""
-        return frozenset(
-            product_id
-            for product_id, count in sorted(quantities.items())
-            if _change(session, product_id, {StockItem.reserved: StockItem.reserved - count}) == count
-        )
+        return _change(session, RELEASE, quantities)
 
     def commit_reserved(self, session: Session, quantities: Quantities) -> None:
         """As :meth:`Stock.commit_reserved`."""
-        for product_id, count in sorted(quantities.items()):
-            _change(
-                session,
-                product_id,
-                {StockItem.on_hand: StockItem.on_hand - count, StockItem.reserved: StockItem.reserved - count},
-            )
+        _change(session, SELL, quantities)
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:
         """As :meth:`Stock.restock`."""
-        return frozenset(
-            product_id
-            for product_id, count in sorted(quantities.items())
-            if _change(session, product_id, {StockItem.on_hand: StockItem.on_hand + count}) == count
-        )
+        return _change(session, RESTOCK, quantities)
 
     def _take(self, session: Session, product_id: int, count: int) -> int | None:
         """Promise pieces of one product; return how many can still be had, or ``None`` if there were not enough."""
-        return session.execute(
-            update(StockItem)
-            .where(StockItem.product_id == product_id, StockItem.reserved + count <= StockItem.on_hand)
-            .values(reserved=StockItem.reserved + count)
-            .returning(StockItem.on_hand - StockItem.reserved)
-        ).scalar_one_or_none()
+        return session.execute(RESERVE, {"product": product_id, "pieces": count}).scalar_one_or_none()
 
 
-def _change(session: Session, product_id: int, changes: _Changes) -> int:
-    """Change one product's stock and return how many pieces can be had of it now."""
-    left = session.execute(
-        update(StockItem)
-        .where(StockItem.product_id == product_id)
-        .values(changes)
-        .returning(StockItem.on_hand - StockItem.reserved)
-    ).scalar_one_or_none()
-    if left is None:
-        raise Conflict("A product of this order is no longer kept in stock.")
-    return left
+def _change(session: Session, change: ReturningUpdate[int], quantities: Quantities) -> frozenset[int]:
+    """Change the stock of each product; return those that can be had again, none of which could be before."""
+    again = []
+    for product_id, count in sorted(quantities.items()):
+        left = session.execute(change, {"product": product_id, "pieces": count}).scalar_one_or_none()
+        if left is None:
+            raise Conflict("A product of this order is no longer kept in stock.")
+        if left == count:
+            again.append(product_id)
+    return frozenset(again)

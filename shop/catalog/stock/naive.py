@@ -7,14 +7,15 @@ reads, computes and writes does so everywhere, and never below nought. So it end
 order, and more sold than there was. Only the orders, counted against the shelf, tell.
 """
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row, bindparam
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import StockItem
 from shop.catalog.stock.conditional import ConditionalStock
-from shop.catalog.stock.pessimistic import look
+from shop.catalog.stock.pessimistic import LOOK, PROMISE
 from shop.catalog.stock.protocol import Quantities
 from shop.errors import Conflict
+
+WRITE = PROMISE.values(on_hand=bindparam("kept"))
 
 
 class NaiveStock(ConditionalStock):
@@ -33,7 +34,7 @@ class NaiveStock(ConditionalStock):
         return self._rewrite(session, quantities, on_hand=1, reserved=0)
 
     def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(look(product_id)).one_or_none()
+        seen = session.execute(LOOK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
         return _write(session, product_id, seen.on_hand, seen.reserved + count)
@@ -42,7 +43,7 @@ class NaiveStock(ConditionalStock):
         """Add ``count`` times each factor to what was read; return the products that can be had again."""
         again = []
         for product_id, count in sorted(quantities.items()):
-            seen: Row[int, int] | None = session.execute(look(product_id)).one_or_none()
+            seen: Row[int, int] | None = session.execute(LOOK, {"product": product_id}).one_or_none()
             if seen is None:
                 raise Conflict("A product of this order is no longer kept in stock.")
             left = _write(session, product_id, seen.on_hand + on_hand * count, seen.reserved + reserved * count)
@@ -54,7 +55,5 @@ class NaiveStock(ConditionalStock):
 def _write(session: Session, product_id: int, on_hand: int, reserved: int) -> int:
     on_hand = max(on_hand, 0)
     reserved = min(max(reserved, 0), on_hand)
-    session.execute(
-        update(StockItem).where(StockItem.product_id == product_id).values(on_hand=on_hand, reserved=reserved)
-    )
+    session.execute(WRITE, {"product": product_id, "promised": reserved, "kept": on_hand})
     return on_hand - reserved

@@ -7,14 +7,18 @@ jitter; not the one statement, since rows taken before would stay locked while i
 
 from typing import ClassVar
 
-from sqlalchemy import update
+from sqlalchemy import bindparam
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import StockItem
 from shop.catalog.stock.conditional import ConditionalStock
-from shop.catalog.stock.pessimistic import look
+from shop.catalog.stock.pessimistic import LOOK, PROMISE
+from shop.catalog.stock.protocol import ITEM
 from shop.catalog.stock.serializable import ATTEMPTS
 from shop.db_refusals import LostRace
+
+SWAP = PROMISE.where(ITEM.on_hand == bindparam("on_hand_seen"), ITEM.reserved == bindparam("promised_seen")).returning(
+    ITEM.product_id
+)
 
 
 class OptimisticStock(ConditionalStock):
@@ -23,19 +27,11 @@ class OptimisticStock(ConditionalStock):
     attempts: ClassVar[int] = ATTEMPTS
 
     def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(look(product_id)).one_or_none()
+        seen = session.execute(LOOK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
-        swapped = session.execute(
-            update(StockItem)
-            .where(
-                StockItem.product_id == product_id,
-                StockItem.on_hand == seen.on_hand,
-                StockItem.reserved == seen.reserved,
-            )
-            .values(reserved=seen.reserved + count)
-            .returning(StockItem.product_id)
-        )
+        swap = {"product": product_id, "on_hand_seen": seen.on_hand, "promised_seen": seen.reserved}
+        swapped = session.execute(SWAP, {**swap, "promised": seen.reserved + count})
         if swapped.one_or_none() is None:
             raise LostRace
         return int(seen.on_hand - seen.reserved - count)

@@ -4,26 +4,24 @@ Two statements a product, and the lock is held for one round trip longer. Worth 
 condition can say; here it does not.
 """
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import StockItem
 from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.protocol import ITEM, ITEMS
+
+LOOK = select(ITEM.on_hand, ITEM.reserved).where(ITEM.product_id == bindparam("product"))
+"""What is on the shelf, and what of it is promised."""
+LOCK = LOOK.with_for_update()
+PROMISE = update(ITEMS).where(ITEM.product_id == bindparam("product")).values(reserved=bindparam("promised"))
 
 
 class PessimisticStock(ConditionalStock):
     """Lock, look, change."""
 
     def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(look(product_id).with_for_update()).one_or_none()
+        seen = session.execute(LOCK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
-        session.execute(
-            update(StockItem).where(StockItem.product_id == product_id).values(reserved=seen.reserved + count)
-        )
+        session.execute(PROMISE, {"product": product_id, "promised": seen.reserved + count})
         return int(seen.on_hand - seen.reserved - count)
-
-
-def look(product_id: int) -> Select[int, int]:
-    """Return the query for what is on the shelf and what of it is promised."""
-    return select(StockItem.on_hand, StockItem.reserved).where(StockItem.product_id == product_id)

@@ -1,9 +1,9 @@
 """What a checkout asks of the stock, whatever way it is kept."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product, StockItem
@@ -11,6 +11,9 @@ from shop.errors import OutOfStock
 
 Quantities = Mapping[int, int]
 """Product id to pieces."""
+ITEMS = cast(Table, StockItem.__table__)
+ITEM = ITEMS.columns
+"""The table and its columns. Every way makes its statements of them once, so that SQLAlchemy compiles each once."""
 
 
 class Stock(Protocol):

@@ -7,12 +7,10 @@ attempts are thrown away.
 
 from typing import ClassVar
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import StockItem
 from shop.catalog.stock.conditional import ConditionalStock
-from shop.catalog.stock.pessimistic import look
+from shop.catalog.stock.pessimistic import LOOK, PROMISE
 
 ATTEMPTS = 12
 """More than elsewhere: on a hot row most attempts are lost, and each loser was in somebody's way."""
@@ -25,10 +23,8 @@ class SerializableStock(ConditionalStock):
     attempts: ClassVar[int] = ATTEMPTS
 
     def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(look(product_id)).one_or_none()
+        seen = session.execute(LOOK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
-        session.execute(
-            update(StockItem).where(StockItem.product_id == product_id).values(reserved=seen.reserved + count)
-        )
+        session.execute(PROMISE, {"product": product_id, "promised": seen.reserved + count})
         return int(seen.on_hand - seen.reserved - count)
