@@ -26,18 +26,20 @@ from shop.wiring import Runtime, build
 
 CART_VARIABLE = "BARE_CHECKOUT_CART"
 """A cart that is prepared for the recording."""
-ORDER_ID, PAYMENT_ID = 7_000_001, 8_000_001
-"""What the recorded rows are numbered: found again in parameters, where a 1 could be anything."""
+RECORDED_PRODUCT = 50
+"""What lies in it."""
+ORDER_ID = 7_000_001
+"""What the recorded order is numbered. Both numbers are found again in parameters, where a 1 could be anything."""
 BODY = {
     "email": "robin@example.org",
     "address": {"name": "Robin", "line1": "Lindenweg 4", "city": "Berlin", "postcode": "10115", "country": "DE"},
     "payment": {"token": "tok_ok"},
 }
-RETURNED = {"INSERT INTO orders ": "order", "INSERT INTO payments": "payment"}
-"""Statements whose answer is the id that later ones carry."""
+RETURNS_ID = "INSERT INTO orders "
+"""The statement whose answer begins with the id that later ones carry."""
 
 Fresh = dict[str, Any]
-"""What is new in each checkout: cart, key, order, payment, public_id, number, claim, lock, provider_id."""
+"""What is new in each checkout: cart, key, order, public_id, number, claim, lock, provider_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,18 @@ class Statement:
         sql: as the driver got it.
         same: parameters that never change.
         fresh: parameters that do, each with what makes it.
-        returns: which fresh id its answer is, if one.
     """
 
     sql: str
     same: Mapping[str, Any]
     fresh: Mapping[str, Callable[[Fresh], Any]]
-    returns: str = ""
 
     def run(self, cursor: psycopg.Cursor[Any], fresh: Fresh) -> None:
         """Send it and take its answer."""
         cursor.execute(self.sql, {**self.same, **{name: make(fresh) for name, make in self.fresh.items()}})
         rows = cursor.fetchall() if cursor.description else ()
-        if self.returns:
-            fresh[self.returns] = rows[0][0]
+        if self.sql.startswith(RETURNS_ID):
+            fresh["order"] = rows[0][0]
 
 
 def create_app() -> Flask:
@@ -138,9 +138,7 @@ def _record(runtime: Runtime, cart: str) -> list[Recorded]:
     app, engine = create_store(runtime), runtime.database.engine
     transactions: list[Recorded] = []
     with engine.begin() as connection:
-        for table, number in {"orders": ORDER_ID, "payments": PAYMENT_ID}.items():
-            sequence = {"table": table, "number": number}
-            connection.execute(text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :number, false)"), sequence)
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('orders', 'id'), :id, false)"), {"id": ORDER_ID})
     event.listen(engine, "begin", lambda connection: transactions.append([]))
     event.listen(
         engine, "before_cursor_execute", lambda c, cursor, sql, given, *_: transactions[-1].append((sql, dict(given)))
@@ -161,21 +159,17 @@ def _recorded(before: Recorded, after: Recorded) -> dict[Any, str]:
         os.environ[CART_VARIABLE]: "cart",
         "the-recorded-key": "key",
         ORDER_ID: "order",
-        PAYMENT_ID: "payment",
+        RECORDED_PRODUCT: "product",
     }
-    for sql, given in (*before, *after):
-        for name in ("public_id", "number", "claim", "lock", "provider_id"):
-            if given.get(name) is not None and not sql.startswith("UPDATE idempotency_keys"):
-                found[given[name]] = name
-        if sql.startswith("INSERT INTO order_lines"):
-            found[given["product_id"]] = "product"
+    names = {"public_id": "public_id", "number": "number", "claim": "claim", "lock": "lock", "known_as": "provider_id"}
+    for _, given in (*before, *after):
+        found |= {given[said]: name for said, name in names.items() if given.get(said) is not None}
     return found
 
 
 def _statement(sql: str, given: Mapping[str, Any], known: Mapping[Any, str]) -> Statement:
     fresh = {name: make for name, value in given.items() if (make := _maker(value, known)) is not None}
-    same = {name: value for name, value in given.items() if name not in fresh}
-    return Statement(sql, same, fresh, next((name for start, name in RETURNED.items() if sql.startswith(start)), ""))
+    return Statement(sql, {name: value for name, value in given.items() if name not in fresh}, fresh)
 
 
 def _maker(value: Any, known: Mapping[Any, str]) -> Callable[[Fresh], Any] | None:
@@ -185,6 +179,9 @@ def _maker(value: Any, known: Mapping[Any, str]) -> Callable[[Fresh], Any] | Non
     if isinstance(value, (int, uuid.UUID)):
         name = known.get(value)
         return None if name is None else lambda fresh: fresh[name]
+    if isinstance(value, list):
+        makers = [_maker(one, known) or (lambda fresh, one=one: one) for one in value]
+        return lambda fresh: [make(fresh) for make in makers]
     if isinstance(value, str):
         parts = [(old, name) for old, name in known.items() if isinstance(old, str) and old in value]
         if parts:

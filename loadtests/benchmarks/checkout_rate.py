@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arms import interleaved, show
-from bare_checkout import BODY, CART_VARIABLE
+from bare_checkout import BODY, CART_VARIABLE, RECORDED_PRODUCT
 from own_database import own_database
 from servers import answers, running
 from sqlalchemy import text
@@ -130,9 +130,9 @@ def main() -> int:
     return int(ratio < PROMISE)
 
 
-def fill(settings: Settings, count: int) -> dict[str, int]:
+def fill(settings: Settings, count: int, first: int = 1) -> dict[str, int]:
     """Make so many carts with a piece in each, and enough on the shelf; return their ids, each with its product's."""
-    carts = {str(uuid.uuid4()): 1 + number % PRODUCTS for number in range(count)}
+    carts = {str(uuid.uuid4()): 1 + (first - 1 + number) % PRODUCTS for number in range(count)}
     engine = build_engine(settings)
     with engine.begin() as connection:
         rows = [{"cart": cart, "product": product} for cart, product in carts.items()]
@@ -186,7 +186,7 @@ def _serve_bare(stack: ExitStack, settings: Settings) -> int:
     port, home = free_port(), settings.var_dir / "bare"
     home.mkdir()
     bare = settings.model_copy(update={"port": port, "metrics_port": free_port(), "var_dir": home})
-    (cart,) = fill(settings, 1)
+    (cart,) = fill(settings, 1, RECORDED_PRODUCT)
     env = {**bare.as_environment(), CART_VARIABLE: cart, "PYTHONPATH": str(Path(__file__).parent)}
     stack.enter_context(running(Program("bare", BARE, port, lambda: answers(port, "/livez"), env), home))
     return port

@@ -37,5 +37,5 @@ def _statements(answer):
 @pytest.mark.parametrize("products", [1, 3])
 def test_each_product_costs_two_statements_and_a_replay_always_the_same_few(queries, products):
     first, replay = queries(products)
-    assert first <= 27 + 2 * products  # the confirmation and the read model among them, which travel with COMMIT
+    assert first <= 21 + 2 * products  # the confirmation and the read model among them, which travel with COMMIT
     assert replay <= 2
