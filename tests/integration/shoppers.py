@@ -17,7 +17,7 @@ from shop.settings import Settings
 from shop.wiring import build
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["shop.wiring"])  # imported once; nothing is connected there, so a fork is clean
+_processes.set_forkserver_preload(["shop.app"])  # imported once; nothing is connected there, so a fork is clean
 TIMEOUT_S = 60
 
 Attempt = tuple[Owner, str]

@@ -106,6 +106,11 @@ class Simulator:
             )
             return int(found.fetchone()[0])
 
+    def count(self) -> int:
+        """Return how many charges its books hold, whether or not it runs."""
+        with closing(sqlite3.connect(self._home / FILE)) as books:
+            return int(books.execute("SELECT count(*) FROM charges").fetchone()[0])
+
     def damage(self, statement: str) -> None:
         """Change its books behind its back."""
         with closing(sqlite3.connect(self._home / FILE)) as books, books:

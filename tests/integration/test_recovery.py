@@ -1,0 +1,207 @@
+"""Whatever is killed, wherever it is: one order paid once, or none and nothing charged. The auditor is the judge.
+
+Two shoppers are struck by each kill. One presses again under the same key; the other never comes back, and the
+completer is alone with what she left.
+"""
+
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import text
+
+from shop.books.audit import audit
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.checkout.resolution import GIVEN_UP_AFTER
+from shop.db import build_engine
+from shop.schema import upgrade
+from shop.settings import Settings
+from shop.stack.program import free_port
+from shop.unit_of_work import Database
+from shop.wiring import build
+from tests.factories import make_category, make_product
+from tests.integration.kills import (
+    ASKING,
+    FOUND,
+    PHASES,
+    PLACING,
+    REFUNDED,
+    REFUNDING,
+    SETTLING,
+    Web,
+    buy_and_die,
+    press,
+    work_and_die,
+)
+from tests.integration.own_postgres import OwnPostgres
+from tests.integration.simulator import Simulator
+
+ON_HAND, PIECES = 5, 2
+PAID, CALLED_OFF, GIVEN_BACK, NONE = "paid", "cancelled", "refunded", "no order"
+LATENCY_MS = 30_000
+IN_SILENCE, IN_HASTE = "tok_timeout_charged", "tok_ok"
+
+
+@dataclass(frozen=True)
+class World:
+    """A store whose servers may be killed. Its web process is the one that is there after a kill."""
+
+    settings: Settings
+    postgres: OwnPostgres
+    simulator: Simulator
+    database: Database
+    web: Web
+
+    def cart(self) -> uuid.UUID:
+        """Fill the cart of a new guest with a product that nobody else wants; both have the same id."""
+        cart = uuid.uuid4()
+        with self.database.transaction() as session:
+            make_product(session, make_category(session, f"of-{cart}"), str(cart), on_hand=ON_HAND)
+        Carts(self.database, offers).add(Owner(guest_cart_id=cart), str(cart), PIECES)
+        return cart
+
+    def let_claims_run_out(self) -> None:
+        """Let the time pass in which a dead process counts as alive, and a charge as on its way."""
+        with self.database.transaction() as session:
+            session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+            session.execute(text("UPDATE idempotency_keys SET claimed_until = now() - interval '1 second'"))
+            session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVEN_UP_AFTER})
+
+    def press_again(self, cart: uuid.UUID, token: str = "tok_ok") -> str:
+        """Let a shopper send the same again; return how her order stands."""
+        self.let_claims_run_out()
+        assert self.web.buy(cart, token).status_code == 201
+        return self.stands(cart)
+
+    def complete(self, cart: uuid.UUID) -> str:
+        """Let the worker do its rounds; return how the order of a cart stands."""
+        self.let_claims_run_out()
+        for _ in "12":
+            self.web.runtime.services().completer.run_once()
+        return self.stands(cart)
+
+    def mismatches(self) -> set[tuple[str, str]]:
+        """Return what the auditor finds wrong on either side."""
+        with self.database.transaction() as session:
+            session.execute(text("DELETE FROM outbox"))  # nobody here hands messages on
+        found = audit(self.settings, under_way_s=0, look_again_s=0).mismatches
+        return {(mismatch.kind, mismatch.id) for mismatch in found}
+
+    def stands(self, cart: uuid.UUID) -> str:
+        """Return how the one order of a cart stands, the shelf being right."""
+        with self.database.reading() as session:
+            of_cart = "FROM orders JOIN order_lines ON order_id = orders.id JOIN products ON products.id = product_id"
+            orders = session.scalars(text(f"SELECT status {of_cart} WHERE slug = :slug"), {"slug": str(cart)}).all()
+            shelf = "SELECT on_hand, reserved FROM stock_items JOIN products ON id = product_id WHERE slug = :slug"
+            left = tuple(session.execute(text(shelf), {"slug": str(cart)}).one())
+        live = [status for status in orders if status != CALLED_OFF]
+        assert len(live) <= 1
+        end = live[0] if live else orders[0] if orders else NONE
+        assert left == ((ON_HAND - PIECES) if end == PAID else ON_HAND, 0)
+        return end
+
+
+@pytest.fixture(scope="module")
+def servers_of_its_own(settings, tmp_path_factory):
+    server = OwnPostgres()
+    server.start()
+    given = {
+        "database_url": server.url,
+        "payments_url": f"http://127.0.0.1:{free_port()}",
+        "payments_breaker_calls": 10_000,  # what one test does to the provider is not held against the next
+    }
+    own = settings.model_copy(update=given)
+    engine, simulator = build_engine(own), Simulator(own, tmp_path_factory.mktemp("killed"))
+    upgrade(engine)
+    runtime = build(own)
+    yield World(own, server, simulator, Database(engine), Web(runtime))
+    runtime.close()
+    engine.dispose()
+    simulator.kill()
+    server.stop()
+
+
+@pytest.fixture
+def world(servers_of_its_own):
+    """All of it up; and when the test is over, the books of both sides in order."""
+    world = servers_of_its_own
+    world.postgres.start()
+    world.simulator.start()
+    world.simulator.behave()
+    before = world.mismatches()
+    yield world
+    assert world.mismatches() - before == set()
+
+
+@pytest.mark.parametrize("point", PHASES)
+def test_a_web_process_killed(world, point):
+    again, gone = world.cart(), world.cart()
+    buy_and_die(world.settings, [again, gone], point)
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) == {PLACING: NONE, "placed": CALLED_OFF}.get(point, PAID)
+
+
+@pytest.mark.parametrize("point", PHASES)
+def test_postgresql_killed(world, point):
+    again, gone = world.cart(), world.cart()
+    world.web.struck([again, gone], point, world.postgres.kill)
+    world.postgres.start()
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) == (NONE if point == PLACING else PAID)
+
+
+@pytest.mark.parametrize("point", ["placed", "answered"])
+def test_the_provider_killed_before_it_is_asked_or_after_it_answered(world, point):
+    again, gone = world.cart(), world.cart()
+    world.web.struck([again, gone], point, world.simulator.kill)
+    world.simulator.start()
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) == (CALLED_OFF if point == "placed" else PAID)
+
+
+@pytest.mark.parametrize("token", [IN_HASTE, IN_SILENCE], ids=["before it charged", "after it charged"])
+def test_the_provider_killed_over_a_charge(world, token):
+    again, gone = world.cart(), world.cart()
+    world.simulator.behave(latency_ms=LATENCY_MS if token == IN_HASTE else 0)
+    killer = threading.Thread(target=_kill_over_a_charge, args=(world.simulator, token))
+    world.web.struck([again, gone], "placed", killer.start, token)
+    killer.join()
+    world.simulator.start()
+    world.simulator.behave()
+    assert world.press_again(again, token) == PAID
+    assert world.complete(gone) == (PAID if token == IN_SILENCE else CALLED_OFF)
+
+
+@pytest.mark.parametrize("point", [ASKING, FOUND, SETTLING])
+@pytest.mark.parametrize("left_at", ["placed", "answered"])
+def test_the_worker_killed_over_what_a_web_process_left(world, left_at, point):
+    again, gone = world.cart(), world.cart()
+    buy_and_die(world.settings, [again, gone], left_at)
+    world.let_claims_run_out()
+    for _ in (again, gone):  # the first one's claim outlives the worker, so the next worker takes the other
+        work_and_die(world.settings, point)
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) == (CALLED_OFF if left_at == "placed" else PAID)
+
+
+@pytest.mark.parametrize("point", [REFUNDING, REFUNDED, SETTLING])
+def test_the_worker_killed_over_a_refund_that_is_owed(world, point):
+    cart = world.cart()
+    client = world.web.shopper(cart)
+    order = press(client).json["order"]["id"]
+    world.simulator.behave(outage=True)
+    assert client.post(f"/api/v1/orders/{order}/cancel").json["refund_pending"]
+    world.simulator.behave()
+    work_and_die(world.settings, point)
+    assert world.complete(cart) == GIVEN_BACK
+
+
+def _kill_over_a_charge(simulator: Simulator, token: str) -> None:
+    wanted, deadline = simulator.count() + (2 if token == IN_SILENCE else 0), time.monotonic() + 5
+    time.sleep(0.1)
+    while simulator.count() < wanted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    simulator.kill()
