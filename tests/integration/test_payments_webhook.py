@@ -13,6 +13,7 @@ from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import RecoveryPoint
 from shop.checkout.service import Ordered, Refused
 from shop.errors import ProviderUnavailable
+from shop.orders import stream
 from shop.orders.events import Cause
 from shop.orders.models import Order, OrderEvent
 from shop.orders.service import Viewer
@@ -239,6 +240,14 @@ def test_messages_and_replays_at_the_same_moment_pay_once(store, database, setti
     assert events == ["OrderPlaced", "PaymentCharged"]
     assert store.stands()["stock"] == [(3, 0)]
     assert store.stands()["cart"] == {}
+
+
+@pytest.mark.parametrize(("token", "happened"), [("tok_ok", "charge.succeeded"), ("tok_declined", "charge.declined")])
+def test_a_message_that_is_no_news_waits_for_nobody(store, database, token, happened):
+    store.submit(token)
+    with database.transaction() as session:  # somebody is at work on the order for as long as this block lasts
+        stream.lock(session, session.scalar(select(Order.public_id)))
+        assert store.tell(happened) == 204
 
 
 @pytest.fixture
