@@ -73,9 +73,10 @@ def test_a_checkout_ends_in_a_paid_order(shopper, database):
     assert shopper.cart().count == 0
 
 
-def test_a_guest_sees_the_order_she_placed(shopper, client):
-    location = buy(shopper).headers["Location"]
-    assert shopper.get(location).json["status"] == "paid"
+def test_a_guest_sees_the_order_she_placed_as_she_was_told_of_it(shopper, client):
+    answer = buy(shopper)
+    location = answer.headers["Location"]
+    assert shopper.get(location).json == answer.json["order"]
     stranger = shopper.application.test_client()
     assert stranger.get(location).status_code == 404
 

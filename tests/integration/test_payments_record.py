@@ -1,0 +1,49 @@
+import itertools
+from contextlib import nullcontext
+
+import pytest
+
+from shop.errors import Conflict, NotFound
+from shop.orders.models import Order
+from shop.payments.models import STATUSES, Payment
+from shop.payments.provider import AbsentProvider
+from shop.payments.service import LEGAL, Payments
+
+PAYMENTS = Payments(AbsentProvider(), limit_s=1, claim_s=1)
+
+
+@pytest.fixture
+def order_id(database):
+    with database.transaction() as session:
+        order = Order(public_id="ord_1", number="S-1", email="robin@example.org", total_amount=100, address={})
+        session.add(order)
+        session.flush()
+        session.add(Payment(order_id=order.id, charge_key="order-ord_1", amount=100, currency="EUR"))
+        return order.id
+
+
+def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
+    for start, end in itertools.product(STATUSES, STATUSES):
+        with database.transaction() as session:
+            payment = PAYMENTS.of(session, order_id)
+            payment.status, payment.provider_id = start, "ch_1"
+        may = end in LEGAL[start]
+        with nullcontext() if may else pytest.raises(Conflict), database.transaction() as session:
+            PAYMENTS.move(session, order_id, end)
+        with database.reading() as session:
+            assert PAYMENTS.of(session, order_id).status == (end if may else start)
+
+
+def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(database, order_id):
+    with database.transaction() as session:
+        assert PAYMENTS.claim(session, order_id)
+        PAYMENTS.move(session, order_id, "charged", "ch_1")
+        PAYMENTS.move(session, order_id, "refund_pending")
+    with database.reading() as session:
+        payment = PAYMENTS.of(session, order_id)
+    assert (payment.provider_id, payment.claimed_until) == ("ch_1", None)
+
+
+def test_what_has_no_record_cannot_be_moved(database, order_id):
+    with database.transaction() as session, pytest.raises(NotFound):
+        PAYMENTS.move(session, order_id + 1, "charged", "ch_1")
