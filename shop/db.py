@@ -4,14 +4,17 @@ An engine must not cross a fork: build :class:`Database` in the process that use
 """
 
 import re
+import select
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
+import psycopg
 from sqlalchemy import URL, DateTime, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shop.errors import ConfigurationError
 from shop.settings import Settings
@@ -32,6 +35,10 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True)}
 
+
+IDLE_S = 10.0
+"""Shorter than any proxy or address translation forgets a connection that says nothing."""
+_USED = "shop.used_at"
 
 OnQuery = Callable[[float], None]
 """Told of each statement that ran: seconds it took."""
@@ -71,7 +78,6 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
         pool_size=settings.db_pool_size,
         max_overflow=0,
         pool_timeout=settings.db_pool_timeout_s,
-        pool_pre_ping=True,  # a restarted server costs one ping, not one failed request a connection
         pool_use_lifo=True,
         hide_parameters=True,  # an error that reaches the log quotes no password hash, address or token
         connect_args={
@@ -84,7 +90,41 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
         },
     )
     _report_queries(engine, on_query)
+    _replace_the_dead(engine)
     return engine
+
+
+def _replace_the_dead(engine: Engine) -> None:
+    """Let a restarted server cost one connection anew, and not one failed request a connection.
+
+    SQLAlchemy's own ``pool_pre_ping`` asks the server before every use: a round trip a transaction. But a server that
+    ended a session has closed its socket, which shows here without asking anybody. Only a connection that has something
+    to say unasked is pinged, and one that lay idle for so long that something on the way may have forgotten it.
+    """
+
+    def check(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        idle_s = time.monotonic() - record.info.get(_USED, 0)
+        if idle_s < IDLE_S and not _has_something_to_say(connection):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError("the server has ended this session") from error
+
+    def note(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", check)
+
+
+def _has_something_to_say(connection: psycopg.Connection) -> bool:
+    if connection.closed:
+        return True
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return bool(socket.poll(0))
 
 
 def _report_queries(engine: Engine, on_query: OnQuery) -> None:

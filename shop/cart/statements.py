@@ -6,8 +6,9 @@ takes two, the guest's first, and a guest's cart is merged once.
 
 import uuid
 from collections.abc import Mapping
+from typing import cast
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, Table, Uuid, bindparam, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
@@ -27,13 +28,15 @@ def lock_of(condition: ColumnElement[bool]) -> Select[uuid.UUID]:
     return select(Cart.id).where(condition).with_for_update()
 
 
-_OF_ACCOUNT = Cart.user_id == bindparam("owner")
-_OF_GUEST = (Cart.id == bindparam("owner")) & Cart.user_id.is_(None)
-_HELD = {
-    True: items_of(_OF_ACCOUNT, CartItem.product_id, CartItem.quantity),
-    False: items_of(_OF_GUEST, CartItem.product_id, CartItem.quantity),
-}
-_LOCK = {True: lock_of(_OF_ACCOUNT), False: lock_of(_OF_GUEST)}
+_carts, _items = cast(Table, Cart.__table__), cast(Table, CartItem.__table__)
+_of_account = _carts.columns.user_id == bindparam("owner")
+_of_guest = (_carts.columns.id == bindparam("owner")) & _carts.columns.user_id.is_(None)
+_held = select(_items.columns.product_id, _items.columns.quantity).join(
+    _carts, _carts.columns.id == _items.columns.cart_id
+)
+_lock = select(_carts.columns.id).with_for_update()
+_HELD = {True: _held.where(_of_account), False: _held.where(_of_guest)}
+_LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 """By whether the cart is an account's."""
 
 
