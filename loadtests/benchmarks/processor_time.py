@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 
 import psutil
 
@@ -15,8 +16,9 @@ def spent() -> Counter[str]:
     found: Counter[str] = Counter()
     me = psutil.Process()
     for process in (me, *me.children(recursive=True)):
-        times = process.cpu_times()
-        found[CLIENTS if process == me else _part(process)] += times.user + times.system
+        with suppress(psutil.NoSuchProcess):  # PostgreSQL's helpers come and go
+            times = process.cpu_times()
+            found[CLIENTS if process == me else _part(process)] += times.user + times.system
     return found
 
 
