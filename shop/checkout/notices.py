@@ -8,7 +8,8 @@ answer was lost is settled by its message, and a message that is lost is not mis
 import logging
 from collections.abc import Callable
 
-from shop.checkout.phases import Phases, Settled, Step
+from shop.checkout.phases import Phases
+from shop.checkout.steps import Settled, Step
 from shop.errors import Conflict, NotFound
 from shop.money import Money
 from shop.orders import queries

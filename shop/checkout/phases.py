@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +17,7 @@ from shop.catalog import offers
 from shop.catalog.stock import Stock
 from shop.checkout.confirmation import Confirmation
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.steps import Settled, Step
 from shop.errors import Conflict, Invalid
 from shop.money import Money
 from shop.orders import queries, stream
@@ -28,60 +28,11 @@ from shop.orders.stream import Changed, CheckoutKey, Head, NewOrder, OrderStream
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.payments.provider import Charged, Declined
-from shop.payments.service import NotCharged, Outcome, Payments, Unknown
+from shop.payments.service import Outcome, Payments
 from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
 NO_GUARD = NoGuard()
-
-
-class RecoveryPoint(StrEnum):
-    """Where a checkout stands between its phases; whoever finds it there knows how to go on."""
-
-    PLACED = "placed"
-    """Order and payment are pending, stock is reserved. The charge may or may not have been tried."""
-    ANSWERED = "answered"
-    """The provider has answered; nothing of the answer is written down yet. Asked again, it answers the same."""
-    SETTLED = "settled"
-    """All is written down."""
-
-
-class Step(StrEnum):
-    """What the provider's answer leads to."""
-
-    PAY = "pay"
-    REFUSE = "refuse"
-    UNDO = "undo"
-    WAIT = "wait"
-
-
-def decide(outcome: Outcome, *, first_attempt: bool) -> Step:
-    """Decide what an answer leads to. Pure.
-
-    Args:
-        outcome: how the charge ended.
-        first_attempt: whether no earlier request can have sent this charge. Only then does "could not be reached"
-            mean "was not charged".
-    """
-    match outcome:
-        case Charged():
-            return Step.PAY
-        case Declined():
-            return Step.REFUSE
-        case NotCharged(conclusive=conclusive) if conclusive or first_attempt:
-            return Step.UNDO
-        case NotCharged() | Unknown():
-            return Step.WAIT
-
-
-class Settled(StrEnum):
-    """What settling came to."""
-
-    DONE = "done"
-    ALREADY = "already"
-    """Somebody else had settled it."""
-    TOO_LATE = "too_late"
-    """The money came after the order was cancelled: it has to go back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.phases import Phases, Step
+from shop.checkout.phases import Phases
+from shop.checkout.steps import Step
 from shop.errors import Conflict, ProviderUnavailable
 from shop.orders import stream
 from shop.orders.events import Cause

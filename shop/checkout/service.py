@@ -19,20 +19,9 @@ from sqlalchemy.orm import Session
 
 from shop.cart.service import Owner
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import (
-    EMPTY_CART,
-    NO_GUARD,
-    Attempt,
-    Phases,
-    RecoveryPoint,
-    Settled,
-    Step,
-    Unfinished,
-    Wanted,
-    decide,
-    owner_name,
-)
+from shop.checkout.phases import EMPTY_CART, NO_GUARD, Attempt, Phases, Unfinished, Wanted, owner_name
 from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
+from shop.checkout.steps import RecoveryPoint, Settled, Step, decide
 from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries

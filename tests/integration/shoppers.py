@@ -10,7 +10,7 @@ from multiprocessing.synchronize import Barrier
 from shop.cart.service import Owner
 from shop.checkout.completer import Completed
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import RecoveryPoint
+from shop.checkout.steps import RecoveryPoint
 from shop.errors import ShopError
 from shop.payments.notices import read
 from shop.settings import Settings

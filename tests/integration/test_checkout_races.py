@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
-from shop.checkout.phases import RecoveryPoint
+from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
 from shop.payments.models import Payment
 from tests.factories import make_category, make_product

@@ -9,8 +9,8 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.completer import Completed
-from shop.checkout.phases import RecoveryPoint
 from shop.checkout.resolution import GIVEN_UP_AFTER
+from shop.checkout.steps import RecoveryPoint
 from shop.orders.events import Cause
 from shop.orders.models import Order
 from shop.orders.projection import AtOnce

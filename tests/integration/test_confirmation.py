@@ -13,7 +13,7 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, Letters
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import RecoveryPoint
+from shop.checkout.steps import RecoveryPoint
 from shop.faults import Desk, Report
 from shop.mail.letters import Letter, Stationery
 from shop.mail.models import Mail

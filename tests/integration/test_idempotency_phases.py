@@ -13,7 +13,7 @@ from shop.app import create_app
 from shop.cart.models import CartItem
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
-from shop.checkout.phases import RecoveryPoint
+from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.unit_of_work import Enclosing

@@ -10,8 +10,8 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import RecoveryPoint
 from shop.checkout.service import Ordered, Refused
+from shop.checkout.steps import RecoveryPoint
 from shop.errors import ProviderUnavailable
 from shop.orders import stream
 from shop.orders.events import Cause

@@ -17,8 +17,8 @@ from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import RecoveryPoint
 from shop.checkout.reservations import Reaped
+from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
 from shop.switches import SWITCHES
 from shop.wiring import build

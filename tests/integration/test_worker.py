@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import RecoveryPoint
+from shop.checkout.steps import RecoveryPoint
 from shop.mail.models import Mail
 from shop.orders.models import Order
 from shop.patterns.observability import correlation

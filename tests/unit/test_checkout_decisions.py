@@ -4,7 +4,8 @@ import pytest
 
 from shop.cart.service import Owner
 from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
-from shop.checkout.phases import Step, cart_owner, decide, owner_name
+from shop.checkout.phases import cart_owner, owner_name
+from shop.checkout.steps import Step, decide
 from shop.errors import Invalid
 from shop.payments.provider import Charged, Declined
 from shop.payments.service import NotCharged, Unknown
