@@ -18,7 +18,7 @@ PAGE = 100
 """Products a list call gives at most."""
 READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.1
-BREAKABLE = frozenset({"postgres", "cache", "broker"})
+BREAKABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """What faults are done to, by the names ``/readyz`` gives it."""
 VISITORS = 8
 ENOUGH = 20

@@ -9,6 +9,7 @@ import textwrap
 import time
 from contextlib import suppress
 
+import httpx
 import psutil
 import pytest
 
@@ -134,6 +135,18 @@ def test_the_status_names_a_fault_beside_its_server(stack, store):
         assert {name: fault for name, fault in told.items() if fault} == {"cache": "down"}
     finally:
         store.clear_faults()
+
+
+def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(stack, store, tmp_path):
+    def latency_ms():
+        url = StateFile(stack.var / "run").load().urls["payments_url"]
+        return httpx.get(f"{url}/admin/settings").json()["latency_ms"]
+
+    with restoring(store, tmp_path, [], faults=["payments"]):
+        store.set_fault("payments", "slow")
+        assert latency_ms() > 0
+        assert {one["name"]: one["fault"] for one in stack.status()["processes"]}["payments"] == "slow"
+    assert latency_ms() == 0
 
 
 def test_the_lab_s_shopper_pays_the_price_of_the_moment_and_gets_it_back(store):
