@@ -129,7 +129,7 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
 
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
-    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings.workers, mails))
+    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings, mails))
     app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, settings.log_dir, mails))
 
 

@@ -137,6 +137,10 @@ class Store:
         """Return how many web processes share the work."""
         return int(self._get(f"{API}/lab/figures")["workers"])
 
+    def metrics_port(self) -> int:
+        """Return where the store shows its figures, on this machine."""
+        return int(self._get(f"{API}/lab/figures")["metrics_port"])
+
     def loads(self, ttl_class: str) -> int:
         """Return how often a value of a class was made afresh, by all web processes, since they were started."""
         return int(self._get(f"{API}/lab/figures")["loads"].get(ttl_class, 0))
