@@ -70,7 +70,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             Fault(
                 "payments",
                 (NONE, "slow", "failing", "down", "hang"),
-                "Done to the provider's simulator. slow: each call waits 6 s before it is looked at. failing: one call"
+                "Done to the provider's simulator. slow: each call waits 12 s before it is looked at. failing: one call"
                 " in ten is answered 503. down: it is killed and kept down. hang: it is stopped, connections open.",
             ),
             Fault(

@@ -28,8 +28,8 @@ SERVERS: Mapping[str, str] = {
     "payments": "payments",
 }
 """Fault to the name of the program it is done to."""
-MANNERS: Mapping[str, Controls] = {"slow": Controls(latency_ms=6_000), "failing": Controls(error_rate=0.1)}
-"""What the simulator is told to be. Slow is twice what the store waits for one call; failing is no more than the
+MANNERS: Mapping[str, Controls] = {"slow": Controls(latency_ms=12_000), "failing": Controls(error_rate=0.1)}
+"""What the simulator is told to be. Slow is four times what the store waits for one call; failing is no more than the
 store's budget for retries can make good again and again."""
 FLUSH_TIMEOUT_S = 2.0
 

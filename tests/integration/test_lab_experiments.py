@@ -297,3 +297,16 @@ def test_order_confirmation_loses_mail_inline_and_none_by_the_queue(observe, sto
     kept = observe("order-confirmation", "queue-down", driving={**driving, "patience_s": 30.0})["queue-down"]
     assert (kept["orders"], kept["mails_lost"]) == (4, 0)
     assert broken(store) == {}
+
+
+def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_afterwards(
+    observe, stack, store, monkeypatch
+):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # auditor and mending are commands of this checkout
+    driving = {"lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
+    seen = observe("failing-payments", "on", driving=driving)["on"]
+    assert seen["checkouts"] == 8, "two seconds, four web processes"
+    assert seen["pages_well"] > 0.5
+    assert seen["mismatches"] == 0
+    assert seen["threads_held"] is not None
+    assert broken(store) == {}

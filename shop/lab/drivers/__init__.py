@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from shop.lab.drivers.avalanche import Avalanche
 from shop.lab.drivers.bench import Driver
+from shop.lab.drivers.bystanders import Bystanders
 from shop.lab.drivers.checkouts import Checkouts
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import Lag
@@ -28,5 +29,6 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "partial-write": PartialWrite(),
         "hot-set": HotSet(),
         "checkouts": Checkouts(),
+        "bystanders": Bystanders(),
     }
 )

@@ -102,7 +102,7 @@ def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[flo
 
 
 def buy(
-    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out
+    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out, rush: int = 0
 ) -> list[Bought]:
     """Let each shopper check out at her moment, at so many a second; return what became of them, in their order.
 
@@ -110,11 +110,12 @@ def buy(
         shoppers: with full carts.
         rate: a second.
         check_out: what each does; returns the order's number, or an empty text.
+        rush: so many do not wait for their moment, but all come in the first one.
     """
     began = time.monotonic()
 
     def one(number: int) -> Bought:
-        due = began + number / rate
+        due = began + max(0, number - rush) / rate
         time.sleep(max(0.0, due - time.monotonic()))
         order = check_out(shoppers[number])
         return Bought(due - began, (time.monotonic() - due) * 1000, order)
