@@ -180,6 +180,14 @@ class Store:
         """
         self._edited(slug, fields)
 
+    def available(self, slug: str) -> int:
+        """Return how many pieces of a product can be sold now.
+
+        Raises:
+            Unavailable: the store does not say.
+        """
+        return int(self._get(f"{API}/products/{slug}/stock")["available"])
+
     def edited_product(self) -> str:
         """Return the product experiments edit: a popular one of which enough is there to be bought.
 
@@ -187,7 +195,7 @@ class Store:
             ConfigurationError: there is none.
         """
         for slug in self.products(PAGE):
-            if self._get(f"{API}/products/{slug}/stock")["available"] >= ENOUGH:
+            if self.available(slug) >= ENOUGH:
                 return slug
         raise ConfigurationError("No popular product has enough stock: fill the store with `shop seed`.")
 

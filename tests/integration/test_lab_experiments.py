@@ -310,3 +310,14 @@ def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_
     assert seen["mismatches"] == 0
     assert seen["threads_held"] is not None
     assert broken(store) == {}
+
+
+def test_a_flash_sale_sells_all_there_is_and_puts_the_shelves_back(observe, stack, store, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    before = {slug: store.available(slug) for slug in store.products(40)}
+    driving = {"one": 12, "many": 6, "several": 3, "share": 0.5}
+    seen = observe("flash-sale", "conditional", driving=driving)["conditional"]
+    assert [seen[f"{shape}_oversold"] for shape in ("one", "many")] == [0, 0]
+    assert seen["error_rate"] == 0.5, "nine of eighteen: all there was, and no more"
+    assert seen["mismatches"] == 0
+    assert {slug: store.available(slug) for slug in before} == before

@@ -4,7 +4,7 @@ import pytest
 
 from shop.errors import Unavailable
 from shop.lab.answers import lookups, who_answered
-from shop.lab.drivers import bystanders
+from shop.lab.drivers import bystanders, flash_sale
 from shop.lab.drivers.auditor import Mismatch
 from shop.lab.drivers.checkouts import Bought as CheckedOut
 from shop.lab.drivers.checkouts import buy
@@ -227,3 +227,10 @@ def test_a_figure_is_the_sum_of_its_samples_and_not_of_others_that_begin_alike()
     assert (total(text, "a_total"), total(text, "b")) == (1002.0, 4.0)
     with pytest.raises(Unavailable, match="no c"):
         total(text, "c")
+
+
+def test_what_was_sold_and_never_left_the_shelf_is_oversold():
+    bought = [CheckedOut(0.0, 500.0, "S-1"), CheckedOut(0.0, 900.0, ""), CheckedOut(0.5, 1_500.0, "S-2")]
+    found = flash_sale.judged(bought, gone=1, retries=3.0)
+    assert (found["oversold"], found["retries"], found["orders_rps"]) == (1.0, 1.5, 1.0)
+    assert flash_sale.judged(bought[1:2], gone=0, retries=0.0)["orders_rps"] is None

@@ -1,6 +1,7 @@
 """Guests of the running store, each with a full cart; what they ordered goes back when they have been watched."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from shop.lab.shopper import Shopper
@@ -8,6 +9,8 @@ from shop.lab.store import Store
 
 PRODUCTS = 20
 """Popular ones, in turn, so that no shelf is emptied and no row is everybody's."""
+HANDS = 8
+"""Carts filled, and orders sent back, at once: nobody measures that, and it would take longer than what is measured."""
 
 
 def size(rate: float, seconds: float) -> int:
@@ -26,11 +29,11 @@ def crowd(store: Store, count: int, slugs: Sequence[str] = ()) -> Iterator[list[
     """
     wanted = slugs or store.products(PRODUCTS)
     guests = [Shopper(store.base_url) for _ in range(count)]
-    try:
-        for number, guest in enumerate(guests):
-            guest.fill(wanted[number % len(wanted)])
-        yield guests
-    finally:
-        for guest in guests:
-            guest.send_back()
-            guest.close()
+    with ThreadPoolExecutor(HANDS) as hands:
+        try:
+            list(hands.map(Shopper.fill, guests, [wanted[number % len(wanted)] for number in range(count)]))
+            yield guests
+        finally:
+            list(hands.map(Shopper.send_back, guests))
+            for guest in guests:
+                guest.close()
