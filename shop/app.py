@@ -35,6 +35,8 @@ from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
 from shop.orders.viewers import placed
 from shop.patterns.caching.memory import Memory
+from shop.patterns.edge.access_log import Tally
+from shop.patterns.observability import figures
 from shop.patterns.observability.logs import configure_logging
 from shop.payments.api import create_webhook
 from shop.schema import require_current
@@ -123,14 +125,19 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     desk = Desk(settings.run_dir)
     memory = Memory(settings.cache_url) if settings.cache_url else None
 
+    edge = Tally(settings.log_dir / "edge.jsonl")
+
+    def count() -> figures.Figures:
+        return figures.collect(registry, edge.total())
+
     def mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:
             return latest(session, count)
 
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
-    app.register_api(lab_api.create_api(store, board, desk, memory, registry, settings, mails))
-    app.register_blueprint(lab_pages.create_pages(store, board, desk, registry, settings.log_dir, mails))
+    app.register_api(lab_api.create_api(store, board, desk, memory, count, settings, mails))
+    app.register_blueprint(lab_pages.create_pages(store, board, desk, count, settings.log_dir, mails))
 
 
 def _hang_catalog(app: OpenAPI) -> None:

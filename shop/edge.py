@@ -1,7 +1,8 @@
 """The process beside nginx: publishes the static files, purges what was invalidated, follows the switches.
 
 One belongs to each nginx, on the same machine: what it deletes are files. ``shop up`` lets the worker do this, which
-saves the memory of a process; elsewhere it is ``python -m shop.edge --port PORT``, which answers ``/readyz`` there.
+saves the memory of a process; elsewhere it is ``python -m shop.edge --port PORT``, which answers ``/readyz``
+and ``/metrics`` there.
 """
 
 import argparse
@@ -16,12 +17,16 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from prometheus_client import generate_latest
+
 from shop.clock import SystemClock
 from shop.db import build_engine
 from shop.errors import ConfigurationError
 from shop.patterns.caching import Listener
-from shop.patterns.edge import Event, Flushed, Purger, Registry, Store
+from shop.patterns.edge import AccessLog, Event, Flushed, Purger, Registry, Store
+from shop.patterns.edge.access_log import LAYER
 from shop.patterns.observability.logs import configure_logging
+from shop.patterns.observability.metrics import Metrics
 from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
@@ -46,13 +51,17 @@ class Loop:
         settings: where things are.
         purger: deletes.
         board: how the switches stand; read by this loop alone.
+        metrics: where the edge's answers are counted.
     """
 
-    def __init__(self, settings: Settings, purger: Purger, board: Board) -> None:
+    def __init__(self, settings: Settings, purger: Purger, board: Board, metrics: Metrics) -> None:
         self._purger = purger
         self._board = board
+        self._metrics = metrics
         self.pause_s = settings.switch_refresh_s / LOOKS_A_REFRESH
         self._lines = settings.log_dir / "edge.jsonl"
+        self._aside = self._lines.with_name("edge.1.jsonl")
+        self._answers = AccessLog(self._lines, self._aside)
         self._pid_file = settings.edge_dir / "nginx.pid"
         self._seen: Snapshot | None = None
         self._settling = 0
@@ -64,7 +73,7 @@ class Loop:
             self.run_once()
 
     def run_once(self) -> None:
-        """Follow the switches, repeat purges, mind the log."""
+        """Follow the switches, repeat purges, count answers, mind the log."""
         self._board.refresh()
         now = self._board.current()
         if self._seen is not None and now != self._seen:
@@ -75,11 +84,13 @@ class Loop:
             self._settling = max(0, self._settling - 1)
             self._purger.keep_empty()
         self._purger.run_once()
+        for (ttl_class, outcome), count in self._answers.read().items():
+            self._metrics.cache.counted(LAYER, ttl_class, outcome, count)
         self._mind_the_log()
 
     def _mind_the_log(self) -> None:
         if self._lines.exists() and self._lines.stat().st_size > LINES_KEPT_BYTES:
-            self._lines.replace(self._lines.with_name("edge.1.jsonl"))
+            self._lines.replace(self._aside)
             try:
                 os.kill(int(self._pid_file.read_text()), signal.SIGUSR1)  # nginx opens its log anew
             except (OSError, ValueError):
@@ -132,21 +143,22 @@ class Purging:
     Args:
         settings: where things are.
         database: where the switches are; the caller's to close.
+        metrics: where answers and purges are counted.
 
     Raises:
         ConfigurationError: there is no cache, over which invalidations are heard.
     """
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
         if settings.cache_url is None:
             raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
         clock = SystemClock()
         self._registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
         publish(STATIC, settings.edge_dir)
-        purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, _tell)
+        purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, lambda event: _tell(event, metrics))
         self._listener = Listener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
-        self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()))
+        self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()), metrics)
 
     def start(self) -> None:
         """Hear broadcasts from now on; the loop is the caller's to run."""
@@ -163,9 +175,10 @@ def _run(settings: Settings, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     database = Database(build_engine(settings))
-    purging = Purging(settings, database)
+    metrics = Metrics()
+    purging = Purging(settings, database, metrics)
     purging.start()
-    probe = ThreadingHTTPServer(("127.0.0.1", port), _Probe)
+    probe = ThreadingHTTPServer(("127.0.0.1", port), _probe(metrics))
     threading.Thread(target=probe.serve_forever, name="probe", daemon=True).start()
     try:
         purging.loop.run(stopped)
@@ -175,27 +188,34 @@ def _run(settings: Settings, port: int) -> None:
         database.engine.dispose()
 
 
-class _Probe(BaseHTTPRequestHandler):
-    """Says that the process lives and has published its files."""
+def _probe(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+    """Return what says that the process lives and has published its files, and on ``/metrics`` what it has counted."""
 
-    def do_GET(self) -> None:
-        """Answer any path."""
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    class Probe(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = generate_latest(metrics.registry) if self.path == "/metrics" else b""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of probes."""
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing of probes."""
+
+    return Probe
 
 
-def _tell(event: Event) -> None:
+def _tell(event: Event, metrics: Metrics) -> None:
     if isinstance(event, Flushed):
+        metrics.edge.purged("flush", event.files)
         _log.info("edge_flushed", extra={"reason": event.reason, "files": event.files})
-    else:
-        _log.info(
-            "edge_purged",
-            extra={"tags": list(event.tags), "keys": event.keys, "files": event.files, "late": event.late},
-        )
+        return
+    metrics.edge.purged("late" if event.late else "tags", event.files)
+    _log.info(
+        "edge_purged",
+        extra={"tags": list(event.tags), "keys": event.keys, "files": event.files, "late": event.late},
+    )
 
 
 def _quietly() -> Callable[[Exception], None]:

@@ -176,7 +176,7 @@ def main() -> None:
 def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
     runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
-    worker = Worker(runtime, Purging(settings, runtime.database) if with_edge else None)
+    worker = Worker(runtime, Purging(settings, runtime.database, runtime.metrics) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
     server = probe(worker, runtime.metrics.registry, port)

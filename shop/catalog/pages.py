@@ -95,8 +95,8 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
     @pages.get("/p/<slug>/reviews")
     def reviews(slug: str) -> Response:
         catalog = use()
-        found = catalog.reviews(slug, cursor=request.args.get("cursor") or None)
-        parts = {"reviews": found, "product": catalog.product(slug), "rating": catalog.rating(slug)}
+        product, rating, found = catalog.reviewed(slug, request.args.get("cursor") or None)
+        parts = {"reviews": found, "product": product, "rating": rating}
         data = {name: json.loads(part.value) for name, part in parts.items()}
         page = _render(catalog, "catalog/reviews.html", **data)
         return _html(Found(page.encode(), found.policy, found.tags))

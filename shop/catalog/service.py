@@ -1,6 +1,5 @@
 """The catalogue's use cases: what pages and API ask for."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,14 +7,15 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from shop.catalog import editing, inventory, products, reviewing, shelves, tags
+from shop.catalog.answers import Answers, Build, as_json, read
 from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
 from shop.catalog.inventory import Inventory, StockedProduct
 from shop.catalog.presentation import ProductPage, WholeScreen
-from shop.catalog.schemas import Product, Related, Review, Stock
+from shop.catalog.schemas import Listing, Product, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
-from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, Found, Policy, Through, Unkept, digest
+from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Through
 from shop.unit_of_work import Database
 
 REVIEWS_A_PAGE = 20
@@ -45,6 +45,7 @@ class Catalog:
     ) -> None:
         self._database = database
         self._cache = cache
+        self._answers = Answers(database, cache)
         self._browser = Browser()
         self._screens = Screens(database, self._browser, bought_together)
         self.product_page = product_page or WholeScreen()
@@ -56,7 +57,7 @@ class Catalog:
             NotFound: there is no such product.
         """
         name = checked(slug)
-        return self._of_product("screen", name, lambda: self._screens.product(name))
+        return self._answers.of_product("screen", name, lambda: self._screens.product(name))
 
     def product(self, slug: str) -> Found:
         """Return one product; see :class:`schemas.Product`.
@@ -65,11 +66,7 @@ class Catalog:
             NotFound: there is no such product.
         """
         name = checked(slug)
-
-        def load(session: Session) -> BaseModel:
-            return products.find(session, name).product
-
-        return self._of_product("core", name, self._reading(load))
+        return self._answers.of_product("core", name, self._core(name))
 
     def read_product(self, slug: str) -> dict[str, Any]:
         """Return one product as :meth:`product` does, read again.
@@ -77,7 +74,7 @@ class Catalog:
         Raises:
             NotFound: there is no such product.
         """
-        return _read(self.product(slug))
+        return read(self.product(slug))
 
     def rating(self, slug: str) -> Found:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
@@ -86,11 +83,7 @@ class Catalog:
             NotFound: there is no such product.
         """
         name = checked(slug)
-
-        def load(session: Session) -> BaseModel:
-            return products.rating(session, products.find_id(session, name))
-
-        return self._of_product("rating", name, self._reading(load))
+        return self._answers.of_product("rating", name, self._rating(name))
 
     def related(self, slug: str) -> Found:
         """Return what was bought with a product; see :class:`schemas.Related`.
@@ -103,7 +96,7 @@ class Catalog:
         def load(session: Session) -> BaseModel:
             return Related(items=self._screens.also_bought(session, products.find_id(session, name)))
 
-        return self._of_product("related", name, self._reading(load))
+        return self._answers.of_product("related", name, self._answers.reading(load))
 
     def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> Found:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
@@ -113,13 +106,24 @@ class Catalog:
             Invalid: the cursor is not one of this list.
         """
         name = checked(slug)
-
-        def load(session: Session) -> BaseModel:
-            return products.reviews(session, products.find_id(session, name), limit, cursor)
-
+        build = self._reviews(name, limit, cursor)
         if cursor is not None:
-            return Found(_bytes(self._reading(load)()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
-        return self._of_product(f"reviews:{limit}", name, self._reading(load))
+            return Found(as_json(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
+        return self._answers.of_product(f"reviews:{limit}", name, build)
+
+    def reviewed(self, slug: str, cursor: str | None = None) -> tuple[Found, Found, Found]:
+        """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
+
+        Raises:
+            NotFound: there is no such product.
+            Invalid: the cursor is not one of this list.
+        """
+        name = checked(slug)
+        parts = {"core": self._core(name), "rating": self._rating(name)}
+        if cursor is None:
+            parts[f"reviews:{REVIEWS_A_PAGE}"] = self._reviews(name, REVIEWS_A_PAGE, None)
+        product, rating, *reviews = self._answers.parts_of_product(name, parts)
+        return product, rating, reviews[0] if reviews else self.reviews(name, cursor=cursor)
 
     def stock(self, slug: str) -> Stock:
         """Return what can be bought at this moment; never from a cache.
@@ -143,14 +147,14 @@ class Catalog:
         """
         browse = browse.normalised()
 
-        def load(session: Session) -> BaseModel:
+        def load(session: Session) -> Listing:
             return self._browser.listing(session, browse)
 
         if browse.q and browse.cursor is None:
-            return self._first_of_search(browse)
+            return self._answers.of_search(browse, self._answers.reading(load))
         if not browse.is_plain:
-            return self._unkept(browse, _bytes(self._reading(load)()))
-        return self._of_category("listing", browse, self._reading(load))
+            return self._answers.unkept(browse, self._answers.reading(load))
+        return self._answers.of_category("listing", browse, self._answers.reading(load))
 
     def category_screen(self, browse: Browse) -> Found:
         """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
@@ -162,26 +166,26 @@ class Catalog:
         browse = browse.normalised()
         checked(browse.category or "")
         if not browse.is_plain:
-            return self._unkept(browse, _bytes(self._screens.category(browse)))
-        return self._of_category("screen:category", browse, lambda: self._screens.category(browse))
+            return self._answers.unkept(browse, lambda: self._screens.category(browse))
+        return self._answers.of_category("screen:category", browse, lambda: self._screens.category(browse))
 
     def home_screen(self) -> Found:
         """Return all the home page needs; see :class:`schemas.HomeScreen`."""
-        return self._kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+        return self._answers.kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
     def suggestions(self) -> list[dict[str, Any]]:
         """Return a few products that sell best, to show where nothing was found."""
-        kept = self._kept("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
-        items: list[dict[str, Any]] = _read(kept)["items"]
+        kept = self._answers.kept("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
+        items: list[dict[str, Any]] = read(kept)["items"]
         return items
 
     def categories(self) -> Found:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
-        return self._kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
+        return self._answers.kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
     def departments(self) -> list[dict[str, Any]]:
         """Return the tree as the pages' menu shows it."""
-        items: list[dict[str, Any]] = _read(self.categories())["items"]
+        items: list[dict[str, Any]] = read(self.categories())["items"]
         return items
 
     def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> Found:
@@ -190,7 +194,7 @@ class Catalog:
         It carries the menu, and so the tag of the tree.
         """
         every = [*page_tags, tags.CATEGORIES, tags.CATALOGUE]
-        return self._through(f"page:{key}", CATALOGUE, every, lambda: render().encode())
+        return self._answers.through(f"page:{key}", CATALOGUE, every, lambda: render().encode())
 
     def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> Review:
         """Add an account's review of a product.
@@ -254,53 +258,13 @@ class Catalog:
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
         Database.after_commit(session, lambda: self._cache.changed(ended, refills))
 
-    def _first_of_search(self, browse: Browse) -> Found:
-        """Search, and remember only that there was nothing to find."""
+    def _core(self, name: str) -> Build:
+        return self._answers.reading(lambda session: products.find(session, name).product)
 
-        def load() -> bytes:
-            with self._database.reading() as session:
-                listing = self._browser.listing(session, browse)
-            return _bytes(listing) if not listing.items else Unkept(_bytes(listing))
+    def _rating(self, name: str) -> Build:
+        return self._answers.reading(lambda session: products.rating(session, products.find_id(session, name)))
 
-        key = f"search:{digest(repr(browse).encode())}"
-        every = [tags.SEARCHES, tags.CATALOGUE]
-        value = self._cache.get_or_load(key, NEGATIVE, every, load)
-        if isinstance(value, Unkept):
-            return Found(value, SEARCH)
-        return Found(value, NEGATIVE, self._cache.carried(every), key)
-
-    def _reading(self, load: Callable[[Session], BaseModel]) -> Callable[[], BaseModel]:
-        def build() -> BaseModel:
-            with self._database.reading() as session:
-                return load(session)
-
-        return build
-
-    def _of_product(self, part: str, slug: str, build: Callable[[], BaseModel]) -> Found:
-        return self._kept(f"product:{part}:{slug}", CATALOGUE, [tags.product(slug)], build)
-
-    def _of_category(self, part: str, browse: Browse, build: Callable[[], BaseModel]) -> Found:
-        own = [tags.list_of(browse.category), tags.CATEGORIES]
-        return self._kept(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
-
-    def _kept(self, key: str, policy: Policy, own: Sequence[str], build: Callable[[], BaseModel]) -> Found:
-        return self._through(key, policy, [*own, tags.CATALOGUE], lambda: _bytes(build()))
-
-    def _unkept(self, browse: Browse, value: bytes) -> Found:
-        """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
-        if browse.q:
-            return Found(value, SEARCH)
-        every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
-        return Found(value, CATALOGUE, self._cache.carried(every))
-
-    def _through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
-        return Found(self._cache.get_or_load(key, policy, every, load), policy, self._cache.carried(every), key)
-
-
-def _bytes(answer: BaseModel) -> bytes:
-    return answer.model_dump_json().encode()
-
-
-def _read(answer: Found) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(answer.value)
-    return read
+    def _reviews(self, name: str, limit: int, cursor: str | None) -> Build:
+        return self._answers.reading(
+            lambda session: products.reviews(session, products.find_id(session, name), limit, cursor)
+        )

@@ -15,7 +15,7 @@ from shop.patterns.caching.inspecting import Inspection, inspect
 from shop.patterns.caching.levels import Away
 from shop.patterns.observability.cache_figures import CacheFigures, parse
 from shop.settings import load_settings
-from shop.stack.addresses import metrics_url, resolve
+from shop.stack.addresses import edge_metrics_url, metrics_url, resolve
 
 TIMEOUT_S = 5.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -30,12 +30,9 @@ def cache() -> None:
 @_json
 def stats(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Print what every layer answered since the start, summed over all processes."""
-    url = metrics_url(load_settings())
-    try:
-        text = httpx.get(url, timeout=TIMEOUT_S).raise_for_status().text
-    except httpx.HTTPError as error:
-        raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `shop up`.") from None
-    figures = parse(text)
+    settings = load_settings()
+    urls = (metrics_url(settings), edge_metrics_url(settings))
+    figures = parse("".join(_metrics(url) for url in urls if url))
     document = asdict(figures)
     for row, found in zip(document["classes"], figures.classes, strict=True):
         row["hit_rate"] = found.hit_rate
@@ -61,6 +58,13 @@ def purge(tag: str, as_json: bool) -> None:  # noqa: FBT001
         if not level.invalidate([tag]):
             raise Away(level.name)
     emit({"purged": tag}, f"Whatever was made from {tag} has ended.", as_json=as_json)
+
+
+def _metrics(url: str) -> str:
+    try:
+        return httpx.get(url, timeout=TIMEOUT_S).raise_for_status().text
+    except httpx.HTTPError as error:
+        raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `shop up`.") from None
 
 
 @contextmanager

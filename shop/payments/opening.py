@@ -20,7 +20,8 @@ BATCH = 5_000
 def hand_over(settings: Settings) -> None:
     """Enter the charges of the data set's orders that were not given back; safe to do twice, and while it runs.
 
-    They are entered oldest first, so when the newest is there, all are.
+    An order that came to nothing was never charged, and is left out. The others are entered oldest first, so when the
+    newest is there, all are.
 
     Args:
         settings: where the database and the simulator's books are.
@@ -28,7 +29,7 @@ def hand_over(settings: Settings) -> None:
     books = Books(settings.var_dir / FILE)
     engine = build_engine(settings)
     charges = select(Payment.provider_id, Payment.charge_key, Payment.amount, Payment.currency).where(
-        Payment.charge_key.like(DATASET_KEYS), Payment.status == "charged"
+        Payment.charge_key.like(DATASET_KEYS), Payment.status == "charged", Payment.amount > 0
     )
     try:
         with Database(engine).reading() as session:

@@ -168,6 +168,8 @@ class Payments:
         """
         if payment.provider_id is None:
             raise Conflict("There is nothing to give back.")
+        if not payment.amount:
+            return  # an order that came to nothing was never charged
         amount = Money(payment.amount, payment.currency)
         with deadlines.within(self._limit_s):
             self._provider.refund(f"refund-{payment.charge_key}", payment.provider_id, amount)

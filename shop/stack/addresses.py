@@ -42,6 +42,14 @@ def metrics_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{port}/metrics"
 
 
+def edge_metrics_url(settings: Settings) -> str | None:
+    """Return where the process beside the running stack's nginx answers with its figures; ``None`` where none runs."""
+    state = StateFile(settings.run_dir).load()
+    if not state.runs or "edge" not in state.processes:
+        return None
+    return f"http://127.0.0.1:{state.ports['worker']}/metrics"
+
+
 def secret_key(settings: Settings) -> str:
     """Return the key that signs cookies; the lab profile makes one the first time and keeps it, readable by its owner.
 

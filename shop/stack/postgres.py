@@ -29,12 +29,12 @@ _TERMINATE = struct.pack("!ci", b"X", 4)
 CONFIGURATION: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "100",
-    "shared_buffers": "64MB",  # the demo data set fits; the whole stack stays under 700 MB
+    "shared_buffers": "64MB",  # half of the demo data set, and all that is often asked for
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
     "random_page_cost": "1.1",  # everything runs on flash now
-    "io_workers": "1",  # what is read is in memory anyway
+    "io_method": "sync",  # what is read is in memory anyway: no processes to read ahead
     "max_logical_replication_workers": "0",  # nobody replicates from here
     "max_wal_size": "1GB",  # bulk loads do not wait for checkpoints
     "shared_preload_libraries": "pg_stat_statements",

@@ -54,7 +54,7 @@ class KeptAtTheEdge:
         self._ttl_scale = ttl_scale
 
     def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
-        """Write the key down; return the lifetime, and its two ends, which the edge counts ages from."""
+        """Write the key down; return the lifetime, its two ends, which the edge counts ages from, and its class."""
         key = environ.get(KEY)
         if not key:
             return []
@@ -66,6 +66,7 @@ class KeptAtTheEdge:
             (LIFETIME_HEADER, str(lifetime_s)),
             ("X-Edge-Made", str(made)),
             ("X-Edge-Until", str(made + lifetime_s)),
+            ("X-Edge-Class", policy.name),
         ]
 
     def wants_all(self, environ: "WSGIEnvironment") -> bool:

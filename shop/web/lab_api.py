@@ -3,12 +3,12 @@
 Hung in the lab profile only.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from flask_openapi3 import APIBlueprint, Tag
-from prometheus_client import CollectorRegistry
 from pydantic import Field
 
 from shop.errors import Conflict, Unavailable
@@ -16,7 +16,7 @@ from shop.faults import Desk
 from shop.knobs import CACHE_MEMORY, KNOBS, check, stands
 from shop.patterns.caching.levels import Away
 from shop.patterns.caching.memory import Memory
-from shop.patterns.observability import figures
+from shop.patterns.observability.figures import Figures
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board
@@ -100,7 +100,7 @@ def create_api(
     board: Board,
     desk: Desk,
     memory: Memory | None,
-    registry: CollectorRegistry,
+    count: Callable[[], Figures],
     settings: Settings,
     mails: Mails,
 ) -> APIBlueprint:
@@ -111,7 +111,7 @@ def create_api(
         board: this process's view of them, read again at once after a turn made here.
         desk: tells whether the cache is one of this stack's.
         memory: the cache's; ``None`` where there is no cache.
-        registry: this process's figures.
+        count: returns what the server has done since it was started.
         settings: how many web processes there are, and where they show their figures.
         mails: returns so many mails of the mailbox, the newest first.
     """
@@ -146,9 +146,12 @@ def create_api(
         return described(path.name, body.value), NO_STORE
 
     @api.get("/figures", responses={200: FiguresAnswer})
-    def count() -> Any:
-        """Return what all web processes together have done since they were started."""
-        found = figures.collect(registry)
+    def tell_figures() -> Any:
+        """Return what all web processes together have done since they were started.
+
+        What the edge answered is counted from its log, since the process that is asked was started.
+        """
+        found = count()
         answer = FiguresAnswer(
             workers=settings.workers,
             metrics_port=settings.metrics_port,

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from prometheus_client import CollectorRegistry
 
 from shop.faults import Desk
-from shop.patterns.observability import figures, recent
+from shop.patterns.observability import recent
+from shop.patterns.observability.figures import Figures
 from shop.switch_store import SwitchStore
 from shop.switches import Board
 from shop.web import faults_api
@@ -39,7 +39,7 @@ def create_pages(
     store: SwitchStore,
     board: Board,
     desk: Desk,
-    registry: CollectorRegistry,
+    count: Callable[[], Figures],
     logs: Path,
     mails: Mails,
 ) -> Blueprint:
@@ -49,7 +49,7 @@ def create_pages(
         store: where flips are kept for every process.
         board: this process's view of them.
         desk: where faults are ordered.
-        registry: this process's figures.
+        count: returns what the server has done since it was started.
         logs: the directory where the web processes and the edge write a line a request.
         mails: returns so many mails of the mailbox, the newest first.
     """
@@ -63,7 +63,7 @@ def create_pages(
                 "lab.html",
                 switches=describe_all(board),
                 faults=faults_api.describe_all(desk),
-                figures=figures.collect(registry),
+                figures=count(),
                 recent=recent.summarise(last),
                 requests=last[:SHOWN_REQUESTS],
             )

@@ -13,6 +13,7 @@ from shop.catalog.models import Category, Product
 from shop.cli.cache import cache as cache_command
 from shop.errors import ConfigurationError
 from shop.patterns.caching import CATALOGUE
+from shop.patterns.caching.connections import Connections
 from shop.patterns.caching.refresh import POPULAR
 from shop.stack.program import free_port
 from tests.factories import make_category, make_product
@@ -169,3 +170,17 @@ def test_without_a_running_stack_the_command_says_what_to_do(command):
     answer = command("stats", metrics_port=free_port())
     assert isinstance(answer.exception, ConfigurationError)
     assert "shop up" in str(answer.exception)
+
+
+def test_a_page_made_of_three_parts_asks_the_cache_once(client, blue_mug, monkeypatch):
+    flip(client, "cache.local", "off")
+    warm = client.get("/p/blue-mug/reviews")
+    packets = []
+    exchange = Connections.exchange
+    monkeypatch.setattr(Connections, "exchange", lambda self, sent: packets.append(sent) or exchange(self, sent))
+    again = client.get("/p/blue-mug/reviews")
+    assert again.data == warm.data
+    parts = [f"product:{part}:blue-mug" for part in ("core", "rating", "reviews:20")]
+    assert sum(all(part in str(packet) for part in parts) for packet in packets) == 1
+    assert sum(any(part in str(packet) for part in parts) for packet in packets) == 1
+    assert (queries_of(again), client.get("/p/none/reviews").status_code) == (0, 404)

@@ -80,6 +80,16 @@ def test_a_cancelled_order_is_refunded_and_restocked(store, simulator):
     assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
 
 
+def test_cancelling_an_order_that_came_to_nothing_asks_the_provider_for_nothing(store, simulator):
+    public_id = store.submit()
+    with store.database.transaction() as session:
+        session.execute(text("UPDATE payments SET amount = 0"))
+    simulator.kill()
+    store.cancel(public_id)
+    simulator.start()
+    assert store.payment().status == "refunded"
+
+
 def test_cancelling_twice_gives_the_money_back_once(store, simulator):
     order = store.submit()
     store.cancel(order)

@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import time
+from collections import Counter
 from email.utils import formatdate
 
 import pytest
 
+from shop.patterns.edge import AccessLog
 from shop.stack import edge as stack_edge
 from tests.integration.edge import Edge, Origin, Reply, entry, raw
 from tests.waiting import until
@@ -327,6 +329,22 @@ def test_the_date_of_a_kept_answer_is_the_origin_s(edge, origin):
     date = formatdate(time.time() - 10, usegmt=True)
     origin.reply = lambda asked: Reply(headers={**KEPT, "Date": date})
     assert [edge.get("/").headers.get_list("Date") for _ in range(2)] == [[date]] * 2
+
+
+def test_what_the_edge_answered_is_counted_by_class_from_its_log(edge, origin):
+    log = AccessLog(edge.settings.log_dir / "edge.jsonl")
+    origin.says(X_Accel_Expires="60", X_Edge_Class="catalogue")
+    for _ in range(3):
+        assert "X-Edge-Class" not in edge.get("/c/counted").headers
+    origin.says()
+    edge.get("/cart")
+    counted = Counter()
+
+    def all_there():
+        counted.update(log.read())
+        return counted == {("catalogue", "hit"): 2, ("catalogue", "miss"): 1, ("none", "bypass"): 1}
+
+    until(all_there)
 
 
 def test_each_request_is_a_line_that_can_be_found_by_its_id(edge, origin):

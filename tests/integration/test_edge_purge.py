@@ -12,6 +12,7 @@ from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
 from shop.patterns.edge.purger import LATE_FILL_S
 from shop.patterns.edge.registry import STALE_S
+from shop.patterns.observability.metrics import Metrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches import Board
@@ -140,7 +141,7 @@ class Looking:
         self.store = Store(self.settings.edge_dir / "store")
         registry = Registry(settings.cache_url, 1000, self.clock)
         purger = Purger(registry, self.store, self.clock, self.seen.append)
-        self.loop = Loop(self.settings, purger, Board(lambda: self.switches, 1.0))
+        self.loop = Loop(self.settings, purger, Board(lambda: self.switches, 1.0), Metrics())
         self.loop.run_once()
 
     def keeps(self):
@@ -179,7 +180,7 @@ def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(benc
     monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
-    Loop(bench.edge.settings, bench.purger, Board(dict, 1.0)).run_once()
+    Loop(bench.edge.settings, bench.purger, Board(dict, 1.0), Metrics()).run_once()
     assert "before-it-was-moved" in (bench.edge.settings.log_dir / "edge.1.jsonl").read_text()
 
     def lands_in_the_new_one():

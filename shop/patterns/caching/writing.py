@@ -13,12 +13,13 @@ Source: Microsoft's Cloud Design Patterns, "Cache-Aside", on the three; Nishtala
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Emit, RefillFailed, ignore
-from shop.patterns.caching.filling import Load
+from shop.patterns.caching.filling import Ask, Load
 from shop.patterns.caching.local import Kept
 from shop.patterns.caching.policy import Policy
 
@@ -31,6 +32,9 @@ class Through(Protocol):
 
     def get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
         """Return the value under ``key``; see :meth:`Cache.get_or_load`."""
+
+    def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+        """Return several values, looked for in one round trip; see :meth:`Cache.get_many`."""
 
     def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
         """Return what a level holds, if it may be served as it is; see :meth:`Cache.kept`."""
@@ -59,6 +63,7 @@ class OnEvent:
 
     def __init__(self, cache: Cache) -> None:
         self.get_or_load = cache.get_or_load
+        self.get_many = cache.get_many
         self.kept = cache.kept
         self.invalidate = cache.invalidate
 
@@ -107,10 +112,14 @@ class TimeOnly(OnEvent):
         super().__init__(cache)
         self._cache = cache
         self.get_or_load = self._get_or_load
+        self.get_many = self._get_many
         self.kept = self._kept
 
     def _get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
         return self._cache.get_or_load(self.PREFIX + key, policy, (), load)
+
+    def _get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+        return self._cache.get_many([replace(ask, key=self.PREFIX + ask.key, tags=()) for ask in asks])
 
     def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return none."""

@@ -1,6 +1,6 @@
 """What the caches of one process do, as figures: by layer and time-to-live class, and never by key.
 
-A class is one of a handful, a layer one of two, an outcome one of a list: the number of series is bounded whatever is
+A class is one of a handful, a layer one of three, an outcome one of a list: the number of series is bounded whatever is
 asked for.
 """
 
@@ -78,6 +78,10 @@ class CacheMetrics:
         if counter is None:  # labels() looks up under a lock and checks its arguments: do it once a combination
             counter = self._of_answer[key] = self._answers.labels(*key)
         counter.inc()
+
+    def counted(self, layer: str, ttl_class: str, outcome: str, count: int) -> None:
+        """Add look-ups that somebody else has counted."""
+        self._answers.labels(layer, ttl_class, outcome).inc(count)
 
     @singledispatchmethod
     def note(self, event: Event) -> None:

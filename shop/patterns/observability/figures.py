@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -11,6 +11,7 @@ from prometheus_client.samples import Sample
 
 from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
 
+EDGE = "shop-edge"
 SERVED = frozenset({"hit", "hit-stale"})
 ASKED = SERVED | {"miss", "stale"}
 """Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
@@ -48,17 +49,23 @@ class Figures:
         return self.queries / self.requests if self.requests else None
 
 
-def collect(own: CollectorRegistry) -> Figures:
+def collect(own: CollectorRegistry, edge: Mapping[tuple[str, str], int] | None = None) -> Figures:
     """Read the figures of every process of this server.
 
     Args:
         own: this process's registry, read where it is the only one.
+        edge: look-ups in front of the server, by class and outcome; nobody in it has counted them.
     """
     registry = own
     if DIRECTORY_VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client types part of itself
-    return summarise(sample for family in registry.collect() for sample in family.samples)
+    found = summarise(sample for family in registry.collect() for sample in family.samples)
+    asked = [(outcome, count) for (_, outcome), count in (edge or {}).items() if outcome in ASKED]
+    if not asked:
+        return found
+    hits = sum(count for outcome, count in asked if outcome in SERVED)
+    return replace(found, layers=(Layer(EDGE, sum(count for _, count in asked), hits), *found.layers))
 
 
 def summarise(samples: Iterable[Sample]) -> Figures:

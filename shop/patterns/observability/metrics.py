@@ -10,6 +10,7 @@ Source: Tom Wilkie, "The RED method"; Prometheus' documentation, "Metric and lab
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.observability.cache_metrics import CacheMetrics
+from shop.patterns.observability.edge_metrics import EdgeMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
 from shop.patterns.observability.queue_metrics import QueueMetrics
 from shop.patterns.observability.record import RequestRecord
@@ -52,6 +53,7 @@ class Metrics:
             "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
         )
         self.cache = CacheMetrics(self.registry)
+        self.edge = EdgeMetrics(self.registry)
         self.resilience = ResilienceMetrics(self.registry)
         self.projections = ProjectionMetrics(self.registry)
         self.queue = QueueMetrics(self.registry)

@@ -1,0 +1,110 @@
+"""The catalogue's answers that are the same for everybody: bytes of JSON, read through the cache."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from shop.catalog import tags
+from shop.catalog.browsing import Browse
+from shop.catalog.schemas import Listing
+from shop.errors import NotFound
+from shop.patterns.caching import CATALOGUE, NEGATIVE, SEARCH, Ask, Found, Policy, Through, Unkept, digest
+from shop.unit_of_work import Database
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Build = Callable[[], BaseModel]
+
+
+class Answers:
+    """Builds an answer, or finds it kept: serialised once, and a hit touches neither the database nor a model.
+
+    Args:
+        database: what answers are built from.
+        cache: what they are read through.
+    """
+
+    def __init__(self, database: Database, cache: Through) -> None:
+        self._database = database
+        self._cache = cache
+
+    def reading(self, load: Callable[[Session], Answer]) -> Callable[[], Answer]:
+        """Return what builds an answer in a transaction that only reads."""
+
+        def build() -> Answer:
+            with self._database.reading() as session:
+                return load(session)
+
+        return build
+
+    def kept(self, key: str, policy: Policy, own: Sequence[str], build: Build) -> Found:
+        """Return an answer under a key, made from its own tags and from the catalogue as a whole."""
+        return self.through(key, policy, [*own, tags.CATALOGUE], lambda: as_json(build()))
+
+    def through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
+        """Return the bytes under a key, made from these tags and no others."""
+        return Found(self._cache.get_or_load(key, policy, every, load), policy, self._cache.carried(every), key)
+
+    def of_product(self, part: str, slug: str, build: Build) -> Found:
+        """Return one part of what there is to say of a product."""
+        ask = _of_product(part, slug, build)
+        return self.through(ask.key, ask.policy, ask.tags, ask.load)
+
+    def parts_of_product(self, slug: str, builds: Mapping[str, Build]) -> list[Found]:
+        """Return several parts, in the order given: what is kept of them is read in one round trip.
+
+        Raises:
+            NotFound: there is no such product.
+        """
+        asks = [_of_product(part, slug, build) for part, build in builds.items()]
+        found = []
+        for ask, value in zip(asks, self._cache.get_many(asks), strict=True):
+            if value is None:
+                raise NotFound("There is no such product.")
+            found.append(Found(value, ask.policy, self._cache.carried(ask.tags), ask.key))
+        return found
+
+    def of_category(self, part: str, browse: Browse, build: Build) -> Found:
+        """Return one part of what there is to say of a category, or of all products."""
+        own = [tags.list_of(browse.category), tags.CATEGORIES]
+        return self.kept(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
+
+    def unkept(self, browse: Browse, build: Build) -> Found:
+        """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
+        value = as_json(build())
+        if browse.q:
+            return Found(value, SEARCH)
+        every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
+        return Found(value, CATALOGUE, self._cache.carried(every))
+
+    def of_search(self, browse: Browse, build: Callable[[], Listing]) -> Found:
+        """Answer a search, and remember only that there was nothing to find."""
+
+        def load() -> bytes:
+            listing = build()
+            return Unkept(as_json(listing)) if listing.items else as_json(listing)
+
+        key = f"search:{digest(repr(browse).encode())}"
+        every = [tags.SEARCHES, tags.CATALOGUE]
+        value = self._cache.get_or_load(key, NEGATIVE, every, load)
+        if isinstance(value, Unkept):
+            return Found(value, SEARCH)
+        return Found(value, NEGATIVE, self._cache.carried(every), key)
+
+
+def as_json(answer: BaseModel) -> bytes:
+    """Serialise an answer."""
+    return answer.model_dump_json().encode()
+
+
+def read(answer: Found) -> dict[str, Any]:
+    """Read an answer again."""
+    found: dict[str, Any] = json.loads(answer.value)
+    return found
+
+
+def _of_product(part: str, slug: str, build: Build) -> Ask:
+    every = (tags.product(slug), tags.CATALOGUE)
+    return Ask(f"product:{part}:{slug}", CATALOGUE, every, lambda: as_json(build()))
