@@ -1,0 +1,10 @@
+import json
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("e2e")
+LIMIT_MB = 700
+
+
+def test_all_processes_together_stay_within_their_memory(store):
+    assert json.loads(store.shop("status", "--json").stdout)["rss_mb"] < LIMIT_MB
