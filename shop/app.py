@@ -136,7 +136,7 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
 
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
-    app.register_api(lab_api.create_api(store, board, desk, memory, count, settings.workers, mails))
+    app.register_api(lab_api.create_api(store, board, desk, memory, count, settings, mails))
     app.register_blueprint(lab_pages.create_pages(store, board, desk, count, settings.log_dir, mails))
 
 

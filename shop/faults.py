@@ -68,6 +68,12 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
                 "kill: one of the web server's processes is killed in the middle of its work, once; another starts.",
             ),
             Fault(
+                "payments",
+                (NONE, "slow", "failing", "down", "hang"),
+                "Done to the provider's simulator. slow: each call waits 12 s before it is looked at. failing: one call"
+                " in ten is answered 503. down: it is killed and kept down. hang: it is stopped, connections open.",
+            ),
+            Fault(
                 "mail",
                 (NONE, "down", "slow"),
                 "Made at the client, for the stack has no mail server. down: no letter is taken. slow: each takes 2 s.",
@@ -84,12 +90,14 @@ class Report:
     Args:
         offered: the dependencies it can break: those it runs.
         in_force: dependency to value, of all that are offered.
-        order: the order it last carried out.
+        order: the order it last dealt with.
+        failed: what of it could not be done, and why; empty where all was.
     """
 
     offered: tuple[str, ...] = ()
     in_force: dict[str, str] = field(default_factory=dict)
     order: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class Desk:
     def report(self) -> Report:
         """Return what the supervisor last said; that it offers nothing, where there is none."""
         found = _read(self._report)
-        return Report(tuple(found["offered"]), found["in_force"], found["order"]) if found else Report()
+        return Report(**{**found, "offered": tuple(found["offered"])}) if found else Report()
 
     def order(self, name: str, value: str, request_id: str = "") -> Report:
         """Have a fault put in force, or ended with ``none``, and return once it is.
@@ -183,6 +191,8 @@ class Desk:
             if time.monotonic() > deadline:
                 raise Unavailable("Nobody carried it out: does the stack's supervisor still run? See `shop status`.")
             time.sleep(POLL_S)
+        if report.failed:
+            raise Unavailable(f"The {report.failed}.")
         return report
 
 

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from shop import queue_wiring
 from shop.edge import Purging
 from shop.errors import ConfigurationError
+from shop.mail.reaper import MailReaper
 from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.outbox.relay import Relay, backlog
@@ -37,6 +38,8 @@ COMPLETE_EVERY_S = 2.0
 CONNECTIONS_OF_LOOPS = 2
 """Shared by all loops, none of which holds one while it calls out. A connection is a process of PostgreSQL."""
 REAP_EVERY_S = 10.0
+REAP_MAIL_EVERY_S = 60.0
+"""Finding the oldest letters means looking through all of them."""
 PROJECT_EVERY_S = 0.1
 """Half of it, on average, is how long lists lag when the worker has time."""
 
@@ -56,6 +59,7 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         Loop("projector", lambda: runtime.services().projector.run_once(), PROJECT_EVERY_S),
         Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
         Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
+        Loop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
         Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
     ]
     if relay is not None:

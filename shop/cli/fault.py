@@ -12,7 +12,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def fault() -> None:
-    """Inject a named fault: a dependency down or hanging. The lab profile only, and only servers of this stack."""
+    """Break a server of this stack on purpose: down, hanging, slow or failing. The lab profile only."""
 
 
 @fault.command("list")

@@ -18,7 +18,7 @@ PAGE = 100
 """Products a list call gives at most."""
 READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.1
-BREAKABLE = frozenset({"postgres", "cache", "broker"})
+BREAKABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """What faults are done to, by the names ``/readyz`` gives it."""
 VISITORS = 8
 ENOUGH = 20
@@ -137,6 +137,10 @@ class Store:
         """Return how many web processes share the work."""
         return int(self._get(f"{API}/lab/figures")["workers"])
 
+    def metrics_port(self) -> int:
+        """Return where the store shows its figures, on this machine."""
+        return int(self._get(f"{API}/lab/figures")["metrics_port"])
+
     def loads(self, ttl_class: str) -> int:
         """Return how often a value of a class was made afresh, by all web processes, since they were started."""
         return int(self._get(f"{API}/lab/figures")["loads"].get(ttl_class, 0))
@@ -176,6 +180,14 @@ class Store:
         """
         self._edited(slug, fields)
 
+    def available(self, slug: str) -> int:
+        """Return how many pieces of a product can be sold now.
+
+        Raises:
+            Unavailable: the store does not say.
+        """
+        return int(self._get(f"{API}/products/{slug}/stock")["available"])
+
     def edited_product(self) -> str:
         """Return the product experiments edit: a popular one of which enough is there to be bought.
 
@@ -183,7 +195,7 @@ class Store:
             ConfigurationError: there is none.
         """
         for slug in self.products(PAGE):
-            if self._get(f"{API}/products/{slug}/stock")["available"] >= ENOUGH:
+            if self.available(slug) >= ENOUGH:
                 return slug
         raise ConfigurationError("No popular product has enough stock: fill the store with `shop seed`.")
 

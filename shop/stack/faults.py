@@ -1,20 +1,36 @@
 """Doing to the stack's own servers what was ordered: really killing, stopping and emptying them.
 
 A server that was killed is kept down by holding its next start; one that hangs keeps its port and its connections, and
-nothing in it runs (SIGSTOP): what a client sees of a machine that swaps, or of a network that swallows.
+nothing in it runs (SIGSTOP): what a client sees of a machine that swaps, or of a network that swallows. The payments
+simulator can also be taught bad manners, which it reads in its books before each call.
 """
 
 import random
 import socket
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 from shop.faults import NONE, Desk, Report
+from shop.payments.simulator import controls
+from shop.payments.simulator.books import FILE, Books
+from shop.payments.simulator.controls import Controls
 from shop.stack.program import Program
 
-SERVERS: Mapping[str, str] = {"cache": "cache", "database": "postgres", "broker": "broker", "web": "web"}
+SERVERS: Mapping[str, str] = {
+    "cache": "cache",
+    "database": "postgres",
+    "broker": "broker",
+    "web": "web",
+    "payments": "payments",
+}
 """Fault to the name of the program it is done to."""
+MANNERS: Mapping[str, Controls] = {"slow": Controls(latency_ms=12_000), "failing": Controls(error_rate=0.1)}
+"""What the simulator is told to be. Slow is four times what the store waits for one call; failing is no more than the
+store's budget for retries can make good again and again."""
 FLUSH_TIMEOUT_S = 2.0
 
 
@@ -56,10 +72,68 @@ class Victim:
         if self.fault in ("hang", "down") and (pid := self._pid()) is not None:
             _each(pid, psutil.Process.suspend if self.fault == "hang" else psutil.Process.kill)
 
+    def end(self) -> None:
+        """End what is in force, so that the server can be stopped well."""
+        self.resume()
+        self.fault = NONE
+
     def resume(self) -> None:
         """Let a stopped process go on: it could not obey a wish to end."""
         if (pid := self._pid()) is not None:
             _each(pid, psutil.Process.resume)
+
+
+class Provider(Victim):
+    """What can be done to the payments simulator: what can be to any server, and bad manners.
+
+    They are written into its books, not asked of it: one that hangs, or whose threads all wait, could not be mended
+    otherwise. Restarted, it has the manners of the fault in force; a new stack begins with none.
+
+    Args:
+        program: the simulator.
+        pid: as for any server.
+        books: its books.
+    """
+
+    def __init__(self, program: Program, pid: Callable[[], int | None], books: Books) -> None:
+        super().__init__(program, pid)
+        self._books = books
+        self._teach(NONE)  # what a supervisor that was killed could not end
+
+    def put(self, fault: str) -> None:
+        """End what is in force, and put another fault in force.
+
+        Raises:
+            sqlite3.Error: its books cannot be written; then its manners are as they were.
+        """
+        if fault == self.fault:
+            return
+        if self.fault == "hang":
+            super().put(NONE)  # stopped while it writes, it would keep its books shut
+        self._teach(fault)
+        super().put(fault)
+
+    def end(self) -> None:
+        """End what is in force, without a next one."""
+        super().end()
+        with suppress(sqlite3.Error):  # the next start ends it
+            self._teach(NONE)
+
+    def _teach(self, fault: str) -> None:
+        with self._books.writing() as connection:
+            controls.put_fault(connection, MANNERS.get(fault, Controls()))
+
+
+def victim_of(name: str, program: Program, pid: Callable[[], int | None], home: Path) -> Victim:
+    """Return what can be done to a server.
+
+    Args:
+        name: of the fault.
+        program: the server.
+        pid: returns the id of its process, ``None`` while it does not run.
+        home: the state directory.
+    """
+    return Provider(program, pid, Books(home / FILE)) if name == "payments" else Victim(program, pid)
 
 
 class AtTheClient:
@@ -72,8 +146,9 @@ class AtTheClient:
         """Put a fault in force."""
         self.fault = fault
 
-    def resume(self) -> None:
-        """Nothing was stopped."""
+    def end(self) -> None:
+        """End what is in force."""
+        self.fault = NONE
 
 
 class Faults:
@@ -95,25 +170,28 @@ class Faults:
         order = self._desk.orders()
         if order is None or order.order == self._done:
             return []
-        said = []
+        said, failed = [], []
         for name, victim in self._victims.items():
             value = order.wanted.get(name, NONE)
             if value != victim.fault:
-                victim.put(value)
-                said.append(f"fault {name}={value}, as ordered")
-        self._say(order.order)
-        return said
+                try:
+                    victim.put(value)
+                    said.append(f"fault {name}={value}, as ordered")
+                except sqlite3.Error as error:
+                    failed.append(f"fault {name}={value} could not be put in force: {error}")
+        self._say(order.order, "; ".join(failed))
+        return said + failed
 
     def end(self) -> None:
         """End every fault, so that the servers can be stopped well."""
         for victim in self._victims.values():
-            victim.resume()
-            victim.fault = NONE
+            victim.end()
         self._desk.close()
 
-    def _say(self, order: str) -> None:
+    def _say(self, order: str, failed: str = "") -> None:
         self._done = order
-        self._desk.say(Report(tuple(self._victims), {name: v.fault for name, v in self._victims.items()}, order))
+        in_force = {name: victim.fault for name, victim in self._victims.items()}
+        self._desk.say(Report(tuple(self._victims), in_force, order, failed))
 
 
 def flush(port: int) -> None:

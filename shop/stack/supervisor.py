@@ -18,7 +18,7 @@ from shop.faults import Desk
 from shop.stack import ownership
 from shop.stack.backoff import Backoff
 from shop.stack.console import Console, Tail
-from shop.stack.faults import SERVERS, AtTheClient, Faults, Victim
+from shop.stack.faults import SERVERS, AtTheClient, Faults, Victim, victim_of
 from shop.stack.ownership import Identity
 from shop.stack.program import Program
 from shop.stack.state import ProcessRecord, StateFile
@@ -91,11 +91,16 @@ class Supervisor:
         """Make :meth:`run` return at its next look."""
         self._stop_requests += 1
 
-    def take_faults(self, desk: Desk) -> None:
-        """Let faults be ordered from now on, of those servers among what was started that can be broken."""
+    def take_faults(self, desk: Desk, home: Path) -> None:
+        """Let faults be ordered from now on, of those servers among what was started that can be broken.
+
+        Args:
+            desk: where they are ordered.
+            home: the state directory, where the payments simulator keeps its books.
+        """
         watched = {one.program.name: one for one in self._watched}
         victims = {
-            name: Victim(watched[server].program, partial(_pid, watched[server]))
+            name: victim_of(name, watched[server].program, partial(_pid, watched[server]), home)
             for name, server in SERVERS.items()
             if server in watched
         }

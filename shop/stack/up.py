@@ -65,7 +65,7 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         try:
             _start(plan, supervisor, prepare)
             if plan.settings.is_lab:
-                supervisor.take_faults(Desk(settings.run_dir))
+                supervisor.take_faults(Desk(settings.run_dir), settings.var_dir)
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()

@@ -70,6 +70,13 @@ class Context:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
+        self._metrics.in_flight.inc()
+        try:
+            return self._answer(environ, start_response)
+        finally:
+            self._metrics.in_flight.dec()
+
+    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         correlation.adopt(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
         seen = record.begin()
         services = environ[_SERVICES] = self._resolve()

@@ -17,6 +17,7 @@ from shop.knobs import CACHE_MEMORY, KNOBS, check, stands
 from shop.patterns.caching.levels import Away
 from shop.patterns.caching.memory import Memory
 from shop.patterns.observability.figures import Figures
+from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board
 from shop.web.lab_pages import Mails
@@ -66,6 +67,7 @@ class FiguresAnswer(ApiModel):
     """Sums since the web server was started, over all its processes."""
 
     workers: int = Field(description="Web processes that share the work.")
+    metrics_port: int = Field(description="Where `/metrics` is answered on this machine, also while no thread is free.")
     requests: int
     failed: int = Field(description="Answers of status 500 and above.")
     queries: int = Field(description="Database statements run for requests.")
@@ -99,7 +101,7 @@ def create_api(
     desk: Desk,
     memory: Memory | None,
     count: Callable[[], Figures],
-    workers: int,
+    settings: Settings,
     mails: Mails,
 ) -> APIBlueprint:
     """Build the routes.
@@ -110,7 +112,7 @@ def create_api(
         desk: tells whether the cache is one of this stack's.
         memory: the cache's; ``None`` where there is no cache.
         count: returns what the server has done since it was started.
-        workers: how many web processes there are.
+        settings: how many web processes there are, and where they show their figures.
         mails: returns so many mails of the mailbox, the newest first.
     """
     api = APIBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
@@ -151,7 +153,8 @@ def create_api(
         """
         found = count()
         answer = FiguresAnswer(
-            workers=workers,
+            workers=settings.workers,
+            metrics_port=settings.metrics_port,
             requests=found.requests,
             failed=found.failed,
             queries=found.queries,

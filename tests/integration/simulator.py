@@ -25,7 +25,7 @@ class Simulator:
 
     def __init__(self, settings: Settings, home: Path) -> None:
         self.url = str(settings.payments_url)
-        self._home = home
+        self.home = home
         self._output = home / "output"
         self._headers = {"Authorization": f"Bearer {settings.payments_api_key}"}
         self._environment = {
@@ -51,6 +51,11 @@ class Simulator:
                 start_new_session=True,
             )
         self._wait()
+
+    @property
+    def pid(self) -> int | None:
+        """Return the id of its process; ``None`` while it does not run."""
+        return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     def kill(self) -> None:
         """End it and its worker at once, as a power cut would."""
@@ -99,7 +104,7 @@ class Simulator:
 
     def charges_of(self, number: str) -> int:
         """Return how often an order was charged, under whatever keys."""
-        with closing(sqlite3.connect(self._home / FILE)) as books:
+        with closing(sqlite3.connect(self.home / FILE)) as books:
             found = books.execute(
                 "SELECT count(*) FROM charges WHERE status = 'succeeded' AND json_extract(metadata, '$.order') = ?",
                 (number,),
@@ -113,12 +118,12 @@ class Simulator:
 
     def damage(self, statement: str) -> None:
         """Change its books behind its back."""
-        with closing(sqlite3.connect(self._home / FILE)) as books, books:
+        with closing(sqlite3.connect(self.home / FILE)) as books, books:
             books.execute(statement)
 
     def log(self) -> str:
         """Return what it wrote."""
-        return "".join(path.read_text() for path in (self._output, *(self._home / "log").glob("*.jsonl")))
+        return "".join(path.read_text() for path in (self._output, *(self.home / "log").glob("*.jsonl")))
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -12,6 +12,8 @@ from shop.catalog import editing, offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli.books import books
 from shop.errors import ConfigurationError, ProviderUnavailable
+from shop.mail.models import Mail
+from shop.mail.reaper import MailReaper
 from shop.orders.models import Order
 from shop.orders.service import Viewer
 from shop.orders.transitions import Status
@@ -197,6 +199,28 @@ def test_messages_and_mails_that_do_not_arrive_are_named(trade):
             {"id": public_id},
         )
     assert {one.kind for one in trade.audit(0.0)} == {"message_dead"}
+
+
+def test_letters_that_were_forgotten_are_missed_by_nobody(trade):
+    orders = [trade.buy() for _ in range(3)]
+    with trade.database.transaction() as session:
+        session.execute(text("DELETE FROM outbox"))
+        for public_id in reversed(orders):  # the last one's letter has the lowest id
+            session.execute(
+                text(
+                    "INSERT INTO mails (message_id, recipient, subject, text, html, created_at)"
+                    " SELECT '<confirmation.' || public_id || '@shop>', '', '', '', '', recorded_at + interval '1 ms'"
+                    " FROM order_events JOIN orders ON orders.id = order_id"
+                    " WHERE type = 'PaymentCharged' AND public_id = :id"
+                ),
+                {"id": public_id},
+            )
+    assert MailReaper(trade.database, kept=2).run_once() == 1
+    assert MailReaper(trade.database, kept=2).run_once() == 0
+    with trade.database.reading() as session:
+        kept = set(session.scalars(select(Mail.message_id)))
+    assert kept == {f"<confirmation.{public_id}@shop>" for public_id in orders[1:]}
+    assert trade.audit(0.0) == ()
 
 
 def test_a_mismatch_that_is_gone_at_the_second_look_is_none(trade):

@@ -192,7 +192,8 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
     [
         ("cash", "down", "Did you mean cache?"),
         ("cache", "hung", "Did you mean hang?"),
-        ("payments", "down", "no fault"),
+        ("payments", "slwo", "Did you mean slow?"),
+        ("moon", "down", "no fault"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says):
@@ -210,7 +211,14 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
     with pytest.raises(Conflict):
         Desk(settings.run_dir).order("cache", "down")
     offered = {item["name"]: item["offered"] for item in client.get("/api/v1/faults").json["items"]}
-    assert offered == {"cache": False, "database": True, "broker": False, "web": False, "mail": False}
+    assert offered == {
+        "cache": False,
+        "database": True,
+        "broker": False,
+        "web": False,
+        "payments": False,
+        "mail": False,
+    }
     Desk(settings.run_dir).close()
 
 
@@ -232,6 +240,7 @@ def test_the_command_breaks_and_mends(stack, monkeypatch):
         "database": "none",
         "broker": "none",
         "web": "none",
+        "payments": "none",
         "mail": "none",
     }
     assert CliRunner().invoke(fault, ["clear"]).exit_code == 0

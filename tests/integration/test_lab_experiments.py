@@ -9,6 +9,7 @@ import textwrap
 import time
 from contextlib import suppress
 
+import httpx
 import psutil
 import pytest
 
@@ -134,6 +135,18 @@ def test_the_status_names_a_fault_beside_its_server(stack, store):
         assert {name: fault for name, fault in told.items() if fault} == {"cache": "down"}
     finally:
         store.clear_faults()
+
+
+def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(stack, store, tmp_path):
+    def latency_ms():
+        url = StateFile(stack.var / "run").load().urls["payments_url"]
+        return httpx.get(f"{url}/admin/settings").json()["latency_ms"]
+
+    with restoring(store, tmp_path, [], faults=["payments"]):
+        store.set_fault("payments", "slow")
+        assert latency_ms() > 0
+        assert {one["name"]: one["fault"] for one in stack.status()["processes"]}["payments"] == "slow"
+    assert latency_ms() == 0
 
 
 def test_the_lab_s_shopper_pays_the_price_of_the_moment_and_gets_it_back(store):
@@ -284,3 +297,26 @@ def test_order_confirmation_loses_mail_inline_and_none_by_the_queue(observe, sto
     kept = observe("order-confirmation", "queue-down", driving={**driving, "patience_s": 30.0})["queue-down"]
     assert (kept["orders"], kept["mails_lost"]) == (4, 0)
     assert broken(store) == {}
+
+
+def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_afterwards(
+    observe, stack, store, monkeypatch
+):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # auditor and mending are commands of this checkout
+    driving = {"lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
+    seen = observe("failing-payments", "on", driving=driving)["on"]
+    assert seen["checkouts"] == 8, "two seconds, four web processes"
+    assert seen["error_rate"] == seen["mismatches"] == 0
+    assert None not in (seen["pages_well"], seen["threads_held"])
+    assert broken(store) == {}
+
+
+def test_a_flash_sale_sells_all_there_is_and_puts_the_shelves_back(observe, stack, store, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    before = {slug: store.available(slug) for slug in store.products(40)}
+    driving = {"one": 12, "many": 6, "several": 3, "share": 0.5}
+    seen = observe("flash-sale", "conditional", driving=driving)["conditional"]
+    assert [seen[f"{shape}_oversold"] for shape in ("one", "many")] == [0, 0]
+    assert seen["error_rate"] == 0.5, "nine of eighteen: all there was, and no more"
+    assert seen["mismatches"] == 0
+    assert {slug: store.available(slug) for slug in before} == before

@@ -5,10 +5,12 @@ import re
 import httpx
 import pytest
 
+from shop.lab.meters import IN_FLIGHT, total
 from shop.patterns.caching.events import Answered
 from shop.patterns.observability.figures import collect
 from shop.patterns.observability.metrics import Metrics
 from shop.patterns.observability.record import RequestRecord
+from shop.web.context import Context
 from tests.integration.web_processes import WebServer
 
 
@@ -23,6 +25,22 @@ def test_requests_are_counted_by_template_and_class_never_by_path(client, runtim
         if sample.name == "shop_http_requests_total"
     }
     assert counted == {("/api/v1/screens/product/<string:slug>", "4xx"): 3, ("unmatched", "4xx"): 1}
+
+
+def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
+    metrics, seen = Metrics(), []
+
+    def in_flight():
+        return metrics.registry.get_sample_value("shop_http_in_flight")
+
+    def fails(environ, start_response):
+        seen.append(in_flight())
+        raise RuntimeError
+
+    surrounded = Context(fails, runtime.services, metrics, (), show_timings=False)
+    with pytest.raises(RuntimeError):
+        surrounded({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}, None)
+    assert (seen, in_flight()) == ([1], 0)
 
 
 def test_methods_nobody_has_heard_of_share_one_label():
@@ -58,4 +76,5 @@ def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, dat
         server.stop()
     counts = re.findall(r'shop_http_requests_total\{.*route="/api/v1/switches".*\} ([0-9.]+)', text)
     assert [float(count) for count in counts] == [20.0]
+    assert total(text, IN_FLIGHT) == 0, "added up over the processes, and all have answered"
     assert 'shop_http_request_duration_seconds_bucket{le="0.005"' in text

@@ -2,9 +2,12 @@
 
 import pytest
 
+from shop.errors import Unavailable
 from shop.lab.answers import lookups, who_answered
+from shop.lab.drivers import bystanders, flash_sale
 from shop.lab.drivers.auditor import Mismatch
 from shop.lab.drivers.checkouts import Bought as CheckedOut
+from shop.lab.drivers.checkouts import buy
 from shop.lab.drivers.checkouts import judged as confirmed
 from shop.lab.drivers.lag import judged as lag_judged
 from shop.lab.drivers.loss import Given as LossGiven
@@ -15,6 +18,7 @@ from shop.lab.drivers.staleness import measured
 from shop.lab.drivers.watching import Bought, Edits, Read
 from shop.lab.generator import Browser
 from shop.lab.load import Samples, merged
+from shop.lab.meters import total
 
 
 def samples(visits, **fields):
@@ -201,3 +205,32 @@ def test_of_checkouts_only_those_that_became_orders_can_lose_their_mail():
 
 def test_without_an_order_nothing_is_said_of_mail():
     assert confirmed([CheckedOut(0.0, 50.0, "")], [], [])["lost_share"] is None
+
+
+def test_pages_and_orders_count_only_in_time_and_an_order_that_is_late_is_still_an_order():
+    given = bystanders.Given(lead_s=8.0, seconds=2.0, page_within_ms=1_000, patience_s=8.0)
+    pages = samples([(0.0, 5.0, "local"), (0.1, 1_500.0, "origin"), (0.2, 30.0, ""), (0.3, 900.0, "shared")])
+    bought = [CheckedOut(0.0, 12_000.0, "S-1"), CheckedOut(0.0, 50.0, "S-2"), CheckedOut(1.0, 3_000.0, "")]
+    found = bystanders.judged(pages, bought, [16.0, 2.0, 15.0], given)
+    assert (found["pages_well"], found["threads_held"]) == (0.5, 15.0)
+    assert (found["checkouts"], found["orders"], found["order_share"]) == (3, 2, pytest.approx(2 / 3))
+    assert found["order_goodput_rps"] == pytest.approx(0.1)
+
+
+def test_a_rush_comes_at_once_and_the_others_at_the_rate():
+    bought = buy([None] * 4, rate=50.0, check_out=lambda shopper: "S-1", rush=2)
+    assert [one.due_s for one in bought] == pytest.approx([0.0, 0.0, 0.0, 0.02])
+
+
+def test_a_figure_is_the_sum_of_its_samples_and_not_of_others_that_begin_alike():
+    text = '# TYPE a_total counter\na_total{x="1"} 2.0\na_total{x="2"} 1e3\na_total_created 7.0\nb 4.0\n'
+    assert (total(text, "a_total"), total(text, "b")) == (1002.0, 4.0)
+    with pytest.raises(Unavailable, match="no c"):
+        total(text, "c")
+
+
+def test_what_was_sold_and_never_left_the_shelf_is_oversold():
+    bought = [CheckedOut(0.0, 500.0, "S-1"), CheckedOut(0.0, 900.0, ""), CheckedOut(0.5, 1_500.0, "S-2")]
+    found = flash_sale.judged(bought, gone=1, retries=3.0)
+    assert (found["oversold"], found["retries"], found["orders_rps"]) == (1.0, 1.5, 1.0)
+    assert flash_sale.judged(bought[1:2], gone=0, retries=0.0)["orders_rps"] is None

@@ -5,7 +5,7 @@ Method: one Protocol, :class:`Stock`, and one class a way. ``conditional`` decid
 a row it locked first, ``serializable`` leaves it to the database to notice, ``optimistic`` writes only over what it
 read, ``naive`` hopes. Products are always taken in the order of their ids, so two baskets with the same products cannot
 wait for each other in a circle. A CHECK stands behind them all.
-Switch: ``checkout.stock``. Measured: ``loadtests/benchmarks/flash_sale.py``.
+Switch: ``checkout.stock``. Experiment: ``flash-sale``; the stock alone: ``loadtests/benchmarks/flash_sale.py``.
 Source: PostgreSQL manual, 13.2 (isolation), 13.3 (explicit locking), 13.5 (serialization failures); Kung and Robinson,
 "On Optimistic Methods for Concurrency Control" (1981).
 

@@ -5,7 +5,9 @@ from types import MappingProxyType
 
 from shop.lab.drivers.avalanche import Avalanche
 from shop.lab.drivers.bench import Driver
+from shop.lab.drivers.bystanders import Bystanders
 from shop.lab.drivers.checkouts import Checkouts
+from shop.lab.drivers.flash_sale import FlashSale
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import Lag
 from shop.lab.drivers.loss import Loss
@@ -28,5 +30,7 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
         "partial-write": PartialWrite(),
         "hot-set": HotSet(),
         "checkouts": Checkouts(),
+        "bystanders": Bystanders(),
+        "flash-sale": FlashSale(),
     }
 )

@@ -15,6 +15,7 @@ from pydantic import Field
 from shop.faults import NONE
 from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.drivers.crowd import crowd, size
 from shop.lab.load import Samples
 from shop.lab.shopper import Shopper
 from shop.lab.statistics import percentile
@@ -76,19 +77,10 @@ class Checkouts:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Buy at the rate, mend the mail server, wait for what is still to come, and undo the orders."""
-        slugs = bench.store.products(20)
-        count = max(1, int(given.rate * given.seconds))
-        shoppers = [Shopper(bench.store.base_url) for _ in range(count)]
-        try:
-            for number, shopper in enumerate(shoppers):
-                shopper.fill(slugs[number % len(slugs)])
+        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             bought = buy(shoppers, given.rate)
             bench.store.set_fault(MAIL, NONE)
             lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
-        finally:
-            for shopper in shoppers:
-                shopper.send_back()
-                shopper.close()
         return Seen(samples(bought, given.seconds), judged(bought, lost, waited_s))
 
 
@@ -110,7 +102,7 @@ def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[flo
 
 
 def buy(
-    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out
+    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out, rush: int = 0
 ) -> list[Bought]:
     """Let each shopper check out at her moment, at so many a second; return what became of them, in their order.
 
@@ -118,11 +110,12 @@ def buy(
         shoppers: with full carts.
         rate: a second.
         check_out: what each does; returns the order's number, or an empty text.
+        rush: so many do not wait for their moment, but all come in the first one.
     """
     began = time.monotonic()
 
     def one(number: int) -> Bought:
-        due = began + number / rate
+        due = began + max(0, number - rush) / rate
         time.sleep(max(0.0, due - time.monotonic()))
         order = check_out(shoppers[number])
         return Bought(due - began, (time.monotonic() - due) * 1000, order)

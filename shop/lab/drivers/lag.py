@@ -11,6 +11,7 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.drivers.crowd import crowd, size
 from shop.lab.shopper import Shopper
 from shop.lab.staff import Staff
 from shop.lab.statistics import percentile
@@ -55,9 +56,7 @@ class Lag:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Buy at the rate while somebody watches the list, check the books, and undo the orders."""
-        slugs = bench.store.products(20)
         before = mismatches()
-        shoppers = [Shopper(bench.store.base_url) for _ in range(max(1, int(given.rate * given.seconds)))]
         answered: dict[str, float] = {}
         missing: list[str] = []
 
@@ -68,9 +67,7 @@ class Lag:
                 missing.append(number)
             return number
 
-        try:
-            for number, shopper in enumerate(shoppers):
-                shopper.fill(slugs[number % len(slugs)])
+        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             with _Watched(bench.store.base_url) as watched:
                 bought = buy(shoppers, given.rate, check_out)
                 orders = {one.order for one in bought if one.order}
@@ -78,10 +75,6 @@ class Lag:
                 while orders - watched.seen.keys() and time.monotonic() < until:
                     bench.wait(0.1)
             found = mismatches() - before
-        finally:
-            for shopper in shoppers:
-                shopper.send_back()
-                shopper.close()
         return Seen(
             samples(bought, given.seconds),
             {**judged(bought, answered, watched.seen, missing), "mismatches": float(len(found))},

@@ -16,7 +16,7 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import buy, samples
-from shop.lab.shopper import Shopper
+from shop.lab.drivers.crowd import crowd, size
 from shop.lab.store import Store
 
 WEB = "web"
@@ -57,21 +57,13 @@ class PartialWrite:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Buy and kill, check the books, and undo the orders that were answered."""
-        slugs = bench.store.products(20)
         before = mismatches()
-        shoppers = [Shopper(bench.store.base_url) for _ in range(max(1, int(given.rate * given.seconds)))]
-        try:
-            for number, shopper in enumerate(shoppers):
-                shopper.fill(slugs[number % len(slugs)])
+        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             with _Killer(bench.store.base_url, given.kill_every_s) as killer:
                 bought = buy(shoppers, given.rate)
             bench.store.wait_ready()
             bench.wait(DONE_S)
             found = mismatches() - before
-        finally:
-            for shopper in shoppers:
-                shopper.send_back()
-                shopper.close()
         return Seen(
             samples(bought, given.seconds),
             {

@@ -14,6 +14,7 @@ from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import Mismatch, mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.drivers.crowd import crowd, size
 from shop.lab.shopper import REFUSED, Shopper
 from shop.lab.staff import Staff
 
@@ -56,24 +57,15 @@ class Retries:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Buy, check the books, and undo what was ordered too often."""
-        slugs = bench.store.products(20)
         before = mismatches()
-        shoppers = [Shopper(bench.store.base_url) for _ in range(max(1, int(given.rate * given.seconds)))]
-        try:
-            for number, shopper in enumerate(shoppers):
-                shopper.fill(slugs[number % len(slugs)])
 
-            def stubborn(shopper: Shopper) -> str:
-                return shopper.check_out_stubbornly(
-                    secrets.token_hex(16), given.patience_s, given.timeout_s, given.token
-                )
+        def stubborn(shopper: Shopper) -> str:
+            return shopper.check_out_stubbornly(secrets.token_hex(16), given.patience_s, given.timeout_s, given.token)
 
+        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             bought = buy(shoppers, given.rate, stubborn)
             bench.wait(given.timeout_s + 2.0)  # what the last ones left behind them is still being paid
             found = mismatches() - before
-        finally:
-            for shopper in shoppers:
-                shopper.close()
         with Staff(bench.store.base_url) as staff:
             for public_id in surplus(found):
                 staff.cancel(public_id)

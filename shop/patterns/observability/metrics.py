@@ -7,7 +7,7 @@ mode) and one exporter adds them up: see ``exporter``.
 Source: Tom Wilkie, "The RED method"; Prometheus' documentation, "Metric and label naming".
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
@@ -41,6 +41,13 @@ class Metrics:
             buckets=DURATION_BUCKETS_S,
             registry=self.registry,
         )
+        self.in_flight = Gauge(
+            "shop_http_in_flight",
+            "Requests being answered: each holds a thread.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        """Counted up and down by whoever surrounds a request."""
         self._queries = Counter("shop_db_queries", "Database statements run for requests.", registry=self.registry)
         self._retries = Counter(
             "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry

@@ -5,7 +5,7 @@ those that do not need it at all.
 Method: judge the calls of the last seconds by two rates, failures and slow ones, once there are enough of them to
 judge by; counts alone would open at the same number of failures in a thousand calls as in ten. Open, every call is
 refused at once. After a pause a few probes are let through, and they decide whether it closes or opens again.
-Switch: ``payments.breaker``.
+Switch: ``payments.breaker``. Experiment: ``slow-payments``.
 Source: Nygard, "Release It!" (2nd ed., 2018), ch. 5; Resilience4j's documentation, "CircuitBreaker", for the rates.
 """
 

@@ -5,7 +5,7 @@ the chain is still at work for her.
 Method: the web layer sets one deadline a request, in a context variable. Every outbound call takes what is left of it,
 never more, and sends it on in a header as milliseconds left (clocks of two machines differ; durations do not). What
 would begin past it is not begun.
-Switch: ``payments.timeout``, for the calls to the provider.
+Switch: ``payments.timeout``, for the calls to the provider. Experiment: ``slow-payments``.
 Source: Google, "Site Reliability Engineering", ch. 22, latency and deadlines; gRPC's deadline propagation.
 """
 

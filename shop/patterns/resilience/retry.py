@@ -5,7 +5,7 @@ multiply, attempts in step arrive together, and attempts without a bound keep a 
 Method: one layer retries and no other. The waits are drawn from the whole interval up to a bound that doubles (full
 jitter). A budget holds retries to a share of the calls. A wait that would outlast the deadline is not begun. Only calls
 that may safely be made twice are.
-Switch: ``payments.retries``.
+Switch: ``payments.retries``. Experiment: ``failing-payments``.
 Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015) and "Timeouts, retries and backoff with jitter".
 """
 

@@ -1,7 +1,8 @@
 """How the provider misbehaves, set while it runs: by tests and by the lab, from this machine only.
 
 These are faults on purpose, and named as such. They are kept in the books, so that a provider that is killed comes back
-with the same manners; ``DELETE /admin/settings`` ends them.
+with the same manners; ``DELETE /admin/settings`` ends them. What the stack's own fault ``payments`` wants is kept
+beside what was set by hand and goes before it: when the fault ends, what was set by hand stands again.
 """
 
 import sqlite3
@@ -43,26 +44,39 @@ class Controls(BaseModel):
     """Messages that are never sent."""
 
 
+BY_HAND, BY_FAULT = "all", "fault"
+"""Rows of the table."""
 TABLE = "CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, document TEXT NOT NULL)"
 
 
 def load(connection: sqlite3.Connection, defaults: Controls) -> Controls:
-    """Return how it is told to behave: the defaults, and over them what was set."""
-    row = connection.execute("SELECT document FROM controls").fetchone()
-    if row is None:
-        return defaults
-    return defaults.model_copy(update=Controls.model_validate_json(row[0]).model_dump(exclude_unset=True))
+    """Return how it is told to behave: the defaults, over them what was set, and over that what a fault wants."""
+    stands = defaults
+    for name in (BY_HAND, BY_FAULT):
+        stands = stands.model_copy(update=_row(connection, name).model_dump(exclude_unset=True))
+    return stands
 
 
 def change(connection: sqlite3.Connection, given: Controls) -> None:
     """Set what was given; the rest stays."""
-    row = connection.execute("SELECT document FROM controls").fetchone()
-    before = Controls() if row is None else Controls.model_validate_json(row[0])
-    after = before.model_copy(update=given.model_dump(exclude_unset=True))
-    document = after.model_dump_json(exclude_unset=True)
-    connection.execute("INSERT OR REPLACE INTO controls (name, document) VALUES ('all', ?)", (document,))
+    _write(connection, BY_HAND, _row(connection, BY_HAND).model_copy(update=given.model_dump(exclude_unset=True)))
 
 
 def reset(connection: sqlite3.Connection) -> None:
-    """Forget all that was set."""
-    connection.execute("DELETE FROM controls")
+    """Forget all that was set; a fault is ended by whoever ordered it."""
+    _write(connection, BY_HAND, Controls())
+
+
+def put_fault(connection: sqlite3.Connection, wanted: Controls) -> None:
+    """Put what a fault wants in the place of what the last one wanted; nothing set ends it."""
+    _write(connection, BY_FAULT, wanted)
+
+
+def _row(connection: sqlite3.Connection, name: str) -> Controls:
+    row = connection.execute("SELECT document FROM controls WHERE name = ?", (name,)).fetchone()
+    return Controls() if row is None else Controls.model_validate_json(row[0])
+
+
+def _write(connection: sqlite3.Connection, name: str, document: Controls) -> None:
+    row = (name, document.model_dump_json(exclude_unset=True))
+    connection.execute("INSERT OR REPLACE INTO controls (name, document) VALUES (?, ?)", row)

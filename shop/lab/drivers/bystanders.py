@@ -1,0 +1,140 @@
+"""Shoppers pay while the provider is in trouble; others look at pages that need no provider.
+
+Both are served by the same threads. When the carts are full the trouble begins, and with it a rush to the checkout;
+from then on checkouts come at a rate. The pages are watched once the trouble had time to do its work, and it ends with
+the last of them. So what is judged is the trouble, not its first second.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from pydantic import Field
+
+from shop.errors import Unavailable
+from shop.faults import NONE
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.auditor import mismatches
+from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
+from shop.lab.drivers.checkouts import Bought, buy
+from shop.lab.drivers.crowd import crowd, size
+from shop.lab.load import Samples
+from shop.lab.meters import InFlight
+from shop.lab.statistics import percentile
+
+PAYMENTS = "payments"
+MEND_TIMEOUT_S = 20.0
+
+
+class Given(Strict):
+    """What is told of shoppers and trouble."""
+
+    fault: str = "slow"
+    """What is done to the provider."""
+    rush: int = Field(default=8, ge=0)
+    """Checkouts in the first moment, for each web process."""
+    rate: float = Field(default=0.5, gt=0)
+    """Checkouts a second after that, for each web process."""
+    lead_s: float = Field(default=8.0, ge=GENERATOR_START_S)
+    """Until the pages are watched."""
+    seconds: float = Field(default=3.0, gt=0)
+    """For which they are."""
+    visits: float = Field(default=20.0, gt=0)
+    """Of pages, a second."""
+    page_within_ms: float = Field(default=1_000.0, gt=0)
+    """A slower page is looked at by nobody."""
+    patience_s: float = Field(default=8.0, gt=0)
+    """A checkout that takes longer has lost its shopper."""
+
+
+class Bystanders:
+    """Makes trouble, and watches those who have no part in it."""
+
+    given = Given
+    faults: Sequence[str] = (PAYMENTS,)
+    knobs: Sequence[str] = ()
+    edits = False
+    measures: Mapping[str, Measure] = {
+        "pages_well": Measure("Other pages answered well and in time", "%"),
+        "threads_held": Measure("Requests being answered at once, median"),
+        "checkouts": Measure("Checkouts begun"),
+        "orders": Measure("Answered with an order"),
+        "order_share": Measure("Share answered with an order", "%"),
+        "order_goodput_rps": Measure("Orders in time", "/s"),
+        "checkout_p99_ms": Measure("99th percentile of checkouts", "ms"),
+        "mismatches": Measure("Mismatches in the books"),
+    }
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes, about."""
+        return given.lead_s + given.seconds + 7.0
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the length; the lead is what the guards need, and stays."""
+        return {"seconds": seconds}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Make trouble and buy, watch the pages, end the trouble, check the books, and undo the orders."""
+        store, before = bench.store, mismatches()
+        processes, lasts_s = store.workers(), given.lead_s + given.seconds
+        rush, rate = given.rush * processes, given.rate * processes
+        mending: list[Future[tuple[float, float]]] = []
+        with (
+            crowd(store, rush + size(rate, lasts_s)) as shoppers,
+            InFlight(store) as in_flight,
+            ThreadPoolExecutor(2) as beside,
+        ):
+            store.set_fault(PAYMENTS, given.fault)
+            buying = beside.submit(buy, shoppers, rate, rush=rush)
+            bench.wait(given.lead_s - GENERATOR_START_S)
+            plan = bench.plan(arm, given.seconds, mode="open", rate=given.visits)
+            watched = [(0.0, lambda: mending.append(beside.submit(_mend_after, given.seconds)))]
+            pages = bench.offer(arm.title, plan, watched)
+            bought, held = buying.result(), in_flight.between(*mending[0].result())
+            store.wait_ready()
+            found = mismatches() - before
+        return Seen(pages, {**judged(pages, bought, held, given), "mismatches": float(len(found))})
+
+
+def _mend_after(seconds: float) -> tuple[float, float]:
+    """Let the trouble last, end it, and return between which moments it was looked at.
+
+    It is ended by the command, which needs no thread of the store: there may be none.
+
+    Raises:
+        Unavailable: it did not end.
+    """
+    began = time.monotonic()
+    time.sleep(seconds)
+    until = time.monotonic()
+    words = [sys.executable, "-m", "shop.cli", "fault", "set", PAYMENTS, NONE]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=MEND_TIMEOUT_S, check=False)
+    if done.returncode:
+        raise Unavailable(f"The provider could not be mended: {done.stderr.strip()}")
+    return began, until
+
+
+def judged(pages: Samples, bought: Sequence[Bought], held: Sequence[float], given: Given) -> dict[str, float | None]:
+    """Return the measures but for the books'.
+
+    Args:
+        pages: what became of those who did not buy.
+        bought: the checkouts.
+        held: requests being answered, looked at again and again.
+        given: what counts as in time.
+    """
+    well = sum(good and ms <= given.page_within_ms for good, ms in zip(pages.good, pages.latencies_ms, strict=True))
+    orders = [one for one in bought if one.order]
+    in_time = sum(one.ms <= given.patience_s * 1000 for one in orders)
+    return {
+        "pages_well": well / len(pages.good) if pages.good else None,
+        "threads_held": percentile(list(held), 50) if held else None,
+        "checkouts": float(len(bought)),
+        "orders": float(len(orders)),
+        "order_share": len(orders) / len(bought),
+        "order_goodput_rps": in_time / (given.lead_s + given.seconds),
+        "checkout_p99_ms": percentile([one.ms for one in bought], 99),
+    }

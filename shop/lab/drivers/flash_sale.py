@@ -1,0 +1,139 @@
+"""A crowd comes at once for less than it wants: all for one product, then for many. Who got one, and what is left?
+
+Pieces that were sold and never left the shelf are oversold: they stand there to be sold again. The store is asked for
+what it sold and for what it says is left, and the auditor for what it makes of that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+from pydantic import Field
+
+from shop.errors import ConfigurationError
+from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.auditor import Mismatch, mismatches
+from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.drivers.crowd import crowd
+from shop.lab.meters import RETRIES, Meters
+from shop.lab.statistics import percentile
+from shop.lab.store import Store
+
+SHAPES = ("one", "many")
+SERVED_A_S, AUDIT_S = 15.0, 3.0
+"""Carts filled, checked out and sent back a second, about; what the auditor takes."""
+POPULAR, SEARCHED = 20, 400
+"""The most popular products are left to others' shoppers; as many are looked through for such as are in order."""
+
+
+class Given(Strict):
+    """What is told of the crowd."""
+
+    one: int = Field(default=80, ge=2)
+    """Shoppers who want a piece of one product."""
+    many: int = Field(default=20, ge=2)
+    """Shoppers who each want a piece of one of several."""
+    several: int = Field(default=5, ge=2)
+    """How many those are."""
+    share: float = Field(default=0.7, gt=0, le=1)
+    """Of what is wanted, that there is."""
+
+
+class FlashSale:
+    """Holds two sales."""
+
+    given = Given
+    faults: Sequence[str] = ()
+    knobs: Sequence[str] = ()
+    edits = False
+    measures: Mapping[str, Measure] = {
+        **{
+            f"{shape}_{name}": Measure(f"{words}, {of}", unit)
+            for shape, of in zip(SHAPES, ("one product", "many products"), strict=True)
+            for name, words, unit in (
+                ("orders_rps", "Orders a second", "/s"),
+                ("p99_ms", "99th percentile of those", "ms"),
+                ("retries", "Transactions run again, an order", ""),
+                ("oversold", "Pieces sold and still on the shelf", ""),
+            )
+        },
+        "mismatches": Measure("Mismatches in the books"),
+    }
+
+    def __init__(self) -> None:
+        self._known: dict[str, frozenset[Mismatch]] = {}
+
+    def seconds(self, given: Given) -> float:
+        """Return how long an arm takes, about."""
+        return (given.one + given.many) / SERVED_A_S + AUDIT_S
+
+    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Change nothing: a sale is over when everything is sold."""
+        return {}
+
+    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+        """Hold both sales, undo the orders, and check the books."""
+        store = bench.store
+        # What one arm left behind is where the next one begins: nothing happens in between, and an audit takes seconds.
+        before = self._known[store.base_url] if store.base_url in self._known else mismatches()
+        wrong = {word for one in before for word in one.id.split()}
+        slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in wrong]
+        measures: dict[str, float | None] = {}
+        every: list[Bought] = []
+        with closing(Meters(store)) as meters:
+            sales = ((given.one, slugs[:1]), (given.many, slugs[1 : 1 + given.several]))
+            for shape, (shoppers, products) in zip(SHAPES, sales, strict=True):
+                bought, gone, retries = _sale(store, meters, products, shoppers, given.share)
+                every += bought
+                found = judged(bought, gone, retries)
+                measures |= {f"{shape}_{name}": value for name, value in found.items()}
+        after = self._known[store.base_url] = mismatches()
+        return Seen(samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))})
+
+
+def judged(bought: Sequence[Bought], gone: int, retries: float) -> dict[str, float | None]:
+    """Return the measures of one sale.
+
+    Args:
+        bought: what each shopper came to.
+        gone: pieces that have left the shelf.
+        retries: transactions that were run again.
+    """
+    orders = [one for one in bought if one.order]
+    return {
+        "orders_rps": len(orders) / _ended(orders) if orders else None,
+        "p99_ms": percentile([one.ms for one in orders], 99) if orders else None,
+        "retries": retries / len(orders) if orders else None,
+        "oversold": float(len(orders) - gone),
+    }
+
+
+def _ended(bought: Sequence[Bought]) -> float:
+    """Return when the last of them was answered, in seconds after the first came."""
+    return max(one.due_s + one.ms / 1000 for one in bought)
+
+
+def _sale(
+    store: Store, meters: Meters, slugs: Sequence[str], count: int, share: float
+) -> tuple[list[Bought], int, float]:
+    """Hold a sale; return what became of each shopper, the pieces that have gone, and the transactions run again."""
+    each = max(1, round(count * share / len(slugs)))
+    with _stocked(store, slugs, each), crowd(store, count, slugs) as shoppers:
+        stock, before = sum(map(store.available, slugs)), meters.read(RETRIES)
+        bought = buy(shoppers, rate=1.0, rush=count)
+        return bought, stock - sum(map(store.available, slugs)), meters.read(RETRIES) - before
+
+
+@contextmanager
+def _stocked(store: Store, slugs: Sequence[str], each: int) -> Iterator[None]:
+    """Put so many pieces of each product on the shelf, and at the end as many as there were."""
+    before = {slug: store.available(slug) for slug in slugs}
+    try:
+        for slug in slugs:
+            store.edit(slug, on_hand=each)
+        yield
+    finally:
+        for slug, count in before.items():
+            with suppress(ConfigurationError):  # more is promised than that, to nobody: the naive way was here
+                store.edit(slug, on_hand=count)

@@ -1,0 +1,112 @@
+"""The fault `payments`, done to a real simulator; how it is mended when it hangs, was killed, or has no thread left."""
+
+import threading
+import time
+
+import httpx
+import pytest
+
+from shop.faults import NONE, Desk, Report
+from shop.payments.simulator.books import FILE, Books
+from shop.stack.faults import MANNERS, Faults, Provider
+from shop.stack.program import Program
+from tests.integration.simulator import THREADS
+
+
+@pytest.fixture
+def victim(simulator):
+    """What the supervisor does to the simulator; good manners again at the end."""
+    simulator.start()
+    program = Program("payments", ("simulator",), 0, lambda: True)
+    victim = Provider(program, lambda: simulator.pid, Books(simulator.home / FILE))
+    yield victim
+    victim.end()
+    simulator.behave()
+    simulator.start()
+
+
+def manners(simulator):
+    return httpx.get(f"{simulator.url}/admin/settings").json()
+
+
+def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(simulator, victim, monkeypatch):
+    monkeypatch.setitem(MANNERS, "slow", MANNERS["slow"].model_copy(update={"latency_ms": 400}))
+    victim.put("slow")
+    began = time.monotonic()
+    assert simulator.charge("f-slow").status_code == 201
+    assert time.monotonic() - began >= 0.4
+    victim.put(NONE)
+    assert manners(simulator)["latency_ms"] == 0
+
+
+def test_a_failing_provider_answers_some_calls_503_before_anything_is_done(simulator, victim, monkeypatch):
+    monkeypatch.setitem(MANNERS, "failing", MANNERS["failing"].model_copy(update={"error_rate": 1}))
+    victim.put("failing")
+    assert simulator.charge("f-failing").status_code == 503
+    victim.put(NONE)
+    assert simulator.charges("f-failing") == []
+
+
+def test_what_was_set_by_hand_stands_again_when_the_fault_ends(simulator, victim):
+    simulator.behave(latency_ms=30, decline_rate=1)
+    victim.put("slow")
+    assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (12_000, 1)
+    victim.put(NONE)
+    assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (30, 1)
+
+
+def test_a_slow_provider_is_mended_while_all_its_threads_wait(simulator, victim, monkeypatch):
+    monkeypatch.setitem(MANNERS, "slow", MANNERS["slow"].model_copy(update={"latency_ms": 1_500}))
+    victim.put("slow")
+    callers = [threading.Thread(target=simulator.charges, args=(f"f-{n}",)) for n in range(2 * THREADS)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.2)
+    began = time.monotonic()
+    victim.put(NONE)
+    assert time.monotonic() - began < 1.0, "nobody had to be asked"
+    for caller in callers:
+        caller.join()
+    assert 1.0 < time.monotonic() - began < 2.5, "those that had not begun to wait did not wait"
+
+
+def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_none(simulator, victim):
+    victim.put("slow")
+    simulator.kill()
+    simulator.start()
+    assert manners(simulator)["latency_ms"] == 12_000
+    Provider(victim._program, lambda: None, Books(simulator.home / FILE))
+    assert manners(simulator)["latency_ms"] == 0
+
+
+def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
+    victim.put("hang")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{simulator.url}/livez", timeout=0.3)
+    victim.put("slow")
+    assert manners(simulator)["latency_ms"] == 12_000
+    victim.put("hang")
+    victim.put(NONE)
+    assert manners(simulator)["latency_ms"] == 0
+
+
+def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(simulator, victim, tmp_path, monkeypatch):
+    monkeypatch.setattr("shop.payments.simulator.books.BUSY_TIMEOUT_S", 0.1)
+    desk = Desk(tmp_path)
+    faults = Faults(desk, {"payments": victim})
+    said = []
+
+    def order() -> None:
+        try:
+            desk.order("payments", "slow")
+        except Exception as error:  # noqa: BLE001 - looked at below
+            said.append(str(error))
+
+    with Books(simulator.home / FILE).writing():
+        ordering = threading.Thread(target=order)
+        ordering.start()
+        while not faults.run_once():
+            time.sleep(0.01)
+        ordering.join()
+    assert "could not be put in force" in said[0]
+    assert desk.report() == Report(("payments",), {"payments": NONE}, desk.report().order, desk.report().failed)
