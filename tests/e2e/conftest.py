@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -27,6 +28,8 @@ class Store:
 
     url: str
     var: Path
+    first_status: dict[str, Any] = field(default_factory=dict)
+    """What ``shop status`` said when it had just been started."""
 
     def shop(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the `shop` command against this store."""
@@ -50,6 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     started = store.shop("up", "--detach", "--port", str(port), "--size", "s")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
+        store.first_status.update(json.loads(store.shop("status", "--json").stdout))
         yield store
     finally:
         store.shop("down")

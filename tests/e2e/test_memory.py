@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -7,4 +5,4 @@ LIMIT_MB = 700
 
 
 def test_all_processes_together_stay_within_their_memory(store):
-    assert json.loads(store.shop("status", "--json").stdout)["rss_mb"] < LIMIT_MB
+    assert store.first_status["rss_mb"] < LIMIT_MB

@@ -113,7 +113,7 @@ class Simulator:
 
     def count(self) -> int:
         """Return how many charges its books hold, whether or not it runs."""
-        with closing(sqlite3.connect(self._home / FILE)) as books:
+        with closing(sqlite3.connect(self.home / FILE)) as books:
             return int(books.execute("SELECT count(*) FROM charges").fetchone()[0])
 
     def damage(self, statement: str) -> None:
