@@ -1,12 +1,14 @@
-"""Shoppers check out while web processes are killed in the middle of it; then the books are checked.
+"""Rushes of shoppers check out, and in the middle of each a web process is killed; then the books are checked.
 
-Nobody asks again: what is left is what one request and its death left behind. An order that waits for its payment is no
-mismatch, since it says so and a completer finds it; a piece that is nobody's is one.
+A checkout writes for a few milliseconds only. So that a kill strikes some of them there, however quick the machine is,
+all shoppers of a rush come in the same moment, and the process dies a fraction of a second later. Nobody asks again:
+what is left is what one request and its death left behind. An order that waits for its payment is no mismatch, since
+it says so and a completer finds it; a piece that is nobody's is one.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from pydantic import Field
@@ -15,11 +17,13 @@ from shop.errors import Unavailable
 from shop.lab.arms import Arm, Strict
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.checkouts import buy, samples
-from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.checkouts import AT_ONCE, Bought, buy, samples
+from shop.lab.drivers.crowd import crowd
 from shop.lab.store import Store
 
 WEB = "web"
+RUSH_S = 1.5
+"""What a rush takes, about, with a web process that starts again meanwhile."""
 DONE_S = 3.0
 """After the last answer, until no request can be at work any more that was cut off from its client."""
 
@@ -27,10 +31,11 @@ DONE_S = 3.0
 class Given(Strict):
     """What is told of checkouts and kills."""
 
-    rate: float = Field(default=12.0, gt=0)
-    """A second."""
-    seconds: float = Field(default=8.0, gt=0)
-    kill_every_s: float = Field(default=0.7, gt=0)
+    rushes: int = Field(default=5, gt=0)
+    shoppers: int = Field(default=30, gt=0, le=AT_ONCE)
+    """In each rush."""
+    apart_s: float = Field(default=1.0, ge=0)
+    """From the end of a rush to the next one."""
 
 
 class PartialWrite:
@@ -49,53 +54,48 @@ class PartialWrite:
 
     def seconds(self, given: Given) -> float:
         """Return how long an arm takes, about."""
-        return given.seconds + DONE_S + 10.0
+        return given.rushes * (RUSH_S + given.apart_s) + DONE_S + 10.0
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the length."""
-        return {"seconds": seconds}
+        """Return how many rushes there is time for."""
+        given = Given(**driving)
+        return {"rushes": max(1, int(seconds / (RUSH_S + given.apart_s)))}
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Buy and kill, check the books, and undo the orders that were answered."""
         before = mismatches()
-        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
-            with _Killer(bench.store.base_url, given.kill_every_s) as killer:
-                bought = buy(shoppers, given.rate)
-            bench.store.wait_ready()
+        bought: list[Bought] = []
+        with crowd(bench.store, given.rushes * given.shoppers) as shoppers:
+            for number in range(given.rushes):
+                rush = shoppers[number * given.shoppers : (number + 1) * given.shoppers]
+                with _killing(bench.store.base_url):
+                    bought += buy(rush, rate=1.0, rush=given.shoppers)
+                bench.store.wait_ready()
+                bench.wait(given.apart_s)
             bench.wait(DONE_S)
             found = mismatches() - before
         return Seen(
-            samples(bought, given.seconds),
+            samples(bought, given.rushes * RUSH_S),
             {
                 "checkouts": float(len(bought)),
                 "orders": float(sum(bool(one.order) for one in bought)),
-                "kills": float(killer.kills),
+                "kills": float(given.rushes),
                 "mismatches": float(len(found)),
             },
         )
 
 
-class _Killer:
-    """Kills one web process after the other, in a thread, until told to stop."""
+@contextmanager
+def _killing(base_url: str) -> Iterator[None]:
+    """Have one web process killed a fraction of a second after the body began."""
 
-    def __init__(self, base_url: str, every_s: float) -> None:
-        self._store = Store(base_url)
-        self._every_s = every_s
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._kill, name="killer", daemon=True)
-        self.kills = 0
+    def kill() -> None:
+        with closing(Store(base_url)) as store, suppress(Unavailable):
+            store.set_fault(WEB, "kill")  # the one that took the order may be the one that dies of it
 
-    def __enter__(self) -> "_Killer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, error: object, at: object) -> None:
-        self._end.set()
-        self._thread.join()
-        self._store.close()
-
-    def _kill(self) -> None:
-        while not self._end.wait(self._every_s):
-            self.kills += 1
-            with suppress(Unavailable):  # the one that took the order may be the one that dies of it
-                self._store.set_fault(WEB, "kill")
+    killer = threading.Thread(target=kill, name="killer", daemon=True)
+    killer.start()
+    try:
+        yield
+    finally:
+        killer.join()
