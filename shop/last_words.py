@@ -42,11 +42,19 @@ def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
     driver: psycopg.Connection | None = connection.connection.driver_connection
     if driver is None:
         raise RuntimeError("a connection that is open has a driver's connection")
+    refused: DBAPIError | psycopg.Error | None = None
     try:
         with driver.pipeline():
-            for word in last_words:
-                connection.execute(word.statement, word.parameters)
-            if not driver.autocommit:
-                driver.execute("COMMIT")
+            try:
+                for word in last_words:
+                    connection.execute(word.statement, word.parameters)
+                if not driver.autocommit:
+                    driver.execute("COMMIT")
+            except (DBAPIError, psycopg.Error) as error:
+                refused = error  # raised behind the pipeline: left with an error, it logs what that has aborted
     except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
-        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error) from error
+        refused = refused or error
+    if isinstance(refused, psycopg.Error):
+        raise DBAPIError.instance("COMMIT", None, refused, psycopg.Error) from refused
+    if refused is not None:
+        raise refused

@@ -170,6 +170,18 @@ def test_last_words_are_part_of_the_transaction_they_end(database, products, ope
     assert titles(database) == ["fails: False", "last"]
 
 
+def test_last_words_that_are_refused_leave_no_warning_of_the_driver_s(database, products, caplog):
+    def refused():
+        with database.transaction() as session:
+            for word in [FAILING, *[LAST_WORDS] * 300]:  # so many that the refusal arrives while they are being sent
+                database.with_commit(session, word)
+
+    with pytest.raises(IntegrityError):
+        refused()
+    assert [record.getMessage() for record in caplog.records if record.name == "psycopg"] == []
+    assert "last" not in titles(database)
+
+
 def test_a_piecemeal_database_keeps_what_it_did_before_it_failed(database, products):
     with pytest.raises(NotFound):
         rename_and_fail(database.piecemeal(), products[0])
