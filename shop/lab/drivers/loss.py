@@ -1,4 +1,4 @@
-"""The cache is lost in the middle of the day: flushed, killed, hanging. What shoppers see, and how it comes back."""
+"""The cache, or the database, is lost in the middle of the day. What shoppers see, and how it comes back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ class Loss:
     knobs: Sequence[str] = ()
     edits = False
     measures: Mapping[str, Measure] = {
-        "outage_p99_ms": Measure("99th percentile without the cache, after the grace", "ms"),
+        "outage_p99_ms": Measure("99th percentile while it was lost, after the grace", "ms"),
         "outage_worst_ms": Measure("Slowest answer after the loss", "ms"),
         "hit_rate_before": Measure("Answered by a cache before the loss", "%"),
         "recovery_s": Measure("Until the hit rate was back", "s"),
