@@ -14,6 +14,7 @@ from pydantic import Field
 
 from shop.faults import NONE
 from shop.lab.arms import Arm, Strict
+from shop.lab.drivers.auditor import mismatches
 from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.drivers.crowd import crowd, size
 from shop.lab.load import Samples
@@ -65,6 +66,7 @@ class Checkouts:
         "mails_lost": Measure("Of them never confirmed"),
         "lost_share": Measure("Share never confirmed", "%"),
         "mail_p99_s": Measure("99th percentile until the mail was there, after the end", "s"),
+        "mismatches": Measure("Mismatches in the books"),
     }
 
     def seconds(self, given: Given) -> float:
@@ -76,12 +78,14 @@ class Checkouts:
         return {"seconds": seconds}
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
-        """Buy at the rate, mend the mail server, wait for what is still to come, and undo the orders."""
+        """Buy at the rate, mend the mail server, wait for the mail, check the books, and undo the orders."""
+        before = mismatches()
         with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             bought = buy(shoppers, given.rate)
             bench.store.set_fault(MAIL, NONE)
             lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
-        return Seen(samples(bought, given.seconds), judged(bought, lost, waited_s))
+            found = mismatches() - before
+        return Seen(samples(bought, given.seconds), {**judged(bought, lost, waited_s), "mismatches": float(len(found))})
 
 
 def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
