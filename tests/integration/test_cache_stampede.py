@@ -337,6 +337,15 @@ def test_a_forked_child_speaks_on_connections_of_its_own(settings, cache_client)
     assert found.returncode == 0
 
 
+def test_what_another_process_has_renewed_meanwhile_is_not_due_any_more(level):
+    plant(level, b"old", fresh_s=1, load_s=1.0)
+    draws = iter([1e-9])  # due for certain
+    cache = Cache(level, SystemClock(), guarding=partial(LockedEarly, draw=lambda: next(draws, 1.0)))
+    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    plant(level, b"renewed", fresh_s=60)
+    assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"renewed again") == b"renewed"
+
+
 def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
     plant(level, b"old", fresh_s=1, load_s=1.0)
     draws = iter([1e-9, 1.0])  # due for certain; then, were it drawn again, not due at all

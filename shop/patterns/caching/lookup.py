@@ -36,8 +36,9 @@ class Lookup:
         self._filler = filler
         self._level = filler.level
         self._guard = guard
-        self._due: set[str] = set()
-        """Keys found due for renewal by who may not load: the next who may renews them, without another draw."""
+        self._due: dict[str, float] = {}
+        """Keys found due for renewal by who may not load, and until when the entry was fresh that was found: the next who
+        may renews it, without another draw. What another process has renewed meanwhile is due no more."""
 
     def keeps(self, ask: Ask) -> bool:
         """Tell whether the level may hold an entry for it."""
@@ -63,7 +64,7 @@ class Lookup:
             return None
         renew_at = self._guard.renew_at(ask, verdict.entry)
         if renew_at <= self._filler.now():
-            self._due.add(ask.key)
+            self._due[ask.key] = verdict.entry.fresh_until
             return None
         return self._hit(ask, verdict.entry, renew_at, started)
 
@@ -97,8 +98,8 @@ class Lookup:
         return self._told(ask, FORWARDED[verdict.state], filled, started)
 
     def _fresh(self, ask: Ask, entry: Entry, started: float) -> Answer:
-        renew_at = 0.0 if ask.key in self._due else self._guard.renew_at(ask, entry)
-        self._due.discard(ask.key)
+        is_due = self._due.pop(ask.key, None) == entry.fresh_until
+        renew_at = 0.0 if is_due else self._guard.renew_at(ask, entry)
         if renew_at <= self._filler.now():
             renewed = self._guard.renew(ask, entry)
             if renewed is not None:
