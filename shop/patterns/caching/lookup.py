@@ -37,8 +37,8 @@ class Lookup:
         self._level = filler.level
         self._guard = guard
         self._due: dict[str, float] = {}
-        """Keys found due for renewal by who may not load, and until when the entry was fresh that was found: the next who
-        may renews it, without another draw. What another process has renewed meanwhile is due no more."""
+        """Keys found due for renewal by who may not load, each with the end of the entry that was found. The next who may
+        renews that one without another draw; what another process has put in its place is not due."""
 
     def keeps(self, ask: Ask) -> bool:
         """Tell whether the level may hold an entry for it."""
