@@ -37,8 +37,9 @@ class Lookup:
         self._level = filler.level
         self._guard = guard
         self._due: dict[str, float] = {}
-        """Keys found due for renewal by who may not load, each with the end of the entry that was found. The next who may
-        renews that one without another draw; what another process has put in its place is not due."""
+        """Keys found due for renewal by who may not load, each with the end of the entry that was found.
+
+        The next who may renews that one without another draw; what another process has put in its place is not due."""
 
     def keeps(self, ask: Ask) -> bool:
         """Tell whether the level may hold an entry for it."""
