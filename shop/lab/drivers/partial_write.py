@@ -48,7 +48,7 @@ class PartialWrite:
     measures: Mapping[str, Measure] = {
         "checkouts": Measure("Checkouts begun"),
         "orders": Measure("Answered with an order"),
-        "kills": Measure("Web processes killed"),
+        "kills": Measure("Kills ordered"),
         "mismatches": Measure("Mismatches in the books"),
     }
 
