@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,7 +46,8 @@ class OwnPostgres:
         if self._process is not None and self._process.poll() is None:
             leader = psutil.Process(self._process.pid)
             for process in (leader, *leader.children(recursive=True)):
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # a session may end by itself meanwhile
+                    process.kill()
             self._process.wait()
 
     def stop(self) -> None:
