@@ -1,75 +1,53 @@
-"""The whole stack, as a user starts and stops it: the real command, in a directory of its own."""
+"""The whole stack, as a user starts and stops it: the real command, in a directory of its own.
+
+A start takes seconds, so what is true of one start is looked at together: two classes each begin with what was running,
+end it, and start it again in yet another way.
+"""
 
 import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import psycopg
 import pytest
 
 from shop.stack import edge
 from shop.stack.ownership import Identity
-from shop.stack.program import free_port
-from shop.stack.state import StateFile
+from tests.integration.checkout import Checkout
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
-TIMEOUT_S = 120
 SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web", "worker")
 EDGE = ("edge",) if edge.binary() else ()
 
 
-class Checkout:
-    """One user's directory and port."""
-
-    def __init__(self, var: Path) -> None:
-        self.var, self.port = var, free_port()
-        self.environment = {
-            **os.environ,
-            "SHOP_VAR_DIR": str(var),
-            "SHOP_PORT": str(self.port),
-            "SHOP_WORKERS": "1",  # starts sooner, and nothing here is about two
-        }
-
-    def shop(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "shop.cli", *words],
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-
-    def status(self) -> dict:
-        return json.loads(self.shop("status", "--json").stdout)
-
-    def lines(self, request_id: str) -> list[dict]:
-        return json.loads(self.shop("logs", "--request", request_id, "--json").stdout)["lines"]
-
-    def identities(self) -> list[Identity]:
-        state = StateFile(self.var / "run").load()
-        return [state.supervisor, *(record.identity for record in state.processes.values())]
-
-
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    var = tmp_path_factory.mktemp("checkout")
-    var.chmod(0o755)
-    checkout = Checkout(var)
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     yield checkout
     checkout.shop("down")
 
 
+@pytest.fixture(scope="class")
+def running(checkout):
+    """A stack that is well, however it was started."""
+    if not checkout.look().well:
+        checkout.up("--size", "s")
+    return checkout
+
+
 @pytest.fixture
 def up(checkout):
-    if not checkout.status()["well"]:
-        done = checkout.shop("up", "--detach", "--size", "s")
-        assert done.returncode == 0, done.stdout + done.stderr
+    """A stack that is well and has its edge."""
+    if not (checkout.look().well and {*EDGE} <= set(checkout.state().load().processes)):
+        checkout.shop("down")
+        checkout.up("--size", "s")
     return checkout
 
 
@@ -82,7 +60,7 @@ def test_the_store_is_open_and_everything_in_it_is_well(up):
 
 
 def test_the_public_port_is_the_edge_s_and_the_application_is_behind_it(up):
-    ports = {one["name"]: one["port"] for one in up.status()["processes"]}
+    ports = {one.name: one.port for one in up.look().processes}
     assert ports["edge"] == up.port != ports["web"]
     for expected in ("fwd=miss; stored", "hit; ttl="):
         with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/c/home") as answer:
@@ -92,93 +70,146 @@ def test_the_public_port_is_the_edge_s_and_the_application_is_behind_it(up):
 def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
     asked = urllib.request.Request(f"http://127.0.0.1:{up.port}/cart", headers={"X-Request-ID": "through-both-of-them"})
     urllib.request.urlopen(asked).close()  # noqa: S310 - an address of this test's own
-    until(lambda: {"edge", "web"} <= {line["process"] for line in up.lines("through-both-of-them")})
-    stamps = [line["ts"] for line in up.lines("through-both-of-them")]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z", stamp) for stamp in stamps)
+    until(lambda: {"edge", "web"} <= up.processes_in_log("through-both-of-them"))
+    lines = json.loads(up.shop("logs", "--request", "through-both-of-them", "--json").stdout)["lines"]
+    assert {"edge", "web"} <= {line["process"] for line in lines}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z", line["ts"]) for line in lines)
 
 
 @pytest.mark.parametrize("name", [*EDGE, "worker"])
 def test_what_is_killed_before_or_behind_the_application_is_started_again(up, name):
-    StateFile(up.var / "run").load().processes[name].identity.process().kill()
-    until(lambda: {one["name"]: one["restarts"] for one in up.status()["processes"]}[name])
-    until(lambda: up.status()["well"])
+    def restarts():
+        return {one.name: one.restarts for one in up.look().processes}[name]
+
+    before = restarts()
+    up.state().load().processes[name].identity.process().kill()
+    until(lambda: restarts() > before)
+    until(lambda: up.look().well)
 
 
-def test_a_second_start_is_refused_and_disturbs_nothing(up):
-    before = up.identities()
-    done = up.shop("up")
+def test_a_second_start_is_refused_and_disturbs_nothing(running):
+    before = running.identities()
+    done = running.shop("up")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"already runs at http://127.0.0.1:{up.port}" in done.stderr
-    assert up.identities() == before
+    assert f"already runs at http://127.0.0.1:{running.port}" in done.stderr
+    assert running.identities() == before
 
 
-def test_a_second_checkout_is_refused_the_taken_port_and_starts_nothing(up, tmp_path):
+def test_a_second_checkout_is_refused_the_taken_port_and_starts_nothing(running, tmp_path):
     other = Checkout(tmp_path)
-    done = other.shop("up", "--port", str(up.port))
+    done = other.shop("up", "--port", str(running.port))
     assert done.returncode == 2
-    assert f"Port {up.port} is taken by" in done.stderr
+    assert f"Port {running.port} is taken by" in done.stderr
     assert "--port" in done.stderr
     assert not (tmp_path / "pg").exists()
 
 
-def test_commands_find_the_running_stack_by_themselves(up):
-    assert json.loads(up.shop("migrate", "--json").stdout) == {"applied": []}
+def test_commands_find_the_running_stack_by_themselves(running):
+    assert json.loads(running.shop("migrate", "--json").stdout) == {"applied": []}
 
 
-def test_the_production_profile_does_not_start_without_a_key(up, tmp_path):
+def test_the_production_profile_does_not_start_without_a_key(tmp_path):
     done = Checkout(tmp_path).shop("up", SHOP_PROFILE="production")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
-def test_a_killed_supervisor_is_cleaned_up_after_by_the_next_start(up):
-    left = up.identities()
+@dataclass(frozen=True)
+class Killed:
+    """What a killed supervisor left, what was said of it, and what the next start said."""
+
+    left: Sequence[Identity]
+    status: CompletedProcess[str]
+    started: str
+
+
+@pytest.fixture(scope="class")
+def killed(running):
+    left = running.identities()
     os.kill(left[0].pid, signal.SIGKILL)
     assert left[0].wait_gone(10)
-    assert up.status()["phase"] == "unsupervised"
-    assert up.shop("status").returncode == 1
-    assert up.shop("up", "--detach").returncode == 0
-    assert not any(one.alive for one in left)
-    assert up.status()["well"]
+    return Killed(left, running.shop("status", "--json"), running.up("--no-edge"))
 
 
-@pytest.mark.parametrize("without", ["asked for", "no wheel"])
-def test_the_store_is_complete_without_its_edge(checkout, without, tmp_path):
-    checkout.shop("down")
-    options, environment = (["--no-edge"], {}) if without == "asked for" else ([], _without_nginx(tmp_path))
-    done = checkout.shop("up", "--detach", "--size", "s", *options, **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (edge.MISSING in done.stdout) == (without == "no wheel")
-    status = checkout.status()
-    assert status["well"]
-    assert {one["name"]: one["port"] for one in status["processes"]}["web"] == checkout.port
-    assert "edge" not in {one["name"] for one in status["processes"]}
+class TestAfterItsSupervisorWasKilled:
+    """The next start is one without the edge, as asked for."""
+
+    def test_the_status_says_that_nobody_watches(self, killed):
+        assert killed.status.returncode == 1
+        assert json.loads(killed.status.stdout)["phase"] == "unsupervised"
+
+    def test_what_was_left_is_cleaned_up_by_the_next_start(self, killed, checkout):
+        assert not any(one.alive for one in killed.left)
+        assert checkout.look().well
+
+    def test_the_store_is_complete_without_its_edge(self, killed, checkout):
+        assert edge.MISSING not in killed.started
+        assert_complete_without_edge(checkout)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What still ran after a stop, what each command came to then, and what the next start said."""
+
+    alive: Sequence[Identity]
+    down: CompletedProcess[str]
+    status: CompletedProcess[str]
+    migrate: CompletedProcess[str]
+    of_other_size: CompletedProcess[str]
+    phase: str
+    has_data: bool
+    started: str
+
+
+@pytest.fixture(scope="class")
+def stopped(running, tmp_path_factory):
+    _forget_the_end_of_the_seed(running)
+    ran, down = running.identities(), running.shop("down")
+    return Stopped(
+        [one for one in ran if one.alive],
+        down,
+        status=running.shop("status"),
+        migrate=running.shop("migrate"),
+        of_other_size=running.shop("up", "--size", "m"),
+        phase=running.look().phase,
+        has_data=(running.var / "pg" / "PG_VERSION").exists(),
+        started=running.up(**_without_nginx(tmp_path_factory.mktemp("no-nginx"))),
+    )
+
+
+class TestAfterItWasStopped:
+    """Half seeded, to be finished by the next start, which finds no nginx."""
+
+    def test_down_leaves_nothing_running_and_keeps_the_data(self, stopped):
+        assert stopped.down.returncode == 0
+        assert stopped.alive == []
+        assert stopped.status.returncode == 1
+        assert stopped.has_data
+        assert (stopped.migrate.returncode, stopped.migrate.stderr.count("\n")) == (2, 1)
+        assert "start it with `shop up`" in stopped.migrate.stderr
+
+    def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(self, stopped, checkout):
+        assert stopped.of_other_size.returncode == 2
+        assert "This database holds the data set demo s" in stopped.of_other_size.stderr
+        assert stopped.phase == "stopped"
+        with _connected(checkout) as connection:
+            assert connection.execute("SELECT completed_at IS NOT NULL FROM datasets").fetchall() == [(True,)]
+
+    def test_the_store_is_complete_where_there_is_no_wheel_of_nginx(self, stopped, checkout):
+        assert edge.MISSING in stopped.started
+        assert_complete_without_edge(checkout)
+
+
+def assert_complete_without_edge(checkout: Checkout) -> None:
+    report = checkout.look()
+    assert report.well
+    ports = {one.name: one.port for one in report.processes}
+    assert ports["web"] == checkout.port
+    assert "edge" not in ports
     with urllib.request.urlopen(f"http://127.0.0.1:{checkout.port}/") as answer:
         assert "shop-edge" not in answer.headers["Cache-Status"]
         style = re.search(r"/assets/[^\"]+\.css", answer.read().decode())
     assert style
     urllib.request.urlopen(f"http://127.0.0.1:{checkout.port}{style[0]}").close()
-    checkout.shop("down")
-
-
-def test_down_leaves_nothing_running_and_keeps_the_data(up):
-    running = up.identities()
-    assert up.shop("down").returncode == 0
-    assert not any(one.alive for one in running)
-    assert up.shop("status").returncode == 1
-    assert (up.var / "pg" / "PG_VERSION").exists()
-    refused = up.shop("migrate")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "start it with `shop up`" in refused.stderr
-
-
-def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(up):
-    _forget_the_end_of_the_seed(up)
-    up.shop("down")
-    refused = up.shop("up", "--size", "m")
-    assert refused.returncode == 2
-    assert "This database holds the data set demo s" in refused.stderr
-    assert up.status()["phase"] == "stopped"
-    assert up.shop("up", "--detach").returncode == 0
 
 
 def _without_nginx(folder: Path) -> dict[str, str]:
@@ -188,8 +219,10 @@ def _without_nginx(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-def _forget_the_end_of_the_seed(checkout: Checkout) -> None:
+def _connected(checkout: Checkout) -> psycopg.Connection:
+    return psycopg.connect(checkout.state().load().urls["database_url"])
 
-    url = StateFile(checkout.var / "run").load().urls["database_url"]
-    with psycopg.connect(url) as connection:
+
+def _forget_the_end_of_the_seed(checkout: Checkout) -> None:
+    with _connected(checkout) as connection:
         connection.execute("UPDATE datasets SET completed_at = NULL")
