@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Store, best_seller
 
@@ -95,7 +95,7 @@ def test_a_guest_cart_joins_the_account_at_log_in(page: Page):
     page.get_by_role("button", name=re.compile(f"^Remove {re.escape(str(product['title']))}")).click()
 
 
-def test_an_admin_edits_a_price_and_the_store_shows_it(page: Page, visitor: BrowserContext):
+def test_an_admin_edits_a_price_and_the_store_shows_it(page: Page, browser: Browser):
     slug = best_seller(page)["slug"]
     page.goto(f"/p/{slug}")
     before = page.locator(".product__price").inner_text()
@@ -105,15 +105,15 @@ def test_an_admin_edits_a_price_and_the_store_shows_it(page: Page, visitor: Brow
     euros = float(price.input_value()) + 1.5
     price.fill(f"{euros:.2f}")
     page.get_by_role("button", name="Save").click()
-    stranger = visitor.browser.new_context(base_url=page.url.split("/admin")[0]).new_page()
+    stranger = browser.new_context(base_url=page.url.split("/admin")[0]).new_page()
     stranger.goto(f"/p/{slug}")
     expect(stranger.locator(".product__price")).to_contain_text(f"{euros:,.2f}")
     assert stranger.locator(".product__price").inner_text() != before
     stranger.context.close()
 
 
-def test_everything_up_to_the_order_works_without_javascript(visitor: BrowserContext, store: Store):
-    context = visitor.browser.new_context(base_url=store.url, java_script_enabled=False)
+def test_everything_up_to_the_order_works_without_javascript(browser: Browser, store: Store):
+    context = browser.new_context(base_url=store.url, java_script_enabled=False)
     page = context.new_page()
     product = best_seller(page)
     put_in_cart(page, str(product["slug"]), 2)
