@@ -16,7 +16,7 @@ run: $(RUN_READY)
 	@$(BIN)/shop up
 
 test: $(TEST_READY)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 # What `shop up --dataset complete-journey` reads, and reads it with.
 realdata: $(RUN_READY)

@@ -47,6 +47,8 @@ END $$
 """Leaves every table empty and every sequence at its start, at a tenth of what TRUNCATE of all of them costs. Foreign
 keys and triggers rest meanwhile, so the order does not matter. Tables are asked of the database: which models are
 imported depends on which tests run here."""
+LONGEST = ("lab", "whole-stack", "e2e", "recovery")
+"""Groups of tests that run in one process, after each other. All other groups come next, single tests last."""
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
@@ -112,6 +114,16 @@ def pytest_configure(config: pytest.Config) -> None:
     engine.dispose()
     os.environ[SERVERS] = json.dumps(asdict(servers))
     os.environ["SSL_CERT_FILE"] = str(_one_authority(_running.home / "authority.pem"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest in one process: begun last, it would be waited for alone."""
+
+    def place(item: pytest.Item) -> int:
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+        return next((number for number, name in enumerate(LONGEST) if name in groups), len(LONGEST) + (not groups))
+
+    items.sort(key=place)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

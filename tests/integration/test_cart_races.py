@@ -13,6 +13,7 @@ from shop.db import build_engine
 from shop.unit_of_work import Database
 from tests.factories import make_category, make_product, make_user
 
+pytestmark = pytest.mark.xdist_group("cart-races")  # one process, one set of racing processes
 TABS = 8
 PROCESSES = 2
 

@@ -18,6 +18,7 @@ from shop.orders.replaying import Replaying
 from shop.orders.transitions import EventType, after
 from shop.unit_of_work import Database
 
+pytestmark = pytest.mark.xdist_group("seeding")  # one process, one database that is seeded for all
 MADE_ANEW = {"password_hash"}
 KILLED = """
 import os, signal, sys

@@ -21,6 +21,7 @@ from shop.stack.program import free_port, port_answers
 from shop.stack.state import StateFile
 from tests.integration import breakable
 
+pytestmark = pytest.mark.xdist_group("faults")  # one process, one stack to break
 PATIENCE_S = 30
 IN_FORCE_WITHIN_S = 0.5
 BUSY_MACHINE = 3

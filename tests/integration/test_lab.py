@@ -25,6 +25,7 @@ from shop.stack.program import free_port
 from shop.switch_store import SwitchStore
 from tests.factories import make_category, make_product
 
+pytestmark = pytest.mark.xdist_group("lab-store")  # one process, one store
 START_TIMEOUT_S = 60
 SWITCH = "cache.shared"
 FLIP = """

@@ -28,7 +28,10 @@ from tests.integration.rabbitmq import SERVER, RabbitMQ
 from tests.waiting import until
 
 CONSUMER = "shouting"
-BROKERS = ("valkey", pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq")))
+BROKERS = (
+    pytest.param("valkey", marks=pytest.mark.xdist_group("queue")),
+    pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq")),
+)
 SOON = Patience(attempts=3, base_s=0.02)
 
 

@@ -39,6 +39,7 @@ from tests.integration.kills import (
 from tests.integration.own_postgres import OwnPostgres
 from tests.integration.simulator import Simulator
 
+pytestmark = pytest.mark.xdist_group("recovery")  # one process, one PostgreSQL to kill
 ON_HAND, PIECES = 5, 2
 PAID, CALLED_OFF, GIVEN_BACK, NONE = "paid", "cancelled", "refunded", "no order"
 LATENCY_MS = 30_000
