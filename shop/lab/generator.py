@@ -106,6 +106,10 @@ class Driver:
         self.due_s.append(round(due - self.began, 4))
         self.answered.append(answered[-1] if well and answered else "")
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def think(self, mean_s: float) -> float:
         """Return how long a client pauses before its next visit, in seconds."""
         return self._chance.expovariate(1 / mean_s)
@@ -188,6 +192,7 @@ def offer(plan: Plan) -> Samples:
         )
     wall, after = time.perf_counter() - began, process.cpu_times()
     driver.give_up(pace.offered - len(driver.latencies_ms))
+    driver.close()
     return Samples(
         offered=pace.offered,
         seconds=plan.duration_s if plan.mode == "open" else wall,

@@ -48,6 +48,7 @@ class Runner:
         store: against which store.
         watcher: told of progress.
         offer: runs one phase of load.
+        start_s: seconds until it can begin, for what is timed from there.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Runner:
         store: Store,
         watcher: Watcher,
         offer: Callable[[Plan, Callable[[], None]], Samples] = load.run,
+        start_s: float = GENERATOR_START_S,
     ) -> None:
         self._experiment = experiment
         self._store = store
         self._watcher = watcher
         self._offer = offer
+        self._start_s = start_s
         self._seed = 0
         self._label = ""
         self._ceiling: float | None = None
@@ -111,6 +114,11 @@ class Runner:
         """Return the store."""
         return self._store
 
+    @property
+    def start_s(self) -> float:
+        """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
+        return self._start_s
+
     def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
         """Return an arm's load for so many seconds; closed loop unless said otherwise."""
         workload = self._experiment.workload
@@ -135,7 +143,7 @@ class Runner:
     def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
         self._watcher.phase(f"{self._label}: {label}" if self._label else label)
-        begin_at = time.monotonic() + GENERATOR_START_S
+        begin_at = time.monotonic() + self._start_s
         plan = plan.model_copy(update={"begin_at": begin_at}) if acts else plan
         with Hands(begin_at, acts):
             return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))

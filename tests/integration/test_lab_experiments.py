@@ -7,8 +7,10 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import gevent
 import httpx
 import psutil
 import pytest
@@ -18,6 +20,7 @@ from shop.errors import ConfigurationError, Unavailable
 from shop.faults import Desk
 from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
+from shop.lab import generator
 from shop.lab.arms import Action
 from shop.lab.experiment import Phases
 from shop.lab.restoring import NOTE, restoring
@@ -26,12 +29,14 @@ from shop.lab.shopper import Shopper
 from shop.lab.store import Store
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
-from shop.stack.state import StateFile
-from tests.integration.test_stack_up import Checkout
+from tests.integration.checkout import Checkout
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 PATIENCE_S = 60
+WORKERS = 2
+REFRESH_S, IN_FORCE_S = 0.2, 0.5
+"""How often this stack's processes look at switches and knobs, and when a change has come to every one of them."""
 CHANGE = """
 import signal, sys
 from pathlib import Path
@@ -62,11 +67,8 @@ shop.cli.main(["lab", "run", "cache-aside"])
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    var = tmp_path_factory.mktemp("experiments")
-    var.chmod(0o755)
-    stack = Checkout(var)
-    done = stack.shop("up", "--detach", "--size", "s", "--workers", "4")
-    assert done.returncode == 0, done.stdout + done.stderr
+    stack = Checkout(tmp_path_factory.mktemp("experiments"))
+    stack.up("--size", "s", "--workers", str(WORKERS), SHOP_SWITCH_REFRESH_S=str(REFRESH_S), SHOP_QUEUE_RETRY_S="0.2")
     yield stack
     stack.shop("down")
 
@@ -79,7 +81,7 @@ def store(stack):
 
 
 def stands(store):
-    time.sleep(1.2)  # whichever process answers: what was put back is in force in each of them within a second
+    time.sleep(IN_FORCE_S)  # whichever process answers
     slug = store.edited_product()
     return store.switches(), store.knobs(), store.faults(), slug, store.price(slug)
 
@@ -139,13 +141,13 @@ def test_the_status_names_a_fault_beside_its_server(stack, store):
 
 def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(stack, store, tmp_path):
     def latency_ms():
-        url = StateFile(stack.var / "run").load().urls["payments_url"]
+        url = stack.state().load().urls["payments_url"]
         return httpx.get(f"{url}/admin/settings").json()["latency_ms"]
 
     with restoring(store, tmp_path, [], faults=["payments"]):
         store.set_fault("payments", "slow")
         assert latency_ms() > 0
-        assert {one["name"]: one["fault"] for one in stack.status()["processes"]}["payments"] == "slow"
+        assert {one.name: one.fault for one in stack.look().processes}["payments"] == "slow"
     assert latency_ms() == 0
 
 
@@ -162,7 +164,7 @@ def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
 
 
 def web_processes(stack):
-    web = StateFile(stack.var / "run").load().processes["web"]
+    web = stack.state().load().processes["web"]
     return {child.pid for child in psutil.Process(web.identity.pid).children()}
 
 
@@ -199,22 +201,38 @@ def test_clients_that_ask_again_pay_twice_without_keys_and_the_auditor_sees_it(o
 @pytest.fixture
 def observe(store, tmp_path):
     """Measure the named arms of an experiment once each, shortened; return arm to figures. The verdict is not asked
-    for: beside other tests it would be the machine's."""
+    for: beside other tests it would be the machine's. The generator needs no process of its own for that."""
+    lasts = Phases(runs=1, warm_up_s=0.3, open_s=0.5, closed_s=0.2).model_copy(update={"settle_s": IN_FORCE_S})
 
     def observe(name, *arms, driving=None, rate=20.0, products=100, **of_the_arm):
         whole = experiments.load(name)
         short = whole.with_(
-            phases=Phases(runs=1, settle_s=1.1, warm_up_s=0.5, open_s=0.8, closed_s=0.4),
+            phases=lasts,
             workload=whole.workload.with_(products=min(products, whole.workload.products)),
-            driving={**whole.driving, **(driving or {})},
         )
         may = {"knobs": short.every_knob(), "faults": short.faults(), "edits": short.drive.edits}
         with restoring(store, tmp_path, short.switches(), **may):
-            runner = Runner(short, store, Silent())
-            found = [runner.observe(short.arm(arm).with_(**of_the_arm), rate) for arm in arms]
+            runner = Runner(short, store, Silent(), offered, start_s=0.1)
+            chosen = [
+                arm.with_(driving={**arm.driving, **(driving or {})}, **of_the_arm) for arm in map(short.arm, arms)
+            ]
+            found = [runner.observe(arm, rate) for arm in chosen]
         return {seen.arm: {"curve": seen.curve, **figures(seen, good_within_ms=1000)} for seen in found}
 
     return observe
+
+
+def offered(plan, tick):
+    """Offer one phase of load from a thread: gevent's loop and what it leaves behind are that thread's."""
+
+    def offer():
+        try:
+            return generator.offer(plan)
+        finally:
+            gevent.get_hub().destroy(destroy_loop=True)
+
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(offer).result()
 
 
 def test_an_experiment_by_its_command_leaves_figures_and_a_report(stack):
@@ -230,19 +248,20 @@ def test_an_experiment_by_its_command_leaves_figures_and_a_report(stack):
 
 @pytest.mark.parametrize(("name", "fault"), [("killed", "down"), ("hung", "hang")])
 def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, name, fault):
-    actions = (Action(at_s=1.0, fault="cache", value=fault), Action(at_s=2.5, fault="cache"))
-    seen = observe("cache-loss", name, driving={"seconds": 4.5, "grace_s": 0.5}, actions=actions)[name]
+    actions = (Action(at_s=0.6, fault="cache", value=fault), Action(at_s=1.8, fault="cache"))
+    driving = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
+    seen = observe("cache-loss", name, driving=driving, actions=actions)[name]
     assert seen["error_rate"] == 0
     assert seen["hit_rate_before"] > 0.5
-    assert seen["share_origin"] > 0.1, "of 4.5 s the cache was away for 1.5"
+    assert seen["share_origin"] > 0.1, "of 3 s the cache was away for 1.2"
     assert seen["peak_loads_rps"] > 0
     assert broken(store) == {}
 
 
 def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
     before = store.knobs()
-    driving = {"limits_mb": [2.0, 16.0], "fill_s": 2.5, "measure_s": 1.0}
-    arms = observe("cache-hot-set", "even", "steep", driving=driving, products=2000)
+    driving = {"limits_mb": [2.0, 16.0], "fill_s": 0.6, "measure_s": 0.3}
+    arms = observe("cache-hot-set", "even", "steep", driving=driving, products=300)
     for arm in arms.values():
         places, shares = zip(*[(at, share) for at, share, *_ in arm["curve"]], strict=True)
         assert places == (2, 16)
@@ -264,7 +283,8 @@ def test_cache_layers_are_answered_further_and_further_out(observe):
 
 def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     before = store.knobs()
-    arms = observe("cache-stampede", "none", "lock", driving={"after_s": 0.8})
+    driving, knobs = {"ttl_s": 1.2, "after_s": 0.2, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
+    arms = observe("cache-stampede", "none", "lock", driving=driving, knobs=knobs)
     kinds = ("expired", "invalidated", "cold")
     loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
     assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
@@ -275,7 +295,7 @@ def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
 def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(observe, store):
     slug = store.edited_product()
     price = store.price(slug)
-    arms = observe("cache-staleness", "ttl", "event", driving={"seconds": 1.5, "edit_every_s": 0.3})
+    arms = observe("cache-staleness", "ttl", "event", driving={"seconds": 0.7, "edit_every_s": 0.15, "readers": 2})
     assert arms["ttl"]["stale_reads"] > arms["event"]["stale_reads"]
     assert min(seen["orders"] for seen in arms.values()) > 0
     assert {seen["wrong_price_orders"] for seen in arms.values()} == {0}
@@ -283,7 +303,9 @@ def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(observe, s
 
 
 def test_cache_avalanche_makes_everything_afresh_once(observe):
-    seen = observe("cache-avalanche", "equal", driving={"ttl_s": 5.0}, knobs={TTL_SCALE: 5 / CATALOGUE.ttl_s})["equal"]
+    ttl_s = 4.2
+    knobs = {TTL_SCALE: ttl_s / CATALOGUE.ttl_s}
+    seen = observe("cache-avalanche", "equal", driving={"ttl_s": ttl_s}, knobs=knobs)["equal"]
     # Of 75, each asked for twice a second at random: one that is not asked for in the two seconds that are left after
     # its end is missed, with e^-4; and a load that takes long may see another beside it.
     assert 65 <= seen["reloaded"] <= 2 * 75
@@ -292,7 +314,7 @@ def test_cache_avalanche_makes_everything_afresh_once(observe):
 
 def test_order_confirmation_loses_mail_inline_and_none_by_the_queue(observe, stack, store, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor looks at the store of this checkout
-    driving = {"rate": 4.0, "seconds": 1.0, "patience_s": 2.0}
+    driving = {"rate": 4.0, "seconds": 1.0, "patience_s": 1.0}
     lost = observe("order-confirmation", "inline-down", driving=driving)["inline-down"]
     assert (lost["orders"], lost["mails_lost"]) == (4, 4)
     kept = observe("order-confirmation", "queue-down", driving={**driving, "patience_s": 30.0})["queue-down"]
@@ -306,7 +328,7 @@ def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # auditor and mending are commands of this checkout
     driving = {"lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
     seen = observe("failing-payments", "on", driving=driving)["on"]
-    assert seen["checkouts"] == 8, "two seconds, four web processes"
+    assert seen["checkouts"] == 2 * WORKERS, "two seconds, one a second for each web process"
     assert seen["error_rate"] == seen["mismatches"] == 0
     assert None not in (seen["pages_well"], seen["threads_held"])
     assert broken(store) == {}

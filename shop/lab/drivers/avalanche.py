@@ -52,7 +52,7 @@ class Avalanche:
         bench.store.set_fault("cache", "flush")
         bench.store.visit_all([given.path.format(product=slug) for slug in bench.plan(arm, 1).products])
         ahead = given.ttl_s * given.jitter + 1.0
-        bench.wait(max(0.0, given.ttl_s - ahead - GENERATOR_START_S))
+        bench.wait(max(0.0, given.ttl_s - ahead - bench.start_s))
         plan = bench.plan(arm, 2 * ahead + 1.0, mode="open", rate=given.rate, arrivals="constant", exponent=0.0)
         samples = bench.offer(f"{arm.title}: their time is over", plan)
         loads = [due for due, who in zip(samples.due_s, samples.answered, strict=True) if who == "origin"]

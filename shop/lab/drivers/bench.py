@@ -44,6 +44,10 @@ class Bench(Protocol):
     def store(self) -> Store:
         """Return the store."""
 
+    @property
+    def start_s(self) -> float:
+        """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
+
     def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
         """Return the arm's load for so many seconds; closed loop unless said otherwise."""
 

@@ -89,7 +89,7 @@ class Bystanders:
         ):
             store.set_fault(PAYMENTS, given.fault)
             buying = beside.submit(buy, shoppers, rate, rush=rush)
-            bench.wait(given.lead_s - GENERATOR_START_S)
+            bench.wait(given.lead_s - bench.start_s)
             plan = bench.plan(arm, given.seconds, mode="open", rate=given.visits)
             watched = [(0.0, lambda: mending.append(beside.submit(_mend_after, given.seconds)))]
             pages = bench.offer(arm.title, plan, watched)

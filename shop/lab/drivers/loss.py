@@ -17,6 +17,8 @@ class Given(Strict):
     """What is told of the load."""
 
     rate: float = Field(default=60.0, gt=0)
+    warm_up_s: float = Field(default=2.0, gt=0)
+    """As fast as it goes, before that."""
     seconds: float = Field(default=14.0, gt=0)
     grace_s: float = Field(default=2.0, ge=0)
     """After the loss, before the answers must be as quick as without a cache."""
@@ -43,7 +45,7 @@ class Loss:
 
     def seconds(self, given: Given) -> float:
         """Return how long an arm takes."""
-        return given.seconds + 4
+        return given.warm_up_s + given.seconds + 2
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Change nothing: the actions have their moments."""
@@ -51,7 +53,7 @@ class Loss:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Warm up, then load, lose, and watch."""
-        bench.offer(f"{arm.title}: warm-up", bench.plan(arm, 2.0))
+        bench.offer(f"{arm.title}: warm-up", bench.plan(arm, given.warm_up_s))
         plan = bench.plan(arm, given.seconds, mode="open", rate=given.rate)
         samples = bench.offer(arm.title, plan, actions(bench.store, arm.actions))
         return Seen(samples, judged(samples, given, [action.at_s for action in arm.actions]))

@@ -97,7 +97,7 @@ class Stampede:
         bench.store.set_fault("cache", "flush")
         bench.store.visit(given.path)
         if act is None:  # its time must be over WARM_S after the load began: count back from there
-            bench.wait(max(0.0, given.ttl_s - WARM_S - GENERATOR_START_S))
+            bench.wait(max(0.0, given.ttl_s - WARM_S - bench.start_s))
         before = bench.store.loads(given.ttl_class)
         samples = bench.offer(f"{arm.title}: key {kind}", plan, [(WARM_S, act or _wait_for_its_end)])
         return bench.store.loads(given.ttl_class) - before, samples
