@@ -24,6 +24,7 @@ from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switch_store import SwitchStore
 from tests.factories import make_category, make_product
+from tests.integration.offering import START_S, offered
 
 pytestmark = pytest.mark.xdist_group("lab-store")  # one process, one store
 START_TIMEOUT_S = 60
@@ -137,7 +138,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     quick = parse(text, "quick").lasting(1.0, 1)
     quick = quick.with_(steady_state=quick.steady_state.with_(duration_s=0.5))
     with restoring(store, tmp_path / "lab", quick.switches()) as before:
-        record = Runner(quick, store, Watcher()).run()
+        record = Runner(quick, store, Watcher(), offered, START_S).run()
     result = build(quick, record, SystemClock().now(), before)
     off, on = result["arms"]
     assert off["db_queries_per_request"] > on["db_queries_per_request"] == 0

@@ -7,10 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import gevent
 import httpx
 import psutil
 import pytest
@@ -20,7 +18,6 @@ from shop.errors import ConfigurationError, Unavailable
 from shop.faults import Desk
 from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
-from shop.lab import generator
 from shop.lab.arms import Action
 from shop.lab.experiment import Phases
 from shop.lab.restoring import NOTE, restoring
@@ -30,6 +27,7 @@ from shop.lab.store import Store
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
 from tests.integration.checkout import Checkout
+from tests.integration.offering import START_S, offered
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
@@ -212,7 +210,7 @@ def observe(store, tmp_path):
         )
         may = {"knobs": short.every_knob(), "faults": short.faults(), "edits": short.drive.edits}
         with restoring(store, tmp_path, short.switches(), **may):
-            runner = Runner(short, store, Silent(), offered, start_s=0.1)
+            runner = Runner(short, store, Silent(), offered, START_S)
             chosen = [
                 arm.with_(driving={**arm.driving, **(driving or {})}, **of_the_arm) for arm in map(short.arm, arms)
             ]
@@ -220,19 +218,6 @@ def observe(store, tmp_path):
         return {seen.arm: {"curve": seen.curve, **figures(seen, good_within_ms=1000)} for seen in found}
 
     return observe
-
-
-def offered(plan, tick):
-    """Offer one phase of load from a thread: gevent's loop and what it leaves behind are that thread's."""
-
-    def offer():
-        try:
-            return generator.offer(plan)
-        finally:
-            gevent.get_hub().destroy(destroy_loop=True)
-
-    with ThreadPoolExecutor(1) as beside:
-        return beside.submit(offer).result()
 
 
 def test_an_experiment_by_its_command_leaves_figures_and_a_report(stack):
