@@ -34,6 +34,7 @@ CONFIGURATION: Mapping[str, str] = {
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
     "random_page_cost": "1.1",  # everything runs on flash now
+    "bgwriter_lru_maxpages": "0",  # checkpoints write early enough, and a writer that reads along holds 50 MB resident
     "io_method": "sync",  # what is read is in memory anyway: no processes to read ahead
     "max_logical_replication_workers": "0",  # nobody replicates from here
     "max_wal_size": "1GB",  # bulk loads do not wait for checkpoints
