@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import httpx
+import httpcore
 
 from shop.patterns.observability import correlation
 from shop.payments import signatures
@@ -18,7 +18,9 @@ COURIERS = 4
 POLL_S = 0.1
 """Between two looks into an empty outbox; a message is never later than that."""
 TIMEOUT_S = 5.0
-"""What a receiver has to take a message."""
+"""What a receiver has for each step of taking a message."""
+_TIMEOUTS = dict.fromkeys(("pool", "connect", "write", "read"), TIMEOUT_S)
+_NOT_TAKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class Couriers:
         self._outbox = outbox
         self._controls = controls
         self._secret = secret
-        self._client = httpx.Client(timeout=TIMEOUT_S)
+        self._pool = httpcore.ConnectionPool(max_connections=COURIERS, keepalive_expiry=TIMEOUT_S)
         self._lookout = threading.Lock()
         """One courier looks into the outbox at a time; who finds something lets the next one look."""
 
@@ -86,8 +88,10 @@ class Couriers:
             **signatures.sign(self._secret, message.id, int(time.time()), message.body),
         }
         try:
-            status = self._client.post(url, content=message.body, headers=headers).status_code
-        except httpx.HTTPError as error:
+            status = self._pool.request(
+                "POST", url, headers=list(headers.items()), content=message.body, extensions={"timeout": _TIMEOUTS}
+            ).status
+        except _NOT_TAKEN as error:
             _log.info("webhook_not_taken", extra={"message_id": message.id, "reason": type(error).__name__})
             return False
         _log.info("webhook_sent", extra={"message_id": message.id, "status": status})
