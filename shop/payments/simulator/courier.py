@@ -16,7 +16,9 @@ from shop.payments.simulator.outbox import Message, Outbox
 COURIERS = 4
 """Messages on their way at once: one slow receiver must not hold up all."""
 POLL_S = 0.1
-"""Between two looks into an empty outbox; a message is never later than that."""
+"""Between two looks at what is due and cannot be sent: the provider is out, or others are on their way with it."""
+LOOK_S = 1.0
+"""The longest time without a look; what is written to the books in this process, and what becomes due, ends it."""
 TIMEOUT_S = 5.0
 """What a receiver has for each step of taking a message."""
 _TIMEOUTS = dict.fromkeys(("pool", "connect", "write", "read"), TIMEOUT_S)
@@ -32,12 +34,14 @@ class Couriers:
         outbox: what is owed.
         controls: returns where to, and with which manners.
         secret: signs.
+        look_s: the longest time without a look into the outbox.
     """
 
-    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str) -> None:
+    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str, look_s: float = LOOK_S) -> None:
         self._outbox = outbox
         self._controls = controls
         self._secret = secret
+        self._look_s = look_s
         self._pool = httpcore.ConnectionPool(max_connections=COURIERS, keepalive_expiry=TIMEOUT_S)
         self._lookout = threading.Lock()
         """One courier looks into the outbox at a time; who finds something lets the next one look."""
@@ -70,12 +74,12 @@ class Couriers:
         while True:
             with ExitStack() as looking:
                 looking.enter_context(self._lookout)
+                self._outbox.begin_look()
                 try:
-                    worked = self.run_once(looking.close)
+                    if not self.run_once(looking.close):
+                        self._outbox.wait(POLL_S, self._look_s)
                 except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
                     _log.exception("courier_failed")
-                    worked = False
-                if not worked:
                     time.sleep(POLL_S)
 
     def _sent(self, url: str, message: Message) -> bool:
