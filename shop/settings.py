@@ -67,6 +67,9 @@ class Settings(BaseModel):
     """Connections a process keeps: one a thread, so no thread queues for one."""
     db_pool_timeout_s: float = Field(default=2.0, gt=0)
     """What a request waits for a connection, at most, before it is told that the store is busy."""
+    db_idle_s: int = Field(default=60, ge=15)
+    """After so long without use the database ends a session: a rush's connections are given back, each a process of
+    PostgreSQL with 20 MB."""
     db_connect_timeout_s: int = Field(default=3, ge=1)
     """What opening a connection may take."""
     db_statement_timeout_ms: int = Field(default=5_000, ge=1)
