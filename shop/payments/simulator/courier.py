@@ -15,8 +15,8 @@ from shop.payments.simulator.outbox import Message, Outbox
 
 COURIERS = 4
 """Messages on their way at once: one slow receiver must not hold up all."""
-POLL_S = 0.1
-"""Between two looks at what is due and cannot be sent: the provider is out, or others are on their way with it."""
+PAUSE_S = 0.1
+"""After a look that found nothing to send, however much is written meanwhile; a message is never later than that."""
 LOOK_S = 1.0
 """The longest time without a look; what is written to the books in this process, and what becomes due, ends it."""
 TIMEOUT_S = 5.0
@@ -77,10 +77,11 @@ class Couriers:
                 self._outbox.begin_look()
                 try:
                     if not self.run_once(looking.close):
-                        self._outbox.wait(POLL_S, self._look_s)
+                        time.sleep(PAUSE_S)
+                        self._outbox.wait(self._look_s)
                 except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
                     _log.exception("courier_failed")
-                    time.sleep(POLL_S)
+                    time.sleep(PAUSE_S)
 
     def _sent(self, url: str, message: Message) -> bool:
         correlation.adopt(

@@ -108,17 +108,15 @@ class Outbox:
                 with self._lock:
                     self._on_their_way.discard(message.id)
 
-    def wait(self, least_s: float, most_s: float) -> None:
-        """Return when a message may have become due since the last look, which began with :meth:`begin_look`.
+    def wait(self, most_s: float) -> None:
+        """Return when a message may be due that was not at the last look, which began with :meth:`begin_look`.
 
         Args:
-            least_s: a message that is due already, and that nobody could take, is looked at again after so long.
             most_s: return after this in any case.
         """
         with self._books.reading() as connection:
             (due_at,) = connection.execute("SELECT min(due_at) FROM messages WHERE state = 'owed'").fetchone()
-        due_in_s = most_s if due_at is None else due_at - time.time()
-        self._books.changed.wait(min(most_s, due_in_s) if due_in_s > 0 else least_s)
+        self._books.changed.wait(most_s if due_at is None else min(most_s, max(0.0, due_at - time.time())))
 
     def begin_look(self) -> None:
         """Let what is written from now on end the next :meth:`wait`."""
