@@ -11,6 +11,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY shop shop
 RUN pip install --no-cache-dir --quiet --no-deps --no-build-isolation -e . \
+    && python -m compileall -q shop migrations \
     && useradd --system shop && install -d -o shop var
 USER shop
 

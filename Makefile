@@ -13,9 +13,11 @@ TEST_PROCESSES ?= 3
 .DELETE_ON_ERROR:
 
 run: $(RUN_READY)
+	@$(compile)
 	@$(BIN)/shop up
 
 test: $(TEST_READY)
+	@$(compile)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 # What `shop up --dataset complete-journey` reads, and reads it with.
@@ -32,6 +34,9 @@ $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; about a minute)."
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(RUN_READY)
+
+# A stack is a dozen Python processes. Where PYTHONDONTWRITEBYTECODE is set, each would compile all sources again.
+compile = $(BIN)/python -m compileall -q shop migrations
 
 define install
 $(PIP) install --require-hashes -r $(1) \

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import psycopg
 from sqlalchemy import URL, DateTime, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -78,14 +78,14 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
         pool_size=settings.db_pool_size,
         max_overflow=0,
         pool_timeout=settings.db_pool_timeout_s,
-        pool_use_lifo=True,
+        pool_use_lifo=True,  # what is not needed lies still, until the server's idle_session_timeout ends it
         hide_parameters=True,  # an error that reaches the log quotes no password hash, address or token
         connect_args={
             "connect_timeout": settings.db_connect_timeout_s,
             "application_name": "shop",
             "options": (
                 f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={settings.db_lock_timeout_ms}"
-                " -c timezone=UTC"
+                f" -c idle_session_timeout={settings.db_idle_s}s -c timezone=UTC"
             ),
         },
     )
@@ -108,6 +108,8 @@ def _replace_the_dead(engine: Engine) -> None:
             return
         try:
             engine.dialect.do_ping(connection)
+        except psycopg.errors.IdleSessionTimeout as error:  # says nothing about the others
+            raise DisconnectionError("the server has ended a session that nobody used") from error
         except psycopg.Error as error:
             raise InvalidatePoolError("the server has ended this session") from error
 

@@ -31,6 +31,8 @@ MISUSED = 2
 STOP_S = 10.0
 """Seconds a round under way gets to end: longer than the slowest bounded call."""
 RELAY_EVERY_S = 0.05
+RELAY_IDLE_S = 0.25
+"""The first message after a quiet time waits for half of it on average; mail takes longer than that to be read."""
 RELAY_CAP_S = 1.0
 """To ask a broker that is away once a second is no load, and what waits for it has waited long enough."""
 MEASURE_EVERY_S = 1.0
@@ -42,6 +44,8 @@ REAP_MAIL_EVERY_S = 60.0
 """Finding the oldest letters means looking through all of them."""
 PROJECT_EVERY_S = 0.1
 """Half of it, on average, is how long lists lag when the worker has time."""
+PROJECT_IDLE_S = 0.5
+"""After a quiet time, up to this: nobody has placed an order for a second or more."""
 
 _log = logging.getLogger("shop.worker")
 
@@ -56,14 +60,14 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
     found = [
         Loop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
         Loop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
-        Loop("projector", lambda: runtime.services().projector.run_once(), PROJECT_EVERY_S),
+        Loop("projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S),
         Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
         Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
         Loop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
         Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
     ]
     if relay is not None:
-        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, cap_s=RELAY_CAP_S))
+        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
     if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
         found.append(Loop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
     return found

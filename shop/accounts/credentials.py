@@ -2,8 +2,6 @@
 
 import re
 
-from email_validator import EmailNotValidError, validate_email
-
 from shop.errors import Invalid
 
 PASSWORD_MIN = 10
@@ -26,6 +24,8 @@ def clean_email(email: str) -> str:
     Raises:
         Invalid: this is no email address.
     """
+    from email_validator import EmailNotValidError, validate_email  # here: its tables take 20 ms, and few need them
+
     try:
         # test_environment lets .test through and nothing else; deliverability is off either way.
         found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)

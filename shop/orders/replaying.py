@@ -124,9 +124,11 @@ class Replaying:
         with self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": REBUILD_LOCK}):
                 raise Conflict("Another rebuild is under way.")
+            connection.execute(text("SET idle_session_timeout = 0"))  # the lock is this session's, which only waits
             try:
                 yield
             finally:
+                connection.execute(text("RESET idle_session_timeout"))
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": REBUILD_LOCK})
 
     def _make_room(self) -> Table:

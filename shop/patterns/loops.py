@@ -1,9 +1,10 @@
 """A loop of a background process: a tested ``run_once``, again and again, whatever it raises.
 
 Problem: a thread that ends at the first error is not missed until what it did is; one that goes on at once after an
-error becomes a load of its own.
+error becomes a load of its own; and one that asks often, so that nobody waits, is a load while nobody does.
 Method: each loop has a thread. A round that raises is logged and counted, and the pause after it grows with full jitter
-up to a bound; a round that goes well brings the pause back. The process's probe says which loops are not well.
+up to a bound; a round that goes well brings the pause back. Where a loop may, its pause grows as well with every round
+that finds nothing, and the first find brings it back. The process's probe says which loops are not well.
 """
 
 import logging
@@ -18,6 +19,8 @@ from shop.patterns.observability import correlation
 BACKOFF_CAP_S = 30.0
 ILL_AFTER = 3
 """Rounds in a row that failed: one is a hiccup."""
+IDLE_GROWTH = 1.25
+"""Slow: one round without a find says little, ten in a row that a quiet time has begun."""
 STUCK_AFTER_S = 120.0
 """Everything a round waits for is bounded well below."""
 
@@ -30,14 +33,16 @@ class Loop:
 
     Args:
         name: in logs, thread and probe.
-        run_once: one round; safe to run in two processes at once.
+        run_once: one round; safe to run in two processes at once. Returns something true if there was something to do.
         every_s: seconds between the end of a round and the next.
+        idle_s: what that grows to while there is nothing to do; by default it does not grow.
         cap_s: what no pause after failures exceeds.
     """
 
     name: str
     run_once: Callable[[], object]
     every_s: float
+    idle_s: float = 0.0
     cap_s: float = BACKOFF_CAP_S
 
 
@@ -55,6 +60,7 @@ class Runner:
         self._stopped = stopped
         self._now = monotonic
         self._failures = 0
+        self._pause_s = loop.every_s
         self._began: float | None = None
         self._thread = threading.Thread(target=self.run, name=loop.name, daemon=True)
 
@@ -77,7 +83,7 @@ class Runner:
         correlation.adopt(None, None)
         self._began = self._now()
         try:
-            self.loop.run_once()
+            found = self.loop.run_once()
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says so
             self._failures += 1
             level = logging.WARNING if self._failures == ILL_AFTER else logging.INFO
@@ -87,7 +93,9 @@ class Runner:
         finally:
             self._began = None
         self._failures = 0
-        return self.loop.every_s
+        longer_s = min(self._pause_s * IDLE_GROWTH, self.loop.idle_s)
+        self._pause_s = self.loop.every_s if found else max(self.loop.every_s, longer_s)
+        return self._pause_s
 
     @property
     def fault(self) -> str:

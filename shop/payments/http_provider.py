@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
+import httpcore
 
 from shop.money import Money
 from shop.patterns.observability import correlation
@@ -26,7 +27,10 @@ from shop.unit_of_work import refuse_in_transaction
 MAX_CONNECTIONS = 16
 """Calls a process can have under way; beyond its request threads there is nobody to make one."""
 NO_SUCH_CARD = "unknown_token"
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+KEEPALIVE_S = 5.0
+"""How long an unused connection is kept: shorter than a server's own patience, or calls would meet it closing."""
+_NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
+_BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _AWAY = "The payments provider does not answer."
 
 
@@ -46,12 +50,10 @@ class HttpProvider:
     """
 
     def __init__(self, base_url: str, timeout_ms: int, api_key: str = "") -> None:
+        self._base_url = base_url.rstrip("/")
         self._timeout_s = timeout_ms / 1000
-        self._client = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
-        )
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._pool = httpcore.ConnectionPool(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S)
 
     def charge(self, request: ChargeRequest) -> Charged | Declined:
         """See :class:`~shop.payments.provider.Provider`."""
@@ -97,7 +99,7 @@ class HttpProvider:
 
     def close(self) -> None:
         """Give the connections back."""
-        self._client.close()
+        self._pool.close()
 
     def _call(
         self,
@@ -111,32 +113,35 @@ class HttpProvider:
         refuse_in_transaction("The payments provider")
         seconds = min(self._timeout_s, deadlines.remaining())
         allowance = _Allowance(seconds)
-        headers = correlation.outgoing_headers() | {deadlines.HEADER: deadlines.header_value(seconds)}
+        headers = self._headers | correlation.outgoing_headers()
+        headers |= {deadlines.HEADER: deadlines.header_value(seconds), "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
+        url = f"{self._base_url}{path}" + (f"?{urlencode(params)}" if params else "")
+        content = None if body is None else json.dumps(body).encode()
         try:
-            with self._client.stream(
-                method, path, headers=headers, json=body, params=params, extensions={"timeout": allowance}
+            with self._pool.stream(
+                method, url, headers=list(headers.items()), content=content, extensions={"timeout": allowance}
             ) as response:
-                content = b"".join(allowance.watch(response.iter_raw()))
+                answer = b"".join(allowance.watch(response.iter_stream()))
         except _NOT_SENT as error:
             raise ProviderNotReached(_AWAY) from error
-        except httpx.HTTPError as error:
+        except _BROKEN as error:
             raise ProviderUnsure(_AWAY) from error
-        return _read(response.status_code, content)
+        return _read(response.status, answer)
 
 
 class _Allowance(dict[str, float]):
     """A call's time, shared by its steps: whoever asks for a step's limit is told what is left of the whole.
 
-    httpx's own limits are one a step (connect, write, each read), so a peer that sends a byte now and then is never
-    too slow for them.
+    An HTTP client's own limits are one a step (connect, write, each read), so a peer that sends a byte now and then is
+    never too slow for them.
     """
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._until = time.monotonic() + seconds
 
-    def get(self, step: str, default: object = None) -> float:  # httpx asks anew for each step
+    def get(self, step: str, default: object = None) -> float:  # httpcore asks anew for each step
         """Return the seconds left, never quite zero: zero would mean "do not wait at all" to a socket."""
         return max(0.001, self._until - time.monotonic())
 
@@ -144,12 +149,12 @@ class _Allowance(dict[str, float]):
         """Pass the body on until the time is up.
 
         Raises:
-            httpx.ReadTimeout: it is up.
+            httpcore.ReadTimeout: it is up.
         """
         for chunk in chunks:
             yield chunk
             if time.monotonic() > self._until:
-                raise httpx.ReadTimeout(_AWAY)
+                raise httpcore.ReadTimeout(_AWAY)
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

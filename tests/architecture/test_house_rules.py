@@ -7,6 +7,8 @@ import pytest
 from shop.settings import PROJECT_ROOT
 
 BIN = Path(sys.executable).parent
+OF_COMMANDS = {"alembic", "httpx", "locust", "matplotlib", "psutil", "rich"}
+"""Libraries of the tools: each would cost every server megabytes, and a part of a second at its start."""
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,20 @@ BIN = Path(sys.executable).parent
 def test_the_code_keeps_the_house_rule(command):
     done = subprocess.run([BIN / command[0], *command[1:]], cwd=PROJECT_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_worker_runs_without_flask_and_what_only_commands_need():
+    assert not loaded("shop.worker, shop.queue_wiring") & {"flask", *OF_COMMANDS}
+
+
+def test_the_store_and_the_simulator_run_without_what_only_commands_need():
+    assert not loaded("shop.app, shop.payments.simulator.app") & OF_COMMANDS
+
+
+def loaded(modules: str) -> set[str]:
+    """Return what a fresh process has loaded after it has imported some modules."""
+    command = [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
 
 
 @pytest.mark.xdist_group("grouped")

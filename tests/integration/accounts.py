@@ -1,27 +1,23 @@
 """Signing in, for tests of what only signed-in people may do."""
 
-from functools import cache
-
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from shop.accounts.models import User
-from shop.accounts.passwords import hash_password
+from shop.accounts.passwords import Passwords
 from tests.factories import make_user
 
 PASSWORD = "correct horse battery"
+CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+"""What costs a log-in a fifth of a second on purpose would cost the tests half a minute."""
+HASHED = CHEAP.hash(PASSWORD)
 
 
 def make_account(session: Session, email: str, **fields: object) -> User:
     """Add an account that can log in with :data:`PASSWORD`."""
-    return make_user(session, email, password_hash=_hashed(), **fields)
-
-
-@cache
-def _hashed() -> str:
-    """Hash once a test process: it is slow on purpose."""
-    return hash_password(PASSWORD)
+    return make_user(session, email, password_hash=HASHED, **fields)
 
 
 def sign_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:

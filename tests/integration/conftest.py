@@ -1,22 +1,30 @@
 """The whole web application in this process, on the real servers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import redis
+from flask import Flask
 from flask.testing import FlaskClient
 
 from shop.app import create_app
 from shop.settings import Settings
 from shop.unit_of_work import Database
 from shop.wiring import Runtime, build
+from tests.integration.accounts import CHEAP
+from tests.integration.kept import KeptBytecode, KeptRule
 from tests.integration.simulator import Simulator
+
+# Nearly every test has an application of its own; what is the same in each of them is worked out once.
+Flask.url_rule_class = KeptRule
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": KeptBytecode()}
 
 
 @pytest.fixture
 def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -> Iterator[Runtime]:
-    """A process's runtime, started, on an empty database and an empty cache."""
-    runtime = build(settings)
+    """A process's runtime, started, on an empty database and an empty cache. Its passwords cost little."""
+    runtime = replace(build(settings), passwords=CHEAP)
     runtime.start()
     yield runtime
     runtime.close()

@@ -192,6 +192,10 @@ def test_signing_out_here_leaves_the_other_device_signed_in(runtime, ann):
     assert who(there) == ANN
 
 
+def test_the_store_itself_hashes_as_the_rfc_recommends(settings):
+    assert build(settings).passwords.hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
 def test_a_hash_of_older_parameters_is_renewed_at_log_in(client, database):
     with database.transaction() as session:
         weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)

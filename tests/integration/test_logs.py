@@ -81,12 +81,16 @@ def test_an_exception_is_written_on_one_line_without_its_secrets(logging_to, cap
     assert "ValueError" in line["exception"]
 
 
-def test_warnings_reach_people_too(logging_to, capsys):
-    configure = logging.getLogger()
-    assert configure.handlers
-    logging.getLogger("shop.test").warning("careful")
+def test_warnings_reach_people_too(logging_to, settings, capsys):
+    configure_logging(settings.model_copy(update={"var_dir": logging_to.parent.parent}), "testing")
+    logging.getLogger("shop.test").warning("careful", extra={"slug": "blue-mug", "password": "hunter2"})
     logging.getLogger("shop.test").info("by the way")
     assert [line["event"] for line in lines(logging_to)] == ["careful", "by the way"]
+    (shown,) = capsys.readouterr().err.splitlines()
+    assert "warning" in shown
+    assert "careful" in shown
+    assert "slug='blue-mug'" in shown
+    assert "hunter2" not in shown
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import IntegrityError
 
-from shop.accounts.passwords import Passwords
 from shop.errors import Conflict, Invalid
 from shop.money import Money
 from shop.orders import ids, queries, stream
@@ -15,6 +14,7 @@ from shop.orders.service import Viewer
 from shop.orders.state import Deliver, Ship, fold
 from shop.orders.stream import OrderStreams
 from tests.factories import make_category, make_product, make_user
+from tests.integration.accounts import CHEAP
 
 _random = random.Random(7)
 STREAM = OrderStreams(AtOnce())
@@ -68,7 +68,7 @@ def world(database):
     with database.transaction() as session:
         category = make_category(session)
         products = [make_product(session, category, slug) for slug in ("mug", "tray", "lamp")]
-        hashed = Passwords().hash("let-me-shop")
+        hashed = CHEAP.hash("let-me-shop")
         ada, ben = (make_user(session, f"{name}@shop.test", password_hash=hashed) for name in ("ada", "ben"))
         admin = make_user(session, "admin@shop.test", password_hash=hashed, role="admin")
     return {"products": products, "ada": ada, "ben": ben, "admin": admin}

@@ -24,6 +24,7 @@ from shop.switches import SWITCHES
 from shop.unit_of_work import Database
 from shop.wiring import PROJECTIONS
 from tests.integration.test_orders import place, world  # noqa: F401 - a fixture
+from tests.waiting import until
 
 _processes = multiprocessing.get_context("forkserver")
 RACERS = 4
@@ -267,6 +268,19 @@ def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypa
 def test_one_rebuild_runs_at_a_time(database, world):  # noqa: F811
     with Replaying(database)._alone(), pytest.raises(Conflict, match="under way"):
         Replaying(database).rebuild()
+
+
+def test_the_session_that_waits_for_its_rebuild_is_not_ended_as_unused(settings, database):
+    engine = build_engine(settings.model_copy(update={"db_idle_s": 1}))
+    with Replaying(Database(engine))._alone():
+        with engine.connect() as unused:
+            pid = unused.scalar(text("SELECT pg_backend_pid()"))
+        with database.reading() as session:
+            still_there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+            until(lambda: session.scalar(still_there, {"pid": pid}) == 0)
+        with pytest.raises(Conflict):
+            Replaying(database).rebuild()
+    engine.dispose()
 
 
 DAMAGES = {

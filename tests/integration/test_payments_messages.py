@@ -1,7 +1,14 @@
 """The simulator's webhooks: signed, at least once, in no particular order."""
 
+import time
+
 import pytest
 
+from shop.payments.simulator import outbox
+from shop.payments.simulator.books import Books
+from shop.payments.simulator.controls import Controls
+from shop.payments.simulator.courier import Couriers
+from shop.payments.simulator.outbox import Outbox
 from tests.integration.receiver import receiving
 from tests.waiting import until
 
@@ -47,6 +54,18 @@ def test_what_nobody_took_is_sent_again(simulator, receiver):
     simulator.charge("w-again")
     until(lambda: len(receiver.received) == 4)
     assert len({message["id"] for message in receiver.received}) == 1
+
+
+def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_next_look(tmp_path, receiver, settings):
+    books = Books(tmp_path / "books.sqlite3")
+    behaved = Controls(webhook_url=receiver.url, webhook_delay_ms=0)
+    Couriers(Outbox(books), lambda: behaved, settings.payments_webhook_secret, look_s=3600).start()
+    time.sleep(0.2)  # they have looked, found nothing, and wait
+    for number, late_ms in enumerate((0, 300)):
+        with books.writing() as connection:
+            owed = behaved.model_copy(update={"webhook_delay_ms": late_ms})
+            outbox.owe(connection, owed, "charge.succeeded", {"key": f"w-{number}"})
+        until(lambda: receiver.keys() == [f"w-{number}" for number in range(number + 1)])
 
 
 def test_what_was_owed_when_it_was_killed_is_sent_when_it_is_back(simulator, receiver):

@@ -5,6 +5,7 @@ from sqlalchemy import Engine, text
 
 from shop import db
 from shop.db import build_engine
+from tests.waiting import until
 
 CONNECTIONS = 3
 
@@ -12,6 +13,14 @@ CONNECTIONS = 3
 @pytest.fixture
 def engine(settings, database):
     engine = build_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def hasty(settings, database):
+    """A pool whose server soon loses patience."""
+    engine = build_engine(settings.model_copy(update={"db_idle_s": 1}))
     yield engine
     engine.dispose()
 
@@ -29,6 +38,20 @@ def test_sessions_that_the_server_has_ended_cost_no_request(engine, database):
         for pid in ended:
             assert session.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
     assert not set(open_together(engine, CONNECTIONS)) & set(ended)
+
+
+def test_what_a_rush_has_opened_is_given_back_and_costs_no_request_and_no_other_connection(hasty, database):
+    opened = open_together(hasty, CONNECTIONS)
+
+    def left():
+        (used,) = open_together(hasty, 1)  # as the switches are read every second, whatever the traffic
+        with database.reading() as session:
+            return used, set(session.scalars(text("SELECT pid FROM pg_stat_activity"))) & set(opened)
+
+    used, alive = until(lambda: found if len((found := left())[1]) == 1 else None)
+    assert alive == {used}
+    open_together(hasty, CONNECTIONS)
+    assert used in open_together(hasty, CONNECTIONS)
 
 
 @pytest.mark.parametrize(("idle_s", "pings"), [(60.0, 0), (0.0, 1)])

@@ -146,11 +146,6 @@ def test_a_loop_that_goes_on_failing_makes_it_ill_and_the_others_go_on(worker, r
     assert one.get("/livez")[0] == 200
 
 
-def test_it_runs_without_flask():
-    found = "import sys, shop.worker, shop.queue_wiring; sys.exit('flask' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", found], check=False).returncode == 0
-
-
 def _status(database):
     with database.reading() as session:
         return session.scalar(select(Order.status))

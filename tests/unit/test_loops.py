@@ -3,8 +3,8 @@ import threading
 from shop.patterns.loops import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, Loop, Runner
 
 
-def runner(run_once, every_s=1.0, monotonic=lambda: 0.0):
-    return Runner(Loop("looked-at", run_once, every_s), threading.Event(), monotonic)
+def runner(run_once, every_s=1.0, monotonic=lambda: 0.0, idle_s=0.0):
+    return Runner(Loop("looked-at", run_once, every_s, idle_s), threading.Event(), monotonic)
 
 
 def broken():
@@ -13,6 +13,17 @@ def broken():
 
 def test_a_round_that_went_well_is_followed_by_the_usual_pause():
     assert runner(lambda: None).run_once() == 1.0
+
+
+def test_while_there_is_nothing_to_do_the_pause_grows_up_to_a_bound_and_the_first_find_ends_that():
+    finds = []
+    idle = runner(lambda: finds.pop() if finds else 0, idle_s=5.0)
+    pauses = [idle.run_once() for _ in range(20)]
+    assert pauses == sorted(pauses)
+    assert 1.0 < pauses[0] < 1.5  # one round without a find says little
+    assert pauses[-1] == 5.0
+    finds.append(3)
+    assert idle.run_once() == 1.0
 
 
 def test_after_failures_the_pause_grows_with_jitter_up_to_a_bound():

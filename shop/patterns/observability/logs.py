@@ -4,7 +4,8 @@ Problem: text lines from several processes cannot be searched or joined; and wha
 Method: every line carries time, level, event and the correlation ids of the request it belongs to, and passes through
 redaction. The lines of one request, from all processes, are then found by one id: ``shop logs --request ID``.
 Switch: ``observability.logs`` (the line a request). Measured: in ``warm_screen.py``, which pays for it.
-Source: The Twelve-Factor App, XI (logs as event streams); structlog's documentation.
+Source: The Twelve-Factor App, XI (logs as event streams); the cookbook of Python's logging, "Implementing structured
+logging".
 """
 
 import logging
@@ -13,9 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-from structlog.typing import EventDict, Processor
-
 from shop.patterns.observability import correlation
 from shop.patterns.observability.lines import LineFile
 from shop.patterns.observability.redaction import redact
@@ -23,6 +21,8 @@ from shop.settings import Settings
 
 CHATTY = ("httpx", "httpcore", "alembic", "werkzeug")
 """Libraries that speak of every call at level info."""
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+"""What a record has without anybody's ``extra``."""
 
 
 def configure_logging(settings: Settings, process: str) -> None:
@@ -68,11 +68,10 @@ class _ToFile(logging.Handler):
     def __init__(self, lines: LineFile) -> None:
         super().__init__()
         self._lines = lines
-        self.setFormatter(_formatter(structlog.processors.JSONRenderer()))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.write_text(self.format(record))
+            self._lines.write(_fields(record))
         except Exception:  # noqa: BLE001 - the contract of a handler: a fault in logging never reaches its caller
             self.handleError(record)
 
@@ -87,31 +86,33 @@ class _ToPeople(logging.StreamHandler[Any]):
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setLevel(logging.WARNING)
-        self.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())))
+        self.setFormatter(_ForPeople())
 
 
-def _formatter(*rendering: Processor) -> structlog.stdlib.ProcessorFormatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            _stamp,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
-        ],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            # As text, before redaction: structlog's own traceback renderers would show local variables, passwords too.
-            structlog.processors.format_exc_info,
-            _redacted,
-            *rendering,
-        ],
-    )
+class _ForPeople(logging.Formatter):
+    """Time, level and event, then everything else that was said; a traceback below."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = _fields(record)
+        first = f"{said.pop('ts')} {said.pop('level'):<8} {said.pop('event')}"
+        exception = said.pop("exception", None)
+        line = " ".join([first, *(f"{name}={value!r}" for name, value in said.items())])
+        return f"{line}\n{exception}" if exception else line
 
 
-def _stamp(logger: Any, method: str, event: EventDict) -> EventDict:
-    created = event["_record"].created
-    return {"ts": timestamp(datetime.fromtimestamp(created, UTC)), **event, **ids()}
-
-
-def _redacted(logger: Any, method: str, event: EventDict) -> EventDict:
-    return redact(event)
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a record says, redacted."""
+    text = logging.Formatter()  # shows no local variables in a traceback: passwords are among them
+    said = {
+        "ts": timestamp(datetime.fromtimestamp(record.created, UTC)),
+        "event": record.getMessage(),
+        **ids(),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        **{name: value for name, value in record.__dict__.items() if name not in _OWN},
+    }
+    if record.exc_info:
+        said["exception"] = text.formatException(record.exc_info)
+    if record.stack_info:
+        said["stack"] = text.formatStack(record.stack_info)
+    return redact(said)

@@ -6,8 +6,8 @@ can be claimed, so the next one waits until that is published and gone, whicheve
 aggregate, with any number of relays. A relay that dies or stalls loses its claim, and another publishes again what may
 have been published: at least once. The late one then comes second, and its consumer finds it handled.
 
-The table is asked again every 50 ms. Measured against being woken by LISTEN/NOTIFY: see docs/patterns/outbox.md; a
-NOTIFY takes one lock for the whole server at every commit, and checkouts would queue there.
+The table is asked again every 50 ms, less often in quiet times. Measured against being woken by LISTEN/NOTIFY: see
+docs/patterns/outbox.md; a NOTIFY takes one lock for the whole server at every commit, and checkouts would queue there.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -14,8 +14,9 @@ from dramatiq.errors import BrokerConnectionError
 from shop.errors import ConfigurationError
 from shop.patterns.outbox.relay import BrokerAway
 
-POLL_MS = 50
-"""How often an idle queue in Valkey is asked; RabbitMQ pushes."""
+POLL_MS = 200
+"""The longest pause between two looks at an idle queue in Valkey: it begins at some ms and doubles with each look that
+finds nothing. RabbitMQ pushes."""
 DELIVER = "deliver"
 
 

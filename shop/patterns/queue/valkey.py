@@ -16,8 +16,8 @@ from redis.retry import Retry
 
 TIMEOUT_S = 2.0
 HEARTBEAT_TIMEOUT_MS = 10_000
-"""A worker that has not asked for this long is dead: alive, it asks 20 times a second."""
-MAINTENANCE_CHANCE = 20_000
+"""A worker that has not asked for this long is dead: alive, it asks five times a second."""
+MAINTENANCE_CHANCE = 80_000
 """Of a million commands, those that look for dead workers: some every few seconds, with nothing else to do."""
 
 

@@ -7,6 +7,7 @@ or nothing, and a caller who asks again under the same key learns the truth.
 import json
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ class Books:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self.changed = threading.Event()
+        """Set by every write of this process; whoever waits for one clears it before looking."""
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
@@ -172,6 +175,7 @@ class Books:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+        self.changed.set()
 
 
 def write_charge(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import httpx
+import httpcore
 
 from shop.patterns.observability import correlation
 from shop.payments import signatures
@@ -15,10 +15,14 @@ from shop.payments.simulator.outbox import Message, Outbox
 
 COURIERS = 4
 """Messages on their way at once: one slow receiver must not hold up all."""
-POLL_S = 0.1
-"""Between two looks into an empty outbox; a message is never later than that."""
+PAUSE_S = 0.1
+"""After a look that found nothing to send, however much is written meanwhile; a message is never later than that."""
+LOOK_S = 1.0
+"""The longest time without a look; what is written to the books in this process, and what becomes due, ends it."""
 TIMEOUT_S = 5.0
-"""What a receiver has to take a message."""
+"""What a receiver has for each step of taking a message."""
+_TIMEOUTS = dict.fromkeys(("pool", "connect", "write", "read"), TIMEOUT_S)
+_NOT_TAKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 _log = logging.getLogger(__name__)
 
@@ -30,13 +34,15 @@ class Couriers:
         outbox: what is owed.
         controls: returns where to, and with which manners.
         secret: signs.
+        look_s: the longest time without a look into the outbox.
     """
 
-    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str) -> None:
+    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str, look_s: float = LOOK_S) -> None:
         self._outbox = outbox
         self._controls = controls
         self._secret = secret
-        self._client = httpx.Client(timeout=TIMEOUT_S)
+        self._look_s = look_s
+        self._pool = httpcore.ConnectionPool(max_connections=COURIERS, keepalive_expiry=TIMEOUT_S)
         self._lookout = threading.Lock()
         """One courier looks into the outbox at a time; who finds something lets the next one look."""
 
@@ -68,13 +74,14 @@ class Couriers:
         while True:
             with ExitStack() as looking:
                 looking.enter_context(self._lookout)
+                self._outbox.begin_look()
                 try:
-                    worked = self.run_once(looking.close)
+                    if not self.run_once(looking.close):
+                        time.sleep(PAUSE_S)
+                        self._outbox.wait(self._look_s)
                 except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
                     _log.exception("courier_failed")
-                    worked = False
-                if not worked:
-                    time.sleep(POLL_S)
+                    time.sleep(PAUSE_S)
 
     def _sent(self, url: str, message: Message) -> bool:
         correlation.adopt(
@@ -86,8 +93,10 @@ class Couriers:
             **signatures.sign(self._secret, message.id, int(time.time()), message.body),
         }
         try:
-            status = self._client.post(url, content=message.body, headers=headers).status_code
-        except httpx.HTTPError as error:
+            status = self._pool.request(
+                "POST", url, headers=list(headers.items()), content=message.body, extensions={"timeout": _TIMEOUTS}
+            ).status
+        except _NOT_TAKEN as error:
             _log.info("webhook_not_taken", extra={"message_id": message.id, "reason": type(error).__name__})
             return False
         _log.info("webhook_sent", extra={"message_id": message.id, "status": status})

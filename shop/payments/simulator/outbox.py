@@ -50,6 +50,8 @@ class Message:
 class Connections(Protocol):
     """Where the books are."""
 
+    changed: threading.Event
+
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """Open a connection to look."""
 
@@ -105,6 +107,20 @@ class Outbox:
             if message is not None:
                 with self._lock:
                     self._on_their_way.discard(message.id)
+
+    def wait(self, most_s: float) -> None:
+        """Return when a message may be due that was not at the last look, which began with :meth:`begin_look`.
+
+        Args:
+            most_s: return after this in any case.
+        """
+        with self._books.reading() as connection:
+            (due_at,) = connection.execute("SELECT min(due_at) FROM messages WHERE state = 'owed'").fetchone()
+        self._books.changed.wait(most_s if due_at is None else min(most_s, max(0.0, due_at - time.time())))
+
+    def begin_look(self) -> None:
+        """Let what is written from now on end the next :meth:`wait`."""
+        self._books.changed.clear()
 
     def taken(self, message: Message, controls: Controls) -> None:
         """Cross a message off, unless it is to be sent once more on purpose."""
