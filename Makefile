@@ -18,7 +18,7 @@ run: $(RUN_READY)
 
 test: $(TEST_READY)
 	@$(compile)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 # What `shop up --dataset complete-journey` reads, and reads it with.
 realdata: $(RUN_READY)
