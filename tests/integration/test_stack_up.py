@@ -108,6 +108,17 @@ def test_commands_find_the_running_stack_by_themselves(running):
     assert json.loads(running.shop("migrate", "--json").stdout) == {"applied": []}
 
 
+def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
+    done = up.shop("lab", "run", "cache-penetration", "--runs", "1", "--duration", "2", "--json")
+    assert done.returncode in (0, 1), done.stderr
+    arms = {arm["name"]: arm for arm in json.loads(done.stdout)["arms"]}
+    on, off = (arms[name]["db_queries_per_request"] for name in ("on", "off"))
+    assert on < off / 2, "the first look at each of a hundred names costs its query"
+    folder = up.var / "lab" / "latest"
+    assert os.path.samefile(folder / "result.json", folder.resolve() / "result.json")
+    assert "<svg" in (folder / "report.html").read_text()
+
+
 def test_the_production_profile_does_not_start_without_a_key(tmp_path):
     done = Checkout(tmp_path).shop("up", SHOP_PROFILE="production")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
