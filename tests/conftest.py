@@ -1,5 +1,6 @@
 """Real servers for the tests: one PostgreSQL and two Valkeys a test run, one database a test process."""
 
+import gc
 import json
 import os
 import shutil
@@ -97,6 +98,7 @@ _running: _Running | None = None
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers once, in the process that hands out the tests."""
     global _running
+    gc.disable()  # until everything is read that stays
     if hasattr(config, "workerinput") or SERVERS in os.environ:
         return
     for name in [name for name in os.environ if name.startswith("SHOP_") or name in UNSET]:
@@ -124,6 +126,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((number for number, name in enumerate(LONGEST) if name in groups), len(LONGEST) + (not groups))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was read to find the tests out of every later collection: it is most of what there is."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

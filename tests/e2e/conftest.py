@@ -44,7 +44,7 @@ class Store:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with the small data set, on a port of its own."""
     var = tmp_path_factory.mktemp("store") / "var"
@@ -59,7 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         store.shop("down")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium."""
     executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
@@ -92,7 +92,7 @@ class Window:
         self.complaints.clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def window(browser: Browser, store: Store) -> Iterator[Window]:
     """The one window; it notes what the browser complains of."""
     context = browser.new_context(base_url=store.url)
