@@ -21,8 +21,8 @@ from shop.errors import ConfigurationError
 from shop.settings import Settings
 
 PRODUCTS_A_STEP = 50_000
-ROWS_AN_ORDER = 9
-"""About: itself, three lines, four events, a payment."""
+ROWS_AN_ORDER = 10
+"""About: itself, its summary, three lines, four events, a payment."""
 
 
 def plan(settings: Settings, size: str) -> "DemoPlan":
