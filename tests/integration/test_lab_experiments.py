@@ -300,9 +300,10 @@ def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_
     observe, stack, store, monkeypatch
 ):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # auditor and mending are commands of this checkout
-    driving = {"lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
+    driving = {"fault": "down", "lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
     seen = observe("failing-payments", "on", driving=driving)["on"]
     assert seen["checkouts"] == 2 * WORKERS, "two seconds, one a second for each web process"
+    assert seen["orders"] == 0, "nobody could pay"
     assert seen["error_rate"] == seen["mismatches"] == 0
     assert None not in (seen["pages_well"], seen["threads_held"])
     assert broken(store) == {}
