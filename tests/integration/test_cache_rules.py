@@ -25,6 +25,7 @@ from shop.patterns.caching.filling import VALUE_LIMIT_BYTES
 from shop.patterns.caching.inspecting import inspect
 from shop.patterns.caching.throttle import RETRY_S
 from shop.patterns.observability.cache_telemetry import cache_status
+from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.waiting import until
 
@@ -198,7 +199,8 @@ def test_several_keys_are_read_in_one_round_trip(cache, level):
 
 @pytest.fixture
 def cluster(tmp_path):
-    server = OwnValkey(tmp_path / "valkey", "--cluster-enabled", "yes")
+    # By default its nodes would talk on a port 10,000 above, where any client's connection may be.
+    server = OwnValkey(tmp_path / "valkey", "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     yield server
     server.kill()
 
