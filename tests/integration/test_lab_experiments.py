@@ -77,10 +77,14 @@ def store(stack):
     store.close()
 
 
-def stands(store):
+def turned(store):
     time.sleep(IN_FORCE_S)  # whichever process answers
+    return store.knobs()
+
+
+def stands(store):
     slug = store.edited_product()
-    return store.switches(), store.knobs(), store.faults(), slug, store.price(slug)
+    return turned(store), store.switches(), store.faults(), slug, store.price(slug)
 
 
 def broken(store):
@@ -232,7 +236,7 @@ def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, nam
 
 
 def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
-    before = store.knobs()
+    before = turned(store)
     driving = {"limits_mb": [1.7, 16.0], "fill_s": 0.6, "measure_s": 0.3}
     arms = observe("cache-hot-set", "even", "steep", driving=driving, products=120)
     for arm in arms.values():
@@ -241,7 +245,7 @@ def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
         assert shares[-1] > shares[0]
     assert arms["even"]["hit_rate_most"] > 1.2 * arms["even"]["hit_rate_least"], "it is room that was lacking, not time"
     assert arms["steep"]["hit_rate_least"] > arms["even"]["hit_rate_least"]
-    assert store.knobs() == before
+    assert turned(store) == before
     assert set(before) == {TTL_SCALE, CACHE_MEMORY}
 
 
@@ -256,14 +260,14 @@ def test_cache_layers_are_answered_further_and_further_out(observe):
 
 
 def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
-    before = store.knobs()
+    before = turned(store)
     driving, knobs = {"ttl_s": 1.2, "after_s": 0.2, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
     arms = observe("cache-stampede", "none", "lock", driving=driving, knobs=knobs)
     kinds = ("expired", "invalidated", "cold")
     loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
     assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
     assert sum(loads["none"]) > sum(loads["lock"]), loads
-    assert store.knobs() == before
+    assert turned(store) == before
 
 
 def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(observe, store):
