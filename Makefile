@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 # More than two cores: the tests of whole stacks and of the lab mostly wait.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 5
 
 .PHONY: run test realdata lock clean
 .DELETE_ON_ERROR:
