@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.errors import ConfigurationError
 
@@ -20,10 +21,17 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(BaseModel):
+def _url(name: str) -> AliasChoices:
+    """Read an outside server's address from the unprefixed variable."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
     """All settings, with their defaults. Times carry their unit in the name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
 
     profile: Literal["lab", "production"] = "lab"
     """``lab`` shows its insides (switches, timings, demo accounts); ``production`` shows nothing."""
@@ -32,15 +40,15 @@ class Settings(BaseModel):
     var_dir: Path = PROJECT_ROOT / "var"
     """Where all state lives."""
 
-    database_url: str | None = None
+    database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
     """PostgreSQL 15 or newer; unset, the stack runs its own."""
-    cache_url: str | None = None
+    cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
     """Redis 7 or newer, or Valkey, that may evict; unset, the stack runs its own."""
-    broker_url: str | None = None
+    broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
     """Redis 7 or newer, or Valkey, that must not evict, or RabbitMQ; unset, the stack runs its own."""
-    payments_url: str | None = None
+    payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
     """The payments provider; unset, the stack runs its simulator."""
-    mail_url: str | None = None
+    mail_url: str | None = Field(default=None, validation_alias=_url("MAIL_URL"))
     """The mail server, as ``smtp://user:password@host:587`` or ``smtps://…``; unset, mail is kept in a table, which the
     lab shows at ``/lab/mail``."""
 
@@ -135,6 +143,18 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are kept."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read only what was passed and the environment: no hidden files."""
+        return init_settings, env_settings
+
     @field_validator("var_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -176,15 +196,15 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     """Read and check the environment.
 
     Args:
-        environ: the variables; the process's own by default.
+        environ: variables to check for unknown names; the process's own by default.
         overrides: field values that win over the environment.
 
     Raises:
         ConfigurationError: an unknown ``SHOP_`` variable, or a value that does not fit its field.
     """
-    given = _given(os.environ if environ is None else environ)
+    _refuse_unknown(os.environ if environ is None else environ)
     try:
-        settings = Settings.model_validate({**given, **overrides})
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise ConfigurationError(_first_fault(error)) from None
     if settings.profile == "production" and not settings.secret_key:
@@ -192,14 +212,12 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     return settings
 
 
-def _given(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the environment sets, by field; no matter how a name is capitalised."""
-    fields = {variable(name): name for name in Settings.model_fields}
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {variable(name) for name in Settings.model_fields}
     for name in sorted(environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in fields:
-            near = difflib.get_close_matches(name.upper(), fields, n=1, cutoff=0)
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
             raise ConfigurationError(f"{name} is not a setting; did you mean {near[0]}?")
-    return {fields[name.upper()]: value for name, value in environ.items() if name.upper() in fields}
 
 
 def _first_fault(error: ValidationError) -> str:

@@ -1,16 +1,12 @@
 """What the reference says about the code, drawn from the code: settings, switches, API calls, refusals."""
 
-import ast
-import inspect
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
 from flask_openapi3 import OpenAPI
-from pydantic import BaseModel
 
 from shop.app import create_app
 from shop.lab.experiment import Experiment
@@ -51,24 +47,7 @@ UNSAFE = "\n† unsafe: there to be measured, and refused outside the lab profil
 
 def settings_page() -> str:
     """Return the page of all settings, as Markdown."""
-    does = field_docs(Settings)
-    return SETTINGS + "".join(f"{_setting(name, does[name])}\n" for name in Settings.model_fields)
-
-
-def field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """Return what the source says below each field of a model, as Markdown on one line; empty where it says nothing.
-
-    pydantic would read it too (``use_attribute_docstrings``), by parsing the source whenever the class is made: in
-    every process, for this page alone.
-    """
-    (made,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(made, ast.ClassDef)  # noqa: S101 - what else is the source of a class
-    docs = dict.fromkeys(model.model_fields, "")
-    for field, below in pairwise(made.body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
-                docs[name] = " ".join(doc.replace("``", "`").split())
-    return docs
+    return SETTINGS + "".join(f"{_setting(name)}\n" for name in Settings.model_fields)
 
 
 def switches_page(patterns: Path, experiments: Iterable[Experiment]) -> str:
@@ -134,8 +113,9 @@ def _flips(experiment: Experiment, name: str) -> bool:
     return len({arm.switches.get(name) for arm in experiment.arms}) > 1
 
 
-def _setting(name: str, does: str) -> str:
+def _setting(name: str) -> str:
     field = Settings.model_fields[name]
+    does = " ".join((field.description or "").replace("``", "`").split())
     return f"| `{variable(name)}` | {_default(field.default)} | {_values(field)} | {does} |"
 
 
