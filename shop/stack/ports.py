@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import psutil
 
 from shop.errors import ConfigurationError
-from shop.stack.program import free_port
+from shop.stack.program import free_port, keep
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,7 +20,7 @@ def choose(names: tuple[str, ...], remembered: Mapping[str, int]) -> dict[str, i
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name, 0)
-        while not port or port in chosen.values() or not is_free(LOOPBACK, port):
+        while not port or port in chosen.values() or not (is_free(LOOPBACK, port) and keep(port)):
             port = free_port()
         chosen[name] = port
     return chosen

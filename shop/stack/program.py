@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -36,20 +37,46 @@ class Program:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago.
+    """Return a free TCP port of the loopback address, kept for this process and the servers it starts.
 
     Raises:
         OSError: none is.
     """
     for _ in OURS:
         port = secrets.choice(OURS)  # not by the seeded generator: two tests would get the same
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if keep(port, even_if_kept=False):
             return port
     raise OSError(f"no free port between {OURS.start} and {OURS.stop}")
+
+
+def keep(port: int, *, even_if_kept: bool = True) -> bool:
+    """Keep a loopback port from other stacks and from outgoing connections until this process ends.
+
+    A server listens seconds after its port was chosen, and again after it was killed; until then anyone could take it.
+    On Linux a bound socket that does not listen prevents that, and still lets a server listen there that sets
+    ``SO_REUSEADDR``, as all of ours do. On other systems nothing is kept.
+
+    Args:
+        port: which one.
+        even_if_kept: also a port that another process keeps, or that connections closed a moment ago still block.
+
+    Returns:
+        Whether it could be had.
+    """
+    kept = socket.socket()
+    if even_if_kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        kept.bind(("127.0.0.1", port))
+    except OSError:
+        kept.close()
+        return False
+    if sys.platform == "linux":
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.detach()  # open until the process ends
+    else:
+        kept.close()
+    return True
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:

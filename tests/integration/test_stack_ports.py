@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,20 @@ def test_two_servers_never_get_one_port():
     free = ports.free_port()
     chosen = ports.choose(("cache", "broker"), {"cache": free, "broker": free})
     assert len(set(chosen.values())) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems let nobody listen on a port that is kept")
+def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
+    port = ports.free_port()
+    others = subprocess.run(
+        [sys.executable, "-c", f"from shop.stack import program; print(program.keep({port}, even_if_kept=False))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert others.stdout == "False\n"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    for _start in range(2):
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            pass
