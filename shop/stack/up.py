@@ -139,6 +139,7 @@ def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
     supervisor.wait()
     supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
     supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
+    ports.require_free(plan.settings.host, plan.settings.port)  # the first seeding takes long enough to lose it
     supervisor.start(plan.front)
     supervisor.wait()
 

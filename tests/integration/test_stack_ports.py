@@ -8,6 +8,23 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.stack import ports
 
+START = """
+import sys
+from shop.settings import load_settings
+from shop.stack import up
+from shop.stack.console import Console
+up.run(load_settings(), (sys.executable, "-c", sys.argv[1]), Console())
+"""
+TAKE_THE_PORT = """
+import os, socket
+server = socket.create_server(("127.0.0.1", int(os.environ["SHOP_PORT"])))
+if not os.fork():
+    os.closerange(0, 3)
+    server.settimeout(60)
+    while server.accept()[0].recv(1) != b"x":
+        pass
+"""
+
 
 @pytest.fixture
 def taken():
@@ -55,3 +72,21 @@ def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
     for _start in range(2):
         with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
             pass
+
+
+def test_a_port_that_is_lost_while_the_data_are_loaded_is_named_and_the_store_is_not_begun(settings, taken, tmp_path):
+    port = ports.free_port()
+    environment = {
+        "SHOP_VAR_DIR": str(tmp_path),
+        "SHOP_PORT": str(port),
+        "DATABASE_URL": settings.database_url,
+        "CACHE_URL": settings.cache_url,
+        "BROKER_URL": settings.broker_url,
+        "PAYMENTS_URL": f"http://127.0.0.1:{taken}",
+    }
+    command = [sys.executable, "-c", START, TAKE_THE_PORT]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"x")
+    assert f"ConfigurationError: Port {port} is taken by python" in done.stderr
+    assert "web" not in done.stdout
