@@ -14,6 +14,7 @@ from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, PASSWOR
 from shop.accounts.service import Account, Accounts
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
+from shop.web.openapi import ANYBODY
 from shop.web.schemas import ApiModel, Problem
 
 PRIVATE = "private, no-store"
@@ -90,7 +91,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> AP
         note = sessions.sign_in(account, on_sign_in)
         return SessionAnswer(user=_shown(account), note=note).model_dump()
 
-    @api.delete("/session", responses={204: None, **_problems(401, 422, 503)})
+    @api.delete("/session", security=ANYBODY, responses={204: None, **_problems(401, 422, 503)})
     @answered_anew
     def end_session(query: Ending) -> Any:
         """Sign out: end the cookie's session, or revoke the bearer token the request carries."""

@@ -13,12 +13,11 @@ from shop.cart.service import SLUG, Carts, Owner
 from shop.cart.sessions import current_owner, keep
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
+from shop.web.openapi import ANYBODY
 from shop.web.schemas import ApiModel, MoneySchema, Problem
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
 """Documented, not checked here: what cannot be a slug is answered as a product that does not exist."""
-ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
-"""Guests too; whoever proves who they are means the account's cart."""
 
 
 class ItemPath(ApiModel):

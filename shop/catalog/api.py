@@ -11,7 +11,9 @@ from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, Revie
 from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
 from shop.web.identity import ADMIN, require_identity, require_role
+from shop.web.openapi import KNOWN
 from shop.web.public import JSON, publish
+from shop.web.schemas import Problem
 
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
 
@@ -85,14 +87,14 @@ def _add_product_parts(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
 
 
 def _add_writes(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
-    @api.post("/products/<string:slug>/reviews", responses={201: schemas.Review})
+    @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.Review})
     def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
         """Review a product, once an account."""
         who = require_identity()
         review = use().write_review(path.slug, who.user_id, who.name, body.rating, body.body)
         return _private(review.model_dump_json(), HTTPStatus.CREATED)
 
-    @api.patch("/admin/products/<string:slug>", responses={200: schemas.Product})
+    @api.patch("/admin/products/<string:slug>", security=KNOWN, responses={200: schemas.Product, 403: Problem})
     def edit_product(path: ProductPath, body: ProductEdit) -> Response:
         """Change a product's price, text or stock; takes the role admin."""
         require_role(ADMIN)

@@ -18,6 +18,7 @@ from shop.orders.viewers import keep_private, remember, viewer
 from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
 from shop.patterns.idempotency.rules import Answer
 from shop.web import idempotency
+from shop.web.openapi import ANYBODY
 from shop.web.problems import problem
 from shop.web.schemas import ApiModel
 
@@ -49,7 +50,7 @@ def create_api(
         cancellation: returns its cancellation.
         orders: returns its orders.
     """
-    api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
     api.after_request(keep_private)
 
     @api.post(

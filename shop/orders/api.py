@@ -11,6 +11,7 @@ from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import Orders
 from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import ADMIN, require_role
+from shop.web.openapi import ANYBODY, KNOWN
 from shop.web.schemas import ApiModel, Problem
 
 TAG = Tag(name="orders", description="Own orders, and sending them off.")
@@ -49,7 +50,7 @@ def create_api(use: Callable[[], Orders]) -> APIBlueprint:
     api = APIBlueprint("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
 
-    @api.get("/orders", summary="Own orders", responses={200: OrderPage, **problem_responses(401, 422)})
+    @api.get("/orders", summary="Own orders", security=KNOWN, responses={200: OrderPage, **problem_responses(422)})
     def own_orders(query: PageQuery) -> dict[str, Any]:
         """Return the account's orders, or those this browser placed as a guest; newest first."""
         who = viewer()
@@ -58,7 +59,12 @@ def create_api(use: Callable[[], Orders]) -> APIBlueprint:
         shown = use().own(who, query.cursor, query.limit)
         return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")
 
-    @api.get("/orders/<string:id>", summary="One order", responses={200: OrderSchema, **problem_responses(404)})
+    @api.get(
+        "/orders/<string:id>",
+        summary="One order",
+        security=ANYBODY,
+        responses={200: OrderSchema, **problem_responses(404)},
+    )
     def one_order(path: OrderPath) -> dict[str, Any]:
         """Return one of the caller's own orders."""
         return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
@@ -66,7 +72,8 @@ def create_api(use: Callable[[], Orders]) -> APIBlueprint:
     @api.post(
         "/admin/orders/<string:id>/ship",
         summary="Ship an order",
-        responses={200: OrderSchema, **problem_responses(401, 403, 404, 409)},
+        security=KNOWN,
+        responses={200: OrderSchema, **problem_responses(403, 404, 409)},
     )
     def ship(path: OrderPath) -> dict[str, Any]:
         """Send a paid order off; needs the role ``admin``."""

@@ -24,10 +24,15 @@ EVERY_CALL = {
     },
 }
 """What any call may answer: the limits and checks in front of all of them answer in the same shape."""
+STRANGER = {"description": "Nobody is signed in.", **PROBLEM_RESPONSE}
 SECURITY_SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "From `POST /api/v1/session`."},
 }
+ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
+"""Security of a call that serves guests too, and knows an account by either."""
+KNOWN: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
+"""Security of a call that strangers are refused."""
 
 
 class StoreAPI(OpenAPI):
@@ -39,6 +44,8 @@ class StoreAPI(OpenAPI):
         for path in self.spec_json["paths"].values():
             for operation in path.values():
                 operation["responses"] = _with_problems(operation.get("responses", {}))
+                if operation.get("security") == KNOWN:
+                    operation["responses"].setdefault("401", STRANGER)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is: none is a coroutine, and Flask would look into each at every request."""
