@@ -79,7 +79,7 @@ def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int)
     brands = sorted(((value, n) for (facet, value), n in counts.items() if facet == BRAND), key=lambda b: (-b[1], b[0]))
     missing = [(brand, 0) for brand in dict.fromkeys(filters.brands) if (BRAND, brand) not in counts]
     found = Facets(
-        total=of(TOTAL),
+        total=min(of(TOTAL), depth),  # the one beyond tells only that there are more
         exact=of(COUNTED) <= depth,
         price=[
             PriceBand(min=start, max=end, count=of(PRICE, number))

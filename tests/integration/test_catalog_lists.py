@@ -176,9 +176,11 @@ def test_facets_of_a_longer_list_say_that_they_are_lower_bounds(database, shelf)
 
     with database.reading() as session:
         cut = Browser(facet_depth=10).listing(session, Browse()).facets
+        longer = Browser(facet_depth=30).listing(session, Browse()).facets
         whole = Browser(facet_depth=40).listing(session, Browse()).facets
     assert (cut.exact, whole.exact) == (False, True)
     assert whole.total == 40
+    assert (longer.exact, longer.total) == (False, 30)
     assert cut.total == 24  # as many as its first page shows, though 11 were counted
     assert sum(band.count for band in cut.price) == 11
 
