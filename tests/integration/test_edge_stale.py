@@ -1,5 +1,6 @@
 """nginx when the application is slow, failing or away, and when many ask at once."""
 
+import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -98,9 +99,27 @@ def test_the_application_s_own_errors_are_left_as_they_are(edge, origin):
 def test_a_body_the_application_would_refuse_does_not_reach_it(edge, origin):
     answers = [edge.client.post(path, content=b"x" * (256 * 1024 + 1)) for path in ("/cart", "/api/v1/cart/items")]
     assert [answer.status_code for answer in answers] == [413, 413]
-    assert answers[1].json()["status"] == 413
+    problem = answers[1].json()
+    assert (problem["status"], problem["instance"]) == (413, "/api/v1/cart/items")
     assert origin.asked == []
     assert edge.client.post("/cart", content=b"x" * (256 * 1024)).status_code == 200
+
+
+def test_an_address_that_is_not_ascii_is_refused_in_the_store_s_own_words(edge, origin):
+    page, problem = (raw(edge, path) for path in ("/search?q=Tée", "/api/v1/products?q=Tée"))
+    assert page.startswith("HTTP/1.1 400")
+    assert "percent-encoded" in page
+    head, _, body = problem.partition("\r\n\r\n")
+    assert "Content-Type: application/problem+json" in head
+    assert (json.loads(body)["status"], json.loads(body)["instance"]) == (400, "/api/v1/products")
+    assert origin.asked == []
+
+
+def raw(edge, path):
+    """Ask as a program does that does not encode."""
+    with socket.create_connection(("127.0.0.1", edge.client.base_url.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n".encode())
+        return connection.makefile(encoding="utf-8", newline="").read()
 
 
 # ---- many at once ----
