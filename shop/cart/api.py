@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictInt
 
 from shop.cart.lines import CartView, Line
 from shop.cart.models import MAX_QUANTITY
@@ -30,13 +30,13 @@ class NewItem(ApiModel):
     """What to put into the cart."""
 
     product: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
-    quantity: int = Field(default=1, ge=1, le=MAX_QUANTITY)
+    quantity: StrictInt = Field(default=1, ge=1, le=MAX_QUANTITY)
 
 
 class Quantity(ApiModel):
     """How many pieces a line is to hold."""
 
-    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    quantity: StrictInt = Field(ge=1, le=MAX_QUANTITY)
 
 
 class Item(ApiModel):

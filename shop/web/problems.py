@@ -41,6 +41,12 @@ PLAIN_WORDS: Mapping[int, str] = {
     405: "This address does not take that method.",
 }
 """Said instead of the router's own words, which tell a shopper to check her typing."""
+FAULTS: Mapping[str, str] = {
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "string_pattern_mismatch": "is not of the form this field has",
+}
+"""Kind of fault to what is said of it, where the validator would name classes or quote a regular expression."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +60,9 @@ def install(app: Flask) -> None:
 
 def from_validation(error: ValidationError) -> Response:
     """Answer 422 for a request whose fields are wrong, naming each field once."""
-    found = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in error.errors()}
+    found = {
+        ".".join(map(str, fault["loc"])) or "body": FAULTS.get(fault["type"], fault["msg"]) for fault in error.errors()
+    }
     return problem(422, "invalid", "Some fields are not right.", fields=found)
 
 

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from shop.money import CURRENCY
 
@@ -25,7 +25,7 @@ class ApiModel(BaseModel):
 class MoneySchema(ApiModel):
     """An amount in minor units."""
 
-    amount: int = Field(description="Minor units (cents).", examples=[1299])
+    amount: StrictInt = Field(description="Minor units (cents).", examples=[1299])
     currency: str = Field(default=CURRENCY, description="ISO 4217.", examples=[CURRENCY])
 
 

@@ -120,6 +120,19 @@ def test_a_field_that_is_wrong_is_named(client):
     assert set(is_problem(client.put(FLIP, json={"value": 3}), 422)["errors"]) == {"value"}
 
 
+def test_what_is_wrong_with_a_field_is_said_in_words_not_in_code(client):
+    errors = is_problem(client.post("/api/v1/session", json=[]), 422)["errors"]
+    assert errors == {"body": "must be a JSON object"}
+    user = {"email": "nobody", "password": "long enough, surely", "name": "Bo"}
+    assert "^" not in is_problem(client.post("/api/v1/users", json=user), 422)["errors"]["email"]
+
+
+@pytest.mark.parametrize("quantity", [True, "1"])
+def test_what_is_no_number_in_json_is_not_taken_for_one(client, quantity):
+    answer = client.post("/api/v1/cart/items", json={"product": "mug", "quantity": quantity})
+    assert set(is_problem(answer, 422)["errors"]) == {"quantity"}
+
+
 @pytest.mark.parametrize("path", ["/api/v1/switches?x=%00", "/api/v1/%00"])
 def test_a_nul_in_the_address_is_malformed(client, path):
     is_problem(client.get(path), 400)
