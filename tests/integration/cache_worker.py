@@ -32,13 +32,12 @@ GATE_TIMEOUT_S = 20
 class Worker:
     """One process's cache, and a loader that stands at a gate the test opens."""
 
-    def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, lock_ttl_s=lock.TTL_S, grace_s=60):
-        lock.TTL_S = lock_ttl_s
+    def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
         self.client = redis.Redis.from_url(url)
         self.policy = Policy("catalogue", ttl_s=60, grace_s=grace_s)
         self.seen = []
         clock = SystemClock()
-        meeting = Meeting(watchdog=Watchdog(lock_ttl_s / 3), patience_s=patience_s)
+        meeting = Meeting(watchdog=Watchdog(watch_s), patience_s=patience_s)
         guarding = STRATEGIES[strategy]
         if strategy.startswith("lock"):
             guarding = partial(guarding, meeting=meeting)
