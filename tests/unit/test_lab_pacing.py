@@ -1,4 +1,8 @@
-"""The stalls here are the thing tested, so visits do sleep; all else waits for nothing."""
+"""The stalls here are the thing tested, so visits do sleep; all else waits for nothing.
+
+A stall of the machine's own is longer than a whole run, and only ever adds: where the claim is a bound, a run that is
+over it is taken again, and a loop that did not keep the bound never would.
+"""
 
 import itertools
 import time
@@ -8,6 +12,7 @@ import pytest
 
 from shop.lab import pacing
 from shop.lab.statistics import percentile
+from tests.waiting import until
 
 STALL_S = 0.4
 
@@ -35,10 +40,13 @@ def test_a_stalled_server_shows_in_the_open_loops_tail():
 
 
 def test_the_closed_loop_hides_the_same_stall():
-    latencies = measure(
-        lambda visit: pacing.closed_loop(STALL_S + 0.3, lambda due: (gevent.sleep(0.005), visit(due)), clients=1)
-    )
-    assert percentile(latencies, 80) < STALL_S * 0.25
+    def hidden():
+        latencies = measure(
+            lambda visit: pacing.closed_loop(STALL_S + 0.3, lambda due: (gevent.sleep(0.005), visit(due)), clients=1)
+        )
+        return len(latencies) > 10 and percentile(latencies, 80) < STALL_S * 0.25
+
+    until(hidden)
 
 
 def test_an_arrival_does_not_wait_for_the_one_before():
@@ -66,9 +74,11 @@ def test_a_generator_out_of_breath_shows_in_its_lags():
         while time.perf_counter() < end:
             pass
 
-    idle = pacing.open_loop([n / 100 for n in range(20)], lambda due: None, concurrency=1)
-    busy = pacing.open_loop([n / 100 for n in range(20)], hog, concurrency=1)
-    assert percentile(busy.lags_s, 95) > 0.1 > percentile(idle.lags_s, 95)
+    def lag_s(visit):
+        return percentile(pacing.open_loop([n / 100 for n in range(20)], visit, concurrency=1).lags_s, 95)
+
+    assert lag_s(hog) > 0.1
+    until(lambda: lag_s(lambda due: None) < 0.1)
 
 
 @pytest.mark.parametrize("clients", [1, 4])
@@ -82,18 +92,28 @@ def test_a_closed_loop_has_as_many_under_way_as_it_has_clients(clients):
         gevent.sleep(0.005)
         under_way -= 1
 
-    pacing.closed_loop(0.05, visit, clients=clients)
-    assert most == clients
+    def all_at_once():
+        pacing.closed_loop(0.05, visit, clients=clients)
+        assert most <= clients
+        return most == clients
+
+    until(all_at_once)
 
 
 def test_a_client_with_a_ceiling_begins_no_sooner_and_a_slow_answer_takes_nothing_from_the_next():
-    began = []
+    def run():
+        began = []
 
-    def visit(due):
-        began.append(due)
-        gevent.sleep(0.12 if len(began) == 2 else 0.0)
+        def visit(due):
+            began.append(due)
+            gevent.sleep(0.12 if len(began) == 2 else 0.0)
 
-    pacing.closed_loop(0.5, visit, clients=1, every_s=0.05)
-    gaps = [after - before for before, after in itertools.pairwise(began)]
-    assert 4 <= len(began) <= 0.5 / 0.05 - 1, "the slow answer took the place of one or two"
-    assert gaps[1] < 0.16, "who is late begins at once, and makes up for nothing"
+        pacing.closed_loop(0.5, visit, clients=1, every_s=0.05)
+        return [after - before for before, after in itertools.pairwise(began)]
+
+    def begins_at_once():
+        gaps = run()
+        assert len(gaps) <= 0.5 / 0.05 - 2, "the slow answer took the place of one or two; nobody makes up for it"
+        return len(gaps) >= 3 and gaps[1] < 0.16
+
+    until(begins_at_once)
