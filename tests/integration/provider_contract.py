@@ -14,6 +14,7 @@ from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments.provider import Charged, ChargeRequest, Declined, ProviderNotReached, ProviderUnsure
 from shop.unit_of_work import ExternalCallInTransaction
+from tests.waiting import until
 
 PRICE = Money(1200)
 
@@ -97,7 +98,8 @@ class ProviderContract:
         request = new_charge(cards.never_answered)
         with deadlines.within(0.4), pytest.raises(ProviderUnsure):
             provider.charge(request)
-        assert isinstance(provider.find_charge(request.key), Charged)
+        charge = until(lambda: provider.find_charge(request.key))  # a server may be behind a caller who has hung up
+        assert isinstance(charge, Charged)
 
     def test_no_call_is_made_inside_a_transaction(self, provider, cards, database):
         request = new_charge(cards.good)

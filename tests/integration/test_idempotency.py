@@ -247,7 +247,7 @@ def test_what_proves_who_somebody_is_is_never_kept(browsers, database):
 
 
 def test_a_claim_whose_process_fell_silent_inside_its_transaction_ends(database):
-    records = Records(timedelta(hours=1), lease=timedelta(seconds=0.2))
+    records = Records(timedelta(hours=1), lease=timedelta(seconds=1))
     key = Key("user:1", "POST /", "one", "f")
 
     def is_free():

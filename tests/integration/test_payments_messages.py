@@ -69,10 +69,11 @@ def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_ne
 
 
 def test_what_was_owed_when_it_was_killed_is_sent_when_it_is_back(simulator, receiver):
-    simulator.behave(webhook_delay_ms=700)
+    simulator.behave(webhook_delay_ms=60_000)
     simulator.charge("w-killed")
     simulator.kill()
     assert receiver.received == []
+    simulator.damage("UPDATE messages SET due_at = 0 WHERE state = 'owed'")  # that minute has passed
     simulator.start()
     until(lambda: receiver.keys() == ["w-killed"])
 
@@ -94,11 +95,15 @@ def test_it_can_send_never(simulator, receiver):
 
 
 def test_it_can_send_in_another_order(simulator, receiver):
-    simulator.behave(webhook_reorder_rate=1)
-    simulator.charge("w-first")
-    simulator.behave(webhook_reorder_rate=0)
-    simulator.charge("w-second")
-    until(lambda: receiver.keys() == ["w-second", "w-first"])
+    def overtaken(attempt):
+        simulator.behave(webhook_reorder_rate=1)
+        simulator.charge(f"w-first-{attempt}")
+        simulator.behave(webhook_reorder_rate=0)
+        simulator.charge(f"w-second-{attempt}")
+        until(lambda: len(receiver.received) == 2 * attempt)
+        return receiver.keys()[-2:] == [f"w-second-{attempt}", f"w-first-{attempt}"]
+
+    assert any(overtaken(attempt) for attempt in (1, 2, 3)), "for half a second at least, which a machine may sleep"
 
 
 def test_in_an_outage_it_sends_nothing_and_afterwards_all(simulator, receiver):
