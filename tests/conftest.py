@@ -201,6 +201,7 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
     return load_settings(
         database_url=new_database("shop_test"),
         cache_url=valkey.url(servers.cache, number),
+        cache_timeout_ms=3_000,  # what a machine may stand still; with 100 ms the cache then counts as away
         broker_url=valkey.url(servers.broker, number),
         payments_url=f"http://127.0.0.1:{free_port()}",  # nobody listens there until a test asks for the simulator
         payments_api_key="a key of the provider for tests only",
