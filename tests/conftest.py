@@ -15,6 +15,8 @@ import certifi
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from shop.db import build_engine
 from shop.schema import upgrade
@@ -22,6 +24,10 @@ from shop.settings import Settings, load_settings
 from shop.stack import postgres, valkey
 from shop.stack.program import Program, free_port
 from shop.unit_of_work import Database
+
+# How long an example takes, or to find one, depends on what else the machine does.
+examples.register_profile("store", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("store")
 
 SERVERS = "TEST_SERVERS"
 TEMPLATE = "shop_template"

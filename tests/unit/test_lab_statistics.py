@@ -3,14 +3,13 @@ import random
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.lab.arrivals import Zipf, schedule, think_time
 from shop.lab.statistics import Spread, percentile
 
 
-@settings(deadline=None)  # how quick it is depends on what else the machine does
 @given(
     st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=1, max_size=200),
     st.floats(0, 100, allow_subnormal=False),
