@@ -47,7 +47,7 @@ class Stack:
         argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
         until(lambda: self.state.load().phase == "ready")
-        self.cache = redis.Redis(port=self.cache_port, socket_timeout=0.5, retry=None)
+        self.cache = redis.Redis(port=self.cache_port, socket_timeout=PATIENCE_S, retry=None)
 
     def pid(self, name):
         return self.state.load().processes[name].pid
