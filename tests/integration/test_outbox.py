@@ -15,6 +15,7 @@ from shop.patterns.outbox.messages import Message, write
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.outbox.relay import BrokerAway, Relay, backlog
 from shop.unit_of_work import Database, ExternalCallInTransaction
+from tests.waiting import until
 
 _processes = multiprocessing.get_context("forkserver")
 PLENTY = 1_000_000
@@ -184,13 +185,14 @@ def test_several_relays_in_several_processes_keep_every_aggregate_in_order_and_l
     for turn in range(6):
         for order in "abcdefgh":
             tell(database, order, str(turn))
-    log, barrier = _processes.Queue(), _processes.Barrier(3)
+    log, barrier = _processes.SimpleQueue(), _processes.Barrier(3)  # a Queue's thread may put things down late
     relays = [_processes.Process(target=_relay, args=(settings, log, barrier)) for _ in range(3)]
     for one in relays:
         one.start()
     found = defaultdict(list)
     for _ in range(48):
-        order, topic = log.get(timeout=30)
+        until(lambda: not log.empty(), timeout_s=30)
+        order, topic = log.get()
         found[order].append(topic)
     for one in relays:
         one.join(30)
