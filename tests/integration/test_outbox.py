@@ -1,7 +1,10 @@
 """The outbox and its relay, over a real PostgreSQL; what is published is only collected."""
 
 import multiprocessing
+import os
+import random
 import threading
+import time
 from collections import defaultdict
 from contextlib import suppress
 
@@ -203,7 +206,13 @@ def test_several_relays_in_several_processes_keep_every_aggregate_in_order_and_l
 def _relay(settings, log, barrier):
     relaying.BATCH = 3  # so that each gets some, and none gets all of an aggregate
     database = Database(build_engine(settings))
-    one = Relay(database, lambda message: log.put((message.aggregate_id, message.topic)), lambda: PLENTY)
+    pauses = random.Random(os.getpid())
+
+    def publish(message):
+        time.sleep(pauses.choice((0, 0, 0.02)))  # so that others get ahead where nothing holds them back
+        log.put((message.aggregate_id, message.topic))
+
+    one = Relay(database, publish, lambda: PLENTY)
     barrier.wait(30)
     while one.run_once() or _still(database):
         pass
