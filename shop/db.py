@@ -61,6 +61,29 @@ def sqlalchemy_url(url: str) -> URL:
     return parsed
 
 
+def shown(url: URL) -> str:
+    """Return an address fit to be shown: in the usual spelling, without its password."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def require_utf8(connection: psycopg.Connection, address: str) -> None:
+    """Make sure that the database can hold any text. The server has said how it is encoded; it is not asked again.
+
+    Args:
+        connection: to the database.
+        address: of it, fit to be shown.
+
+    Raises:
+        ConfigurationError: it is encoded in something else.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"The database {address} is encoded in {encoding}, which cannot hold every text: make another by"
+            " CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0, and set DATABASE_URL to that."
+        )
+
+
 def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -> Engine:
     """Build the pool of connections for one process.
 
@@ -69,7 +92,8 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
         on_query: told of each statement that ran.
 
     Raises:
-        ConfigurationError: no database address is known, or it is malformed.
+        ConfigurationError: no database address is known, or it is malformed; when it connects, also that the database
+            is not in UTF-8.
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
@@ -89,9 +113,21 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
             ),
         },
     )
+    _refuse_other_encodings(engine)
     _report_queries(engine, on_query)
     _replace_the_dead(engine)
     return engine
+
+
+def _refuse_other_encodings(engine: Engine) -> None:
+    def check(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
+        try:
+            require_utf8(connection, shown(engine.url))
+        except ConfigurationError:
+            connection.close()
+            raise
+
+    event.listen(engine, "connect", check, insert=True)  # before SQLAlchemy's own first questions, which expect text
 
 
 def _replace_the_dead(engine: Engine) -> None:

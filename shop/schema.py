@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from shop.db import shown
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 MIGRATIONS = PROJECT_ROOT / "migrations"
 MIGRATION_LOCK = 7_411_905_233
 """Key of the advisory lock that makes two migrating processes take turns (any constant of ours will do)."""
+OTHERS = """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = current_schema() AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname <> 'alembic_version'
+        AND NOT EXISTS (
+            SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+        )
+    ORDER BY relname LIMIT 1
+"""
+"""A table or view that is there already; what an extension brought along does not count."""
 
 
 def upgrade(engine: Engine) -> list[str]:
@@ -26,13 +36,15 @@ def upgrade(engine: Engine) -> list[str]:
         The revisions applied, oldest first; empty when there was nothing to do.
 
     Raises:
-        ConfigurationError: the schema is newer than this code.
+        ConfigurationError: the schema is newer than this code, or the database holds something else.
     """
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         missing = pending(connection)
+        if missing == revisions():
+            _require_empty(connection)
         if missing:
             _run_alembic(connection)
     return missing
@@ -42,9 +54,14 @@ def pending(connection: Connection) -> list[str]:
     """Return the revisions the database still lacks, oldest first.
 
     Raises:
-        ConfigurationError: the schema is newer than this code.
+        ConfigurationError: the schema is newer than this code, or another program's.
     """
     current, known = _current(connection), revisions()
+    if current and not current.isdecimal():
+        raise ConfigurationError(
+            f"The database {shown(connection.engine.url)} is another program's (its revision is {current}):"
+            " name an empty one in DATABASE_URL."
+        )
     if current and current not in known:
         raise ConfigurationError(
             f"The database is at revision {current}, newer than this code's {known[-1]}: bring the code up to date,"
@@ -73,6 +90,16 @@ def _current(connection: Connection) -> str:
     if not inspect(connection).has_table("alembic_version"):
         return ""
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def _require_empty(connection: Connection) -> None:
+    """Leave a database alone that was not made for the store: its tables may have the names of ours."""
+    other = connection.scalar(text(OTHERS))
+    if other is not None:
+        raise ConfigurationError(
+            f"The database {shown(connection.engine.url)} holds other tables, such as {other}, and none of the store's:"
+            " name an empty one in DATABASE_URL. Nothing was changed."
+        )
 
 
 def _run_alembic(connection: Connection) -> None:

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     """Where all state lives."""
 
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
-    """PostgreSQL 15 or newer; unset, the stack runs its own."""
+    """PostgreSQL 15 or newer, a database in UTF-8 of the store's own; unset, the stack runs its own."""
     cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
     """Redis 7 or newer, or Valkey, that may evict; unset, the stack runs its own."""
     broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))

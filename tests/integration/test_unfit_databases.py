@@ -1,0 +1,91 @@
+"""A database the store cannot work on is refused in one line that says what to do, and left as it was."""
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from shop.cli import main
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack import outside
+
+
+def refused(url, *words):
+    """Run a command on a database; return the one line it ends with."""
+    done = CliRunner().invoke(main, words, env={"DATABASE_URL": url})
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+    return done.stderr
+
+
+def with_password(url):
+    return url.replace("shop@", "shop:hush@", 1)
+
+
+@pytest.fixture
+def make(new_database):
+    """Makes a database in which some statements were run."""
+
+    def make(*statements):
+        url = new_database("unfit", template=None)
+        with psycopg.connect(url) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        return url
+
+    return make
+
+
+def relations(url):
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        return {name for (name,) in found}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("CREATE TABLE users (name text)",),
+        ("CREATE VIEW report AS SELECT 1",),
+        ("CREATE TABLE alembic_version (version_num text)", "CREATE TABLE songs (title text)"),
+    ],
+)
+def test_a_database_that_holds_something_else_is_not_migrated(make, others):
+    url = make(*others)
+    before = relations(url)
+    said = refused(with_password(url), "migrate")
+    assert f"{with_password(url).replace('hush', '***')} holds other tables" in said
+    assert "DATABASE_URL" in said
+    assert relations(url) == before
+
+
+def test_another_program_s_revision_is_not_taken_for_a_newer_one(make):
+    url = make("CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('1975ea83b712')")
+    assert "is another program's" in refused(url, "migrate")
+
+
+def test_what_an_extension_brought_along_or_a_migration_undone_left_is_no_reason_to_refuse(make):
+    url = make("CREATE EXTENSION pg_stat_statements", "CREATE TABLE alembic_version (version_num varchar(32))")
+    assert CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": url}).exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def ascii_only(new_database):
+    """A database in which text is bytes."""
+    there = new_database("unfit", template=None)
+    name = f"{there.rpartition('/')[2]}_ascii"
+    made = f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    with psycopg.connect(there, autocommit=True) as connection:
+        connection.execute(made.encode())
+    yield there.replace(there.rpartition("/")[2], name)
+    with psycopg.connect(there, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name}".encode())
+
+
+def test_a_database_that_is_not_in_utf_8_is_refused_before_anything_starts(ascii_only):
+    with pytest.raises(ConfigurationError, match=r"shop:\*\*\*@.* is encoded in SQL_ASCII.*ENCODING 'UTF8'"):
+        outside.check(load_settings(database_url=with_password(ascii_only)), "database_url")
+
+
+def test_a_database_that_is_not_in_utf_8_is_refused_by_commands(ascii_only):
+    assert "is encoded in SQL_ASCII" in refused(with_password(ascii_only), "migrate")
+    assert relations(ascii_only) == set()
