@@ -6,9 +6,8 @@ import click
 
 from shop.books.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
 from shop.books.findings import Verdict
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.settings import load_settings
-from shop.stack.addresses import resolve
 
 FAILED = 1
 SHOWN = 50
@@ -26,7 +25,7 @@ def books(under_way: float, look_again: float, as_json: bool) -> None:  # noqa: 
     Reads the store's database and the provider's own list of charges; changes nothing. Exit code 1 where something does
     not match, 2 where one of the two cannot be read.
     """
-    verdict = audit(resolve(load_settings()), under_way, look_again)
+    verdict = audit(settings_of_the_store(), under_way, look_again)
     emit(verdict.to_json(), _told(verdict), as_json=as_json)
     sys.exit(FAILED if verdict.mismatches else 0)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from shop.cli.data_progress import shown
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.loading import Report
 from shop.payments.opening import hand_over
-from shop.settings import Settings, load_settings
-from shop.stack.addresses import resolve
+from shop.settings import Settings
 from shop.wiring import build
 
 SHOWN_REFUSALS = 20
@@ -26,7 +26,7 @@ FAILED = 1
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Fill the store with data, once. A load that was interrupted goes on where it stopped."""
-    settings = resolve(load_settings())
+    settings = settings_of_the_store()
     progress = shown()
     try:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
@@ -54,7 +54,7 @@ def products(file: Path, partial: bool, delimiter: str, as_json: bool) -> None: 
     """
     if len(delimiter) != 1:
         raise click.BadParameter("one character", param_hint="--delimiter")
-    settings = resolve(load_settings())
+    settings = settings_of_the_store()
     found = reading.rows(file, delimiter)
     report = taking.take(settings, found, partial=partial, on_change=lambda: _forget_cached(settings))
     emit(report.to_json(), _told_import(report), as_json=as_json)

@@ -5,11 +5,10 @@ from dataclasses import asdict
 
 import click
 
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.orders.projection import Projector
 from shop.orders.replaying import Difference, Replaying
-from shop.settings import load_settings
-from shop.stack.addresses import resolve
 from shop.wiring import Runtime, build
 
 FAILED = 1
@@ -69,7 +68,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
 
 
 def _runtime() -> Runtime:
-    return build(resolve(load_settings()), process="orders")
+    return build(settings_of_the_store(), process="orders")
 
 
 def _told(difference: Difference) -> str:

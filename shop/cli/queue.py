@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from shop import queue_wiring
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.db import build_engine
 from shop.errors import ConfigurationError
 from shop.patterns.outbox.relay import Backlog, BrokerAway, backlog
 from shop.patterns.queue import deliveries
 from shop.patterns.queue.models import DeadLetter
-from shop.settings import Settings, load_settings
-from shop.stack.addresses import resolve
+from shop.settings import Settings
 from shop.unit_of_work import Database
 
 LISTED = 50
@@ -74,7 +74,7 @@ def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
 
 @contextmanager
 def _database() -> Iterator[tuple[Settings, Database]]:
-    settings = resolve(load_settings())
+    settings = settings_of_the_store()
     database = Database(build_engine(settings))
     try:
         yield settings, database

@@ -4,9 +4,8 @@ from dataclasses import asdict
 
 import click
 
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.settings import load_settings
-from shop.stack.addresses import resolve
 from shop.wiring import build
 
 
@@ -17,7 +16,7 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 
     Safe to repeat, and to run twice at once: call it from cron, once a minute.
     """
-    runtime = build(resolve(load_settings()), process="reap")
+    runtime = build(settings_of_the_store(), process="reap")
     try:
         runtime.board.refresh()
         services = runtime.services()

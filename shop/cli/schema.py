@@ -4,9 +4,9 @@ import click
 
 from shop import schema
 from shop.cli.data_progress import shown
+from shop.cli.database import answering
 from shop.cli.output import emit
 from shop.datasets import loading
-from shop.db import build_engine
 from shop.payments.opening import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
@@ -49,11 +49,8 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
 
 
 def _migrate(settings: Settings) -> list[str]:
-    engine = build_engine(settings)
-    try:
+    with answering(settings) as engine:
         return schema.upgrade(engine)
-    finally:
-        engine.dispose()
 
 
 def _told(applied: list[str]) -> str:

@@ -8,11 +8,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.db import build_engine
 from shop.errors import Invalid
-from shop.settings import load_settings
-from shop.stack.addresses import resolve
 from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Snapshot, nearest
 from shop.unit_of_work import Database
@@ -75,7 +74,7 @@ def reset(name: str | None, as_json: bool) -> None:  # noqa: FBT001
 
 @contextmanager
 def _store() -> Iterator[SwitchStore]:
-    settings = resolve(load_settings())
+    settings = settings_of_the_store()
     engine = build_engine(settings)
     try:
         yield SwitchStore(Database(engine), allow_unsafe=settings.is_lab)

@@ -1,5 +1,6 @@
 """A database the store cannot work on is refused in one line that says what to do, and left as it was."""
 
+import click
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -8,6 +9,9 @@ from shop.cli import main
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import outside
+from shop.stack.program import free_port
+
+pytestmark = pytest.mark.xdist_group("unfit-databases")  # one process, so that each is made once
 
 
 def refused(url, *words):
@@ -89,3 +93,54 @@ def test_a_database_that_is_not_in_utf_8_is_refused_before_anything_starts(ascii
 def test_a_database_that_is_not_in_utf_8_is_refused_by_commands(ascii_only):
     assert "is encoded in SQL_ASCII" in refused(with_password(ascii_only), "migrate")
     assert relations(ascii_only) == set()
+
+
+def leaves(group, *words):
+    for name, command in sorted((name, group.get_command(None, name)) for name in group.list_commands(None)):
+        if isinstance(command, click.Group):
+            yield from leaves(command, *words, name)
+        else:
+            yield " ".join((*words, name))
+
+
+NOT_ON_THE_DATABASE = ("up", "down", "status", "migrate", "cache", "fault", "logs", "lab")
+"""They ask the running stack or its files; ``up`` and ``migrate`` make the schema."""
+GIVEN = {
+    "switch get": ("cache.shared",),
+    "switch set": ("cache.shared", "off"),
+    "queue requeue": ("1",),
+    "import products": ("no-such.csv",),
+}
+COMMANDS = [name for name in leaves(main) if name.split()[0] not in NOT_ON_THE_DATABASE]
+
+
+@pytest.fixture(scope="module")
+def claimed(new_database):
+    """Makes a database say which revision it is at."""
+    url = new_database("claimed")
+
+    def claim(revision):
+        with psycopg.connect(url) as connection:
+            connection.execute("DELETE FROM alembic_version")
+            connection.execute("INSERT INTO alembic_version SELECT %s WHERE %s <> ''", (revision, revision))
+        return url
+
+    return claim
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_refuses_to_work_on_an_older_schema(claimed, name):
+    said = refused(claimed("0003"), *name.split(), *GIVEN.get(name, ()))
+    assert "lacks 0004: run `shop migrate` first" in said
+
+
+@pytest.mark.parametrize(("revision", "advice"), [("", "run `shop migrate` first"), ("9999", "bring the code up to")])
+def test_a_command_refuses_to_work_without_a_schema_or_on_a_newer_one(claimed, revision, advice):
+    assert advice in refused(claimed(revision), "switch", "list")
+
+
+@pytest.mark.parametrize("name", ["migrate", "switch list"])
+def test_a_database_that_does_not_answer_is_named(name):
+    said = refused(f"postgresql://shop:hush@127.0.0.1:{free_port()}/shop", *name.split())
+    assert "The database postgresql://shop:***@127.0.0.1:" in said
+    assert "does not answer" in said

@@ -1,0 +1,47 @@
+"""The store's database, for commands that work on it: it answers, and its schema is this code's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from shop.db import build_engine, shown
+from shop.db_refusals import sqlstate
+from shop.errors import ConfigurationError
+from shop.schema import require_current
+from shop.settings import Settings, load_settings
+from shop.stack.addresses import resolve
+
+
+def settings_of_the_store() -> Settings:
+    """Return the settings of a store that can be worked on, addresses filled in.
+
+    Raises:
+        ConfigurationError: there is no database, it does not answer, or its schema is older or newer than this code.
+    """
+    settings = resolve(load_settings())
+    with answering(settings) as engine, engine.connect() as connection:
+        require_current(connection)
+    return settings
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator[Engine]:
+    """Open an engine on the store's database, whatever its schema is.
+
+    Raises:
+        ConfigurationError: there is no database, or it does not answer.
+    """
+    engine = build_engine(settings)
+    try:
+        yield engine
+    except OperationalError as error:
+        if sqlstate(error):
+            raise
+        why = " ".join(str(error.orig).split())
+        raise ConfigurationError(
+            f"The database {shown(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
+        ) from None
+    finally:
+        engine.dispose()
