@@ -46,8 +46,12 @@ class Console:
             self._out.write(f"{text}\n")
             self._out.flush()
         except (OSError, ValueError):
-            self._out = open(os.devnull, "w")  # noqa: SIM115 - stands in for the terminal to the end
-            self._coloured = False
+            self.hush()
+
+    def hush(self) -> None:
+        """Print nothing from now on. The logs go on."""
+        self._out = open(os.devnull, "w")  # noqa: SIM115 - stands in for the terminal to the end
+        self._coloured = False
 
 
 class Tail:

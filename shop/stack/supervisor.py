@@ -209,6 +209,7 @@ class Supervisor:
         if ended is None and watched.program.healthy():
             watched.answered = True
         elif ended is not None or late:
+            self._show()  # what it said last
             what = f"ended ({_ending(ended)})" if ended is not None else f"did not answer in {START_TIMEOUT_S:.0f} s"
             raise StartFailed(f"{watched.program.name} {what}; its log, {watched.tail.path}, says why.")
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shop.errors import ConfigurationError
 from shop.faults import Desk
 from shop.settings import Settings
 from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
@@ -12,7 +13,7 @@ from shop.stack.down import stop_leftovers
 from shop.stack.ownership import Identity
 from shop.stack.program import Program
 from shop.stack.state import StackState, StateFile
-from shop.stack.supervisor import StopRequested, Supervisor
+from shop.stack.supervisor import StartFailed, StopRequested, Supervisor
 
 INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 """Address to the name of the server that stands in when it is not set."""
@@ -72,6 +73,9 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
             console.say("stopping")
         except StopRequested:
             console.say("stopping before everything was up")
+        except (ConfigurationError, StartFailed):
+            console.hush()  # how the servers stop is not what went wrong
+            raise
         finally:
             supervisor.stop()
             state.update(phase="stopped", supervisor=None)

@@ -1,5 +1,6 @@
 """What a supervisor promises, on real processes."""
 
+import io
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import down
+from shop.stack.console import Console
 from shop.stack.ownership import Identity
-from shop.stack.program import free_port
+from shop.stack.program import Program, free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
+from shop.stack.supervisor import StartFailed, Supervisor
 from tests.integration import supervised
 from tests.waiting import until
 
@@ -71,6 +74,19 @@ def test_a_signal_stops_every_server_also_one_that_will_not(running, number):
     assert [server.alive for server in servers] == [False, False]
     assert "stubborn | did not stop when asked; killed" in running.said
     assert running.state.load() == StackState()
+
+
+def test_what_a_server_said_that_did_not_come_up_is_shown_before_its_end_is(tmp_path):
+    for name in ("run", "log"):
+        (tmp_path / name).mkdir()
+    out = io.StringIO()
+    supervisor = Supervisor(StateFile(tmp_path / "run"), tmp_path / "log", Console(out))
+    argv = (sys.executable, "-c", "print('no room left'); exit(3)")
+    supervisor.start([Program(name="hasty", argv=argv, port=free_port(), healthy=lambda: False)])
+    with pytest.raises(StartFailed, match=r"hasty ended \(exit code 3\); its log, .*hasty.log, says why"):
+        supervisor.wait()
+    assert "hasty    | no room left\n" in out.getvalue()
+    supervisor.stop()
 
 
 def test_what_a_killed_supervisor_left_behind_is_stopped_by_the_next_command(running):

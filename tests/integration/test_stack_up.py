@@ -198,6 +198,13 @@ class TestAfterItWasStopped:
         assert (stopped.migrate.returncode, stopped.migrate.stderr.count("\n")) == (2, 1)
         assert "start it with `shop up`" in stopped.migrate.stderr
 
+    def test_the_reason_of_a_refused_start_is_the_last_thing_on_the_terminal(self, stopped):
+        assert "This database holds the data set demo s" in stopped.of_other_size.stderr.splitlines()[-1]
+        assert "ready to accept connections" in stopped.of_other_size.stdout
+        assert not re.search("shutting down|stopped", stopped.of_other_size.stdout), (
+            "that comes later, and belongs into the logs"
+        )
+
     def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(self, stopped, checkout):
         assert stopped.of_other_size.returncode == 2
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr
