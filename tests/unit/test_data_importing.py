@@ -1,7 +1,7 @@
 import pytest
 
 from shop.datasets.importing import reading
-from shop.datasets.importing.entry import Refused, check
+from shop.datasets.importing.entry import COLUMNS, Refused, check
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
 
@@ -21,6 +21,7 @@ def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
         ({"title": "日本", "brand": ""}, "no slug can be made"),
         ({"title": "Caf\udce9"}, "title is not UTF-8"),
         ({"description": "bell\x07"}, "control characters"),
+        *[({name: "half \ud800"}, f"{name} contains half a character") for name in COLUMNS],
         ({"description": "x" * 10_001}, "description has 10,001"),
         ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not"),
         ({"category": "Mugs"}, "is not of the form"),

@@ -18,7 +18,10 @@ MAX_ON_HAND = 1_000_000
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PRICE = re.compile(r"\d{1,7}(\.\d{1,2})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_UNDECODED = re.compile("[\udc80-\udcff]")
+UNDECODED = re.compile("[\udc80-\udcff]")
+"""What bytes that are not UTF-8 are read as (PEP 383)."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""JSON can spell one half of a pair alone; UTF-8 cannot (RFC 8259, 8.2)."""
 
 
 class Refused(Exception):
@@ -77,8 +80,10 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise Refused(f"{name} is neither text nor a number")
     text = str(value).strip()
-    if _UNDECODED.search(text):
+    if UNDECODED.search(text):
         raise Refused(f"{name} is not UTF-8: save the file in that encoding")
+    if _SURROGATE.search(text):
+        raise Refused(f"{name} contains half a character (a surrogate that stands alone)")
     if _CONTROL.search(text):
         raise Refused(f"{name} contains control characters")
     return text
