@@ -65,6 +65,48 @@ def test_a_row_that_cannot_be_read_does_not_hide_the_next(tmp_path):
     assert kinds == [(2, False), (3, True), (4, True), (6, False)]
 
 
+def good_and_bad(tmp_path, *lines):
+    """Return the titles of the rows that are taken, and the lines of those that are refused."""
+    content = "\n".join(("title,description,category,price", *lines, "")).encode()
+    rows = found(tmp_path, "a.csv", content)
+    bad = [line for line, fields in rows if isinstance(fields, Refused)]
+    return [fields["title"] for _, fields in rows if not isinstance(fields, Refused)], bad
+
+
+@pytest.mark.parametrize("unclosed", ['"bad,,K > M,1', 'bad,"Blue,K > M,1', 'bad,,K > M,"1'])
+@pytest.mark.parametrize("end", ["last,,K > M,1", 'last,"with, quotes",K > M,1', 'last,"two\nlines",K > M,1'])
+@pytest.mark.parametrize("until_the_end", [5, 50])
+def test_a_quote_that_is_not_closed_costs_its_own_line_and_no_other(
+    tmp_path, monkeypatch, unclosed, end, until_the_end
+):
+    monkeypatch.setattr(reading, "MAX_LINE", 400)
+    swallowed = [f"mug {number},,K > M,1" for number in range(until_the_end)]
+    good, bad = good_and_bad(tmp_path, "first,,K > M,1", unclosed, *swallowed, end)
+    assert good == ["first", *(line.split(",")[0] for line in swallowed), "last"]
+    assert bad == [3]
+
+
+def test_the_rest_of_a_row_whose_quotes_do_not_match_is_not_taken_for_a_row(tmp_path):
+    assert good_and_bad(tmp_path, 'bad,"two', 'lines"x,K > M,1', '"more', 'lines",d,K > M,1') == (
+        ["more\nlines"],
+        [2, 3],
+    )
+    assert good_and_bad(tmp_path, '"bad', 'two"x,d,K > M,1', "good,,K > M,1") == (["good"], [2, 3])
+
+
+def test_a_row_that_never_ends_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_LINE", 100)
+    good, bad = good_and_bad(tmp_path, '"a', *['","a'] * 60, 'a"', "good,,K > M,1")
+    assert good == ["good"]
+    assert bad == list(range(2, 64))
+
+
+def test_how_many_lines_an_odd_row_takes_is_said(tmp_path):
+    content = b'title,category,price\n"a\nb",K > M,1,2\n'
+    ((line, refused),) = found(tmp_path, "a.csv", content)
+    assert (line, str(refused)) == (2, "4 fields where the header has 3, on lines 2 to 3: is a quote missing?")
+
+
 def test_a_huge_line_is_refused_and_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MAX_LINE", 100)
     content = b"title,category,price\n" + b"x" * 1_000 + b",K > M,1\ngood,K > M,1\n"

@@ -1,6 +1,5 @@
 """Rows of a file, one at a time, however large the file is."""
 
-import csv
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shop.datasets.importing.csv_rows import CsvRows
 from shop.datasets.importing.entry import COLUMNS, REQUIRED, Refused
 from shop.errors import ConfigurationError
 
@@ -59,31 +59,25 @@ _TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
 
 
 def _csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Found]:
-    csv.field_size_limit(MAX_LINE)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-    except csv.Error as error:
-        raise ConfigurationError(f"{path}: the first line cannot be read: {error}.") from error
+    found = CsvRows(lines, delimiter, MAX_LINE)
+    _, first = next(found, (1, []))
+    if isinstance(first, Refused):
+        raise ConfigurationError(f"{path}: the first line cannot be read: {first}.")
+    header = [name.strip().lower() for name in first]
     _check_header(path, header, delimiter)
-    while True:
-        begun = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield begun, Refused(f"the quotes do not match ({error})")
-            continue
-        if values:
-            yield begun, _fields(header, values)
+    for begun, values in found:
+        if isinstance(values, Refused):
+            yield begun, values
+        elif values:
+            yield begun, _fields(header, values, begun, found.line)
 
 
-def _fields(header: Sequence[str], values: Sequence[str]) -> Mapping[str, Any] | Refused:
+def _fields(header: Sequence[str], values: Sequence[str], begun: int, ended: int) -> Mapping[str, Any] | Refused:
     if values[0].startswith(TOO_LONG.strip()):
         return Refused(_TOO_LONG_REASON)
     if len(values) != len(header):
-        return Refused(f"{len(values)} fields where the header has {len(header)}")
+        where = f", on lines {begun} to {ended}: is a quote missing?" if ended > begun else ""
+        return Refused(f"{len(values)} fields where the header has {len(header)}{where}")
     return dict(zip(header, values, strict=True))
 
 
