@@ -23,6 +23,14 @@ def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
         ({"description": "bell\x07"}, "control characters"),
         *[({name: "half \ud800"}, f"{name} contains half a character") for name in COLUMNS],
         ({"description": "x" * 10_001}, "description has 10,001"),
+        ({"description": "x\n" * 6_000}, "description has 11,999 characters on 6,000 lines; 10,000 are the most"),
+        ({"brand": "x" * 61}, "brand has 61 characters; 60 are the most"),
+        ({"category": f"{'x' * 61} > Mugs"}, "department has 61 characters; 60 are the most"),
+        ({"category": f"Kitchen > {'x' * 61}"}, "category has 61 characters; 60 are the most"),
+        *[({name: "two\nlines"}, f"{name} goes over more than one line") for name in COLUMNS if name != "description"],
+        ({"title": "two\u2028lines"}, "title goes over more than one line"),
+        ({"title": "tab\tbed"}, "title contains control characters"),
+        ({"title": "from\x80Windows"}, "title contains control characters"),
         ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not"),
         ({"category": "Mugs"}, "is not of the form"),
         ({"category": "A > B > C"}, "is not of the form"),
@@ -40,6 +48,12 @@ def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
 def test_a_bad_row_is_refused_with_the_reason(fault, reason):
     with pytest.raises(Refused, match=reason.replace("(", r"\(")):
         check({**GOOD, **fault})
+
+
+def test_a_description_may_have_lines_and_names_may_be_as_long_as_they_may():
+    long = {"title": "x" * 200, "brand": "b" * 60, "category": f"{'d' * 60} > {'c' * 60}", "description": "a\n\tb\r\nc"}
+    entry = check({**GOOD, **long})
+    assert (entry.description, len(entry.department), len(entry.category)) == ("a\n\tb\r\nc", 60, 60)
 
 
 def found(tmp_path, name, content, **options):

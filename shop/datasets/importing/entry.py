@@ -13,11 +13,13 @@ COLUMNS = ("slug", "title", "brand", "category", "description", "price", "on_han
 REQUIRED = ("title", "category", "price")
 UNBRANDED = "Unbranded"
 LEVELS = 2
-MAX_TITLE, MAX_DESCRIPTION = 200, 10_000
+MAX_TITLE, MAX_NAME, MAX_DESCRIPTION = 200, 60, 10_000
+"""Characters. Names of brands, departments and categories stand in menus, on one line of a phone or two."""
 MAX_ON_HAND = 1_000_000
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PRICE = re.compile(r"\d{1,7}(\.\d{1,2})?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_BREAK = re.compile("[\n\r\u2028\u2029]")
 UNDECODED = re.compile("[\udc80-\udcff]")
 """What bytes that are not UTF-8 are read as (PEP 383)."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -57,11 +59,12 @@ def check(fields: Mapping[str, Any]) -> Entry:
     missing = [name for name in REQUIRED if not texts[name]]
     if missing:
         raise Refused(f"{missing[0]} is missing")
-    if len(texts["title"]) > MAX_TITLE:
-        raise Refused(f"title has {len(texts['title'])} characters; {MAX_TITLE} are the most")
-    if len(texts["description"]) > MAX_DESCRIPTION:
-        raise Refused(f"description has {len(texts['description']):,} characters; {MAX_DESCRIPTION:,} are the most")
     department, category = _path(texts["category"])
+    _bound("title", texts["title"], MAX_TITLE)
+    _bound("brand", texts["brand"], MAX_NAME)
+    _bound("department", department, MAX_NAME)
+    _bound("category", category, MAX_NAME)
+    _bound("description", texts["description"], MAX_DESCRIPTION)
     return Entry(
         slug=_slug(texts),
         title=texts["title"],
@@ -84,9 +87,18 @@ def _text(name: str, value: object) -> str:
         raise Refused(f"{name} is not UTF-8: save the file in that encoding")
     if _SURROGATE.search(text):
         raise Refused(f"{name} contains half a character (a surrogate that stands alone)")
-    if _CONTROL.search(text):
+    if name != "description" and _LINE_BREAK.search(text):
+        raise Refused(f"{name} goes over more than one line: is a quote missing?")
+    if _CONTROL.search(text) or (name != "description" and "\t" in text):
         raise Refused(f"{name} contains control characters")
     return text
+
+
+def _bound(name: str, text: str, most: int) -> None:
+    if len(text) > most:
+        lines = text.count("\n") + 1
+        where = f" on {lines:,} lines" if lines > 1 else ""
+        raise Refused(f"{name} has {len(text):,} characters{where}; {most:,} are the most")
 
 
 def _slug(texts: Mapping[str, str]) -> str:
