@@ -138,12 +138,20 @@ def test_a_huge_line_is_refused_and_not_kept(tmp_path, monkeypatch):
         (b"title,category,prise\n", "did you mean 'price'"),
         (b"title,category\n", "does not name the column 'price'"),
         (b"title,title,category,price\n", "names a column twice"),
-        (b"\xff\xfet\x00i\x00t\x00l\x00e\x00\n\x00", "there is no column"),
+        ("title,category,price\n".encode("utf-16"), "is not UTF-8: save the file in that encoding"),
+        ("title,category,price\n".encode("utf-16-be"), "is not UTF-8"),
+        ("títle,category,price\n".encode("latin-1"), "is not UTF-8"),
     ],
 )
 def test_a_wrong_header_stops_the_import_and_says_what_to_do(tmp_path, content, message):
     with pytest.raises(ConfigurationError, match=message):
         found(tmp_path, "a.csv", content)
+
+
+def test_a_header_without_end_is_not_called_an_encoding(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_LINE", 100)
+    with pytest.raises(ConfigurationError, match="the first line cannot be read: the line is longer than"):
+        found(tmp_path, "a.csv", b"title," * 50)
 
 
 def test_another_delimiter_can_be_named(tmp_path):
@@ -158,6 +166,11 @@ def test_json_lines_are_read_and_faults_named(tmp_path):
     assert str(first[1]["price"]) == "12.99"
     assert [line for line, _ in bad] == [3, 4, 5]
     assert "did you mean 'title'" in str(bad[2][1])
+
+
+def test_json_lines_in_another_encoding_are_refused_for_that(tmp_path):
+    content = '{"title": "a"}\n'.encode("utf-16")
+    assert "is not UTF-8" in str(found(tmp_path, "a.jsonl", content)[0][1])
 
 
 def test_a_missing_file_and_an_unknown_format_are_said(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shop.datasets.importing.csv_rows import CsvRows
-from shop.datasets.importing.entry import COLUMNS, REQUIRED, Refused
+from shop.datasets.importing.entry import COLUMNS, REQUIRED, UNDECODED, Refused
 from shop.errors import ConfigurationError
 
 MAX_LINE = 262_144
@@ -55,6 +55,7 @@ def _lines(file: BinaryIO) -> Iterator[str]:
 
 TOO_LONG = "\x00too long\n"
 """Stands for a line that was not kept: no field may contain the character, so nobody's row looks like it."""
+_OTHER_ENCODING = "is not UTF-8: save the file in that encoding"
 _TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
 
 
@@ -93,7 +94,7 @@ def _object(line: str) -> Mapping[str, Any] | Refused:
     try:
         found = json.loads(line, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        return Refused(f"not JSON: {error}")
+        return Refused(f"the line {_OTHER_ENCODING}" if _of_other_encoding(line) else f"not JSON: {error}")
     if not isinstance(found, dict):
         return Refused("not a JSON object")
     unknown = [name for name in found if name not in COLUMNS]
@@ -101,6 +102,10 @@ def _object(line: str) -> Mapping[str, Any] | Refused:
 
 
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
+    if header[:1] == [TOO_LONG.strip()]:
+        raise ConfigurationError(f"{path}: the first line cannot be read: {_TOO_LONG_REASON}.")
+    if _of_other_encoding("".join(header)):
+        raise ConfigurationError(f"{path} {_OTHER_ENCODING}.")
     if not any(header):
         raise ConfigurationError(f"{path} is empty: its first line must name the columns {', '.join(COLUMNS)}.")
     if len(header) == 1:
@@ -117,6 +122,11 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
         raise ConfigurationError(f"{path}: the first line does not name the column {missing[0]!r}.")
     if len(set(header)) != len(header):
         raise ConfigurationError(f"{path}: the first line names a column twice.")
+
+
+def _of_other_encoding(text: str) -> bool:
+    """Tell whether something was not written as UTF-8; that of UTF-16 without a mark is read as one NUL a letter."""
+    return bool(UNDECODED.search(text)) or "\x00" in text
 
 
 def _nearest(name: str) -> str:
