@@ -6,6 +6,7 @@ import click
 
 from shop.cli import FAILED
 from shop.cli.output import emit
+from shop.datasets.choice import SIZES, require_size
 from shop.settings import load_settings
 from shop.stack import detached as background
 from shop.stack import down as stopping
@@ -22,7 +23,7 @@ SHOP = (sys.executable, "-m", "shop.cli")
 @click.option("--port", type=click.IntRange(1, 65535), help="Where the store listens.  [default: 8080]")
 @click.option("--workers", type=click.IntRange(1, 64), help="gunicorn worker processes.  [default: 2]")
 @click.option("--no-edge", is_flag=True, help="Without the caching proxy in front.")
-@click.option("--dataset", type=click.Choice(["demo", "complete-journey"]), help="What to sell.  [default: demo]")
+@click.option("--dataset", type=click.Choice(list(SIZES)), help="What to sell.  [default: demo]")
 @click.option("--size", type=click.Choice(["s", "m", "l"]), help="Of the demo data.  [default: m]")
 def up(
     detach: bool,  # noqa: FBT001 - click passes options by name
@@ -33,6 +34,8 @@ def up(
     size: str | None,
 ) -> None:
     """Start the store and everything it needs; Ctrl-C stops all of it."""
+    if dataset is not None and size is not None:
+        require_size(dataset, size)  # here already: by the time the data is looked at, servers run
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
     data = _options(dataset=dataset, size=size)

@@ -18,8 +18,8 @@ import psycopg
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
-from shop.datasets.demo.sizes import SIZES
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
 from shop.datasets.progress import Progress, Silent
 from shop.db import build_engine, sqlalchemy_url
@@ -50,7 +50,10 @@ class Source:
 
 
 DATASETS: Mapping[str, Source] = MappingProxyType(
-    {"demo": Source(tuple(SIZES), demo_plan), "complete-journey": Source(("full",), _complete_journey)}
+    {
+        "demo": Source(SIZES["demo"], demo_plan),
+        "complete-journey": Source(SIZES["complete-journey"], _complete_journey),
+    }
 )
 
 
@@ -137,7 +140,11 @@ def is_seeded(database: Database) -> bool:
 
 
 def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[str, str]:
-    """Return what to load: what was asked for, else what was begun, else the usual data set and size."""
+    """Return what to load: what was asked for, else what was begun, else the usual data set and size.
+
+    Raises:
+        ConfigurationError: the database does not answer, or the data set cannot be had in the size asked for.
+    """
     engine = build_engine(settings)
     try:
         there = state(engine)
@@ -147,6 +154,8 @@ def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[s
         engine.dispose()
     begun = there.dataset if there.dataset in DATASETS else None
     dataset = dataset or begun or DEFAULT_DATASET
+    if size is not None:
+        require_size(dataset, size)
     return dataset, size or (there.size if dataset == there.dataset else None) or DEFAULT_SIZE
 
 

@@ -5,6 +5,7 @@ import sys
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from shop.accounts.passwords import Passwords
 from shop.books.store import snapshot
@@ -104,6 +105,24 @@ def test_an_unknown_data_set_or_size_names_those_there_are(seeded, dataset, size
         loading.seed(seeded, dataset, size)
 
 
+@pytest.mark.parametrize("command", [["up"], ["up", "--detach"], ["seed"]])
+def test_a_size_of_a_data_set_that_has_only_one_is_refused(seeded, monkeypatch, tmp_path, command):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", seeded.database_url)
+    monkeypatch.setenv("CACHE_URL", "nothing starts from here")
+    done = CliRunner().invoke(main, [*command, "--dataset", "complete-journey", "--size", "s"])
+    assert (done.exit_code, done.stderr) == (2, "shop: The data set complete-journey has one size: leave out --size.\n")
+
+
+def test_the_size_of_a_data_set_that_is_there_already_is_looked_at_too(new_database, settings):
+    held = settings.model_copy(update={"database_url": new_database("held")})
+    with psycopg.connect(held.database_url) as connection:
+        connection.execute("INSERT INTO datasets (name, size, completed_at) VALUES ('complete-journey', 'full', now())")
+    with pytest.raises(ConfigurationError, match="has one size"):
+        loading.chosen(held, None, "s")
+    assert loading.chosen(held, None, None)[0] == "complete-journey"
+
+
 def test_there_is_as_much_of_everything_as_the_size_says(seeded):
     size = SIZES["s"]
     counted = dict(
@@ -192,8 +211,6 @@ def test_new_rows_get_numbers_that_are_free(seeded):
 
 
 def test_the_command_says_what_is_there(seeded, monkeypatch):
-    from click.testing import CliRunner
-
     for name, value in seeded.as_environment().items():  # its state directory, too: the charges are handed over there
         monkeypatch.setenv(name, value)
     done = CliRunner().invoke(main, ["seed", "--json"])
