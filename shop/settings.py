@@ -8,6 +8,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -17,6 +18,21 @@ from shop.errors import ConfigurationError
 
 PREFIX = "SHOP_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+PLAIN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "int_parsing": "is not a whole number",
+        "int_parsing_size": "is not a whole number",
+        "int_from_float": "is not a whole number",
+        "float_parsing": "is not a number",
+        "bool_parsing": "is neither true nor false",
+        "literal_error": "is not {expected}",
+        "greater_than_equal": "is less than {ge}",
+        "greater_than": "is not more than {gt}",
+        "less_than_equal": "is more than {le}",
+    }
+)
+"""Pydantic's kinds of fault that a setting can have, as somebody says them who has never heard of Pydantic."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -223,4 +239,6 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     name = variable(str(fault["loc"][0]).lower()) if fault["loc"] else "Settings"
-    return f"{name}={fault.get('input')!r}: {fault['msg']}."
+    plain = PLAIN_WORDS.get(fault["type"])
+    words = plain.format(**fault.get("ctx", {})) if plain else f"is not fit: {fault['msg']}"
+    return f"{name}={fault.get('input')!r} {words}."

@@ -129,7 +129,9 @@ def _values(field: Any) -> str:
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return ", ".join(f"`{choice}`" for choice in choices)
-    kind = {int: "whole number", float: "number", Path: "directory"}.get(field.annotation, "text")
+    kind = {int: "whole number", float: "number", bool: "`true` or `false`", Path: "directory"}.get(
+        field.annotation, "text"
+    )
     bounds = [
         f"{words} {getattr(bound, mark)}"
         for bound in field.metadata
