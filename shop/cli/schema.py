@@ -37,7 +37,9 @@ def prepare(dataset: str | None, size: str | None, create_on: int | None) -> Non
 
 
 def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
-    """Load what was asked for; without a wish, finish what was begun, or take the usual data set."""
+    """Load what was asked for; without a wish, finish what was begun, keep an own catalogue, or take the usual data."""
+    if dataset is None and size is None and loading.open_own(settings):
+        return
     progress = shown()
     try:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)

@@ -18,6 +18,8 @@ import psycopg
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from shop.accounts.passwords import hash_password
+from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
@@ -157,6 +159,29 @@ def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[s
     if size is not None:
         require_size(dataset, size)
     return dataset, size or (there.size if dataset == there.dataset else None) or DEFAULT_SIZE
+
+
+def open_own(settings: Settings) -> bool:
+    """Make ready a store that sells its owner's catalogue, imported into a database without a data set.
+
+    Args:
+        settings: where the database is, and whether the demo accounts belong in it.
+
+    Returns:
+        Whether it is such a store; any other is left as it is.
+
+    Raises:
+        ConfigurationError: the schema is missing.
+    """
+    with exclusive(settings) as connection:
+        if standing(connection).dataset != OWN:
+            return False
+        for account in (SHOPPER, ADMIN) if settings.is_lab else ():
+            connection.execute(
+                "INSERT INTO users (email, name, password_hash, role) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (account.email, account.name, hash_password(PASSWORD), account.role),
+            )
+    return True
 
 
 def _source(dataset: str) -> Source:

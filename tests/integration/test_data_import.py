@@ -124,6 +124,22 @@ def test_the_command_answers_with_its_exit_code_and_one_document(
     assert json.loads(done.stdout)["committed"] is (code == 0)
 
 
+def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(database, settings, write, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("SHOP_VAR_DIR", str(settings.var_dir))
+    taking.take(settings, rows(write(HEADER + MUG)))
+    for _start in range(2):
+        done = CliRunner().invoke(main, ["prepare"])
+        assert done.exit_code == 0, done.output
+    assert shown(database, "SELECT slug FROM products") == [("blue-mug",)]
+    assert shown(database, "SELECT email, role FROM users ORDER BY role") == [
+        ("admin@shop.test", "admin"),
+        ("shopper@shop.test", "customer"),
+    ]
+    asked = CliRunner().invoke(main, ["prepare", "--size", "s"])
+    assert (asked.exit_code, "products of your own" in asked.output) == (2, True)
+
+
 def test_the_command_drops_the_cached_catalogue(database, settings, write, monkeypatch, client, runtime):
     assert client.get("/api/v1/categories").json.get("items", []) == []
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
