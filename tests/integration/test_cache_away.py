@@ -11,6 +11,9 @@ import redis
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
 from shop.patterns.caching.events import Answered, CameBack, Invalidated, WentAway
+from shop.patterns.observability import record
+from shop.patterns.observability.cache_telemetry import CacheTelemetry
+from shop.patterns.observability.metrics import Metrics
 from shop.stack import valkey
 from shop.stack.program import free_port
 from tests.waiting import until
@@ -87,6 +90,18 @@ def timed(work):
     started = time.perf_counter()
     result = work()
     return result, time.perf_counter() - started
+
+
+def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first(server, clock):
+    level = SharedLevel(server.url, TIMEOUT_MS, clock)
+    cache = Cache(level, clock, CacheTelemetry(Metrics()))
+    take(cache)
+    server.hang()
+    request = record.begin()
+    _, waited_s = timed(lambda: cache.kept("k", CATALOGUE, ["a"]))  # as the short way looks, before Flask is asked
+    take(cache, b"from the database")
+    assert request.cache_s >= waited_s * 0.9
+    level.close()
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])

@@ -38,6 +38,14 @@ class Answered(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class LookedInVain:
+    """A look that may not load found nothing to serve. It ends no look-up: whoever may load goes on from here."""
+
+    level: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A loader was run."""
 
@@ -153,6 +161,7 @@ class CameBack:
 
 Event = (
     Answered
+    | LookedInVain
     | Loaded
     | Waited
     | Stored

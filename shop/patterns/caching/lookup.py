@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import Answered, Outcome
+from shop.patterns.caching.events import Answered, LookedInVain, Outcome
 from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, Ask, Filled, Filler, Unkept
 from shop.patterns.caching.judging import State, Verdict
 from shop.patterns.caching.levels import Away, Reading
@@ -53,10 +53,19 @@ class Lookup:
             return []
 
     def kept(self, ask: Ask) -> Answer | None:
-        """Return a fresh entry that the level holds and nobody need renew yet; ``None`` for anything else, untold."""
+        """Return a fresh entry that the level holds and nobody need renew yet.
+
+        ``None`` for anything else, of which only the time it took is told.
+        """
         if not self.keeps(ask):
             return None
         started = time.perf_counter()
+        found = self._held(ask, started)
+        if found is None:
+            self._filler.emit(LookedInVain(self._level.name, time.perf_counter() - started))
+        return found
+
+    def _held(self, ask: Ask, started: float) -> Answer | None:
         try:
             verdict = self._filler.judged(self._level.read(ask.key, ask.tags))
         except Away:

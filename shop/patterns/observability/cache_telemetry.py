@@ -2,7 +2,7 @@
 
 import logging
 
-from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, TooLarge, WentAway
+from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, LookedInVain, TooLarge, WentAway
 from shop.patterns.observability import record
 from shop.patterns.observability.metrics import Metrics
 
@@ -28,6 +28,9 @@ class CacheTelemetry:
                 record.degraded(event.level)
             if event.detail == "stale-if-error":
                 record.degraded("fresh-data")
+            return
+        if isinstance(event, LookedInVain):
+            record.cache_took(event.seconds)
             return
         self._metrics.cache.note(event)
         if isinstance(event, WentAway):

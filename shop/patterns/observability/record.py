@@ -78,6 +78,12 @@ def cache_answered(layer: str, status: str, seconds: float) -> None:
         record.cache_s += seconds
 
 
+def cache_took(seconds: float) -> None:
+    """Add seconds spent in a cache by what was no look-up of its own."""
+    if (record := _current.get()) is not None:
+        record.cache_s += seconds
+
+
 def answer_not_kept() -> None:
     """Note that no cache keeps the answer itself, whatever was looked up to make it."""
     if (record := _current.get()) is not None:
