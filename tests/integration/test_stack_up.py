@@ -7,6 +7,7 @@ end it, and start it again in yet another way.
 import json
 import os
 import re
+import shutil
 import signal
 import urllib.request
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import pytest
 
 from shop.stack import edge
 from shop.stack.ownership import Identity
+from tests.integration import tutorial
 from tests.integration.checkout import Checkout
 from tests.waiting import until
 
@@ -78,13 +80,21 @@ def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
 
 @pytest.mark.parametrize("name", [*EDGE, "worker"])
 def test_what_is_killed_before_or_behind_the_application_is_started_again(up, name):
-    def restarts():
-        return {one.name: one.restarts for one in up.look().processes}[name]
-
-    before = restarts()
+    before = _restarts(up, name)
     up.state().load().processes[name].identity.process().kill()
-    until(lambda: restarts() > before)
+    until(lambda: _restarts(up, name) > before)
     until(lambda: up.look().well)
+
+
+@pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
+def test_the_tutorial_s_commands_print_what_it_says(up, tmp_path):
+    before = _restarts(up, "cache")
+    steps = tutorial.steps()
+    said = tutorial.typed(steps, f"http://127.0.0.1:{up.port}", up.environment, tmp_path)
+    until(lambda: up.look().well)
+    for step, printed in zip(steps, said, strict=True):
+        assert tutorial.lasting(printed) == tutorial.lasting(step.printed), step.commands
+    assert _restarts(up, "cache") == before + 1
 
 
 def test_a_second_start_is_refused_and_disturbs_nothing(running):
@@ -228,6 +238,10 @@ def assert_complete_without_edge(checkout: Checkout) -> None:
         style = re.search(r"/assets/[^\"]+\.css", answer.read().decode())
     assert style
     urllib.request.urlopen(f"http://127.0.0.1:{checkout.port}{style[0]}").close()
+
+
+def _restarts(checkout: Checkout, name: str) -> int:
+    return next(one.restarts for one in checkout.look().processes if one.name == name)
 
 
 def _without_nginx(folder: Path) -> dict[str, str]:
