@@ -1,0 +1,59 @@
+"""What is meant to be seen is in sight, on a phone and at a desk, whatever the names and however wide the letters."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
+from tests.e2e.conftest import Store
+from tests.e2e.test_shopping import put_in_cart
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
+
+PHONE, DESKS = 390, (768, 1280, 1440)
+OUT_OF_SIGHT = """selector => [...document.querySelectorAll(selector)].filter(one => {
+  const {left, right, top, bottom} = one.getBoundingClientRect();
+  const seen = [[left + 2, (top + bottom) / 2], [right - 2, (top + bottom) / 2]];
+  return !seen.every(([x, y]) => one.contains(document.elementFromPoint(x, y)));
+}).map(one => one.textContent.trim())"""
+"""The elements of which either end is cut off or covered."""
+
+
+@pytest.mark.parametrize("font", ["", "Courier New, monospace"], ids=["own font", "wide font"])
+def test_every_department_is_in_sight(page: Page, font: str):
+    page.goto("/")
+    page.evaluate("font => document.documentElement.style.setProperty('--font', font)", font)
+    for width in DESKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator(".departments__link").count() >= 12
+        assert page.evaluate(OUT_OF_SIGHT, ".departments__link") == []
+
+
+def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):
+    department, category, brand = (letter * MAX_NAME for letter in "DCB")
+    with (tmp_path / "long.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["slug", "title", "brand", "category", "price", "on_hand"])
+        rows.writerow(["endless", "T" * MAX_TITLE, brand, f"{department} > {category}", "9.99", "9"])
+    assert store.shop("import", "products", str(tmp_path / "long.csv")).returncode == 0
+    shelf = next(
+        one for one in json.loads(page.request.get("/api/v1/categories").text())["items"] if one["name"] == department
+    )
+    put_in_cart(page, "endless")
+    for path in (
+        "/",
+        shelf["url"],
+        shelf["children"][0]["url"],
+        "/p/endless",
+        "/search?q=endless",
+        "/cart",
+        "/checkout",
+    ):
+        page.goto(path)
+        page.evaluate("() => document.querySelectorAll('details.menu').forEach(menu => { menu.open = true; })")
+        for width in (PHONE, *DESKS):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
