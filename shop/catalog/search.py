@@ -81,7 +81,10 @@ def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
             "title_marked"
         ),
         func.ts_headline(
-            ENGLISH, Product.description, asked, literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text)
+            ENGLISH,
+            Product.description,
+            any_of(text),
+            literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text),
         ).label("description_marked"),
     )
 
@@ -100,3 +103,15 @@ def query(text: str) -> ColumnElement[Any]:
     head = func.websearch_to_tsquery(ENGLISH, literal(" ".join(words[:-1]), Text))
     begun = func.to_tsquery(ENGLISH, literal(f"{words[-1]}:*", Text))
     return whole.op("||")(head.op("&&")(begun)).self_group()
+
+
+def any_of(text: str) -> ColumnElement[Any]:
+    """Build a query for one of the words, the last of them also as a beginning.
+
+    It finds the piece of a description to show. A match may have one word here and another in the title; asked for all
+    of them, ``ts_headline`` finds no such place and returns the first words.
+    """
+    words = _WORD.findall(text)
+    if not words or _OPERATORS.search(text):
+        return query(text)
+    return func.to_tsquery(ENGLISH, literal(" | ".join([*words, f"{words[-1]}:*"]), Text))

@@ -72,6 +72,18 @@ def test_matches_are_marked_and_everything_else_is_escaped(client, shelf):
     assert "<b>" not in page
 
 
+@pytest.mark.parametrize("q", ["stoneware kiln", "kiln stoneware", "stoneware kil", "kiln stoneware kiln"])
+def test_the_piece_of_the_description_is_the_one_that_matches_though_the_rest_is_in_the_title(
+    client, shelf, database, q
+):
+    with database.transaction() as session:
+        said = "Plain as can be. " * 10 + "Fired in a wood kiln. " + "It keeps for years. " * 10
+        make_product(session, make_category(session, "bowls"), "bowl", title="Stoneware Bowl", description=said)
+    (item,) = find(client, q)["items"]
+    assert item["highlight"]["title"] == "<mark>Stoneware</mark> Bowl"
+    assert "wood <mark>kiln</mark>" in item["highlight"]["description"]
+
+
 def test_quotes_and_minus_mean_what_they_mean(client, shelf):
     assert set(slugs(find(client, "mug -copper"))) == {"enamel-mug", "stone-mug"}
     assert slugs(find(client, '"stoneware mug"')) == ["stone-mug"]
