@@ -40,6 +40,7 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
             products=shown.products,
             country=country_name(order.address.get("country", "")),
             story=tell(order.events),
+            as_staff=shown.as_staff,
             cancellable=order.status in CANCELLABLE,
             signed_in=current_identity(),
         )

@@ -1,7 +1,7 @@
 """What people do with orders: look at their own, and, as staff, send them off."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -49,7 +49,11 @@ class Viewer:
 
     def may_see(self, public_id: str, owner: int | None) -> bool:
         """Tell whether an order is this viewer's to know about."""
-        return self.is_admin or public_id in self.placed or (owner is not None and owner == self.user_id)
+        return self.is_admin or self.owns(public_id, owner)
+
+    def owns(self, public_id: str, owner: int | None) -> bool:
+        """Tell whether an order is this viewer's own."""
+        return public_id in self.placed or (owner is not None and owner == self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Shown:
     orders: Sequence[OrderView]
     products: Mapping[int, ProductRef]
     next_cursor: str | None = None
+    as_staff: bool = False
+    """Whether they are shown to somebody whose own they are not."""
 
 
 class Orders:
@@ -110,7 +116,8 @@ class Orders:
             found = queries.one(session, public_id)
             if found is None or not viewer.may_see(public_id, found[1]):
                 raise NotFound(NO_SUCH_ORDER)
-            return self._shown(session, [found[0]], 1)
+            shown = self._shown(session, [found[0]], 1)
+            return replace(shown, as_staff=not viewer.owns(public_id, found[1]))
 
     def told(self, session: Session, public_id: str) -> Shown:
         """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.

@@ -1,6 +1,6 @@
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import best_seller
 from tests.e2e.test_shopping import check_out, put_in_cart, sign_in
@@ -78,3 +78,6 @@ def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
     for path in ("/admin", "/admin/products", f"/admin/products/{slug}", "/admin/orders"):
         page.goto(path)
         assert faults(page) == [], path
+    page.locator("tbody th a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Order ")
+    assert faults(page) == [], "a customer's order"

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
 from tests.e2e.conftest import Store
-from tests.e2e.test_shopping import put_in_cart
+from tests.e2e.test_shopping import put_in_cart, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
 
@@ -40,6 +40,14 @@ def test_the_id_of_a_request_can_be_read_and_copied_in_the_lab(page: Page, width
     page.reload()  # now there is one
     assert page.locator(".table__id").count() > 0
     assert page.evaluate(OUT_OF_SIGHT, ".table__id") == []
+
+
+def test_the_staff_see_on_a_phone_where_orders_stand_and_what_is_next(page: Page):
+    sign_in(page, "admin@shop.test")
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    page.goto("/admin/orders?status=paid")
+    assert page.locator("tbody .button").count() > 0
+    assert page.evaluate(OUT_OF_SIGHT, "tbody :is(.badge, .button)") == []
 
 
 def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):

@@ -194,6 +194,26 @@ def test_the_admin_page_ships_and_delivers(client, database, world):
     assert "delivered cannot be shipped" in client.get("/admin/orders").text
 
 
+def test_a_customer_s_order_offers_an_admin_the_next_step_and_the_way_back(client, database, world):
+    order = place(database, world, "ada")
+    page = sign_in(client, "admin@shop.test").get(f"/orders/{order}").text
+    assert '<a href="/admin/orders">Orders</a>' in page
+    assert "Your orders" not in page.split("<main")[1].split("</main>")[0]
+    for step in ("ship", "deliver"):
+        assert f'action="/admin/orders/{order}/{step}"' in client.get(f"/orders/{order}").text
+        then = client.post(f"/admin/orders/{order}/{step}", data={"next": f"/orders/{order}"})
+        assert (then.status_code, then.headers["Location"]) == (303, f"/orders/{order}")
+    assert f"/admin/orders/{order}/" not in client.get(f"/orders/{order}").text
+
+
+@pytest.mark.parametrize("who", ["ada", "admin"])
+def test_one_s_own_order_is_one_s_own_whatever_the_role(client, database, world, who):
+    order = place(database, world, who)
+    page = sign_in(client, f"{who}@shop.test").get(f"/orders/{order}").text
+    assert '<a href="/orders">Your orders</a>' in page
+    assert "/admin/orders" not in page.split("<main")[1].split("</main>")[0]
+
+
 def test_the_admin_page_is_for_admins(client, database, world):
     assert client.get("/admin/orders").status_code in (401, 303, 302)
     assert sign_in(client, "ada@shop.test").get("/admin/orders").status_code == 403
