@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
 from tests.e2e.conftest import Store
+from tests.e2e.test_accessibility import TWO_FRAMES
 from tests.e2e.test_shopping import put_in_cart, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
@@ -21,6 +22,10 @@ OUT_OF_SIGHT = """selector => [...document.querySelectorAll(selector)].filter(on
   return !seen.every(([x, y]) => one.contains(document.elementFromPoint(x, y)));
 }).map(one => one.textContent.trim())"""
 """The elements of which either end is cut off or covered."""
+LIGHTNESS = """([selector, of]) => {
+  const [red, green, blue] = getComputedStyle(document.querySelector(selector))[of].match(/\\d+/g).map(Number);
+  return red + green + blue;
+}"""
 
 
 @pytest.mark.parametrize("font", ["", "Courier New, monospace"], ids=["own font", "wide font"])
@@ -48,6 +53,20 @@ def test_the_staff_see_on_a_phone_where_orders_stand_and_what_is_next(page: Page
     page.goto("/admin/orders?status=paid")
     assert page.locator("tbody .button").count() > 0
     assert page.evaluate(OUT_OF_SIGHT, "tbody :is(.badge, .button)") == []
+
+
+def test_the_api_s_page_is_dark_when_all_else_is_and_leads_back_to_the_store(page: Page):
+    page.emulate_media(color_scheme="dark")
+    page.goto("/api/docs")
+    page.locator(".opblock").first.wait_for()
+    for scheme, is_dark in (("dark", True), ("light", False), ("dark", True)):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(TWO_FRAMES)
+        letters = page.evaluate(LIGHTNESS, [".opblock-summary-description", "color"])
+        ground = page.evaluate(LIGHTNESS, ["body", "backgroundColor"])
+        assert (letters - ground if is_dark else ground - letters) > 3 * 128, f"{scheme}: {letters} on {ground}"
+    page.get_by_role("link", name="shop, home").click()
+    page.wait_for_url("**/")
 
 
 def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):
