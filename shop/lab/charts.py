@@ -1,7 +1,7 @@
 """Charts as SVG, drawn by hand: small, sharp, and at home in light and dark, since colours are CSS variables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -18,6 +18,12 @@ COLOURS = tuple(
     f"var(--{name})" for name in ("without", "with", "third", "fourth", "fifth", "sixth", "without", "with")
 )
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
+DESK, PHONE = 860, 340
+"""Pixels a wide chart is drawn in."""
+ROW = 18
+"""Pixels a name takes, with the space to the next."""
+LATENCY = "Latency by percentile, logarithmic"
+SHARE = "Share answered, by size"
 LAYER_FADES = {"browser": 1.0, "edge": 0.9, "local": 0.8, "shared": 0.6, "store": 0.22}
 LAYER_NAMES = {
     "browser": "browser",
@@ -66,7 +72,18 @@ def _whisker(low: float, high: float, y: int) -> str:
     return f'<path d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 5}v10M{high:.1f} {y - 5}v10" class="whisker"/>'
 
 
-def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = 860, height: int = 320) -> str:
+def for_any_screen(draw: Callable[[int], str]) -> str:
+    """Draw a wide chart twice, for a desk and for a phone; the page shows the one that fits.
+
+    Made smaller, the wide one's letters could not be read; scrolled, its labels would be out of sight.
+
+    Args:
+        draw: draws it in a width in pixels.
+    """
+    return f'<div class="at-a-desk">{draw(DESK)}</div><div class="on-a-phone">{draw(PHONE)}</div>'
+
+
+def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = DESK, height: int = 320) -> str:
     """Draw each arm's latency against the percentile, both axes stretched where it matters: towards the tail.
 
     Args:
@@ -76,7 +93,7 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
     """
     values = [ms for _, points in arms for _, ms in points]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)) + 0.02)
-    left, right, top, bottom = 62, width - 16, 12, height - 46
+    left, right, top, bottom = 62, width - (_longest(arms) if width >= DESK else 16), 12, height - 46
 
     def x(percent: float) -> float:
         return left + math.log10(100 / (100 - percent)) / 3 * (right - left)
@@ -89,7 +106,7 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
         at = y(10.0**decade)
         parts.append(f'<path d="M{left} {at:.1f}H{right}" class="rule"/>')
         parts.append(f'<text x="{left - 8}" y="{at + 4:.1f}" class="soft" text-anchor="end">{10.0**decade:g} ms</text>')
-    for percent in (50, 75, 90, 95, 99, 99.9):
+    for percent in (50, 75, 90, 95, 99, 99.9) if width >= DESK else (50, 90, 99, 99.9):
         at = x(percent)
         parts.append(f'<path d="M{at:.1f} {top}V{bottom}" class="rule"/>')
         anchor = "end" if percent > 99 else "middle"
@@ -97,19 +114,17 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
     parts.append(
         f'<text x="{right}" y="{bottom + 38}" class="soft" text-anchor="end">share of visits answered within</text>'
     )
-    for index, (label, points) in enumerate(arms):
+    for index, (_, points) in enumerate(arms):
         line = "L".join(f"{x(percent):.1f} {y(ms):.1f}" for percent, ms in points)
         parts.append(f'<path d="M{line}" fill="none" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
-        last = points[-1][1]
-        parts.append(
-            f'<text x="{right}" y="{y(last) - 9:.1f}" text-anchor="end" class="figure" '
-            f'style="fill:{COLOURS[index]}">{escape(label)}</text>'
-        )
-    return _svg(width, height, parts, "Latency by percentile, logarithmic")
+    ends = [(label, y(points[-1][1]) + 4) for label, points in arms]
+    if width >= DESK:
+        return _svg(width, height, [*parts, *_names(ends, right + 9, bottom)], LATENCY)
+    return _svg(width, height + len(arms) * ROW, [*parts, *_legend(ends, left, height)], LATENCY)
 
 
 def curve(
-    arms: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]], width: int = 860, height: int = 320
+    arms: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]], width: int = DESK, height: int = 320
 ) -> str:
     """Draw each arm's share against a size, the size in doublings.
 
@@ -119,7 +134,7 @@ def curve(
         height: pixels.
     """
     places = sorted({at for _, points in arms for at, *_ in points})
-    left, right, top, bottom = 62, width - 150, 12, height - 30
+    left, right, top, bottom = 62, width - (_longest(arms) if width >= DESK else 26), 12, height - 30
     span = math.log2(places[-1] / places[0]) or 1.0
 
     def x(at: float) -> float:
@@ -135,7 +150,7 @@ def curve(
     parts += [
         f'<text x="{x(at):.1f}" y="{bottom + 20}" class="soft" text-anchor="middle">{at:g} MB</text>' for at in places
     ]
-    for index, (label, points) in enumerate(arms):
+    for index, (_, points) in enumerate(arms):
         line = "L".join(f"{x(at):.1f} {y(share):.1f}" for at, share, *_ in points)
         parts.append(f'<path d="M{line}" fill="none" stroke="{COLOURS[index]}" stroke-width="2.5"/>')
         parts += [
@@ -143,15 +158,43 @@ def curve(
             for at, _, low, high in points
             if high > low
         ]
-        at, share, *_ = points[-1]
-        parts.append(
-            f'<text x="{x(at) + 9:.1f}" y="{y(share) + 4:.1f}" class="figure" style="fill:{COLOURS[index]}">'
-            f"{escape(label)}</text>"
-        )
-    return _svg(width, height, parts, "Share answered, by size")
+    ends = [(label, y(points[-1][1]) + 4) for label, points in arms]
+    if width >= DESK:
+        return _svg(width, height, [*parts, *_names(ends, right + 9, bottom)], SHARE)
+    return _svg(width, height + len(arms) * ROW, [*parts, *_legend(ends, left, height)], SHARE)
 
 
-def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = 860) -> str:
+def _longest(arms: Sequence[tuple[str, Sequence[object]]]) -> int:
+    """Return the pixels that the longest name takes beside the lines."""
+    return 18 + 9 * max(len(label) for label, _ in arms)
+
+
+def _names(ends: Sequence[tuple[str, float]], x: float, bottom: float) -> list[str]:
+    """Write each line's name at its end, and none over another."""
+    by_height = sorted(range(len(ends)), key=lambda index: ends[index][1])
+    heights: dict[int, float] = {}
+    above = -math.inf
+    for index in by_height:
+        above = heights[index] = max(ends[index][1], above + ROW - 2)
+    up = max(0.0, above - bottom)
+    return [
+        f'<text x="{x}" y="{heights[index] - up:.1f}" class="figure" '
+        f'style="fill:{COLOURS[index]}">{escape(label)}</text>'
+        for index, (label, _) in enumerate(ends)
+    ]
+
+
+def _legend(ends: Sequence[tuple[str, float]], x: float, top: float) -> list[str]:
+    """Write the names below, the line that ends highest first; for where names at the lines would hide them."""
+    by_height = sorted(range(len(ends)), key=lambda index: ends[index][1])
+    return [
+        f'<rect x="{x}" y="{top + row * ROW + 3}" width="12" height="12" rx="3" fill="{COLOURS[index]}"/>'
+        f'<text x="{x + 20}" y="{top + row * ROW + 14}" class="figure">{escape(ends[index][0])}</text>'
+        for row, index in enumerate(by_height)
+    ]
+
+
+def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = DESK) -> str:
     """Draw where requests were answered: one bar an arm, one piece a layer.
 
     Args:

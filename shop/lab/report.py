@@ -1,6 +1,7 @@
 """The report of a result: one HTML file that needs nothing else, and the one picture of it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def html(result: Result) -> str:
     """Render a result as a page that needs nothing from elsewhere."""
     arms = result["arms"]
     lines = [(arm["title"], arm["distribution_ms"]) for arm in arms if arm["distribution_ms"]]
+    curves = [(arm["title"], arm.get("curve") or []) for arm in arms]
     # The charts escape what they draw; the template marks them as safe.
     template = Environment(loader=PackageLoader("shop.lab"), autoescape=True).get_template("report.html")
     return template.render(
@@ -107,11 +109,11 @@ def html(result: Result) -> str:
             for chart in result.get("charts", ())
             if (found := _bars(result, chart["figure"]))
         ],
-        curve=charts.curve([(arm["title"], arm["curve"]) for arm in arms]) if all(_curves(arms)) else "",
+        curve=charts.for_any_screen(partial(charts.curve, curves)) if all(points for _, points in curves) else "",
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
-        percentiles=charts.percentiles(lines) if lines else "",
-        answered=charts.answered([(arm["title"], layers(arm)) for arm in arms]),
+        percentiles=charts.for_any_screen(partial(charts.percentiles, lines)) if lines else "",
+        answered=charts.for_any_screen(partial(charts.answered, [(arm["title"], layers(arm)) for arm in arms])),
         light=charts.LIGHT,
         dark=charts.DARK,
         chart_style=charts.STYLE,
@@ -164,10 +166,6 @@ def _panels(result: Result) -> list[tuple[str, str, str, list[Bar]]]:
         for chart in result.get("charts", ())[:2]
         if (found := _bars(result, chart["figure"]))
     ]
-
-
-def _curves(arms: list[dict[str, Any]]) -> list[list[Any]]:
-    return [arm.get("curve") or [] for arm in arms]
 
 
 def _flipped(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from shop.cli.reference import stored
 from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
+from shop.lab import report
 from tests.e2e.conftest import Store
 from tests.e2e.test_accessibility import TWO_FRAMES
 from tests.e2e.test_shopping import put_in_cart, sign_in
@@ -26,6 +28,18 @@ LIGHTNESS = """([selector, of]) => {
   const [red, green, blue] = getComputedStyle(document.querySelector(selector))[of].match(/\\d+/g).map(Number);
   return red + green + blue;
 }"""
+LOST = """() => [...document.querySelectorAll("svg text")].filter(one => one.checkVisibility())
+ .filter((one, _, all) => {
+  const {left, right, top, bottom, height} = one.getBoundingClientRect();
+  const box = one.closest("section").getBoundingClientRect();
+  const on = other => {
+    const rect = other.getBoundingClientRect();
+    return rect.left < right && rect.right > left && rect.top + 3 < bottom && rect.bottom - 3 > top;
+  };
+  return left < box.left || right > Math.min(box.right, innerWidth) || height < 12
+    || all.some(other => other !== one && on(other));
+}).map(one => one.textContent)"""
+"""The words of charts that are cut off, too small to read, or one over another."""
 
 
 @pytest.mark.parametrize("font", ["", "Courier New, monospace"], ids=["own font", "wide font"])
@@ -67,6 +81,17 @@ def test_the_api_s_page_is_dark_when_all_else_is_and_leads_back_to_the_store(pag
         assert (letters - ground if is_dark else ground - letters) > 3 * 128, f"{scheme}: {letters} on {ground}"
     page.get_by_role("link", name="shop, home").click()
     page.wait_for_url("**/")
+
+
+@pytest.mark.parametrize("experiment", ["cache-layers", "cache-hot-set", "slow-payments"])
+def test_the_charts_of_a_report_can_be_read_on_a_phone_and_at_a_desk(page: Page, experiment: str):
+    page.goto("about:blank")  # the report has its own styles, which no page of the store may
+    page.set_content(report.html(stored()[experiment]))
+    for width in (PHONE, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("section.wide svg:visible").count() >= 2
+        assert page.evaluate(LOST) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):
