@@ -224,6 +224,7 @@ class Board:
         self._refresh_s = refresh_s
         self._on_failure = on_failure
         self._snapshot = Snapshot.of({})
+        self._turn = threading.Lock()  # a reading begun before a flip must not end after the one that saw it
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -233,10 +234,11 @@ class Board:
 
     def refresh(self) -> None:
         """Read the stored values now; keep the last snapshot when that fails."""
-        try:
-            self._snapshot = Snapshot.of(self._load())
-        except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
-            self._on_failure(error)
+        with self._turn:
+            try:
+                self._snapshot = Snapshot.of(self._load())
+            except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
+                self._on_failure(error)
 
     def start(self) -> None:
         """Read once, then keep reading in a daemon thread. Call after a fork: threads do not survive one."""
