@@ -261,7 +261,7 @@ def test_cache_layers_are_answered_further_and_further_out(observe):
 
 def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     before = turned(store)
-    driving, knobs = {"ttl_s": 1.2, "after_s": 0.2, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
+    driving, knobs = {"ttl_s": 1.2, "after_s": 1.0, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
     arms = observe("cache-stampede", "none", "lock", driving=driving, knobs=knobs)
     kinds = ("expired", "invalidated", "cold")
     loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
