@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field, JsonValue, SecretStr
 
 from shop.accounts import sessions
@@ -14,7 +14,7 @@ from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, PASSWOR
 from shop.accounts.service import Account, Accounts
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY
+from shop.web.openapi import ANYBODY, Calls
 from shop.web.schemas import ApiModel, Problem
 
 PRIVATE = "private, no-store"
@@ -73,14 +73,14 @@ class Ending(ApiModel):
     everywhere: bool = Field(default=False, description="End every session and token of the account.")
 
 
-def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> APIBlueprint:
+def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Calls:
     """Build the routes.
 
     Args:
         use: returns the accounts of the request being served.
         on_sign_in: told who is about to be signed in; returns a note for her.
     """
-    api = APIBlueprint("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
+    api = Calls("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(_keep_private)
 
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 503)})

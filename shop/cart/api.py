@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field, JsonValue, StrictInt
 
 from shop.cart.lines import CartView, Line
@@ -13,7 +13,7 @@ from shop.cart.service import SLUG, Carts, Owner
 from shop.cart.sessions import current_owner, keep
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY
+from shop.web.openapi import ANYBODY, Calls
 from shop.web.schemas import ApiModel, MoneySchema, Problem
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
@@ -85,13 +85,13 @@ class Me(ApiModel):
     cart: Amount
 
 
-def create_api(use: Callable[[], Carts]) -> APIBlueprint:
+def create_api(use: Callable[[], Carts]) -> Calls:
     """Build the routes.
 
     Args:
         use: returns the carts of the request being served.
     """
-    api = APIBlueprint("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
+    api = Calls("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
     api.after_request(_keep_private)
 
     @api.get("/me", responses={200: Me, **_problems(401, 503)})

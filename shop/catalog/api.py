@@ -4,34 +4,34 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 
 from shop.catalog import schemas
 from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery
 from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
 from shop.web.identity import ADMIN, require_identity, require_role
-from shop.web.openapi import KNOWN
+from shop.web.openapi import KNOWN, Calls
 from shop.web.public import JSON, publish
 from shop.web.schemas import Problem
 
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
 
 
-def create_api(use: Callable[[], Catalog]) -> APIBlueprint:
+def create_api(use: Callable[[], Catalog]) -> Calls:
     """Build the catalogue's calls.
 
     Args:
         use: returns the catalogue of the request being served.
     """
-    api = APIBlueprint("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api = Calls("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     _add_reads(api, use)
     _add_product_parts(api, use)
     _add_writes(api, use)
     return api
 
 
-def _add_reads(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.get("/products", responses={200: schemas.Listing})
     def list_products(query: ProductsQuery) -> Response:
         """List products: a page by cursor, and what narrowing further would leave.
@@ -57,7 +57,7 @@ def _add_reads(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
         return _public(use().product_screen(path.slug))
 
 
-def _add_product_parts(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.get("/products/<string:slug>", responses={200: schemas.Product})
     def get_product(path: ProductPath) -> Response:
         """Return one product."""
@@ -86,7 +86,7 @@ def _add_product_parts(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
         return _public(use().reviews(path.slug, query.limit, query.cursor))
 
 
-def _add_writes(api: APIBlueprint, use: Callable[[], Catalog]) -> None:
+def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.Review})
     def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
         """Review a product, once an account."""

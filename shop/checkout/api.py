@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flask import Response, make_response
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.cart.sessions import current_owner
@@ -18,7 +18,7 @@ from shop.orders.viewers import keep_private, remember, viewer
 from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
 from shop.patterns.idempotency.rules import Answer
 from shop.web import idempotency
-from shop.web.openapi import ANYBODY
+from shop.web.openapi import ANYBODY, Calls
 from shop.web.problems import problem
 from shop.web.schemas import ApiModel
 
@@ -42,7 +42,7 @@ class KeyHeader(ApiModel):
 
 def create_api(
     use: Callable[[], Checkout], cancellation: Callable[[], Cancellation], orders: Callable[[], Orders]
-) -> APIBlueprint:
+) -> Calls:
     """Build the blueprint.
 
     Args:
@@ -50,7 +50,7 @@ def create_api(
         cancellation: returns its cancellation.
         orders: returns its orders.
     """
-    api = APIBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
+    api = Calls("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
     api.after_request(keep_private)
 
     @api.post(

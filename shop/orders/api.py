@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.errors import NotSignedIn
@@ -11,7 +11,7 @@ from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import Orders
 from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import ADMIN, require_role
-from shop.web.openapi import ANYBODY, KNOWN
+from shop.web.openapi import ANYBODY, KNOWN, Calls
 from shop.web.schemas import ApiModel, Problem
 
 TAG = Tag(name="orders", description="Own orders, and sending them off.")
@@ -41,13 +41,13 @@ def problem_responses(*statuses: int) -> dict[str | int, Any]:
     }
 
 
-def create_api(use: Callable[[], Orders]) -> APIBlueprint:
+def create_api(use: Callable[[], Orders]) -> Calls:
     """Build the blueprint.
 
     Args:
         use: returns the service of the request being served.
     """
-    api = APIBlueprint("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api = Calls("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
 
     @api.get("/orders", summary="Own orders", security=KNOWN, responses={200: OrderPage, **problem_responses(422)})

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.faults import FAULTS, NONE, Desk, Report
 from shop.patterns.observability import correlation
+from shop.web.openapi import Calls
 from shop.web.schemas import ApiModel, Problem
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -40,13 +41,13 @@ class FaultList(ApiModel):
     items: list[FaultAnswer]
 
 
-def create_api(desk: Desk) -> APIBlueprint:
+def create_api(desk: Desk) -> Calls:
     """Build the routes.
 
     Args:
         desk: where faults are ordered.
     """
-    api = APIBlueprint("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
+    api = Calls("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: FaultList})
     def list_faults() -> Any:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.errors import Conflict, Unavailable
@@ -21,6 +21,7 @@ from shop.settings import Settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board
 from shop.web.lab_pages import Mails
+from shop.web.openapi import Calls
 from shop.web.schemas import ApiModel, Problem
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -103,7 +104,7 @@ def create_api(
     count: Callable[[], Figures],
     settings: Settings,
     mails: Mails,
-) -> APIBlueprint:
+) -> Calls:
     """Build the routes.
 
     Args:
@@ -115,7 +116,7 @@ def create_api(
         settings: how many web processes there are, and where they show their figures.
         mails: returns so many mails of the mailbox, the newest first.
     """
-    api = APIBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
+    api = Calls("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
 
     def value_of(name: str) -> float | None:
         if name != CACHE_MEMORY:

@@ -1,12 +1,15 @@
 """The API's description, ``/api/openapi.json``, and a page to browse it, ``/api/docs``; no outside resource."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import flask_openapi3_swagger  # type: ignore[import-untyped]
 from flask import Blueprint, Response, jsonify, render_template, send_from_directory
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3 import APIBlueprint, Info, OpenAPI
+from flask_openapi3.utils import parse_parameters
 
 from shop.web import problems
 from shop.web.schemas import Problem
@@ -35,11 +38,44 @@ KNOWN: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 """Security of a call that strangers are refused."""
 
 
+class Calls(APIBlueprint):
+    """Calls of the API, whose description is worked out when somebody asks for it, not by every process that starts."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._undescribed: list[Callable[[], object]] = []
+
+    def _collect_openapi_info(self, rule: str, func: Callable[..., Any], **told: Any) -> Any:
+        self._undescribed.append(partial(super()._collect_openapi_info, rule, func, **told))
+        return parse_parameters(func, doc_ui=False)
+
+    def describe(self) -> None:
+        """Work out what was put off."""
+        for describe in self._undescribed:
+            describe()
+        self._undescribed.clear()
+
+
 class StoreAPI(OpenAPI):
     """The application, whose description says of errors what is true of them."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._describing = Lock()
+
     def generate_spec_json(self) -> None:
-        """Describe every refusal as the problem document it is."""
+        """Describe every call, and every refusal as the problem document it is."""
+        with self._describing:
+            if not self.spec_json:
+                self._describe()
+
+    def _describe(self) -> None:
+        for calls in self.blueprints.values():
+            if isinstance(calls, Calls):
+                calls.describe()
+                self.tags += [tag for tag in calls.tags if tag not in self.tags]
+                self.paths.update(calls.paths)
+                self.components_schemas.update(calls.components_schemas)
         super().generate_spec_json()  # type: ignore[no-untyped-call]
         for path in self.spec_json["paths"].values():
             for operation in path.values():

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.switch_store import SwitchStore
 from shop.switches import SWITCHES, Board, Switch
+from shop.web.openapi import Calls
 from shop.web.schemas import ApiModel, Problem
 
 
@@ -39,14 +40,14 @@ class SwitchList(ApiModel):
     items: list[SwitchAnswer]
 
 
-def create_api(store: SwitchStore, board: Board) -> APIBlueprint:
+def create_api(store: SwitchStore, board: Board) -> Calls:
     """Build the routes.
 
     Args:
         store: where flips are kept for every process.
         board: this process's view, read again at once after a flip made here.
     """
-    api = APIBlueprint("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
+    api = Calls("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
