@@ -10,6 +10,7 @@ from shop.errors import Unavailable
 
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
+INSUFFICIENT_PRIVILEGE = "42501"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 FELL_SILENT = "25P03"

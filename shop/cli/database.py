@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from shop.db import build_engine, shown
-from shop.db_refusals import sqlstate
+from shop.db_refusals import INSUFFICIENT_PRIVILEGE, sqlstate
 from shop.errors import ConfigurationError
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
@@ -31,7 +31,7 @@ def answering(settings: Settings) -> Iterator[Engine]:
     """Open an engine on the store's database, whatever its schema is.
 
     Raises:
-        ConfigurationError: there is no database, or it does not answer.
+        ConfigurationError: there is no database, it does not answer, or its user may not do what is asked.
     """
     engine = build_engine(settings)
     try:
@@ -42,6 +42,14 @@ def answering(settings: Settings) -> Iterator[Engine]:
         why = " ".join(str(error.orig).split())
         raise ConfigurationError(
             f"The database {shown(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
+        ) from None
+    except ProgrammingError as error:
+        if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
+            raise
+        why = str(error.orig).splitlines()[0]
+        raise ConfigurationError(
+            f"The user of {shown(engine.url)} may not do this ({why}): make it the owner of the database, or set"
+            " DATABASE_URL to one it owns."
         ) from None
     finally:
         engine.dispose()

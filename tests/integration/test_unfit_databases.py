@@ -72,6 +72,18 @@ def test_what_an_extension_brought_along_or_a_migration_undone_left_is_no_reason
     assert CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": url}).exit_code == 0
 
 
+def test_a_user_who_may_not_make_tables_is_told_so(make):
+    url = make("CREATE ROLE guest LOGIN")
+    try:
+        said = refused(url.replace("shop@", "guest@", 1), "migrate")
+    finally:
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP ROLE guest")
+    assert "permission denied" in said
+    assert "make it the owner" in said
+    assert relations(url) == set()
+
+
 @pytest.fixture(scope="module")
 def ascii_only(new_database):
     """A database in which text is bytes."""
