@@ -63,13 +63,14 @@ class StoreAPI(OpenAPI):
         super().__init__(*args, **options)
         self._describing = Lock()
 
+    @property
+    def api_doc(self) -> dict[str, Any]:
+        """Return the description, worked out by whoever asks first while the others wait for all of it."""
+        with self._describing:
+            return dict(super().api_doc)
+
     def generate_spec_json(self) -> None:
         """Describe every call, and every refusal as the problem document it is."""
-        with self._describing:
-            if not self.spec_json:
-                self._describe()
-
-    def _describe(self) -> None:
         for calls in self.blueprints.values():
             if isinstance(calls, Calls):
                 calls.describe()

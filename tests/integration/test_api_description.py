@@ -1,5 +1,10 @@
 """The OpenAPI description is true: whatever fits it is answered as it says, whatever does not is refused as it says."""
 
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -47,6 +52,25 @@ def test_the_api_answers_as_it_describes_itself(runtime, token):
     assert not faults, "\n".join(f"{label}: {fault}" for label, fault in faults.items())
     needing = {one.label for one in operations if one.definition.raw.get("security") == KNOWN}
     assert refusing - SIGNING_IN == needing, "what strangers are refused is what is described as needing an account"
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_who_asks_while_the_description_is_worked_out_is_given_all_of_it(runtime, turn):
+    app, threads = create_app(runtime), 8
+    together = threading.Barrier(threads)
+
+    def ask(_number):
+        together.wait()
+        return json.dumps(app.api_doc)
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # the others get their turn in the middle of it
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            found = set(pool.map(ask, range(threads)))
+    finally:
+        sys.setswitchinterval(usual)
+    assert found == {json.dumps(app.api_doc)}
 
 
 def _try(operation, headers):
