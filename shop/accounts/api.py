@@ -10,7 +10,8 @@ from flask_openapi3 import Tag
 from pydantic import Field, JsonValue, SecretStr
 
 from shop.accounts import sessions
-from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN
+from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import Account, Accounts
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity

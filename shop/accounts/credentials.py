@@ -2,12 +2,9 @@
 
 import re
 
+from shop.accounts.password_policy import password_fault
 from shop.errors import Invalid
 
-PASSWORD_MIN = 10
-"""Length is what counts; no rules on kinds of characters, which only move people to ``Passw0rd!``."""
-PASSWORD_MAX = 128
-"""Long enough for any passphrase; a bound, because hashing a megabyte is work for an attacker to order."""
 NAME_MAX = 100
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 """Something to read, and no control characters."""
@@ -51,8 +48,8 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     name = " ".join(name.split())
     if len(name) > NAME_MAX or not re.fullmatch(NAME_PATTERN, name):
         errors["name"] = f"Enter a name of 1 to {NAME_MAX} characters."
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        errors["password"] = f"Choose a password of {PASSWORD_MIN} to {PASSWORD_MAX} characters."
+    if (refusal := password_fault(password, email)) is not None:
+        errors["password"] = refusal
     if errors:
         raise Invalid("Some fields are not right.", errors=errors)
     return email, name

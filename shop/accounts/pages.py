@@ -7,7 +7,8 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.accounts import sessions
-from shop.accounts.credentials import NAME_MAX, PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.credentials import NAME_MAX
+from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import Account, Accounts
 from shop.errors import BadCredentials, Conflict, Invalid
 from shop.web.idempotency import answered_anew

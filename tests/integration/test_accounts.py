@@ -1,5 +1,6 @@
 import pytest
 
+from shop.accounts.password_policy import WELL_KNOWN
 from tests.integration.accounts import PASSWORD, sign_in
 
 
@@ -33,7 +34,15 @@ def test_an_email_registers_once_whatever_its_case(client, shopper):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("email", "no address"), ("name", " \t "), ("name", "x" * 101), ("password", "short"), ("password", "x" * 129)],
+    [
+        ("email", "no address"),
+        ("name", " \t "),
+        ("name", "x" * 101),
+        ("password", "short"),
+        ("password", "x" * 129),
+        ("password", "ann@shop.test"),
+        ("password", "qwertyuiop123"),
+    ],
 )
 def test_a_registration_names_the_field_that_is_wrong(client, field, value):
     given = {"email": "ann@shop.test", "password": PASSWORD, "name": "Ann", field: value}
@@ -55,6 +64,13 @@ def test_the_registration_page_keeps_what_was_typed_and_says_what_is_wrong(clien
     assert 'value="nowhere"' in answer.text
     assert 'id="error-email"' in answer.text
     assert PASSWORD not in answer.text
+
+
+def test_the_registration_page_says_beside_the_field_that_a_password_is_well_known(client):
+    answer = client.post("/register", data={"email": "ann@shop.test", "password": "iloveyou123", "name": "Ann"})
+    assert answer.status_code == 422
+    assert 'id="error-password"' in answer.text
+    assert WELL_KNOWN in answer.text
 
 
 def test_the_log_in_page_refuses_with_one_sentence(client, shopper):

@@ -4,6 +4,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from shop.accounts.credentials import clean_email, clean_registration
+from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, password_fault
 from shop.accounts.passwords import Passwords
 from shop.errors import Invalid, Unavailable
 from shop.web.redirects import local_path
@@ -36,6 +37,32 @@ def test_a_registration_reports_every_wrong_field_at_once():
     with pytest.raises(Invalid) as refused:
         clean_registration("nowhere", "short", "\x07")
     assert set(refused.value.errors) == {"email", "name", "password"}
+
+
+@pytest.mark.parametrize(
+    ("password", "fault"),
+    [
+        ("a short 1", LENGTH),
+        ("x" * 129, LENGTH),
+        (" \u3000" * 6, BLANK),
+        ("Ann.Example@Shop.test ", ADDRESS),
+        ("ann.EXAMPLE", ADDRESS),
+        ("password1234", WELL_KNOWN),
+        ("PassWord1234", WELL_KNOWN),
+        ("  password1234  ", WELL_KNOWN),
+        ("\uff50assword1234", WELL_KNOWN),  # a full-width p: hashed as the plain one
+        ("qwertyuiopasdfghjklzxcvbnm", WELL_KNOWN),
+    ],
+)
+def test_a_password_tried_first_by_attackers_is_refused(password, fault):
+    assert password_fault(password, "ann.example@shop.test") == fault
+
+
+@pytest.mark.parametrize(
+    "password", ["let-me-shop", "correct horse battery", "ann.example!", "\u4f60" * 10, "a\n" * 10]
+)
+def test_any_other_password_may_be_chosen(password):
+    assert password_fault(password, "ann.example@shop.test") is None
 
 
 def test_a_password_matches_however_the_keyboard_composed_it():
