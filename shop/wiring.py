@@ -14,6 +14,7 @@ from types import MappingProxyType
 from shop import cache_wiring, knobs
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
+from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
 from shop.cart.service import Carts
 from shop.catalog import offers
@@ -84,6 +85,7 @@ class Services:
     access_log: AccessLog
     idempotency: Keeper
     accounts: Accounts
+    session_reaper: SessionReaper
     carts: Carts
     catalog: Catalog
     payments: Payments
@@ -172,9 +174,8 @@ class Runtime:
             edge=edge,
             short_way=ShortWay(cache, browser, edge),
             catalog=Catalog(self.database, cache, bought_together, product_page),
-            accounts=Accounts(
-                self.database, self.clock, self.passwords, timedelta(days=self.settings.token_lifetime_days)
-            ),
+            accounts=self._accounts(),
+            session_reaper=SessionReaper(self.database, self.clock),
             carts=Carts(self.database, offers),
             payments=payments,
             orders=orders,
@@ -197,6 +198,12 @@ class Runtime:
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
+
+    def _accounts(self) -> Accounts:
+        settings = self.settings
+        token_lifetime = timedelta(days=settings.token_lifetime_days)
+        session_lifetime = timedelta(days=settings.session_lifetime_days)
+        return Accounts(self.database, self.clock, self.passwords, token_lifetime, session_lifetime)
 
     def _confirmation(self, snapshot: Snapshot, letters: Letters) -> Confirmation:
         if snapshot["orders.confirmation"] == "queue":

@@ -89,7 +89,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
     def start_session(body: Credentials) -> Any:
         """Sign in with a cookie. A guest's cart moves into the account's."""
         account = use().authenticate(body.email, body.password.get_secret_value())
-        note = sessions.sign_in(account, on_sign_in)
+        note = sessions.sign_in(use(), account, on_sign_in)
         return SessionAnswer(user=_shown(account), note=note).model_dump()
 
     @api.delete("/session", security=ANYBODY, responses={204: None, **_problems(401, 422, 503)})
@@ -100,7 +100,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
             use().end_sessions(identity.user_id)
         elif (token := sessions.bearer(request)) is not None:
             use().revoke_token(token)
-        sessions.sign_out()
+        sessions.sign_out(use())
         return "", HTTPStatus.NO_CONTENT
 
     @api.post("/users", responses={201: UserAnswer, **_problems(409, 422, 503)})
@@ -114,7 +114,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
     def issue_token(body: Credentials) -> Any:
         """Get a bearer token, for programs: send it as `Authorization: Bearer`."""
         account = use().authenticate(body.email, body.password.get_secret_value())
-        issued = use().issue_token(account.user_id)
+        issued = use().issue_token(account.user_id, account.epoch)
         answer = TokenAnswer(token=issued.token, expires_at=issued.expires_at)
         return answer.model_dump(mode="json"), HTTPStatus.CREATED
 

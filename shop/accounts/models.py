@@ -24,9 +24,21 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text, server_default=text("'customer'"))
     session_epoch: Mapped[int] = mapped_column(server_default=text("0"))
-    """Raised to end every session of the account at once."""
+    """Raised when all sessions and tokens end: who was proved under an older one is given neither any more."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AccountSession(Base):
+    """One signed-in browser. Its cookie holds a random token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "account_sessions"
+    __table_args__ = (Index("ix_account_sessions_user_latest", "user_id", text("created_at DESC")),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column()
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class ApiToken(Base):
@@ -38,4 +50,4 @@ class ApiToken(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column()
+    expires_at: Mapped[datetime] = mapped_column(index=True)

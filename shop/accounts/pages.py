@@ -35,6 +35,8 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
 
     @pages.get("/login")
     def login() -> Page:
+        if sessions.was_ended():
+            return _form("login", notice=sessions.ENDED)
         return _already_in() or _form("login")
 
     @pages.post("/login")
@@ -44,7 +46,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
             account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
         except BadCredentials as error:
             return _form("login", {"form": error.detail}, STATUS[BadCredentials])
-        return _enter(account, on_sign_in)
+        return _enter(use(), account, on_sign_in)
 
     @pages.get("/register")
     def register() -> Page:
@@ -58,7 +60,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
             account = use().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
         except (Invalid, Conflict) as error:
             return _form("register", error.errors, STATUS[type(error)])
-        return _enter(account, on_sign_in)
+        return _enter(use(), account, on_sign_in)
 
     @pages.get("/logout")
     def logout() -> Page:
@@ -70,14 +72,14 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
     def end_session() -> Page:
         if (identity := current_identity()) is not None and "everywhere" in request.form:
             use().end_sessions(identity.user_id)
-        sessions.sign_out()
+        sessions.sign_out(use())
         return _go(HOME)
 
     return pages
 
 
-def _enter(account: Account, on_sign_in: sessions.OnSignIn) -> Page:
-    note = sessions.sign_in(account, on_sign_in)
+def _enter(accounts: Accounts, account: Account, on_sign_in: sessions.OnSignIn) -> Page:
+    note = sessions.sign_in(accounts, account, on_sign_in)
     if note:
         flash(note, "info")
     # The note is shown by the next private page, since public ones are the same for everybody; the cart is one.
@@ -88,8 +90,8 @@ def _already_in() -> Page | None:
     return _go(_next() or HOME) if current_identity() else None
 
 
-def _form(name: str, errors: Mapping[str, str] | None = None, status: int = 200) -> Page:
-    shown: dict[str, Any] = {"errors": errors or {}, "next": _next(), "form": request.form, **LIMITS}
+def _form(name: str, errors: Mapping[str, str] | None = None, status: int = 200, notice: str = "") -> Page:
+    shown: dict[str, Any] = {"errors": errors or {}, "next": _next(), "form": request.form, "notice": notice, **LIMITS}
     return render_template(f"accounts/{name}.html", **shown), status
 
 

@@ -1,7 +1,5 @@
 """Accounts: registering, proving who one is, and ending what was proved."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,16 +7,17 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from shop.accounts import session_records
 from shop.accounts.credentials import clean_email, clean_registration
-from shop.accounts.models import ApiToken, User
+from shop.accounts.models import AccountSession, ApiToken, User
 from shop.accounts.passwords import Passwords
+from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
 from shop.errors import BadCredentials, Conflict, Invalid
 from shop.unit_of_work import Database
 
 TOKEN_PREFIX = "shop_"  # noqa: S105 - not a secret: it lets secret scanners find one that leaked
-TOKEN_BYTES = 32
-"""256 random bits: nothing to guess, so a plain SHA-256 is enough to keep them by."""
+SESSION_LIFETIME = timedelta(days=14)
 WRONG = "The email or the password is wrong."
 """One sentence for every way a log-in fails."""
 TAKEN = "There is already an account with this email."
@@ -32,7 +31,7 @@ class Account:
 
     user_id: int
     epoch: int
-    """Sessions carry it; a raised one ends them all."""
+    """As it was when this was proved; nothing is opened for an account whose epoch was raised since."""
     email: str
     name: str
     role: str
@@ -40,7 +39,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A bearer token, in the only moment it can be read."""
+    """A session's or a bearer token, in the only moment it can be read."""
 
     token: str
     expires_at: datetime
@@ -54,13 +53,22 @@ class Accounts:
         clock: says when tokens end.
         passwords: the process's hashing.
         token_lifetime: how long a bearer token is good for.
+        session_lifetime: how long a browser stays signed in.
     """
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords, token_lifetime: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        passwords: Passwords,
+        token_lifetime: timedelta,
+        session_lifetime: timedelta = SESSION_LIFETIME,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
         self._token_lifetime = token_lifetime
+        self._session_lifetime = session_lifetime
 
     def register(self, email: str, password: str, name: str) -> Account:
         """Open an account with the role ``customer``.
@@ -94,27 +102,60 @@ class Accounts:
             self._renew_hash(row.id, stored, password)
         return _account(row)
 
-    def identity_of(self, user_id: int, epoch: int) -> Account | None:
-        """Return the account of a session, or ``None`` if it is gone or its sessions were ended."""
+    def open_session(self, account: Account) -> IssuedToken:
+        """Sign a browser in: make a session of its own; only the hash of its token is kept.
+
+        Raises:
+            BadCredentials: all sessions of the account were ended after this was proved.
+        """
+        token, now = new_token(), self._clock.now()
+        expires_at = now + self._session_lifetime
+        with self._database.transaction() as session:
+            session_records.require_epoch(session, account.user_id, account.epoch)
+            session_records.make_room(session, account.user_id, now)
+            session.add(
+                AccountSession(
+                    token_hash=token_hash(token), user_id=account.user_id, created_at=now, expires_at=expires_at
+                )
+            )
+        return IssuedToken(token, expires_at)
+
+    def identity_of_session(self, token: str) -> Account | None:
+        """Return the account that a browser is signed in to, or ``None`` if its session ended; one query."""
+        known = (AccountSession.token_hash == token_hash(token)) & (AccountSession.expires_at > self._clock.now())
         with self._database.reading() as session:
             row = session.execute(
-                select(*_COLUMNS).where(User.id == user_id, User.session_epoch == epoch)
+                select(*_COLUMNS).join(AccountSession, AccountSession.user_id == User.id).where(known)
             ).one_or_none()
         return _account(row) if row else None
 
-    def issue_token(self, user_id: int) -> IssuedToken:
-        """Make a bearer token; only its hash is kept. The account's expired ones are removed on the way."""
-        token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        now = self._clock.now()
-        kept = ApiToken(user_id=user_id, token_hash=_fingerprint(token), expires_at=now + self._token_lifetime)
+    def end_session(self, token: str) -> None:
+        """Sign one browser out: its token, and any copy of it, is worthless."""
         with self._database.transaction() as session:
+            session.execute(delete(AccountSession).where(AccountSession.token_hash == token_hash(token)))
+
+    def issue_token(self, user_id: int, epoch: int = 0) -> IssuedToken:
+        """Make a bearer token; only its hash is kept. The account's expired ones are removed on the way.
+
+        Args:
+            user_id: the account.
+            epoch: of the account when its owner was proved; 0 if its sessions were never ended all at once.
+
+        Raises:
+            BadCredentials: all tokens of the account were ended after that.
+        """
+        token = TOKEN_PREFIX + new_token()
+        now = self._clock.now()
+        kept = ApiToken(user_id=user_id, token_hash=token_hash(token), expires_at=now + self._token_lifetime)
+        with self._database.transaction() as session:
+            session_records.require_epoch(session, user_id, epoch)
             session.execute(delete(ApiToken).where(ApiToken.user_id == user_id, ApiToken.expires_at <= now))
             session.add(kept)
         return IssuedToken(token, kept.expires_at)
 
     def identity_of_token(self, token: str) -> Account | None:
         """Return the account a bearer token stands for, or ``None`` if it is unknown, revoked or expired."""
-        known = (ApiToken.token_hash == _fingerprint(token)) & (ApiToken.expires_at > self._clock.now())
+        known = (ApiToken.token_hash == token_hash(token)) & (ApiToken.expires_at > self._clock.now())
         with self._database.reading() as session:
             row = session.execute(
                 select(*_COLUMNS).join(ApiToken, ApiToken.user_id == User.id).where(known)
@@ -124,13 +165,12 @@ class Accounts:
     def revoke_token(self, token: str) -> None:
         """Make a bearer token worthless."""
         with self._database.transaction() as session:
-            session.execute(delete(ApiToken).where(ApiToken.token_hash == _fingerprint(token)))
+            session.execute(delete(ApiToken).where(ApiToken.token_hash == token_hash(token)))
 
     def end_sessions(self, user_id: int) -> None:
         """End every session and every token of the account, on every device, at once."""
         with self._database.transaction() as session:
-            session.execute(update(User).where(User.id == user_id).values(session_epoch=User.session_epoch + 1))
-            session.execute(delete(ApiToken).where(ApiToken.user_id == user_id))
+            session_records.end_all(session, user_id)
 
     def _find(self, email: str) -> Row[*tuple[Any, ...]] | None:
         try:
@@ -151,7 +191,3 @@ class Accounts:
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
     return Account(row.id, row.session_epoch, row.email, row.name, row.role)
-
-
-def _fingerprint(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

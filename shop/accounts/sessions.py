@@ -1,21 +1,31 @@
 """Signed-in browsers and bearer tokens, on top of Flask-Login.
 
-The cookie holds who, under which epoch, signed and not secret; the database decides with every request whether that
-epoch still counts. A request that carries a bearer token is that token's, whatever cookie comes along.
+Problem: a cookie that says by itself whose it is stays good wherever it was copied to, whoever signs out.
+Method: a signed-in browser carries a random token in a cookie of its own; the database knows its hash, and with every
+request says whose it is, or no longer anybody's, in the one query that reads the account. The signed session cookie is
+the guest's alone (her cart, a note for the next page), so an answer that was begun before somebody signed in writes
+that one and cannot undo the other. A request that carries a bearer token is that token's, whatever cookie comes along.
+Source: OWASP, "Session Management Cheat Sheet".
 """
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-from flask import Flask, Request, Response, redirect, request, session, url_for
-from flask_login import LoginManager, login_user
+from flask import Flask, Request, Response, after_this_request, current_app, redirect, request, session, url_for
+from flask_login import LoginManager
 
-from shop.accounts.service import Account, Accounts
+from shop.accounts.service import Account, Accounts, IssuedToken
 from shop.errors import BadCredentials, NotSignedIn
 from shop.settings import Settings
 from shop.web import problems
-from shop.web.identity import Identity
+from shop.web.identity import Identity, current_identity
 
+COOKIE = "ACCOUNT_COOKIE_NAME"
+"""Key of the app's configuration; named as Flask names the settings of its own cookie."""
+OLDER_SESSION = "_user_id"
+"""Under it the signed cookie said who was signed in, before sessions were kept on the server."""
+ENDED = "You were signed out. Sign in again."
 OnSignIn = Callable[[int], str | None]
 """Told the user id of who is about to be signed in; returns a note for her, or ``None``."""
 
@@ -42,30 +52,43 @@ def install(app: Flask, use: Callable[[], Accounts], settings: Settings) -> None
     # Its protection ties a session to an address and a browser version; both change under honest shoppers.
     manager.session_protection = None
     manager.init_app(app, add_context_processor=False)
-    manager.user_loader(lambda carried: _of_cookie(use(), carried) if bearer(request) is None else None)
-    manager.request_loader(lambda asked: _of_token(use(), asked))
+    manager.request_loader(lambda asked: _of_cookie(use(), asked) if bearer(asked) is None else _of_token(use(), asked))
     app.register_error_handler(NotSignedIn, _ask_to_sign_in)
 
 
-def sign_in(account: Account, on_sign_in: OnSignIn) -> str | None:
+def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str | None:
     """Start a signed-in session in the browser being answered.
 
     Whatever the browser carried before is dropped, so a session somebody planted does not become hers (session
-    fixation, CWE-384); the guest's cart moves into the account first.
+    fixation, CWE-384), and one that was open ends; the guest's cart moves into the account first.
 
     Returns:
         A note for the one who signed in, or ``None``.
+
+    Raises:
+        BadCredentials: the account's sessions were ended after it was proved.
     """
+    opened = accounts.open_session(account)
     note = on_sign_in(account.user_id)
+    _end_carried(accounts)
     session.clear()
-    session.permanent = True
-    login_user(_identity(account))
+    _send_cookie(opened)
     return note
 
 
-def sign_out() -> None:
-    """End the session of the browser being answered; nothing of it is left for the next person at the machine."""
+def sign_out(accounts: Accounts) -> None:
+    """End the session of the browser being answered, here and in the browser.
+
+    Nothing is left for the next person at the machine, and nothing for a copy of the cookie.
+    """
+    _end_carried(accounts)
     session.clear()
+    after_this_request(_drop_cookie)
+
+
+def was_ended() -> bool:
+    """Tell whether the request carries a session that is over; asks who is signed in."""
+    return current_identity() is None and (_carried(request) is not None or OLDER_SESSION in session)
 
 
 def bearer(asked: Request) -> str | None:
@@ -77,7 +100,8 @@ def bearer(asked: Request) -> str | None:
 def _configure(app: Flask, settings: Settings) -> None:
     app.secret_key = settings.secret_key
     app.config.update(
-        # The __Host- prefix keeps a neighbouring subdomain from planting this cookie; it demands https (RFC 6265bis).
+        # The __Host- prefix keeps a neighbouring subdomain from planting these; it demands https (RFC 6265bis).
+        ACCOUNT_COOKIE_NAME="account" if settings.is_lab else "__Host-account",
         SESSION_COOKIE_NAME="session" if settings.is_lab else "__Host-session",
         SESSION_COOKIE_SECURE=not settings.is_lab,
         SESSION_COOKIE_HTTPONLY=True,
@@ -88,11 +112,39 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
 
 
-def _of_cookie(accounts: Accounts, carried: str) -> Identity | None:
-    user_id, _, epoch = carried.partition(".")
-    if not (user_id.isdecimal() and epoch.isdecimal()):
-        return None
-    account = accounts.identity_of(int(user_id), int(epoch))
+def _carried(asked: Request) -> str | None:
+    return asked.cookies.get(current_app.config[COOKIE])
+
+
+def _end_carried(accounts: Accounts) -> None:
+    if (token := _carried(request)) is not None:
+        accounts.end_session(token)
+
+
+def _send_cookie(opened: IssuedToken) -> None:
+    @after_this_request
+    def send(response: Response) -> Response:
+        response.set_cookie(current_app.config[COOKIE], opened.token, expires=opened.expires_at, **_attributes())
+        return response
+
+
+def _drop_cookie(response: Response) -> Response:
+    response.delete_cookie(current_app.config[COOKIE], **_attributes())
+    return response
+
+
+def _attributes() -> dict[str, Any]:
+    config = current_app.config
+    return {
+        "httponly": config["SESSION_COOKIE_HTTPONLY"],
+        "samesite": config["SESSION_COOKIE_SAMESITE"],
+        "secure": config["SESSION_COOKIE_SECURE"],
+    }
+
+
+def _of_cookie(accounts: Accounts, asked: Request) -> Identity | None:
+    token = _carried(asked)
+    account = accounts.identity_of_session(token) if token is not None else None
     return _identity(account) if account else None
 
 
@@ -107,12 +159,12 @@ def _of_token(accounts: Accounts, asked: Request) -> Identity | None:
 
 
 def _identity(account: Account) -> Identity:
-    return Identity(account.user_id, account.epoch, account.email, account.name, account.role)
+    return Identity(account.user_id, account.email, account.name, account.role)
 
 
 def _ask_to_sign_in(error: NotSignedIn) -> Response:
     if request.path.startswith(problems.API_PREFIX):
-        return problems.problem(401, "not-signed-in", error.detail)
+        return problems.problem(401, "not-signed-in", ENDED if was_ended() else error.detail)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     answer = redirect(url_for("accounts.login", next=wanted), 303)
     answer.headers["Cache-Control"] = "private, no-store"

@@ -1,6 +1,6 @@
 """Who is asking, as every feature sees it.
 
-Reading it touches the session cookie and so makes an answer private. Public pages must not.
+Reading it touches the cookies and so makes an answer private. Public pages must not.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,9 @@ class Identity(UserMixin):  # type: ignore[misc]  # flask-login is untyped
     """A signed-in account."""
 
     user_id: int
-    epoch: int
     email: str
     name: str
     role: str
-
-    def get_id(self) -> str:
-        """Return what the session cookie carries: the account, and the epoch its sessions belong to."""
-        return f"{self.user_id}.{self.epoch}"
 
 
 def current_identity() -> Identity | None:

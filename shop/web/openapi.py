@@ -30,7 +30,7 @@ EVERY_CALL = {
 STRANGER = {"description": "Nobody is signed in.", **PROBLEM_RESPONSE}
 SECURITY_SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "From `POST /api/v1/session`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": "account", "description": "From `POST /api/v1/session`."},
 }
 ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
 """Security of a call that serves guests too, and knows an account by either."""

@@ -23,6 +23,7 @@ def test_signing_out_leaves_nothing_in_the_browser(client, shopper):
     sign_in(client, shopper)
     assert client.delete("/api/v1/session").status_code == 204
     assert client.get_cookie("session") is None
+    assert client.get_cookie("account") is None
 
 
 def test_an_email_registers_once_whatever_its_case(client, shopper):

@@ -46,7 +46,7 @@ def test_every_failed_log_in_answers_the_same(client, database, ann, email, pass
     assert answer.status_code == 401
     assert answer.json["detail"] == "The email or the password is wrong."
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert client.get_cookie("session") is None
+    assert client.get_cookie("account") is None
 
 
 def test_an_account_that_does_not_exist_costs_a_verification_too(runtime, database, ann):
@@ -67,25 +67,16 @@ def test_an_account_that_does_not_exist_costs_a_verification_too(runtime, databa
 def test_logging_in_drops_a_session_that_somebody_planted(client, ann):
     with client.session_transaction() as session:
         session["planted"] = "by somebody else"
-        session["_user_id"] = "999.0"
+    client.set_cookie("account", "planted")
     sign_in(client, ANN)
+    assert client.get_cookie("account").value != "planted"
     with client.session_transaction() as session:
         assert "planted" not in session
-        assert session["_user_id"] == f"{ann}.0"
-
-
-def test_a_cookie_signed_with_another_key_is_nobodys(client, runtime, ann):
-    forger = create_app(runtime)
-    forger.secret_key = "another key"
-    forging = forger.test_client()
-    assert sign_in(forging, ANN).status_code == 200
-    client.set_cookie("session", forging.get_cookie("session").value)
-    assert who(client) is None
 
 
 def test_a_signed_in_cookie_is_kept_from_scripts_and_other_sites(client, ann):
     header = sign_in(client, ANN).headers["Set-Cookie"]
-    assert header.startswith("session=")
+    assert header.startswith("account=")
     assert "HttpOnly" in header
     assert "SameSite=Lax" in header
     assert "Path=/" in header
@@ -98,7 +89,7 @@ def test_a_cookie_of_the_production_profile_travels_over_https_alone(settings, d
     runtime = build(load_settings(**(settings.model_dump() | {"profile": "production"})))
     header = sign_in(create_app(runtime).test_client(), ANN).headers["Set-Cookie"]
     runtime.close()
-    assert header.startswith("__Host-session=")
+    assert header.startswith("__Host-account=")
     assert "Secure" in header
 
 
@@ -115,7 +106,7 @@ def test_signing_in_never_leads_to_another_site(client, ann, path, elsewhere):
 def test_a_token_says_who_asks_without_any_cookie(client, ann):
     headers = bearer(client)
     assert who(client, headers=headers) == ANN
-    assert client.get_cookie("session") is None
+    assert client.get_cookie("account") is None
 
 
 def test_a_token_wins_over_the_cookie_that_comes_along(client, database, ann):

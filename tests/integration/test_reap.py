@@ -19,5 +19,5 @@ def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
             {"then": datetime(2020, 1, 1, tzinfo=UTC)},
         )
     told = CliRunner().invoke(reap, ["--json"])
-    assert json.loads(told.output) == {"keys": 1, "reservations": {"released": 0, "paid": 0, "left": 0}}
-    assert CliRunner().invoke(reap).output.startswith("0 keys forgotten.")
+    assert json.loads(told.output) == {"keys": 1, "sessions": 0, "reservations": {"released": 0, "paid": 0, "left": 0}}
+    assert CliRunner().invoke(reap).output.startswith("0 keys forgotten, and 0 sessions and tokens.")
