@@ -13,7 +13,7 @@ from shop.accounts.service import Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import Carts
-from shop.cart.sessions import current_owner, guest_cart_id
+from shop.cart.sessions import current_owner
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
@@ -33,7 +33,6 @@ from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.service import Orders
-from shop.orders.viewers import placed
 from shop.patterns.caching.memory import Memory
 from shop.patterns.edge.access_log import Tally
 from shop.patterns.observability import figures
@@ -56,6 +55,7 @@ from shop.web import (
     switches_api,
 )
 from shop.web.forwarded import Forwarded
+from shop.web.guest_identity import guest_id
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -170,8 +170,8 @@ def _hang_cart(app: OpenAPI) -> None:
 def _welcome(user_id: int) -> str | None:
     """Bring the guest's orders and cart into the account of whoever is signing in."""
     services = context.services(Services)
-    services.orders.adopt(placed(), user_id)
-    return services.carts.merge(guest_cart_id(), user_id)
+    services.orders.adopt(guest_id(), user_id)
+    return services.carts.merge(guest_id(), user_id)
 
 
 def from_environment() -> OpenAPI:

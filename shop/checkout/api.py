@@ -13,10 +13,9 @@ from shop.checkout.service import Checkout, Earlier, Ordered, Refused
 from shop.errors import Conflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
-from shop.orders.service import Orders, Shown, Viewer
-from shop.orders.viewers import keep_private, remember, viewer
+from shop.orders.service import Orders, Shown
+from shop.orders.viewers import keep_private, viewer
 from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
-from shop.patterns.idempotency.rules import Answer
 from shop.web import idempotency
 from shop.web.openapi import ANYBODY, Calls
 from shop.web.problems import problem
@@ -58,7 +57,7 @@ def create_api(
         summary="Buy what is in the cart",
         responses={201: OrderBody, **problem_responses(400, 402, 409, 422, 503)},
     )
-    @idempotency.in_phases(required=True, on_replay=remember_again)
+    @idempotency.in_phases(required=True)
     def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
         """Place an order and pay for it; all of it, or nothing."""
         key = idempotency.current()
@@ -68,11 +67,8 @@ def create_api(
         )
         result = use().submit(current_owner(), key.key, body, guard=guard)
         if isinstance(result, Earlier):
-            remember(result.public_id)
             raise Conflict(EARLIER)
-        if isinstance(result, Ordered):
-            remember(result.public_id)
-        return key.built or _answer(result, lambda public_id: orders().detail(Viewer(placed=(public_id,)), public_id))
+        return key.built or _answer(result, orders().bought)
 
     @api.post(
         "/orders/<string:id>/cancel",
@@ -88,12 +84,6 @@ def create_api(
         return key.built or _cancelled(orders().detail(viewer(), path.id))
 
     return api
-
-
-def remember_again(answer: Answer) -> None:
-    """Let a guest whose first answer got lost see the order it was about."""
-    if answer.location:
-        remember(answer.location.rpartition("/")[2])
 
 
 def _answer(result: Ordered | Refused, look: Callable[[str], Shown]) -> Response:

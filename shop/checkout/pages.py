@@ -11,14 +11,13 @@ from werkzeug.wrappers import Response
 from shop.cart.lines import CartView
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
-from shop.checkout.api import remember_again
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import read_form
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
 from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
-from shop.orders.viewers import keep_private, remember, viewer
+from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
 from shop.web.identity import current_identity
 from shop.web.problems import DEFAULT_RETRY_AFTER_S
@@ -67,7 +66,7 @@ def create_pages(
         return _form(carts().view(current_owner()), _known(), _Said(200))
 
     @pages.post("/checkout")
-    @idempotency.in_phases(required=True, on_replay=remember_again)
+    @idempotency.in_phases(required=True)
     def submit() -> Page:
         said = _submit(use())
         if isinstance(said, _Said):
@@ -111,16 +110,12 @@ def _submit(checkout: Checkout) -> Response | _Said:
         return _Said(503, "danger", refusal.detail, keep_key=True)
     if isinstance(result, Refused):
         return _Said(402, "danger", DECLINED)
-    remember(result.public_id)
-    if isinstance(result, Earlier):
-        flash("Your earlier order is paid after all. Nothing was ordered a second time.", "info")
-    elif not result.replayed:
-        flash("Thank you! Your order is placed and paid.", "success")
-    return _to_order(result.public_id)
+    return _to_order(result.public_id, "?earlier" if isinstance(result, Earlier) else "")
 
 
-def _to_order(public_id: str) -> FlaskResponse:
-    return make_response(redirect(f"/orders/{public_id}", 303))
+def _to_order(public_id: str, query: str = "") -> FlaskResponse:
+    """Lead to an order's page, which says what came of it; a flashed message would write the cookie."""
+    return make_response(redirect(f"/orders/{public_id}{query}", 303))
 
 
 def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:

@@ -121,7 +121,8 @@ class Phases:
         details = wanted.details
         lines = _priced(session, wanted.owner)
         address = details.address.model_dump()
-        new = NewOrder(wanted.owner.user_id, details.email, address, lines, key, self._reserved_for)
+        owner = wanted.owner
+        new = NewOrder(owner.user_id, owner.guest_cart_id, details.email, address, lines, key, self._reserved_for)
         if wanted.expected not in (None, new.total):
             raise Conflict(f"Prices have changed: it is {new.total} now, not {wanted.expected}. Please look again.")
         order = self._orders.place(session, new)

@@ -54,9 +54,9 @@ def create_api(use: Callable[[], Orders]) -> Calls:
     def own_orders(query: PageQuery) -> dict[str, Any]:
         """Return the account's orders, or those this browser placed as a guest; newest first."""
         who = viewer()
-        if who.user_id is None and not who.placed:
-            raise NotSignedIn("Sign in to see your orders.")
         shown = use().own(who, query.cursor, query.limit)
+        if who.user_id is None and not shown.orders:
+            raise NotSignedIn("Sign in to see your orders.")
         return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")
 
     @api.get(

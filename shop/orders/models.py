@@ -1,5 +1,6 @@
 """Tables of the orders."""
 
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ class Order(Base):
         CheckConstraint("total_amount >= 0", name="total_not_negative"),
         CheckConstraint("currency = 'EUR'", name="currency_known"),
         Index("ix_orders_user_latest", "user_id", text("id DESC")),
+        Index("ix_orders_guest_latest", "guest_id", text("id DESC"), postgresql_where=text("guest_id IS NOT NULL")),
         Index("uq_orders_checkout_key", "checkout_owner", "checkout_key", unique=True),
         Index("ix_orders_reserved_until", "reserved_until", postgresql_where=text("status = 'pending_payment'")),
     )
@@ -35,6 +37,8 @@ class Order(Base):
     number: Mapped[str] = mapped_column(Text, unique=True)
     """What a person reads out on the telephone."""
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    guest_id: Mapped[uuid.UUID | None] = mapped_column()
+    """The guest it was placed by: the id her signed cookie carried. Opens nothing once ``user_id`` is set."""
     email: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending_payment'"))
     version: Mapped[int] = mapped_column(server_default=text("0"))

@@ -41,6 +41,7 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
             country=country_name(order.address.get("country", "")),
             story=tell(order.events),
             as_staff=shown.as_staff,
+            earlier="earlier" in request.args,
             cancellable=order.status in CANCELLABLE,
             signed_in=current_identity(),
         )

@@ -1,5 +1,6 @@
 """Reading orders: three queries a page of them, however many there are."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,19 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderHolder:
+    """Whose an order is.
+
+    Args:
+        user_id: the account that placed or adopted it, if one did.
+        guest_id: the guest who placed it, if a guest did.
+    """
+
+    user_id: int | None
+    guest_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """An order with its lines and its story."""
 
@@ -78,16 +92,16 @@ def of_user(session: Session, user_id: int, after: str | None, limit: int) -> li
     return _views(session, _page(session, chosen, after, limit))
 
 
-def by_public_ids(session: Session, public_ids: Sequence[str], after: str | None, limit: int) -> list[OrderView]:
-    """Return the orders with these ids, newest first; unknown ids are passed over. Otherwise as :func:`of_user`."""
-    chosen = select(Order).where(Order.public_id.in_(public_ids))
+def of_guest(session: Session, guest_id: uuid.UUID, after: str | None, limit: int) -> list[OrderView]:
+    """Return the orders a guest placed and no account has adopted, newest first. Otherwise as :func:`of_user`."""
+    chosen = select(Order).where(Order.guest_id == guest_id, Order.user_id.is_(None))
     return _views(session, _page(session, chosen, after, limit))
 
 
-def one(session: Session, public_id: str) -> tuple[OrderView, int | None] | None:
-    """Return an order and the account it belongs to; ``None`` where there is no such order."""
+def one(session: Session, public_id: str) -> tuple[OrderView, OrderHolder] | None:
+    """Return an order and whose it is; ``None`` where there is no such order."""
     order = session.scalar(select(Order).where(Order.public_id == public_id))
-    return (_views(session, [order])[0], order.user_id) if order else None
+    return (_views(session, [order])[0], OrderHolder(order.user_id, order.guest_id)) if order else None
 
 
 def after(changed: Changed) -> OrderView:

@@ -1,5 +1,6 @@
 """What people do with orders: look at their own, and, as staff, send them off."""
 
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from shop.errors import NotFound
 from shop.orders import overview, queries, stream
 from shop.orders.overview import Overview
-from shop.orders.queries import OrderView
+from shop.orders.queries import OrderHolder, OrderView
 from shop.orders.state import Command, Deliver, Ship
 from shop.orders.stream import OrderStreams
 from shop.orders.transitions import Status
@@ -39,21 +40,23 @@ class Viewer:
 
     Args:
         user_id: the account, if signed in.
-        placed: public ids of orders this browser placed as a guest, from its signed session.
+        guest_id: the guest, if nobody is signed in, from the browser's signed cookie.
         is_admin: whether everybody's orders are shown.
     """
 
     user_id: int | None = None
-    placed: tuple[str, ...] = ()
+    guest_id: uuid.UUID | None = None
     is_admin: bool = False
 
-    def may_see(self, public_id: str, owner: int | None) -> bool:
+    def may_see(self, holder: OrderHolder) -> bool:
         """Tell whether an order is this viewer's to know about."""
-        return self.is_admin or self.owns(public_id, owner)
+        return self.is_admin or self.owns(holder)
 
-    def owns(self, public_id: str, owner: int | None) -> bool:
-        """Tell whether an order is this viewer's own."""
-        return public_id in self.placed or (owner is not None and owner == self.user_id)
+    def owns(self, holder: OrderHolder) -> bool:
+        """Tell whether an order is this viewer's own; one that an account has is no guest's any more."""
+        if holder.user_id is not None:
+            return holder.user_id == self.user_id
+        return holder.guest_id is not None and holder.guest_id == self.guest_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,11 @@ class Orders:
             Invalid: the cursor belongs to nobody, or to somebody else.
         """
         with self._database.reading() as session:
-            if viewer.user_id is None:
-                return self._shown(session, queries.by_public_ids(session, viewer.placed, cursor, limit + 1), limit)
-            return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
+            if viewer.user_id is not None:
+                return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
+            if viewer.guest_id is not None:
+                return self._shown(session, queries.of_guest(session, viewer.guest_id, cursor, limit + 1), limit)
+        return Shown((), {})
 
     def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Overview:
         """Return all orders, or those in one status, newest first; from the read model.
@@ -114,10 +119,19 @@ class Orders:
         """
         with self._database.reading() as session:
             found = queries.one(session, public_id)
-            if found is None or not viewer.may_see(public_id, found[1]):
+            if found is None or not viewer.may_see(found[1]):
                 raise NotFound(NO_SUCH_ORDER)
             shown = self._shown(session, [found[0]], 1)
-            return replace(shown, as_staff=not viewer.owns(public_id, found[1]))
+            return replace(shown, as_staff=not viewer.owns(found[1]))
+
+    def bought(self, public_id: str) -> Shown:
+        """Return one order to whoever has proved to be its buyer by the key of its checkout.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.reading() as session:
+            return self.told(session, public_id)
 
     def told(self, session: Session, public_id: str) -> Shown:
         """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.
@@ -134,10 +148,10 @@ class Orders:
         """Return an order that was read already, with what is known of its products, for the same eyes."""
         return self._shown(session, [order], 1)
 
-    def adopt(self, placed: Sequence[str], user_id: int) -> None:
-        """Move the orders a browser placed as a guest into the account that signs in there."""
-        if placed:
-            self._database.retrying(lambda session: self._streams.adopt(session, placed, user_id))
+    def adopt(self, guest_id: uuid.UUID | None, user_id: int) -> None:
+        """Move the orders a guest placed into the account that signs in on her browser."""
+        if guest_id is not None:
+            self._database.retrying(lambda session: self._streams.adopt(session, guest_id, user_id))
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.

@@ -6,6 +6,7 @@ refused, and run again from the reading on.
 """
 
 import random
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,7 @@ class NewOrder:
     """Everything an order starts with."""
 
     user_id: int | None
+    guest_id: uuid.UUID | None
     email: str
     address: Mapping[str, str]
     lines: Sequence[Line]
@@ -93,7 +95,7 @@ _LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("wanted")).w
 _LOCK_GUESTS = (
     select(*_HEAD)
     .where(
-        _orders.columns.public_id.in_(bindparam("wanted", expanding=True)),
+        _orders.columns.guest_id == bindparam("guest_id"),
         _orders.columns.user_id.is_(None),
     )
     .order_by(_orders.columns.id)
@@ -193,9 +195,9 @@ class OrderStreams:
         self._projection.changed(session, order.id, state)
         return Changed(order, [*seen, *stored], state)
 
-    def adopt(self, session: Session, public_ids: Sequence[str], user_id: int) -> None:
+    def adopt(self, session: Session, guest_id: uuid.UUID, user_id: int) -> None:
         """Make a guest's orders an account's; what has an account stays with it."""
-        for found in session.execute(_LOCK_GUESTS, {"wanted": list(public_ids)}).all():
+        for found in session.execute(_LOCK_GUESTS, {"guest_id": guest_id}).all():
             self.change(session, _head(found), Adopt(user_id))
 
 
@@ -208,6 +210,7 @@ def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
         "public_id": placed.public_id,
         "number": placed.number,
         "user_id": new.user_id,
+        "guest_id": new.guest_id,
         "email": new.email,
         "status": Status.PENDING_PAYMENT.value,
         "version": 1,

@@ -1,34 +1,22 @@
-"""Who is looking at an order: the account, or a guest whose signed session knows it. And nobody else, ever."""
+"""Who is looking at an order: the account, or the guest whose signed cookie carries her id. And nobody else, ever.
 
-from flask import Response, session
+The cookie says who the guest is, and each order says which guest placed it. So an order is its guest's from the moment
+it is placed, whether or not the answer reached her, and no answer of a checkout has anything to write into the cookie.
+"""
+
+from flask import Response
 
 from shop.orders.service import Viewer
+from shop.web.guest_identity import guest_id
 from shop.web.identity import ADMIN, current_identity
-
-PLACED = "orders"
-"""Key of the session under which a guest's own orders are."""
-REMEMBERED = 20
-"""A guest's latest orders fit into a cookie; who wants more has an account."""
 
 
 def viewer() -> Viewer:
     """Return the viewer of this request."""
     identity = current_identity()
     if identity is None:
-        return Viewer(placed=placed())
+        return Viewer(guest_id=guest_id())
     return Viewer(identity.user_id, is_admin=identity.role == ADMIN)
-
-
-def placed() -> tuple[str, ...]:
-    """Return the public ids of the orders this browser placed as a guest."""
-    return tuple(session.get(PLACED, ()))
-
-
-def remember(public_id: str) -> None:
-    """Let this browser see an order it placed as a guest again."""
-    if current_identity() is None:
-        others = [known for known in placed() if known != public_id]
-        session[PLACED] = [*others, public_id][-REMEMBERED:]
 
 
 def keep_private(response: Response) -> Response:

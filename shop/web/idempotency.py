@@ -48,17 +48,15 @@ class Mode:
     Args:
         phased: whether its work is more than one transaction; then it asks for :func:`current` itself.
         required: whether it refuses to work without a key.
-        on_replay: told of an answer that is sent again, for what it left in the browser besides.
     """
 
     phased: bool = False
     required: bool = False
-    on_replay: Callable[[Answer], None] = lambda answer: None
 
 
-def in_phases(*, required: bool = False, on_replay: Callable[[Answer], None] = lambda answer: None) -> Callable[[V], V]:
+def in_phases(*, required: bool = False) -> Callable[[V], V]:
     """Mark a view whose work is several transactions; arguments as :class:`Mode`."""
-    return _marked(Mode(phased=True, required=required, on_replay=on_replay))
+    return _marked(Mode(phased=True, required=required))
 
 
 def answered_anew(view: V) -> V:
@@ -174,7 +172,6 @@ def _keyed(view: View, owner: Callable[[], str | None], secret: str) -> View:
         try:
             return way(lambda: make_response(view(**arguments)), key)
         except Replayed as found:
-            mode.on_replay(found.answer)
             return _again(found.answer)
 
     return answer

@@ -30,6 +30,7 @@ class Trade:
     def __init__(self, runtime, simulator):
         self.database, self.simulator, self.settings = runtime.database, simulator, runtime.settings
         self.services = runtime.services()
+        self.guests = {}
         simulator.damage("DELETE FROM refunds")
         simulator.damage("DELETE FROM charges")
         with self.database.transaction() as session:
@@ -40,10 +41,12 @@ class Trade:
         carts.add(owner, "mug", pieces)
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
         result = self.services.checkout.submit(owner, uuid.uuid4().hex, details)
-        return getattr(result, "public_id", None)
+        public_id = getattr(result, "public_id", None)
+        self.guests[public_id] = owner.guest_cart_id
+        return public_id
 
     def cancel(self, public_id):
-        self.services.cancellation.cancel(Viewer(placed=(public_id,)), public_id)
+        self.services.cancellation.cancel(Viewer(guest_id=self.guests[public_id]), public_id)
 
     def audit(self, under_way_s=900.0):
         return audit(self.settings, under_way_s, 0.0).mismatches
@@ -72,7 +75,7 @@ def test_real_trade_leaves_clean_books(trade):
     with trade.database.transaction() as session:
         editing.apply(session, trade.product_id, editing.Edit(on_hand=90))
         account = make_user(session).id
-    trade.services.orders.adopt([paid], account)
+    trade.services.orders.adopt(trade.guests[paid], account)
     trade.simulator.behave(outage=True)
     with pytest.raises(ProviderUnavailable):
         trade.buy()

@@ -146,5 +146,5 @@ def test_an_order_is_cancelled_whole_or_not_at_all(runtime, database, owner, fai
     before = picture(database)
     failing(*statement)
     with pytest.raises(Exception, match="planned"):
-        runtime.services().cancellation.cancel(Viewer(placed=(order.public_id,)), order.public_id)
+        runtime.services().cancellation.cancel(Viewer(guest_id=owner.guest_cart_id), order.public_id)
     assert picture(database) == before

@@ -48,14 +48,14 @@ class Store:
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
         return self.services.checkout.submit(self.owner, key, details).public_id
 
-    def viewer(self, public_id):
-        return Viewer(placed=(public_id,))
+    def viewer(self):
+        return Viewer(guest_id=self.owner.guest_cart_id)
 
     def cancel(self, public_id):
-        self.services.cancellation.cancel(self.viewer(public_id), public_id)
+        self.services.cancellation.cancel(self.viewer(), public_id)
 
     def order(self, public_id):
-        return self.services.orders.detail(self.viewer(public_id), public_id).orders[0]
+        return self.services.orders.detail(self.viewer(), public_id).orders[0]
 
     def only_order(self):
         with self.database.reading() as session:
@@ -112,7 +112,7 @@ def test_a_shipped_order_is_not_cancelled(store):
 def test_a_strangers_order_is_not_there_to_be_cancelled(store):
     order = store.submit()
     with pytest.raises(NotFound):
-        store.services.cancellation.cancel(Viewer(user_id=1, placed=("ord_other",)), order)
+        store.services.cancellation.cancel(Viewer(user_id=1, guest_id=uuid.uuid4()), order)
     assert store.order(order).status is Status.PAID
 
 

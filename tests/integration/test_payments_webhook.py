@@ -82,8 +82,8 @@ class Store:
 
     def cancel(self):
         with self.database.reading() as session:
-            public_id = session.scalar(select(Order.public_id))
-        self.services.cancellation.cancel(Viewer(placed=(public_id,)), public_id)
+            public_id, guest_id = session.execute(select(Order.public_id, Order.guest_id)).one()
+        self.services.cancellation.cancel(Viewer(guest_id=guest_id), public_id)
 
     def stands(self):
         """Everything that must agree."""

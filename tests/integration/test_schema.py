@@ -72,6 +72,8 @@ INSERT INTO orders (id, public_id, number, email, status, total_amount, address)
     (1, 'ord_1', 'S-1', 'a@shop.test', 'delivered', 1900, '{}'),
     (2, 'ord_2', 'S-2', 'a@shop.test', 'cancelled', 500, '{}'),
     (3, 'ord_3', 'S-3', 'a@shop.test', 'pending_payment', 900, '{}');
+UPDATE orders SET checkout_owner = 'guest:3f1c9f5e-51b5-4d0e-8bb0-2a4e4bfa0d11' WHERE id = 1;
+UPDATE orders SET checkout_owner = 'user:7' WHERE id = 2;
 INSERT INTO order_lines (order_id, position, product_id, title, quantity, unit_price_amount) VALUES
     (1, 1, 1, 'Mug', 2, 500), (1, 2, 2, 'Tray', 1, 900), (2, 1, 1, 'Mug', 1, 500), (3, 1, 2, 'Tray', 1, 900);
 INSERT INTO order_events (order_id, version, type, data) VALUES
@@ -102,6 +104,8 @@ def test_a_store_from_before_the_events_were_whole_can_be_rebuilt_from_them(new_
     with engine.connect() as connection:
         kept = connection.execute(text("SELECT data, schema_version FROM order_events WHERE type = 'OrderCancelled'"))
         assert kept.one() == ({"reason": "cancelled by the store"}, 1)  # lifted when read, never rewritten
+        guests = connection.execute(text("SELECT guest_id::text FROM orders ORDER BY id")).scalars().all()
+        assert guests == ["3f1c9f5e-51b5-4d0e-8bb0-2a4e4bfa0d11", None, None]  # what her cookie carries
     engine.dispose()
     store = snapshot(url, 900)
     assert (store.stock, store.lines, store.summaries) == ([], [], [])
