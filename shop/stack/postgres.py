@@ -64,7 +64,7 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
         port=port,
         healthy=lambda: answers(port),
         stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
-        log_only=GIVEN_BACK,
+        log_only=(GIVEN_BACK,),
     )
 
 

@@ -23,7 +23,7 @@ class Program:
         env: variables added to the stack's own.
         stop_signal: what asks it to stop well.
         stop_timeout_s: seconds it is given before it is killed.
-        log_only: a line that holds this goes to the log and not to the terminal.
+        log_only: lines that hold one of these go to the log and not to the terminal.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: int = 15
     stop_timeout_s: float = 15.0
-    log_only: str | None = None
+    log_only: tuple[str, ...] = ()
 
 
 def free_port() -> int:

@@ -262,7 +262,7 @@ class Supervisor:
         for watched in self._watched:
             hidden = watched.program.log_only
             for line in watched.tail.new_lines():
-                if hidden is None or hidden not in line:
+                if not any(words in line for words in hidden):
                     self._console.line(watched.program.name, line)
 
     def _check_stop(self) -> None:

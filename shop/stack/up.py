@@ -190,10 +190,17 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
     return ports.choose(("metrics",), last.ports)["metrics"]
 
 
+def _say_of_the_edge(console: Console) -> None:
+    executable = edge.binary()
+    words = edge.MISSING if executable is None else edge.outdated(executable)
+    if words is not None:
+        console.say(words)
+
+
 def _announce(plan: Plan, console: Console) -> None:
     console.say(f"the store is open at {plan.web_url}")
-    if plan.settings.edge and not has_edge(plan.settings):
-        console.say(edge.MISSING)
+    if plan.settings.edge:
+        _say_of_the_edge(console)
     if plan.settings.is_lab:
         console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")

@@ -65,7 +65,7 @@ def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> P
         argv=(str(_binary()), *words),
         port=port,
         healthy=lambda: answers(port),
-        log_only=OVERCOMMIT,
+        log_only=(OVERCOMMIT,),
     )
 
 

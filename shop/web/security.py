@@ -31,6 +31,8 @@ ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 """The only spellings in which JSON can bring along what :data:`NO_TEXT` finds."""
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """A NUL, or a surrogate without its other half: Python reads them, and neither PostgreSQL nor a hash takes them."""
+CONTROL = re.compile("[\0-\x1f\x7f]|\xc2[\x80-\x9f]")
+"""A control character in a path, whose bytes WSGI gives as Latin-1 (PEP 3333); the edge refuses the same."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 
@@ -61,8 +63,10 @@ def check() -> None:
         CrossOrigin: a write from another site's page.
     """
     environ = request.environ
-    if "%00" in environ["QUERY_STRING"] or "\0" in environ["PATH_INFO"]:
+    if "%00" in environ["QUERY_STRING"]:
         raise errors.Malformed("The address contains a NUL character, which no text has.")
+    if CONTROL.search(environ["PATH_INFO"]):
+        raise errors.Malformed("The address contains a control character, which no address of the store has.")
     if environ["REQUEST_METHOD"] not in SAFE_METHODS:
         origin.check()
         if request.path.startswith(API_PREFIX):
@@ -75,6 +79,7 @@ def _check_json() -> None:
         return
     if not request.is_json:
         raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+    _check_utf8(body)
     try:
         read: Any = request.get_json()
         has_no_text = ESCAPED.search(body) is not None and _has_no_text(read)
@@ -82,6 +87,19 @@ def _check_json() -> None:
         raise errors.Malformed("The body is not well-formed JSON.") from None
     if has_no_text:
         raise errors.Malformed("The body contains a NUL or half a character, which no text has.")
+
+
+def _check_utf8(body: bytes) -> None:
+    """Refuse what is not UTF-8, the only encoding of JSON between systems (RFC 8259, 8.1).
+
+    Python's parser also takes UTF-16 and UTF-32, which it knows by their NUL bytes, and surrogates as they are.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        raise errors.Malformed("The body is not UTF-8, in which JSON is sent.") from None
+    if b"\0" in body:
+        raise errors.Malformed("The body contains a NUL byte: send JSON as UTF-8.")
 
 
 def _has_no_text(value: Any) -> bool:

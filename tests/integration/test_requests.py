@@ -1,5 +1,7 @@
 """What surrounds every request, whatever it asks for."""
 
+import json
+
 import pytest
 
 from shop.app import create_app
@@ -200,3 +202,35 @@ def test_the_api_can_be_browsed_without_any_outside_resource(client):
         with client.get(address) as file:
             assert file.status_code == 200
     assert "//" not in page.text.replace("<!doctype html>", "").replace("http://localhost", "")
+
+
+ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "latin-1")
+WRITES = ("/api/v1/session", "/api/v1/users", "/api/v1/cart/items", "/api/v1/checkout", "/api/v1/nothing")
+
+
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(json.dumps({"email": "é"}, ensure_ascii=False).encode(encoding) for encoding in ENCODINGS),
+        json.dumps({"a": 1}).encode("utf-16-le"),
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "\xed\xa0\xbd\xed\xb8\x80"}',
+        b'{"name": "\xc0\x80"}',
+        b'{"name": "a\x00b"}',
+        b'{"name": "\xff"}',
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+def test_a_json_body_that_is_not_utf_8_is_refused_wherever_it_is_sent(client, path, body):
+    answer = client.post(path, data=body, content_type="application/json", headers={"Idempotency-Key": "bytes"})
+    assert "UTF-8" in is_problem(answer, 400)["detail"]
+
+
+@pytest.mark.parametrize("path", ["/p/mug%0a", "/p/%0dmug", "/%7f", "/api/v1/products/%c2%85", "/search%00"])
+def test_a_control_character_in_a_path_is_refused(client, path):
+    assert client.get(path).status_code == 400
+
+
+def test_letters_of_any_script_in_a_path_are_no_control_characters(client):
+    assert client.get("/p/%e3%81%82-%c3%85").status_code == 404
