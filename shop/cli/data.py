@@ -1,6 +1,8 @@
 """``shop seed`` and ``shop import``: something to sell."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -10,13 +12,14 @@ from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
+from shop.datasets.importing.changes import Invalidate
+from shop.datasets.importing.report import Report as ImportReport
 from shop.datasets.loading import Report
 from shop.payments.opening import hand_over
 from shop.settings import Settings
 from shop.wiring import build
 
 SHOWN_REFUSALS = 20
-CATALOGUE_TAG = "catalogue"
 FAILED = 1
 
 
@@ -49,35 +52,46 @@ def import_() -> None:
 def products(file: Path, partial: bool, delimiter: str, as_json: bool) -> None:  # noqa: FBT001 - click's way
     """Add or update products from FILE (.csv or .jsonl); all or nothing unless --partial.
 
-    Columns: slug, title, brand, category ("Department > Category"), description, price (euros, as 12.99), on_hand.
-    Needed are title, category and price. A product whose slug is known is updated.
+    Columns: slug, title, brand, category ("Department > Category"), category_slug, description, price (euros, as
+    12.99), on_hand. A row with the slug of a product changes it: absent columns keep what is stored, empty cells empty
+    it. Any other row is a new product and needs title, category and price.
     """
     if len(delimiter) != 1:
         raise click.BadParameter("one character", param_hint="--delimiter")
     settings = settings_of_the_store()
     found = reading.rows(file, delimiter)
-    report = taking.take(settings, found, partial=partial, on_change=lambda: _forget_cached(settings))
+    progress = shown()
+    try:
+        with _invalidating(settings) as invalidate:
+            report = taking.take(settings, found, partial=partial, on_change=invalidate, progress=progress)
+    finally:
+        progress.finish()
     emit(report.to_json(), _told_import(report), as_json=as_json)
     sys.exit(0 if report.committed else FAILED)
 
 
-def _forget_cached(settings: Settings) -> None:
-    """Drop the cached pages of the catalogue; without a cache there is nothing to forget."""
+@contextmanager
+def _invalidating(settings: Settings) -> Iterator[Invalidate]:
+    """Reach the caches; without a cache there is nothing to end."""
     if settings.cache_url is None:
+        yield lambda tags: None
         return
     runtime = build(settings)
     try:
-        runtime.services().cache.invalidate([CATALOGUE_TAG])
+        yield lambda tags: runtime.services().cache.invalidate(tags)
     finally:
         runtime.close()
 
 
-def _told_import(report: taking.Report) -> str:
+def _told_import(report: ImportReport) -> str:
     lines = [f"line {refusal.line}: {refusal.reason}" for refusal in report.refusals[:SHOWN_REFUSALS]]
     if report.refused > SHOWN_REFUSALS:
         lines.append(f"... and {report.refused - SHOWN_REFUSALS:,} more")
     if report.committed:
-        lines.append(f"{report.created:,} created, {report.updated:,} updated, {report.refused:,} refused.")
+        if report.resumed_after:
+            lines.append(f"A run that had stopped after line {report.resumed_after:,} is continued.")
+        done = f"{report.created:,} created, {report.updated:,} updated, {report.unchanged:,} unchanged"
+        lines.append(f"{done}, {report.refused:,} refused.")
     elif report.refused:
         lines.append(f"Nothing was changed: {report.refused:,} rows refused, {report.accepted:,} good. See --partial.")
     else:

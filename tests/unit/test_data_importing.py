@@ -1,6 +1,7 @@
 import pytest
 
 from shop.datasets.importing import reading
+from shop.datasets.importing.categories import CategoryPath, CategoryPlan
 from shop.datasets.importing.entry import COLUMNS, Refused, check
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
@@ -10,13 +11,82 @@ GOOD = {"title": "Blue Mug", "brand": "Tern", "category": "Kitchen > Mugs", "pri
 
 def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
     entry = check(GOOD)
-    assert (entry.slug, entry.price, entry.on_hand, entry.department) == ("tern-blue-mug", 1299, 4, "Kitchen")
+    assert (entry.slug, entry.made, entry.price, entry.on_hand) == ("tern-blue-mug", True, 1299, 4)
+    assert (entry.path, entry.path_slugs) == (("Kitchen", "Mugs"), None)
+
+
+def test_absent_fields_say_nothing_and_empty_ones_empty():
+    entry = check({"slug": "blue-mug", "price": "9"})
+    assert (entry.made, entry.price) == (False, 900)
+    assert (entry.title, entry.brand, entry.path, entry.description, entry.on_hand) == (None,) * 5
+    for empty in ("", " ", None):
+        entry = check({"slug": "blue-mug", "brand": empty, "description": empty})
+        assert (entry.brand, entry.description) == ("Unbranded", "")
+
+
+@pytest.mark.parametrize("name", ["title", "category", "price", "on_hand"])
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_required_value_is_not_emptied(name, empty):
+    with pytest.raises(Refused, match=f"{name} is empty"):
+        check({"slug": "blue-mug", name: empty})
+
+
+@pytest.mark.parametrize("name", ["title", "category", "price"])
+def test_a_row_without_a_slug_needs_all_of_a_new_product(name):
+    with pytest.raises(Refused, match=f"{name} is missing"):
+        check({key: value for key, value in GOOD.items() if key != name})
+
+
+def test_a_category_may_be_named_by_slugs_alone_or_beside_its_names():
+    by_slugs = {"category_slug": "kueche > becher", "category": ""}
+    assert check({**GOOD, **by_slugs}).path_slugs == ("kueche", "becher")
+    both = check({**GOOD, "category": "台所 > カップ", "category_slug": "daidokoro > kappu"})
+    assert (both.path, both.path_slugs) == (("台所", "カップ"), ("daidokoro", "kappu"))
+
+
+PRESENT = [(1, "kitchen", "Kitchen", None), (2, "mugs", "Mugs", 1), (3, "home", "Home", None)]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (("kitchen", "MUGS", "", ""), (2, "mugs")),
+        (("", "", "kitchen", "mugs"), (2, "mugs")),
+        (("Kitchen", "Cups", "", ""), (None, "cups")),
+        (("Home", "Mugs", "", ""), (None, "home-mugs")),
+        (("台所", "カップ", "daidokoro", "kappu"), (None, "kappu")),
+    ],
+)
+def test_a_category_is_found_by_slug_or_name_and_planned_where_there_is_none(path, found):
+    category = CategoryPlan(PRESENT).find(CategoryPath(*path))
+    assert (category.id, category.slug) == found
+
+
+def test_names_that_become_one_slug_are_two_categories():
+    plan = CategoryPlan(PRESENT)
+    slugs = [plan.find(CategoryPath("Code", name, "", "")).slug for name in ("C#", "C++", "C", "C#")]
+    assert slugs == ["c", "code-c", "c-2", "c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        (("Kitchen", "カップ", "", ""), "no slug can be made from the category 'カップ'"),
+        (("", "", "kitchen", "cups"), "there is no category 'cups': name it"),
+        (("Kitchen", "Cups", "kitchen", "mugs"), "category_slug 'mugs' is that of 'Kitchen > Mugs'"),
+        (("Home", "Mugs", "home", "mugs"), "category_slug 'mugs' is that of 'Kitchen > Mugs'"),
+        (("Kitchen", "Mugs", "kitchen", "cups"), "category 'Mugs' is there already, and its slug is 'mugs'"),
+    ],
+)
+def test_a_category_that_cannot_be_found_or_made_is_refused(path, reason):
+    with pytest.raises(Refused, match=reason):
+        CategoryPlan(PRESENT).find(CategoryPath(*path))
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"title": " "}, "title is missing"),
+        ({"title": " "}, "title is empty"),
         ({"title": "x" * 201}, "title has 201 characters"),
         ({"title": "日本", "brand": ""}, "no slug can be made"),
         ({"title": "Caf\udce9"}, "title is not UTF-8"),
@@ -32,6 +102,8 @@ def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
         ({"title": "tab\tbed"}, "title contains control characters"),
         ({"title": "from\x80Windows"}, "title contains control characters"),
         ({"slug": "Not A Slug"}, "slug 'Not A Slug' is not"),
+        ({"category_slug": "mugs"}, "is not of the form"),
+        ({"category_slug": "Kitchen > mugs"}, "category_slug 'Kitchen' is not"),
         ({"category": "Mugs"}, "is not of the form"),
         ({"category": "A > B > C"}, "is not of the form"),
         ({"price": "12,99"}, "write a point before the cents"),
@@ -53,7 +125,7 @@ def test_a_bad_row_is_refused_with_the_reason(fault, reason):
 def test_a_description_may_have_lines_and_names_may_be_as_long_as_they_may():
     long = {"title": "x" * 200, "brand": "b" * 60, "category": f"{'d' * 60} > {'c' * 60}", "description": "a\n\tb\r\nc"}
     entry = check({**GOOD, **long})
-    assert (entry.description, len(entry.department), len(entry.category)) == ("a\n\tb\r\nc", 60, 60)
+    assert (entry.description, entry.path) == ("a\n\tb\r\nc", ("d" * 60, "c" * 60))
 
 
 def found(tmp_path, name, content, **options):
@@ -171,6 +243,11 @@ def test_json_lines_are_read_and_faults_named(tmp_path):
 def test_json_lines_in_another_encoding_are_refused_for_that(tmp_path):
     content = '{"title": "a"}\n'.encode("utf-16")
     assert "is not UTF-8" in str(found(tmp_path, "a.jsonl", content)[0][1])
+
+
+@pytest.mark.parametrize("header", [b"slug,price", b"slug", b"title,category_slug,price"])
+def test_the_slug_is_enough_and_a_category_slug_stands_for_a_category(tmp_path, header):
+    assert found(tmp_path, "a.csv", header + b"\n") == []
 
 
 def test_a_missing_file_and_an_unknown_format_are_said(tmp_path):

@@ -1,40 +1,102 @@
-"""Shelves for imported products: found by name, made where there are none."""
+"""Categories for imported products: found by name or slug, made where there are none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from shop.datasets.complete_journey.shelves import motif
+from shop.datasets.importing.entry import Refused
 from shop.datasets.plan import Connection
 from shop.datasets.slugs import slugify
 
-PATHS = "SELECT DISTINCT department, category FROM incoming ORDER BY 1, 2"
-FIND = "SELECT id FROM categories WHERE lower(name) = lower(%s) AND parent_id IS NOT DISTINCT FROM %s"
+PRESENT = "SELECT id, slug, name, parent_id FROM categories ORDER BY parent_id NULLS FIRST, id"
 ADD = """
     INSERT INTO categories (slug, name, parent_id, position, picture)
     SELECT %s, %s, %s, coalesce(max(position), 0) + 1, %s FROM categories RETURNING id
 """
+Present = tuple[int, str, str, int | None]
 
 
-def place(connection: Connection) -> None:
-    """Give each staged row the id of its category, making departments and categories that are new."""
-    for department, category in connection.execute(PATHS.encode()).fetchall():
-        parent = _shelf(connection, department, None, "")
-        shelf = _shelf(connection, category, parent, department)
-        connection.execute(
-            "UPDATE incoming SET category_id = %s WHERE department = %s AND category = %s",
-            (shelf, department, category),
-        )
+@dataclass(frozen=True, slots=True)
+class CategoryPath:
+    """What a row says of its category; a text it does not give is empty."""
+
+    department: str
+    category: str
+    department_slug: str
+    category_slug: str
 
 
-def _shelf(connection: Connection, name: str, parent: int | None, department: str) -> int:
-    found = connection.execute(FIND.encode(), (name, parent)).fetchone()
-    if found is None:
-        drawn = motif(name.upper(), department.upper())
-        found = connection.execute(
-            ADD.encode(), (_free_slug(connection, name, department), name, parent, drawn)
-        ).fetchone()
-    return int(found[0]) if found else 0
+@dataclass(slots=True, eq=False)
+class PlannedCategory:
+    """A category that is there (it has an id), or that will be made."""
+
+    slug: str
+    name: str
+    parent: "PlannedCategory | None"
+    id: int | None = None
 
 
-def _free_slug(connection: Connection, name: str, department: str) -> str:
-    plain = slugify(name)
-    candidates = [plain, slugify(f"{department} {name}"), *(f"{plain}-{number}" for number in range(2, 1_000))]
-    taken = {slug for (slug,) in connection.execute("SELECT slug FROM categories WHERE slug = ANY(%s)", (candidates,))}
-    return next(slug for slug in candidates if slug not in taken)
+class CategoryPlan:
+    """Where each path of a file leads. Pure.
+
+    A slug names a category for certain; without one the name does, whatever its capitals.
+
+    Args:
+        present: the categories of the store, parents first, as :data:`PRESENT` selects them.
+    """
+
+    def __init__(self, present: Iterable[Present]) -> None:
+        self._by_slug: dict[str, PlannedCategory] = {}
+        self._by_name: dict[tuple[str, PlannedCategory | None], PlannedCategory] = {}
+        by_id: dict[int | None, PlannedCategory] = {}
+        for number, slug, name, parent_id in present:
+            by_id[number] = self._add(PlannedCategory(slug, name, by_id.get(parent_id), number))
+
+    def find(self, path: CategoryPath) -> PlannedCategory:
+        """Return the category of a path. Ask for paths with slugs first: what they name is then known by name too.
+
+        Raises:
+            Refused: no slug can be made from the name, or the slug is that of another category.
+        """
+        department = self._find(path.department, path.department_slug, None)
+        return self._find(path.category, path.category_slug, department)
+
+    def _find(self, name: str, slug: str, parent: PlannedCategory | None) -> PlannedCategory:
+        named = self._by_name.get((name.lower(), parent))
+        found = self._by_slug.get(slug) if slug else named
+        if found is not None:
+            if found.parent is not parent or (name and found.name.lower() != name.lower()):
+                raise Refused(f"category_slug {slug!r} is that of {_shown(found)}, and of no other category")
+            return found
+        if not name:
+            raise Refused(f"there is no category {slug!r}: name it in the column 'category'")
+        if named is not None:
+            raise Refused(f"category {name!r} is there already, and its slug is {named.slug!r}")
+        return self._add(PlannedCategory(slug or self._free_slug(name, parent), name, parent))
+
+    def _free_slug(self, name: str, parent: PlannedCategory | None) -> str:
+        plain = slugify(name)
+        if not plain:
+            raise Refused(f"no slug can be made from the category {name!r}: give one in the column 'category_slug'")
+        longer = slugify(f"{parent.name} {name}") if parent else plain
+        candidates = [plain, longer, *(f"{plain}-{number}" for number in range(2, len(self._by_slug) + 3))]
+        return next(slug for slug in candidates if slug not in self._by_slug)
+
+    def _add(self, category: PlannedCategory) -> PlannedCategory:
+        self._by_slug[category.slug] = category
+        self._by_name[category.name.lower(), category.parent] = category
+        return category
+
+
+def make(connection: Connection, category: PlannedCategory) -> int:
+    """Make a category and its department, where they are not there yet; return its id."""
+    if category.id is None:
+        parent = None if category.parent is None else make(connection, category.parent)
+        picture = motif(category.name.upper(), category.parent.name.upper() if category.parent else "")
+        row = connection.execute(ADD.encode(), (category.slug, category.name, parent, picture)).fetchone()
+        category.id = int(row[0]) if row else 0
+    return category.id
+
+
+def _shown(category: PlannedCategory) -> str:
+    return repr(f"{category.parent.name} > {category.name}" if category.parent else category.name)

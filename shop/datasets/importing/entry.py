@@ -9,8 +9,9 @@ from typing import Any
 from shop.catalog.models import MAX_PRICE
 from shop.datasets.slugs import slugify
 
-COLUMNS = ("slug", "title", "brand", "category", "description", "price", "on_hand")
+COLUMNS = ("slug", "title", "brand", "category", "category_slug", "description", "price", "on_hand")
 REQUIRED = ("title", "category", "price")
+"""What a new product cannot be without."""
 UNBRANDED = "Unbranded"
 LEVELS = 2
 MAX_TITLE, MAX_NAME, MAX_DESCRIPTION = 200, 60, 10_000
@@ -32,49 +33,59 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that can be taken."""
+    """A row that can be taken. ``None``: the file does not say, so what is stored stays."""
 
     slug: str
-    title: str
-    brand: str
-    department: str
-    category: str
-    description: str
-    price: int
+    made: bool
+    """Whether the slug was made from brand and title; only a given one names a product that is there."""
+    title: str | None
+    brand: str | None
+    path: tuple[str, str] | None
+    """The names of department and category."""
+    path_slugs: tuple[str, str] | None
+    description: str | None
+    price: int | None
     """Cents."""
     on_hand: int | None
-    """``None`` where the file does not say: what is there stays."""
 
 
 def check(fields: Mapping[str, Any]) -> Entry:
-    """Read one row.
+    """Read one row: an absent field keeps what is stored, an empty one empties it.
 
     Args:
-        fields: column name to text, as in :data:`COLUMNS`; JSON may give numbers too.
+        fields: column name to text, as in :data:`COLUMNS`; JSON may give numbers too, and null for an empty field.
 
     Raises:
         Refused: says which field is wrong, and what would be right.
     """
-    texts = {name: _text(name, fields.get(name)) for name in COLUMNS}
-    missing = [name for name in REQUIRED if not texts[name]]
-    if missing:
-        raise Refused(f"{missing[0]} is missing")
-    department, category = _path(texts["category"])
-    _bound("title", texts["title"], MAX_TITLE)
-    _bound("brand", texts["brand"], MAX_NAME)
-    _bound("department", department, MAX_NAME)
-    _bound("category", category, MAX_NAME)
-    _bound("description", texts["description"], MAX_DESCRIPTION)
+    texts = {name: _text(name, fields[name]) for name in COLUMNS if name in fields}
+    _require(texts)
+    price, on_hand = texts.get("price"), texts.get("on_hand")
+    slug, made = _slug(texts)
     return Entry(
-        slug=_slug(texts),
-        title=texts["title"],
-        brand=texts["brand"] or UNBRANDED,
-        department=department,
-        category=category,
-        description=texts["description"],
-        price=_price(texts["price"]),
-        on_hand=_on_hand(texts["on_hand"]),
+        slug=slug,
+        made=made,
+        title=_bounded("title", texts.get("title"), MAX_TITLE),
+        brand=UNBRANDED if texts.get("brand") == "" else _bounded("brand", texts.get("brand"), MAX_NAME),
+        path=_path(texts["category"]) if texts.get("category") else None,
+        path_slugs=_path_slugs(texts["category_slug"]) if texts.get("category_slug") else None,
+        description=_bounded("description", texts.get("description"), MAX_DESCRIPTION),
+        price=None if price is None else _price(price),
+        on_hand=None if on_hand is None else _on_hand(on_hand),
     )
+
+
+def _require(texts: Mapping[str, str]) -> None:
+    """Refuse a row that empties what cannot be empty, or that names no product and cannot be a new one."""
+    by_slug = bool(texts.get("category_slug"))
+    for name in (*REQUIRED, "on_hand"):
+        if texts.get(name) == "" and not (name == "category" and by_slug):
+            instead = "write 0 for none" if name == "on_hand" else "a product needs one"
+            raise Refused(f"{name} is empty: {instead}; without the column, what is stored stays")
+    if not texts.get("slug"):
+        missing = [name for name in REQUIRED if name not in texts and not (name == "category" and by_slug)]
+        if missing:
+            raise Refused(f"{missing[0]} is missing: a new product needs one, and a known one is named by its slug")
 
 
 def _text(name: str, value: object) -> str:
@@ -94,26 +105,44 @@ def _text(name: str, value: object) -> str:
     return text
 
 
-def _bound(name: str, text: str, most: int) -> None:
-    if len(text) > most:
+def _bounded(name: str, text: str | None, most: int) -> str | None:
+    if text is not None and len(text) > most:
         lines = text.count("\n") + 1
         where = f" on {lines:,} lines" if lines > 1 else ""
         raise Refused(f"{name} has {len(text):,} characters{where}; {most:,} are the most")
+    return text
 
 
-def _slug(texts: Mapping[str, str]) -> str:
-    slug = texts["slug"] or slugify(f"{texts['brand']} {texts['title']}")
+def _slug(texts: Mapping[str, str]) -> tuple[str, bool]:
+    made = not texts.get("slug")
+    slug = slugify(f"{texts.get('brand', '')} {texts['title']}") if made else texts["slug"]
     if not slug:
         raise Refused("no slug can be made from the title: give one")
+    return _shaped("slug", slug), made
+
+
+def _shaped(name: str, slug: str) -> str:
     if not _SLUG.fullmatch(slug) or len(slug) > MAX_TITLE:
-        raise Refused(f"slug {slug[:60]!r} is not lower-case letters, digits and single hyphens")
+        raise Refused(f"{name} {slug[:60]!r} is not lower-case letters, digits and single hyphens")
     return slug
 
 
 def _path(text: str) -> tuple[str, str]:
+    department, category = _levels("category", text, "Department > Category")
+    _bounded("department", department, MAX_NAME)
+    _bounded("category", category, MAX_NAME)
+    return department, category
+
+
+def _path_slugs(text: str) -> tuple[str, str]:
+    department, category = _levels("category_slug", text, "department-slug > category-slug")
+    return _shaped("category_slug", department), _shaped("category_slug", category)
+
+
+def _levels(name: str, text: str, form: str) -> tuple[str, str]:
     levels = [level.strip() for level in text.split(">")]
-    if len(levels) != LEVELS or not all(slugify(level) for level in levels):
-        raise Refused(f'category {text[:60]!r} is not of the form "Department > Category"')
+    if len(levels) != LEVELS or not all(levels):
+        raise Refused(f'{name} {text[:60]!r} is not of the form "{form}"')
     return levels[0], levels[1]
 
 
@@ -130,9 +159,7 @@ def _price(text: str) -> int:
     return cents
 
 
-def _on_hand(text: str) -> int | None:
-    if not text:
-        return None
+def _on_hand(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text[:12]) > MAX_ON_HAND:
         raise Refused(f"on_hand {text[:30]!r} is not a whole number from 0 to {MAX_ON_HAND:,}")
     return int(text)

@@ -117,9 +117,13 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
         raise ConfigurationError(
             f"{path}: there is no column {unknown[0][:60]!r}{_nearest(unknown[0])}; known are {', '.join(COLUMNS)}."
         )
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise ConfigurationError(f"{path}: the first line does not name the column {missing[0]!r}.")
+    named = {*header, "category"} if "category_slug" in header else set(header)
+    missing = [name for name in REQUIRED if name not in named]
+    if missing and "slug" not in header:
+        raise ConfigurationError(
+            f"{path}: the first line does not name the column {missing[0]!r}: new products need {', '.join(REQUIRED)},"
+            " known ones are named by the column 'slug'."
+        )
     if len(set(header)) != len(header):
         raise ConfigurationError(f"{path}: the first line names a column twice.")
 

@@ -1,84 +1,45 @@
-"""Taking a catalogue over: into a staging table first, from there into the store, in one transaction.
+"""Taking a catalogue over: into a staging table first, from there into the store, batch by batch.
 
-All or nothing by default: a half-taken catalogue is harder to mend than a refused one. Memory stays bounded whatever
-the size of the file: rows stream through COPY, and the database finds what meets twice.
+All or nothing where rows are at fault: everything a row can be refused for is found out before the first batch, since a
+half-taken catalogue is harder to mend than a refused one. A run that is stopped between two batches has taken what it
+has taken, says up to which line, and is continued by the same file.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import astuple
 
-from shop.datasets.importing.categories import place
-from shop.datasets.importing.entry import Entry, Refused, check
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from shop.catalog import tags
+from shop.datasets.importing.batches import BatchImporter
+from shop.datasets.importing.categories import CategoryPath, PlannedCategory, make
+from shop.datasets.importing.changes import ChangedTags, Invalidate
 from shop.datasets.importing.reading import Found
+from shop.datasets.importing.report import Report
+from shop.datasets.importing.staging import judge, stage
 from shop.datasets.loading import OWN, exclusive, standing
 from shop.datasets.plan import Connection
-from shop.datasets.search_words import CLEAR, REBUILD
-from shop.errors import ConfigurationError
+from shop.datasets.progress import Progress, Silent
+from shop.datasets.search_words import refresh
+from shop.errors import ConfigurationError, ShopError, Unavailable
 from shop.settings import Settings
+from shop.unit_of_work import Database
 
-LISTED_REFUSALS = 1_000
-"""Refused rows that are listed one by one; the rest is only counted."""
-STAGING = """
-    CREATE TEMPORARY TABLE incoming (
-        line bigint, slug text, title text, brand text, department text, category text, description text, price int,
-        on_hand int, category_id bigint
-    ) ON COMMIT DROP
+STEP = "import "
+"""Before the digest of a file, in the table of what was loaded: the line to which that file was taken."""
+DONE = "SELECT rows FROM seed_steps WHERE name = %s"
+PLACE = """
+    UPDATE incoming SET category_id = places.id
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+        AS places (department, category, department_slug, category_slug, id)
+    WHERE (incoming.department, incoming.category, incoming.department_slug, incoming.category_slug)
+        = (places.department, places.category, places.department_slug, places.category_slug)
 """
-TWICE = """
-    WITH places AS (SELECT line, slug, min(line) OVER (PARTITION BY slug) AS first FROM incoming)
-    DELETE FROM incoming USING places WHERE places.line = incoming.line AND places.first < places.line
-    RETURNING incoming.line, incoming.slug, places.first
-"""
-TAKE = """
-    WITH taken AS (
-        INSERT INTO products (slug, category_id, title, brand, description, price_amount)
-        SELECT slug, category_id, title, brand, description, price FROM incoming ORDER BY line
-        ON CONFLICT (slug) DO UPDATE SET category_id = EXCLUDED.category_id, title = EXCLUDED.title,
-            brand = EXCLUDED.brand, description = EXCLUDED.description, price_amount = EXCLUDED.price_amount
-        RETURNING id, slug, xmax = 0 AS is_new
-    ), stocked AS (
-        INSERT INTO stock_items (product_id, on_hand, received)
-        SELECT taken.id, coalesce(incoming.on_hand, 0), coalesce(incoming.on_hand, 0)
-        FROM taken JOIN incoming USING (slug)
-        WHERE is_new OR incoming.on_hand IS NOT NULL
-        ON CONFLICT (product_id) DO UPDATE SET on_hand = greatest(EXCLUDED.on_hand, stock_items.reserved),
-            received = stock_items.received + greatest(EXCLUDED.on_hand, stock_items.reserved) - stock_items.on_hand
-    )
-    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM taken
-"""
-"""A number on hand below what checkouts under way were promised is raised to it: the promise counts."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A row that was not taken, and why."""
-
-    line: int
-    reason: str
-
-
-@dataclass
-class Report:
-    """What became of a file."""
-
-    accepted: int = 0
-    created: int = 0
-    updated: int = 0
-    refused: int = 0
-    committed: bool = False
-    refusals: list[Refusal] = field(default_factory=list)
-    """The first of them, by line; ``refused`` counts them all."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as ``--json`` prints it."""
-        return asdict(self)
-
-    def refuse(self, line: int, reason: str) -> None:
-        """Count a refused row, and list it while there is room."""
-        self.refused += 1
-        if len(self.refusals) < LISTED_REFUSALS:
-            self.refusals.append(Refusal(line, reason))
+FORGET = text("DELETE FROM seed_steps WHERE starts_with(name, :step)")
+OWNED = text("INSERT INTO datasets (name, size, completed_at) VALUES (:name, '', now()) ON CONFLICT DO NOTHING")
+ANALYZE = text("ANALYZE products, stock_items, categories, search_words")
 
 
 def take(
@@ -86,7 +47,8 @@ def take(
     found: Iterable[Found],
     *,
     partial: bool = False,
-    on_change: Callable[[], None] = lambda: None,
+    on_change: Invalidate = lambda tags: None,
+    progress: Progress | None = None,
 ) -> Report:
     """Take a catalogue over.
 
@@ -94,69 +56,89 @@ def take(
         settings: where the database is.
         found: the rows of the file.
         partial: whether to take the good rows when there are bad ones too.
-        on_change: called after the commit; drops what caches still hold of the old catalogue.
+        on_change: called after commits with the tags of what was changed; ends what caches still hold of it.
+        progress: told how far it is.
 
     Returns:
         What was taken and refused; ``committed`` is false when nothing was changed.
 
     Raises:
         ConfigurationError: the database is not there, not migrated, or half-seeded.
+        Unavailable: it was stopped between two batches, or before the first; the message says after which line.
     """
-    report = Report()
+    report, progress = Report(), progress or Silent()
     with exclusive(settings) as connection:
         if standing(connection).kind == "partial":
             raise ConfigurationError("The store is half-seeded: run `shop seed` to its end first, then import.")
-        with connection.transaction():
-            _stage(connection, found, report)
-            report.committed = report.accepted > 0 and (partial or not report.refused)
-            if report.committed:
-                _settle(connection, report)
+        progress.start(0, 0)
+        progress.step("reading the file")
+        step = STEP + stage(connection, found, report, progress)
+        report.resumed_after = _done(connection, step)
+        places = judge(connection, report, report.resumed_after)
+        report.committed = report.accepted > 0 and (partial or not report.refused)
         if report.committed:
-            connection.execute("ANALYZE")
-    if report.committed:
-        on_change()
+            _take(connection, step, places, report, ChangedTags(on_change), progress)
     return report
 
 
-def _stage(connection: Connection, found: Iterable[Found], report: Report) -> None:
-    connection.execute(STAGING)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY incoming (line, slug, title, brand, department, category, description, price, on_hand) FROM STDIN"
-        ) as stream,
-    ):
-        for line, entry in _entries(found, report):
-            stream.write_row((line, *_values(entry)))
-            report.accepted += 1
-    for line, slug, first in sorted(connection.execute(TWICE.encode()).fetchall()):
-        report.accepted -= 1
-        report.refuse(line, f"slug {slug!r} stands on line {first} already")
-    report.refusals.sort(key=lambda refusal: refusal.line)
+def _done(connection: Connection, step: str) -> int:
+    row = connection.execute(DONE, (step,)).fetchone()
+    return int(row[0]) if row else 0
 
 
-def _values(entry: Entry) -> tuple[object, ...]:
-    shelf = (entry.department, entry.category)
-    return (entry.slug, entry.title, entry.brand, *shelf, entry.description, entry.price, entry.on_hand)
+def _take(
+    connection: Connection,
+    step: str,
+    places: list[tuple[CategoryPath, PlannedCategory]],
+    report: Report,
+    changes: ChangedTags,
+    progress: Progress,
+) -> None:
+    importer = None
+    try:
+        ahead = connection.execute("SELECT count(*) FROM incoming").fetchone() or (0,)
+        progress.start(report.accepted, report.accepted - ahead[0])
+        progress.step("taking products")
+        _place(connection, places, changes)
+        importer = BatchImporter(connection, step, report, changes, progress)
+        importer.run(report.resumed_after)
+        progress.step("learning words")
+        refresh(importer.database)
+        changes.add({tags.SEARCHES})
+        _finish(importer.database)
+    except (KeyboardInterrupt, ShopError, psycopg.Error) as error:
+        raise _stopped(importer.last_line if importer else report.resumed_after, error) from error
+    finally:
+        changes.tell()
 
 
-def _entries(found: Iterable[Found], report: Report) -> Iterator[tuple[int, Entry]]:
-    for line, fields in found:
-        if isinstance(fields, Refused):
-            report.refuse(line, str(fields))
-            continue
-        try:
-            yield line, check(fields)
-        except Refused as refusal:
-            report.refuse(line, str(refusal))
+def _place(connection: Connection, places: list[tuple[CategoryPath, PlannedCategory]], changes: ChangedTags) -> None:
+    """Make the categories that are not there, and give each staged row the id of its own."""
+    if any(category.id is None for _, category in places):
+        changes.add({tags.CATEGORIES})
+    with connection.transaction():
+        rows = [(*astuple(path), make(connection, category)) for path, category in places]
+        if rows:
+            connection.execute(PLACE, [list(column) for column in zip(*rows, strict=True)])
 
 
-def _settle(connection: Connection, report: Report) -> None:
-    place(connection)
-    taken = connection.execute(TAKE.encode()).fetchone()
-    report.created, report.updated = taken or (0, 0)
-    connection.execute(CLEAR.encode())
-    connection.execute(REBUILD.encode())
-    connection.execute(
-        "INSERT INTO datasets (name, size, completed_at) VALUES (%s, '', now()) ON CONFLICT DO NOTHING", (OWN,)
+def _finish(database: Database) -> None:
+    with database.reading() as session:  # ANALYZE works table by table, each in a transaction of its own
+        session.execute(ANALYZE)
+
+    def settle(session: Session) -> None:
+        session.execute(FORGET, {"step": STEP})
+        session.execute(OWNED, {"name": OWN})
+
+    database.retrying(settle)
+
+
+def _stopped(line: int, error: BaseException) -> Unavailable:
+    said = error.detail if isinstance(error, ShopError) else str(error).strip().partition("\n")[0]
+    why = said or "it was interrupted"
+    if not line:
+        return Unavailable(f"The import stopped before the first row was taken ({why}): nothing was changed.")
+    return Unavailable(
+        f"The import stopped after line {line:,} ({why}): the good rows up to there are taken. Run it again with the"
+        " same file, and it goes on behind them."
     )

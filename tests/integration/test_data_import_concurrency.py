@@ -1,0 +1,208 @@
+"""An import beside buyers: no lock is held for long, none out of order, and a stopped run is continued."""
+
+import threading
+import uuid
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.datasets.importing import batches, changes, taking
+from shop.datasets.importing.reading import rows
+from shop.datasets.progress import Silent
+from shop.errors import Unavailable
+from tests.factories import make_category, make_product
+from tests.integration.shoppers import all_at_once
+from tests.waiting import until
+
+PRODUCTS = 12
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+@pytest.fixture
+def shelf(database, tmp_path, monkeypatch):
+    """Products on the shelf, small batches, and a file that names the products from the last to the first."""
+    monkeypatch.setattr(batches, "BATCH_ROWS", 5)
+    with database.transaction() as session:
+        category = make_category(session, "mugs", make_category(session, "kitchen"))
+        for number in range(PRODUCTS):
+            make_product(session, category, f"mug-{number:02}", on_hand=500)
+    path = tmp_path / "products.csv"
+
+    def write(on_hand):
+        path.write_text("\n".join(["slug,on_hand", *(f"mug-{n:02},{on_hand}" for n in reversed(range(PRODUCTS)))]))
+        return path
+
+    return write
+
+
+class Watcher(Silent):
+    """Does something whenever a batch is committed or a step begins."""
+
+    def __init__(self, look):
+        self._look = look
+        self._step = ""
+
+    def step(self, name):
+        self._step = name
+        self._look(name)
+
+    def advance(self, rows):
+        self._look(self._step)
+
+
+def test_between_batches_no_buyer_waits_for_the_import(database, settings, shelf):
+    seen = []
+
+    def look(step):
+        with database.transaction() as session:
+            session.execute(text("SELECT 1 FROM stock_items FOR UPDATE NOWAIT"))
+            session.execute(text("SELECT 1 FROM products FOR UPDATE NOWAIT"))
+            session.execute(text("SELECT 1 FROM search_words FOR UPDATE NOWAIT"))
+            counted = session.execute(text("SELECT count(*) FROM stock_items WHERE on_hand = 400")).scalar_one()
+            seen.append((step, counted))
+
+    taking.take(settings, rows(shelf(400)), progress=Watcher(look))
+    batch = "taking products"
+    assert [one for one in seen if one[0] == batch] == [(batch, 0), (batch, 5), (batch, 10), (batch, 12)]
+    assert ("learning words", 12) in seen
+
+
+def deadlocks(settings):
+    with psycopg.connect(settings.database_url) as connection:
+        return connection.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+
+
+@pytest.mark.usefixtures("simulator")
+def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, settings, shelf, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
+
+    def full_cart():
+        owner = Owner(guest_cart_id=uuid.uuid4())
+        for number in range(PRODUCTS):
+            Carts(database, offers).add(owner, f"mug-{number:02}", 1)
+        return owner
+
+    buyers = [[(full_cart(), f"key-{buyer}-{turn}") for turn in range(3)] for buyer in range(2)]
+    before, bought, ends = deadlocks(settings), threading.Event(), []
+
+    def buy():
+        ends.extend(all_at_once(settings, buyers))
+        bought.set()
+
+    buying = threading.Thread(target=buy)
+    buying.start()
+    imports = 0
+    while not bought.is_set() or imports < 2:
+        taking.take(settings, rows(shelf(500 + imports)))
+        imports += 1
+    buying.join()
+    assert ends == ["Ordered"] * 6
+    assert deadlocks(settings) == before
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM stock_items WHERE reserved <> 0")).scalar_one() == 0
+
+
+def test_stock_is_locked_in_the_order_of_product_ids(database, settings, shelf, monkeypatch):
+    """While the lowest row of a batch is held by a buyer, none of the others is held by the import."""
+    monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
+    with psycopg.connect(settings.database_url) as buyer:
+        buyer.execute("SELECT 1 FROM stock_items ORDER BY product_id LIMIT 1 FOR UPDATE")
+        importing = threading.Thread(target=lambda: taking.take(settings, rows(shelf(400))))
+        importing.start()
+        with database.reading() as session:
+            until(lambda: session.execute(WAITING).scalar_one() > 0)
+        buyer.execute("SELECT 1 FROM stock_items FOR UPDATE NOWAIT")
+        buyer.commit()
+    importing.join()
+
+
+def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, shelf):
+    """The other side takes the rows in the wrong order, and has the patience to let the import lose."""
+    done = []
+    with psycopg.connect(settings.database_url) as other:
+        other.execute("SET deadlock_timeout = '1min'")
+        other.execute(
+            "UPDATE stock_items SET on_hand = 450 WHERE product_id = (SELECT max(product_id) FROM stock_items)"
+        )
+        importing = threading.Thread(target=lambda: done.append(taking.take(settings, rows(shelf(400)))))
+        importing.start()
+        with database.reading() as session:
+            until(lambda: session.execute(WAITING).scalar_one() > 0)
+        other.execute("SELECT 1 FROM stock_items ORDER BY product_id FOR UPDATE")
+        other.commit()
+    importing.join()
+    assert [report.updated for report in done] == [PRODUCTS]
+    with database.reading() as session:
+        assert session.execute(text("SELECT DISTINCT on_hand FROM stock_items")).scalars().all() == [400]
+
+
+def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_file(database, settings, tmp_path, shelf):
+    path = tmp_path / "new.csv"
+    path.write_text("title,category,price\n" + "".join(f"Cup {n},Kitchen > Cups,9\n" for n in range(12)))
+
+    def stop(step):
+        with database.reading() as session:
+            if session.execute(text("SELECT count(*) FROM products WHERE slug LIKE 'cup-%'")).scalar_one() == 5:
+                raise KeyboardInterrupt
+
+    with pytest.raises(Unavailable, match=r"stopped after line 6 .*: the good rows up to there are taken"):
+        taking.take(settings, rows(path), progress=Watcher(stop))
+    report = taking.take(settings, rows(path))
+    assert (report.committed, report.resumed_after, report.created, report.refused) == (True, 6, 7, 0)
+    again = taking.take(settings, rows(path))
+    assert (again.committed, again.refused) == (False, 12)  # it is complete: made slugs name no product any more
+
+
+def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(database, settings, shelf):
+    def stop(step):
+        if step == "taking products":
+            raise KeyboardInterrupt
+
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        taking.take(settings, rows(shelf(400)), progress=Watcher(stop))
+
+
+def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, settings, tmp_path, shelf):
+    path = tmp_path / "new.csv"
+    path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(7)))
+
+    def add(step):
+        if step == "taking products":
+            with database.transaction() as session:
+                session.execute(
+                    text(
+                        "INSERT INTO products (slug, category_id, title, brand, description, price_amount)"
+                        " SELECT 'cup-6', max(id), 'Theirs', '', '', 100 FROM categories ON CONFLICT DO NOTHING"
+                    )
+                )
+
+    report = taking.take(settings, rows(path), progress=Watcher(add))
+    assert (report.created, [refusal.line for refusal in report.refusals]) == (6, [8])
+    with database.reading() as session:
+        assert session.execute(text("SELECT title FROM products WHERE slug = 'cup-6'")).scalar_one() == "Theirs"
+
+
+def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(settings, shelf, monkeypatch):
+    told = []
+    taking.take(settings, rows(shelf(400)), on_change=told.append)
+    assert set(told[-1]) == {"home", "searches", "category:kitchen", "category:mugs"} | {
+        f"product:mug-{number:02}" for number in range(PRODUCTS)
+    }
+    monkeypatch.setattr(changes, "MOST_TAGS", 3)
+    taking.take(settings, rows(shelf(401)), on_change=told.append)
+    assert told[-1] == ["catalogue"]
+
+
+def test_words_of_titles_that_are_gone_are_forgotten_and_new_ones_learnt(database, settings, tmp_path, shelf):
+    path = tmp_path / "titles.csv"
+    path.write_text("slug,title\n" + "".join(f"mug-{number:02},Beaker\n" for number in range(PRODUCTS)))
+    taking.take(settings, rows(shelf(400)))
+    taking.take(settings, rows(path))
+    with database.reading() as session:
+        found = session.execute(text("SELECT word, products FROM search_words ORDER BY word")).all()
+    assert [tuple(row) for row in found] == [("beaker", PRODUCTS), ("northwind", PRODUCTS)]
