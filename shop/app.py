@@ -7,8 +7,9 @@ from gunicorn.errors import AppImportError
 from sqlalchemy.exc import OperationalError
 
 from shop.accounts import api as accounts_api
+from shop.accounts import own_account, sessions
 from shop.accounts import pages as accounts_pages
-from shop.accounts import sessions
+from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.service import Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
@@ -155,8 +156,13 @@ def _hang_accounts(app: OpenAPI) -> None:
     def use() -> Accounts:
         return context.services(Services).accounts
 
+    def changes() -> PasswordChanges:
+        return context.services(Services).password_changes
+
     app.register_api(accounts_api.create_api(use, _welcome))
     app.register_blueprint(accounts_pages.create_pages(use, _welcome))
+    app.register_api(own_account.create_account_api(use, changes))
+    app.register_blueprint(own_account.create_account_pages(use, changes))
 
 
 def _hang_cart(app: OpenAPI) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from shop import cache_wiring, knobs
+from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
 from shop.accounts.session_records import SessionReaper
@@ -85,6 +86,7 @@ class Services:
     access_log: AccessLog
     idempotency: Keeper
     accounts: Accounts
+    password_changes: PasswordChanges
     session_reaper: SessionReaper
     carts: Carts
     catalog: Catalog
@@ -175,6 +177,7 @@ class Runtime:
             short_way=ShortWay(cache, browser, edge),
             catalog=Catalog(self.database, cache, bought_together, product_page),
             accounts=self._accounts(),
+            password_changes=PasswordChanges(self.database, self.passwords),
             session_reaper=SessionReaper(self.database, self.clock),
             carts=Carts(self.database, offers),
             payments=payments,

@@ -5,25 +5,19 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, request
+from flask import request
 from flask_openapi3 import Tag
-from pydantic import Field, JsonValue, SecretStr
+from pydantic import Field, SecretStr
 
 from shop.accounts import sessions
 from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import Account, Accounts
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
 from shop.web.openapi import ANYBODY, Calls
 from shop.web.schemas import ApiModel, Problem
-
-PRIVATE = "private, no-store"
-"""What is said to one person must not be kept by anything on its way to her."""
-
-
-STORABLE: dict[str, JsonValue] = {"pattern": r"^[^\x00]*$"}
-"""Documented, not checked here: a NUL anywhere in a request is refused before it gets this far."""
 
 
 class Credentials(ApiModel):
@@ -82,7 +76,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
         on_sign_in: told who is about to be signed in; returns a note for her.
     """
     api = Calls("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
-    api.after_request(_keep_private)
+    api.after_request(keep_private)
 
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 503)})
     @answered_anew
@@ -127,8 +121,3 @@ def _shown(account: Account) -> UserSchema:
 
 def _problems(*statuses: int) -> dict[str | int, Any]:
     return dict.fromkeys(statuses, Problem)
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = PRIVATE
-    return response

@@ -31,6 +31,14 @@ def clean_email(email: str) -> str:
     return (found.ascii_email or found.normalized).lower()
 
 
+def clean_name(name: str) -> tuple[str, str | None]:
+    """Return a name as it is kept, with single blanks, and one sentence if it is none."""
+    name = " ".join(name.split())
+    if len(name) > NAME_MAX or not re.fullmatch(NAME_PATTERN, name):
+        return name, f"Enter a name of 1 to {NAME_MAX} characters."
+    return name, None
+
+
 def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     """Check all fields of a registration at once.
 
@@ -43,13 +51,13 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     errors: dict[str, str] = {}
     try:
         email = clean_email(email)
-    except Invalid as fault:
-        errors |= fault.errors
-    name = " ".join(name.split())
-    if len(name) > NAME_MAX or not re.fullmatch(NAME_PATTERN, name):
-        errors["name"] = f"Enter a name of 1 to {NAME_MAX} characters."
-    if (refusal := password_fault(password, email)) is not None:
-        errors["password"] = refusal
+    except Invalid as refusal:
+        errors |= refusal.errors
+    name, fault = clean_name(name)
+    if fault is not None:
+        errors["name"] = fault
+    if (fault := password_fault(password, email)) is not None:
+        errors["password"] = fault
     if errors:
         raise Invalid("Some fields are not right.", errors=errors)
     return email, name

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.accounts import sessions
 from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.private_answers import keep_private
 from shop.accounts.service import Account, Accounts
 from shop.errors import BadCredentials, Conflict, Invalid
 from shop.web.idempotency import answered_anew
@@ -31,7 +32,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         on_sign_in: told who is about to be signed in; returns a note for her.
     """
     pages = Blueprint("accounts", __name__, template_folder="templates")
-    pages.after_request(_keep_private)
+    pages.after_request(keep_private)
 
     @pages.get("/login")
     def login() -> Page:
@@ -101,8 +102,3 @@ def _next() -> str:
 
 def _go(path: str) -> AnyResponse:
     return redirect(path, 303)
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-store"
-    return response

@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shop.accounts import session_records
-from shop.accounts.credentials import clean_email, clean_registration
+from shop.accounts.credentials import clean_email, clean_name, clean_registration
 from shop.accounts.models import AccountSession, ApiToken, User
 from shop.accounts.passwords import Passwords
 from shop.accounts.secret_tokens import new_token, token_hash
@@ -22,7 +22,8 @@ WRONG = "The email or the password is wrong."
 """One sentence for every way a log-in fails."""
 TAKEN = "There is already an account with this email."
 
-_COLUMNS = (User.id, User.session_epoch, User.email, User.name, User.role)
+COLUMNS = (User.id, User.session_epoch, User.email, User.name, User.role)
+"""What an :class:`Account` is read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ class Accounts:
         password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
         opened = insert(User).values(email=email, name=name, password_hash=password_hash)
         with self._database.transaction() as session:
-            row = session.execute(opened.on_conflict_do_nothing().returning(*_COLUMNS)).one_or_none()
+            row = session.execute(opened.on_conflict_do_nothing().returning(*COLUMNS)).one_or_none()
         if row is None:
             raise Conflict(TAKEN, errors={"email": TAKEN})
-        return _account(row)
+        return to_account(row)
 
     def authenticate(self, email: str, password: str) -> Account:
         """Prove who somebody is by password; the work and the answer do not tell whether the account exists.
@@ -100,7 +101,7 @@ class Accounts:
             raise BadCredentials(WRONG)
         if self._passwords.outdated(stored):
             self._renew_hash(row.id, stored, password)
-        return _account(row)
+        return to_account(row)
 
     def open_session(self, account: Account) -> IssuedToken:
         """Sign a browser in: make a session of its own; only the hash of its token is kept.
@@ -125,9 +126,9 @@ class Accounts:
         known = (AccountSession.token_hash == token_hash(token)) & (AccountSession.expires_at > self._clock.now())
         with self._database.reading() as session:
             row = session.execute(
-                select(*_COLUMNS).join(AccountSession, AccountSession.user_id == User.id).where(known)
+                select(*COLUMNS).join(AccountSession, AccountSession.user_id == User.id).where(known)
             ).one_or_none()
-        return _account(row) if row else None
+        return to_account(row) if row else None
 
     def end_session(self, token: str) -> None:
         """Sign one browser out: its token, and any copy of it, is worthless."""
@@ -158,9 +159,9 @@ class Accounts:
         known = (ApiToken.token_hash == token_hash(token)) & (ApiToken.expires_at > self._clock.now())
         with self._database.reading() as session:
             row = session.execute(
-                select(*_COLUMNS).join(ApiToken, ApiToken.user_id == User.id).where(known)
+                select(*COLUMNS).join(ApiToken, ApiToken.user_id == User.id).where(known)
             ).one_or_none()
-        return _account(row) if row else None
+        return to_account(row) if row else None
 
     def revoke_token(self, token: str) -> None:
         """Make a bearer token worthless."""
@@ -172,13 +173,25 @@ class Accounts:
         with self._database.transaction() as session:
             session_records.end_all(session, user_id)
 
+    def rename(self, user_id: int, name: str) -> None:
+        """Change the name of an account. Reviews keep the name they were written under.
+
+        Raises:
+            Invalid: it is no name.
+        """
+        name, fault = clean_name(name)
+        if fault is not None:
+            raise Invalid("Some fields are not right.", errors={"name": fault})
+        with self._database.transaction() as session:
+            session.execute(update(User).where(User.id == user_id).values(name=name))
+
     def _find(self, email: str) -> Row[*tuple[Any, ...]] | None:
         try:
             email = clean_email(email)
         except Invalid:
             return None  # told apart from a wrong password, it would say which addresses are worth a try
         with self._database.reading() as session:
-            return session.execute(select(*_COLUMNS, User.password_hash).where(User.email == email)).one_or_none()
+            return session.execute(select(*COLUMNS, User.password_hash).where(User.email == email)).one_or_none()
 
     def _renew_hash(self, user_id: int, stored: str, password: str) -> None:
         renewed = self._passwords.hash(password)
@@ -189,5 +202,6 @@ class Accounts:
             )
 
 
-def _account(row: Row[*tuple[Any, ...]]) -> Account:
+def to_account(row: Row[*tuple[Any, ...]]) -> Account:
+    """Return the account of a row of :data:`COLUMNS`."""
     return Account(row.id, row.session_epoch, row.email, row.name, row.role)

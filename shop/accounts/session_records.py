@@ -41,11 +41,17 @@ def make_room(session: Session, user_id: int, now: datetime) -> None:
     session.execute(delete(AccountSession).where(own, or_(AccountSession.expires_at <= now, too_many)))
 
 
-def end_all(session: Session, user_id: int) -> None:
-    """Delete every session and token of the account, and refuse those that are being opened."""
+def end_all(session: Session, user_id: int, *, kept: bytes = b"") -> None:
+    """Delete every session and token of the account, and refuse those that are being opened.
+
+    Args:
+        session: of the transaction.
+        user_id: the account.
+        kept: the hash of a bearer token that stays.
+    """
     session.execute(update(User).where(User.id == user_id).values(session_epoch=User.session_epoch + 1))
     session.execute(delete(AccountSession).where(AccountSession.user_id == user_id))
-    session.execute(delete(ApiToken).where(ApiToken.user_id == user_id))
+    session.execute(delete(ApiToken).where(ApiToken.user_id == user_id, ApiToken.token_hash != kept))
 
 
 class SessionReaper:

@@ -76,6 +76,11 @@ def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str |
     return note
 
 
+def renew(accounts: Accounts, account: Account) -> None:
+    """Give the browser being answered a new session of its account, whose others have ended."""
+    _send_cookie(accounts.open_session(account))
+
+
 def sign_out(accounts: Accounts) -> None:
     """End the session of the browser being answered, here and in the browser.
 

@@ -1,0 +1,104 @@
+"""The page on which people look after their account, and the call that changes a password."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request
+from flask_openapi3 import Tag
+from pydantic import Field, SecretStr
+from werkzeug.wrappers import Response as AnyResponse
+
+from shop.accounts import sessions
+from shop.accounts.credentials import NAME_MAX
+from shop.accounts.password_changes import PasswordChanges
+from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
+from shop.accounts.private_answers import STORABLE, keep_private
+from shop.accounts.service import Accounts
+from shop.errors import Conflict, Invalid
+from shop.web.idempotency import answered_anew
+from shop.web.identity import Identity, require_identity
+from shop.web.openapi import KNOWN, Calls
+from shop.web.problems import STATUS
+from shop.web.schemas import ApiModel, Problem
+
+PAGE = "/account"
+LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max": NAME_MAX}
+
+Page = tuple[str, int] | AnyResponse
+
+
+class PasswordChange(ApiModel):
+    """Another password, and the present one as proof."""
+
+    current_password: SecretStr = Field(max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
+    new_password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
+
+
+def create_account_api(use: Callable[[], Accounts], changes: Callable[[], PasswordChanges]) -> Calls:
+    """Build the call.
+
+    Args:
+        use: returns the accounts of the request being served.
+        changes: returns the password changes of the request being served.
+    """
+    api = Calls("account_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
+    api.after_request(keep_private)
+    refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 503), Problem)
+
+    @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
+    @answered_anew
+    def change_password(body: PasswordChange) -> Any:
+        """Change the password, with the present one. All other sessions and tokens of the account end."""
+        _change(use(), changes(), body.current_password.get_secret_value(), body.new_password.get_secret_value())
+        return "", HTTPStatus.NO_CONTENT
+
+    return api
+
+
+def create_account_pages(use: Callable[[], Accounts], changes: Callable[[], PasswordChanges]) -> Blueprint:
+    """Build the page; arguments as :func:`create_account_api`."""
+    pages = Blueprint("own_account", __name__, template_folder="templates")
+    pages.after_request(keep_private)
+
+    @pages.get(PAGE)
+    def own_account() -> Page:
+        return _page(require_identity())
+
+    @pages.post(PAGE)
+    def rename() -> Page:
+        identity = require_identity()
+        try:
+            use().rename(identity.user_id, request.form.get("name", ""))
+        except Invalid as error:
+            return _page(identity, error.errors, STATUS[Invalid])
+        return _done("Your name is changed.")
+
+    @pages.post(f"{PAGE}/password")
+    @answered_anew
+    def change_password() -> Page:
+        identity, form = require_identity(), request.form
+        try:
+            _change(use(), changes(), form.get("current_password", ""), form.get("new_password", ""))
+        except (Invalid, Conflict) as error:
+            return _page(identity, error.errors or {"form": error.detail}, STATUS[type(error)])
+        return _done("Your password is changed. Every other browser is signed out.")
+
+    return pages
+
+
+def _change(accounts: Accounts, changes: PasswordChanges, present: str, new: str) -> None:
+    bearer = sessions.bearer(request)
+    account = changes.change(require_identity().user_id, present, new, bearer=bearer)
+    if bearer is None:
+        sessions.renew(accounts, account)
+
+
+def _done(note: str) -> Page:
+    flash(note, "success")
+    return redirect(PAGE, 303)
+
+
+def _page(identity: Identity, errors: Mapping[str, str] | None = None, status: int = 200) -> Page:
+    shown: dict[str, Any] = {"identity": identity, "errors": errors or {}, "form": request.form, **LIMITS}
+    return render_template("accounts/account.html", **shown), status
