@@ -110,7 +110,7 @@ def _hang_orders(app: OpenAPI) -> None:
     app.register_api(orders_api.create_api(orders))
     app.register_blueprint(orders_pages.create_pages(orders))
     app.register_blueprint(orders_admin.create_admin(orders))
-    app.register_api(checkout_api.create_api(checkout, cancellation, orders))
+    app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts))
     app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts))
 
 

@@ -68,6 +68,10 @@ class OutOfStock(Conflict):
     """Fewer pieces are left than were asked for; ``errors`` maps slugs to what is left."""
 
 
+class CartChanged(Conflict):
+    """The cart is not the one that was agreed to; the answer of the API carries the cart as it is now."""
+
+
 class PaymentDeclined(ShopError):
     """The provider answered, and the answer is no. Nothing was charged."""
 

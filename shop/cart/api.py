@@ -131,10 +131,11 @@ def create_api(use: Callable[[], Carts]) -> Calls:
 
 
 def _answer(carts: Carts, owner: Owner, note: str | None = None) -> Any:
-    return _shown(carts.view(owner), note).model_dump()
+    return cart_answer(carts.view(owner), note).model_dump()
 
 
-def _shown(cart: CartView, note: str | None) -> CartAnswer:
+def cart_answer(cart: CartView, note: str | None = None) -> CartAnswer:
+    """Return a cart as the API shows it; ``note`` tells what became of a change."""
     return CartAnswer(
         items=[_item(line) for line in cart.lines],
         count=cart.count,

@@ -6,11 +6,14 @@ from flask import Response, make_response
 from flask_openapi3 import Tag
 from pydantic import Field
 
+from shop.cart.api import CartAnswer, cart_answer
+from shop.cart.lines import CartView
+from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
-from shop.errors import Conflict
+from shop.errors import CartChanged, Conflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import Orders, Shown
@@ -18,8 +21,8 @@ from shop.orders.viewers import keep_private, viewer
 from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
 from shop.web import idempotency
 from shop.web.openapi import ANYBODY, Calls
-from shop.web.problems import problem
-from shop.web.schemas import ApiModel
+from shop.web.problems import kind, problem
+from shop.web.schemas import ApiModel, Problem
 
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
 EARLIER = "An earlier checkout of this cart is paid after all: see your orders. Nothing was ordered a second time."
@@ -39,8 +42,17 @@ class KeyHeader(ApiModel):
     )
 
 
+class CheckoutProblem(Problem):
+    """A checkout's refusal; with the cart, where that is not what was agreed to."""
+
+    cart: CartAnswer | None = Field(default=None, description="As it is now; with `cart-changed`.")
+
+
 def create_api(
-    use: Callable[[], Checkout], cancellation: Callable[[], Cancellation], orders: Callable[[], Orders]
+    use: Callable[[], Checkout],
+    cancellation: Callable[[], Cancellation],
+    orders: Callable[[], Orders],
+    carts: Callable[[], Carts],
 ) -> Calls:
     """Build the blueprint.
 
@@ -48,6 +60,7 @@ def create_api(
         use: returns the checkout of the request being served.
         cancellation: returns its cancellation.
         orders: returns its orders.
+        carts: returns its carts.
     """
     api = Calls("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
     api.after_request(keep_private)
@@ -55,7 +68,7 @@ def create_api(
     @api.post(
         "/checkout",
         summary="Buy what is in the cart",
-        responses={201: OrderBody, **problem_responses(400, 402, 409, 422, 503)},
+        responses={201: OrderBody, 409: CheckoutProblem, **problem_responses(400, 402, 422, 503)},
     )
     @idempotency.in_phases(required=True)
     def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
@@ -65,7 +78,10 @@ def create_api(
             lambda session, told: _answer(told.result, lambda public_id: orders().shown(session, told.order)),
             body.fingerprint(),
         )
-        result = use().submit(current_owner(), key.key, body, guard=guard)
+        try:
+            result = use().submit(current_owner(), key.key, body, body.agreement, guard)
+        except CartChanged as refusal:
+            return _changed(refusal, carts().view(current_owner()))
         if isinstance(result, Earlier):
             raise Conflict(EARLIER)
         return key.built or _answer(result, orders().bought)
@@ -84,6 +100,11 @@ def create_api(
         return key.built or _cancelled(orders().detail(viewer(), path.id))
 
     return api
+
+
+def _changed(refusal: CartChanged, cart: CartView) -> Response:
+    extension = {"cart": cart_answer(cart).model_dump()}
+    return problem(409, kind(CartChanged), refusal.detail, extension=extension)
 
 
 def _answer(result: Ordered | Refused, look: Callable[[str], Shown]) -> Response:

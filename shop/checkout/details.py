@@ -7,9 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
+from shop.checkout.agreement import PurchaseAgreement
 from shop.errors import Invalid
+from shop.money import Money
 from shop.orders.countries import COUNTRIES
-from shop.web.schemas import ApiModel
+from shop.web.schemas import ApiModel, MoneySchema
 
 
 def _deliverable(code: str) -> str:
@@ -63,10 +65,21 @@ class CheckoutDetails(ApiModel):
     )
     address: Address
     payment: PaymentToken
+    expected_total: MoneySchema | None = Field(
+        default=None,
+        description="What the cart is expected to come to. Where it comes to anything else, nothing is ordered: 409,"
+        " with the cart.",
+    )
+
+    @property
+    def agreement(self) -> PurchaseAgreement:
+        """Return what was agreed to pay for, as far as the body says so."""
+        expected = self.expected_total
+        return PurchaseAgreement(total=Money(expected.amount, expected.currency) if expected else None)
 
     def fingerprint(self) -> str:
         """Return a hash that is the same for the same answers, in whatever order and spacing they were sent."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 def read_form(form: Mapping[str, str]) -> CheckoutDetails:

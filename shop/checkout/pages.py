@@ -11,11 +11,11 @@ from werkzeug.wrappers import Response
 from shop.cart.lines import CartView
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner
+from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import read_form
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
-from shop.errors import Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
-from shop.money import Money
+from shop.errors import CartChanged, Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
@@ -95,7 +95,7 @@ def _submit(checkout: Checkout) -> Response | _Said:
             lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, Ordered) else None,
             details.fingerprint(),
         )
-        result = checkout.submit(current_owner(), key.key, details, _expected(), guard)
+        result = checkout.submit(current_owner(), key.key, details, _agreement(), guard)
     except Invalid as refusal:
         if "cart" in refusal.errors:
             return redirect(CART, 303)
@@ -104,6 +104,8 @@ def _submit(checkout: Checkout) -> Response | _Said:
         return _Said(422, errors=refusal.errors)
     except OutOfStock:
         return redirect(CART, 303)  # where each line says what is left of it
+    except CartChanged as refusal:
+        return _Said(409, "warning", refusal.detail)
     except Conflict as refusal:
         return _Said(409, "warning", refusal.detail, keep_key=True)
     except Unavailable as refusal:  # ours included: who paid and saw no answer must come back with the same key
@@ -128,6 +130,7 @@ def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:
         errors=said.errors or {},
         notice=said,
         key=given["key"] if said.keep_key else uuid.uuid4().hex,
+        lines=lines_fingerprint(cart.lines) if cart.lines else given.get("lines", ""),
         countries=[("", "Choose a country"), *COUNTRIES.items()],
         cards=TEST_CARDS,
         chosen=given.get("token") or TEST_CARDS[0][0],
@@ -140,7 +143,6 @@ def _known() -> Mapping[str, str]:
     return {"email": identity.email, "name": identity.name} if identity else {}
 
 
-def _expected() -> Money | None:
-    """Return the total the shopper saw, so that she never pays another one unawares."""
-    given = request.form.get("total", "")
-    return Money(int(given)) if given.isascii() and given.isdecimal() and len(given) < 16 else None
+def _agreement() -> PurchaseAgreement:
+    """Return the lines the shopper saw. A form that names none agrees to nothing, and is shown again with the cart."""
+    return PurchaseAgreement(lines=request.form.get("lines", ""))

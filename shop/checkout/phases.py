@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.stock import Stock
+from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.confirmation import Confirmation
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import Settled, Step
-from shop.errors import Conflict, Invalid
+from shop.errors import Invalid
 from shop.money import Money
 from shop.orders import queries, stream
 from shop.orders.events import Cause, Line
@@ -56,11 +57,11 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be bought: whose cart, the answers to the form, and the total that was shown, if one was."""
+    """What is to be bought: whose cart, the answers to the form, and what was agreed to pay for."""
 
     owner: Owner
     details: CheckoutDetails
-    expected: Money | None = None
+    agreement: PurchaseAgreement = OPEN_AGREEMENT
 
 
 class Phases:
@@ -107,7 +108,8 @@ class Phases:
         Raises:
             Replayed: the request was answered before.
             Invalid: the cart is empty, or the key was used for another request.
-            Conflict: it no longer comes to the expected total, or a request under the key is under way.
+            CartChanged: it no longer is what was agreed to.
+            Conflict: a request under the key is under way.
             OutOfStock: not everything is there; nothing was done.
         """
         guard.claim(session)
@@ -123,8 +125,7 @@ class Phases:
         address = details.address.model_dump()
         owner = wanted.owner
         new = NewOrder(owner.user_id, owner.guest_cart_id, details.email, address, lines, key, self._reserved_for)
-        if wanted.expected not in (None, new.total):
-            raise Conflict(f"Prices have changed: it is {new.total} now, not {wanted.expected}. Please look again.")
+        wanted.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:
             return None

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from shop.cart.service import Owner
+from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import EMPTY_CART, NO_GUARD, Attempt, Phases, Unfinished, Wanted, owner_name
 from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
@@ -117,7 +118,7 @@ class Checkout:
         owner: Owner,
         key: str | None,
         details: CheckoutDetails,
-        expected: Money | None = None,
+        agreement: PurchaseAgreement = OPEN_AGREEMENT,
         guard: Guard = NO_GUARD,
     ) -> Result:
         """Buy what is in the cart.
@@ -126,22 +127,22 @@ class Checkout:
             owner: whose cart.
             key: the ``Idempotency-Key``; the same one never buys twice. Without one, every submission buys (unsafe).
             details: where to send it and how it is paid.
-            expected: the total the shopper agreed to, if she was shown one.
+            agreement: what the shopper agreed to pay for.
             guard: claims the key with the first phase and keeps the answer with the last.
 
         Raises:
             Replayed: the request was answered before; by the guard.
             Invalid: the cart is empty, or the key was used for something else.
             OutOfStock: not everything is there.
-            Conflict: another request is at work on this key, the total is not the expected one, or the order was
-                cancelled meanwhile.
+            CartChanged: the cart is not what was agreed to.
+            Conflict: another request is at work on this key, or the order was cancelled meanwhile.
             ProviderUnavailable: not paid, or not known yet; the same key may be sent again either way.
         """
         name = owner_name(owner)
         if name is None:
             raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
         checkout_key = CheckoutKey(name, key, details.fingerprint())
-        begun = self._begin(checkout_key, Wanted(owner, details, expected), guard)
+        begun = self._begin(checkout_key, Wanted(owner, details, agreement), guard)
         if not isinstance(begun, Attempt):
             return begun
         outcome = self._payments.charge(

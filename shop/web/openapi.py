@@ -128,9 +128,12 @@ def _browser(app: OpenAPI) -> Blueprint:
 
 
 def _with_problems(documented: dict[str, Any]) -> dict[str, Any]:
-    refusals = {
-        status: {"description": response.get("description", ""), **PROBLEM_RESPONSE}
-        for status, response in documented.items()
-        if status[0] in "45"
-    }
+    refusals = {status: _as_problem(response) for status, response in documented.items() if status[0] in "45"}
     return {**documented, **refusals, **EVERY_CALL}
+
+
+def _as_problem(response: dict[str, Any]) -> dict[str, Any]:
+    """Describe a refusal as a problem document, with the members its call has documented besides."""
+    described = {"description": response.get("description", ""), **PROBLEM_RESPONSE}
+    own = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return {**described, "content": {"application/problem+json": {"schema": own}}} if "$ref" in own else described

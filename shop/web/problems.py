@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.CrossOrigin: 403,
     errors.Conflict: 409,
     errors.OutOfStock: 409,
+    errors.CartChanged: 409,
     errors.PaymentDeclined: 402,
     errors.Unavailable: 503,
     errors.DeadlinePassed: 503,
@@ -73,6 +74,7 @@ def problem(
     *,
     fields: Mapping[str, str] | None = None,
     retry_after: int | None = None,
+    extension: Mapping[str, object] | None = None,
 ) -> Response:
     """Build a problem document.
 
@@ -82,6 +84,7 @@ def problem(
         detail: one sentence for a person.
         fields: field name to what is wrong with it.
         retry_after: seconds to wait, sent as ``Retry-After``.
+        extension: further members of the document (RFC 9457, 3.2).
     """
     body: dict[str, object] = {
         "type": f"/problems/{kind}",
@@ -93,6 +96,7 @@ def problem(
     }
     if fields:
         body["errors"] = dict(fields)
+    body.update(extension or {})
     response = Response(json.dumps(body), status=status, mimetype="application/problem+json")
     return _finish(response, status, retry_after)
 

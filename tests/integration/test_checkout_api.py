@@ -196,7 +196,29 @@ def test_what_another_tab_added_meanwhile_stays_in_the_cart(shopper, runtime, mo
     assert [(line.slug, line.quantity) for line in shopper.cart().lines] == [("blue-mug", 1)]
 
 
+def test_checkout_at_the_expected_total_is_bought(shopper):
+    assert buy(shopper, expected_total={"amount": 2250, "currency": "EUR"}).status_code == 201
+
+
+@pytest.mark.parametrize("wrong", [{"amount": 2249}, {"amount": 2250, "currency": "USD"}])
+def test_another_expected_total_is_a_conflict_that_carries_the_cart(shopper, database, wrong):
+    answer = buy(shopper, expected_total=wrong)
+    assert (answer.status_code, answer.mimetype) == (409, "application/problem+json")
+    assert answer.json["type"] == "/problems/cart-changed"
+    assert answer.json["cart"] == shopper.get("/api/v1/cart").json
+    assert answer.json["cart"]["total"] == {"amount": 2250, "currency": "EUR"}
+    assert count(database, Order) == 0
+    assert buy(shopper, expected_total=answer.json["cart"]["total"]).status_code == 201  # the key was not used up
+
+
+def test_the_expected_total_is_part_of_what_a_key_stands_for(shopper):
+    buy(shopper)
+    assert buy(shopper, expected_total={"amount": 2250}).status_code == 422
+
+
 def test_openapi_describes_the_header_and_every_refusal(client):
     described = client.get("/api/openapi.json").json["paths"]["/api/v1/checkout"]["post"]
     assert {"201", "400", "402", "409", "422", "503"} <= set(described["responses"])
+    refusal = described["responses"]["409"]["content"]["application/problem+json"]["schema"]
+    assert refusal == {"$ref": "#/components/schemas/CheckoutProblem"}
     assert "Idempotency-Key" in [parameter["name"] for parameter in described["parameters"]]

@@ -34,7 +34,7 @@ def shopper(client, database, simulator):
 
 
 def hidden(page):
-    return dict(re.findall(r'<input type="hidden" name="(key|total)" value="([^"]*)"', page.text))
+    return dict(re.findall(r'<input type="hidden" name="(key|lines)" value="([^"]*)"', page.text))
 
 
 def send(client, page, **fields):
@@ -104,6 +104,37 @@ def test_a_price_that_changed_meanwhile_is_shown_before_it_is_paid(shopper, data
     assert "€22.00" in again.text
     assert orders(database) == 0
     assert send(shopper, again).status_code == 303
+
+
+@pytest.mark.parametrize("swap", ["product", "quantities"])
+def test_form_buys_only_the_lines_it_showed(shopper, database, swap):
+    form = shopper.get("/checkout")
+    with database.transaction() as session:
+        make_product(session, make_category(session, "bowls"), "bowl", on_hand=5, price_amount=1000)
+    if swap == "product":
+        shopper.post("/cart/items/mug", data={"action": "remove"})
+    else:
+        shopper.post("/cart/items/mug", data={"quantity": "1"})
+    shopper.post("/cart/items", data={"product": "bowl", "quantity": "2" if swap == "product" else "1"})
+    again = send(shopper, form)
+    assert again.status_code == 409
+    assert "Your cart or a price in it has changed" in again.text
+    assert "€20.00" in again.text
+    assert orders(database) == 0
+    assert hidden(again)["lines"] != hidden(form)["lines"]
+    assert send(shopper, again).status_code == 303
+
+
+def test_form_that_names_no_lines_buys_nothing(shopper, database):
+    again = send(shopper, shopper.get("/checkout"), lines="")
+    assert again.status_code == 409
+    assert orders(database) == 0
+
+
+def test_cart_emptied_in_another_tab_leads_to_the_cart(shopper, database):
+    form = shopper.get("/checkout")
+    shopper.post("/cart/items/mug", data={"action": "remove"})
+    assert send(shopper, form).headers["Location"] == "/cart"
 
 
 def test_while_the_provider_is_away_the_form_keeps_its_key(shopper, simulator, database):

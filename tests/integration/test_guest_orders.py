@@ -1,5 +1,6 @@
 """A guest's own orders: found by the id her cookie carries, from the moment they are placed."""
 
+import re
 import uuid
 
 import pytest
@@ -35,6 +36,11 @@ def check_out(client, key="the-key", **more):
     return client.post("/api/v1/checkout", json={**DETAILS, **more}, headers={"Idempotency-Key": key})
 
 
+def lines(client):
+    """Return the field by which the form agrees to the lines it shows."""
+    return {"lines": re.search(r'name="lines" value="(\w+)"', client.get("/checkout").text)[1]}
+
+
 def listed(client):
     return [order["id"] for order in client.get("/api/v1/orders?limit=100").json["items"]]
 
@@ -59,15 +65,16 @@ def test_an_order_whose_answer_got_lost_is_hers_all_the_same(guest, runtime):
 def test_no_answer_of_a_checkout_writes_a_cookie(guest):
     answers = [check_out(guest), check_out(guest), check_out(guest, email="other@example.org")]
     guest.fill()
-    answers += [guest.post("/checkout", data={**FORM, "key": "another"}) for _ in "12"]
+    shown = lines(guest)
+    answers += [guest.post("/checkout", data={**FORM, **shown, "key": "another"}) for _ in "12"]
     guest.fill()
-    answers += [guest.post("/checkout", data={**FORM, "token": token, "key": token}) for token in CARDS]
+    answers += [guest.post("/checkout", data={**FORM, **shown, "token": token, "key": token}) for token in CARDS]
     assert [answer.status_code for answer in answers] == [201, 201, 422, 303, 303, 402, 503]
     assert not any("Set-Cookie" in answer.headers for answer in answers)
 
 
 def test_the_page_after_the_payment_says_thank_you(guest):
-    page = guest.post("/checkout", data={**FORM, "key": "the-key"}, follow_redirects=True)
+    page = guest.post("/checkout", data={**FORM, **lines(guest), "key": "the-key"}, follow_redirects=True)
     assert "Thank you! Your order is placed and paid." in page.text
     assert "Set-Cookie" not in page.headers
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import uuid
 from collections import Counter
@@ -85,9 +86,9 @@ def test_who_lost_the_answer_may_see_the_order_the_replay_is_about(guest, cart):
 
 
 def test_a_lost_answer_to_the_form_leads_to_the_order_too(guest, cart):
-    answers = []
+    answers, lines = [], re.search(r'name="lines" value="(\w+)"', guest.get("/checkout").text)[1]
     for client in (guest, browser(guest.application, cart)):
-        form = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok", "key": "the-key"}
+        form = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok", "key": "the-key", "lines": lines}
         answers.append(client.post("/checkout", data=form))
         assert client.get(answers[-1].location).status_code == 200
     assert answers[0].location == answers[1].location
