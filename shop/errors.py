@@ -76,6 +76,10 @@ class PaymentDeclined(ShopError):
     """The provider answered, and the answer is no. Nothing was charged."""
 
 
+class TooManyRequests(ShopError):
+    """More of this is asked for at once, or in a while, than is done; come back after ``retry_after``."""
+
+
 class Unavailable(ShopError):
     """A dependency this cannot be done without is away; try again later."""
 

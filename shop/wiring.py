@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from shop import cache_wiring, knobs
 from shop.accounts.password_changes import PasswordChanges
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import Passwords, callers_waiting
 from shop.accounts.service import Accounts
 from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
@@ -275,7 +275,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
         readiness=Readiness(_dependencies(settings), clock),
-        passwords=Passwords(),
+        passwords=Passwords(waiting=callers_waiting(settings.threads)),
         provider=_provider(settings),
         guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
         post=_post(settings),

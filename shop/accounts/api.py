@@ -78,7 +78,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
     api = Calls("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
 
-    @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 503)})
+    @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 429, 503)})
     @answered_anew
     def start_session(body: Credentials) -> Any:
         """Sign in with a cookie. A guest's cart moves into the account's."""
@@ -97,13 +97,13 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
         sessions.sign_out(use())
         return "", HTTPStatus.NO_CONTENT
 
-    @api.post("/users", responses={201: UserAnswer, **_problems(409, 422, 503)})
+    @api.post("/users", responses={201: UserAnswer, **_problems(409, 422, 429, 503)})
     def register(body: Registration) -> Any:
         """Open an account. It does not sign in."""
         account = use().register(body.email, body.password.get_secret_value(), body.name)
         return UserAnswer(user=_shown(account)).model_dump(), HTTPStatus.CREATED
 
-    @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 503)})
+    @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 429, 503)})
     @answered_anew
     def issue_token(body: Credentials) -> Any:
         """Get a bearer token, for programs: send it as `Authorization: Bearer`."""

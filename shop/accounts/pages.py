@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request
+from flask import Blueprint, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.accounts import sessions
@@ -11,7 +11,7 @@ from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import keep_private
 from shop.accounts.service import Account, Accounts
-from shop.errors import BadCredentials, Conflict, Invalid
+from shop.errors import BadCredentials, Conflict, Invalid, ShopError, TooManyRequests
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
 from shop.web.problems import STATUS
@@ -45,8 +45,8 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
     def start_session() -> Page:
         try:
             account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
-        except BadCredentials as error:
-            return _form("login", {"form": error.detail}, STATUS[BadCredentials])
+        except (BadCredentials, TooManyRequests) as error:
+            return _refused("login", error)
         return _enter(use(), account, on_sign_in)
 
     @pages.get("/register")
@@ -59,8 +59,8 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         form = request.form
         try:
             account = use().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
-        except (Invalid, Conflict) as error:
-            return _form("register", error.errors, STATUS[type(error)])
+        except (Invalid, Conflict, TooManyRequests) as error:
+            return _refused("register", error)
         return _enter(use(), account, on_sign_in)
 
     @pages.get("/logout")
@@ -94,6 +94,15 @@ def _already_in() -> Page | None:
 def _form(name: str, errors: Mapping[str, str] | None = None, status: int = 200, notice: str = "") -> Page:
     shown: dict[str, Any] = {"errors": errors or {}, "next": _next(), "form": request.form, "notice": notice, **LIMITS}
     return render_template(f"accounts/{name}.html", **shown), status
+
+
+def _refused(name: str, error: ShopError) -> Page:
+    """Show a form again with what was typed, a password excepted."""
+    errors = error.errors or {"form": error.detail}
+    answer = make_response(_form(name, errors, STATUS[type(error)]))
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _next() -> str:

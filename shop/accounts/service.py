@@ -13,7 +13,7 @@ from shop.accounts.models import AccountSession, ApiToken, User
 from shop.accounts.passwords import Passwords
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
-from shop.errors import BadCredentials, Conflict, Invalid
+from shop.errors import BadCredentials, Conflict, Invalid, TooManyRequests
 from shop.unit_of_work import Database
 
 TOKEN_PREFIX = "shop_"  # noqa: S105 - not a secret: it lets secret scanners find one that leaked
@@ -77,6 +77,7 @@ class Accounts:
         Raises:
             Invalid: fields are wrong.
             Conflict: the email has an account already.
+            TooManyRequests: too many passwords are being hashed.
         """
         email, name = clean_registration(email, password, name)
         password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
@@ -92,6 +93,7 @@ class Accounts:
 
         Raises:
             BadCredentials: they do not match.
+            TooManyRequests: too many passwords are being verified.
         """
         row = self._find(email)
         stored: str | None = row.password_hash if row else None
@@ -194,7 +196,10 @@ class Accounts:
             return session.execute(select(*COLUMNS, User.password_hash).where(User.email == email)).one_or_none()
 
     def _renew_hash(self, user_id: int, stored: str, password: str) -> None:
-        renewed = self._passwords.hash(password)
+        try:
+            renewed = self._passwords.hash(password)
+        except TooManyRequests:
+            return  # the log-in is right and has been waited for; the next one renews
         with self._database.transaction() as session:
             # Only where it still is what was verified: a password changed meanwhile must stay changed.
             session.execute(

@@ -28,6 +28,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.OutOfStock: 409,
     errors.CartChanged: 409,
     errors.PaymentDeclined: 402,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.DeadlinePassed: 503,
     errors.ProviderUnavailable: 503,

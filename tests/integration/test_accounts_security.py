@@ -1,5 +1,6 @@
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from shop.accounts.models import ApiToken, User
 from shop.accounts.passwords import Passwords
 from shop.accounts.service import Accounts
 from shop.app import create_app
-from shop.errors import BadCredentials
+from shop.errors import BadCredentials, TooManyRequests
 from shop.settings import load_settings
 from shop.wiring import build
 from tests.integration.accounts import PASSWORD, make_account, sign_in
@@ -196,6 +197,39 @@ def test_a_hash_of_older_parameters_is_renewed_at_log_in(client, database):
         renewed = session.scalars(select(User.password_hash)).one()
     assert renewed != weak
     assert sign_in(client, ANN).status_code == 200
+
+
+def test_a_log_in_that_is_right_needs_no_turn_to_renew_its_hash(runtime, database, ann):
+    class Full(Passwords):
+        def hash(self, password):
+            raise TooManyRequests
+
+    weak = Full(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
+    assert Accounts(database, runtime.clock, weak, timedelta(days=1)).authenticate(ANN, PASSWORD).email == ANN
+
+
+@pytest.fixture
+def full_house(runtime):
+    """A store in which as many log-ins are under way as may be."""
+    return create_app(replace(runtime, passwords=Passwords(at_once=0, waiting=0), _graphs={})).test_client()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/session", {}), ("/tokens", {}), ("/users", {"name": "Ann", "email": "new@shop.test"})]
+)
+def test_a_log_in_beyond_those_that_may_wait_is_told_to_come_back(full_house, ann, path, body):
+    answer = full_house.post(f"/api/v1{path}", json={"email": ANN, "password": PASSWORD, **body})
+    assert (answer.status_code, answer.json["type"]) == (429, "/problems/too-many-requests")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("page", ["/login", "/register"])
+def test_a_form_beyond_those_that_may_wait_keeps_what_was_typed(full_house, ann, page):
+    answer = full_house.post(page, data={"email": "new@shop.test", "password": PASSWORD, "name": "Ann"})
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert 'value="new@shop.test"' in answer.text
+    assert "Too many people are signing in at once." in answer.text
 
 
 def test_a_password_is_in_no_log_line_and_no_answer(client, caplog, settings, ann):

@@ -1,13 +1,15 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
 
 from shop.accounts.credentials import clean_email, clean_registration
 from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, password_fault
-from shop.accounts.passwords import Passwords
-from shop.errors import Invalid, Unavailable
+from shop.accounts.passwords import Passwords, callers_waiting
+from shop.errors import Invalid, TooManyRequests
 from shop.web.redirects import local_path
+from tests.waiting import until
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
@@ -75,25 +77,48 @@ def test_nothing_matches_an_account_without_a_password(stored):
     assert not Passwords(CHEAP).matches("", stored)
 
 
-def test_only_so_many_hashes_are_computed_at_once():
-    inside, leave = threading.Event(), threading.Event()
+class HeldHasher(PasswordHasher):
+    """Says when a hash is begun and finishes none before it is let go."""
 
-    class Slow(PasswordHasher):
-        def hash(self, password, *, salt=None):
-            inside.set()
-            leave.wait(10)
-            return super().hash(password, salt=salt)
+    def __init__(self):
+        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
+        self.begun, self.leave = threading.Semaphore(0), threading.Event()
 
-    passwords = Passwords(Slow(time_cost=1, memory_cost=64, parallelism=1), at_once=1, turn_timeout_s=0.01)
-    busy = threading.Thread(target=passwords.hash, args=("one",))
-    busy.start()
-    assert inside.wait(10)
-    with pytest.raises(Unavailable) as refused:
-        passwords.hash("two")
-    leave.set()
-    busy.join()
-    assert refused.value.retry_after
-    assert passwords.hash("three")
+    def hash(self, password, *, salt=None):
+        self.begun.release()
+        self.leave.wait(10)
+        return super().hash(password, salt=salt)
+
+
+def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_once():
+    hasher = HeldHasher()
+    passwords = Passwords(hasher, turn_timeout_s=60)
+    with ThreadPoolExecutor(7) as callers:
+        asked = [callers.submit(passwords.hash, "one") for _ in range(7)]
+        refused = until(lambda: done if len(done := [one for one in asked if one.done()]) == 3 else None)
+        assert [type(one.exception()) for one in refused] == [TooManyRequests] * 3
+        assert all(one.exception().retry_after for one in refused)
+        assert [hasher.begun.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+        hasher.leave.set()
+        assert all(one.result(10) for one in asked if one not in refused)
+    assert passwords.hash("two")
+
+
+def test_a_caller_does_not_wait_for_ever():
+    hasher = HeldHasher()
+    passwords = Passwords(hasher, at_once=1, waiting=1, turn_timeout_s=0.01)
+    with ThreadPoolExecutor(1) as callers:
+        served = callers.submit(passwords.hash, "one")
+        assert hasher.begun.acquire(timeout=10)
+        with pytest.raises(TooManyRequests):
+            passwords.hash("two")
+        hasher.leave.set()
+        assert served.result(10)
+
+
+@pytest.mark.parametrize(("threads", "waiting"), [(1, 0), (4, 0), (5, 0), (6, 1), (8, 2), (128, 2)])
+def test_log_ins_hold_at_most_half_of_the_request_threads(threads, waiting):
+    assert callers_waiting(threads) == waiting
 
 
 @pytest.mark.parametrize(
