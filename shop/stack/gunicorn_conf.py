@@ -16,8 +16,9 @@ _settings = load_settings()
 
 bind = f"{_settings.host}:{_settings.port}"
 
-worker_class = "gthread"
-"""Threads wait for the database and the cache while another one computes; no library has to be patched for it."""
+worker_class = "shop.web.probe_worker.ProbeAnsweringWorker"
+"""``gthread``: threads wait for the database and the cache while another one computes; no library has to be patched for
+it. The probes have threads of their own, so a process whose request threads all wait still says that it lives."""
 workers = _settings.workers
 threads = _settings.threads
 

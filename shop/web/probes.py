@@ -1,7 +1,8 @@
 """``/livez`` and ``/readyz``, in front of everything else.
 
 They are answered before Flask sees the request: no context, no log line, no limit that might shed them. A probe that
-competes with the shoppers fails exactly when the process is busy, and being busy is no reason to be killed.
+competes with the shoppers fails exactly when the process is busy, and being busy is no reason to be killed. That is why
+gunicorn's worker has threads of their own for them (``shop/web/probe_worker.py``).
 """
 
 import json
@@ -46,5 +47,5 @@ class Probes:
 
 
 def _readyz(readiness: Readiness) -> tuple[str, object]:
-    report = readiness.report()
+    report = readiness.latest()
     return ("200 OK" if report.ready else "503 Service Unavailable"), report.to_json()

@@ -1,6 +1,7 @@
 """Liveness and readiness, which are two questions."""
 
 import threading
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from shop.patterns.health import readiness
 from shop.patterns.health.readiness import Dependency, Readiness
 from shop.stack.program import free_port
 from shop.wiring import build
+from tests.waiting import until
 
 
 class Counted:
@@ -124,6 +126,28 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
     assert not any(report.ready for report in reports)
     assert reports[0].states["postgres"].fault == "no answer within 0.1 s"
     assert reports[0].states["cache"].fault == ""
+
+
+def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkeypatch):
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    let_go, hangs = threading.Event(), threading.Event()
+    ready = asking(Dependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), bound_s=0.5)
+    assert ready.latest(patience_s=10).ready
+    hangs.set()
+    assert all(ready.latest(patience_s=0.0).ready for _ in range(5))  # the outcome before, while one question goes on
+    assert not ready.latest(patience_s=10).ready  # the end of that question
+    let_go.set()
+    assert until(lambda: ready.latest(patience_s=10).ready)
+
+
+def test_a_prober_waits_for_the_first_outcome_and_for_a_new_one_after_a_long_time(asking, monkeypatch):
+    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    check = Counted()
+    slow = asking(Dependency("postgres", True, lambda: (time.sleep(0.05), check())), bound_s=5.0)
+    assert slow.latest(patience_s=0.0).states
+    monkeypatch.setattr(readiness, "OUTDATED_S", 0.0)
+    check.fault = RuntimeError("away")
+    assert not slow.latest(patience_s=0.0).ready
 
 
 def test_a_process_about_to_stop_is_not_ready(asking):

@@ -4,7 +4,8 @@ Problem: one health check for two questions gets a whole fleet killed. "Restart 
 database that is away is no reason to restart a web process, and restarting it helps nobody.
 Method: liveness (``/livez``) touches nothing. Readiness (``/readyz``) asks each dependency, each in a thread of its own
 and within a bound, and fails only for what the process cannot serve without. The outcome is kept for up to a second,
-so a storm of probes costs the dependencies one question a second.
+so a storm of probes costs the dependencies one question a second. A prober is not kept waiting for a dependency that
+hangs: it is told the outcome before, while the question goes on, and the next one hears its end.
 Source: Kubernetes' documentation, "Liveness, readiness and startup probes"; AWS Builders' Library, "Implementing health
 checks".
 """
@@ -21,6 +22,11 @@ KEPT_S = 1.0
 """Seconds an outcome is good for."""
 BOUND_S = 1.0
 """Seconds all checks together may take; a dependency that has not answered by then is away."""
+
+PATIENCE_S = 0.06
+"""Seconds a prober is kept waiting for an outcome: a probe is to be answered within 100 ms, whatever hangs."""
+OUTDATED_S = 30.0
+"""An outcome older than this is not told: a prober that comes so seldom waits for the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,15 @@ class Readiness:
         self._dependencies = dependencies
         self._clock = clock
         self._bound_s = bound_s
-        self._pool = ThreadPoolExecutor(max_workers=max(1, len(dependencies)), thread_name_prefix="readiness")
+        # A thread each, so that one that hangs holds up no other, and one for the round that asks them all.
+        self._pool = ThreadPoolExecutor(max_workers=len(dependencies) + 1, thread_name_prefix="readiness")
         self._running: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
         self._states: dict[str, State] = {}
         self._good_until = 0.0
+        self._round_lock = threading.Lock()
+        self._round: Future[Report] | None = None
+        self._round_began = 0.0
         self._stopping = False
 
     def report(self) -> Report:
@@ -96,6 +106,28 @@ class Readiness:
             if not self._states or self._clock.monotonic() >= self._good_until:
                 self._states = self._ask()
                 self._good_until = self._clock.monotonic() + KEPT_S
+            return Report(dict(self._states), self._stopping)
+
+    def latest(self, patience_s: float = PATIENCE_S) -> Report:
+        """Return how the dependencies are, without waiting long for one that hangs.
+
+        Args:
+            patience_s: seconds, from the start of the question under way, after which the outcome before it is told.
+
+        Returns:
+            What :meth:`report` returns, or, while that takes longer, what it returned before, if that is not outdated.
+        """
+        with self._round_lock:
+            now = self._clock.monotonic()
+            if now < self._good_until:
+                return Report(dict(self._states), self._stopping)
+            if self._round is None or self._round.done():
+                self._round, self._round_began = self._pool.submit(self.report), now
+            asked, left_s = self._round, max(0.0, self._round_began + patience_s - now)
+            outdated = not self._states or now >= self._good_until - KEPT_S + OUTDATED_S
+        try:
+            return asked.result(timeout=None if outdated else left_s)
+        except TookTooLong:
             return Report(dict(self._states), self._stopping)
 
     def stop_taking_traffic(self) -> None:
