@@ -9,6 +9,8 @@ from shop.datasets.progress import Progress
 
 QUIET_S = 1.0
 """A log file gets at most one line in this time: the steps of a small load come by the dozen."""
+LONG_S = 10.0
+"""A step that takes longer than this says how far it is."""
 
 
 def shown() -> Progress:
@@ -26,6 +28,7 @@ class Lines:
     def __init__(self) -> None:
         self._total = self._done = 0
         self._spoke_at = 0.0
+        self._step = ""
 
     def start(self, total: int, done: int) -> None:
         """Say how much there is to do."""
@@ -37,14 +40,20 @@ class Lines:
 
     def step(self, name: str) -> None:
         """Say what comes, unless something was said just now."""
-        now = time.monotonic()
-        if now - self._spoke_at >= QUIET_S:
-            self._spoke_at = now
-            click.echo(f"{self._done / max(1, self._total):4.0%}  {name}", err=True)
+        self._step = name
+        self._say(QUIET_S)
 
     def advance(self, rows: int) -> None:
-        """Count."""
+        """Count, and speak where nothing was said for long."""
         self._done += rows
+        self._say(LONG_S)
 
     def finish(self) -> None:
         """Say nothing: the command's result follows."""
+
+    def _say(self, after_s: float) -> None:
+        now = time.monotonic()
+        if now - self._spoke_at >= after_s:
+            self._spoke_at = now
+            share = f"{self._done / self._total:4.0%}" if self._total else f"{self._done:,} rows"
+            click.echo(f"{share}  {self._step}", err=True)

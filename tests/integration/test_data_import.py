@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from shop.catalog.models import Product
-from shop.cli import main
+from shop.cli import data_progress, main
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
@@ -213,6 +213,16 @@ def test_the_command_answers_with_its_exit_code_and_one_document(
     done = CliRunner().invoke(main, ["import", "products", str(write(content)), "--json", *options])
     assert done.exit_code == code, done.output
     assert json.loads(done.stdout)["committed"] is (code == 0)
+
+
+def test_the_command_shows_how_far_it_is(database, settings, write, monkeypatch):
+    monkeypatch.setattr(data_progress, "QUIET_S", 0)
+    monkeypatch.setattr(data_progress, "LONG_S", 0)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CACHE_URL", settings.cache_url)
+    done = CliRunner().invoke(main, ["import", "products", str(write(HEADER + MUG + CUP))])
+    assert "  0%  taking products" in done.stderr
+    assert "100%  taking products" in done.stderr
 
 
 def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(database, settings, write, monkeypatch):
