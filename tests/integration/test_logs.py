@@ -2,6 +2,8 @@
 
 import json
 import logging
+import resource
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -142,3 +144,44 @@ def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
     kept = [line["n"] for name in ("web.1.jsonl", "web.jsonl") for line in lines(tmp_path / name)]
     assert kept == list(range(kept[0], 40))
     assert path.stat().st_size < 400
+
+
+@contextmanager
+def no_file_larger_than(size):
+    """A full disk, as far as this process can tell: the kernel takes what fits of a write and refuses the next."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_lines_a_full_disk_refuses_are_counted_and_the_next_stands_on_its_own(tmp_path):
+    file = LineFile(tmp_path / "web.jsonl")
+    with no_file_larger_than(50):
+        for number in range(4):
+            file.write({"n": number, "text": "x" * 20})
+    file.write({"n": 4})
+    file.close()
+    first, torn, *rest = file.path.read_text().splitlines()
+    assert json.loads(first)["n"] == 0
+    assert torn == '{"n": 1, '[: len(torn)]
+    told, last = map(json.loads, rest)
+    assert (told["event"], told["lines"], last) == ("log_lines_lost", 3, {"n": 4})
+
+
+def test_a_request_is_answered_though_its_line_cannot_be_written(client, runtime):
+    client.get("/api/v1/switches")
+    with no_file_larger_than(runtime.lines.path.stat().st_size):
+        assert client.post("/api/v1/cart/items", json={"product": "nothing"}).status_code == 404
+        assert client.get("/api/v1/switches").status_code == 200
+    client.get("/api/v1/switches")
+    assert [line["event"] for line in lines(runtime.lines.path)][-2:] == ["log_lines_lost", "request"]
+
+
+def test_a_log_whose_folder_cannot_be_made_costs_the_line_alone(tmp_path):
+    (tmp_path / "log").write_text("a file where the folder should be")
+    file = LineFile(tmp_path / "log" / "web.jsonl")
+    file.write({"n": 1})
+    file.close()

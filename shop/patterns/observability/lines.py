@@ -2,12 +2,15 @@
 
 Each line is one ``write`` on a file opened for appending, which the kernel does not interleave with another's; nothing
 is buffered, so a killed process loses nothing it has written down. The file is bounded: beyond its limit it is moved
-aside once and begun anew.
+aside once and begun anew. A line that cannot be written, on a full disk for one, is lost and counted: an order is worth
+more than the line that tells of it. The first line that can be written again is preceded by one with that count.
 """
 
+import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +38,8 @@ class LineFile:
         self._check_every = check_every
         self._descriptor: int | None = None
         self._written = 0
+        self._lost = 0
+        self._torn = False
         self._lock = threading.Lock()
 
     def write(self, fields: Mapping[str, object]) -> None:
@@ -42,13 +47,28 @@ class LineFile:
         self.write_text(_encode(fields))
 
     def write_text(self, document: str) -> None:
-        """Append a JSON document that is already written out, on one line."""
+        """Append a JSON document that is already written out, on one line; lose it where that is not possible."""
         line = document.encode("utf-8", "backslashreplace") + b"\n"
+        try:
+            self._append(self._after_loss() + line if self._lost or self._torn else line)
+        except OSError:
+            self._lost += 1
+            return
+        self._lost = 0
+
+    def _append(self, line: bytes) -> None:
         descriptor = self._descriptor
         if descriptor is None or self._written >= self._check_every:
             descriptor = self._reopen()
         self._written += 1  # threads may miss one another's count: it only decides when to look
-        os.write(descriptor, line)
+        written = os.write(descriptor, line)
+        self._torn = written < len(line)  # the disk took a part: what follows must begin on a line of its own
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _after_loss(self) -> bytes:
+        said = {"ts": time.time(), "level": "warning", "event": "log_lines_lost", "lines": self._lost}
+        return (b"\n" if self._torn else b"") + (f"{_encode(said)}\n".encode() if self._lost else b"")
 
     def close(self) -> None:
         """Close the file; a later line opens it again."""
