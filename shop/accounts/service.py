@@ -138,7 +138,9 @@ class Accounts:
             session.execute(delete(AccountSession).where(AccountSession.token_hash == token_hash(token)))
 
     def issue_token(self, user_id: int, epoch: int = 0) -> IssuedToken:
-        """Make a bearer token; only its hash is kept. The account's expired ones are removed on the way.
+        """Make a bearer token; only its hash is kept.
+
+        The account's expired ones are removed on the way, and its oldest where it holds the most it may.
 
         Args:
             user_id: the account.
@@ -152,7 +154,7 @@ class Accounts:
         kept = ApiToken(user_id=user_id, token_hash=token_hash(token), expires_at=now + self._token_lifetime)
         with self._database.transaction() as session:
             session_records.require_epoch(session, user_id, epoch)
-            session.execute(delete(ApiToken).where(ApiToken.user_id == user_id, ApiToken.expires_at <= now))
+            session_records.make_room_for_token(session, user_id, now)
             session.add(kept)
         return IssuedToken(token, kept.expires_at)
 

@@ -17,6 +17,8 @@ from shop.unit_of_work import Database
 SESSIONS_MAX = 50
 """Browsers an account is signed in with at most; the next log-in ends the oldest. A bound on rows, not a rule that
 anybody meets: each private window leaves one behind until it expires."""
+TOKENS_MAX = 50
+"""Bearer tokens an account holds at most; the next one ends the oldest."""
 REAPED_AT_ONCE = 1_000
 OVERTAKEN = "The password or the sessions of this account changed meanwhile. Sign in again."
 
@@ -35,10 +37,20 @@ def require_epoch(session: Session, user_id: int, epoch: int) -> None:
 
 def make_room(session: Session, user_id: int, now: datetime) -> None:
     """Delete the account's expired sessions, and its oldest if another one would be too many."""
-    own = AccountSession.user_id == user_id
-    newest = select(AccountSession.token_hash).where(own).order_by(AccountSession.created_at.desc())
-    too_many = AccountSession.token_hash.not_in(newest.limit(SESSIONS_MAX - 1))
-    session.execute(delete(AccountSession).where(own, or_(AccountSession.expires_at <= now, too_many)))
+    _make_room(session, AccountSession, SESSIONS_MAX, user_id, now)
+
+
+def make_room_for_token(session: Session, user_id: int, now: datetime) -> None:
+    """Delete the account's expired tokens, and its oldest if another one would be too many."""
+    _make_room(session, ApiToken, TOKENS_MAX, user_id, now)
+
+
+def _make_room(
+    session: Session, table: type[AccountSession] | type[ApiToken], most: int, user_id: int, now: datetime
+) -> None:
+    newest = select(table.token_hash).where(table.user_id == user_id).order_by(table.created_at.desc())
+    too_many = table.token_hash.not_in(newest.limit(most - 1))
+    session.execute(delete(table).where(table.user_id == user_id, or_(table.expires_at <= now, too_many)))
 
 
 def end_all(session: Session, user_id: int, *, kept: bytes = b"") -> None:

@@ -23,7 +23,7 @@ from shop.patterns.idempotency import keys
 from shop.patterns.idempotency.guard import Guard, NoGuard
 from shop.patterns.idempotency.keeper import Keeper
 from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.rules import FINAL_REFUSALS, Answer, Replayed, is_kept
+from shop.patterns.idempotency.rules import Answer, Replayed, is_kept, is_kept_refusal
 from shop.web import context
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -190,7 +190,7 @@ def _in_one_transaction(call: Callable[[], Response], key: Key) -> Response:
                 work.undo()
     except (ShopError, HTTPException) as refusal:
         response, done = _refused(refusal), False
-    if not done and response.status_code in FINAL_REFUSALS:
+    if not done and is_kept_refusal(response.status_code, key.owner):
         keeper.keep(key, _kept(response))
     return response
 
@@ -201,10 +201,10 @@ def _in_phases(call: Callable[[], Response], key: Key) -> Response:
     kept = None
     try:
         response = call()
-        kept = _kept(response) if is_kept(response.status_code) else None
+        kept = _kept(response) if is_kept(response.status_code, key.owner) else None
     except (ShopError, HTTPException) as refusal:
         response = _refused(refusal)
-        kept = _kept(response) if response.status_code in FINAL_REFUSALS else None
+        kept = _kept(response) if is_kept_refusal(response.status_code, key.owner) else None
     finally:
         phased.close(kept)
     return response

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from shop.accounts.models import AccountSession, ApiToken
 from shop.accounts.service import Accounts
-from shop.accounts.session_records import SESSIONS_MAX, SessionReaper
+from shop.accounts.session_records import SESSIONS_MAX, TOKENS_MAX, SessionReaper
 from shop.app import create_app
 from shop.clock import SystemClock
 from shop.errors import BadCredentials
@@ -140,6 +140,15 @@ def test_one_session_too_many_ends_the_oldest(database, accounts, ann):
     assert count(database) == SESSIONS_MAX
     assert accounts.identity_of_session(opened[0]) is None
     assert accounts.identity_of_session(opened[1]).user_id == ann
+
+
+def test_one_token_too_many_ends_the_oldest_also_at_once(database, accounts, ann):
+    issued = [accounts.issue_token(ann).token for _ in range(TOKENS_MAX)]
+    with ThreadPoolExecutor(4) as pool:
+        late = list(pool.map(lambda _: accounts.issue_token(ann).token, range(4)))
+    assert count(database, ApiToken) == TOKENS_MAX
+    known = [token for token in [*issued, *late] if accounts.identity_of_token(token)]
+    assert known == [*issued[4:], *late]
 
 
 def test_logging_in_from_many_places_at_once_keeps_to_the_bound(database, accounts, ann):

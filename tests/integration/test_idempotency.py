@@ -176,6 +176,19 @@ def test_what_does_not_exist_keeps_not_existing_for_its_key(browsers):
     assert first.data == second.data
 
 
+@pytest.mark.parametrize("slug", ["mug", "nothing-at-all"])
+def test_refusals_of_strangers_and_guests_leave_no_row(browsers, database, slug):
+    stranger = browsers()
+    for number in range(3):
+        change = {"json": {"quantity": 2}, "headers": {"Idempotency-Key": f"key-{number}"}}
+        assert stranger.patch(f"/api/v1/cart/items/{slug}", **change).status_code == 404
+    guest = browsers()
+    assert guest.post("/api/v1/cart/items", json={"product": "another"}).status_code in (200, 404)
+    assert guest.patch(f"/api/v1/cart/items/{slug}", **change).status_code == 404
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM idempotency_keys")).scalar_one() == 0
+
+
 def test_what_may_turn_out_otherwise_is_not_kept(browsers, database):
     ann, bea, boss = browsers(ANN), browsers(), browsers(BOSS)
     assert add(ann, "one", quantity=0).status_code == 422

@@ -75,9 +75,10 @@ def test_a_key_of_255_characters_is_one():
     assert keys.check("k" * 255) == "k" * 255
 
 
-@given(st.integers(100, 599))
-def test_what_is_kept_is_what_was_done_and_what_never_will_be(status):
-    assert is_kept(status) == (200 <= status < 400 or status in (402, 403, 404, 410))
+@given(st.integers(100, 599), st.sampled_from(["user:1", "guest:1", "anybody:1"]))
+def test_what_is_kept_is_what_was_done_and_what_never_will_be(status, owner):
+    final = status == 402 or (status in (403, 404, 410) and owner == "user:1")
+    assert is_kept(status, owner) == (200 <= status < 400 or final)
 
 
 @given(st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([None, ANSWER]))

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from shop.errors import Conflict, Invalid
 from shop.patterns.idempotency.keys import HEADER
 
-FINAL_REFUSALS = frozenset({402, 403, 404, 410})
+DECLINED = 402
+FINAL_REFUSALS = frozenset({DECLINED, 403, 404, 410})
 """What the same request would be told again, whatever the sender mends: it is an answer like any other."""
+ACCOUNTS = "user:"
+"""Before the id of an account that owns a key; see ``checkout.phases``."""
 RETRY_AFTER_S = 2
 REUSED = "This key was used for another request; take a new one."
 IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
@@ -49,14 +52,24 @@ class Replayed(Exception):
         self.answer = answer
 
 
-def is_kept(status: int) -> bool:
-    """Tell whether an answer is the last word on its request.
+def is_kept(status: int, owner: str) -> bool:
+    """Tell whether an answer is the last word on its request, and kept for its owner.
 
     Kept is what was done, and what will never be done. Not kept is what may turn out otherwise for the very same key:
     malformed and wrong fields (400, 413, 415, 422), who is not signed in (401), a conflict (409), a limit (429), and
     whatever broke on our side, which was rolled back with the claim.
     """
-    return 200 <= status < 400 or status in FINAL_REFUSALS
+    return 200 <= status < 400 or is_kept_refusal(status, owner)
+
+
+def is_kept_refusal(status: int, owner: str) -> bool:
+    """Tell whether a refusal is kept under a key of this owner.
+
+    A declined payment always is. What else is refused for good changed nothing and is refused the same way when it is
+    asked again, so it is kept for accounts alone: strangers and guests are made in any number, and each key of each of
+    them would be a row.
+    """
+    return status in FINAL_REFUSALS and (status == DECLINED or owner.startswith(ACCOUNTS))
 
 
 def judge(seen: Seen) -> None:
