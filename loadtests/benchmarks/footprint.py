@@ -91,14 +91,24 @@ def _memory_mb(roots: list[int]) -> float:
     count again in every connection that has touched them. What is really held, a shared page counted once (PSS), is
     printed beside it.
     """
+    wanted = _family(roots)
+    resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
+    held = proportional_mb(roots)
+    print(f"  {len(wanted)} processes hold {held:.0f} MB; their resident sizes add up to {resident:.0f} MB")
+    return resident
+
+
+def proportional_mb(roots: list[int]) -> float:
+    """Return what processes and all below them really hold, a shared page counted once (PSS), in MB."""
+    return sum(_field(pid, "smaps_rollup", "Pss:") for pid in _family(roots)) / KB
+
+
+def _family(roots: list[int]) -> set[int]:
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
     wanted = set(roots)
     while grown := {pid for pid, parent in parents.items() if parent in wanted} - wanted:
         wanted |= grown
-    proportional = sum(_field(pid, "smaps_rollup", "Pss:") for pid in wanted) / KB
-    resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
-    print(f"  {len(wanted)} processes hold {proportional:.0f} MB; their resident sizes add up to {resident:.0f} MB")
-    return resident
+    return wanted
 
 
 def _pids() -> list[int]:

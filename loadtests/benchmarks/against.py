@@ -1,0 +1,222 @@
+"""The store beside itself at another commit: pages, checkouts and memory, both built here and measured in turn.
+
+    .venv/bin/python loadtests/benchmarks/against.py --against COMMIT [--rounds 5] [--seconds 3] [--size s]
+
+Both commits, the other one and HEAD, are cloned, installed from their own lock files and started with their own
+``shop up``; what is measured is asked over HTTP, so any two commits with the same contract can be compared. Memory is
+the proportional size (PSS) of the supervisor and all below it, soon after the start. Only Linux has that figure; there
+it needs /proc.
+
+Exit code 1 where a median of HEAD is worse than all the other's rounds: outside their spread.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import footprint
+from arms import interleaved, show
+from keep_alive import requests_per_second
+from servers import flip
+
+from shop.stack.program import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = ".venv/.ready-to-run"
+PRODUCTS = 20
+CLIENTS = 8
+CHECKOUTS = 160
+COLD_LOOKS = 60
+TIMEOUT_S = 30
+STAFF = {"email": "admin@shop.test", "password": "let-me-shop"}
+BUYER = {
+    "email": "benchmark@shop.test",
+    "address": {"name": "Bench", "line1": "1 Bench Street", "city": "Berlin", "postcode": "10115", "country": "DE"},
+    "payment": {"token": "tok_ok"},
+}
+LOCAL_SWITCHES = {"cache.edge": "off"}
+COLD_SWITCHES = {"cache.edge": "off", "cache.local": "off", "cache.shared": "off"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    cookie: str
+    body: bytes
+
+
+class BuiltStore:
+    """One commit of the store, cloned, installed and running.
+
+    Args:
+        commit: which one.
+        home: an empty directory of its own.
+        size: of the demo data.
+    """
+
+    def __init__(self, commit: str, home: Path, size: str) -> None:
+        self.port = free_port()
+        self._home = home
+        subprocess.run(["git", "clone", "--quiet", "--no-checkout", ROOT, home], check=True)
+        subprocess.run(["git", "-C", home, "checkout", "--quiet", "--detach", commit], check=True)
+        subprocess.run(["make", "--no-print-directory", READY], cwd=home, check=True, stdout=subprocess.DEVNULL)
+        self._shop("up", "--detach", "--port", str(self.port), "--size", size)
+        self.slugs = [item["slug"] for item in self._json("/api/v1/products?in_stock=true&limit=50")["items"]][
+            :PRODUCTS
+        ]
+        self._stock_up()
+
+    def stop(self) -> None:
+        """Stop the stack."""
+        self._shop("down")
+
+    def memory_mb(self) -> float:
+        """Return the proportional size of all processes, in MB."""
+        done = self._shop("status", "--json")
+        roots = [process["pid"] for process in json.loads(done)["processes"] if process.get("pid")]
+        return footprint.proportional_mb(roots)
+
+    def ask(self, method: str, path: str, body: object = None, cookie: str = "", key: str = "") -> Reply:
+        """Ask once, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Cookie": cookie} if cookie else {}
+        headers |= {"Idempotency-Key": key} if key else {}
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            set_cookie = (answer.headers.get("Set-Cookie") or "").partition(";")[0]
+            return Reply(answer.status, set_cookie or cookie, answer.read())
+        finally:
+            connection.close()
+
+    def checkout_rate(self) -> float:
+        """Return how many prepared carts are checked out in a second."""
+        carts = [self._cart(self.slugs[number % len(self.slugs)]) for number in range(CHECKOUTS)]
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            replies = list(pool.map(self._check_out, carts))
+        took_s = time.perf_counter() - began
+        if failed := [reply for reply in replies if reply.status != http.client.CREATED]:
+            raise RuntimeError(f"{len(failed)} checkouts failed, one with {failed[0]}")
+        return CHECKOUTS / took_s
+
+    def cold_ms(self) -> float:
+        """Return the median time of a product page for which nothing is kept, in ms."""
+        times = []
+        for number in range(COLD_LOOKS):
+            began = time.perf_counter()
+            self.ask("GET", f"/p/{self.slugs[number % len(self.slugs)]}")
+            times.append((time.perf_counter() - began) * 1000)
+        return statistics.median(times)
+
+    def set_switches(self, values: Mapping[str, str]) -> None:
+        """Set switches, and wait until every process has seen them."""
+        for name, value in values.items():
+            flip(self.port, name, value)
+
+    def _cart(self, slug: str) -> str:
+        return self.ask("POST", "/api/v1/cart/items", {"product": slug, "quantity": 1}).cookie
+
+    def _check_out(self, cookie: str) -> Reply:
+        return self.ask("POST", "/api/v1/checkout", BUYER, cookie, secrets.token_hex(8))
+
+    def _stock_up(self) -> None:
+        cookie = self.ask("POST", "/api/v1/session", STAFF).cookie
+        for slug in self.slugs:
+            reply = self.ask("PATCH", f"/api/v1/admin/products/{slug}", {"on_hand": 1_000_000}, cookie)
+            if reply.status != http.client.OK:
+                raise RuntimeError(f"{slug} was not stocked: {reply}")
+
+    def _json(self, path: str) -> dict[str, list[dict[str, str]]]:
+        found: dict[str, list[dict[str, str]]] = json.loads(self.ask("GET", path).body)
+        return found
+
+    def _shop(self, *words: str) -> str:
+        command = [self._home / ".venv" / "bin" / "shop", *words]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
+        return subprocess.run(command, cwd=self._home, env=env, check=True, capture_output=True, text=True).stdout
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", required=True, metavar="COMMIT", help="What HEAD is compared with.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--size", default="s")
+    asked = parser.parse_args()
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-against-")))
+        home.chmod(0o755)  # PostgreSQL runs as another account when root is asking
+        stores = {}
+        for name, commit in {"HEAD": "HEAD", asked.against: asked.against}.items():
+            stores[name] = BuiltStore(_resolved(commit), home / name, asked.size)
+            stack.callback(stores[name].stop)
+        memory = {name: [store.memory_mb()] for name, store in stores.items()}
+        show("memory of all processes after the start", "MB", memory)
+        worse = [
+            _compare("product page from the edge", "requests/s", stores, {}, _page(asked.seconds), asked.rounds),
+            _compare(
+                "the same from local memory", "requests/s", stores, LOCAL_SWITCHES, _page(asked.seconds), asked.rounds
+            ),
+            _compare("the same cold", "ms", stores, COLD_SWITCHES, BuiltStore.cold_ms, asked.rounds, lower=True),
+            _compare("checkouts", "checkouts/s", stores, {}, BuiltStore.checkout_rate, asked.rounds),
+        ]
+    return int(any(worse))
+
+
+def _page(seconds: float) -> Callable[[BuiltStore], float]:
+    return lambda store: requests_per_second(store.port, f"/p/{store.slugs[0]}", seconds, CLIENTS)
+
+
+def _compare(
+    title: str,
+    unit: str,
+    stores: Mapping[str, BuiltStore],
+    switches: Mapping[str, str],
+    measure: Callable[[BuiltStore], float],
+    rounds: int,
+    *,
+    lower: bool = False,
+) -> bool:
+    """Measure one thing in both stores and print it; tell whether HEAD is worse than all rounds of the other."""
+    for store in stores.values():
+        store.set_switches(switches)
+        measure(store)  # once for nothing: connections, statements, what is kept
+    found = interleaved({name: lambda store=store: measure(store) for name, store in stores.items()}, rounds)
+    for store in stores.values():
+        store.set_switches(dict.fromkeys(switches, "on"))
+    show(title, unit, found)
+    (_, ours), (_, theirs) = found.items()
+    median = statistics.median(ours)
+    worse = median > max(theirs) if lower else median < min(theirs)
+    print(f"  {'WORSE than every round of the other' if worse else 'within its spread, or better'}")
+    return worse
+
+
+def _resolved(commit: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", ROOT, "rev-parse", f"{commit}^{{commit}}"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{commit} is no commit of this repository.")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
