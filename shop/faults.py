@@ -8,11 +8,13 @@ needed to mend it. A stack offers only what it runs itself; nobody's own server 
 Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016).
 """
 
+import fcntl
 import json
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +27,7 @@ NONE = "none"
 ANSWER_TIMEOUT_S = 5.0
 """The supervisor looks every 0.2 s; a server that is made to hang has children to be found first."""
 POLL_S = 0.02
+ANOTHERS = "The stack is another user's: order its faults as that user."
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ class Desk:
         if name not in self.report().offered:
             raise Conflict(f"The {name} is no server of this stack: what others run is not broken from here.")
         known_as = f"{request_id} {name}={value}" if request_id else ""
-        return self._order({**self.report().in_force, name: value}, known_as)
+        with self._taking_turns():  # the order says how all stands: made of an old report, it would end another's fault
+            return self._order({**self.report().in_force, name: value}, known_as)
 
     def clear(self) -> Report:
         """End every fault.
@@ -163,8 +167,9 @@ class Desk:
         Raises:
             Unavailable: the supervisor did not carry it out.
         """
-        report = self.report()
-        return self._order(dict.fromkeys(report.offered, NONE)) if report.offered else report
+        with self._taking_turns():
+            report = self.report()
+            return self._order(dict.fromkeys(report.offered, NONE)) if report.offered else report
 
     def orders(self) -> Order | None:
         """Return what is wanted now; read by the supervisor."""
@@ -180,12 +185,33 @@ class Desk:
         self._orders.unlink(missing_ok=True)
         self._report.unlink(missing_ok=True)
 
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        """Let one process at a time look at what is in force, order something else, and see it carried out.
+
+        Raises:
+            Unavailable: the run directory is another user's.
+        """
+        try:
+            # The directory itself is locked: a file beside it would belong to whoever made it, root or not.
+            place = os.open(self._orders.parent, os.O_RDONLY)
+        except FileNotFoundError:
+            yield  # no stack has run here
+            return
+        except PermissionError:
+            raise Unavailable(ANOTHERS) from None
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX)  # the system gives it back when a process dies
+            yield
+        finally:
+            os.close(place)
+
     def _order(self, wanted: dict[str, str], known_as: str = "") -> Report:
         order = known_as or secrets.token_hex(8)
         try:
             _write(self._orders, asdict(Order(order, wanted)))
         except PermissionError:
-            raise Unavailable("The stack is another user's: order its faults as that user.") from None
+            raise Unavailable(ANOTHERS) from None
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while (report := self.report()).order != order:
             if time.monotonic() > deadline:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -109,6 +110,13 @@ def test_a_flush_is_done_once_and_is_over(stack):
     stack.cache.set("kept", "yes")
     assert stack.desk.order("cache", "flush").in_force["cache"] == "none"
     assert stack.cache.dbsize() == 0
+
+
+def test_two_faults_ordered_at_once_are_both_put_in_force(stack):
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda name: stack.desk.order(name, "hang"), ["cache", "database"]))
+    assert [report.failed for report in reports] == ["", ""]
+    assert stack.desk.report().in_force == {"cache": "hang", "database": "hang", "mail": "none"}
 
 
 def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
