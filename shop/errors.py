@@ -64,6 +64,10 @@ class Conflict(ShopError):
     """The state of things does not allow it now."""
 
 
+class PreconditionFailed(ShopError):
+    """`If-Match` names a state that is no longer the stored one; nothing was changed. Read again, then decide."""
+
+
 class OutOfStock(Conflict):
     """Fewer pieces are left than were asked for; ``errors`` maps slugs to what is left."""
 

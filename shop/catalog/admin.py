@@ -1,15 +1,18 @@
 """The store's back office: products and stock, for the role admin. The orders' part is theirs."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from shop.catalog.forms import decimal, faults, minor_units, whole_number
-from shop.catalog.requests import MAX_STOCK, ProductEdit
+from shop.catalog import product_form
+from shop.catalog.editing import EditConflict
+from shop.catalog.forms import faults
+from shop.catalog.product_form import FieldClash, FormValues, Given
+from shop.catalog.requests import MAX_STOCK
 from shop.catalog.search import tidy
 from shop.catalog.service import Catalog
 from shop.errors import Conflict, Invalid
@@ -23,7 +26,6 @@ WORDS = {
     "on_hand": f"A whole number between 0 and {MAX_STOCK:,}.",
     "price": "Between €0.01 and €1,000,000.",
 }
-Given = dict[str, str]
 
 
 def create_admin(use: Callable[[], Catalog]) -> Blueprint:
@@ -81,57 +83,40 @@ def _list(catalog: Catalog) -> str:
 
 def _save(catalog: Catalog, slug: str, given: Given) -> AnyResponse:
     try:
-        counted_from = whole_number(given.get("counted_from", ""))
-        catalog.edit(slug, replace(_edit(given).edit(), counted_from=counted_from))
+        catalog.edit(slug, product_form.read(given))
     except ValidationError as error:
-        return _form(catalog, slug, given, faults(error, WORDS), 422)
+        return _form(catalog, slug, product_form.as_sent(given), faults(error, WORDS), status=422)
     except Invalid as error:
         wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
-        return _form(catalog, slug, given, {name: WORDS.get(name, words) for name, words in wrong.items()}, 422)
+        words = {name: WORDS.get(name, said) for name, said in wrong.items()}
+        return _form(catalog, slug, product_form.as_sent(given), words, status=422)
+    except EditConflict as error:
+        now = catalog.stocked(slug)
+        clashes = product_form.clashes(given, now, error.errors)
+        said = {name: clash.words for name, clash in clashes.items()}
+        return _form(catalog, slug, product_form.as_merged(given, now, clashes), said, clashes, status=409)
     except Conflict as error:
-        newly_counted = given | {"counted_from": str(catalog.stocked(slug).on_hand)}
-        return _form(catalog, slug, newly_counted, {"on_hand": error.detail}, 409)
+        return _form(catalog, slug, product_form.as_sent(given), {"on_hand": error.detail}, status=409)
     flash("Saved. The store shows it from now on.", "success")
     return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
 
-def _edit(given: Given) -> ProductEdit:
-    """Read the form.
-
-    Raises:
-        Invalid: the price is not one.
-        ValidationError: another field is wrong.
-    """
-    amount = minor_units(given.get("price", ""))
-    if amount is None:
-        raise Invalid("That is no price.", errors={"price": "Write a price such as 12.99."})
-    return ProductEdit.model_validate(
-        {
-            "price": {"amount": amount},
-            "title": given.get("title", ""),
-            "description": given.get("description", "").replace("\r\n", "\n"),
-            "on_hand": given.get("on_hand", ""),
-        }
-    )
-
-
 def _form(
-    catalog: Catalog, slug: str, given: Given | None = None, errors: dict[str, str] | None = None, status: int = 200
+    catalog: Catalog,
+    slug: str,
+    form: FormValues | None = None,
+    errors: Mapping[str, str] = MappingProxyType({}),
+    clashes: Mapping[str, FieldClash] = MappingProxyType({}),
+    status: int = 200,
 ) -> Response:
     row = catalog.stocked(slug)
-    shown = given or {
-        "title": row.title,
-        "description": row.description,
-        "price": decimal(row.price.amount),
-        "on_hand": str(row.on_hand),
-        "counted_from": str(row.on_hand),
-    }
     html = render_template(
         "catalog/admin_product.html",
         nav=catalog.departments(),
         row=row,
-        form=shown,
-        errors=errors or {},
+        form=form or product_form.as_stored(row),
+        errors=errors,
+        clashes=clashes,
         max_stock=MAX_STOCK,
     )
     return make_response(html, status)

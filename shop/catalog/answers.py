@@ -99,6 +99,11 @@ def as_json(answer: BaseModel) -> bytes:
     return answer.model_dump_json().encode()
 
 
+def entity_tag(answer: BaseModel) -> str:
+    """Return the strong validator of an answer, without its quotes: it changes with every byte (RFC 9110, 8.8.1)."""
+    return digest(as_json(answer))
+
+
 def read(answer: Found) -> dict[str, Any]:
     """Read an answer again."""
     found: dict[str, Any] = json.loads(answer.value)

@@ -7,11 +7,13 @@ from flask import Response
 from flask_openapi3 import Tag
 
 from shop.catalog import schemas
-from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery
+from shop.catalog.answers import entity_tag
+from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
 from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
 from shop.web.identity import ADMIN, require_identity, require_role
 from shop.web.openapi import KNOWN, Calls
+from shop.web.preconditions import IfMatch
 from shop.web.public import JSON, publish
 from shop.web.schemas import Problem
 
@@ -28,6 +30,7 @@ def create_api(use: Callable[[], Catalog]) -> Calls:
     _add_reads(api, use)
     _add_product_parts(api, use)
     _add_writes(api, use)
+    _add_administration(api, use)
     return api
 
 
@@ -94,11 +97,33 @@ def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
         review = use().write_review(path.slug, who.user_id, who.name, body.rating, body.body)
         return _private(review.model_dump_json(), HTTPStatus.CREATED)
 
-    @api.patch("/admin/products/<string:slug>", security=KNOWN, responses={200: schemas.Product, 403: Problem})
-    def edit_product(path: ProductPath, body: ProductEdit) -> Response:
-        """Change a product's price, text or stock; takes the role admin."""
+
+def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
+    @api.get(
+        "/admin/products/<string:slug>",
+        security=KNOWN,
+        responses={200: schemas.ProductRecord, 403: Problem, 404: Problem},
+    )
+    def get_record(path: ProductPath) -> Response:
+        """Return a product as it can be edited, as it is now; takes the role admin.
+
+        Its `ETag` is what a change sends back as `If-Match`, to be done only if nobody else was quicker.
+        """
         require_role(ADMIN)
-        return _private(use().edit(path.slug, body.edit()).model_dump_json())
+        return _recorded(use().record(path.slug))
+
+    @api.patch(
+        "/admin/products/<string:slug>",
+        security=KNOWN,
+        responses={200: schemas.ProductRecord, 403: Problem, 404: Problem, 409: Problem, 412: Problem},
+    )
+    def edit_product(header: WriteCondition, path: ProductPath, body: ProductEdit) -> Response:
+        """Change a product's price, text or stock; takes the role admin.
+
+        With `If-Match`, only if the product still is what that `ETag` was given for; else it is refused (412).
+        """
+        require_role(ADMIN)
+        return _recorded(use().edit(path.slug, body.edit(), IfMatch.parse(header.if_match)))
 
 
 def _public(found: Found) -> Response:
@@ -108,4 +133,10 @@ def _public(found: Found) -> Response:
 def _private(body: str, status: int = HTTPStatus.OK) -> Response:
     response = Response(body, status=status, mimetype=JSON)
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _recorded(record: schemas.ProductRecord, status: int = HTTPStatus.OK) -> Response:
+    response = _private(record.model_dump_json(), status)
+    response.set_etag(entity_tag(record))
     return response

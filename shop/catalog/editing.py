@@ -1,37 +1,97 @@
 """What an administrator may change about a product."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sqlalchemy import and_, func, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.catalog.forms import unified_newlines
+from shop.catalog.inventory import StockedProduct
 from shop.catalog.models import Product, SearchWord, StockItem
 from shop.catalog.spelling import LONGEST, SHORTEST
-from shop.errors import Conflict
+from shop.errors import Conflict, NotFound
+
+Values = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
     """A change; what is ``None`` stays. Price in minor units, ``on_hand`` in pieces.
 
-    ``counted_from`` is what ``on_hand`` was when the new number was decided on: the same number is then no change, and
-    pieces sold meanwhile are not put back by it. ``None`` sets ``on_hand`` whatever it is.
+    ``seen`` is what these fields were when the change was decided on, as far as that is known. A field that somebody
+    else changed meanwhile is then not written over; one that is not in ``seen`` is set whatever it is.
     """
 
     price: int | None = None
     title: str | None = None
     description: str | None = None
     on_hand: int | None = None
-    counted_from: int | None = None
+    seen: Values = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def values(self) -> Values:
+        """Return what is to be written, by field."""
+        given = {
+            "price": self.price,
+            "title": self.title,
+            "description": self.description,
+            "on_hand": self.on_hand,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class EditConflict(Conflict):
+    """Another changed a field that this edit wants to change, too; ``errors`` names each such field."""
+
+
+def lock(session: Session, slug: str, *, stock: bool) -> None:
+    """Hold a product against every other edit until the transaction ends; orders and carts may still point to it.
+
+    Args:
+        session: the caller's transaction.
+        slug: of the product.
+        stock: whether its stock is held, too, against sales.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=True)
+    product_id = session.scalar(found)
+    if product_id is None:
+        raise NotFound("There is no such product.")
+    if stock:
+        session.execute(select(StockItem.on_hand).where(StockItem.product_id == product_id).with_for_update())
+
+
+def stored(row: StockedProduct) -> Values:
+    """Return what is stored of a product, in the fields and units of an :class:`Edit`."""
+    description = unified_newlines(row.description)
+    return {"price": row.price.amount, "title": row.title, "description": description, "on_hand": row.on_hand}
+
+
+def changed_meanwhile(now: Values, edit: Edit) -> list[str]:
+    """Return the fields that an edit would write over another's change, by comparing three versions.
+
+    The three are what was seen, what is wanted, and what is stored now. A field that is stored as it was seen is the
+    edit's to change; one that is stored as wanted needs no change.
+
+    Args:
+        now: what is stored, by field.
+        edit: what is wanted, and what was seen.
+    """
+    return [
+        name for name, wanted in edit.values.items() if name in edit.seen and now[name] not in (edit.seen[name], wanted)
+    ]
 
 
 def apply(session: Session, product_id: int, edit: Edit) -> None:
     """Change a product and its stock.
 
     Raises:
-        Conflict: fewer pieces are said to be there than are promised to checkouts under way, or they were counted
-            from a number that is no longer right.
+        Conflict: fewer pieces are said to be there than are promised to checkouts under way.
     """
     values = {"price_amount": edit.price, "title": edit.title, "description": edit.description}
     changed = {name: value for name, value in values.items() if value is not None}
@@ -39,41 +99,30 @@ def apply(session: Session, product_id: int, edit: Edit) -> None:
         session.execute(update(Product).where(Product.id == product_id).values(**changed))
     if edit.title is not None:
         learn_words(session, product_id)
-    if edit.on_hand is not None and edit.on_hand != edit.counted_from:
-        count_stock(session, product_id, edit.on_hand, edit.counted_from)
+    if edit.on_hand is not None:
+        count_stock(session, product_id, edit.on_hand)
 
 
-def count_stock(session: Session, product_id: int, on_hand: int, counted_from: int | None = None) -> None:
+def count_stock(session: Session, product_id: int, on_hand: int) -> None:
     """Set how many pieces there are.
 
     Raises:
-        Conflict: more are promised than that, or there are no longer as many as it was counted from.
+        Conflict: more are promised than that.
     """
     statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand, received=on_hand)
-    holds = StockItem.reserved <= on_hand
-    if counted_from is not None:
-        holds &= StockItem.on_hand == counted_from
     done = session.execute(
         statement.on_conflict_do_update(
             index_elements=["product_id"],
             set_={"on_hand": on_hand, "received": StockItem.received + on_hand - StockItem.on_hand},
-            where=holds,
+            where=StockItem.reserved <= on_hand,
         ).returning(StockItem.product_id)
     )
     if done.one_or_none() is None:
-        raise _miscounted(session, product_id, on_hand)
-
-
-def _miscounted(session: Session, product_id: int, on_hand: int) -> Conflict:
-    now, reserved = session.execute(
-        select(StockItem.on_hand, StockItem.reserved).where(StockItem.product_id == product_id)
-    ).one()
-    if reserved > on_hand:
-        return Conflict(
+        reserved = session.scalar(select(StockItem.reserved).where(StockItem.product_id == product_id))
+        raise Conflict(
             f"{reserved} pieces are promised to checkouts under way: there must be at least as many.",
             errors={"on_hand": f"at least {reserved}"},
         )
-    return Conflict(f"Some were sold or came back since you looked: there are {now} by now. Set it again.")
 
 
 def learn_words(session: Session, product_id: int) -> None:

@@ -23,6 +23,11 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
+def unified_newlines(text: str) -> str:
+    """Return a text with one character a line break: browsers send two, whatever was in the page (HTML, 4.10.22)."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def decimal(amount: int) -> str:
     """Write minor units as people type them."""
     return f"{amount // MINOR_UNITS}.{amount % MINOR_UNITS:02d}"

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from shop.catalog import cursors, search
+from shop.catalog import cards, cursors, search
 from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
 from shop.catalog.cursors import Cursor, whole
 from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.pictures import picture_url
+from shop.catalog.schemas import CategoryRef, ProductRecord
 from shop.catalog.sorting import MAX_INTEGER
 from shop.errors import NotFound
 from shop.money import Money
@@ -25,16 +28,39 @@ class StockedProduct:
     id: int
     slug: str
     title: str
+    brand: str
     description: str
     category: str
+    category_id: int
+    category_slug: str
+    motif: str
     price: Money
     on_hand: int
     reserved: int
+    created_at: datetime
 
     @property
     def available(self) -> int:
         """Return the pieces that can be sold."""
         return self.on_hand - self.reserved
+
+    @property
+    def record(self) -> ProductRecord:
+        """Return it as the administration's API shows it."""
+        return ProductRecord(
+            slug=self.slug,
+            title=self.title,
+            brand=self.brand,
+            category=CategoryRef(
+                slug=self.category_slug, name=self.category, url=cards.category_url(self.category_slug)
+            ),
+            description=self.description,
+            price=cards.price(self.price.amount, self.price.currency),
+            on_hand=self.on_hand,
+            picture=picture_url(self.motif, self.slug),
+            url=cards.product_url(self.slug),
+            created_at=self.created_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +117,15 @@ def _rows() -> AnySelect:
             Product.id,
             Product.slug,
             Product.title,
+            Product.brand,
             Product.description,
             Product.price_amount,
             Product.currency,
+            Product.category_id,
+            Product.created_at,
             Category.name.label("category"),
+            Category.slug.label("category_slug"),
+            Category.picture.label("motif"),
             func.coalesce(StockItem.on_hand, 0).label("on_hand"),
             func.coalesce(StockItem.reserved, 0).label("reserved"),
         )
@@ -106,9 +137,14 @@ def _row(row: AnyRow) -> StockedProduct:
         id=row.id,
         slug=row.slug,
         title=row.title,
+        brand=row.brand,
         description=row.description,
         category=row.category,
+        category_id=row.category_id,
+        category_slug=row.category_slug,
+        motif=row.motif,
         price=Money(row.price_amount, row.currency),
         on_hand=row.on_hand,
         reserved=row.reserved,
+        created_at=row.created_at,
     )

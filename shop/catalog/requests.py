@@ -72,6 +72,19 @@ class ProductsQuery(EmptyIsAbsent):
         )
 
 
+class WriteCondition(ApiModel):
+    """What a write may depend on."""
+
+    model_config = {"extra": "ignore"}
+
+    if_match: str | None = Field(
+        default=None,
+        alias="If-Match",
+        description="The `ETag` of the answer the change was decided on, several of them, or `*`."
+        " Where the product has another one by now, nothing is changed and the answer is 412.",
+    )
+
+
 class ReviewsQuery(EmptyIsAbsent):
     """Which page of reviews."""
 

@@ -91,6 +91,24 @@ class Product(Card):
     created_at: datetime
 
 
+class ProductRecord(ApiModel):
+    """A product as an administrator edits it: what is stored of it, and nothing that shoppers' reviews change.
+
+    The ``ETag`` of the administration's answers is made of its bytes.
+    """
+
+    slug: str
+    title: str
+    brand: str
+    category: CategoryRef
+    description: str
+    price: MoneySchema
+    on_hand: int = Field(description="Pieces on the shelf, those promised to checkouts included.")
+    picture: str = Field(description="Path of an SVG.")
+    url: str
+    created_at: datetime
+
+
 class StarCount(ApiModel):
     """How many reviews gave so many stars."""
 

@@ -7,20 +7,23 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from shop.catalog import editing, inventory, products, reviewing, shelves, tags
-from shop.catalog.answers import Answers, Build, as_json, read
+from shop.catalog.answers import Answers, Build, as_json, entity_tag, read
 from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
 from shop.catalog.inventory import Inventory, StockedProduct
 from shop.catalog.presentation import ProductPage, WholeScreen
-from shop.catalog.schemas import Listing, Product, Related, Review, Stock
+from shop.catalog.schemas import Listing, ProductRecord, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
+from shop.errors import PreconditionFailed
 from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Through
 from shop.unit_of_work import Database
+from shop.web.preconditions import IfMatch
 
 REVIEWS_A_PAGE = 20
 SUGGESTED = 4
 """Products shown where a search found nothing."""
+CHANGED = "Somebody else has changed this product since you looked at it. Look again, then decide."
 
 
 class Catalog:
@@ -207,7 +210,7 @@ class Catalog:
         with self._database.transaction() as session:
             found = products.find(session, name)
             review = reviewing.write(session, found.id, user_id, author, rating, body)
-            self._changed(session, found)
+            self._changed(session, name, found.category_id)
         return review
 
     def has_reviewed(self, slug: str, user_id: int) -> bool:
@@ -237,24 +240,47 @@ class Catalog:
         with self._database.reading() as session:
             return inventory.one(session, checked(slug))
 
-    def edit(self, slug: str, change: Edit) -> Product:
-        """Change a product, and return it as it then stands.
+    def record(self, slug: str) -> ProductRecord:
+        """Return a product as an administrator edits it, as it is now.
 
         Raises:
             NotFound: there is no such product.
-            Conflict: fewer pieces are said to be there than are promised.
+        """
+        return self.stocked(slug).record
+
+    def edit(self, slug: str, change: Edit, condition: IfMatch | None = None) -> ProductRecord:
+        """Change a product, and return it as it then stands.
+
+        The product is held from the first look to the commit, so what is compared is what is written over.
+
+        Args:
+            slug: of the product.
+            change: what is written.
+            condition: what the product must still be; anything by default.
+
+        Raises:
+            NotFound: there is no such product.
+            PreconditionFailed: the product is no longer what the condition names.
+            Conflict: another changed a field meanwhile, or fewer pieces are said to be there than are promised.
         """
         name = checked(slug)
-        with self._database.transaction() as session:
-            found = products.find(session, name)
-            editing.apply(session, found.id, change)
-            self._changed(session, found)
-            return products.find(session, name).product
 
-    def _changed(self, session: Session, found: products.Found) -> None:
-        path = shelves.load(session).path(found.category_id)
-        ended = tags.of_change(found.product.slug, [shelf.slug for shelf in path])
-        slug = found.product.slug
+        def work(session: Session) -> ProductRecord:
+            editing.lock(session, name, stock=change.on_hand is not None)
+            row = inventory.one(session, name)
+            if condition is not None and not condition.allows(entity_tag(row.record)):
+                raise PreconditionFailed(CHANGED)
+            if lost := editing.changed_meanwhile(editing.stored(row), change):
+                raise editing.EditConflict(CHANGED, errors=dict.fromkeys(lost, "changed meanwhile"))
+            editing.apply(session, row.id, change)
+            self._changed(session, row.slug, row.category_id)
+            return inventory.one(session, name).record
+
+        return self._database.retrying(work)
+
+    def _changed(self, session: Session, slug: str, category_id: int) -> None:
+        path = shelves.load(session).path(category_id)
+        ended = tags.of_change(slug, [shelf.slug for shelf in path])
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
         Database.after_commit(session, lambda: self._cache.changed(ended, refills))
 

@@ -399,6 +399,13 @@ def test_the_compressed_copy_is_revalidated_by_its_own_validator(edge, origin):
     assert edge.get("/", Accept_Encoding="gzip", If_None_Match=validator).status_code == 304
 
 
+def test_an_administrators_answer_keeps_its_strong_validator_for_if_match(edge, origin):
+    origin.says(TEXT, ETag='"v1"', Content_Type="application/json")
+    answer = edge.get("/api/v1/admin/products/blue-mug", Accept_Encoding="gzip", Cookie="session=x")
+    assert (answer.headers["ETag"], entry(answer)) == ('"v1"', "fwd=bypass")
+    assert origin.asked[0].headers["cookie"] == "session=x"
+
+
 def test_pictures_that_are_compressed_already_are_left_alone(edge, origin):
     origin.says(TEXT, Content_Type="image/png")
     assert "Content-Encoding" not in edge.get("/", Accept_Encoding="gzip").headers
