@@ -9,8 +9,9 @@ from sqlalchemy.exc import OperationalError
 from shop.accounts import api as accounts_api
 from shop.accounts import own_account, sessions
 from shop.accounts import pages as accounts_pages
+from shop.accounts.credentials import is_same_email
 from shop.accounts.password_changes import PasswordChanges
-from shop.accounts.service import Accounts
+from shop.accounts.service import Account, Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import Carts
@@ -33,7 +34,7 @@ from shop.mail.post import latest
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
-from shop.orders.service import Orders
+from shop.orders.service import Orders, adoption_note
 from shop.patterns.caching.memory import Memory
 from shop.patterns.edge.access_log import Tally
 from shop.patterns.observability import figures
@@ -56,7 +57,8 @@ from shop.web import (
     switches_api,
 )
 from shop.web.forwarded import Forwarded
-from shop.web.guest_identity import guest_id
+from shop.web.guest_identity import current_guest, renew_guest
+from shop.web.identity import current_identity
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
 from shop.wiring import Runtime, Services, build
@@ -111,7 +113,7 @@ def _hang_orders(app: OpenAPI) -> None:
     app.register_blueprint(orders_pages.create_pages(orders))
     app.register_blueprint(orders_admin.create_admin(orders))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts))
-    app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts))
+    app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest))
 
 
 def _hang_payments(app: OpenAPI, runtime: Runtime) -> None:
@@ -173,11 +175,24 @@ def _hang_cart(app: OpenAPI) -> None:
     app.register_blueprint(cart_pages.create_pages(use))
 
 
-def _welcome(user_id: int) -> str | None:
-    """Bring the guest's orders and cart into the account of whoever is signing in."""
-    services = context.services(Services)
-    services.orders.adopt(guest_id(), user_id)
-    return services.carts.merge(guest_id(), user_id)
+def _welcome(account: Account) -> str | None:
+    """Bring the guest's orders that were placed under the account's e-mail, and her cart, into the account."""
+    services, guest = context.services(Services), current_guest()
+    if guest is None:
+        return None
+    adopted = services.orders.adopt(guest.ids, account.user_id, lambda email: is_same_email(email, account.email))
+    notes = (services.carts.merge(guest.cart_id, account.user_id), adoption_note(adopted))
+    return " ".join(note for note in notes if note) or None
+
+
+def _renew_guest() -> None:
+    """Give the guest, if it is one, a new id to order under; what she has ordered follows her."""
+    guest = current_guest()
+    if guest is None or current_identity() is not None:
+        return
+    if guest.earlier_id is not None:
+        context.services(Services).orders.follow(guest.earlier_id, guest.guest_id)
+    renew_guest(guest)
 
 
 def from_environment() -> OpenAPI:

@@ -39,6 +39,14 @@ def clean_name(name: str) -> tuple[str, str | None]:
     return name, None
 
 
+def is_same_email(typed: str, kept: str) -> bool:
+    """Tell whether an address, spelled in any way, is the one an account is kept under."""
+    try:
+        return clean_email(typed) == kept
+    except Invalid:
+        return False
+
+
 def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     """Check all fields of a registration at once.
 

@@ -26,8 +26,8 @@ COOKIE = "ACCOUNT_COOKIE_NAME"
 OLDER_SESSION = "_user_id"
 """Under it the signed cookie said who was signed in, before sessions were kept on the server."""
 ENDED = "You were signed out. Sign in again."
-OnSignIn = Callable[[int], str | None]
-"""Told the user id of who is about to be signed in; returns a note for her, or ``None``."""
+OnSignIn = Callable[[Account], str | None]
+"""Told the account that is about to be signed in; returns a note for her, or ``None``."""
 
 
 class _LoginManager(LoginManager):  # type: ignore[misc]  # flask-login is untyped
@@ -69,7 +69,7 @@ def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str |
         BadCredentials: the account's sessions were ended after it was proved.
     """
     opened = accounts.open_session(account)
-    note = on_sign_in(account.user_id)
+    note = on_sign_in(account)
     _end_carried(accounts)
     session.clear()
     _send_cookie(opened)

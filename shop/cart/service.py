@@ -39,6 +39,8 @@ class Owner:
 
     user_id: int | None = None
     guest_cart_id: uuid.UUID | None = None
+    guest_id: uuid.UUID | None = None
+    """What a guest orders under; her cart's id where it is not told."""
 
     def condition(self) -> ColumnElement[bool]:
         """Return what holds for this owner's cart alone.

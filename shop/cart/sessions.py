@@ -3,17 +3,19 @@
 import uuid
 
 from shop.cart.service import Owner
-from shop.web.guest_identity import guest_id, keep_guest_id
+from shop.web.guest_identity import current_guest, keep_guest_cart
 from shop.web.identity import current_identity
 
 
 def current_owner() -> Owner:
     """Return whose cart the request means; for a passer-by, nobody's. Only reads."""
-    identity = current_identity()
-    return Owner(user_id=identity.user_id) if identity else Owner(guest_cart_id=guest_id())
+    if (identity := current_identity()) is not None:
+        return Owner(user_id=identity.user_id)
+    guest = current_guest()
+    return Owner(guest_cart_id=guest.cart_id, guest_id=guest.guest_id) if guest else Owner()
 
 
 def keep(owner: Owner, cart_id: uuid.UUID) -> None:
     """Let a guest's browser carry her cart's id; each addition makes it last its full time anew."""
     if owner.user_id is None:
-        keep_guest_id(cart_id)
+        keep_guest_cart(cart_id)

@@ -49,7 +49,10 @@ class _Said:
 
 
 def create_pages(
-    use: Callable[[], Checkout], cancellation: Callable[[], Cancellation], carts: Callable[[], Carts]
+    use: Callable[[], Checkout],
+    cancellation: Callable[[], Cancellation],
+    carts: Callable[[], Carts],
+    renew_guest: Callable[[], None],
 ) -> Blueprint:
     """Build the pages.
 
@@ -57,12 +60,14 @@ def create_pages(
         use: returns the checkout of the request being served.
         cancellation: returns its cancellation.
         carts: returns its carts.
+        renew_guest: gives a guest a new id to order under, as each form is shown.
     """
     pages = Blueprint("checkout", __name__, template_folder="templates")
     pages.after_request(keep_private)
 
     @pages.get("/checkout")
     def form() -> Page:
+        renew_guest()
         return _form(carts().view(current_owner()), _known(), _Said(200))
 
     @pages.post("/checkout")

@@ -124,7 +124,8 @@ class Phases:
         lines = _priced(session, wanted.owner)
         address = details.address.model_dump()
         owner = wanted.owner
-        new = NewOrder(owner.user_id, owner.guest_cart_id, details.email, address, lines, key, self._reserved_for)
+        guest_id = owner.guest_id or owner.guest_cart_id
+        new = NewOrder(owner.user_id, guest_id, details.email, address, lines, key, self._reserved_for)
         wanted.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:

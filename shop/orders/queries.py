@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,9 +92,9 @@ def of_user(session: Session, user_id: int, after: str | None, limit: int) -> li
     return _views(session, _page(session, chosen, after, limit))
 
 
-def of_guest(session: Session, guest_id: uuid.UUID, after: str | None, limit: int) -> list[OrderView]:
+def of_guest(session: Session, guest_ids: Collection[uuid.UUID], after: str | None, limit: int) -> list[OrderView]:
     """Return the orders a guest placed and no account has adopted, newest first. Otherwise as :func:`of_user`."""
-    chosen = select(Order).where(Order.guest_id == guest_id, Order.user_id.is_(None))
+    chosen = select(Order).where(Order.guest_id.in_(guest_ids), Order.user_id.is_(None))
     return _views(session, _page(session, chosen, after, limit))
 
 

@@ -40,13 +40,20 @@ class Viewer:
 
     Args:
         user_id: the account, if signed in.
-        guest_id: the guest, if nobody is signed in, from the browser's signed cookie.
+        guest_id: what the guest orders under, if nobody is signed in, from the browser's signed cookie.
+        earlier_guest_id: what she may have ordered under before.
         is_admin: whether everybody's orders are shown.
     """
 
     user_id: int | None = None
     guest_id: uuid.UUID | None = None
+    earlier_guest_id: uuid.UUID | None = None
     is_admin: bool = False
+
+    @property
+    def guest_ids(self) -> frozenset[uuid.UUID]:
+        """Return the ids under which the guest's orders are found."""
+        return frozenset(known for known in (self.guest_id, self.earlier_guest_id) if known)
 
     def may_see(self, holder: OrderHolder) -> bool:
         """Tell whether an order is this viewer's to know about."""
@@ -56,7 +63,7 @@ class Viewer:
         """Tell whether an order is this viewer's own; one that an account has is no guest's any more."""
         if holder.user_id is not None:
             return holder.user_id == self.user_id
-        return holder.guest_id is not None and holder.guest_id == self.guest_id
+        return holder.guest_id in self.guest_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,15 @@ class Shown:
     next_cursor: str | None = None
     as_staff: bool = False
     """Whether they are shown to somebody whose own they are not."""
+
+
+def adoption_note(orders: int) -> str | None:
+    """Return what to say when so many orders came into the account of whoever signed in."""
+    if orders == 0:
+        return None
+    if orders == 1:
+        return "The order you placed in this browser as a guest is in your account now."
+    return f"The {orders} orders you placed in this browser as a guest are in your account now."
 
 
 class Orders:
@@ -93,8 +109,8 @@ class Orders:
         with self._database.reading() as session:
             if viewer.user_id is not None:
                 return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
-            if viewer.guest_id is not None:
-                return self._shown(session, queries.of_guest(session, viewer.guest_id, cursor, limit + 1), limit)
+            if viewer.guest_ids:
+                return self._shown(session, queries.of_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
         return Shown((), {})
 
     def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Overview:
@@ -148,10 +164,26 @@ class Orders:
         """Return an order that was read already, with what is known of its products, for the same eyes."""
         return self._shown(session, [order], 1)
 
-    def adopt(self, guest_id: uuid.UUID | None, user_id: int) -> None:
-        """Move the orders a guest placed into the account that signs in on her browser."""
-        if guest_id is not None:
-            self._database.retrying(lambda session: self._streams.adopt(session, guest_id, user_id))
+    def adopt(self, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]) -> int:
+        """Move a guest's orders into the account that signs in on her browser, where the e-mail is the account's.
+
+        Both must hold. An address alone proves nothing, since an account may be opened under anybody's; a cookie alone
+        neither, since several people use a browser.
+
+        Args:
+            guest_ids: what the guest ordered under.
+            user_id: the account.
+            is_hers: tells whether an order's e-mail address is the account's.
+
+        Returns:
+            How many orders that were.
+        """
+        return self._database.retrying(lambda session: self._streams.adopt(session, guest_ids, user_id, is_hers))
+
+    def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
+        """Let what a guest ordered under an earlier id be found under the one her browser carries now."""
+        with self._database.transaction() as session:
+            stream.follow(session, earlier_id, guest_id)
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.

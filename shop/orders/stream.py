@@ -7,7 +7,7 @@ refused, and run again from the reading on.
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -95,7 +95,7 @@ _LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("wanted")).w
 _LOCK_GUESTS = (
     select(*_HEAD)
     .where(
-        _orders.columns.guest_id == bindparam("guest_id"),
+        _orders.columns.guest_id.in_(bindparam("guest_ids", expanding=True)),
         _orders.columns.user_id.is_(None),
     )
     .order_by(_orders.columns.id)
@@ -109,6 +109,11 @@ _PLACE = (
 )
 _ADD_LINE = insert(cast(Table, OrderLine.__table__)).inline()
 _FOLLOW = update(_orders).where(_orders.columns.id == bindparam("order_id"))
+_FOLLOW_GUEST = (
+    update(_orders)
+    .where(_orders.columns.guest_id == bindparam("earlier_id"), _orders.columns.user_id.is_(None))
+    .values(guest_id=bindparam("guest"))
+)
 _FREE_KEY = _FOLLOW.values(checkout_owner=None, checkout_key=None)
 
 
@@ -136,6 +141,11 @@ def lock(session: Session, public_id: str) -> Head:
 def free_key(session: Session, order_id: int) -> None:
     """Let the key of a locked order's checkout be used again, from the start."""
     session.execute(_FREE_KEY, {"order_id": order_id})
+
+
+def follow(session: Session, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
+    """Let a guest's orders under an earlier id stand under another; those of an account stay as they are."""
+    session.execute(_FOLLOW_GUEST, {"earlier_id": earlier_id, "guest": guest_id})
 
 
 class OrderStreams:
@@ -195,10 +205,19 @@ class OrderStreams:
         self._projection.changed(session, order.id, state)
         return Changed(order, [*seen, *stored], state)
 
-    def adopt(self, session: Session, guest_id: uuid.UUID, user_id: int) -> None:
-        """Make a guest's orders an account's; what has an account stays with it."""
-        for found in session.execute(_LOCK_GUESTS, {"guest_id": guest_id}).all():
-            self.change(session, _head(found), Adopt(user_id))
+    def adopt(
+        self, session: Session, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]
+    ) -> int:
+        """Make those of a guest's orders an account's whose e-mail is its own; what has an account stays with it.
+
+        Returns:
+            How many orders that were.
+        """
+        found = session.execute(_LOCK_GUESTS, {"guest_ids": list(guest_ids)}).all()
+        hers = [_head(row) for row in found if is_hers(row.email)]
+        for order in hers:
+            self.change(session, order, Adopt(user_id))
+        return len(hers)
 
 
 def _head(row: Row[Any]) -> Head:

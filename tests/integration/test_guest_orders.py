@@ -9,6 +9,7 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from tests.factories import make_category, make_product
+from tests.integration.accounts import PASSWORD, make_account, sign_in
 from tests.integration.shoppers import DETAILS
 
 FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
@@ -39,6 +40,26 @@ def check_out(client, key="the-key", **more):
 def lines(client):
     """Return the field by which the form agrees to the lines it shows."""
     return {"lines": re.search(r'name="lines" value="(\w+)"', client.get("/checkout").text)[1]}
+
+
+def buy_by_form(client, key="the-key", **more):
+    """Buy as a browser does: see the form, send it; return the order's address."""
+    client.fill()
+    return client.post("/checkout", data={**FORM, **lines(client), "key": key, **more}).location
+
+
+def copy_cookie(source, target):
+    """Plant one browser's guest cookie in another."""
+    target.set_cookie("session", source.get_cookie("session").value)
+    target.fill = source.fill
+    return target
+
+
+def opens(client, order):
+    """Tell how a browser meets an order: its page, its place in the list, its cancelling."""
+    public_id = order.rpartition("/")[2]
+    page, cancelled = client.get(f"/orders/{public_id}"), client.post(f"/api/v1/orders/{public_id}/cancel")
+    return page.status_code, public_id in client.get("/orders").text, cancelled.status_code
 
 
 def listed(client):
@@ -92,3 +113,89 @@ def test_a_passer_by_has_no_orders(guest):
     stranger = guest.application.test_client()
     assert stranger.get("/api/v1/orders").status_code == 401
     assert stranger.get("/orders").status_code == 200
+
+
+NOTHING = (404, False, 404)
+EVERYTHING = (200, True, 200)
+
+
+@pytest.fixture
+def account(database):
+    """An account under the address that the guest's orders are placed with."""
+    with database.transaction() as session:
+        make_account(session, "robin@example.org")
+        make_account(session, "ben@shop.test")
+
+
+@pytest.mark.parametrize("email", ["robin@example.org", "Robin@Example.ORG"])
+def test_an_order_of_ones_own_address_moves_into_the_account_and_away_from_the_old_cookie(guest, account, email):
+    order = buy_by_form(guest, email=email)
+    old = copy_cookie(guest, guest.application.test_client())
+    assert old.get(order).status_code == 200
+    note = sign_in(guest, "robin@example.org").json["note"]
+    assert "The order you placed in this browser as a guest is in your account now." in note
+    assert opens(old, order) == NOTHING
+    assert opens(guest, order) == EVERYTHING
+
+
+def test_an_order_of_another_address_stays_with_the_guest(guest, account):
+    order = buy_by_form(guest)
+    old = copy_cookie(guest, guest.application.test_client())
+    assert "order" not in (sign_in(guest, "ben@shop.test").json["note"] or "")
+    assert opens(guest, order) == NOTHING
+    assert opens(old, order) == EVERYTHING
+
+
+def test_an_account_under_a_strangers_address_gets_none_of_her_orders(guest, database):
+    order = buy_by_form(guest)
+    stranger = browser(guest.application.test_client(), database)
+    fields = {"email": "robin@example.org", "password": PASSWORD, "name": "Not Robin"}
+    assert stranger.post("/register", data=fields).status_code == 303
+    assert opens(stranger, order) == NOTHING
+    assert opens(guest, order) == EVERYTHING
+
+
+def test_registering_adopts_as_signing_in_does(guest):
+    order = buy_by_form(guest)
+    fields = {"email": "robin@example.org", "password": PASSWORD, "name": "Robin"}
+    assert guest.post("/register", data=fields).status_code == 303
+    assert opens(guest, order) == EVERYTHING
+
+
+@pytest.mark.parametrize("earlier_orders", [0, 1, 2])
+def test_a_planted_cookie_reads_nothing_that_is_bought_with_it_later(guest, account, earlier_orders):
+    planter = guest
+    his = [buy_by_form(planter, key=f"his-{n}", email="ben@shop.test") for n in range(earlier_orders)]
+    victim = copy_cookie(planter, planter.application.test_client())
+    hers = [buy_by_form(victim, key=f"hers-{n}") for n in range(2)]
+    assert [victim.get(order).status_code for order in hers] == [200, 200]
+    for _ in "12":  # nor after he has looked at a form of his own
+        assert [opens(planter, order) for order in hers] == [NOTHING, NOTHING]
+        planter.fill()
+        assert planter.get("/checkout").status_code == 200
+    sign_in(victim, "robin@example.org")
+    assert {order.rpartition("/")[2] for order in hers} == set(listed(victim))
+    assert [victim.get(order).status_code for order in his] == [404] * earlier_orders
+
+
+def test_orders_follow_the_guest_however_often_the_form_is_shown(guest):
+    orders = []
+    for number in range(4):
+        orders.append(buy_by_form(guest, key=f"key-{number}"))
+        guest.fill()
+        for _ in range(3):
+            guest.get("/checkout")
+        assert [guest.get(order).status_code for order in orders] == [200] * len(orders)
+    assert listed(guest) == [order.rpartition("/")[2] for order in orders[::-1]]
+    assert len(guest.get_cookie("session").value) < 300
+
+
+def test_two_forms_open_at_once_lose_nothing(guest):
+    first = buy_by_form(guest)
+    guest.fill()
+    other_tab = copy_cookie(guest, guest.application.test_client())
+    guest.get("/checkout")
+    shown = lines(other_tab)  # asked with the same cookie; its answer is the later one
+    copy_cookie(other_tab, guest)
+    second = guest.post("/checkout", data={**FORM, **shown, "key": "another"}).location
+    assert [guest.get(order).status_code for order in (first, second)] == [200, 200]

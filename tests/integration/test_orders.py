@@ -150,7 +150,8 @@ def test_a_guests_orders_have_pages_too(client, database, world):
 
 def test_what_a_guest_ordered_is_the_accounts_once_she_signs_in(client, database, world):
     guest = be_guest(client)
-    hers, bens = place(database, world, guest_id=guest), place(database, world, "ben", guest_id=guest)
+    hers = place(database, world, guest_id=guest, email="Ada@SHOP.test")
+    bens = place(database, world, "ben", guest_id=guest, email="ada@shop.test")
     sign_in(client, "ada@shop.test")
     assert [order["id"] for order in client.get("/api/v1/orders").json["items"]] == [hers]
     client.delete("/api/v1/session")
