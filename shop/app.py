@@ -91,7 +91,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_cart(app)
     _hang_catalog(app)
     _hang_orders(app)
-    idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_key)
+    idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_keys)
     _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
     return app
 

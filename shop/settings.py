@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     profile: Literal["lab", "production"] = "lab"
     """``lab`` shows its insides (switches, timings, demo accounts); ``production`` shows nothing."""
     secret_key: str = ""
-    """Signs the session cookie. The lab profile makes one and keeps it in ``var``; production demands it."""
+    """Signs the guests' cookie and the links in mails, and keys the fingerprints of requests. Several, separated by
+    blanks, while it is being changed: the first signs, all are believed. The lab profile makes one and keeps it in
+    ``var``; production demands it."""
     var_dir: Path = PROJECT_ROOT / "var"
     """Where all state lives."""
 
@@ -181,6 +183,11 @@ class Settings(BaseSettings):
     def is_lab(self) -> bool:
         """Whether the store may show its insides."""
         return self.profile == "lab"
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Return the secret keys: the one that signs, then those that are still believed."""
+        return tuple(self.secret_key.split())
 
     @property
     def log_dir(self) -> Path:

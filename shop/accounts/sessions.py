@@ -103,8 +103,9 @@ def bearer(asked: Request) -> str | None:
 
 
 def _configure(app: Flask, settings: Settings) -> None:
-    app.secret_key = settings.secret_key
+    app.secret_key, *older = settings.secret_keys or ("",)
     app.config.update(
+        SECRET_KEY_FALLBACKS=older,
         # The __Host- prefix keeps a neighbouring subdomain from planting these; it demands https (RFC 6265bis).
         ACCOUNT_COOKIE_NAME="account" if settings.is_lab else "__Host-account",
         SESSION_COOKIE_NAME="session" if settings.is_lab else "__Host-session",

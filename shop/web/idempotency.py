@@ -10,7 +10,7 @@ A request without a key takes the way past all of this at the price of one look 
 import functools
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -116,7 +116,7 @@ class _Phased:
             return None if self.built is None else _kept(self.built)
 
         if self._key is not None:
-            key = replace(self._key, fingerprint=fingerprint or self._key.fingerprint)
+            key = self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older=())
             self._guard = self._keeper.guard(key, answering)
         return self._guard
 
@@ -128,17 +128,17 @@ class _Phased:
             _log.warning("claim_left_to_run_out", extra={"path": request.path})
 
 
-def install(app: Flask, owner: Callable[[], str | None], secret: str) -> None:
+def install(app: Flask, owner: Callable[[], str | None], secrets: Sequence[str]) -> None:
     """Let every changing route of the app know keys; call it once all of them are hung.
 
     Args:
         app: the application.
         owner: returns whose keys the request's are; ``None`` for who has neither account nor cart.
-        secret: keys the fingerprints.
+        secrets: key the fingerprints: the first those of new requests, each those that are compared with.
     """
     app.jinja_env.globals["new_key"] = lambda: uuid.uuid4().hex
     for endpoint in {rule.endpoint for rule in app.url_map.iter_rules() if CHANGING & (rule.methods or set())}:
-        app.view_functions[endpoint] = _keyed(app.view_functions[endpoint], owner, secret)
+        app.view_functions[endpoint] = _keyed(app.view_functions[endpoint], owner, secrets)
 
 
 def fields() -> dict[str, str]:
@@ -157,7 +157,7 @@ def current() -> Current:
     return found or _Phased(_keeper(), None)
 
 
-def _keyed(view: View, owner: Callable[[], str | None], secret: str) -> View:
+def _keyed(view: View, owner: Callable[[], str | None], secrets: Sequence[str]) -> View:
     if not takes_keys(view):
         return view
     mode: Mode = getattr(view, _MARK, Mode())
@@ -167,7 +167,7 @@ def _keyed(view: View, owner: Callable[[], str | None], secret: str) -> View:
         given = _given()
         if given is None and not mode.required:
             return view(**arguments)
-        key = _key(keys.check(given), owner, secret)
+        key = _key(keys.check(given), owner, secrets)
         way = _in_phases if mode.phased else _in_one_transaction
         try:
             return way(lambda: make_response(view(**arguments)), key)
@@ -225,10 +225,11 @@ def _given() -> str | None:
     return header if header is not None else request.form.get(FORM_FIELD)
 
 
-def _key(given: str, owner: Callable[[], str | None], secret: str) -> Key:
-    fingerprint = keys.fingerprint(secret, request.full_path, _body())
+def _key(given: str, owner: Callable[[], str | None], secrets: Sequence[str]) -> Key:
+    body = _body()
+    fingerprint, *older = (keys.fingerprint(secret, request.full_path, body) for secret in secrets or ("",))
     route = f"{request.method} {request.url_rule}"
-    return Key(owner() or NOBODY + fingerprint, route, given, fingerprint)
+    return Key(owner() or NOBODY + fingerprint, route, given, fingerprint, tuple(older))
 
 
 def _body() -> bytes:

@@ -22,12 +22,14 @@ class Key:
         route: what was asked for, as the route's template, so that keys of different calls never meet either.
         key: the ``Idempotency-Key``.
         fingerprint: hash of everything else that was asked.
+        older: the same under secrets that were in use before; a request known by one of them is the same one.
     """
 
     owner: str
     route: str
     key: str
     fingerprint: str
+    older: tuple[str, ...] = ()
 
     @property
     def lock(self) -> int:

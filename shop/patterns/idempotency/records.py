@@ -27,11 +27,11 @@ WITH turn AS MATERIALIZED (
        SET fingerprint = excluded.fingerprint, claim = excluded.claim, claimed_until = excluded.claimed_until,
            expires_at = excluded.expires_at, status = NULL, body = NULL, content_type = NULL, location = NULL
      WHERE held.expires_at < clock_timestamp()
-        OR held.status IS NULL AND held.fingerprint = excluded.fingerprint
+        OR held.status IS NULL AND held.fingerprint = ANY(:known)
            AND (held.claimed_until < clock_timestamp() OR held.claim = excluded.claim)
     RETURNING true AS taken
 )
-SELECT coalesce(claimed.taken, false) AS taken, held.fingerprint = :fingerprint AS same,
+SELECT coalesce(claimed.taken, false) AS taken, held.fingerprint = ANY(:known) AS same,
        held.status, held.body, held.content_type, held.location
   FROM turn
   LEFT JOIN claimed ON true
@@ -85,6 +85,7 @@ class Records:
                 "route": key.route,
                 "key": key.key,
                 "fingerprint": key.fingerprint,
+                "known": [key.fingerprint, *key.older],
                 "claim": claim,
                 "lock": key.lock,
                 "lease": self._lease,
