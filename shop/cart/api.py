@@ -107,9 +107,9 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         """Show the cart at today's prices."""
         return _answer(use(), current_owner())
 
-    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 409, 422, 503)})
     def add_item(body: NewItem) -> Any:
-        """Put a product into the cart; more of what is there already adds up."""
+        """Put a product into the cart; more of what is there already adds up. A cart holds 100 different ones."""
         owner = current_owner()
         added = use().add(owner, body.product, body.quantity)
         keep(owner, added.cart_id)

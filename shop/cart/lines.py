@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shop.cart.models import MAX_QUANTITY
+from shop.cart.models import MAX_LINES, MAX_QUANTITY
 from shop.money import Money
 
 
@@ -103,13 +103,16 @@ def limit_note(quantity: int) -> str | None:
     return f"{MAX_QUANTITY} is the most of one product a cart holds." if quantity >= MAX_QUANTITY else None
 
 
-def merge_note(pieces: int) -> str | None:
-    """Return what to say when ``pieces`` came over from the guest's cart."""
-    if pieces == 0:
-        return None
-    return (
-        f"{pieces} {'item' if pieces == 1 else 'items'} from your guest cart {'was' if pieces == 1 else 'were'} added."
-    )
+def merge_note(pieces: int, left: int = 0) -> str | None:
+    """Return what to say when ``pieces`` came over from the guest's cart, and ``left`` products found no room."""
+    said = []
+    if pieces:
+        items, were = ("item", "was") if pieces == 1 else ("items", "were")
+        said.append(f"{pieces} {items} from your guest cart {were} added.")
+    if left:
+        products, were = ("product", "was") if left == 1 else ("products", "were")
+        said.append(f"{left} {products} of it {were} left out: a cart holds {MAX_LINES} different ones.")
+    return " ".join(said) or None
 
 
 def _line(kept: Kept, offer: Offer) -> Line:

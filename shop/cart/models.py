@@ -10,6 +10,8 @@ from shop.db import Base
 
 MAX_QUANTITY = 99
 """Pieces of one product a cart holds at most."""
+MAX_LINES = 100
+"""Different products a cart holds at most: its page, its answer under a key and its checkout are as long as that."""
 
 
 class Cart(Base):

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner, keep
-from shop.errors import Invalid
+from shop.errors import Conflict, Invalid
 from shop.web.redirects import local_path
 
 CART = "/cart"
@@ -33,7 +33,11 @@ def create_pages(use: Callable[[], Carts]) -> Blueprint:
     @pages.post("/cart/items")
     def add_item() -> Page:
         owner = current_owner()
-        added = use().add(owner, request.form.get("product", ""), _quantity(request.form.get("quantity", "1")))
+        try:
+            added = use().add(owner, request.form.get("product", ""), _quantity(request.form.get("quantity", "1")))
+        except Conflict as full:
+            flash(full.detail, "warning")
+            return redirect(CART, 303)
         keep(owner, added.cart_id)
         if added.note:
             flash(added.note, "info")

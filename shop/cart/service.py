@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from shop.cart import lines, statements
 from shop.cart.lines import CartView, Kept, Offer
-from shop.cart.models import MAX_QUANTITY, Cart, CartItem
-from shop.errors import Invalid, NotFound
+from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
+from shop.errors import Conflict, Invalid, NotFound
 from shop.money import Money
 from shop.unit_of_work import Database
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NO_PRODUCT = "There is no such product."
+FULL = f"Your cart holds {MAX_LINES} different products, the most it can. Check out, or take one out first."
 
 
 class Offers(Protocol):
@@ -110,6 +111,7 @@ class Carts:
         Raises:
             NotFound: there is no such product.
             Invalid: the quantity is out of range.
+            Conflict: the cart has no room for another product.
         """
         _check(quantity)
 
@@ -117,6 +119,8 @@ class Carts:
             offer = self._offer(session, slug)
             cart_id = statements.locked(session, owner.user_id, owner.guest_cart_id)
             held = statements.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
+            if held is None:
+                raise Conflict(FULL)
             return Added(cart_id, lines.limit_note(held))
 
         return self._database.retrying(work)
@@ -175,13 +179,13 @@ class Carts:
             return None
         guest = Owner(guest_cart_id=guest_cart_id)
 
-        def work(session: Session) -> int:
+        def work(session: Session) -> tuple[int, int]:
             if session.execute(statements.lock_of(guest.condition())).one_or_none() is None:
-                return 0
+                return 0, 0
             mine = statements.locked(session, user_id, None)
             return statements.move(session, guest_cart_id, mine)
 
-        return lines.merge_note(self._database.retrying(work))
+        return lines.merge_note(*self._database.retrying(work))
 
     @staticmethod
     def contents(session: Session, owner: Owner) -> dict[int, int]:

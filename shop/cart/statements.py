@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Mapping
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, Table, Uuid, bindparam, delete, func, literal, select, text
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.cart.models import MAX_QUANTITY, Cart, CartItem
+from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from shop.last_words import LastWord
 from shop.money import Money
 from shop.unit_of_work import Database
@@ -65,31 +65,60 @@ def locked(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | Non
     return found or locked(session, None, None)  # that id was an account's cart: a guest starts a new one
 
 
-def put(session: Session, cart_id: uuid.UUID, product_id: int, quantity: int, price: Money) -> int:
-    """Add pieces to a line and return how many it holds now; one statement, so no addition reads an old count."""
-    added = insert(CartItem).values(
-        cart_id=cart_id,
-        product_id=product_id,
-        quantity=quantity,
-        seen_price_amount=price.amount,
-    )
-    upsert = added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
-    return session.execute(upsert.returning(CartItem.quantity)).scalar_one()
+PUT = text("""
+INSERT INTO cart_items AS held (cart_id, product_id, quantity, seen_price_amount)
+SELECT :cart_id, :product_id, :quantity, :price
+ WHERE (SELECT count(*) FROM cart_items WHERE cart_id = :cart_id AND product_id <> :product_id) < :most_lines
+ON CONFLICT (cart_id, product_id) DO UPDATE
+   SET quantity = least(:most, held.quantity + excluded.quantity), seen_price_amount = excluded.seen_price_amount
+RETURNING quantity
+""")
+"""Under the cart's lock, taken by a statement before, so that two additions do not both find the last free line."""
 
 
-def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> int:
-    """Move one cart's items into another, delete it, and return how many pieces the other gained."""
+def put(session: Session, cart_id: uuid.UUID, product_id: int, quantity: int, price: Money) -> int | None:
+    """Add pieces to a line; one statement, so no addition reads an old count.
+
+    Returns:
+        How many it holds now; ``None`` if the cart has no room for another line.
+    """
+    row = {"cart_id": cart_id, "product_id": product_id, "quantity": quantity, "price": price.amount}
+    return session.execute(PUT, {**row, "most": MAX_QUANTITY, "most_lines": MAX_LINES}).scalar_one_or_none()
+
+
+MOVE = text("""
+WITH arriving AS (
+    SELECT source.*, target.cart_id IS NOT NULL AS known,
+           row_number() OVER (PARTITION BY target.cart_id IS NULL ORDER BY source.added_at DESC, source.product_id)
+           AS place
+      FROM cart_items AS source
+      LEFT JOIN cart_items AS target ON (target.cart_id, target.product_id) = (:target, source.product_id)
+     WHERE source.cart_id = :source
+), moved AS (
+    INSERT INTO cart_items AS held (cart_id, product_id, quantity, seen_price_amount)
+    SELECT :target, product_id, quantity, seen_price_amount FROM arriving
+     WHERE known OR place <= :most_lines - (SELECT count(*) FROM cart_items WHERE cart_id = :target)
+    ON CONFLICT (cart_id, product_id) DO UPDATE
+       SET quantity = least(:most, held.quantity + excluded.quantity), seen_price_amount = excluded.seen_price_amount
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM arriving) - (SELECT count(*) FROM moved)
+""")
+"""What was chosen last finds room first."""
+
+
+def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[int, int]:
+    """Move one cart's items into another, both locked, and delete it.
+
+    Returns:
+        How many pieces the other gained, and how many products it had no room for.
+    """
     pieces = select(func.coalesce(func.sum(CartItem.quantity), 0)).where(CartItem.cart_id == target)
     before = session.execute(pieces).scalar_one()
-    moved = select(literal(target, Uuid), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount).where(
-        CartItem.cart_id == source
-    )
-    added = insert(CartItem).from_select(["cart_id", "product_id", "quantity", "seen_price_amount"], moved)
-    session.execute(
-        added.on_conflict_do_update(index_elements=[CartItem.cart_id, CartItem.product_id], set_=_sum_of(added))
-    )
+    row = {"source": source, "target": target, "most": MAX_QUANTITY, "most_lines": MAX_LINES}
+    left = session.execute(MOVE, row).scalar_one()
     session.execute(delete(Cart).where(Cart.id == source))
-    return int(session.execute(pieces).scalar_one() - before)
+    return int(session.execute(pieces).scalar_one() - before), int(left)
 
 
 TAKE = text("""
@@ -109,11 +138,3 @@ def take(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> Non
     """Lower the lines of what was bought, product id to pieces, and delete those that are used up; with the COMMIT."""
     row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
     Database.with_commit(session, LastWord(TAKE, row))
-
-
-def _sum_of(added: Insert) -> dict[str, object]:
-    """Return what a line becomes when more of it is added."""
-    return {
-        "quantity": func.least(MAX_QUANTITY, CartItem.quantity + added.excluded.quantity),
-        "seen_price_amount": added.excluded.seen_price_amount,
-    }

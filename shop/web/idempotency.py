@@ -246,7 +246,8 @@ def _refused(refusal: Exception) -> Response:
 
 
 def _kept(response: Response) -> Answer:
-    return Answer(response.status_code, response.get_data(), response.content_type or "", response.location)
+    whole = Answer(response.status_code, response.get_data(), response.content_type or "", response.location)
+    return whole.bounded()
 
 
 def _again(answer: Answer) -> Response:

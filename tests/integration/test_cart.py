@@ -1,12 +1,15 @@
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from shop.app import create_app
-from shop.cart.models import Cart
+from shop.cart.models import MAX_LINES, Cart, CartItem
 from shop.cart.service import Owner
 from shop.catalog.models import Product, StockItem
+from shop.errors import Conflict
+from shop.patterns.idempotency.rules import MAX_BODY
 from tests.factories import make_category, make_product
 from tests.integration.accounts import make_account, sign_in
 
@@ -292,3 +295,73 @@ def test_a_cart_worth_more_than_a_32_bit_number_of_cents_is_still_added_up(brows
     guest = browsers()
     assert add(guest, "mug", 99)["total"]["amount"] == 9_900_000_000
     assert guest.get("/api/v1/me").json["cart"] == {"count": 99, "total": {"amount": 9_900_000_000, "currency": "EUR"}}
+
+
+def fill(database, cart_id, lines, *, first=0):
+    """Put further products into a cart, past the use case."""
+    with database.transaction() as session:
+        category = make_category(session, f"more-{first}")
+        for number in range(first, first + lines):
+            product = make_product(session, category, f"thing-{number}")
+            session.add(CartItem(cart_id=cart_id, product_id=product.id, quantity=1, seen_price_amount=1299))
+
+
+def test_a_full_cart_takes_more_of_what_it_holds_and_nothing_else(browsers, database):
+    guest = browsers()
+    add(guest, "mug")
+    fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
+    assert add(guest, "mug")["items"][0]["quantity"] == 2
+    refused = guest.post("/api/v1/cart/items", json={"product": "pot"}, headers={"Idempotency-Key": "one"})
+    assert (refused.status_code, "holds 100 different products" in refused.json["detail"]) == (409, True)
+    answer = guest.post("/cart/items", data={"product": "pot"}, follow_redirects=True)
+    assert answer.status_code == 200
+    assert "holds 100 different products" in answer.text
+    assert len(cart(guest)) == MAX_LINES
+    guest.delete("/api/v1/cart/items/thing-0")
+    again = guest.post("/api/v1/cart/items", json={"product": "pot"}, headers={"Idempotency-Key": "one"})
+    assert again.status_code == 200
+
+
+def test_a_full_cart_s_answer_fits_under_its_key(browsers, database):
+    guest = browsers()
+    add(guest, "mug")
+    fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
+    changed = guest.patch("/api/v1/cart/items/mug", json={"quantity": 2}, headers={"Idempotency-Key": "one"})
+    assert (changed.status_code, len(changed.data) < MAX_BODY) == (200, True)
+
+
+def test_two_additions_at_once_do_not_both_take_the_last_line(browsers, runtime, database):
+    carts, owner = runtime.services().carts, Owner(guest_cart_id=uuid.uuid4())
+    carts.add(owner, "mug", 1)
+    fill(database, owner.guest_cart_id, MAX_LINES + 2)
+    with database.transaction() as session:
+        session.execute(delete(CartItem).where(CartItem.product_id > MAX_LINES))
+
+    def add_one(number):
+        try:
+            carts.add(owner, f"thing-{MAX_LINES + 1 - number}", 1)
+        except Conflict:
+            return "full"
+        return "added"
+
+    with ThreadPoolExecutor(4) as pool:
+        ends = list(pool.map(add_one, range(4)))
+    assert sorted(ends) == ["added", "full", "full", "full"]
+
+
+def test_a_merge_fills_the_account_s_cart_and_says_what_it_left_out(browsers, runtime, database):
+    ann, guest, carts = browsers(), browsers(), runtime.services().carts
+    sign_in(ann, ANN)
+    add(ann, "mug")
+    add(guest, "mug", 2)
+    with database.reading() as session:
+        hers = session.scalar(select(Cart.id).where(Cart.user_id == 1))
+    fill(database, hers, MAX_LINES - 3)
+    guests = uuid.UUID(kept_cart(guest))
+    fill(database, guests, 4, first=1_000)
+    assert carts.merge(guests, 1) == (
+        "4 items from your guest cart were added. 2 products of it were left out: a cart holds 100 different ones."
+    )
+    held = cart(ann)
+    assert (len(held), held["mug"]) == (MAX_LINES, 3)
+    assert {"thing-1002", "thing-1003"} <= held.keys()  # chosen last

@@ -12,7 +12,7 @@ from shop.app import create_app
 from shop.cart.models import CartItem
 from shop.catalog.models import Product
 from shop.errors import Unavailable
-from shop.patterns.idempotency import keys
+from shop.patterns.idempotency import keys, rules
 from shop.patterns.idempotency.keys import Key
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.patterns.idempotency.records import Records
@@ -187,6 +187,17 @@ def test_refusals_of_strangers_and_guests_leave_no_row(browsers, database, slug)
     assert guest.patch(f"/api/v1/cart/items/{slug}", **change).status_code == 404
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM idempotency_keys")).scalar_one() == 0
+
+
+def test_an_answer_too_long_to_be_kept_is_not_made_twice(browsers, database, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_BODY", 100)
+    ann = browsers(ANN)
+    assert add(ann, "one").status_code == 200
+    again = add(ann, "one")
+    assert (again.status_code, "too long to be kept" in again.json["detail"]) == (409, True)
+    assert pieces(database) == 1
+    with database.reading() as session:
+        assert session.execute(text("SELECT length(body) FROM idempotency_keys")).scalar_one() == 0
 
 
 def test_what_may_turn_out_otherwise_is_not_kept(browsers, database):

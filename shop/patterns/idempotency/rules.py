@@ -6,12 +6,17 @@ from shop.errors import Conflict, Invalid
 from shop.patterns.idempotency.keys import HEADER
 
 DECLINED = 402
+TOO_LONG_TYPE = "too-long"
+"""In place of the content type of an answer that was too long to be kept."""
 FINAL_REFUSALS = frozenset({DECLINED, 403, 404, 410})
 """What the same request would be told again, whatever the sender mends: it is an answer like any other."""
 ACCOUNTS = "user:"
 """Before the id of an account that owns a key; see ``checkout.phases``."""
+MAX_BODY = 64 * 1024
+"""Bytes of an answer that are kept under a key; a full cart's are 50,000."""
 RETRY_AFTER_S = 2
 REUSED = "This key was used for another request; take a new one."
+TOO_LONG = "This was done, and its answer was too long to be kept. Read what it changed; do not send it again."
 IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
 
 
@@ -23,6 +28,17 @@ class Answer:
     body: bytes
     content_type: str
     location: str | None = None
+
+    def bounded(self) -> "Answer":
+        """Return what is kept of it: itself, or that it was done and is too long."""
+        if len(self.body) <= MAX_BODY:
+            return self
+        return Answer(self.status, b"", TOO_LONG_TYPE, self.location)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be given again."""
+        return self.content_type != TOO_LONG_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +94,14 @@ def judge(seen: Seen) -> None:
     Raises:
         Replayed: the request was answered before.
         Invalid: the key was used for another request (422).
-        Conflict: a request under it is under way (409).
+        Conflict: a request under it is under way, or was done and its answer was too long to be kept (409).
     """
     if seen.taken:
         return
     if seen.same is False:
         raise Invalid(REUSED, errors={HEADER: REUSED})
+    if seen.answer is not None and not seen.answer.is_whole:
+        raise Conflict(TOO_LONG)
     if seen.answer is not None:
         raise Replayed(seen.answer)
     raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
