@@ -109,9 +109,12 @@ def _hang_orders(app: OpenAPI) -> None:
     def carts() -> Carts:
         return context.services(Services).carts
 
-    app.register_api(orders_api.create_api(orders))
+    def close_refund(public_id: str, closed_by: int, reason: str) -> None:
+        cancellation().close_refund(public_id, closed_by, reason)
+
+    app.register_api(orders_api.create_api(orders, close_refund))
     app.register_blueprint(orders_pages.create_pages(orders))
-    app.register_blueprint(orders_admin.create_admin(orders))
+    app.register_blueprint(orders_admin.create_admin(orders, close_refund))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts))
     app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest))
 

@@ -58,6 +58,7 @@ from shop.patterns.queue.inbox import Inbox
 from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import AbsentProvider, Provider
+from shop.payments.refunds import owed_refunds
 from shop.payments.service import Payments
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
@@ -164,7 +165,7 @@ class Runtime:
             timedelta(seconds=self.settings.reservation_s),
             self._confirmation(snapshot, letters),
         )
-        orders = Orders(self.database, offers.by_ids, streams)
+        orders = Orders(self.database, offers.by_ids, streams, owed_refunds)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
         resolution = Resolution(checking_out, payments, phases)
@@ -187,7 +188,7 @@ class Runtime:
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
             projector=Projector(self.database, self.metrics.projections.lagged),
-            reservation_reaper=ReservationReaper(checking_out, resolution),
+            reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
             confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
             fulfilment=Fulfilment(

@@ -20,9 +20,12 @@ NEXT = {
     ("shipped", "OrderDelivered"): "delivered",
     ("cancelled", "PaymentCharged"): "owed",
     ("owed", "PaymentRefunded"): "refunded",
+    ("owed", "RefundClosed"): "settled",
+    ("settled", "PaymentRefunded"): "refunded",
 }
-"""The auditor's own idea of an order's life; ``owed`` is cancelled with the money still here."""
-ROW = {"declined": "pending_payment", "owed": "cancelled"}
+"""The auditor's own idea of an order's life; ``owed`` is cancelled with the money still here, ``settled`` the same with
+the money given back by staff in another way."""
+ROW = {"declined": "pending_payment", "owed": "cancelled", "settled": "cancelled"}
 """What the row says where it is less exact."""
 PAYMENTS = {
     "pending_payment": {"pending"},
@@ -30,7 +33,8 @@ PAYMENTS = {
     "shipped": {"charged"},
     "delivered": {"charged"},
     "cancelled": {"declined", "abandoned"},
-    "owed": {"refund_pending"},
+    "owed": {"refund_pending", "refund_failed"},
+    "settled": {"refund_closed"},
     "refunded": {"refunded"},
 }
 BEFORE_ITS_TIME = "dataset-"
@@ -111,8 +115,12 @@ def _unfinished(order: Order, store: Snapshot, under_way: timedelta) -> Iterator
     if order.status == "pending_payment" and order.age > under_way:
         yield Mismatch("order_left_open", order.public_id, f"waiting for its payment since {order.created_at}")
     changed_at = order.payment_changed_at
+    tried = f", tried {order.attempts} times; the last time: {order.last_error}" if order.attempts else ""
+    if order.payment == "refund_failed":
+        says = f"its money is owed{tried}; try it again or close it at /admin/orders"
+        yield Mismatch("refund_failed", order.public_id, says)
     if order.payment == "refund_pending" and changed_at is not None and store.at - changed_at > under_way:
-        yield Mismatch("refund_owed", order.public_id, f"its money is owed since {changed_at}")
+        yield Mismatch("refund_owed", order.public_id, f"its money is owed since {changed_at}{tried}")
 
 
 def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> Iterator[Mismatch]:
@@ -133,7 +141,7 @@ def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> 
 
 def _owed_by_us(order: Order, charge: Charge | None, *, is_before: bool) -> Iterator[Mismatch]:
     """Compare what our copy of a payment claims with the provider's books."""
-    if order.payment not in ("charged", "refund_pending", "refunded") or not order.amount:
+    if order.payment not in ("charged", "refund_pending", "refund_failed", "refunded") or not order.amount:
         return
     if charge is None or not charge.succeeded:
         if not (is_before and order.payment == "refunded"):

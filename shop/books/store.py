@@ -21,7 +21,7 @@ ORDERS = """
 SELECT o.id, o.public_id, o.number, o.status, o.version, o.total_amount, o.created_at,
     coalesce(told.story, ''), coalesce(told.versions, 0), coalesce(told.last, 0),
     (first.data #>> '{total,amount}')::bigint,
-    p.status, p.amount, p.charge_key, p.provider_id, p.updated_at, now() - o.created_at
+    p.status, p.amount, p.charge_key, p.provider_id, p.updated_at, p.attempts, p.last_error, now() - o.created_at
 FROM orders AS o
 LEFT JOIN (
     SELECT order_id, string_agg(type, ' ' ORDER BY version) AS story, count(*) AS versions, max(version) AS last
@@ -127,6 +127,9 @@ class Order:
     charge_key: str | None
     provider_id: str | None
     payment_changed_at: datetime | None
+    attempts: int | None
+    """How often what its payment stands for was tried in vain, such as a refund."""
+    last_error: str | None
     age: Any
 
 

@@ -2,6 +2,7 @@
 
 The refund stands between two transactions as the charge does in a checkout. An order whose refund did not come
 through is cancelled with the refund still owed; cancelling it again tries again, under the same key at the provider.
+What the provider refuses for good is closed by staff, who settle it with the customer in another way.
 """
 
 import logging
@@ -14,8 +15,11 @@ from shop.errors import ProviderUnavailable
 from shop.orders import queries, stream
 from shop.orders.events import Cause
 from shop.orders.service import Orders, Viewer
+from shop.orders.state import CloseRefund
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard
+from shop.payments.models import Payment
+from shop.payments.refunds import OWED
 from shop.payments.service import Payments
 from shop.unit_of_work import Database
 
@@ -67,15 +71,35 @@ class Cancellation:
         """
         with self._database.reading() as session:
             payment = self._payments.of(session, queries.internal_id(session, public_id))
-        if payment.status != "refund_pending":
+        if payment.status not in OWED:
             return True
         try:
             self._payments.refund(payment)
-        except ProviderUnavailable:
-            _log.warning("refund_owed", extra={"order": public_id})
+        except ProviderUnavailable as error:
+            self._postpone(payment, error)
+            _log.warning("refund_owed", extra={"order": public_id, "reason": error.detail})
             return False
         self._database.retrying(lambda session: self._write_down(session, public_id, guard))
         return True
+
+    def close_refund(self, public_id: str, closed_by: int, reason: str) -> None:
+        """Stop owing a refund that staff has settled in another way, such as by a bank transfer.
+
+        Args:
+            public_id: the order.
+            closed_by: the account of the member of staff.
+            reason: how it was settled; it stays in the order's events for good.
+
+        Raises:
+            NotFound: there is no such order.
+            Conflict: nothing is owed for it.
+        """
+        command = CloseRefund(closed_by, reason)
+        self._database.retrying(lambda session: self._phases.close_refund(session, public_id, command))
+        _log.info("refund_closed", extra={"order": public_id, "closed_by": closed_by})
+
+    def _postpone(self, payment: Payment, error: ProviderUnavailable) -> None:
+        self._database.retrying(lambda session: self._payments.postpone(session, payment.order_id, error))
 
     def _write_down(self, session: Session, public_id: str, guard: Guard) -> None:
         self._phases.refunded(session, public_id)

@@ -5,6 +5,7 @@ shopper may never press the button again.
 Method: the recovery points are rows, so what is undone can be asked for: a payment that is pending and claimed by
 nobody, a refund that is owed. The first is settled by the provider's books, and undone once no charge can be on its
 way any more; the second is made again under its own key. Never is anything charged here: the completer has no card.
+What fails is tried again later and later, by a time that stands in its row.
 Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), the completer.
 """
 
@@ -16,7 +17,7 @@ from datetime import datetime
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
 from shop.clock import Clock
-from shop.errors import Conflict, NotFound, Unavailable
+from shop.errors import Conflict, NotFound, ProviderUnavailable, Unavailable
 from shop.orders import queries
 from shop.orders.events import Cause
 from shop.orders.transitions import Status
@@ -87,7 +88,12 @@ class Completer:
 
     def _settle(self, public_id: str, placed_at: datetime) -> Status:
         is_old = self._clock.now() - placed_at > GIVEN_UP_AFTER
-        return self._resolution.resolve(public_id, Cause.ABANDONED, give_up=is_old)
+        try:
+            return self._resolution.resolve(public_id, Cause.ABANDONED, give_up=is_old)
+        except ProviderUnavailable as error:
+            if is_old:  # before that, an order is looked at for less than a minute, and nothing has failed yet
+                self._resolution.postpone(public_id, error)
+            raise
 
     def _refund(self, public_id: str, placed_at: datetime) -> Status | None:
         return Status.REFUNDED if self._cancellation.refund(public_id) else None

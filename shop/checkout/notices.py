@@ -15,6 +15,7 @@ from shop.money import Money
 from shop.orders import queries
 from shop.payments.notices import Happened, Notice
 from shop.payments.provider import Charged, Declined
+from shop.payments.refunds import OWED
 from shop.payments.service import Payments
 from shop.unit_of_work import Database
 
@@ -68,7 +69,7 @@ class Notices:
     def _refunded(self, public_id: str, status: str, notice: Notice) -> None:
         if status in ("pending", "abandoned"):  # this message has overtaken the one of its charge
             raise Conflict("The charge is not known here yet; send this again.")
-        if status == "refund_pending" and notice.refunded == notice.amount:
+        if status in (*OWED, "refund_closed") and notice.refunded == notice.amount:
             self._database.retrying(lambda session: self._phases.refunded(session, public_id))
         elif status == "charged":
             _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})

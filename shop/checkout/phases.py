@@ -24,7 +24,7 @@ from shop.money import Money
 from shop.orders import queries, stream
 from shop.orders.events import Cause, Line
 from shop.orders.models import Order
-from shop.orders.state import Cancel, Charge, Command, Decline, Refund
+from shop.orders.state import Cancel, Charge, CloseRefund, Command, Decline, Refund
 from shop.orders.stream import Changed, CheckoutKey, Head, NewOrder, OrderStreams
 from shop.orders.transitions import Status
 from shop.patterns.idempotency.guard import Guard, NoGuard
@@ -183,6 +183,16 @@ class Phases:
         pieces = self._orders.change(session, order, Cancel(cause)).state.quantities
         self._payments.move(session, order.id, "refund_pending")
         self._changed(session, self.stock.restock(session, pieces))
+
+    def close_refund(self, session: Session, public_id: str, command: CloseRefund) -> None:
+        """Stop owing the money of a cancelled order: staff has settled it in another way.
+
+        Raises:
+            Conflict: nothing is owed.
+        """
+        order = stream.lock(session, public_id)
+        self._payments.move(session, order.id, "refund_closed")
+        self._orders.change(session, order, command)
 
     def refunded(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""

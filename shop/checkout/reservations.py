@@ -9,10 +9,11 @@ import logging
 from dataclasses import dataclass
 
 from shop.checkout.resolution import Resolution
-from shop.errors import Conflict, NotFound, Unavailable
+from shop.errors import Conflict, NotFound, ProviderUnavailable, Unavailable
 from shop.orders import queries
 from shop.orders.events import Cause
 from shop.orders.transitions import Status
+from shop.payments.service import Payments
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
@@ -38,17 +39,19 @@ class ReservationReaper:
 
     Args:
         database: where orders are.
+        payments: knows which were looked at in vain a moment ago.
         resolution: settles an order by the provider's books.
     """
 
-    def __init__(self, database: Database, resolution: Resolution) -> None:
+    def __init__(self, database: Database, payments: Payments, resolution: Resolution) -> None:
         self._database = database
+        self._payments = payments
         self._resolution = resolution
 
     def run_once(self) -> Reaped:
         """Settle the unpaid orders whose reservation is over, and return what became of them."""
         with self._database.reading() as session:
-            overdue = queries.overdue(session, MOST_AT_ONCE)
+            overdue = queries.overdue(session, MOST_AT_ONCE, self._payments.postponed(session))
         ends = [self._settle(public_id) for public_id in overdue]
         paid = sum(end is Status.PAID for end in ends)
         left = sum(end is None for end in ends)
@@ -57,6 +60,10 @@ class ReservationReaper:
     def _settle(self, public_id: str) -> Status | None:
         try:
             return self._resolution.resolve(public_id, Cause.UNPAID)
+        except ProviderUnavailable as refusal:
+            self._resolution.postpone(public_id, refusal)
+            _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
+            return None
         except (Conflict, NotFound, Unavailable) as refusal:
             _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
             return None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from shop.checkout.phases import Phases
 from shop.checkout.steps import Step
 from shop.errors import Conflict, ProviderUnavailable
-from shop.orders import stream
+from shop.orders import queries, stream
 from shop.orders.events import Cause
 from shop.orders.transitions import Status
 from shop.payments.provider import Charged, Declined
@@ -58,16 +58,31 @@ class Resolution:
                 return Status(order.status)
             if not self._payments.claim(session, order.id):
                 raise Conflict("This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S)
-            charge_key = self._payments.of(session, order.id).charge_key
-        found = self._payments.find(charge_key)
+            payment = self._payments.of(session, order.id)
+        found = self._payments.find(payment.charge_key)
         if found is None and not give_up:
             found = Unknown()
-        stands = self._database.retrying(lambda session: self._write_down(session, public_id, found, cause))
+        is_given_back = isinstance(found, Charged) and found.refunded.amount >= payment.amount > 0
+
+        def write_down(session: Session) -> Status:
+            if is_given_back:  # by hand at the provider, before we knew of the charge: there is nothing to sell
+                self._phases.call_off(session, public_id, cause)
+            return self._write_down(session, public_id, found, cause)
+
+        stands = self._database.retrying(write_down)
         if isinstance(found, Unknown):
             raise ProviderUnavailable(
                 "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
             )
         return stands
+
+    def postpone(self, public_id: str, error: ProviderUnavailable) -> None:
+        """Let a background loop leave an order alone for a while, because the provider could not say."""
+
+        def write_down(session: Session) -> None:
+            self._payments.postpone(session, queries.internal_id(session, public_id), error)
+
+        self._database.retrying(write_down)
 
     def _write_down(
         self, session: Session, public_id: str, found: Charged | Declined | Unknown | None, cause: Cause

@@ -1,4 +1,4 @@
-"""The staff's page of orders: what waits to be sent, and what is on its way."""
+"""The staff's page of orders: what waits to be sent, what is on its way, and whose money could not go back."""
 
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -6,22 +6,25 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from shop.errors import Conflict
-from shop.orders.service import Orders
+from shop.errors import Conflict, Invalid
+from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, Orders
 from shop.orders.transitions import Status
 from shop.orders.viewers import keep_private
 from shop.web.identity import ADMIN, require_role
 from shop.web.redirects import local_path
 
 PAGE = 25
+OWED = "owed"
+"""Value of the query parameter ``refund`` that asks for the orders whose money is to go back."""
 ADMIN_ORDERS = "/admin/orders"
 
 
-def create_admin(use: Callable[[], Orders]) -> Blueprint:
+def create_admin(use: Callable[[], Orders], close_refund: CloseRefund) -> Blueprint:
     """Build the pages.
 
     Args:
         use: returns the service of the request being served.
+        close_refund: stops owing a refund that staff has settled in another way.
     """
     pages = Blueprint("admin_orders", __name__, template_folder="templates")
     pages.before_request(_staff_only)
@@ -31,15 +34,18 @@ def create_admin(use: Callable[[], Orders]) -> Blueprint:
     def orders() -> str:
         given = request.args.get("status", "")
         status = Status(given) if given in set(Status) else None
-        shown = use().everybodys(status, request.args.get("cursor"), PAGE)
+        only_owed = request.args.get("refund") == OWED
+        shown = use().everybodys(status, request.args.get("cursor"), PAGE, only_owed=only_owed)
         return render_template(
             "orders/admin.html",
             shown=shown,
             counts=use().counts(),
             statuses=list(Status),
             chosen=status,
-            here=_address(status, request.args.get("cursor")),
-            next_url=_address(status, shown.next_cursor) if shown.next_cursor else "",
+            owed=use().owed_count(),
+            only_owed=only_owed,
+            here=_address(status, request.args.get("cursor"), only_owed=only_owed),
+            next_url=_address(status, shown.next_cursor, only_owed=only_owed) if shown.next_cursor else "",
         )
 
     @pages.post(f"{ADMIN_ORDERS}/<string:public_id>/ship")
@@ -50,7 +56,25 @@ def create_admin(use: Callable[[], Orders]) -> Blueprint:
     def deliver(public_id: str) -> Response:
         return _done(lambda: use().deliver(public_id), "Marked as delivered.")
 
+    @pages.post(f"{ADMIN_ORDERS}/<string:public_id>/close-refund")
+    def close(public_id: str) -> Response:
+        closed_by, given = require_role(ADMIN).user_id, request.form.get("reason", "")
+        return _done(lambda: close_refund(public_id, closed_by, read_reason(given)), "The refund is closed.")
+
     return pages
+
+
+def read_reason(given: str) -> str:
+    """Return why a refund is closed, as it is written down.
+
+    Raises:
+        Invalid: nothing is said, too much, or what no database can hold.
+    """
+    reason = given.strip()
+    if not 0 < len(reason) <= MAX_REASON_LENGTH or "\0" in reason:
+        wrong = f"Say how it was settled, in 1 to {MAX_REASON_LENGTH} characters."
+        raise Invalid(wrong, errors={"reason": wrong})
+    return reason
 
 
 def _staff_only() -> None:
@@ -61,14 +85,14 @@ def _done(change: Callable[[], None], said: str) -> Response:
     """Make a change and go back to the list, saying how it went."""
     try:
         change()
-    except Conflict as refusal:
+    except (Conflict, Invalid) as refusal:
         flash(refusal.detail, "warning")
     else:
         flash(said, "success")
     return redirect(local_path(request.form.get("next"), ADMIN_ORDERS), 303)
 
 
-def _address(status: Status | None, cursor: str | None) -> str:
-    given = {"status": status.value if status else None, "cursor": cursor}
+def _address(status: Status | None, cursor: str | None, *, only_owed: bool) -> str:
+    given = {"status": status.value if status else None, "refund": OWED if only_owed else None, "cursor": cursor}
     query = urlencode({name: value for name, value in given.items() if value})
     return f"{ADMIN_ORDERS}?{query}" if query else ADMIN_ORDERS

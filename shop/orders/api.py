@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shop.errors import NotSignedIn
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
-from shop.orders.service import Orders
+from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, Orders
 from shop.orders.viewers import keep_private, viewer
 from shop.web.identity import ADMIN, require_role
 from shop.web.openapi import ANYBODY, KNOWN, Calls
@@ -41,11 +41,23 @@ def problem_responses(*statuses: int) -> dict[str | int, Any]:
     }
 
 
-def create_api(use: Callable[[], Orders]) -> Calls:
+class CloseRefundBody(ApiModel):
+    """How staff has settled a refund that the provider does not make."""
+
+    reason: str = Field(
+        min_length=1,
+        max_length=MAX_REASON_LENGTH,
+        pattern=_NO_NUL,
+        description="It stays in the order's history for good: name nobody.",
+    )
+
+
+def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
     """Build the blueprint.
 
     Args:
         use: returns the service of the request being served.
+        close_refund: stops owing a refund that staff has settled in another way.
     """
     api = Calls("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
@@ -79,6 +91,17 @@ def create_api(use: Callable[[], Orders]) -> Calls:
         """Send a paid order off; needs the role ``admin``."""
         require_role(ADMIN)
         use().ship(path.id)
+        return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
+
+    @api.post(
+        "/admin/orders/<string:id>/close-refund",
+        summary="Close a refund that the provider does not make",
+        security=KNOWN,
+        responses={200: OrderSchema, **problem_responses(403, 404, 409, 422)},
+    )
+    def close(path: OrderPath, body: CloseRefundBody) -> dict[str, Any]:
+        """Stop owing the money of a cancelled order, settled in another way; needs the role ``admin``."""
+        close_refund(path.id, require_role(ADMIN).user_id, body.reason)
         return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
 
     return api

@@ -98,6 +98,19 @@ class PaymentRefunded:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundClosed:
+    """The provider does not give the money back, and staff has settled it with the customer in another way.
+
+    Args:
+        closed_by: the account of the member of staff.
+        reason: how it was settled; shown to staff alone. It must name nobody, since it stays for good.
+    """
+
+    closed_by: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderAdopted:
     """A guest signed in, and what she had placed became her account's."""
 
@@ -112,6 +125,7 @@ OrderEvent = (
     | OrderDelivered
     | OrderCancelled
     | PaymentRefunded
+    | RefundClosed
     | OrderAdopted
 )
 
@@ -124,6 +138,7 @@ SCHEMA_VERSIONS: Mapping[str, int] = MappingProxyType(
         EventType.ORDER_DELIVERED: 1,
         EventType.ORDER_CANCELLED: 2,  # 1 had a sentence for people
         EventType.PAYMENT_REFUNDED: 1,
+        EventType.REFUND_CLOSED: 1,
         EventType.ORDER_ADOPTED: 1,
     }
 )
@@ -178,6 +193,8 @@ def read(stored: Stored) -> OrderEvent:
             return OrderCancelled(Cause(data["cause"]))
         case EventType.PAYMENT_REFUNDED:
             return PaymentRefunded()
+        case EventType.REFUND_CLOSED:
+            return RefundClosed(data["closed_by"], data["reason"])
         case EventType.ORDER_ADOPTED:
             return OrderAdopted(data["user_id"])
 
@@ -193,6 +210,8 @@ def _data(event: OrderEvent) -> dict[str, Any]:
             return {"reason": reason}
         case OrderCancelled(cause):
             return {"cause": cause.value}
+        case RefundClosed(closed_by, reason):
+            return {"closed_by": closed_by, "reason": reason}
         case OrderAdopted(user_id):
             return {"user_id": user_id}
         case OrderShipped() | OrderDelivered() | PaymentRefunded():

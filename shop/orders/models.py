@@ -104,7 +104,10 @@ class OrderSummary(Base):
     """
 
     __tablename__ = "order_summaries"
-    __table_args__ = (Index("ix_order_summaries_status", "status", "order_id"),)
+    __table_args__ = (
+        Index("ix_order_summaries_status", "status", "order_id"),
+        Index("ix_order_summaries_owes_refund", "order_id", postgresql_where=text("owes_refund")),
+    )
 
     order_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column()

@@ -1,7 +1,9 @@
 """All orders, as the staff sees them: read from the read model, in one query a page."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,10 +14,27 @@ from shop.orders.models import Order, OrderSummary
 from shop.orders.transitions import Status
 
 
+class RefundState(Protocol):
+    """What staff needs to know of a refund that is still owed; the payments' own record of it fits."""
+
+    @property
+    def attempts(self) -> int:
+        """Return how often it was tried."""
+
+    @property
+    def reason(self) -> str:
+        """Return why the last attempt failed; empty before the first."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether it is tried no more by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One order of the list."""
 
+    id: int
     public_id: str
     number: str
     email: str
@@ -28,13 +47,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A page of the list, and where the next one starts."""
+    """A page of the list, where the next one starts, and what is owed of its orders, by their keys."""
 
     orders: tuple[Row, ...]
     next_cursor: str | None
+    refunds: Mapping[int, RefundState] = field(default_factory=dict)
 
 
-def page(session: Session, status: Status | None, after: str | None, limit: int) -> Overview:
+def page(
+    session: Session, status: Status | None, after: str | None, limit: int, *, only_owed: bool = False
+) -> Overview:
     """Return everybody's orders, newest first.
 
     Args:
@@ -42,6 +64,7 @@ def page(session: Session, status: Status | None, after: str | None, limit: int)
         status: of these only; all if ``None``.
         after: the public id of the last order seen.
         limit: how many at most.
+        only_owed: leave out all whose money is not to go back.
 
     Raises:
         Invalid: ``after`` is no order that is known here.
@@ -50,6 +73,8 @@ def page(session: Session, status: Status | None, after: str | None, limit: int)
     chosen = select(OrderSummary, Order.email).join(Order, Order.id == OrderSummary.order_id)
     if status is not None:
         chosen = chosen.where(OrderSummary.status == status.value)
+    if only_owed:
+        chosen = chosen.where(OrderSummary.owes_refund)
     if after is not None:
         last = session.scalar(select(OrderSummary.order_id).where(OrderSummary.public_id == after))
         if last is None:
@@ -66,8 +91,14 @@ def by_status(session: Session) -> dict[Status, int]:
     return {Status(status): count for status, count in rows}
 
 
+def owed_count(session: Session) -> int:
+    """Return how many orders' money is to go back."""
+    return session.scalar(select(func.count()).where(OrderSummary.owes_refund)) or 0
+
+
 def _row(found: OrderSummary, email: str) -> Row:
     return Row(
+        id=found.order_id,
         public_id=found.public_id,
         number=found.number,
         email=email,

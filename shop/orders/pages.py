@@ -39,9 +39,10 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
             order=order,
             products=shown.products,
             country=country_name(order.address.get("country", "")),
-            story=tell(order.events),
+            story=tell(order.events, to_staff=bool(shown.as_staff)),
             as_staff=shown.as_staff,
             earlier="earlier" in request.args,
+            refund=shown.refunds.get(order.id),
             cancellable=order.status in CANCELLABLE,
             signed_in=current_identity(),
         )

@@ -152,12 +152,19 @@ def in_the_way(session: Session, owner: str, key: str) -> Order | None:
     return session.scalars(_IN_THE_WAY, {"owner": owner, "key": key}).one_or_none()
 
 
-def overdue(session: Session, limit: int) -> list[str]:
-    """Return the public ids of unpaid orders whose pieces were promised until a moment that is past, oldest first."""
+def overdue(session: Session, limit: int, left_out: Collection[int] = ()) -> list[str]:
+    """Return the public ids of unpaid orders whose pieces were promised until a moment that is past, oldest first.
+
+    Args:
+        session: reads only.
+        limit: how many at most.
+        left_out: keys of orders that are not asked for.
+    """
     return list(
         session.scalars(
             select(Order.public_id)
             .where(Order.status == Status.PENDING_PAYMENT.value, Order.reserved_until < func.clock_timestamp())
+            .where(Order.id.not_in(left_out))
             .order_by(Order.reserved_until)
             .limit(limit)
         )

@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound
 from shop.orders import overview, queries, stream
-from shop.orders.overview import Overview
+from shop.orders.overview import Overview, RefundState
 from shop.orders.queries import OrderHolder, OrderView
 from shop.orders.state import Command, Deliver, Ship
 from shop.orders.stream import OrderStreams
@@ -32,6 +32,10 @@ class ProductRef(Protocol):
 
 
 Products = Callable[[Session, Collection[int]], Mapping[int, ProductRef]]
+MAX_REASON_LENGTH = 500
+CloseRefund = Callable[[str, int, str], None]
+"""Closes the owed refund of an order: its public id, the account of the member of staff, the reason."""
+Refunds = Callable[[Session, Collection[int]], Mapping[int, RefundState]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Shown:
     next_cursor: str | None = None
     as_staff: bool = False
     """Whether they are shown to somebody whose own they are not."""
+    refunds: Mapping[int, RefundState] = field(default_factory=dict)
+    """What is still owed of them, by the orders' keys; filled for staff alone."""
 
 
 def adoption_note(orders: int) -> str | None:
@@ -93,12 +99,14 @@ class Orders:
         database: where orders are.
         products: looks products up by id, in the caller's session.
         streams: changes orders.
+        refunds: looks refunds that are owed up by order, in the caller's session.
     """
 
-    def __init__(self, database: Database, products: Products, streams: OrderStreams) -> None:
+    def __init__(self, database: Database, products: Products, streams: OrderStreams, refunds: Refunds) -> None:
         self._database = database
         self._products = products
         self._streams = streams
+        self._refunds = refunds
 
     def own(self, viewer: Viewer, cursor: str | None, limit: int) -> Shown:
         """Return the viewer's orders, newest first; from the write side, so what she just did is there.
@@ -113,19 +121,32 @@ class Orders:
                 return self._shown(session, queries.of_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
         return Shown((), {})
 
-    def everybodys(self, status: Status | None, cursor: str | None, limit: int) -> Overview:
+    def everybodys(self, status: Status | None, cursor: str | None, limit: int, *, only_owed: bool = False) -> Overview:
         """Return all orders, or those in one status, newest first; from the read model.
+
+        Args:
+            status: of these only; all if ``None``.
+            cursor: the public id of the last order seen.
+            limit: how many at most.
+            only_owed: leave out all whose money is not to go back.
 
         Raises:
             Invalid: the cursor is of no order.
         """
         with self._database.reading() as session:
-            return overview.page(session, status, cursor, limit)
+            page = overview.page(session, status, cursor, limit, only_owed=only_owed)
+            owed = [row.id for row in page.orders if row.refund_pending]
+            return replace(page, refunds=self._refunds(session, owed)) if owed else page
 
     def counts(self) -> dict[Status, int]:
         """Return how many orders stand where; from the read model."""
         with self._database.reading() as session:
             return overview.by_status(session)
+
+    def owed_count(self) -> int:
+        """Return how many orders' money is to go back; from the read model."""
+        with self._database.reading() as session:
+            return overview.owed_count(session)
 
     def detail(self, viewer: Viewer, public_id: str) -> Shown:
         """Return one order.
@@ -137,8 +158,10 @@ class Orders:
             found = queries.one(session, public_id)
             if found is None or not viewer.may_see(found[1]):
                 raise NotFound(NO_SUCH_ORDER)
-            shown = self._shown(session, [found[0]], 1)
-            return replace(shown, as_staff=not viewer.owns(found[1]))
+            order, owner = found
+            shown = self._shown(session, [order], 1)
+            refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
+            return replace(shown, as_staff=not viewer.owns(owner), refunds=refunds)
 
     def bought(self, public_id: str) -> Shown:
         """Return one order to whoever has proved to be its buyer by the key of its checkout.

@@ -19,6 +19,7 @@ from shop.orders.events import (
     PaymentCharged,
     PaymentDeclined,
     PaymentRefunded,
+    RefundClosed,
 )
 from shop.orders.transitions import EventType, IllegalTransition, Status, after, owes_refund
 from shop.patterns.events import Stored
@@ -36,6 +37,7 @@ class OrderState:
     total: Money
     status: Status
     was_charged: bool
+    refund_closed: bool
     placed_at: datetime
     changed_at: datetime
 
@@ -50,7 +52,8 @@ class OrderState:
     @property
     def owes_refund(self) -> bool:
         """Tell whether money was taken and must go back."""
-        return owes_refund(self.status, [EventType.PAYMENT_CHARGED] if self.was_charged else [])
+        happened = [EventType.PAYMENT_CHARGED] if self.was_charged else []
+        return owes_refund(self.status, [*happened, EventType.REFUND_CLOSED] if self.refund_closed else happened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,21 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseRefund:
+    """Stop owing the money: staff has settled it in another way; arguments as :class:`RefundClosed`."""
+
+    closed_by: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """Make a guest's order an account's; what has an account stays with it."""
 
     user_id: int
 
 
-Command = Charge | Decline | Cancel | Ship | Deliver | Refund | Adopt
+Command = Charge | Decline | Cancel | Ship | Deliver | Refund | CloseRefund | Adopt
 
 
 def decide(state: OrderState, command: Command) -> list[OrderEvent]:
@@ -134,9 +145,11 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
     status = after(state.status if state else None, EventType(type(event).__name__))
     match event, state:
         case OrderPlaced(public_id, number, user_id, lines), None:
-            return OrderState(version, public_id, number, user_id, lines, event.total, status, False, at, at)
+            return OrderState(version, public_id, number, user_id, lines, event.total, status, False, False, at, at)
         case PaymentCharged(), OrderState():
             return replace(state, version=version, status=status, changed_at=at, was_charged=True)
+        case RefundClosed(), OrderState():
+            return replace(state, version=version, status=status, changed_at=at, refund_closed=True)
         case OrderAdopted(user_id), OrderState():
             return replace(state, version=version, status=status, changed_at=at, user_id=user_id)
         case _, OrderState():
@@ -176,5 +189,9 @@ def _meant(state: OrderState, command: Command) -> list[OrderEvent]:
             return [OrderDelivered()]
         case Refund():
             return [PaymentRefunded()]
+        case CloseRefund(closed_by, reason):
+            if not state.owes_refund:
+                raise IllegalTransition(state.status, EventType.REFUND_CLOSED)
+            return [RefundClosed(closed_by, reason)]
         case Adopt(user_id):
             return [] if state.user_id is not None else [OrderAdopted(user_id)]

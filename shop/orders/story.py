@@ -17,6 +17,7 @@ TITLES: Mapping[EventType, str] = MappingProxyType(
         EventType.ORDER_DELIVERED: "Delivered",
         EventType.ORDER_CANCELLED: "Cancelled",
         EventType.PAYMENT_REFUNDED: "Money given back",
+        EventType.REFUND_CLOSED: "Refund settled",
         EventType.ORDER_ADOPTED: "Taken into your account",
     }
 )
@@ -27,6 +28,7 @@ DETAILS: Mapping[EventType, str] = MappingProxyType(
         EventType.PAYMENT_DECLINED: "Nothing was charged.",
         EventType.ORDER_SHIPPED: "Your parcel is on its way.",
         EventType.PAYMENT_REFUNDED: "It can take your bank a few days to show it.",
+        EventType.REFUND_CLOSED: "It could not go back the way it came, so the shop has settled it another way.",
     }
 )
 
@@ -40,13 +42,18 @@ class Chapter(TypedDict):
     recorded_at: datetime
 
 
-def tell(events: tuple[Event, ...]) -> list[Chapter]:
-    """Return the events as the timeline shows them."""
+def tell(events: tuple[Event, ...], *, to_staff: bool = False) -> list[Chapter]:
+    """Return the events as the timeline shows them.
+
+    Args:
+        events: oldest first.
+        to_staff: whether what staff wrote for staff is shown.
+    """
     return [
         {
             "type": event.type.value,
             "title": TITLES[event.type],
-            "detail": DETAILS.get(event.type, ""),
+            "detail": str((event.data.get("reason") if to_staff else None) or DETAILS.get(event.type, "")),
             "recorded_at": event.recorded_at,
         }
         for event in events

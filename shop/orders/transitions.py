@@ -32,6 +32,7 @@ class EventType(StrEnum):
     ORDER_DELIVERED = "OrderDelivered"
     ORDER_CANCELLED = "OrderCancelled"
     PAYMENT_REFUNDED = "PaymentRefunded"
+    REFUND_CLOSED = "RefundClosed"
     ORDER_ADOPTED = "OrderAdopted"
 
 
@@ -47,6 +48,7 @@ LEGAL: Mapping[tuple[Status | None, EventType], Status] = MappingProxyType(
         # a charge whose answer was lost can turn out to have worked after the order was given up
         (Status.CANCELLED, EventType.PAYMENT_CHARGED): Status.CANCELLED,
         (Status.CANCELLED, EventType.PAYMENT_REFUNDED): Status.REFUNDED,
+        (Status.CANCELLED, EventType.REFUND_CLOSED): Status.CANCELLED,
         **{(status, EventType.ORDER_ADOPTED): status for status in Status},
     }
 )
@@ -59,6 +61,7 @@ _SAID: Mapping[EventType, str] = MappingProxyType(
         EventType.ORDER_DELIVERED: "delivered",
         EventType.ORDER_CANCELLED: "cancelled",
         EventType.PAYMENT_REFUNDED: "refunded",
+        EventType.REFUND_CLOSED: "settled without a refund",
         EventType.ORDER_ADOPTED: "taken into an account",
     }
 )
@@ -97,5 +100,8 @@ def after(status: Status | None, event: EventType) -> Status:
 
 
 def owes_refund(status: Status, events: Iterable[EventType]) -> bool:
-    """Tell whether money was taken for an order that was then cancelled, and is not back yet."""
-    return status is Status.CANCELLED and EventType.PAYMENT_CHARGED in events
+    """Tell whether money was taken for an order that was then cancelled, and is neither back nor settled by staff."""
+    happened = set(events)
+    return (
+        status is Status.CANCELLED and EventType.PAYMENT_CHARGED in happened and EventType.REFUND_CLOSED not in happened
+    )

@@ -83,8 +83,10 @@ class HttpProvider:
         if found == []:
             return None
         match found:
-            case [{"id": str(provider_id), "status": "succeeded"}]:
-                return Charged(provider_id)
+            case [
+                {"id": str(provider_id), "status": "succeeded", "refunded": int(refunded), "currency": str(currency)}
+            ]:
+                return Charged(provider_id, Money(refunded, currency))
             case [{"status": "declined"}]:
                 return Declined("declined")
         raise ProviderUnsure(_AWAY)

@@ -7,7 +7,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
 
-STATUSES = ("pending", "charged", "declined", "abandoned", "refund_pending", "refunded")
+STATUSES = (
+    "pending",
+    "charged",
+    "declined",
+    "abandoned",
+    "refund_pending",
+    "refund_failed",
+    "refund_closed",
+    "refunded",
+)
 
 
 class Payment(Base):
@@ -35,5 +44,11 @@ class Payment(Base):
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
     claimed_until: Mapped[datetime | None] = mapped_column()
     """Until when one request may be talking to the provider about it; others wait till then."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    """How often what this status asks for was tried and did not work."""
+    next_attempt_at: Mapped[datetime | None] = mapped_column()
+    """Not to be tried by itself before; null: at once."""
+    last_error: Mapped[str | None] = mapped_column(Text)
+    """Why it did not work the last time, in words for staff."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -29,11 +29,20 @@ class ChargeRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+NOTHING = Money(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """The money has moved."""
+    """The money has moved.
+
+    Args:
+        provider_id: the charge's id at the provider.
+        refunded: how much of it the provider has given back already, whoever asked for that.
+    """
 
     provider_id: str
+    refunded: Money = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ class Provider(Protocol):
         """Give a charge's money back, once a key.
 
         Raises:
+            ProviderRefused: a definite no: there is no such charge, or not so much of it is left.
             ProviderUnavailable: it may or may not have been done; ask again with the same key.
         """
 

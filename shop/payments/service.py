@@ -4,7 +4,8 @@ A record moves only along :data:`LEGAL`; methods that take a session belong to t
 do not must be called outside one.
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from shop.errors import Conflict, NotFound, ProviderUnavailable
 from shop.last_words import LastWord
 from shop.money import Money
 from shop.patterns.resilience import deadlines
+from shop.payments import backoff
 from shop.payments.models import Payment
 from shop.payments.provider import (
     Charged,
@@ -25,7 +27,9 @@ from shop.payments.provider import (
     Provider,
     ProviderFailed,
     ProviderNotReached,
+    ProviderRefused,
 )
+from shop.payments.refunds import OWED, refund_key, refund_rest
 from shop.unit_of_work import Database
 
 LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -33,7 +37,9 @@ LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
         "pending": frozenset({"charged", "declined", "abandoned", "refund_pending"}),
         "abandoned": frozenset({"refund_pending"}),  # the charge we had given up on came through after all
         "charged": frozenset({"refund_pending"}),
-        "refund_pending": frozenset({"refunded"}),
+        "refund_pending": frozenset({"refunded", "refund_failed", "refund_closed"}),
+        "refund_failed": frozenset({"refunded", "refund_closed"}),
+        "refund_closed": frozenset({"refunded"}),  # an attempt was under way when staff closed it, and went well
         "declined": frozenset(),
         "refunded": frozenset(),
     }
@@ -55,10 +61,16 @@ _MOVE = (
         status=bindparam("to"),
         provider_id=func.coalesce(bindparam("known_as"), _payments.columns.provider_id),
         claimed_until=None,
+        attempts=0,
+        next_attempt_at=None,
+        last_error=None,
+        updated_at=func.clock_timestamp(),
     )
     .returning(_payments.columns.id)
 )
 """One statement to look and to change: nobody can come in between."""
+_IS_DUE = or_(Payment.next_attempt_at.is_(None), Payment.next_attempt_at <= func.clock_timestamp())
+_LONGEST_DUE = (Payment.next_attempt_at.asc().nulls_first(), Payment.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +147,38 @@ class Payments:
     def left_open(self, session: Session, limit: int) -> list[int]:
         """Return the orders whose payment is pending and claimed by nobody: a request left it, or died over it.
 
-        In no order: of those that fail again and again, none may stand in the way of the others.
+        What failed before is left out until its next attempt is due. Of the others, those that have waited longest come
+        first, so none that fails again and again stands in the way.
         """
         free = or_(Payment.claimed_until.is_(None), Payment.claimed_until < func.clock_timestamp())
-        found = select(Payment.order_id).where(Payment.status == "pending", free)
-        return list(session.scalars(found.order_by(func.random()).limit(limit)))
+        found = select(Payment.order_id).where(Payment.status == "pending", free, _IS_DUE)
+        return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
 
     def owed(self, session: Session, limit: int) -> list[int]:
-        """Return the orders whose money is to go back and has not yet; in no order, as above."""
-        found = select(Payment.order_id).where(Payment.status == "refund_pending")
-        return list(session.scalars(found.order_by(func.random()).limit(limit)))
+        """Return the orders whose money is to go back by itself, and whose next attempt is due; in the same order."""
+        found = select(Payment.order_id).where(Payment.status == "refund_pending", _IS_DUE)
+        return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
+
+    def postponed(self, session: Session) -> Sequence[int]:
+        """Return the orders whose payment is open and was asked for in vain, until their next attempt is due."""
+        return session.scalars(select(Payment.order_id).where(Payment.status == "pending", ~_IS_DUE)).all()
+
+    def postpone(self, session: Session, order_id: int, error: ProviderUnavailable) -> None:
+        """Write down that an attempt failed, why, and when the next one is due.
+
+        A refund that is refused again and again, or is not answered for days, is then a case for staff.
+        """
+        this = update(Payment).where(Payment.order_id == order_id, Payment.status.in_(("pending", *OWED)))
+        counted = this.values(attempts=Payment.attempts + 1, last_error=error.detail)
+        found = session.execute(counted.returning(Payment.attempts, Payment.status)).one_or_none()
+        if found is None:
+            return  # settled meanwhile
+        attempts, status = found
+        cap_s = backoff.SETTLE_CAP_S if status == "pending" else backoff.REFUND_CAP_S
+        pause = backoff.pause(attempts, random.random(), cap_s)
+        session.execute(this.values(next_attempt_at=func.clock_timestamp() + pause))
+        if backoff.is_hopeless(attempts, refused=isinstance(error, ProviderRefused)):
+            session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
 
     def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.
@@ -180,9 +214,10 @@ class Payments:
             return Unknown()
 
     def refund(self, payment: Payment) -> None:
-        """Give the money back.
+        """Give the money back: all of it, or what is left where a part was given back by hand.
 
         Raises:
+            ProviderRefused: the provider will not give back what is left.
             ProviderUnavailable: not known to be done; calling again is safe.
         """
         if payment.provider_id is None:
@@ -191,7 +226,10 @@ class Payments:
             return  # an order that came to nothing was never charged
         amount = Money(payment.amount, payment.currency)
         with deadlines.within(self._limit_s):
-            self._provider.refund(f"refund-{payment.charge_key}", payment.provider_id, amount)
+            try:
+                self._provider.refund(refund_key(payment), payment.provider_id, amount)
+            except ProviderRefused as refusal:
+                refund_rest(self._provider, payment, refusal)
 
 
 def _found(payment: Payment | None) -> Payment:

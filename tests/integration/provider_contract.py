@@ -74,6 +74,13 @@ class ProviderContract:
         with pytest.raises(ProviderUnavailable):  # under another key it would be a second one, and nothing is left
             provider.refund(f"refund-{uuid.uuid4()}", charged.provider_id, PRICE)
 
+    def test_the_books_say_how_much_of_a_charge_went_back(self, provider, cards):
+        request = new_charge(cards.good)
+        charged = provider.charge(request)
+        assert provider.find_charge(request.key).refunded == Money(0)
+        provider.refund(f"refund-{uuid.uuid4()}", charged.provider_id, Money(500))
+        assert provider.find_charge(request.key).refunded == Money(500)
+
     def test_no_more_is_given_back_than_was_taken(self, provider, cards):
         charged = provider.charge(new_charge(cards.good))
         with pytest.raises(ProviderUnavailable):

@@ -75,6 +75,15 @@ class Simulator:
         body = {"charge": charge, "amount": amount}
         return self.post("/refunds", key, body)
 
+    def refund_by_hand(self, charge: str, amount: int) -> None:
+        """Give money back as the provider's own staff does: no store asked for it."""
+        httpx.post(f"{self.url}/admin/charges/{charge}/refunds", json={"amount": amount}).raise_for_status()
+
+    def refunds(self) -> list[int]:
+        """Return the amounts of all refunds in its books, oldest first."""
+        with closing(sqlite3.connect(self.home / FILE)) as books:
+            return [amount for (amount,) in books.execute("SELECT amount FROM refunds ORDER BY rowid")]
+
     def post(self, path: str, key: str, body: Any, timeout_s: float = 10.0, **headers: str) -> httpx.Response:
         """Make a call that changes something."""
         headers = {**self._headers, "Idempotency-Key": key, **{n.replace("_", "-"): v for n, v in headers.items()}}

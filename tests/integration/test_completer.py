@@ -43,7 +43,7 @@ def books(database):
 
 def let_the_claim_run_out(database, age=timedelta(0)):
     with database.transaction() as session:
-        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second', next_attempt_at = NULL"))
         session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": age})
 
 

@@ -65,9 +65,11 @@ class World:
         return cart
 
     def let_claims_run_out(self) -> None:
-        """Let the time pass in which a dead process counts as alive, and a charge as on its way."""
+        """Let the time pass in which a dead process counts as alive, a charge as on its way, and a call as put off."""
         with self.database.transaction() as session:
-            session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
+            session.execute(
+                text("UPDATE payments SET claimed_until = now() - interval '1 second', next_attempt_at = NULL")
+            )
             session.execute(text("UPDATE idempotency_keys SET claimed_until = now() - interval '1 second'"))
             session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVEN_UP_AFTER})
 
@@ -196,6 +198,7 @@ def test_the_worker_killed_over_a_refund_that_is_owed(world, point):
     world.simulator.behave(outage=True)
     assert client.post(f"/api/v1/orders/{order}/cancel").json["refund_pending"]
     world.simulator.behave()
+    world.let_claims_run_out()
     work_and_die(world.settings, point)
     assert world.complete(cart) == GIVEN_BACK
 

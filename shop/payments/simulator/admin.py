@@ -1,16 +1,27 @@
-"""The calls a real provider does not have: how it misbehaves. Only whoever sits at this machine may make them."""
+"""What a provider does beside its API: how it misbehaves, and refunds by hand. Only for this machine."""
 
 import ipaddress
 from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field
 
 from shop.payments.simulator import controls
-from shop.payments.simulator.books import Books
+from shop.payments.simulator.answers import refuse, respond
+from shop.payments.simulator.books import Books, find_charge, write_refund
 from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.outbox import Outbox
+from shop.payments.simulator.outbox import Outbox, owe
 
 PREFIX = "/admin"
+
+
+class ManualRefund(BaseModel):
+    """What ``POST /admin/charges/<id>/refunds`` takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: int = Field(gt=0)
+    """In minor units."""
 
 
 def create_admin(books: Books, outbox: Outbox, current: Callable[[], Controls]) -> Blueprint:
@@ -49,6 +60,18 @@ def create_admin(books: Books, outbox: Outbox, current: Callable[[], Controls]) 
     def forget() -> Response:
         outbox.give_up()
         return messages()
+
+    @admin.post("/charges/<string:charge_id>/refunds")
+    def refund(charge_id: str) -> Response:
+        """Give money back as staff does on a provider's own pages: no idempotency key, and the store is told."""
+        wanted = ManualRefund.model_validate(request.get_json(silent=True))
+        told = current()
+        with books.writing() as connection:
+            given = write_refund(connection, charge_id, wanted.amount)
+            if given is None:
+                return refuse(422, "not_refundable")
+            owe(connection, told, "charge.refunded", find_charge(connection, charge_id))
+        return respond(201, given)
 
     return admin
 

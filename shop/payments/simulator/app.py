@@ -21,7 +21,7 @@ from shop.payments.simulator.admin import PREFIX as ADMIN
 from shop.payments.simulator.admin import create_admin
 from shop.payments.simulator.answers import refuse
 from shop.payments.simulator.books import FILE, Books, KeyReused
-from shop.payments.simulator.calls import Calls
+from shop.payments.simulator.calls import Calls, NotRefundable
 from shop.payments.simulator.controls import Controls
 from shop.payments.simulator.courier import Couriers
 from shop.payments.simulator.in_flight import InFlight
@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.add_url_rule("/refunds", view_func=calls.refund, methods=["POST"])
     app.add_url_rule("/livez", "livez", lambda: jsonify(status="alive"))
     app.register_error_handler(ValidationError, _invalid)
+    app.register_error_handler(NotRefundable, lambda error: refuse(422, "not_refundable"))
     app.register_error_handler(KeyReused, lambda error: refuse(422, "key_reused"))
     app.register_error_handler(DeadlineExceeded, lambda error: refuse(504, "deadline_exceeded"))
     return app

@@ -44,6 +44,13 @@ class RefundRequest(BaseModel):
     amount: int = Field(gt=0)
 
 
+class NotRefundable(Exception):
+    """So much of the charge is not left, or the provider refuses without a reason.
+
+    Nothing has moved, so it is not remembered under the key: the same call may be made again later.
+    """
+
+
 class Page(BaseModel):
     """Which charges are asked for: the one under a key, or the next ones behind an id."""
 
@@ -103,9 +110,10 @@ class Calls:
         controls: Controls = g.controls
 
         def work(connection: sqlite3.Connection, key: str) -> Answer:
-            refund = write_refund(connection, wanted.charge, wanted.amount)
+            is_refused = random.random() < controls.refund_refusal_rate
+            refund = None if is_refused else write_refund(connection, wanted.charge, wanted.amount)
             if refund is None:
-                return Answer(422, error("not_refundable"))
+                raise NotRefundable
             outbox.owe(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
             return Answer(201, refund)
 

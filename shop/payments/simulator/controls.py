@@ -28,6 +28,8 @@ class Controls(BaseModel):
     """Calls answered 503 before anything is done."""
     decline_rate: Share = 0.0
     """Charges declined, whatever the card."""
+    refund_refusal_rate: Share = 0.0
+    """Refunds refused, although there is money left to give back."""
     silent_rate: Share = 0.0
     """Charges made and never answered."""
     webhook_url: str | None = None

@@ -1,0 +1,273 @@
+"""Refunds that are done already, in part, never, or again and again in vain."""
+
+import uuid
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.books.audit import audit
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
+from shop.checkout.completer import Completed
+from shop.checkout.details import CheckoutDetails
+from shop.checkout.steps import RecoveryPoint
+from shop.errors import Conflict
+from shop.orders.models import Order, OrderEvent
+from shop.orders.replaying import Replaying
+from shop.orders.service import Viewer
+from shop.payments import backoff
+from shop.payments.models import Payment
+from tests.factories import make_category, make_product
+from tests.integration.accounts import make_account, sign_in
+from tests.integration.shoppers import DETAILS, complete_all_at_once, die_at
+
+TOTAL = 2598
+HALF = TOTAL // 2
+
+
+class Store:
+    """A store that has sold two mugs, and the provider that was paid for them."""
+
+    def __init__(self, runtime, client, simulator):
+        self.runtime, self.client, self.simulator = runtime, client, simulator
+        self.services, self.database = runtime.services(), runtime.database
+        simulator.damage("DELETE FROM refunds")
+        simulator.damage("DELETE FROM charges")
+        with self.database.transaction() as session:
+            make_product(session, make_category(session), "mug", on_hand=50)
+            self.admin_id = make_account(session, "admin@shop.test", role="admin").id
+        self.owner = Owner(guest_cart_id=uuid.uuid4())
+        Carts(self.database, offers).add(self.owner, "mug", 2)
+
+    def buy(self):
+        details = CheckoutDetails.model_validate(DETAILS)
+        return self.services.checkout.submit(self.owner, "the-key", details).public_id
+
+    def cancel(self, public_id):
+        self.services.cancellation.cancel(Viewer(guest_id=self.owner.guest_cart_id), public_id)
+
+    def payment(self):
+        with self.database.reading() as session:
+            return session.scalars(select(Payment)).one()
+
+    def order(self):
+        with self.database.reading() as session:
+            order = session.scalars(select(Order)).one()
+            events = session.execute(select(OrderEvent.type, OrderEvent.data).order_by(OrderEvent.version)).all()
+        return order.status, events
+
+    def give_back_by_hand(self, amount):
+        self.simulator.refund_by_hand(self.simulator.charges(self.payment().charge_key)[0]["id"], amount)
+
+    def let_time_pass(self):
+        with self.database.transaction() as session:
+            session.execute(text("UPDATE payments SET next_attempt_at = now(), claimed_until = NULL"))
+
+    def complete(self):
+        return self.services.completer.run_once()
+
+    def complete_in_vain(self, times):
+        for _ in range(times):
+            self.let_time_pass()
+            assert self.complete() == Completed(left=1)
+
+    def found_by_the_auditor(self):
+        return {(one.kind, one.id) for one in audit(self.runtime.settings, look_again_s=0.0).mismatches}
+
+
+@pytest.fixture
+def store(runtime, client, simulator):
+    return Store(runtime, client, simulator)
+
+
+@pytest.mark.parametrize("by_hand", [[TOTAL], [HALF], [HALF, 1], [TOTAL - 1], [HALF, TOTAL - HALF]])
+def test_what_was_given_back_by_hand_is_not_given_back_again(store, simulator, by_hand):
+    order = store.buy()
+    for amount in by_hand:
+        store.give_back_by_hand(amount)
+    store.cancel(order)
+    assert (store.order()[0], store.payment().status) == ("refunded", "refunded")
+    rest = TOTAL - sum(by_hand)
+    assert simulator.refunds() == [*by_hand, *([rest] if rest else [])]
+    assert store.found_by_the_auditor() == set()
+
+
+def test_the_difference_is_given_back_once_however_often_it_is_asked_for(store, simulator):
+    store.buy()
+    store.give_back_by_hand(HALF)
+    for _ in range(3):
+        store.services.payments.refund(store.payment())
+    assert simulator.refunds() == [HALF, TOTAL - HALF]
+
+
+def test_three_completers_at_once_give_the_difference_back_once(store, settings, simulator):
+    order = store.buy()
+    store.give_back_by_hand(HALF)
+    simulator.behave(outage=True)
+    store.cancel(order)
+    simulator.behave()
+    store.let_time_pass()
+    complete_all_at_once(settings, 3)
+    assert store.order()[0] == "refunded"
+    assert simulator.refunds() == [HALF, TOTAL - HALF]
+    assert store.found_by_the_auditor() == set()
+
+
+def test_money_given_back_by_hand_while_the_refund_was_owed_counts_too(store, simulator):
+    order = store.buy()
+    simulator.behave(outage=True)
+    store.cancel(order)
+    simulator.behave()
+    store.give_back_by_hand(TOTAL)
+    store.let_time_pass()
+    assert store.complete() == Completed(refunded=1)
+    assert simulator.refunds() == [TOTAL]
+
+
+def test_a_charge_given_back_before_we_knew_of_it_sells_nothing(store, settings, simulator):
+    die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
+    store.give_back_by_hand(TOTAL)
+    store.let_time_pass()
+    store.complete()
+    assert store.order()[0] == "cancelled"
+    assert store.complete() == Completed(refunded=1)
+    assert store.order()[0] == "refunded"
+    assert store.found_by_the_auditor() == set()
+
+
+def test_an_attempt_that_failed_is_not_repeated_before_its_time(store, simulator):
+    order = store.buy()
+    simulator.behave(refund_refusal_rate=1)  # an outage would open the breaker
+    store.cancel(order)
+    assert (store.payment().status, store.payment().attempts) == ("refund_pending", 1)
+    assert [store.complete() for _ in range(3)] == [Completed()] * 3
+    store.complete_in_vain(2)
+    payment = store.payment()
+    assert payment.attempts == 3
+    with store.database.reading() as session:
+        ahead_s = session.scalar(text("SELECT extract(epoch FROM next_attempt_at - now()) FROM payments"))
+    assert 2 < ahead_s <= 8
+    simulator.behave()
+    store.let_time_pass()
+    assert store.complete() == Completed(refunded=1)
+    assert (store.payment().attempts, store.payment().last_error) == (0, None)
+
+
+def test_a_payment_that_cannot_be_settled_is_asked_for_less_and_less(store, settings, simulator):
+    die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
+    simulator.behave(outage=True)
+    with store.database.transaction() as session:
+        session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour', reserved_until = now()"))
+    store.complete_in_vain(1)
+    assert store.complete() == Completed()
+    assert store.services.reservation_reaper.run_once().left == 0
+    simulator.behave()
+    store.let_time_pass()
+    assert store.complete() == Completed(paid=1)
+
+
+def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, simulator):
+    order = store.buy()
+    simulator.behave(refund_refusal_rate=1)
+    store.cancel(order)
+    store.complete_in_vain(backoff.REFUSALS - 1)
+    assert (store.payment().status, store.payment().attempts) == ("refund_failed", backoff.REFUSALS)
+    store.let_time_pass()
+    assert store.complete() == Completed()
+    assert store.found_by_the_auditor() == {("refund_failed", order)}
+    simulator.behave()
+    store.cancel(order)  # by whoever presses "try again"
+    assert store.order()[0] == "refunded"
+    assert store.found_by_the_auditor() == set()
+
+
+@pytest.fixture
+def failed(store, simulator):
+    order = store.buy()
+    simulator.behave(refund_refusal_rate=1)
+    store.cancel(order)
+    store.complete_in_vain(backoff.REFUSALS - 1)
+    return order
+
+
+def test_the_staff_sees_why_and_closes_it_with_a_reason(store, failed):
+    assert store.client.post(f"/admin/orders/{failed}/close-refund", data={"reason": "no"}).status_code in (303, 401)
+    sign_in(store.client, "admin@shop.test")
+    listed = store.client.get("/admin/orders?refund=owed").text
+    assert "Refund failed" in listed
+    assert "not_refundable" in listed
+    page = store.client.get(f"/orders/{failed}").text
+    assert f"Tried {backoff.REFUSALS} times" in page
+    assert "not_refundable" in page
+    answer = store.client.post(
+        f"/admin/orders/{failed}/close-refund", data={"reason": " Bank transfer. ", "next": f"/orders/{failed}"}
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/orders/{failed}")
+    status, events = store.order()
+    assert (status, store.payment().status) == ("cancelled", "refund_closed")
+    assert events[-1] == ("RefundClosed", {"closed_by": store.admin_id, "reason": "Bank transfer."})
+    page = store.client.get(f"/orders/{failed}").text
+    assert "The refund is closed." in page
+    assert "Bank transfer." in page
+    assert "close-refund" not in page
+    assert failed not in store.client.get("/admin/orders?refund=owed").text
+    assert store.found_by_the_auditor() == set()
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\0b"])
+def test_a_refund_is_closed_with_a_reason_or_not_at_all(store, failed, reason):
+    sign_in(store.client, "admin@shop.test")
+    store.client.post(f"/admin/orders/{failed}/close-refund", data={"reason": reason})
+    assert "Say how it was settled" in store.client.get("/admin/orders").text
+    assert store.payment().status == "refund_failed"
+
+
+def test_a_refund_is_closed_through_the_api_once_and_by_staff_alone(store, failed):
+    path, body = f"/api/v1/admin/orders/{failed}/close-refund", {"reason": "Bank transfer."}
+    assert store.client.post(path, json=body).status_code == 401
+    sign_in(store.client, "admin@shop.test")
+    assert store.client.post(path, json={"reason": ""}).status_code == 422
+    answer = store.client.post(path, json=body)
+    assert (answer.status_code, answer.json["status"], answer.json["refund_pending"]) == (200, "cancelled", False)
+    assert answer.json["events"][-1]["type"] == "RefundClosed"
+    assert store.client.post(path, json=body).status_code == 409
+
+
+def test_the_customer_is_not_shown_what_the_staff_wrote(store, failed):
+    store.services.cancellation.close_refund(failed, store.admin_id, "Only for staff.")
+    with store.client.session_transaction() as session:
+        session["cart"] = str(store.owner.guest_cart_id)
+    page = store.client.get(f"/orders/{failed}").text
+    assert "Refund settled" in page
+    assert "Only for staff." not in page
+
+
+def test_a_paid_order_owes_nothing_that_could_be_closed(store):
+    order = store.buy()
+    with pytest.raises(Conflict):
+        store.services.cancellation.close_refund(order, store.admin_id, "no")
+    assert store.order()[0] == "paid"
+
+
+def test_a_refund_that_goes_well_while_it_is_being_closed_is_a_refund(store, simulator, monkeypatch):
+    order = store.buy()
+    provider = store.services.payments._provider
+    original = provider.refund
+
+    def refund(*given):
+        store.services.cancellation.close_refund(order, store.admin_id, "Bank transfer.")
+        original(*given)
+
+    monkeypatch.setattr(provider, "refund", refund)
+    store.cancel(order)
+    assert (store.order()[0], store.payment().status) == ("refunded", "refunded")
+    assert store.found_by_the_auditor() == set()
+
+
+def test_what_staff_has_closed_can_be_rebuilt_from_the_events(store, failed):
+    store.services.cancellation.close_refund(failed, store.admin_id, "Bank transfer.")
+    replaying = Replaying(store.database)
+    assert replaying.verify().differences == ()
+    replaying.rebuild()
+    assert replaying.verify().differences == ()
+    assert store.services.orders.owed_count() == 0
