@@ -11,18 +11,26 @@ side to hang up. Here that is an event like any other.
 Source: Nygard, "Release It!", "Bulkheads"; gunicorn's ``gthread`` worker; RFC 9112, 9.6 (closing in stages).
 """
 
+import http
 import re
 import select
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn import util
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from shop.settings import load_settings
+from shop.web.protocol_refusals import response_bytes, status_of
+from shop.web.security import headers
 
 PROBE_PATHS = (b"/livez", b"/readyz")
 PROBE_LINE = re.compile(rb"(?:GET|HEAD) (/livez|/readyz)(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
@@ -102,6 +110,7 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
             path: ThreadPoolExecutor(1, thread_name_prefix=f"probe{path.decode()}") for path in PROBE_PATHS
         }
         self._lingering: dict[socket.socket, LingeringClose] = {}
+        self._security_headers = headers(https_only=not load_settings().is_lab)
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
@@ -126,6 +135,18 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
         pool: Any = self.tpool if path is None else self._probe_pools[path]
         future: Future[object] = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what could not be read, or broke outside the application, in the store's own words."""
+        status = status_of(exc)
+        request = req or getattr(exc, "req", None)
+        path = getattr(request, "path", None) or ""
+        if status < http.HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(exc, ParseException):
+            self.log.warning("Refused a request from %s: %s", (addr or ("", 0))[0], exc)
+        else:
+            self.log.exception("Error handling request %s", path)
+        with suppress(OSError):  # the client may have gone
+            util.write_nonblock(client, response_bytes(status, path, self._security_headers))
 
     def murder_pending(self) -> None:
         """Close what has been silent, or has been closing, for too long."""
