@@ -17,6 +17,7 @@ from shop.accounts.passwords import Passwords, callers_waiting
 from shop.accounts.service import Accounts
 from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
+from shop.cart.reaper import CartReaper
 from shop.cart.service import Carts
 from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
@@ -90,6 +91,7 @@ class Services:
     password_changes: PasswordChanges
     session_reaper: SessionReaper
     carts: Carts
+    cart_reaper: CartReaper
     catalog: Catalog
     payments: Payments
     orders: Orders
@@ -181,6 +183,7 @@ class Runtime:
             password_changes=PasswordChanges(self.database, self.passwords),
             session_reaper=SessionReaper(self.database, self.clock),
             carts=Carts(self.database, offers),
+            cart_reaper=CartReaper(self.database, timedelta(days=self.settings.session_lifetime_days)),
             payments=payments,
             orders=orders,
             checkout=Checkout(checking_out, payments, phases, cancellation.refund),

@@ -42,6 +42,7 @@ CONNECTIONS_OF_LOOPS = 2
 REAP_EVERY_S = 10.0
 REAP_MAIL_EVERY_S = 60.0
 REAP_SESSIONS_EVERY_S = 60.0
+REAP_CARTS_EVERY_S = 60.0
 """Finding the oldest letters means looking through all of them."""
 PROJECT_EVERY_S = 0.1
 """Half of it, on average, is how long lists lag when the worker has time."""
@@ -64,6 +65,7 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         Loop("projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S),
         Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
         Loop("session-reaper", lambda: runtime.services().session_reaper.run_once(), REAP_SESSIONS_EVERY_S),
+        Loop("cart-reaper", lambda: runtime.services().cart_reaper.run_once(), REAP_CARTS_EVERY_S),
         Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
         Loop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
         Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
@@ -18,6 +18,7 @@ class Cart(Base):
     """A cart; a guest's is known only by its id, which her signed cookie carries."""
 
     __tablename__ = "carts"
+    __table_args__ = (Index("ix_carts_guest_oldest", "created_at", postgresql_where=text("user_id IS NULL")),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)

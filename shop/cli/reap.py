@@ -12,7 +12,7 @@ from shop.wiring import build
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Forget expired idempotency keys, sessions and tokens, and settle reservations that nobody paid for in time.
+    """Forget expired keys, sessions, tokens and guests' carts, and settle reservations that were not paid in time.
 
     Safe to repeat, and to run twice at once: call it from cron, once a minute.
     """
@@ -21,12 +21,13 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
         runtime.board.refresh()
         services = runtime.services()
         keys, reservations = services.key_reaper.run_once(), services.reservation_reaper.run_once()
-        sessions = services.session_reaper.run_once()
+        sessions, carts = services.session_reaper.run_once(), services.cart_reaper.run_once()
     finally:
         runtime.close()
     told = (
-        f"{keys:,} keys forgotten, and {sessions:,} sessions and tokens."
+        f"{keys:,} keys forgotten, and {sessions:,} sessions and tokens, and {carts:,} guests' carts."
         f" Reservations over: {reservations.released:,} released,"
         f" {reservations.paid:,} paid after all, {reservations.left:,} left for later."
     )
-    emit({"keys": keys, "sessions": sessions, "reservations": asdict(reservations)}, told, as_json=as_json)
+    document = {"keys": keys, "sessions": sessions, "carts": carts, "reservations": asdict(reservations)}
+    emit(document, told, as_json=as_json)

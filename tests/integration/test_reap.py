@@ -1,10 +1,14 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
+from shop.cart import reaper
+from shop.cart.models import Cart, CartItem
+from shop.cart.reaper import CartReaper
 from shop.cli.reap import reap
+from tests.factories import make_category, make_product, make_user
 
 
 def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
@@ -19,5 +23,39 @@ def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
             {"then": datetime(2020, 1, 1, tzinfo=UTC)},
         )
     told = CliRunner().invoke(reap, ["--json"])
-    assert json.loads(told.output) == {"keys": 1, "sessions": 0, "reservations": {"released": 0, "paid": 0, "left": 0}}
-    assert CliRunner().invoke(reap).output.startswith("0 keys forgotten, and 0 sessions and tokens.")
+    assert json.loads(told.output) == {
+        "keys": 1,
+        "sessions": 0,
+        "carts": 0,
+        "reservations": {"released": 0, "paid": 0, "left": 0},
+    }
+    told = CliRunner().invoke(reap).output
+    assert told.startswith("0 keys forgotten, and 0 sessions and tokens, and 0 guests' carts.")
+
+
+def test_guests_carts_are_forgotten_when_no_cookie_leads_to_them_any_more(database, monkeypatch):
+    monkeypatch.setattr(reaper, "REAPED_AT_ONCE", 2)
+    with database.transaction() as session:
+        category = make_category(session)
+        mug, user = make_product(session, category), make_user(session)
+        made = {
+            "old": Cart(created_at=days_ago(40), updated_at=days_ago(29)),
+            "older": Cart(created_at=days_ago(90), updated_at=days_ago(90)),
+            "oldest": Cart(created_at=days_ago(99), updated_at=days_ago(99)),
+            "added to": Cart(created_at=days_ago(90), updated_at=days_ago(27)),
+            "account": Cart(created_at=days_ago(90), updated_at=days_ago(90), user_id=user.id),
+        }
+        for cart in made.values():
+            session.add(cart)
+            session.flush()
+            session.add(CartItem(cart_id=cart.id, product_id=mug.id, quantity=1, seen_price_amount=1299))
+        ids = {cart.id: name for name, cart in made.items()}
+    carts = CartReaper(database, timedelta(days=14))
+    assert (carts.run_once(), carts.run_once()) == (3, 0)
+    with database.reading() as session:
+        assert {ids[one] for one in session.scalars(select(Cart.id))} == {"added to", "account"}
+        assert session.scalar(select(func.count()).select_from(CartItem)) == 2
+
+
+def days_ago(days):
+    return datetime.now(UTC) - timedelta(days=days)
