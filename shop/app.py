@@ -7,10 +7,11 @@ from gunicorn.errors import AppImportError
 from sqlalchemy.exc import OperationalError
 
 from shop.accounts import api as accounts_api
-from shop.accounts import own_account, sessions
+from shop.accounts import forgotten, own_account, sessions
 from shop.accounts import pages as accounts_pages
 from shop.accounts.credentials import is_same_email
 from shop.accounts.password_changes import PasswordChanges
+from shop.accounts.password_resets import PasswordResets
 from shop.accounts.service import Account, Accounts
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
@@ -164,10 +165,15 @@ def _hang_accounts(app: OpenAPI) -> None:
     def changes() -> PasswordChanges:
         return context.services(Services).password_changes
 
+    def resets() -> PasswordResets:
+        return context.services(Services).password_resets
+
     app.register_api(accounts_api.create_api(use, _welcome))
     app.register_blueprint(accounts_pages.create_pages(use, _welcome))
     app.register_api(own_account.create_account_api(use, changes))
     app.register_blueprint(own_account.create_account_pages(use, changes))
+    app.register_api(forgotten.create_reset_api(resets))
+    app.register_blueprint(forgotten.create_reset_pages(resets, use))
 
 
 def _hang_cart(app: OpenAPI) -> None:

@@ -6,7 +6,9 @@ Only the worker and the commands about the queue need it: a web process writes m
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from shop.accounts import password_resets
 from shop.checkout import confirmation
+from shop.customers import password_mail
 from shop.errors import ConfigurationError
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.relay import Relay
@@ -15,7 +17,9 @@ from shop.patterns.queue.transport import Transport
 from shop.settings import Settings
 from shop.wiring import Runtime
 
-SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType({confirmation.TOPIC: (confirmation.CONSUMER,)})
+SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {confirmation.TOPIC: (confirmation.CONSUMER,), password_resets.TOPIC: (password_mail.CONSUMER,)}
+)
 """Topic to the consumers that take it."""
 CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in names}))
 RETRY_CAP_S = 300.0
@@ -48,7 +52,10 @@ def deliveries(runtime: Runtime) -> Deliveries:
     settings = runtime.settings
     return Deliveries(
         runtime.database,
-        {confirmation.CONSUMER: lambda message: runtime.services().confirmation_consumer.handle(message)},
+        {
+            confirmation.CONSUMER: lambda message: runtime.services().confirmation_consumer.handle(message),
+            password_mail.CONSUMER: lambda message: runtime.services().password_mail.handle(message),
+        },
         Patience(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
         runtime.metrics.queue.delivered,
     )

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from shop import cache_wiring, knobs
 from shop.accounts.password_changes import PasswordChanges
+from shop.accounts.password_resets import PasswordResets
 from shop.accounts.passwords import Passwords, callers_waiting
 from shop.accounts.service import Accounts
 from shop.accounts.session_records import SessionReaper
@@ -32,6 +33,8 @@ from shop.checkout.reservations import ReservationReaper
 from shop.checkout.resolution import Resolution
 from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
+from shop.customers import password_mail
+from shop.customers.password_mail import PasswordMailConsumer
 from shop.db import build_engine
 from shop.faults import NONE, Desk
 from shop.mail.letters import Stationery
@@ -89,6 +92,8 @@ class Services:
     idempotency: Keeper
     accounts: Accounts
     password_changes: PasswordChanges
+    password_resets: PasswordResets
+    password_mail: PasswordMailConsumer
     session_reaper: SessionReaper
     carts: Carts
     cart_reaper: CartReaper
@@ -171,6 +176,7 @@ class Runtime:
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
         resolution = Resolution(checking_out, payments, phases)
+        resets = PasswordResets(self.database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
             switches=snapshot,
@@ -181,6 +187,10 @@ class Runtime:
             catalog=Catalog(self.database, cache, bought_together, product_page),
             accounts=self._accounts(),
             password_changes=PasswordChanges(self.database, self.passwords),
+            password_resets=resets,
+            password_mail=PasswordMailConsumer(
+                Inbox(self.database, password_mail.CONSUMER), resets, self.stationery, self.post, self._address()
+            ),
             session_reaper=SessionReaper(self.database, self.clock),
             carts=Carts(self.database, offers),
             cart_reaper=CartReaper(self.database, timedelta(days=self.settings.session_lifetime_days)),

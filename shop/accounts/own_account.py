@@ -44,7 +44,7 @@ def create_account_api(use: Callable[[], Accounts], changes: Callable[[], Passwo
     """
     api = Calls("account_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
-    refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 503), Problem)
+    refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 429, 503), Problem)
 
     @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
     @answered_anew

@@ -1,4 +1,4 @@
-"""The rows of signed-in browsers: opened under the account's epoch, bounded, ended, forgotten.
+"""The rows of what opens an account (sessions, tokens, links): bounded, ended, forgotten.
 
 Opening and ending take the row of the account first, so they take turns: a log-in that was proved by a password which
 is being changed either ends with all other sessions, or is refused because the epoch it was proved under is over.
@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from shop.accounts.models import AccountSession, ApiToken, User
+from shop.accounts.models import AccountSession, ApiToken, PasswordReset, User
 from shop.clock import Clock
 from shop.errors import BadCredentials
 from shop.unit_of_work import Database
@@ -54,7 +54,7 @@ def _make_room(
 
 
 def end_all(session: Session, user_id: int, *, kept: bytes = b"") -> None:
-    """Delete every session and token of the account, and refuse those that are being opened.
+    """Delete every session, token and link of the account, and refuse those that are being opened.
 
     Args:
         session: of the transaction.
@@ -64,10 +64,11 @@ def end_all(session: Session, user_id: int, *, kept: bytes = b"") -> None:
     session.execute(update(User).where(User.id == user_id).values(session_epoch=User.session_epoch + 1))
     session.execute(delete(AccountSession).where(AccountSession.user_id == user_id))
     session.execute(delete(ApiToken).where(ApiToken.user_id == user_id, ApiToken.token_hash != kept))
+    session.execute(delete(PasswordReset).where(PasswordReset.user_id == user_id))
 
 
 class SessionReaper:
-    """A loop's body: forgets sessions and tokens that expired. Safe to run twice at once.
+    """A loop's body: forgets sessions, tokens and links that expired. Safe to run twice at once.
 
     Args:
         database: where they are kept.
@@ -80,9 +81,9 @@ class SessionReaper:
 
     def run_once(self) -> int:
         """Delete all that is due, in short transactions; return how many rows that were."""
-        return self._forget(AccountSession) + self._forget(ApiToken)
+        return self._forget(AccountSession) + self._forget(ApiToken) + self._forget(PasswordReset)
 
-    def _forget(self, table: type[AccountSession] | type[ApiToken]) -> int:
+    def _forget(self, table: type[AccountSession | ApiToken | PasswordReset]) -> int:
         due = select(table.token_hash).where(table.expires_at <= self._clock.now()).limit(REAPED_AT_ONCE)
         gone = delete(table).where(table.token_hash.in_(due.with_for_update(skip_locked=True))).returning(table.user_id)
         total = 0

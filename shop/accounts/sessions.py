@@ -86,9 +86,15 @@ def sign_out(accounts: Accounts) -> None:
 
     Nothing is left for the next person at the machine, and nothing for a copy of the cookie.
     """
-    _end_carried(accounts)
+    leave(accounts)
     session.clear()
-    after_this_request(_drop_cookie)
+
+
+def leave(accounts: Accounts) -> None:
+    """End the session of the browser being answered, if it has one; what a guest has stays."""
+    if _carried(request) is not None:
+        _end_carried(accounts)
+        after_this_request(_drop_cookie)
 
 
 def was_ended() -> bool:

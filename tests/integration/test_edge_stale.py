@@ -90,6 +90,14 @@ def test_without_anything_to_serve_a_person_gets_a_page_and_a_program_a_problem(
     assert edge.client.post("/cart", data={"a": "b"}).status_code == 503
 
 
+def test_a_token_in_a_link_is_in_no_log_while_the_application_is_away(edge, away):
+    assert edge.get("/cart?token=in-a-query").status_code == 503
+    assert edge.get("/reset?token=of-a-link").status_code == 503
+    until(lambda: edge.lines().count('"status":503') >= 2)
+    assert "token=in-a-query" in edge.process.said()  # what nginx says of all other addresses
+    assert "of-a-link" not in edge.process.said() + edge.lines()
+
+
 def test_the_application_s_own_errors_are_left_as_they_are(edge, origin):
     origin.says(b"its own words", status=503, Retry_After="7")
     answer = edge.get("/cart")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from shop.last_words import LastWord
@@ -62,6 +62,12 @@ class Message:
         made["message_id"] = uuid.UUID(found["message_id"])
         made["created_at"] = datetime.fromisoformat(found["created_at"])
         return cls(**made)
+
+
+def is_waiting(session: Session, aggregate: str, aggregate_id: str, topic: str) -> bool:
+    """Tell whether the outbox holds a message of this topic about a thing."""
+    same = (Waiting.aggregate == aggregate) & (Waiting.aggregate_id == aggregate_id) & (Waiting.topic == topic)
+    return session.scalar(select(Waiting.id).where(same).limit(1)) is not None
 
 
 def write(
