@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shop.errors import Unavailable
+from shop.errors import Invalid, Unavailable
 
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
@@ -15,8 +16,11 @@ LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 FELL_SILENT = "25P03"
 """idle_in_transaction_session_timeout: this process stalled inside a transaction, and PostgreSQL has ended it."""
+NOT_STORABLE = frozenset({"22021", "22P05"})
+"""character_not_in_repertoire and untranslatable_character: text or JSON with a NUL, or in another encoding."""
 RETRY_AFTER_S = 1
 """What a caller who met a lock or statement timeout is told to wait."""
+_NO_TEXT = "There is a NUL or half a character in what was sent, which no text has."
 _BUSY = "Too many people are changing this at once; try again."
 
 
@@ -40,14 +44,20 @@ def translated() -> Iterator[None]:
 
     Raises:
         LostRace: the block's transaction was undone for another's sake.
+        Invalid: a text has a character that PostgreSQL cannot hold. Fields are checked where they are read; this is for
+            the one that was forgotten.
         Unavailable: the database is away or did not answer in time.
     """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise Invalid(_NO_TEXT) from error
     except PoolTimeout as error:
         raise Unavailable("The store is busy; try again.", retry_after=RETRY_AFTER_S) from error
     except DBAPIError as error:
         state = sqlstate(error)
+        if _is_not_storable(error):
+            raise Invalid(_NO_TEXT) from error
         if not isinstance(error, OperationalError) and state != FELL_SILENT:
             raise
         if state in RETRIED_SQLSTATES:
@@ -55,3 +65,11 @@ def translated() -> Iterator[None]:
         if state in (LOCK_NOT_AVAILABLE, QUERY_CANCELED):
             raise Unavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
         raise Unavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error
+
+
+def _is_not_storable(error: DBAPIError) -> bool:
+    """Tell whether a text was refused for a character: by the server, or by the driver before it was sent."""
+    if not isinstance(error.orig, psycopg.DataError):
+        return False
+    state, says = sqlstate(error), str(error.orig)
+    return state in NOT_STORABLE or (not state and "NUL" in says) or "surrogate" in says

@@ -210,7 +210,7 @@ class Runtime:
                 timedelta(seconds=self.settings.ship_after_s),
                 timedelta(seconds=self.settings.deliver_after_s),
             ),
-            notices=Notices(checking_out, payments, phases, cancellation.refund),
+            notices=Notices(checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.received),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),

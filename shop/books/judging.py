@@ -81,6 +81,8 @@ def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> I
             yield Mismatch("stock_on_hand", slug, says)
         if reserved != promised:
             yield Mismatch("stock_reserved", slug, f"{reserved} reserved; open orders hold {promised}")
+    for provider_id, public_id, says in store.conflicts:
+        yield Mismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
     for (public_ids,) in store.doubles:
         yield Mismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
     for kind, message_id, says in store.messages:

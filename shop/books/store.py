@@ -106,6 +106,14 @@ WHERE e.type = 'PaymentCharged' AND e.recorded_at > (SELECT min(created_at) FROM
 """Mail is compared from the first letter in the mailbox on: a store with a mail server keeps none, and says nothing."""
 
 
+CONFLICTS = """
+SELECT w.provider_id, o.public_id, w.says
+FROM webhook_conflicts AS w
+JOIN payments AS p ON p.charge_key = w.charge_key
+JOIN orders AS o ON o.id = p.order_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order: its row, its story, and our copy of its payment."""
@@ -145,6 +153,7 @@ class Snapshot:
     stock: Sequence[tuple[Any, ...]]
     doubles: Sequence[tuple[Any, ...]]
     messages: Sequence[tuple[Any, ...]]
+    conflicts: Sequence[tuple[Any, ...]]
 
 
 def snapshot(database_url: str, under_way_s: float) -> Snapshot:
@@ -176,6 +185,7 @@ def snapshot(database_url: str, under_way_s: float) -> Snapshot:
                 rows(STOCK),
                 [row for row in rows(DOUBLES) if row[0]],
                 rows(MESSAGES),
+                rows(CONFLICTS),
             )
     except psycopg.Error as error:
         raise ConfigurationError(

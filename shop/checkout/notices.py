@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from shop.checkout.phases import Phases
 from shop.checkout.steps import Settled, Step
-from shop.errors import Conflict, NotFound
+from shop.errors import Conflict
 from shop.money import Money
 from shop.orders import queries
+from shop.payments.models import Payment
 from shop.payments.notices import Happened, Notice
 from shop.payments.provider import Charged, Declined
 from shop.payments.refunds import OWED
@@ -30,15 +31,22 @@ class Notices:
         payments: our record of payments.
         phases: the bodies of the transactions.
         compensate: gives back the money of a cancelled order, by its public id.
+        observe: told what became of each message: ``taken``, ``early``, ``unknown_charge`` or ``conflict``.
     """
 
     def __init__(
-        self, database: Database, payments: Payments, phases: Phases, compensate: Callable[[str], object]
+        self,
+        database: Database,
+        payments: Payments,
+        phases: Phases,
+        compensate: Callable[[str], object],
+        observe: Callable[[str], None] = lambda outcome: None,
     ) -> None:
         self._database = database
         self._payments = payments
         self._phases = phases
         self._compensate = compensate
+        self._observe = observe
 
     def receive(self, notice: Notice) -> None:
         """See :class:`shop.payments.notices.Receiver`."""
@@ -46,11 +54,24 @@ class Notices:
             payment = self._payments.under_key(session, notice.charge_key)
             public_id = None if payment is None else queries.public_id(session, payment.order_id)
         if payment is None or public_id is None:
+            # taken all the same: sent again, it is as unknown; the auditor finds the charge in the provider's list
             _log.warning("webhook_of_no_payment", extra={"charge_key": notice.charge_key})
-            raise NotFound("There is no payment with this key.")
-        if notice.amount != Money(payment.amount, payment.currency):
-            _log.error("webhook_of_another_amount", extra={"charge_key": notice.charge_key})
-            raise Conflict("The charge is not the one we asked for.")
+            self._observe("unknown_charge")
+            return
+        says = contradiction(notice, payment)
+        if says:
+            _log.error("webhook_conflict", extra={"order": public_id, "charge": notice.provider_id, "reason": says})
+            self._database.retrying(lambda session: self._payments.note_conflict(session, notice, says))
+            self._observe("conflict")
+            return
+        try:
+            self._take(public_id, payment, notice)
+        except Conflict:
+            self._observe("early")
+            raise
+        self._observe("taken")
+
+    def _take(self, public_id: str, payment: Payment, notice: Notice) -> None:
         match notice.happened:
             case Happened.CHARGED if payment.status in ("pending", "abandoned"):
                 self._charged(public_id, notice)
@@ -73,3 +94,22 @@ class Notices:
             self._database.retrying(lambda session: self._phases.refunded(session, public_id))
         elif status == "charged":
             _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})
+
+
+def contradiction(notice: Notice, payment: Payment) -> str:
+    """Return what a message says against our record; empty where it fits, or may come to fit. Pure.
+
+    Args:
+        notice: the message.
+        payment: our record, under the message's key.
+    """
+    ours, theirs = Money(payment.amount, payment.currency), notice.amount
+    if theirs != ours:
+        return f"{notice.happened} over {theirs}; the payment is over {ours}"
+    if payment.status == "declined" and notice.happened is not Happened.DECLINED:
+        return f"{notice.happened} of a payment that was declined"
+    if payment.provider_id is not None and notice.happened is Happened.DECLINED:
+        return f"{notice.happened} of a payment that was charged"
+    if payment.provider_id not in (None, notice.provider_id):
+        return f"{notice.happened} of another charge than {payment.provider_id}, which is ours"
+    return ""

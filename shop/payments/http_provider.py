@@ -22,6 +22,7 @@ from shop.payments.provider import (
     ProviderRefused,
     ProviderUnsure,
 )
+from shop.storable import is_storable, storable
 from shop.unit_of_work import refuse_in_transaction
 
 MAX_CONNECTIONS = 16
@@ -67,7 +68,7 @@ class HttpProvider:
         if answer.status == 201:
             return Charged(_text(answer.body, "id"))
         if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
-            return Declined(str(answer.body.get("error", answer.status)))
+            return Declined(storable(str(answer.body.get("error", answer.status))))
         if answer.status == 409:  # an earlier attempt under this key is still at work
             raise ProviderAtWork("The payment is still being worked on.")
         if answer.status >= 400:
@@ -85,7 +86,7 @@ class HttpProvider:
         match found:
             case [
                 {"id": str(provider_id), "status": "succeeded", "refunded": int(refunded), "currency": str(currency)}
-            ]:
+            ] if is_storable(provider_id):
                 return Charged(provider_id, Money(refunded, currency))
             case [{"status": "declined"}]:
                 return Declined("declined")
@@ -97,7 +98,8 @@ class HttpProvider:
         if answer.status == 409:
             raise ProviderAtWork("The refund is still being worked on.")
         if answer.status != 201:
-            raise ProviderRefused(f"The provider refused the refund: {answer.body.get('error', answer.status)}.")
+            said = storable(str(answer.body.get("error", answer.status)))
+            raise ProviderRefused(f"The provider refused the refund: {said}.")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -160,7 +162,7 @@ class _Allowance(dict[str, float]):
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
-    if not isinstance(value := body.get(name), str):
+    if not isinstance(value := body.get(name), str) or not is_storable(value):
         raise ProviderUnsure(_AWAY)
     return value
 

@@ -1,8 +1,8 @@
-"""The table of payments."""
+"""Tables of the payments."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
@@ -52,3 +52,20 @@ class Payment(Base):
     """Why it did not work the last time, in words for staff."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WebhookConflict(Base):
+    """A signed message of the provider that contradicts our record; nothing follows from it but a finding."""
+
+    __tablename__ = "webhook_conflicts"
+    __table_args__ = (UniqueConstraint("charge_key", "provider_id", "type"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    charge_key: Mapped[str] = mapped_column(Text)
+    provider_id: Mapped[str] = mapped_column(Text)
+    """The charge's id, as the message gives it."""
+    type: Mapped[str] = mapped_column(Text)
+    """What it says became of the charge."""
+    says: Mapped[str] = mapped_column(Text)
+    """What stands against what."""
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from shop.errors import Malformed
 from shop.money import Money
+from shop.storable import is_storable
 
 
 class Happened(StrEnum):
@@ -43,14 +44,21 @@ class Receiver(Protocol):
     def receive(self, notice: Notice) -> None:
         """Write down what a notice says, if that is not done yet. Safe for any order and any number of times.
 
+        What is of no payment of ours is counted; what contradicts our record is noted for the auditor.
+
         Raises:
-            NotFound: there is no payment with its key.
             Conflict: it cannot be written down as things stand; sent again later, it may.
         """
 
 
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("it has a character that no text has")
+    return text
+
+
 class _Charge(BaseModel):
-    id: str = Field(min_length=1)
+    id: Annotated[str, AfterValidator(_storable)] = Field(min_length=1)
     key: str = Field(min_length=1)
     amount: int = Field(gt=0)
     currency: str

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import cast
 
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from shop.errors import Conflict, NotFound, ProviderUnavailable
@@ -19,7 +20,8 @@ from shop.last_words import LastWord
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments import backoff
-from shop.payments.models import Payment
+from shop.payments.models import Payment, WebhookConflict
+from shop.payments.notices import Notice
 from shop.payments.provider import (
     Charged,
     ChargeRequest,
@@ -30,6 +32,7 @@ from shop.payments.provider import (
     ProviderRefused,
 )
 from shop.payments.refunds import OWED, refund_key, refund_rest
+from shop.storable import is_storable
 from shop.unit_of_work import Database
 
 LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -141,7 +144,9 @@ class Payments:
         return _found(session.scalar(select(Payment).where(Payment.order_id == order_id)))
 
     def under_key(self, session: Session, charge_key: str) -> Payment | None:
-        """Return the payment whose charge has this key, as it stands."""
+        """Return the payment whose charge has this key, as it stands; ``None`` for a key that cannot be ours."""
+        if not is_storable(charge_key):
+            return None
         return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
 
     def left_open(self, session: Session, limit: int) -> list[int]:
@@ -179,6 +184,11 @@ class Payments:
         session.execute(this.values(next_attempt_at=func.clock_timestamp() + pause))
         if backoff.is_hopeless(attempts, refused=isinstance(error, ProviderRefused)):
             session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
+
+    def note_conflict(self, session: Session, notice: Notice, says: str) -> None:
+        """Write down, once, that a message of the provider contradicts our record, for the auditor to tell."""
+        row = {"charge_key": notice.charge_key, "provider_id": notice.provider_id, "type": notice.happened.value}
+        session.execute(upsert(WebhookConflict).values(**row, says=says).on_conflict_do_nothing())
 
     def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.

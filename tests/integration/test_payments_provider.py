@@ -124,7 +124,9 @@ def test_a_call_we_got_wrong_is_no_decline_of_the_shoppers_card(status):
         provider.charge(request("p-wrong"))
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, "{}"), (201, "{}"), (201, "[]"), (302, "{}"), (429, "{}")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "{}"), (201, "{}"), (201, '{"id": "ch_\\u0000"}'), (201, "[]"), (302, "{}"), (429, "{}")]
+)
 def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(status, body):
     def say(connection):
         connection.recv(4096)
@@ -134,7 +136,19 @@ def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(stat
         provider.charge(request("p-vague"))
 
 
-@pytest.mark.parametrize("body", ["{}", '{"items": [{}]}', '{"items": [{"id": "ch_1", "status": "odd"}]}'])
+ODD_ID = '{"items": [{"id": "ch_\\u0000", "status": "succeeded", "refunded": 0, "currency": "EUR"}]}'
+
+
+def test_a_reason_that_no_database_can_hold_is_still_a_reason():
+    def say(connection):
+        connection.recv(4096)
+        connection.sendall(says(402, '{"error": "no \\u0000 card"}'))
+
+    with peer(say) as provider:
+        assert provider.charge(request("p-nul")) == Declined("no \ufffd card")
+
+
+@pytest.mark.parametrize("body", ["{}", '{"items": [{}]}', ODD_ID, '{"items": [{"id": "ch_1", "status": "odd"}]}'])
 def test_books_that_cannot_be_understood_are_no_books(body):
     def say(connection):
         connection.recv(4096)

@@ -6,6 +6,7 @@ import uuid
 import pytest
 from sqlalchemy import select, text
 
+from shop.books.audit import audit
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
@@ -80,6 +81,11 @@ class Store:
         body = message(happened, charge or self.charge(), **changed)
         return deliver(self.client, self.runtime.settings, body).status_code
 
+    def counted(self, outcome):
+        """How many messages came to this."""
+        named = {"outcome": outcome}
+        return self.runtime.metrics.registry.get_sample_value("shop_payment_webhooks_total", named)
+
     def cancel(self):
         with self.database.reading() as session:
             public_id, guest_id = session.execute(select(Order.public_id, Order.guest_id)).one()
@@ -140,15 +146,50 @@ def test_a_message_of_a_kind_that_is_new_to_us_is_taken(client, settings):
     assert deliver(client, settings, b'{"type": "payout.created", "data": {}}').status_code == 204
 
 
-def test_a_message_of_a_charge_we_know_nothing_of_is_not_taken(store):
-    charge = {"id": "ch_1", "key": "nobody's", "amount": 1, "currency": "EUR", "refunded": 0}
-    assert store.tell("charge.succeeded", charge) == 404
+@pytest.mark.parametrize("key", ["nobody's", "a\0b"])
+def test_a_message_of_a_charge_we_know_nothing_of_is_taken_and_counted(store, key):
+    charge = {"id": "ch_1", "key": key, "amount": 1, "currency": "EUR", "refunded": 0}
+    assert [store.tell("charge.succeeded", charge) for _ in range(2)] == [204, 204]
+    assert store.counted("unknown_charge") == 2
 
 
-def test_a_charge_of_another_amount_pays_nothing(store, monkeypatch):
+def test_half_a_character_in_a_message_is_malformed(store):
+    body = b'{"type": "charge.succeeded", "data": {"id": "c", "key": "\\ud800", "amount": 1, "currency": "EUR"}}'
+    assert deliver(store.client, store.runtime.settings, body).status_code == 400
+
+
+def test_a_nul_in_the_id_of_a_charge_is_malformed(store, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
-    assert store.tell("charge.succeeded", charge, amount=1) == 409
+    assert store.tell("charge.succeeded", charge, id="ch\0") == 400
     assert store.payment().status == "pending"
+
+
+CONFLICTS = {
+    "another amount": ("tok_ok", "charge.succeeded", {"amount": 1}, "the payment is over"),
+    "paid though declined": ("tok_declined", "charge.succeeded", {}, "that was declined"),
+    "given back though declined": ("tok_declined", "charge.refunded", {"refunded": 2598}, "that was declined"),
+    "declined though paid": ("tok_ok", "charge.declined", {}, "that was charged"),
+    "another charge": ("tok_ok", "charge.succeeded", {"id": "ch_another"}, "of another charge"),
+    "another charge given back": ("tok_ok", "charge.refunded", {"id": "ch_another"}, "of another charge"),
+}
+
+
+@pytest.mark.parametrize("case", CONFLICTS)
+def test_a_message_that_contradicts_our_record_changes_nothing_and_is_found_by_the_auditor(store, caplog, case):
+    token, happened, changed, says = CONFLICTS[case]
+    store.submit(token)
+    before = store.stands()
+    assert [store.tell(happened, **changed) for _ in range(3)] == [204] * 3
+    assert store.stands() == before
+    assert [record.message for record in caplog.records].count("webhook_conflict") == 3
+    assert store.counted("conflict") == 3
+    (found,) = [
+        one
+        for one in audit(store.runtime.settings, look_again_s=0.0).mismatches
+        if one.id == changed.get("id", store.charge()["id"])
+    ]
+    assert found.kind == "webhook_conflict"
+    assert says in found.says
 
 
 @pytest.mark.parametrize(

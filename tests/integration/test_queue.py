@@ -5,7 +5,7 @@ import subprocess
 import time
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import dramatiq
@@ -147,6 +147,17 @@ def test_a_consumer_that_fails_is_tried_again_and_then_its_message_is_a_dead_let
         (letter,) = dead_letters(session, 10)
     assert (letter.consumer, letter.attempts, letter.error) == (CONSUMER, 3, "LookupError: no such thing")
     assert one.count(Waiting) == 0
+
+
+def test_an_error_that_quotes_what_postgresql_cannot_hold_is_noted_all_the_same(database):
+    def fail(message):
+        raise LookupError("a\0b \ud800")
+
+    message = Message(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC))
+    Deliveries(database, {CONSUMER: fail}, Patience(attempts=1)).deliver(CONSUMER, message.to_json())
+    with database.reading() as session:
+        (letter,) = dead_letters(session, 10)
+    assert letter.error == "LookupError: a\ufffdb \ufffd"
 
 
 def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):

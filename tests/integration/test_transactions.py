@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product
 from shop.db import build_engine
-from shop.errors import NotFound, Unavailable
+from shop.errors import Invalid, NotFound, Unavailable
 from shop.last_words import LastWord
 from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from tests.factories import make_category, make_product
@@ -198,3 +198,13 @@ class Elsewhere:
     def reading(self):
         with Session(self._engine) as session:
             yield session
+
+
+@pytest.mark.parametrize("statement", ["SELECT CAST(:given AS text)", "SELECT CAST(:given AS jsonb)"])
+@pytest.mark.parametrize("given", ["a\0b", '"a\\u0000b"', "a\ud800b", '"a\\ud800b"'])
+def test_what_postgresql_cannot_hold_is_refused_in_our_words(database, statement, given):
+    if "jsonb" not in statement and "\\u" in given:
+        return  # six harmless letters
+    for block in (database.transaction, database.reading):
+        with pytest.raises(Invalid, match="no text has"), block() as session:
+            session.execute(text(statement), {"given": given})

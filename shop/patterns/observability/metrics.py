@@ -15,6 +15,7 @@ from shop.patterns.observability.projection_metrics import ProjectionMetrics
 from shop.patterns.observability.queue_metrics import QueueMetrics
 from shop.patterns.observability.record import RequestRecord
 from shop.patterns.observability.resilience_metrics import ResilienceMetrics
+from shop.patterns.observability.webhook_metrics import WebhookMetrics
 
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From a hit of the local cache to the statement timeout."""
@@ -57,6 +58,7 @@ class Metrics:
         self.resilience = ResilienceMetrics(self.registry)
         self.projections = ProjectionMetrics(self.registry)
         self.queue = QueueMetrics(self.registry)
+        self.webhooks = WebhookMetrics(self.registry)
         self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

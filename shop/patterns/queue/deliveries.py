@@ -21,9 +21,9 @@ from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.queue.models import DeadLetter
+from shop.storable import storable
 from shop.unit_of_work import Database
 
-ERROR_LENGTH = 500
 NOTING_PAUSE_S = 1.0
 
 Handler = Callable[[Message], None]
@@ -96,7 +96,7 @@ class Deliveries:
 
         A process that ends meanwhile takes this thread with it, and the message is delivered again.
         """
-        reason = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+        reason = storable(f"{type(error).__name__}: {error}")  # or it could not be noted, and the message were lost
         failures = message.attempts + 1
         dead = failures >= self._patience.attempts
         details = {"consumer": consumer, "message_id": str(message.message_id), "reason": reason, "attempts": failures}
