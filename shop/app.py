@@ -35,6 +35,7 @@ from shop.mail.post import latest
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
+from shop.orders.link_pages import create_link_pages
 from shop.orders.service import Orders, adoption_note
 from shop.patterns.caching.memory import Memory
 from shop.patterns.edge.access_log import Tally
@@ -115,6 +116,7 @@ def _hang_orders(app: OpenAPI) -> None:
 
     app.register_api(orders_api.create_api(orders, close_refund))
     app.register_blueprint(orders_pages.create_pages(orders))
+    app.register_blueprint(create_link_pages(orders, lambda: context.services(Services).link_requests))
     app.register_blueprint(orders_admin.create_admin(orders, close_refund))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts))
     app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest))

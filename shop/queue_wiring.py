@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shop.accounts import password_resets
-from shop.checkout import confirmation
+from shop.checkout import confirmation, link_mail
 from shop.customers import password_mail
 from shop.errors import ConfigurationError
+from shop.orders import link_requests
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.relay import Relay
 from shop.patterns.queue.deliveries import Deliveries, Patience
@@ -18,7 +19,11 @@ from shop.settings import Settings
 from shop.wiring import Runtime
 
 SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {confirmation.TOPIC: (confirmation.CONSUMER,), password_resets.TOPIC: (password_mail.CONSUMER,)}
+    {
+        confirmation.TOPIC: (confirmation.CONSUMER,),
+        link_requests.TOPIC: (link_mail.CONSUMER,),
+        password_resets.TOPIC: (password_mail.CONSUMER,),
+    }
 )
 """Topic to the consumers that take it."""
 CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in names}))
@@ -54,6 +59,7 @@ def deliveries(runtime: Runtime) -> Deliveries:
         runtime.database,
         {
             confirmation.CONSUMER: lambda message: runtime.services().confirmation_consumer.handle(message),
+            link_mail.CONSUMER: lambda message: runtime.services().link_mail_consumer.handle(message),
             password_mail.CONSUMER: lambda message: runtime.services().password_mail.handle(message),
         },
         Patience(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),

@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from shop import cache_wiring, knobs
+from shop.accounts.credentials import clean_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
 from shop.accounts.passwords import Passwords, callers_waiting
@@ -24,9 +25,11 @@ from shop.catalog import offers
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
+from shop.checkout import link_mail
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.completer import Completer
 from shop.checkout.confirmation import CONSUMER, ByQueue, Confirmation, ConfirmationConsumer, Inline, Letters
+from shop.checkout.link_mail import LinkMailConsumer
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
 from shop.checkout.reservations import ReservationReaper
@@ -40,6 +43,8 @@ from shop.faults import NONE, Desk
 from shop.mail.letters import Stationery
 from shop.mail.post import Breakable, Mailbox, Post, Smtp
 from shop.orders.fulfilment import Fulfilment
+from shop.orders.link_requests import LinkRequests
+from shop.orders.links import OrderLinks
 from shop.orders.projection import AtOnce, Projection, Projector, Soon
 from shop.orders.queries import bought_together
 from shop.orders.service import Orders
@@ -108,6 +113,9 @@ class Services:
     projector: Projector
     completer: Completer
     confirmation_consumer: ConfirmationConsumer
+    link_mail_consumer: LinkMailConsumer
+    link_requests: LinkRequests
+    order_links: OrderLinks
     fulfilment: Fulfilment
 
 
@@ -163,7 +171,9 @@ class Runtime:
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
-        letters = Letters(self.database, self._address(), self.stationery)
+        links = OrderLinks(self.settings.secret_keys, self.clock, self._address())
+        letters = Letters(self.database, links, self.stationery)
+        link_requests = LinkRequests(self.database, clean_email)
         phases = Phases(
             streams,
             payments,
@@ -204,6 +214,11 @@ class Runtime:
             reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
             confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
+            link_mail_consumer=LinkMailConsumer(
+                self.database, Inbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post
+            ),
+            link_requests=link_requests,
+            order_links=links,
             fulfilment=Fulfilment(
                 self.database,
                 orders,

@@ -182,6 +182,8 @@ def main() -> None:
 
 
 def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
+    if not settings.secret_key:
+        raise ConfigurationError("SHOP_SECRET_KEY is not set: the worker signs the links in mails with the store's.")
     pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
     runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
     worker = Worker(runtime, Purging(settings, runtime.database, runtime.metrics) if with_edge else None)

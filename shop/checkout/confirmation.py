@@ -8,6 +8,7 @@ Switch: ``orders.confirmation``. Experiment: ``order-confirmation``.
 """
 
 import logging
+import uuid
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from shop.mail.letters import Letter, Stationery
 from shop.mail.post import MailFailed, Post
 from shop.orders import queries
 from shop.orders.countries import country_name
+from shop.orders.links import GOOD_FOR, OrderLinks
+from shop.orders.queries import OrderHolder, OrderView
 from shop.orders.stream import Head
 from shop.patterns.outbox.messages import Message, write
 from shop.patterns.queue.inbox import Inbox
@@ -40,13 +43,13 @@ class Letters:
 
     Args:
         database: where orders are.
-        address: of the store, for the link.
+        links: makes the link by which a guest opens her order.
         stationery: holds the templates.
     """
 
-    def __init__(self, database: Database, address: str, stationery: Stationery) -> None:
+    def __init__(self, database: Database, links: OrderLinks, stationery: Stationery) -> None:
         self._database = database
-        self._address = address
+        self._links = links
         self._stationery = stationery
 
     def confirmation(self, public_id: str) -> Letter:
@@ -55,11 +58,8 @@ class Letters:
         Raises:
             NotFound: there is no such order.
         """
-        with self._database.reading() as session:
-            found = queries.one(session, public_id)
-        if found is None:
-            raise NotFound("There is no such order.")
-        order = found[0]
+        order, holder = self._order(public_id)
+        is_guest = holder.user_id is None
         return self._stationery.write(
             "confirmation",
             message_id=f"<confirmation.{public_id}@shop>",
@@ -67,8 +67,37 @@ class Letters:
             subject=f"Your order {order.number}",
             order=order,
             country=country_name(order.address["country"]),
-            url=f"{self._address}/orders/{public_id}",
+            url=self._links.url(public_id) if is_guest else self._links.page(public_id),
+            days=GOOD_FOR.days if is_guest else 0,
         )
+
+    def link(self, public_id: str, request_id: uuid.UUID) -> Letter:
+        """Return the letter with the link to a guest's order.
+
+        Args:
+            public_id: the order.
+            request_id: of the request for it; a second try of the same request is the same letter.
+
+        Raises:
+            NotFound: there is no such order.
+        """
+        order, _ = self._order(public_id)
+        return self._stationery.write(
+            "order_link",
+            message_id=f"<order-link.{request_id}@shop>",
+            recipient=order.email,
+            subject=f"The link to your order {order.number}",
+            number=order.number,
+            url=self._links.url(public_id),
+            days=GOOD_FOR.days,
+        )
+
+    def _order(self, public_id: str) -> tuple[OrderView, OrderHolder]:
+        with self._database.reading() as session:
+            found = queries.one(session, public_id)
+        if found is None:
+            raise NotFound("There is no such order.")
+        return found
 
 
 class ByQueue:

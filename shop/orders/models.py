@@ -54,6 +54,8 @@ class Order(Base):
     """What was asked for under that key, hashed: the same key with another payload is refused."""
     reserved_until: Mapped[datetime | None] = mapped_column()
     """Until when its pieces are promised without being paid for; says nothing once the payment is settled."""
+    link_sent_at: Mapped[datetime | None] = mapped_column()
+    """When a guest was last sent the link to it again, on request."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

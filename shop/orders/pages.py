@@ -8,7 +8,8 @@ from shop.orders.countries import country_name
 from shop.orders.service import Orders
 from shop.orders.story import tell
 from shop.orders.transitions import Status
-from shop.orders.viewers import keep_private, viewer
+from shop.orders.viewers import keep_private, links, viewer
+from shop.web import context
 from shop.web.identity import current_identity
 
 PAGE = 10
@@ -32,8 +33,12 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
 
     @pages.get("/orders/<string:public_id>")
     def one_order(public_id: str) -> str:
-        shown = use().detail(viewer(), public_id)
+        who = viewer()
+        shown = use().detail(who, public_id)
         order = shown.orders[0]
+        by_link = who.opened == public_id and shown.for_guest
+        if by_link:
+            context.withhold_referrer()
         return render_template(
             "orders/order.html",
             order=order,
@@ -43,6 +48,8 @@ def create_pages(use: Callable[[], Orders]) -> Blueprint:
             as_staff=shown.as_staff,
             earlier="earlier" in request.args,
             refund=shown.refunds.get(order.id),
+            by_link=by_link,
+            link=links().path(public_id) if shown.for_guest and not by_link and not shown.as_staff else "",
             cancellable=order.status in CANCELLABLE,
             signed_in=current_identity(),
         )

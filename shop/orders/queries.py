@@ -4,10 +4,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from shop.errors import Invalid, NotFound
@@ -47,12 +47,22 @@ class OrderHolder:
     """Whose an order is.
 
     Args:
+        public_id: the order.
         user_id: the account that placed or adopted it, if one did.
         guest_id: the guest who placed it, if a guest did.
     """
 
+    public_id: str
     user_id: int | None
     guest_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestContact:
+    """A guest's order, and the address its mail goes to."""
+
+    public_id: str
+    email: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,27 @@ def of_guest(session: Session, guest_ids: Collection[uuid.UUID], after: str | No
 def one(session: Session, public_id: str) -> tuple[OrderView, OrderHolder] | None:
     """Return an order and whose it is; ``None`` where there is no such order."""
     order = session.scalar(select(Order).where(Order.public_id == public_id))
-    return (_views(session, [order])[0], OrderHolder(order.user_id, order.guest_id)) if order else None
+    return (_views(session, [order])[0], OrderHolder(public_id, order.user_id, order.guest_id)) if order else None
+
+
+def guest_contact(session: Session, number: str, pause: timedelta) -> GuestContact | None:
+    """Return the guest's order with a number; ``None`` where an account has it, or its link was sent just now.
+
+    Args:
+        session: reads only.
+        number: as people read it out.
+        pause: how long after a link was sent no other is.
+    """
+    due = or_(Order.link_sent_at.is_(None), Order.link_sent_at < func.clock_timestamp() - pause)
+    row = session.execute(
+        select(Order.public_id, Order.email).where(Order.number == number, Order.user_id.is_(None), due)
+    ).one_or_none()
+    return GuestContact(row.public_id, row.email) if row else None
+
+
+def note_link_sent(session: Session, public_id: str) -> None:
+    """Write down that the link to an order was sent again just now."""
+    session.execute(update(Order).where(Order.public_id == public_id).values(link_sent_at=func.clock_timestamp()))
 
 
 def after(changed: Changed) -> OrderView:

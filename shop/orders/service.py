@@ -46,12 +46,14 @@ class Viewer:
         user_id: the account, if signed in.
         guest_id: what the guest orders under, if nobody is signed in, from the browser's signed cookie.
         earlier_guest_id: what she may have ordered under before.
+        opened: the public id of the one order whose link this browser has followed.
         is_admin: whether everybody's orders are shown.
     """
 
     user_id: int | None = None
     guest_id: uuid.UUID | None = None
     earlier_guest_id: uuid.UUID | None = None
+    opened: str | None = None
     is_admin: bool = False
 
     @property
@@ -67,7 +69,7 @@ class Viewer:
         """Tell whether an order is this viewer's own; one that an account has is no guest's any more."""
         if holder.user_id is not None:
             return holder.user_id == self.user_id
-        return holder.guest_id in self.guest_ids
+        return holder.guest_id in self.guest_ids or holder.public_id == self.opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Shown:
     """Whether they are shown to somebody whose own they are not."""
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
     """What is still owed of them, by the orders' keys; filled for staff alone."""
+    for_guest: bool = False
+    """Whether no account has the order."""
 
 
 def adoption_note(orders: int) -> str | None:
@@ -161,7 +165,7 @@ class Orders:
             order, owner = found
             shown = self._shown(session, [order], 1)
             refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
-            return replace(shown, as_staff=not viewer.owns(owner), refunds=refunds)
+            return replace(shown, as_staff=not viewer.owns(owner), for_guest=owner.user_id is None, refunds=refunds)
 
     def bought(self, public_id: str) -> Shown:
         """Return one order to whoever has proved to be its buyer by the key of its checkout.

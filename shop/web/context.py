@@ -19,11 +19,14 @@ from shop.web.short_way import ShortWay
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+_REFERRER = ("Referrer-Policy", "no-referrer")
 S = TypeVar("S")
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 _SERVICES = "shop.services"
+_NO_REFERRER = "shop.no_referrer"
+"""Set where what the answer leads to must not learn its address."""
 _REQUEST = "werkzeug.request"
 """Where werkzeug leaves the request in its environment."""
 _ROUTE = "shop.route"
@@ -66,6 +69,7 @@ class Context:
         self._resolve = resolve
         self._metrics = metrics
         self._headers = tuple(headers)
+        self._unreferred = (*(one for one in headers if one[0] != _REFERRER[0]), _REFERRER)
         self._show_timings = show_timings
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -82,7 +86,7 @@ class Context:
         services = environ[_SERVICES] = self._resolve()
 
         def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
-            headers.extend(self._headers)
+            headers.extend(self._unreferred if _NO_REFERRER in environ else self._headers)
             headers.extend(self._closing(seen))
             self._tell(environ, int(status[:3]), seen, services)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
@@ -129,6 +133,11 @@ def install(
 def services(kind: type[S]) -> S:
     """Return the services of the request being served; one snapshot of the switches from its start to its end."""
     return cast(S, request.environ[_SERVICES])
+
+
+def withhold_referrer() -> None:
+    """Let the browser tell nothing that the answer being made leads to, or loads, which address it came from."""
+    request.environ[_NO_REFERRER] = True
 
 
 def server_timing(seen: record.RequestRecord) -> str:

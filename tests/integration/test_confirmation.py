@@ -14,10 +14,12 @@ from shop.catalog import offers
 from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, Letters
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
+from shop.clock import SystemClock
 from shop.faults import Desk, Report
 from shop.mail.letters import Letter, Stationery
 from shop.mail.models import Mail
 from shop.mail.post import MailFailed, Smtp
+from shop.orders.links import OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.outbox.relay import Relay
@@ -85,7 +87,7 @@ def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, dat
         number = session.scalar(select(Order.number))
     assert (mail.recipient, mail.subject) == ("robin@example.org", f"Your order {number}")
     for part in (mail.text, mail.html):
-        assert f"/orders/{ordered.public_id}" in part
+        assert f"/orders/open?token={ordered.public_id}." in part
         assert "Lindenweg 4" in part
         assert "Germany" in part
 
@@ -103,7 +105,8 @@ def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shel
     buy(runtime)
     (message,) = messages(runtime)
     server = Server()
-    letters = Letters(database, "http://shop.test", Stationery())
+    links = OrderLinks(["a key"], SystemClock(), "http://shop.test")
+    letters = Letters(database, links, Stationery())
     consumer = ConfirmationConsumer(Inbox(database, CONSUMER), letters, server)
     consumer.handle(message)
     consumer.handle(message)

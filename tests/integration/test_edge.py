@@ -490,3 +490,18 @@ def test_the_configuration_is_one_nginx_accepts(settings, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_token_of_an_orders_link_is_in_no_log_of_the_edge_whatever_happens(settings, tmp_path):
+    origin = Origin()
+    edge = Edge(settings, tmp_path, origin.port)
+    origin.says(status=303, Location="/orders/ord_1", Cache_Control="private, no-store")
+    answer = edge.get("/orders/open?token=ord_1.2.the-secret")
+    assert (answer.status_code, entry(answer)) == (303, "fwd=bypass")
+    origin.stop()
+    assert edge.get("/orders/open?token=ord_1.2.the-secret").status_code == 503
+    assert edge.get("/orders/ord_1?marker=seen").status_code == 503
+    until(lambda: '"/orders/open"' in edge.lines())
+    until(lambda: "marker=seen" in edge.process.said())  # so the error log is where this test looks
+    assert "the-secret" not in edge.lines() + edge.process.said()
+    edge.stop()

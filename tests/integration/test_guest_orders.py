@@ -1,18 +1,13 @@
 """A guest's own orders: found by the id her cookie carries, from the moment they are placed."""
 
-import re
-import uuid
-
 import pytest
 
-from shop.cart.service import Carts, Owner
-from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from tests.factories import make_category, make_product
 from tests.integration.accounts import PASSWORD, make_account, sign_in
+from tests.integration.guests import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
 from tests.integration.shoppers import DETAILS
 
-FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
 CARDS = ("tok_declined", "tok_error")
 
 
@@ -22,44 +17,6 @@ def guest(client, database, simulator):
     with database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=100)
     return browser(client, database)
-
-
-def browser(client, database):
-    client.owner = Owner(guest_cart_id=uuid.uuid4())
-    client.fill = lambda: Carts(database, offers).add(client.owner, "mug", 1)
-    client.fill()
-    with client.session_transaction() as session:
-        session["cart"] = str(client.owner.guest_cart_id)
-    return client
-
-
-def check_out(client, key="the-key", **more):
-    return client.post("/api/v1/checkout", json={**DETAILS, **more}, headers={"Idempotency-Key": key})
-
-
-def lines(client):
-    """Return the field by which the form agrees to the lines it shows."""
-    return {"lines": re.search(r'name="lines" value="(\w+)"', client.get("/checkout").text)[1]}
-
-
-def buy_by_form(client, key="the-key", **more):
-    """Buy as a browser does: see the form, send it; return the order's address."""
-    client.fill()
-    return client.post("/checkout", data={**FORM, **lines(client), "key": key, **more}).location
-
-
-def copy_cookie(source, target):
-    """Plant one browser's guest cookie in another."""
-    target.set_cookie("session", source.get_cookie("session").value)
-    target.fill = source.fill
-    return target
-
-
-def opens(client, order):
-    """Tell how a browser meets an order: its page, its place in the list, its cancelling."""
-    public_id = order.rpartition("/")[2]
-    page, cancelled = client.get(f"/orders/{public_id}"), client.post(f"/api/v1/orders/{public_id}/cancel")
-    return page.status_code, public_id in client.get("/orders").text, cancelled.status_code
 
 
 def listed(client):
