@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     """The address mail comes from."""
     mail_timeout_ms: int = Field(default=5_000, ge=1)
     """What each step of a conversation with the mail server may take."""
+    mail_ca_file: Path | None = None
+    """Certificates (PEM) of the authorities trusted to name the mail server; unset, the machine's own are."""
     public_address: str | None = None
     """Where shoppers find the store, for the links in mails; the stack says so."""
     queue_threads: int = Field(default=2, ge=1, le=32)

@@ -326,7 +326,7 @@ def _provider(settings: Settings) -> Provider:
 def _post(settings: Settings) -> Post:
     post: Post = Mailbox()
     if settings.mail_url is not None:
-        post = Smtp(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000)
+        post = Smtp(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file)
     if not settings.is_lab:
         return post
     desk = Desk(settings.run_dir)

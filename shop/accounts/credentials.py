@@ -3,32 +3,14 @@
 import re
 
 from shop.accounts.password_policy import password_fault
+from shop.email_address import EMAIL_MAX, clean_email
 from shop.errors import Invalid
+
+__all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration"]
 
 NAME_MAX = 100
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 """Something to read, and no control characters."""
-EMAIL_MAX = 254
-"""RFC 5321's longest path, without its brackets."""
-
-
-def clean_email(email: str) -> str:
-    """Return the one spelling under which an address is kept: lower case, ASCII.
-
-    No DNS look-up is made: it would make registering depend on somebody else's server, and proves nothing.
-    Addresses under ``.test`` pass, because the demo's accounts stand there (RFC 6761 keeps it from ever being real).
-
-    Raises:
-        Invalid: this is no email address.
-    """
-    from email_validator import EmailNotValidError, validate_email  # here: its tables take 20 ms, and few need them
-
-    try:
-        # test_environment lets .test through and nothing else; deliverability is off either way.
-        found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
-    except EmailNotValidError:
-        raise Invalid("Some fields are not right.", errors={"email": "Enter an email address."}) from None
-    return (found.ascii_email or found.normalized).lower()
 
 
 def clean_name(name: str) -> tuple[str, str | None]:

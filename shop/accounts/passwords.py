@@ -90,6 +90,15 @@ class Passwords:
             except (VerificationError, InvalidHashError):
                 return False
 
+    def refuse_if_full(self) -> None:
+        """Refuse a caller who would find no place, before anything is looked up for it; it keeps no place.
+
+        Raises:
+            TooManyRequests: as many as may wait for a turn do.
+        """
+        with _taken(self._places, timeout_s=0):
+            pass
+
     def outdated(self, stored: str) -> bool:
         """Tell whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)

@@ -95,6 +95,7 @@ class Accounts:
             BadCredentials: they do not match.
             TooManyRequests: too many passwords are being verified.
         """
+        self._passwords.refuse_if_full()
         row = self._find(email)
         stored: str | None = row.password_hash if row else None
         # No connection is held meanwhile: a pool of eight would be gone with eight log-ins.

@@ -157,6 +157,7 @@ class ConfirmationConsumer:
 
         Raises:
             MailFailed: not now; the queue tries again.
+            MailRefused: never; the message is a dead letter.
         """
         if self._inbox.has_handled(message.message_id):
             return

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from shop.checkout.agreement import PurchaseAgreement
+from shop.email_address import EMAIL_MAX, NO_ADDRESS, clean_email
 from shop.errors import Invalid
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
@@ -20,6 +21,15 @@ def _deliverable(code: str) -> str:
     return code
 
 
+def _writable(email: str) -> str:
+    """Refuse what is no address, and leave what is one as typed: a fingerprint is taken of what was sent."""
+    try:
+        clean_email(email)
+    except Invalid:
+        raise ValueError(NO_ADDRESS) from None
+    return email
+
+
 Country = Annotated[str, Field(json_schema_extra={"enum": list(COUNTRIES)}), AfterValidator(_deliverable)]
 
 _TEXT = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
@@ -28,7 +38,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 MESSAGES: Mapping[str, str] = MappingProxyType(
     {
-        "email": "Enter an email address, such as name@example.org.",
+        "email": NO_ADDRESS,
         "address.name": "Enter the name on the letter box.",
         "address.line1": "Enter street and number.",
         "address.city": "Enter the town or city.",
@@ -60,8 +70,8 @@ class PaymentToken(ApiModel):
 class CheckoutDetails(ApiModel):
     """Everything a checkout needs besides the cart."""
 
-    email: str = Field(
-        pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$", max_length=254, examples=["shopper@example.org"]
+    email: Annotated[str, AfterValidator(_writable)] = Field(
+        max_length=EMAIL_MAX, examples=["shopper@example.org"], json_schema_extra={"format": "email"}
     )
     address: Address
     payment: PaymentToken
@@ -70,6 +80,11 @@ class CheckoutDetails(ApiModel):
         description="What the cart is expected to come to. Where it comes to anything else, nothing is ordered: 409,"
         " with the cart.",
     )
+
+    @property
+    def recipient(self) -> str:
+        """Return the address mail about the order goes to, in the spelling in which accounts keep theirs."""
+        return clean_email(self.email)
 
     @property
     def agreement(self) -> PurchaseAgreement:

@@ -125,7 +125,7 @@ class Phases:
         address = details.address.model_dump()
         owner = wanted.owner
         guest_id = owner.guest_id or owner.guest_cart_id
-        new = NewOrder(owner.user_id, guest_id, details.email, address, lines, key, self._reserved_for)
+        new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, self._reserved_for)
         wanted.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:

@@ -1,6 +1,7 @@
 """A letter: written from templates, as text and as HTML, and put into the shape mail servers take."""
 
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -34,10 +35,12 @@ class Letter:
         """Return it as ``multipart/alternative``, the HTML last, which is what a client prefers.
 
         Raises:
-            ValueError: an address or the subject has a line break in it.
+            ValueError: the recipient is not one address, or an address or the subject has a line break in it.
         """
         message = EmailMessage(policy=SMTP)
-        message["From"], message["To"], message["Subject"] = sender, self.recipient, self.subject
+        # Not as a string, which would be read as a list: one with a comma in it is two recipients.
+        message["From"], message["To"] = sender, Address(addr_spec=self.recipient)
+        message["Subject"] = self.subject
         message["Message-ID"] = self.message_id
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
         message.set_content(self.text)

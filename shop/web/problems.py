@@ -50,6 +50,8 @@ FAULTS: Mapping[str, str] = {
     "string_pattern_mismatch": "is not of the form this field has",
 }
 """Kind of fault to what is said of it, where the validator would name classes or quote a regular expression."""
+OUR_OWN_WORDS = "Value error, "
+"""What the validator puts before a sentence of ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +66,10 @@ def install(app: Flask) -> None:
 def from_validation(error: ValidationError) -> Response:
     """Answer 422 for a request whose fields are wrong, naming each field once."""
     found = {
-        ".".join(map(str, fault["loc"])) or "body": FAULTS.get(fault["type"], fault["msg"]) for fault in error.errors()
+        ".".join(map(str, fault["loc"])) or "body": FAULTS.get(
+            fault["type"], fault["msg"].removeprefix("Value error, ")
+        )
+        for fault in error.errors()
     }
     return problem(422, "invalid", "Some fields are not right.", fields=found)
 

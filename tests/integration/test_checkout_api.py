@@ -126,13 +126,24 @@ def test_an_empty_cart_is_invalid(client, shelf, simulator):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("email", "nobody"), ("address", {**ADDRESS, "country": "XX"}), ("address", {**ADDRESS, "name": " "})],
+    [
+        ("email", "nobody"),
+        ("email", "a@b,de.com"),
+        ("address", {**ADDRESS, "country": "XX"}),
+        ("address", {**ADDRESS, "name": " "}),
+    ],
 )
 def test_wrong_fields_are_named_and_change_nothing(shopper, database, field, value):
     answer = buy(shopper, **{field: value})
     assert answer.status_code == 422
     assert any(name.startswith(field) for name in answer.json["errors"])
     assert stock(database) == [(5, 0), (3, 0)]
+
+
+def test_an_order_keeps_the_address_in_the_spelling_of_accounts(shopper, database):
+    assert buy(shopper, email="Robin@Example.org").status_code == 201
+    with database.reading() as session:
+        assert session.scalars(select(Order.email)).one() == "robin@example.org"
 
 
 def test_a_declined_card_leaves_cart_and_stock_as_they_were(shopper, database):

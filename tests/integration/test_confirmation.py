@@ -235,5 +235,5 @@ def test_no_mail_server_is_called_inside_a_transaction(database):
 
 
 def test_a_line_break_in_a_header_is_refused():
-    with pytest.raises(ValueError, match=r"linefeed|newline|carriage"):
+    with pytest.raises(ValueError, match="CR or LF"):
         Letter("<one@shop>", "robin@example.org\nBcc: all@example.org", "s", "t", "h").as_message("shop@shop.test")

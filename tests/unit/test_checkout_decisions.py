@@ -9,6 +9,7 @@ from shop.checkout.steps import Step, decide
 from shop.errors import Invalid
 from shop.payments.provider import Charged, Declined
 from shop.payments.service import NotCharged, Unknown
+from tests.addresses import NO_ADDRESSES
 
 FORM = {
     "email": "robin@example.org",
@@ -58,6 +59,18 @@ def test_a_form_with_nothing_in_it_says_what_each_field_wants():
         read_form({})
     assert set(refused.value.errors) == set(FORM)
     assert refused.value.errors["email"] == MESSAGES["email"]
+
+
+@pytest.mark.parametrize("typed", NO_ADDRESSES)
+def test_the_checkout_takes_the_addresses_that_an_account_takes(typed):
+    with pytest.raises(Invalid) as refused:
+        read_form({**FORM, "email": typed})
+    assert refused.value.errors == {"email": MESSAGES["email"]}
+
+
+def test_mail_about_an_order_goes_to_the_spelling_that_accounts_keep():
+    details = read_form({**FORM, "email": "Robin@B\u00fccher.example"})
+    assert (details.email, details.recipient) == ("Robin@B\u00fccher.example", "robin@xn--bcher-kva.example")
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "two\nlines", "   ", "x" * 121])

@@ -1,5 +1,7 @@
 """One delivery: handled, to be tried again, or dead; each of the three is committed before it is acknowledged.
 
+Dead is what was tried often enough, and at once what a consumer says cannot be helped by trying again.
+
 The broker's own retries are not used. They would put the next attempt into the broker after the work has failed, and a
 broker that is away at that moment loses it; a row in the outbox is committed or the delivery is not acknowledged.
 """
@@ -20,6 +22,7 @@ from shop.errors import NotFound, Unavailable
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.models import Waiting
+from shop.patterns.queue.failures import PermanentFailure
 from shop.patterns.queue.models import DeadLetter
 from shop.storable import storable
 from shop.unit_of_work import Database
@@ -80,7 +83,10 @@ class Deliveries:
         self._observe = observe
 
     def deliver(self, consumer: str, travelled: Mapping[str, Any]) -> None:
-        """Let a consumer handle a message; return once what came of it is committed."""
+        """Let a consumer handle a message; return once what came of it is committed.
+
+        A consumer that raises :class:`PermanentFailure` is not asked again.
+        """
         message = Message.from_json(travelled)
         correlation.adopt(message.request_id, message.traceparent)
         try:
@@ -98,7 +104,7 @@ class Deliveries:
         """
         reason = storable(f"{type(error).__name__}: {error}")  # or it could not be noted, and the message were lost
         failures = message.attempts + 1
-        dead = failures >= self._patience.attempts
+        dead = failures >= self._patience.attempts or isinstance(error, PermanentFailure)
         details = {"consumer": consumer, "message_id": str(message.message_id), "reason": reason, "attempts": failures}
         _log.log(logging.ERROR if dead else logging.INFO, "message_dead" if dead else "message_failed", extra=details)
         while True:

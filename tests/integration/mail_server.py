@@ -1,0 +1,82 @@
+"""A real mail server for tests (aiosmtpd), which keeps what it takes and refuses what it is told to refuse."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope
+
+
+class MailServer:
+    """Takes every letter, until a step of the conversation is given another reply."""
+
+    def __init__(self) -> None:
+        self.taken: list[Envelope] = []
+        self.replies: dict[str, str] = {}
+        """Step (``MAIL``, ``RCPT``, ``DATA``, ``QUIT``) to what is said then."""
+        self.log_ins = 0
+        self.port = 0
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        envelope.mail_from = address
+        return self.replies.get("MAIL", "250 OK")
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        if "RCPT" in self.replies:
+            return self.replies["RCPT"].format(address=address)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        if "DATA" in self.replies:
+            return self.replies["DATA"]
+        self.taken.append(envelope)
+        return "250 OK"
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        return self.replies.get("QUIT", "221 Bye")
+
+    def log_in(self, server: Any, session: Any, envelope: Any, mechanism: str, words: Any) -> AuthResult:
+        """Let everybody in."""
+        self.log_ins += 1
+        return AuthResult(success=True)
+
+
+@contextmanager
+def listening(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> Iterator[MailServer]:
+    """Run a mail server for the block.
+
+    Args:
+        tls: its certificate; mail is taken over an encrypted connection alone then.
+        implicit: whether encryption is spoken from the first byte (``smtps``) and not after STARTTLS.
+    """
+    server, loop = MailServer(), asyncio.new_event_loop()
+    options: dict[str, Any] = {"authenticator": server.log_in, "auth_require_tls": False, "hostname": "mail.test"}
+    if tls is not None and not implicit:
+        options |= {"tls_context": tls, "require_starttls": True}
+    serving = loop.create_server(
+        lambda: SMTP(server, loop=loop, **options), "127.0.0.1", 0, ssl=tls if implicit else None
+    )
+    listener = loop.run_until_complete(serving)
+    server.port = listener.sockets[0].getsockname()[1]
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listener.close()
+        asyncio.run_coroutine_threadsafe(_finish(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _finish() -> None:
+    """End the conversations under way."""
+    open_ones = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in open_ones:
+        one.cancel()
+    await asyncio.gather(*open_ones, return_exceptions=True)

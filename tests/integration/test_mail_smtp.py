@@ -1,0 +1,167 @@
+"""Letters that leave by SMTP, to a real server: one recipient, a server that is who it says, refusals for good."""
+
+import email
+import email.policy
+import ssl
+from contextlib import contextmanager
+
+import pytest
+import trustme
+from sqlalchemy import select
+
+from shop.errors import ConfigurationError
+from shop.mail.letters import Letter
+from shop.mail.post import MailFailed, MailRefused, Smtp
+from shop.patterns.outbox.messages import write
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.relay import Relay
+from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters
+from tests.integration.mail_server import listening
+
+LETTER = Letter("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
+SENDER = "shop <orders@shop.test>"
+
+
+def to(recipient):
+    return Letter("<one@shop>", recipient, "Your order S-1", "in text", "<p>in HTML</p>")
+
+
+def smtp(server, **given):
+    return Smtp(f"smtp://127.0.0.1:{server.port}", SENDER, 5, **given)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "given_to"),
+    [
+        ("robin@example.org", "robin@example.org"),
+        ("Robin@Example.org", "robin@example.org"),
+        ("robin@b\u00fccher.example", "robin@xn--bcher-kva.example"),
+    ],
+)
+def test_a_letter_goes_to_one_recipient_in_an_envelope_of_ascii(recipient, given_to):
+    with listening() as server:
+        smtp(server).send(to(recipient))
+    (taken,) = server.taken
+    assert (taken.mail_from, taken.rcpt_tos) == ("orders@shop.test", [given_to])
+    found = email.message_from_bytes(taken.original_content, policy=email.policy.default)
+    assert [one.addr_spec for one in found["To"].addresses] == [given_to]
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@b,de.com", "a@b.de,c@d.de", "a;b@c.de", "\u00fcnn@b.de", "a@b.de\r\nRCPT TO:<c@d.de>"]
+)
+def test_a_recipient_that_is_not_one_address_is_refused_before_the_server_is_asked(recipient):
+    with pytest.raises(MailRefused):
+        Smtp("smtp://127.0.0.1:1", SENDER, 5).send(to(recipient))
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(
+    ("reply", "refused", "reason"),
+    [
+        ("550 5.1.1 <{address}>: no such user", True, ": 550 5.1.1"),
+        ("554 no", True, ": 554"),
+        ("451 4.7.1 try again later", False, ": 451 4.7.1"),
+    ],
+)
+def test_a_refusal_for_good_is_told_from_one_for_now_and_names_no_address(step, reply, refused, reason):
+    with listening() as server:
+        server.replies[step] = reply
+        with pytest.raises(MailFailed) as failed:
+            smtp(server).send(LETTER)
+    assert isinstance(failed.value, MailRefused) == refused
+    assert str(failed.value).endswith(reason)
+    assert "robin" not in str(failed.value)
+
+
+def test_a_letter_that_was_taken_has_been_sent_whatever_is_said_of_good_bye():
+    with listening() as server:
+        server.replies["QUIT"] = "554 no"
+        smtp(server).send(LETTER)
+    assert len(server.taken) == 1
+
+
+@pytest.fixture
+def mailing(database, runtime):
+    """Deliveries of one message, whose consumer sends the letter; returns what became of it."""
+
+    def deliver(post):
+        outcomes, found = [], []
+        with database.transaction() as session:
+            write(session, "order", "the-order", "order.confirmation")
+        Relay(database, found.append, lambda: 1000).run_once()
+        patience = Patience(attempts=5, base_s=0.0)
+        handlers = {"confirmation": lambda message: post.send(LETTER)}
+        deliveries = Deliveries(database, handlers, patience, lambda name, outcome, seconds: outcomes.append(outcome))
+        deliveries.deliver("confirmation", found[0].to_json())
+        return outcomes
+
+    return deliver
+
+
+def test_a_refusal_for_good_is_a_dead_letter_at_once_and_is_logged(mailing, database, caplog):
+    with listening() as server:
+        server.replies["RCPT"] = "550 5.1.1 no such user"
+        assert mailing(smtp(server)) == ["dead"]
+    with database.reading() as session:
+        (dead,) = dead_letters(session, 10)
+        assert session.scalars(select(Waiting)).all() == []
+    assert (dead.attempts, dead.error) == (1, "MailRefused: SMTPRecipientsRefused: 550 5.1.1")
+    (line,) = [one for one in caplog.records if one.message == "message_dead"]
+    assert line.levelname == "ERROR"
+
+
+def test_a_refusal_for_now_is_tried_again(mailing, database):
+    with listening() as server:
+        server.replies["RCPT"] = "451 4.7.1 later"
+        assert mailing(smtp(server)) == ["retried"]
+    with database.reading() as session:
+        assert session.scalars(select(Waiting)).one().attempts == 1
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+@contextmanager
+def encrypted(authority, name, scheme):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    with listening(context, implicit=scheme == "smtps") as server:
+        yield server, f"{scheme}://store:secret@127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_with_a_certificate_of_a_trusted_authority_gets_the_letter(authority, ca_file, scheme):
+    with encrypted(authority, "127.0.0.1", scheme) as (server, url):
+        Smtp(url, SENDER, 5, ca_file).send(LETTER)
+    assert (len(server.taken), server.log_ins) == (1, 1)
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+@pytest.mark.parametrize(("name", "trusted"), [("127.0.0.1", False), ("mail.elsewhere.test", True)])
+def test_a_server_that_is_not_known_to_be_the_one_gets_neither_password_nor_letter(
+    authority, ca_file, scheme, name, trusted
+):
+    with encrypted(authority, name, scheme) as (server, url):
+        with pytest.raises(MailFailed, match="SSLCertVerificationError: ") as failed:
+            Smtp(url, SENDER, 5, ca_file if trusted else None).send(LETTER)
+        assert not isinstance(failed.value, MailRefused)
+    assert (server.taken, server.log_ins) == ([], 0)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_refused_at_the_start(tmp_path, content):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigurationError, match="SHOP_MAIL_CA_FILE"):
+        Smtp("smtps://mail.test", SENDER, 5, path)
