@@ -11,6 +11,7 @@ Switch: ``cache.local`` and ``cache.shared``; with both off there is no short wa
 Source: Django's documentation, "The per-site cache": the middleware that answers before any view is looked for.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,13 @@ from shop.web.edge import EdgeCaching
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST_ADDRESSES = 8_192
-"""Remembered in each process, some 3 MB. The addresses of whoever makes up query strings push one another out."""
+MOST_BYTES = 3_000_000
+"""Of what is remembered in each process, some 4,000 addresses. Those of a client that makes up query strings push one
+another out, and are the fewer the longer they are."""
+LONGEST = 2_048
+"""Bytes an address may take, path, query, key and tags together; a longer one takes the long way."""
+OVERHEAD = 600
+"""Bytes of the objects that hold one, beside their texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +67,24 @@ class ShortWay:
         self._browser = browser
         self._edge = edge
         self._known: dict[tuple[str, str], Address] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
 
     def learn(self, environ: "WSGIEnvironment", route: str, found: Found, content_type: str) -> None:
         """Remember what the request being served was answered from, if it is kept at all."""
         if found.key is None:
             return
-        if len(self._known) >= MOST_ADDRESSES:
-            self._known.pop(next(iter(self._known), ("", "")), None)  # another thread may have taken the last one
+        asked = (environ["PATH_INFO"], environ["QUERY_STRING"])
         address = Address(route, found.key, found.policy, found.tags, content_type)
-        self._known[environ["PATH_INFO"], environ["QUERY_STRING"]] = address
+        size = _size(asked, address)
+        if size - OVERHEAD > LONGEST:
+            return
+        with self._lock:
+            self._forget(asked)
+            while self._known and self._bytes + size > MOST_BYTES:
+                self._forget(next(iter(self._known)))
+            self._known[asked] = address
+            self._bytes += size
 
     def answer(self, environ: "WSGIEnvironment") -> Answer | None:
         """Return the answer to a request, or ``None`` where it must go the long way."""
@@ -86,3 +101,13 @@ class ShortWay:
             return Answer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
         return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value)
+
+    def _forget(self, asked: tuple[str, str]) -> None:
+        known = self._known.pop(asked, None)
+        if known is not None:
+            self._bytes -= _size(asked, known)
+
+
+def _size(asked: tuple[str, str], address: Address) -> int:
+    """Return about how many bytes an address takes."""
+    return OVERHEAD + sum(map(len, asked)) + len(address.key) + sum(map(len, address.tags))

@@ -1,5 +1,8 @@
 """Public answers: validators, 304s, and the short way past Flask."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from shop.app import create_app
@@ -235,13 +238,30 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
     assert client.get("/p/blue-mug").data != whole
 
 
-def test_addresses_are_bounded(client, runtime, monkeypatch):
-    monkeypatch.setattr(short_way, "MOST_ADDRESSES", 3)
+def test_addresses_are_bounded_by_their_bytes(client, runtime):
+    """A thousand short ones, then as many long ones as a client cares to make up, then one beyond all measure."""
     way = ShortWay(runtime.services().cache, runtime.services().browser, runtime.services().edge)
-    for number in range(10):
-        environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": ""}
-        way.learn(environ, "/p/<slug>", Found(b"x", CATALOGUE, (), f"page:{number}"), "text/html")
-    assert len(way._known) == 3
+
+    def learn(number, query):
+        environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": query}
+        found = Found(b"x", CATALOGUE, ("catalogue", f"product:{number}"), f"page:{number}")
+        way.learn(environ, "/p/<slug>", found, "text/html")
+
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1_000):
+            learn(number, "")
+        for number in range(10_000):
+            learn(number, f"{number}".rjust(1_900, "a"))
+        learn("long", "a" * short_way.LONGEST)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.2 * short_way.MOST_BYTES
+    assert len(way._known) > 1_000
+    assert ("/p/9999", "9999".rjust(1_900, "a")) in way._known
+    assert ("/p/long", "a" * short_way.LONGEST) not in way._known
 
 
 @pytest.mark.parametrize(
