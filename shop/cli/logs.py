@@ -1,13 +1,16 @@
 """``shop logs --request ID``: one request's lines from every process, in time order."""
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
+from shop.patterns.observability.lines import aside
 from shop.patterns.observability.logs import timestamp
 from shop.settings import load_settings
 
@@ -33,11 +36,12 @@ def logs(request_id: str, as_json: bool) -> None:  # noqa: FBT001 - click passes
 
 def find(directory: Path, request_id: str) -> list[dict[str, Any]]:
     """Return every line that belongs to a request, oldest first, each with the process it came from."""
-    found = [
-        {**line, "process": path.stem.removesuffix(".1")}
-        for path in sorted(directory.glob("*.jsonl"))
-        for line in _lines(path, request_id)
-    ]
+    with ExitStack() as stack:
+        found = [
+            {**line, "process": process}
+            for process, file in _open_all(directory, stack)
+            for line in _lines(file, request_id)
+        ]
     return sorted((_dated(line) for line in found), key=lambda line: str(line.get("ts", "")))
 
 
@@ -47,18 +51,29 @@ def readable(line: dict[str, Any]) -> str:
     return f"{line.get('ts', '')}  {line['process']:<9} {line.get('level', ''):<8} {line.get('event', '')}  {rest}"
 
 
-def _lines(path: Path, request_id: str) -> Iterator[dict[str, Any]]:
+def _open_all(directory: Path, stack: ExitStack) -> list[tuple[str, BinaryIO]]:
+    """Open every process's log, and the one it moved aside. One that is moved in between is found once."""
+    found: dict[int, tuple[str, BinaryIO]] = {}
+    for process in sorted({path.stem.removesuffix(".1") for path in directory.glob("*.jsonl")}):
+        current = directory / f"{process}.jsonl"
+        for path in (current, aside(current)):  # in this order: what is moved meanwhile is met again, not missed
+            with suppress(FileNotFoundError):
+                file = stack.enter_context(path.open("rb"))
+                found.setdefault(os.fstat(file.fileno()).st_ino, (process, file))
+    return list(found.values())
+
+
+def _lines(lines: BinaryIO, request_id: str) -> Iterator[dict[str, Any]]:
     wanted = request_id.encode()
-    with path.open("rb") as lines:
-        for line in lines:
-            if wanted not in line:  # most lines are somebody else's: do not parse them
-                continue
-            try:
-                read = json.loads(line)
-            except ValueError:
-                continue  # a line that is just being written
-            if isinstance(read, dict) and read.get("request_id") == request_id:
-                yield read
+    for line in lines:
+        if wanted not in line:  # most lines are somebody else's: do not parse them
+            continue
+        try:
+            read = json.loads(line)
+        except ValueError:
+            continue  # a line that is just being written
+        if isinstance(read, dict) and read.get("request_id") == request_id:
+            yield read
 
 
 def _dated(line: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 
 from shop.errors import ConfigurationError
 from shop.settings import Settings
-
-LOG_KEPT_BYTES = 10_000_000
-"""A log that has grown beyond this is put aside at the next start; the one put aside before is dropped."""
+from shop.stack import log_bounds
 
 
 def make(settings: Settings) -> None:
@@ -25,9 +23,7 @@ def make(settings: Settings) -> None:
             with tempfile.TemporaryFile(dir=directory):
                 pass
         _require_own(settings)
-        for log in settings.log_dir.glob("*.log"):
-            if log.stat().st_size > LOG_KEPT_BYTES:
-                log.replace(log.with_suffix(".log.1"))
+        log_bounds.put_aside_all(settings.log_dir)
     except OSError as error:
         raise ConfigurationError(
             f"Cannot write to {settings.var_dir} ({error.strerror}): mend its owner and rights, free some space,"

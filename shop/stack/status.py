@@ -7,11 +7,12 @@ import psutil
 
 from shop.faults import NONE, Desk
 from shop.settings import Settings
-from shop.stack import edge, http_servers, outside, postgres, valkey
+from shop.stack import edge, http_servers, outside, postgres, valkey, var_usage
 from shop.stack.faults import SERVERS
 from shop.stack.ownership import Identity
 from shop.stack.ports import LOOPBACK
 from shop.stack.state import ProcessRecord, StackState, StateFile
+from shop.stack.var_usage import VarUsage
 
 PROBES: Mapping[str, Callable[..., bool]] = {
     "postgres": postgres.answers,
@@ -55,6 +56,7 @@ class StackReport:
     url: str
     metrics_url: str
     processes: tuple[ProcessReport, ...]
+    var: VarUsage | None = None
 
     @property
     def well(self) -> bool:
@@ -71,14 +73,16 @@ class StackReport:
             "processes": [asdict(found) for found in self.processes],
             "rss_mb": round(sum(found.rss_mb for found in self.processes), 1),
             "pss_mb": _total_pss(self.processes),
+            "var": var_usage.to_dict(self.var),
         }
 
 
 def look(settings: Settings) -> StackReport:
     """Ask every process of this directory's stack how it is."""
     state = StateFile(settings.run_dir).load()
+    usage = var_usage.measure(settings)
     if not state.runs:
-        return StackReport("stopped", "", "", ())
+        return StackReport("stopped", "", "", (), usage)
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
     faults = Desk(settings.run_dir).report().in_force if supervised else {}
@@ -91,13 +95,14 @@ def look(settings: Settings) -> StackReport:
     ]
     found += [_theirs(name, state, settings) for name in state.outside]
     metrics = f"http://127.0.0.1:{state.ports['metrics']}/metrics" if "metrics" in state.ports else ""
-    return StackReport(state.phase if supervised else "unsupervised", state.web_url, metrics, tuple(found))
+    return StackReport(state.phase if supervised else "unsupervised", state.web_url, metrics, tuple(found), usage)
 
 
 def table(report: StackReport) -> str:
     """Write a report for people."""
+    kept = report.var.lines() if report.var else []
     if report.phase == "stopped":
-        return "Nothing runs. Start it with `shop up`."
+        return "\n".join(["Nothing runs. Start it with `shop up`.", *kept])
     rows = [f"{'':<10} {'health':<8} {'pid':>7} {'port':>6} {'restarts':>8} {'RSS MB':>7} {'PSS MB':>7}"]
     rows += [_row(found) for found in report.processes]
     whole = report.to_dict()
@@ -107,7 +112,7 @@ def table(report: StackReport) -> str:
         rows.append(
             "The supervisor was killed: nothing is restarted. `shop down` stops what is left, `shop up` starts afresh."
         )
-    return "\n".join(rows)
+    return "\n".join(rows + kept)
 
 
 def _process(name: str, record: ProcessRecord, host: str) -> ProcessReport:

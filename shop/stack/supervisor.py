@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from shop.faults import Desk
-from shop.stack import ownership
+from shop.stack import log_bounds, ownership
 from shop.stack.backoff import Backoff
 from shop.stack.console import Console, Tail
 from shop.stack.faults import SERVERS, AtTheClient, Faults, Victim, victim_of
@@ -25,6 +25,7 @@ from shop.stack.state import ProcessRecord, StateFile
 
 POLL_S = 0.2
 """How long a death goes unnoticed; looking more often would show up in what the stack measures."""
+BOUND_LOGS_EVERY_S = 5.0
 START_POLL_S = 0.05
 START_TIMEOUT_S = 60.0
 """Seconds a server has to answer the first time: crash recovery and a cold disk included."""
@@ -81,6 +82,7 @@ class Supervisor:
         self._victims: dict[str, Victim] = {}
         self._faults: Faults | None = None
         self._stop_requests = 0
+        self._bounded_at = monotonic()
 
     def listen(self) -> None:
         """Take Ctrl-C, SIGTERM and a closed terminal as the wish to stop; a second one kills."""
@@ -156,6 +158,9 @@ class Supervisor:
 
     def run_once(self) -> None:
         """Look at every program once: start again what died and whose back-off has passed."""
+        if self._now() - self._bounded_at >= BOUND_LOGS_EVERY_S:
+            self._bounded_at = self._now()
+            log_bounds.put_aside_all(self._log_dir)
         for line in self._faults.run_once() if self._faults else ():
             self._console.say(line)
         for watched in self._watched:
@@ -230,7 +235,10 @@ class Supervisor:
         watched.process, watched.started_at = fresh.process, fresh.started_at
         watched.answered, watched.start_again_at = False, None
         watched.restarts += 1
-        self._record()
+        try:
+            self._record()
+        except OSError as error:  # a full disk must not end the stack: the next start that is noted notes this one too
+            self._console.say(f"a start could not be noted ({error.strerror}): free some space")
 
     def _wait_stopped(self, watched: _Watched, asked: int) -> None:
         deadline = self._now() + watched.program.stop_timeout_s

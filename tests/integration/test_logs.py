@@ -3,15 +3,18 @@
 import json
 import logging
 import resource
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
 
-from shop.cli.logs import logs
+from shop.cli.logs import find, logs
 from shop.patterns.observability import correlation
-from shop.patterns.observability.lines import LineFile
+from shop.patterns.observability.lines import LineFile, aside
 from shop.patterns.observability.logs import configure_logging
+from shop.patterns.observability.recent import last_requests
 from shop.patterns.observability.redaction import redact, redact_text
 
 ID = "one-request-of-many"
@@ -134,6 +137,37 @@ def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, m
     assert nothing.exit_code == 1
 
 
+@pytest.mark.parametrize("moved_before", [1, 2])
+def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, moved_before):
+    """Whenever the move comes while the logs are opened, each line is found, and once."""
+    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
+    log = tmp_path / "log" / "web.jsonl"
+    opened = type(log).open
+    file = LineFile(log)
+    file.write({"ts": "2026-01-01T00:00:00.000Z", "request_id": ID})
+    file.close()
+    opens = 0
+
+    def open_and_move(path, *args, **options):
+        nonlocal opens
+        opens += 1
+        if opens == moved_before:
+            log.rename(aside(log))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(type(log), "open", open_and_move)
+    assert len(find(log.parent, ID)) == 1
+
+
+def test_the_last_requests_reach_back_over_a_move(tmp_path):
+    log = tmp_path / "web.jsonl"
+    for number, path in enumerate((aside(log), log)):
+        file = LineFile(path)
+        file.write({"ts": f"2026-01-01T00:00:0{number}.000Z", "event": "request", "n": number})
+        file.close()
+    assert [line["n"] for line in last_requests(log, tmp_path / "edge.jsonl", 10)] == [1, 0]
+
+
 def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
     path = tmp_path / "web.jsonl"
     two = [LineFile(path, max_bytes=200, check_every=1) for _ in range(2)]
@@ -144,6 +178,23 @@ def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
     kept = [line["n"] for name in ("web.1.jsonl", "web.jsonl") for line in lines(tmp_path / name)]
     assert kept == list(range(kept[0], 40))
     assert path.stat().st_size < 400
+
+
+def test_processes_that_all_find_a_file_full_move_it_once(tmp_path):
+    path = tmp_path / "web.jsonl"
+    files = [LineFile(path, max_bytes=2_000, check_every=1) for _ in range(4)]
+    together = threading.Barrier(4)
+
+    def write(number):
+        together.wait()
+        for turn in range(100):
+            files[number].write({"n": number, "turn": turn, "text": "x" * 20})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    for one in files:
+        one.close()
+    assert aside(path).stat().st_size >= 2_000
 
 
 @contextmanager

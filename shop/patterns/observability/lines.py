@@ -7,6 +7,7 @@ more than the line that tells of it. The first line that can be written again is
 """
 
 import errno
+import fcntl
 import json
 import os
 import threading
@@ -21,6 +22,11 @@ CHECK_EVERY = 1_000
 
 _encode = json.JSONEncoder(default=str).encode
 """All in ASCII: a path may hold characters, such as U+0085 or U+2028, that readers take for the end of a line."""
+
+
+def aside(path: Path) -> Path:
+    """Return where a full file is moved to."""
+    return path.with_name(f"{path.stem}.1{path.suffix}")
 
 
 class LineFile:
@@ -87,8 +93,10 @@ class LineFile:
             return self._descriptor
 
     def _move_aside(self, full: int) -> None:
+        fcntl.flock(full, fcntl.LOCK_EX)  # or two would find it full, and the second move the first one's fresh file
         if self.path.exists() and os.path.samestat(os.fstat(full), self.path.stat()):  # nobody else has done it
-            self.path.replace(self.path.with_name(f"{self.path.stem}.1{self.path.suffix}"))
+            self.path.replace(aside(self.path))
+        fcntl.flock(full, fcntl.LOCK_UN)
         fresh = self._open()
         os.dup2(fresh, full)  # the number stays: a thread that holds it writes to the new file
         os.close(fresh)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shop.patterns.observability.lines import aside
 from shop.patterns.observability.logs import timestamp
 
 LAYERS = {"shop-edge": "edge", "shop-local": "local memory", "shop-shared": "Valkey"}
@@ -83,15 +84,24 @@ def who_answered(line: Mapping[str, object]) -> str:
 
 def _tail(log: Path) -> tuple[list[Mapping[str, Any]], Any]:
     """Return the request lines at the end of a log file, newest first, and the moment before which there are more."""
+    tail, more = _end_of(log, TAIL_BYTES)
+    if not more:  # begun anew a moment ago: what is before it was moved aside
+        before, more = _end_of(aside(log), TAIL_BYTES - len(tail))
+        tail = before + tail
+    lines = reversed(tail.splitlines())
+    found = [read for line in lines if (read := _parse(line)).get("event") == "request" and "ts" in read]
+    return found, found[-1]["ts"] if found and more else ""
+
+
+def _end_of(log: Path, size: int) -> tuple[bytes, bool]:
+    """Return the last bytes of a file, and whether there are more before them; nothing if there is no such file."""
     try:
         with log.open("rb") as lines:
             end = lines.seek(0, os.SEEK_END)
-            lines.seek(max(0, end - TAIL_BYTES))
-            tail = lines.read().splitlines()
+            lines.seek(max(0, end - size))
+            return lines.read(), end > size
     except OSError:
-        return [], ""
-    found = [read for line in reversed(tail) if (read := _parse(line)).get("event") == "request" and "ts" in read]
-    return found, found[-1]["ts"] if found and end > TAIL_BYTES else ""
+        return b"", False
 
 
 def _like_the_others(line: Mapping[str, Any]) -> Mapping[str, Any]:

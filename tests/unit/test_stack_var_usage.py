@@ -1,0 +1,81 @@
+import io
+import os
+import resource
+import signal
+
+import pytest
+
+from shop.settings import load_settings
+from shop.stack import log_bounds, var_usage
+from shop.stack.console import Console
+from shop.stack.edge import CONFIGURATION
+from shop.stack.program import Program
+from shop.stack.state import StateFile
+from shop.stack.status import look, table
+from shop.stack.supervisor import BOUND_LOGS_EVERY_S, Supervisor
+from tests.waiting import until
+
+
+@pytest.fixture
+def settings(tmp_path):
+    for path, size in {"pg/base/1": 3_000_000, "log/web.jsonl": 10, "log/web.log": 5, "edge/store/a/b": 7}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x" * size)
+    return load_settings(var_dir=tmp_path)
+
+
+def test_each_part_is_measured_and_has_its_bound_or_what_it_grows_with(settings):
+    usage = var_usage.measure(settings)
+    assert {part.name: (part.bytes, part.bound_bytes) for part in usage.parts} == {
+        "edge": (0, None),
+        "edge/store": (7, 256 * 1024 * 1024),
+        "log": (15, 2 * (64 * 1024 * 1024 + 10_000_000)),
+        "pg": (3_000_000, None),
+    }
+    assert all(part.grows_with or part.bound_bytes for part in usage.parts)
+    assert usage.free_bytes > 0
+
+
+def test_status_shows_it_to_people_and_programs_also_when_nothing_runs(settings):
+    report = look(settings)
+    assert "pg                3.0 MB  grows with orders and the catalogue" in table(report)
+    assert "log               0.0 MB  at most 154 MB" in table(report)
+    assert [part["name"] for part in report.to_dict()["var"]["parts"]] == ["edge", "edge/store", "log", "pg"]
+
+
+def test_the_bound_of_the_store_is_the_one_nginx_keeps():
+    template = (CONFIGURATION / "nginx.conf.template").read_text()
+    assert f"max_size={var_usage.STORE_BYTES // 1024 // 1024}m" in template
+
+
+def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
+    now = [0.0]
+    supervisor = Supervisor(StateFile(tmp_path), tmp_path, Console(io.StringIO()), lambda: now[0])
+    log = tmp_path / "web.log"
+    log.write_text("more than ten bytes")
+    supervisor.run_once()
+    assert log.read_text() == "more than ten bytes"
+    now[0] += BOUND_LOGS_EVERY_S
+    supervisor.run_once()
+    assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "more than ten bytes")
+
+
+def test_a_server_that_died_is_started_again_though_the_disk_is_full(tmp_path):
+    out = io.StringIO()
+    supervisor = Supervisor(StateFile(tmp_path), tmp_path, Console(out))
+    supervisor.start([Program("web", ("sleep", "60"), 1, lambda: True)])
+    first = StateFile(tmp_path).load().processes["web"].pid
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        os.kill(first, signal.SIGKILL)
+
+        def is_started_again():
+            supervisor.run_once()
+            return "a start could not be noted (File too large): free some space" in out.getvalue()
+
+        until(is_started_again)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        supervisor.stop()
