@@ -76,6 +76,10 @@ class CartChanged(Conflict):
     """The cart is not the one that was agreed to; the answer of the API carries the cart as it is now."""
 
 
+class AlreadyPaid(Conflict):
+    """What this would buy was paid for before the sign-in; its confirmation went to the e-mail given then."""
+
+
 class PaymentDeclined(ShopError):
     """The provider answered, and the answer is no. Nothing was charged."""
 

@@ -29,6 +29,7 @@ from shop.checkout import link_mail
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.completer import Completer
 from shop.checkout.confirmation import CONSUMER, ByQueue, Confirmation, ConfirmationConsumer, Inline, Letters
+from shop.checkout.handover import move_claims
 from shop.checkout.link_mail import LinkMailConsumer
 from shop.checkout.notices import Notices
 from shop.checkout.phases import Phases
@@ -202,7 +203,7 @@ class Runtime:
                 Inbox(self.database, password_mail.CONSUMER), resets, self.stationery, self.post, self._address()
             ),
             session_reaper=SessionReaper(self.database, self.clock),
-            carts=Carts(self.database, offers),
+            carts=Carts(self.database, offers, move_claims),
             cart_reaper=CartReaper(self.database, timedelta(days=self.settings.session_lifetime_days)),
             payments=payments,
             orders=orders,

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,11 +77,18 @@ class Carts:
     Args:
         database: where carts are kept.
         offers: what is for sale, at what price.
+        before_merge: told in a merge's transaction, before any cart is locked, the guest's cart and the account.
     """
 
-    def __init__(self, database: Database, offers: Offers) -> None:
+    def __init__(
+        self,
+        database: Database,
+        offers: Offers,
+        before_merge: Callable[[Session, uuid.UUID, int], None] = lambda session, guest_cart_id, user_id: None,
+    ) -> None:
         self._database = database
         self._offers = offers
+        self._before_merge = before_merge
 
     def view(self, owner: Owner) -> CartView:
         """Return the cart priced as of now: two queries, however much lies in it."""
@@ -180,6 +187,7 @@ class Carts:
         guest = Owner(guest_cart_id=guest_cart_id)
 
         def work(session: Session) -> tuple[int, int]:
+            self._before_merge(session, guest_cart_id, user_id)
             if session.execute(statements.lock_of(guest.condition())).one_or_none() is None:
                 return 0, 0
             mine = statements.locked(session, user_id, None)

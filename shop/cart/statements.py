@@ -31,8 +31,10 @@ def lock_of(condition: ColumnElement[bool]) -> Select[uuid.UUID]:
 _carts, _items = cast(Table, Cart.__table__), cast(Table, CartItem.__table__)
 _of_account = _carts.columns.user_id == bindparam("owner")
 _of_guest = (_carts.columns.id == bindparam("owner")) & _carts.columns.user_id.is_(None)
-_held = select(_items.columns.product_id, _items.columns.quantity).join(
-    _carts, _carts.columns.id == _items.columns.cart_id
+_held = (
+    select(_items.columns.product_id, _items.columns.quantity)
+    .join(_carts, _carts.columns.id == _items.columns.cart_id)
+    .with_for_update(key_share=True, read=True, of=_carts)
 )
 _lock = select(_carts.columns.id).with_for_update()
 _HELD = {True: _held.where(_of_account), False: _held.where(_of_guest)}
@@ -41,7 +43,11 @@ _LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 
 
 def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, int]:
-    """Return what lies in an account's or a guest's cart, product id to quantity."""
+    """Return what lies in an account's or a guest's cart, product id to quantity.
+
+    The cart cannot go until the transaction ends. Where the transaction's snapshot is older than a merge that took it,
+    PostgreSQL ends the transaction instead of showing what lay in it (40001), and it is run again.
+    """
     rows = session.execute(_HELD[user_id is not None], {"owner": user_id or guest_cart_id})
     return {row.product_id: row.quantity for row in rows}
 

@@ -15,7 +15,7 @@ from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import read_form
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
-from shop.errors import CartChanged, Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
+from shop.errors import AlreadyPaid, CartChanged, Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
@@ -109,6 +109,8 @@ def _submit(checkout: Checkout) -> Response | _Said:
         return _Said(422, errors=refusal.errors)
     except OutOfStock:
         return redirect(CART, 303)  # where each line says what is left of it
+    except AlreadyPaid:
+        raise  # there is nothing left to send: its page says so
     except CartChanged as refusal:
         return _Said(409, "warning", refusal.detail)
     except Conflict as refusal:

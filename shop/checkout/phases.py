@@ -33,6 +33,7 @@ from shop.payments.service import Outcome, Payments
 from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
+REUSED = "This key was used for another checkout; take a new one."
 NO_GUARD = NoGuard()
 
 
@@ -49,10 +50,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An earlier checkout of the same cart, under another key, whose payment is still open."""
+    """An earlier checkout of the same cart whose payment is still open, and that the new one cannot go on with.
+
+    Args:
+        public_id: its order.
+        placed_at: when it was placed.
+        is_own: whether the order is the same shopper's; not so if it came with the cart of a guest who signed in.
+    """
 
     public_id: str
     placed_at: datetime
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +124,8 @@ class Phases:
         if key.key is not None:
             stream.take_turns(session, key.owner)
             earlier = queries.in_the_way(session, key.owner, key.key)
-            if earlier is not None and earlier.checkout_key == key.key:
-                return earlier
             if earlier is not None:
-                return Unfinished(earlier.public_id, earlier.created_at)
+                return _met(earlier, key, wanted.owner)
         details = wanted.details
         lines = _priced(session, wanted.owner)
         address = details.address.model_dump()
@@ -235,6 +241,20 @@ class Phases:
         if product_ids:
             slugs = [offer.slug for offer in offers.by_ids(session, product_ids).values()]
             Database.after_commit(session, lambda: self._availability_changed(slugs))
+
+
+def _met(earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
+    """Decide how a checkout meets an earlier one of its cart. Only a shopper's own order goes on under its key.
+
+    Raises:
+        Invalid: the key was used for another request.
+    """
+    is_own = earlier.user_id == owner.user_id
+    if earlier.checkout_key == key.key and earlier.checkout_fingerprint != key.fingerprint:
+        raise Invalid(REUSED, errors={"Idempotency-Key": REUSED})
+    if earlier.checkout_key == key.key and (is_own or earlier.status != Status.PENDING_PAYMENT):
+        return earlier
+    return Unfinished(earlier.public_id, earlier.created_at, is_own)
 
 
 def _priced(session: Session, owner: Owner) -> list[Line]:

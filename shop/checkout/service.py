@@ -23,7 +23,7 @@ from shop.checkout.details import CheckoutDetails
 from shop.checkout.phases import EMPTY_CART, NO_GUARD, Attempt, Phases, Unfinished, Wanted, owner_name
 from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
 from shop.checkout.steps import RecoveryPoint, Settled, Step, decide
-from shop.errors import Conflict, Invalid, ProviderUnavailable, Unavailable
+from shop.errors import AlreadyPaid, Conflict, Invalid, ProviderUnavailable, Unavailable
 from shop.money import Money
 from shop.orders import queries
 from shop.orders.events import Cause
@@ -42,6 +42,11 @@ PLACE_ATTEMPTS = 3
 that need two coincidences."""
 RETRY_AFTER_S = 2
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
+IN_ANOTHER_TAB = "This cart is being paid for in another tab; ask again in a moment."
+PAID_AS_GUEST = (
+    "This cart was paid for before you signed in. The confirmation went to the email given then,"
+    " and nothing was charged now."
+)
 UNSURE = (
     "The payments provider has not answered yet, so we cannot say whether you were charged."
     " Send the same again: you will not be charged twice."
@@ -163,19 +168,24 @@ class Checkout:
                 self._reached(RecoveryPoint.PLACED)
                 return placed
             if isinstance(placed, Order):
-                return self._again(placed, key)
+                return self._again(placed, wanted.owner)
             if placed is not None and self._finish(placed) is Status.PAID:
                 return Earlier(placed.public_id)
         raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
 
     def _finish(self, earlier: Unfinished) -> Status:
         is_old = datetime.now(UTC) - earlier.placed_at > GIVEN_UP_AFTER
-        return self._resolution.resolve(earlier.public_id, Cause.SUPERSEDED, give_up=is_old)
+        try:
+            status = self._resolution.resolve(earlier.public_id, Cause.SUPERSEDED, give_up=is_old)
+        except (Conflict, ProviderUnavailable) as refusal:
+            if earlier.is_own and isinstance(refusal, ProviderUnavailable):
+                raise
+            raise Conflict(IN_ANOTHER_TAB, retry_after=RETRY_AFTER_S) from refusal
+        if status is Status.PAID and not earlier.is_own:
+            raise AlreadyPaid(PAID_AS_GUEST)
+        return status
 
-    def _again(self, order: Order, key: CheckoutKey) -> Attempt | Result:
-        if order.checkout_fingerprint != key.fingerprint:
-            wrong = "This key was used for another checkout; take a new one."
-            raise Invalid(wrong, errors={"Idempotency-Key": wrong})
+    def _again(self, order: Order, owner: Owner) -> Attempt | Result:
         if order.status == Status.PENDING_PAYMENT:
             with self._database.transaction() as session:
                 claimed = self._payments.claim(session, order.id)
@@ -184,7 +194,10 @@ class Checkout:
                 return _resumed(order, payment)
             if payment.status == "pending":
                 raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
-        return self._came_to(order.public_id, order.id, replayed=True)
+        result = self._came_to(order.public_id, order.id, replayed=True)
+        if isinstance(result, Ordered) and order.user_id != owner.user_id:
+            raise AlreadyPaid(PAID_AS_GUEST)
+        return result
 
     def _came_to(self, public_id: str, order_id: int | None = None, *, replayed: bool) -> Result:
         with self._database.reading() as session:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, func, select, update
+from sqlalchemy import Row, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -114,14 +114,27 @@ _FOLLOW_GUEST = (
     .where(_orders.columns.guest_id == bindparam("earlier_id"), _orders.columns.user_id.is_(None))
     .values(guest_id=bindparam("guest"))
 )
+_MOVE_CLAIMS = text("""
+WITH moving AS (
+    SELECT id FROM orders WHERE checkout_owner = :giver ORDER BY id FOR UPDATE
+)
+UPDATE orders AS moved
+   SET checkout_owner = :taker,
+       checkout_key = CASE WHEN EXISTS (
+           SELECT FROM orders AS own WHERE own.checkout_owner = :taker AND own.checkout_key = moved.checkout_key
+       ) THEN 'moved ' || moved.public_id ELSE moved.checkout_key END
+  FROM moving WHERE moved.id = moving.id
+""")
+"""A key that both have used stays the taker's; the order of the other is known by a key that nobody chooses."""
 _FREE_KEY = _FOLLOW.values(checkout_owner=None, checkout_key=None)
 
 
 def take_turns(session: Session, owner: str) -> None:
     """Let one checkout of an owner be placed at a time, until the caller's transaction ends.
 
-    No row stands for "this owner's next order", so what is locked is the name. It is taken before any row's lock, and
-    by nothing but placing, so nobody can wait for it in a circle.
+    No row stands for "this owner's next order", so what is locked is the name. It is taken before any row's lock, by
+    placing, which takes one, and by a log-in, which takes the guest's and then the account's. So nobody can wait for it
+    in a circle.
     """
     session.execute(_TAKE_TURNS, {"owner": owner})
 
@@ -136,6 +149,17 @@ def lock(session: Session, public_id: str) -> Head:
     if found is None:
         raise NotFound("There is no such order.")
     return _head(found)
+
+
+def move_claims(session: Session, giver: str, taker: str) -> None:
+    """Let all orders placed from one owner's cart, open or settled, count as placed from another's.
+
+    Args:
+        session: the caller's transaction, in which it is both owners' turn.
+        giver: the owner whose cart is about to go.
+        taker: the owner who gets it.
+    """
+    session.execute(_MOVE_CLAIMS, {"giver": giver, "taker": taker})
 
 
 def free_key(session: Session, order_id: int) -> None:

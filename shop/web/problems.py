@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.Conflict: 409,
     errors.OutOfStock: 409,
     errors.CartChanged: 409,
+    errors.AlreadyPaid: 409,
     errors.PreconditionFailed: 412,
     errors.PaymentDeclined: 402,
     errors.TooManyRequests: 429,

@@ -5,6 +5,7 @@ stands in the table until ``claimed_until``, and whoever comes after that takes 
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -52,6 +53,18 @@ INSERT INTO idempotency_keys
        (owner, route, key, fingerprint, claim, claimed_until, expires_at, status, body, content_type, location)
 VALUES (:owner, :route, :key, :fingerprint, :claim, now(), clock_timestamp() + :kept,
         :status, :body, :content_type, :location)
+ON CONFLICT DO NOTHING
+""")
+HAND_OVER = text("""
+WITH given AS (
+    DELETE FROM idempotency_keys WHERE owner = :giver AND status IS NOT NULL AND NOT route = ANY(:staying) RETURNING *
+)
+INSERT INTO idempotency_keys
+       (owner, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
+        expires_at)
+SELECT :taker, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
+       expires_at
+  FROM given
 ON CONFLICT DO NOTHING
 """)
 REAPED_AT_ONCE = 1_000
@@ -110,6 +123,18 @@ class Records:
         """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
         row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
         return LastWord(KEEP, row)
+
+    @staticmethod
+    def hand_over(session: Session, giver: str, taker: str, staying: Sequence[str]) -> None:
+        """Let another owner be answered what one was answered; a key that both have used stays the taker's.
+
+        Args:
+            session: the caller's transaction.
+            giver: whose keys they were.
+            taker: whose they are from now on.
+            staying: routes whose keys stay with the giver. What is still being worked on stays as well.
+        """
+        session.execute(HAND_OVER, {"giver": giver, "taker": taker, "staying": list(staying)})
 
     @staticmethod
     def reap(session: Session) -> int:
