@@ -12,7 +12,7 @@ from functools import partial
 
 from shop import knobs
 from shop.clock import Clock
-from shop.errors import NotFound, ShopError, Unavailable
+from shop.errors import NotFound, Renamed, ShopError, Unavailable, Withdrawn
 from shop.patterns.caching import (
     Ahead,
     Cache,
@@ -48,6 +48,8 @@ from shop.settings import Settings
 from shop.switches import Snapshot
 
 BYTES_A_MB = 1024 * 1024
+ABSENCES = (NotFound, Renamed, Withdrawn)
+"""What is remembered of what is not there. Their order stands in stored entries: add at the end."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class CacheRuntime:
             self.local if switches["cache.local"] == "on" else SwitchedOffLocal(self.local),
             Rules(
                 lifetime=_lifetime(switches),
-                absent=NotFound if switches["cache.negative"] == "on" else None,
+                absent=ABSENCES if switches["cache.negative"] == "on" else None,
                 refusal=is_refusal,
                 forgiving=switches["cache.stale_if_error"] == "on",
             ),

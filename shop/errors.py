@@ -28,6 +28,23 @@ class NotFound(ShopError):
     """There is no such thing, or it is not yours to know about."""
 
 
+class Withdrawn(ShopError):
+    """It was sold here and no longer is."""
+
+
+class Renamed(ShopError):
+    """It has another name in addresses by now, for good; `Location` is where to ask.
+
+    Args:
+        slug: the name it has now.
+    """
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"This has another name by now: {slug}.")
+        self.slug = slug
+        self.args = (slug,)  # what it can be made of again, by a cache that remembers it
+
+
 class Malformed(ShopError):
     """The request cannot be read at all."""
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from flask import Flask, Response, json, make_response, render_template, request
+from flask import Flask, Response, json, make_response, render_template, request, url_for
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -15,7 +15,9 @@ from shop import errors
 from shop.patterns.observability import correlation
 
 STATUS: Mapping[type[errors.ShopError], int] = {
+    errors.Renamed: 301,
     errors.NotFound: 404,
+    errors.Withdrawn: 410,
     errors.Malformed: 400,
     errors.UnsupportedMediaType: 415,
     errors.Invalid: 422,
@@ -59,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 def install(app: Flask) -> None:
     """Answer every error of the app as a problem document or an error page."""
-    app.register_error_handler(errors.ShopError, _shop_error)
+    app.register_error_handler(errors.ShopError, refusal)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -141,9 +143,22 @@ def _answer(
     return page(status, detail, retry_after)
 
 
-def _shop_error(error: errors.ShopError) -> Response:
+def refusal(error: errors.ShopError) -> Response:
+    """Build the answer to a refusal: a problem document for programs, a page for people."""
+    if isinstance(error, errors.Renamed):
+        return _moved(error)
     status = next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
     return _answer(status, kind(type(error)), error.detail, error.errors, error.retry_after)
+
+
+def _moved(error: errors.Renamed) -> Response:
+    """Lead on for good: a read by 301, a write by 308, which keeps method and body (RFC 9110, 15.4.2 and 15.4.9)."""
+    status = 301 if request.method in ("GET", "HEAD") else 308
+    address = url_for(str(request.endpoint), **{**(request.view_args or {}), "slug": error.slug})
+    query = request.query_string.decode("latin-1")
+    response = _answer(status, kind(type(error)), error.detail)
+    response.headers["Location"] = f"{address}?{query}" if query else address
+    return response
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -185,9 +185,7 @@ class Cache:
 
     def _raise(self, says: bytes) -> bytes:
         """Say again that there is no such thing."""
-        absent = self._filler.rules.absent
-        assert absent is not None  # noqa: S101 - else no negative entry is served
-        raise absent(says.decode())
+        raise self._filler.rules.revived(says.decode())
 
 
 def _not_asked() -> bytes:

@@ -35,6 +35,8 @@ VALUE_LIMIT_BYTES = 1024 * 1024
 who shares the connection's server while it is moved."""
 
 
+MARK = "\x00"
+"""Around the number of the kind of an absence, in its entry; the first kind's text stands alone."""
 AHEAD_OF_TIME = frozenset({"early", "ahead"})
 """Loads that were not needed yet: when one fails, the entry it was to replace was fresh and still stands."""
 
@@ -75,16 +77,37 @@ class Rules:
 
     Args:
         lifetime: from a policy's seconds to an entry's.
-        absent: the exception by which a loader says that there is no such thing; it takes one text. Only this very
-            class counts. ``None``: absence is not remembered.
+        absent: the exceptions by which a loader says that there is no such thing, or no longer, or elsewhere; each
+            takes one text. Only these very classes count. ``None``: absence is not remembered.
         refusal: tells whether an exception is an answer, to be passed on, rather than a failure.
         forgiving: whether the last good value stands in when loading fails.
     """
 
     lifetime: Lifetime = exact
-    absent: Callable[[str], Exception] | None = None
+    absent: type[Exception] | tuple[type[Exception], ...] | None = None
     refusal: Callable[[Exception], bool] = lambda error: False
     forgiving: bool = False
+
+    def remembered(self, error: Exception) -> str | None:
+        """Return what is stored of an absence; ``None`` for an error that is none."""
+        kinds = self._kinds
+        if type(error) not in kinds:
+            return None
+        number = kinds.index(type(error))
+        return f"{MARK}{number}{MARK}{error}" if number else str(error)
+
+    def revived(self, text: str) -> Exception:
+        """Return the exception that :meth:`remembered` has stored."""
+        if not text.startswith(MARK):
+            return self._kinds[0](text)
+        _, number, said = text.split(MARK, 2)
+        return self._kinds[int(number)](said)
+
+    @property
+    def _kinds(self) -> tuple[type[Exception], ...]:
+        if self.absent is None:
+            return ()
+        return self.absent if isinstance(self.absent, tuple) else (self.absent,)
 
 
 class Filler:
@@ -161,11 +184,11 @@ class Filler:
             value = ask.load()
         except Exception as error:
             loading_s = self.clock.monotonic() - started
-            absent = type(error) is self.rules.absent
-            refused = absent or self.rules.refusal(error)
-            self.emit(Loaded(ask.policy.name, why, _named(absent=absent, refused=refused), loading_s))
-            if absent:
-                return Filled(self._entry(NEGATIVE, str(error).encode(), versions, loading_s, negative=True))
+            absence = self.rules.remembered(error)
+            refused = absence is not None or self.rules.refusal(error)
+            self.emit(Loaded(ask.policy.name, why, _named(absent=absence is not None, refused=refused), loading_s))
+            if absence is not None:
+                return Filled(self._entry(NEGATIVE, absence.encode(), versions, loading_s, negative=True))
             if refused or last is None or not (self.rules.forgiving or why in AHEAD_OF_TIME):
                 raise
             self.throttle.rest(ask.key)
