@@ -107,7 +107,7 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         """Show the cart at today's prices."""
         return _answer(use(), current_owner())
 
-    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 409, 422, 503)})
+    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 409, 410, 422, 503)})
     def add_item(body: NewItem) -> Any:
         """Put a product into the cart; more of what is there already adds up. A cart holds 100 different ones."""
         owner = current_owner()
@@ -115,7 +115,7 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         keep(owner, added.cart_id)
         return _answer(use(), owner.with_cart(added.cart_id), added.note)
 
-    @api.patch("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    @api.patch("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 410, 422, 503)})
     def change_item(path: ItemPath, body: Quantity) -> Any:
         """Make a line hold exactly so many pieces."""
         use().set_quantity(current_owner(), path.slug, body.quantity)

@@ -7,6 +7,8 @@ from typing import Protocol
 from shop.cart.models import MAX_LINES, MAX_QUANTITY
 from shop.money import Money
 
+NO_LONGER_SOLD = "This is no longer sold."
+
 
 class Offer(Protocol):
     """What the cart needs to know of a product; the catalogue's offers fit."""
@@ -34,6 +36,10 @@ class Offer(Protocol):
     @property
     def available(self) -> int:
         """Return how many pieces can be had now."""
+
+    @property
+    def withdrawn(self) -> bool:
+        """Tell whether it is no longer sold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ def _line(kept: Kept, offer: Offer) -> Line:
 
 
 def _notes(kept: Kept, offer: Offer) -> list[str]:
+    if offer.withdrawn:
+        return [f"{NO_LONGER_SOLD} Remove it to check out."]
     notes = []
     if offer.available <= 0:
         notes.append("Sold out at the moment. Remove it to check out.")

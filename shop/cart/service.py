@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from shop.cart import lines, statements
 from shop.cart.lines import CartView, Kept, Offer
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
-from shop.errors import Conflict, Invalid, NotFound
+from shop.errors import Conflict, Invalid, NotFound, Withdrawn
 from shop.money import Money
 from shop.unit_of_work import Database
 
@@ -117,13 +117,14 @@ class Carts:
 
         Raises:
             NotFound: there is no such product.
+            Withdrawn: it is no longer sold.
             Invalid: the quantity is out of range.
             Conflict: the cart has no room for another product.
         """
         _check(quantity)
 
         def work(session: Session) -> Added:
-            offer = self._offer(session, slug)
+            offer = self._sold(session, slug)
             cart_id = statements.locked(session, owner.user_id, owner.guest_cart_id)
             held = statements.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
             if held is None:
@@ -137,12 +138,13 @@ class Carts:
 
         Raises:
             NotFound: the product does not exist or is not in the cart.
+            Withdrawn: it is no longer sold; only :meth:`remove` takes it.
             Invalid: the quantity is out of range.
         """
         _check(quantity)
 
         def work(session: Session) -> None:
-            offer = self._offer(session, slug)
+            offer = self._sold(session, slug)
             changed = session.execute(
                 update(CartItem)
                 .where(
@@ -220,6 +222,12 @@ class Carts:
     def clear(session: Session, owner: Owner) -> None:
         """Empty the cart, inside the caller's transaction."""
         session.execute(delete(CartItem).where(CartItem.cart_id.in_(statements.lock_of(owner.condition()))))
+
+    def _sold(self, session: Session, slug: str) -> Offer:
+        offer = self._offer(session, slug)
+        if offer.withdrawn:
+            raise Withdrawn(lines.NO_LONGER_SOLD)
+        return offer
 
     def _offer(self, session: Session, slug: str) -> Offer:
         if not SLUG.fullmatch(slug):

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.catalog import product_form
-from shop.catalog.editing import EditConflict
+from shop.catalog.editing import Edit, EditConflict
 from shop.catalog.forms import faults
+from shop.catalog.inventory import ALL, GONE, LOW
 from shop.catalog.product_form import FieldClash, FormValues, Given
 from shop.catalog.requests import MAX_STOCK
 from shop.catalog.search import tidy
@@ -20,11 +21,15 @@ from shop.web import idempotency
 from shop.web.identity import ADMIN, require_role
 
 SEE_OTHER = 303
+NOTHING: Mapping[str, str] = MappingProxyType({})
 WORDS = {
     "title": "Between 1 and 200 characters.",
     "description": "Between 1 and 10,000 characters.",
     "on_hand": f"A whole number between 0 and {MAX_STOCK:,}.",
     "price": "Between €0.01 and €1,000,000.",
+    "brand": "At most 60 characters.",
+    "category": "Choose one of the categories.",
+    "slug": "Lower-case letters, digits and single hyphens, such as blue-mug; not “new”.",
 }
 
 
@@ -46,6 +51,14 @@ def create_admin(use: Callable[[], Catalog]) -> Blueprint:
     def products() -> str:
         return _list(use())
 
+    @pages.get("/products/new")
+    def blank() -> Response:
+        return _new(use(), {})
+
+    @pages.post("/products/new")
+    def add() -> AnyResponse:
+        return _add(use(), idempotency.fields())
+
     @pages.get("/products/<slug>")
     def product(slug: str) -> Response:
         return _form(use(), slug)
@@ -53,6 +66,18 @@ def create_admin(use: Callable[[], Catalog]) -> Blueprint:
     @pages.post("/products/<slug>")
     def save(slug: str) -> AnyResponse:
         return _save(use(), slug, idempotency.fields())
+
+    @pages.post("/products/<slug>/withdraw")
+    def withdraw(slug: str) -> AnyResponse:
+        use().edit(slug, Edit(withdrawn=True))
+        flash("Withdrawn. The store no longer sells it; orders of it stay.", "success")
+        return redirect(f"/admin/products/{slug}", SEE_OTHER)
+
+    @pages.post("/products/<slug>/offer")
+    def offer(slug: str) -> AnyResponse:
+        use().edit(slug, Edit(withdrawn=False))
+        flash("Sold again, from now on.", "success")
+        return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
     return pages
 
@@ -67,45 +92,81 @@ def _keep_private(response: Response) -> Response:
 
 
 def _list(catalog: Catalog) -> str:
-    find, low = tidy(request.args.get("find", "")), request.args.get("stock") == "low"
-    page = catalog.inventory(find, request.args.get("cursor") or None, low=low)
-    fields = {"find": find, "stock": "low" if low else "", "cursor": page.next_cursor or ""}
+    find, asked = tidy(request.args.get("find", "")), request.args.get("stock", "")
+    which = asked if asked in (LOW, GONE) else ALL
+    page = catalog.inventory(find, request.args.get("cursor") or None, which)
+    fields = {"find": find, "stock": which, "cursor": page.next_cursor or ""}
     following = urlencode({name: value for name, value in fields.items() if value})
     return render_template(
         "catalog/admin_products.html",
         nav=catalog.departments(),
         page=page,
         find=find,
-        low=low,
+        which=which,
         next_url=f"/admin/products?{following}" if page.next_cursor else "",
     )
 
 
 def _save(catalog: Catalog, slug: str, given: Given) -> AnyResponse:
     try:
-        catalog.edit(slug, product_form.read(given))
+        saved = catalog.edit(slug, product_form.read(given))
     except ValidationError as error:
         return _form(catalog, slug, product_form.as_sent(given), faults(error, WORDS), status=422)
     except Invalid as error:
-        wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
-        words = {name: WORDS.get(name, said) for name, said in wrong.items()}
-        return _form(catalog, slug, product_form.as_sent(given), words, status=422)
+        return _form(catalog, slug, product_form.as_sent(given), _said(error), status=422)
     except EditConflict as error:
         now = catalog.stocked(slug)
         clashes = product_form.clashes(given, now, error.errors)
         said = {name: clash.words for name, clash in clashes.items()}
         return _form(catalog, slug, product_form.as_merged(given, now, clashes), said, clashes, status=409)
     except Conflict as error:
-        return _form(catalog, slug, product_form.as_sent(given), {"on_hand": error.detail}, status=409)
+        field = "slug" if "slug" in error.errors else "on_hand"
+        return _form(catalog, slug, product_form.as_sent(given), {field: error.detail}, status=409)
     flash("Saved. The store shows it from now on.", "success")
-    return redirect(f"/admin/products/{slug}", SEE_OTHER)
+    return redirect(f"/admin/products/{saved.slug}", SEE_OTHER)
+
+
+def _said(error: Invalid) -> dict[str, str]:
+    wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
+    return {name: WORDS.get(name, said) for name, said in wrong.items()}
+
+
+def _add(catalog: Catalog, given: Given) -> AnyResponse:
+    try:
+        added = catalog.add(product_form.read_new(given))
+    except ValidationError as error:
+        return _new(catalog, given, faults(error, WORDS), 422)
+    except Invalid as error:
+        return _new(catalog, given, _said(error), 422)
+    except Conflict as error:
+        return _new(catalog, given, {"slug": error.detail}, 409)
+    flash("Added. The store sells it from now on.", "success")
+    return redirect(f"/admin/products/{added.slug}", SEE_OTHER)
+
+
+def _new(catalog: Catalog, given: Given, errors: Mapping[str, str] = NOTHING, status: int = 200) -> Response:
+    departments = catalog.departments()
+    shelves = [
+        (child["slug"], f"{department['name']}: {child['name']}")
+        for department in departments
+        for child in department["children"] or [department]
+    ]
+    html = render_template(
+        "catalog/admin_new_product.html",
+        nav=departments,
+        form=given,
+        errors=errors,
+        shelves=[("", "Choose…"), *shelves],
+        max_stock=MAX_STOCK,
+    )
+    return make_response(html, status)
 
 
 def _form(
     catalog: Catalog,
     slug: str,
     form: FormValues | None = None,
-    errors: Mapping[str, str] = MappingProxyType({}),
+    errors: Mapping[str, str] = NOTHING,
     clashes: Mapping[str, FieldClash] = MappingProxyType({}),
     status: int = 200,
 ) -> Response:

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from shop.catalog import tags
 from shop.catalog.browsing import Browse
 from shop.catalog.schemas import Listing
-from shop.errors import NotFound
 from shop.patterns.caching import CATALOGUE, NEGATIVE, SEARCH, Ask, Found, Policy, Through, Unkept, digest
 from shop.unit_of_work import Database
 
@@ -61,9 +60,10 @@ class Answers:
         asks = [_of_product(part, slug, build) for part, build in builds.items()]
         found = []
         for ask, value in zip(asks, self._cache.get_many(asks), strict=True):
-            if value is None:
-                raise NotFound("There is no such product.")
-            found.append(Found(value, ask.policy, self._cache.carried(ask.tags), ask.key))
+            if value is None:  # asked alone, it says why: no such product, or no longer, or under another slug
+                found.append(self.through(ask.key, ask.policy, ask.tags, ask.load))
+            else:
+                found.append(Found(value, ask.policy, self._cache.carried(ask.tags), ask.key))
         return found
 
     def of_category(self, part: str, browse: Browse, build: Build) -> Found:

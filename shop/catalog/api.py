@@ -7,8 +7,10 @@ from flask import Response
 from flask_openapi3 import Tag
 
 from shop.catalog import schemas
+from shop.catalog.absences import keep_absences
 from shop.catalog.answers import entity_tag
-from shop.catalog.requests import ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
+from shop.catalog.editing import Edit
+from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
 from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
 from shop.web.identity import ADMIN, require_identity, require_role
@@ -27,6 +29,7 @@ def create_api(use: Callable[[], Catalog]) -> Calls:
         use: returns the catalogue of the request being served.
     """
     api = Calls("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    keep_absences(api)
     _add_reads(api, use)
     _add_product_parts(api, use)
     _add_writes(api, use)
@@ -112,18 +115,51 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         require_role(ADMIN)
         return _recorded(use().record(path.slug))
 
+    @api.post(
+        "/admin/products",
+        security=KNOWN,
+        responses={201: schemas.ProductRecord, 403: Problem, 409: Problem},
+    )
+    def add_product(body: ProductAddition) -> Response:
+        """Put a new product into the catalogue; takes the role admin.
+
+        Its name in addresses is given or made from the title; where it is, or was, another product's, that is a
+        conflict (409). `Location` is where it can be edited, `url` where it is sold.
+        """
+        require_role(ADMIN)
+        record = use().add(body.product())
+        response = _recorded(record, HTTPStatus.CREATED)
+        response.headers["Location"] = f"/api/v1/admin/products/{record.slug}"
+        return response
+
     @api.patch(
         "/admin/products/<string:slug>",
         security=KNOWN,
         responses={200: schemas.ProductRecord, 403: Problem, 404: Problem, 409: Problem, 412: Problem},
     )
     def edit_product(header: WriteCondition, path: ProductPath, body: ProductEdit) -> Response:
-        """Change a product's price, text or stock; takes the role admin.
+        """Change a product's price, text, stock or slug, withdraw it or sell it again; takes the role admin.
 
         With `If-Match`, only if the product still is what that `ETag` was given for; else it is refused (412).
         """
         require_role(ADMIN)
         return _recorded(use().edit(path.slug, body.edit(), IfMatch.parse(header.if_match)))
+
+    @api.delete(
+        "/admin/products/<string:slug>",
+        security=KNOWN,
+        responses={204: None, 403: Problem, 404: Problem, 412: Problem},
+    )
+    def withdraw_product(header: WriteCondition, path: ProductPath) -> Response:
+        """Withdraw a product: its addresses answer 410, and its orders stay; takes the role admin.
+
+        Doing it twice is well. `PATCH` with `"withdrawn": false` sells it again.
+        """
+        require_role(ADMIN)
+        use().edit(path.slug, Edit(withdrawn=True), IfMatch.parse(header.if_match))
+        response = Response(status=HTTPStatus.NO_CONTENT)
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
 
 def _public(found: Found) -> Response:

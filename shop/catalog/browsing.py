@@ -10,7 +10,7 @@ from shop.catalog import cursors, facets, listing, search, shelves
 from shop.catalog.cards import AnyRow, card
 from shop.catalog.cursors import Cursor
 from shop.catalog.filters import Filters
-from shop.catalog.models import Product
+from shop.catalog.models import OFFERED, Product
 from shop.catalog.schemas import Card, Facets, Highlight, Listing
 from shop.catalog.sorting import ORDERS, POPULARITY, RELEVANCE, Order
 from shop.errors import Invalid
@@ -106,7 +106,7 @@ class Browser:
     def _facets(self, session: Session, category_ids: Sequence[int], filters: Filters) -> Facets:
         products = (
             select(Product.id)
-            .where(Product.category_id.in_(category_ids))
+            .where(Product.category_id.in_(category_ids), OFFERED)
             .order_by(Product.popularity.desc(), Product.id)
         )
         found, _ = facets.count(session, products, filters, self._facet_depth)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.models import OFFERED, Category, Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.catalog.schemas import Card
 from shop.money import Money
@@ -40,10 +40,10 @@ def joined(statement: AnySelect) -> AnySelect:
 
 
 def by_ids(session: Session, ids: Sequence[int]) -> list[Card]:
-    """Return the cards of the products that exist, in the order asked for; one query."""
+    """Return the cards of the products that are sold, in the order asked for; one query."""
     if not ids:
         return []
-    rows = session.execute(joined(select(*COLUMNS)).where(Product.id.in_(ids)))
+    rows = session.execute(joined(select(*COLUMNS)).where(Product.id.in_(ids), OFFERED))
     found = {row.id: card(row) for row in rows}
     return [found[number] for number in ids if number in found]
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sqlalchemy import and_, func, literal, literal_column, select, update
+from sqlalchemy import func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.catalog import naming, products, search_words
 from shop.catalog.forms import unified_newlines
 from shop.catalog.inventory import StockedProduct
-from shop.catalog.models import Product, SearchWord, StockItem
-from shop.catalog.spelling import LONGEST, SHORTEST
-from shop.errors import Conflict, NotFound
+from shop.catalog.models import Product, StockItem
+from shop.errors import Conflict
 
 Values = Mapping[str, str | int]
 
@@ -29,6 +29,8 @@ class Edit:
     title: str | None = None
     description: str | None = None
     on_hand: int | None = None
+    slug: str | None = None
+    withdrawn: bool | None = None
     seen: Values = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -39,6 +41,8 @@ class Edit:
             "title": self.title,
             "description": self.description,
             "on_hand": self.on_hand,
+            "slug": self.slug,
+            "withdrawn": self.withdrawn,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -47,29 +51,33 @@ class EditConflict(Conflict):
     """Another changed a field that this edit wants to change, too; ``errors`` names each such field."""
 
 
-def lock(session: Session, slug: str, *, stock: bool) -> None:
-    """Hold a product against every other edit until the transaction ends; orders and carts may still point to it.
+def lock(session: Session, slug: str, edit: Edit) -> None:
+    """Hold a product against every other edit until the transaction ends, and its stock where that is counted.
 
-    Args:
-        session: the caller's transaction.
-        slug: of the product.
-        stock: whether its stock is held, too, against sales.
+    Orders and carts may still point to it meanwhile; but for a new slug PostgreSQL wants the row for itself, and asks
+    for all of it here, before the stock, or a checkout that has the one and waits for the other would never end.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product; Renamed: it has another slug by now.
     """
-    found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=True)
+    found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=edit.slug is None)
     product_id = session.scalar(found)
     if product_id is None:
-        raise NotFound("There is no such product.")
-    if stock:
+        raise products.missing(session, slug)
+    if edit.on_hand is not None:
         session.execute(select(StockItem.on_hand).where(StockItem.product_id == product_id).with_for_update())
 
 
 def stored(row: StockedProduct) -> Values:
     """Return what is stored of a product, in the fields and units of an :class:`Edit`."""
-    description = unified_newlines(row.description)
-    return {"price": row.price.amount, "title": row.title, "description": description, "on_hand": row.on_hand}
+    return {
+        "price": row.price.amount,
+        "title": row.title,
+        "description": unified_newlines(row.description),
+        "on_hand": row.on_hand,
+        "slug": row.slug,
+        "withdrawn": row.is_withdrawn,
+    }
 
 
 def changed_meanwhile(now: Values, edit: Edit) -> list[str]:
@@ -91,14 +99,21 @@ def apply(session: Session, product_id: int, edit: Edit) -> None:
     """Change a product and its stock.
 
     Raises:
-        Conflict: fewer pieces are said to be there than are promised to checkouts under way.
+        Conflict: fewer pieces are said to be there than are promised to checkouts under way, or the slug is taken.
     """
     values = {"price_amount": edit.price, "title": edit.title, "description": edit.description}
     changed = {name: value for name, value in values.items() if value is not None}
     if changed:
         session.execute(update(Product).where(Product.id == product_id).values(**changed))
-    if edit.title is not None:
-        learn_words(session, product_id)
+    if edit.withdrawn is not None:
+        since = func.coalesce(Product.withdrawn_at, func.now()) if edit.withdrawn else null()
+        session.execute(update(Product).where(Product.id == product_id).values(withdrawn_at=since))
+    if edit.title is not None or edit.withdrawn is False:
+        search_words.learn(session, product_id)
+    if edit.withdrawn:
+        search_words.forget(session, product_id)
+    if edit.slug is not None:
+        naming.rename(session, product_id, edit.slug)
     if edit.on_hand is not None:
         count_stock(session, product_id, edit.on_hand)
 
@@ -123,12 +138,3 @@ def count_stock(session: Session, product_id: int, on_hand: int) -> None:
             f"{reserved} pieces are promised to checkouts under way: there must be at least as many.",
             errors={"on_hand": f"at least {reserved}"},
         )
-
-
-def learn_words(session: Session, product_id: int) -> None:
-    """Let the spelling know the words of a product's title, so that a new one is not taken for a typing error."""
-    named = func.to_tsvector(literal_column("'simple'::regconfig"), func.concat_ws(" ", Product.title, Product.brand))
-    words = select(func.unnest(func.tsvector_to_array(named)).label("word")).where(Product.id == product_id).subquery()
-    spelled = and_(func.length(words.c.word).between(SHORTEST, LONGEST), words.c.word.regexp_match("^[[:alpha:]]+$"))
-    known = select(words.c.word, literal(1)).where(spelled)
-    session.execute(insert(SearchWord).from_select(["word", "products"], known).on_conflict_do_nothing())

@@ -7,18 +7,19 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from shop.catalog import cards, cursors, search
+from shop.catalog import cards, cursors, products, search
 from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
 from shop.catalog.cursors import Cursor, whole
-from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.models import OFFERED, Category, Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.catalog.schemas import CategoryRef, ProductRecord
 from shop.catalog.sorting import MAX_INTEGER
-from shop.errors import NotFound
 from shop.money import Money
 
 ROWS_A_PAGE = 50
 POPULAR, LOW = "popular", "low"
+ALL, GONE = "", "withdrawn"
+"""Beside :data:`LOW`, what the list of products can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,17 @@ class StockedProduct:
     on_hand: int
     reserved: int
     created_at: datetime
+    withdrawn_at: datetime | None
 
     @property
     def available(self) -> int:
         """Return the pieces that can be sold."""
         return self.on_hand - self.reserved
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Tell whether it is no longer sold."""
+        return self.withdrawn_at is not None
 
     @property
     def record(self) -> ProductRecord:
@@ -57,6 +64,7 @@ class StockedProduct:
             description=self.description,
             price=cards.price(self.price.amount, self.price.currency),
             on_hand=self.on_hand,
+            withdrawn=self.is_withdrawn,
             picture=picture_url(self.motif, self.slug),
             url=cards.product_url(self.slug),
             created_at=self.created_at,
@@ -72,31 +80,37 @@ class Inventory:
 
 
 def one(session: Session, slug: str) -> StockedProduct:
-    """Return one product.
+    """Return one product, withdrawn or not.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product; Renamed: it has another slug by now.
     """
     row = session.execute(_rows().where(Product.slug == slug)).one_or_none()
     if row is None:
-        raise NotFound("There is no such product.")
+        raise products.missing(session, slug)
     return _row(row)
 
 
-def page(session: Session, find: str, cursor: str | None, *, low: bool) -> Inventory:
+def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> Inventory:
     """Return a page of products; one query.
 
     Args:
         session: reads.
-        find: words of the title or brand, or the slug; everything if empty.
+        find: words of the title or brand, or the slug; everything if empty. What is withdrawn is found, too.
         cursor: where the page begins.
-        low: the fewest pieces to sell first, instead of the most popular.
+        which: :data:`ALL` that is sold, the most popular first; :data:`LOW`, the fewest pieces to sell first;
+            :data:`GONE`, what is withdrawn.
 
     Raises:
         Invalid: the cursor is not one of this list.
     """
+    low = which == LOW
     key = AVAILABLE if low else Product.popularity.expression
     statement = _rows().add_columns(key.label("key"))
+    if which == GONE:
+        statement = statement.where(Product.withdrawn_at.is_not(None))
+    elif low or not find:
+        statement = statement.where(OFFERED)
     if find:
         statement = statement.where(or_(Product.search.bool_op("@@")(search.query(find)), Product.slug == find))
     if cursor is not None:
@@ -123,6 +137,7 @@ def _rows() -> AnySelect:
             Product.currency,
             Product.category_id,
             Product.created_at,
+            Product.withdrawn_at,
             Category.name.label("category"),
             Category.slug.label("category_slug"),
             Category.picture.label("motif"),
@@ -147,4 +162,5 @@ def _row(row: AnyRow) -> StockedProduct:
         on_hand=row.on_hand,
         reserved=row.reserved,
         created_at=row.created_at,
+        withdrawn_at=row.withdrawn_at,
     )

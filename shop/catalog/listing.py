@@ -28,7 +28,7 @@ from shop.catalog import cursors
 from shop.catalog.cards import COLUMNS, AnyRow, AnySelect, joined
 from shop.catalog.cursors import Cursor
 from shop.catalog.filters import Filters
-from shop.catalog.models import Product, StockItem
+from shop.catalog.models import OFFERED, Product, StockItem
 from shop.catalog.sorting import Order
 
 
@@ -48,7 +48,7 @@ def of_categories(
     shelf = func.unnest(literal(list(category_ids), ARRAY(BigInteger))).table_valued("id").render_derived("shelf")
     column = order.column
     assert column is not None, "relevance has no column"  # noqa: S101 - a search has its own page
-    within = and_(Product.category_id == shelf.c.id, *filters.conditions().values())
+    within = and_(Product.category_id == shelf.c.id, OFFERED, *filters.conditions().values())
     ranges = [
         _with_stock(select(Product.id, column.label("key")), filters)
         .where(within, beyond)

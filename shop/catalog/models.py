@@ -3,7 +3,19 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, Numeric, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Numeric,
+    Text,
+    TextClause,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +29,12 @@ SEARCH_EXPRESSION = (
 RATING_EXPRESSION = "CASE WHEN rating_count = 0 THEN 0 ELSE round(rating_sum::numeric / rating_count, 2) END"
 MAX_PRICE = 100_000_000
 """A million euros, in cents: beyond it, somebody mistyped."""
+IS_OFFERED = text("withdrawn_at IS NULL")
+"""The lists' indexes hold these rows alone, so a list that asks for them still reads nothing but its index."""
+
+
+def _list_index(name: str, *columns: str | TextClause) -> Index:
+    return Index(f"ix_products_{name}", *columns, postgresql_where=IS_OFFERED)
 
 
 class Category(Base):
@@ -48,12 +66,13 @@ class Product(Base):
         CheckConstraint(
             "rating_count >= 0 AND rating_sum BETWEEN rating_count AND rating_count * 5", name="rating_in_range"
         ),
-        Index("ix_products_category_popularity", "category_id", text("popularity DESC"), "id"),
-        Index("ix_products_category_price", "category_id", "price_amount", "id"),
-        Index("ix_products_category_rating", "category_id", text("rating DESC"), "id"),
-        Index("ix_products_category_created_at", "category_id", text("created_at DESC"), "id"),
-        Index("ix_products_brand_category", "brand", "category_id"),
-        Index("ix_products_popularity", text("popularity DESC"), "id"),
+        _list_index("category_popularity", "category_id", text("popularity DESC"), "id"),
+        _list_index("category_price", "category_id", "price_amount", "id"),
+        _list_index("category_rating", "category_id", text("rating DESC"), "id"),
+        _list_index("category_created_at", "category_id", text("created_at DESC"), "id"),
+        _list_index("brand_category", "brand", "category_id"),
+        _list_index("popularity", text("popularity DESC"), "id"),
+        Index("ix_products_withdrawn_at", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
         Index("ix_products_search", "search", postgresql_using="gin"),
     )
 
@@ -73,6 +92,25 @@ class Product(Base):
     search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_EXPRESSION, persisted=True), deferred=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    withdrawn_at: Mapped[datetime | None] = mapped_column()
+    """Since when it is no longer sold; ``NULL`` for what is. Orders, reviews and stock stay with it."""
+
+
+OFFERED = Product.withdrawn_at.is_(None)
+"""The condition of every list, search and count: what is sold."""
+
+
+class FormerSlug(Base):
+    """A name a product had in addresses. It leads to the product for good, and is never another one's.
+
+    A trigger refuses it to every other product.
+    """
+
+    __tablename__ = "former_slugs"
+
+    slug: Mapped[str] = mapped_column(Text, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), index=True)
+    renamed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class StockItem(Base):

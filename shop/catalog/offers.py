@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, cast, func, s
 from sqlalchemy.orm import Session
 
 from shop.catalog.cards import AVAILABLE, AnyRow
-from shop.catalog.models import Category, Product, StockItem
+from shop.catalog.models import Category, FormerSlug, Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.errors import NotFound
 from shop.money import Money
@@ -23,7 +23,9 @@ class Offer:
     picture: str
     unit_price: Money
     available: int
-    """Pieces neither sold nor promised to a checkout under way."""
+    """Pieces neither sold nor promised to a checkout under way; none of what is withdrawn."""
+    withdrawn: bool = False
+    """Whether it is no longer sold: a cart and an order may still hold it."""
 
 
 _OFFERS = (
@@ -35,12 +37,16 @@ _OFFERS = (
         Product.currency,
         Category.picture,
         AVAILABLE.label("available"),
+        Product.withdrawn_at,
     )
     .join(Category, Category.id == Product.category_id)
     .outerjoin(StockItem, StockItem.product_id == Product.id)
 )
 _BY_IDS = _OFFERS.where(Product.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 _BY_SLUG = _OFFERS.where(Product.slug == bindparam("slug"))
+_BY_FORMER_SLUG = _OFFERS.where(
+    Product.id == select(FormerSlug.product_id).where(FormerSlug.slug == bindparam("slug")).scalar_subquery()
+)
 
 
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
@@ -52,12 +58,14 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
 
 
 def by_slug(session: Session, slug: str) -> Offer:
-    """Return one product's offer.
+    """Return one product's offer, by its slug or one it had: a page from before may still be open somewhere.
 
     Raises:
         NotFound: there is no such product.
     """
     row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
+    if row is None:
+        row = session.execute(_BY_FORMER_SLUG, {"slug": slug}).one_or_none()
     if row is None:
         raise NotFound("There is no such product.")
     return _offer(row)
@@ -70,7 +78,8 @@ def _offer(row: AnyRow) -> Offer:
         title=row.title,
         picture=picture_url(row.picture, row.slug),
         unit_price=Money(row.price_amount, row.currency),
-        available=row.available,
+        available=0 if row.withdrawn_at else row.available,
+        withdrawn=row.withdrawn_at is not None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 
 from shop.catalog import addresses, tags
+from shop.catalog.absences import keep_absences
 from shop.catalog.browsing import Browse
 from shop.catalog.pictures import draw
 from shop.catalog.service import Catalog
@@ -34,6 +35,7 @@ def create_pages(use: Callable[[], Catalog]) -> Blueprint:
         use: returns the catalogue of the request being served.
     """
     pages = Blueprint("catalog", __name__, template_folder="templates")
+    keep_absences(pages)
     _add_home(pages, use)
     _add_lists(pages, use)
     _add_product(pages, use)

@@ -8,23 +8,27 @@ form comes back with both values, and whoever sent it chooses.
 Source: Fowler, "Patterns of Enterprise Application Architecture" (2002), Optimistic Offline Lock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shop.catalog.adding import NewProduct
 from shop.catalog.editing import Edit
 from shop.catalog.forms import decimal, minor_units, unified_newlines, whole_number
 from shop.catalog.inventory import StockedProduct
-from shop.catalog.requests import ProductEdit
+from shop.catalog.requests import ProductAddition, ProductEdit
 from shop.errors import Invalid
 
 Given = Mapping[str, str]
 SHOWN: Given = {
+    "slug": "shown_slug",
     "title": "shown_title",
     "description": "shown_description",
     "price": "shown_price",
     "on_hand": "counted_from",
 }
 """Each field, and the hidden one that says what it was shown."""
+NEW = ("title", "category", "brand", "price", "on_hand", "description", "slug")
+"""The fields of a new product."""
 CHOICE, THEIRS = "choice_", "theirs"
 """Before the name of a field that two people changed; what is chosen to leave the other's change as it is."""
 
@@ -60,6 +64,7 @@ class FormValues:
 def as_stored(row: StockedProduct) -> FormValues:
     """Return the form of a product nobody has changed yet."""
     fields = {
+        "slug": row.slug,
         "title": row.title,
         "description": row.description,
         "price": decimal(row.price.amount),
@@ -101,22 +106,40 @@ def read(given: Given) -> Edit:
         ValidationError: another field is wrong.
     """
     changed = [name for name in SHOWN if not _is_untouched(name, given)]
-    fields: dict[str, object] = {name: unified_newlines(given.get(name, "")) for name in changed}
-    if "price" in fields:
-        amount = minor_units(given.get("price", ""))
-        if amount is None:
-            raise Invalid("That is no price.", errors={"price": "Write a price such as 12.99."})
-        fields["price"] = {"amount": amount}
-    if not fields:
+    if not changed:
         return Edit()
+    fields = _fields(given, changed)
     seen = {name: _typed(name, given[SHOWN[name]]) for name in changed if SHOWN[name] in given}
     known = {name: value for name, value in seen.items() if value is not None}
     return replace(ProductEdit.model_validate(fields).edit(), seen=known)
 
 
+def read_new(given: Given) -> NewProduct:
+    """Read the form of a new product.
+
+    Raises:
+        Invalid: the price is not one, or no name can be made from the title.
+        ValidationError: another field is wrong.
+    """
+    filled = [name for name in NEW if given.get(name, "").strip() or name in ("title", "category", "price")]
+    return ProductAddition.model_validate(_fields(given, filled)).product()
+
+
+def _fields(given: Given, names: Sequence[str]) -> dict[str, object]:
+    fields: dict[str, object] = {name: unified_newlines(given.get(name, "")) for name in names}
+    if "slug" in fields:
+        fields["slug"] = given["slug"].strip()
+    if "price" in fields:
+        amount = minor_units(given.get("price", ""))
+        if amount is None:
+            raise Invalid("That is no price.", errors={"price": "Write a price such as 12.99."})
+        fields["price"] = {"amount": amount}
+    return fields
+
+
 def _is_untouched(name: str, given: Given) -> bool:
-    """Tell whether a field is to stay: its sender left it alone, or chose what the other one made of it."""
-    if given.get(CHOICE + name) == THEIRS:
+    """Tell whether a field is to stay: it was left alone, or what another made of it was chosen, or it was not sent."""
+    if name not in given or given.get(CHOICE + name) == THEIRS:
         return True
     shown = given.get(SHOWN[name])
     return shown is not None and _compared(name, given.get(name, "")) == _compared(name, shown)
@@ -131,7 +154,7 @@ def _typed(name: str, text: str) -> str | int | None:
 
 def _compared(name: str, text: str) -> object:
     """Return what makes two inputs the same: amounts by value, a line of text without the breaks it cannot hold."""
-    if name == "title":
+    if name in ("slug", "title"):
         return "".join(text.split("\n")).replace("\r", "").strip()
     typed = _typed(name, text.strip())
     return text.strip() if typed is None else typed

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards, cursors
 from shop.catalog.cards import AVAILABLE, COLUMNS, joined
 from shop.catalog.cursors import Cursor, whole
-from shop.catalog.models import Category, StockItem
+from shop.catalog.models import OFFERED, Category, FormerSlug, StockItem
 from shop.catalog.models import Product as ProductRow
 from shop.catalog.models import Review as ReviewRow
 from shop.catalog.schemas import CategoryRef, Product, RatingSummary, Review, ReviewPage, StarCount, Stock
 from shop.catalog.sorting import END_OF_TIME, EPOCH, MICROSECOND
-from shop.errors import NotFound
+from shop.errors import NotFound, Renamed, ShopError, Withdrawn
 
 LATEST = "latest"
 
@@ -31,18 +31,19 @@ def find(session: Session, slug: str) -> Found:
     """Read one product.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product; Renamed, Withdrawn: no longer.
     """
     more = (
         ProductRow.description,
         ProductRow.created_at,
         ProductRow.category_id,
+        ProductRow.withdrawn_at,
         Category.slug.label("category_slug"),
         Category.name.label("category_name"),
     )
     row = session.execute(joined(select(*COLUMNS, *more)).where(ProductRow.slug == slug)).one_or_none()
-    if row is None:
-        raise NotFound("There is no such product.")
+    if row is None or row.withdrawn_at is not None:
+        raise missing(session, slug)
     category = CategoryRef(slug=row.category_slug, name=row.category_name, url=cards.category_url(row.category_slug))
     product = Product(**cards.fields(row), description=row.description, created_at=row.created_at, category=category)
     return Found(row.id, row.category_id, product)
@@ -52,24 +53,38 @@ def find_id(session: Session, slug: str) -> int:
     """Return a product's number.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product; Renamed, Withdrawn: no longer.
     """
-    number = session.scalar(select(ProductRow.id).where(ProductRow.slug == slug))
+    number = session.scalar(select(ProductRow.id).where(ProductRow.slug == slug, OFFERED))
     if number is None:
-        raise NotFound("There is no such product.")
+        raise missing(session, slug)
     return number
+
+
+def missing(session: Session, slug: str) -> ShopError:
+    """Return why no product can be had by a slug: it is withdrawn, has another slug by now, or there never was one."""
+    now = session.scalar(newest_slug(slug))
+    if now == slug:
+        return Withdrawn("This product is no longer sold.")
+    return NotFound("There is no such product.") if now is None else Renamed(now)
+
+
+def newest_slug(slug: str) -> Select[str]:
+    """Select the slug of the product that has or had one: one row, or none if no product ever did."""
+    had = select(FormerSlug.product_id).where(FormerSlug.slug == slug).scalar_subquery()
+    return select(ProductRow.slug).where(or_(ProductRow.slug == slug, ProductRow.id == had))
 
 
 def stock(session: Session, slug: str) -> Stock:
     """Return what can be bought at this moment.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product; Renamed, Withdrawn: no longer.
     """
-    statement = select(AVAILABLE).select_from(ProductRow).outerjoin(StockItem).where(ProductRow.slug == slug)
+    statement = select(AVAILABLE).select_from(ProductRow).outerjoin(StockItem).where(ProductRow.slug == slug, OFFERED)
     available = session.scalar(statement)
     if available is None:
-        raise NotFound("There is no such product.")
+        raise missing(session, slug)
     return Stock(slug=slug, available=available)
 
 

@@ -1,21 +1,26 @@
 """What the catalogue's calls take, as the API describes it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from shop.catalog import cursors, search
+from shop.catalog.adding import NewProduct
 from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, Browse
 from shop.catalog.editing import Edit
 from shop.catalog.filters import Filters
 from shop.catalog.models import MAX_PRICE
-from shop.catalog.schemas import Words
+from shop.catalog.schemas import Storable, Words
 from shop.catalog.service import REVIEWS_A_PAGE
+from shop.catalog.slugs import MAX_LENGTH, SHAPE, is_slug, slugify
 from shop.errors import Invalid
 from shop.money import CURRENCY
 from shop.web.schemas import ApiModel, MoneySchema
 
 MAX_STOCK = 1_000_000
+UNBRANDED = "Unbranded"
+RESERVED = frozenset({"new"})
+"""Names under `/admin/products` that are pages."""
 BRAND_LENGTH = 100
 BRANDS_AT_ONCE = 20
 Sort = Literal["popularity", "price_asc", "price_desc", "rating", "newest", "relevance"]
@@ -92,6 +97,20 @@ class ReviewsQuery(EmptyIsAbsent):
     limit: int = Field(default=REVIEWS_A_PAGE, ge=1, le=MAX_LIMIT)
 
 
+def _usable_slug(slug: str) -> str:
+    if not is_slug(slug):
+        raise ValueError("lower-case letters, digits and single hyphens, such as blue-mug")
+    if slug in RESERVED:
+        raise ValueError(f"{slug} is a page of its own: choose another name")
+    return slug
+
+
+Slug = Annotated[
+    str, Field(max_length=MAX_LENGTH, json_schema_extra={"pattern": f"^{SHAPE}$"}), AfterValidator(_usable_slug)
+]
+"""A name for addresses."""
+
+
 class ProductEdit(ApiModel):
     """A change of a product; what is left out, or null, stays."""
 
@@ -102,6 +121,12 @@ class ProductEdit(ApiModel):
     description: Words | None = Field(default=None, max_length=10_000)
     on_hand: int | None = Field(
         default=None, ge=0, le=MAX_STOCK, description="Pieces on the shelf, those promised to checkouts included."
+    )
+    slug: Slug | None = Field(
+        default=None, description="A new name in addresses. The one it had leads to it for good (301)."
+    )
+    withdrawn: bool | None = Field(
+        default=None, description="`true`: no longer sold, its addresses answer 410. `false`: sold again."
     )
 
     @model_validator(mode="after")
@@ -116,14 +141,55 @@ class ProductEdit(ApiModel):
         Raises:
             Invalid: the price is out of range, or in another currency.
         """
-        if self.price is not None:
-            if self.price.currency != CURRENCY:
-                raise Invalid(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})
-            if not 1 <= self.price.amount <= MAX_PRICE:
-                raise Invalid("That is no price.", errors={"price.amount": f"between 1 and {MAX_PRICE} cents"})
         return Edit(
-            price=self.price.amount if self.price else None,
+            price=None if self.price is None else minor_amount(self.price),
             title=self.title,
             description=self.description,
             on_hand=self.on_hand,
+            slug=self.slug,
+            withdrawn=self.withdrawn,
         )
+
+
+class ProductAddition(ApiModel):
+    """A new product."""
+
+    title: Words = Field(max_length=200)
+    category: str = Field(description="Slug of the category it stands in; not of a department.", max_length=MAX_LENGTH)
+    price: MoneySchema = Field(description=f"Between 1 and {MAX_PRICE} cents.")
+    brand: Words = Field(default=UNBRANDED, max_length=60)
+    description: Storable = Field(default="", max_length=10_000)
+    on_hand: int = Field(default=0, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")
+    slug: Slug | None = Field(default=None, description="Its name in addresses; made from the title by default.")
+
+    def product(self) -> NewProduct:
+        """Return the product as the catalogue takes it.
+
+        Raises:
+            Invalid: the price is out of range or in another currency, or no slug can be made from the title.
+        """
+        made = self.slug or slugify(self.title)
+        if not made or made in RESERVED:
+            raise Invalid("No name for addresses can be made from this title.", errors={"slug": "give one"})
+        return NewProduct(
+            slug=made,
+            title=self.title,
+            brand=self.brand,
+            category=self.category,
+            description=self.description.strip(),
+            price=minor_amount(self.price),
+            on_hand=self.on_hand,
+        )
+
+
+def minor_amount(price: MoneySchema) -> int:
+    """Return a price as it is stored, in minor units.
+
+    Raises:
+        Invalid: it is out of range, or in another currency.
+    """
+    if price.currency != CURRENCY:
+        raise Invalid(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})
+    if not 1 <= price.amount <= MAX_PRICE:
+        raise Invalid("That is no price.", errors={"price.amount": f"between 1 and {MAX_PRICE} cents"})
+    return price.amount

@@ -23,6 +23,8 @@ def _not_blank(value: str) -> str:
     return stripped
 
 
+Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+"""Text a person wrote, or none."""
 Words = Annotated[
     str,
     AfterValidator(_storable),
@@ -104,6 +106,7 @@ class ProductRecord(ApiModel):
     description: str
     price: MoneySchema
     on_hand: int = Field(description="Pieces on the shelf, those promised to checkouts included.")
+    withdrawn: bool = Field(description="Whether it is no longer sold.")
     picture: str = Field(description="Path of an SVG.")
     url: str
     created_at: datetime

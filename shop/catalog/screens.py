@@ -25,6 +25,8 @@ BoughtTogether = Callable[[Session, int, int], Sequence[int]]
 
 REVIEWS_SHOWN = 5
 ALSO_BOUGHT_SHOWN = 6
+ALSO_BOUGHT_ASKED = 50
+"""Where some of the first are no longer sold."""
 HOME_POPULAR = 12
 HOME_NEW = 8
 
@@ -61,9 +63,17 @@ class Screens:
             )
 
     def also_bought(self, session: Session, product_id: int) -> list[Card]:
-        """Return what shoppers bought with a product, never the product itself; 2 queries."""
-        ids = self.bought_together(session, product_id, ALSO_BOUGHT_SHOWN + 1)
-        return cards.by_ids(session, [number for number in ids if number != product_id][:ALSO_BOUGHT_SHOWN])
+        """Return what shoppers bought with a product, never the product itself.
+
+        2 queries, and 2 more where withdrawn products were among the first and there are others behind them.
+        """
+        found: list[Card] = []
+        for wanted in (ALSO_BOUGHT_SHOWN + 1, ALSO_BOUGHT_ASKED):
+            ids = self.bought_together(session, product_id, wanted)
+            found = cards.by_ids(session, [number for number in ids if number != product_id])[:ALSO_BOUGHT_SHOWN]
+            if len(found) == ALSO_BOUGHT_SHOWN or len(ids) < wanted:
+                break
+        return found
 
     def category(self, browse: Browse) -> CategoryScreen:
         """Build a category's screen; 4 queries.

@@ -19,7 +19,7 @@ from sqlalchemy import CTE, ColumnElement, Float, Text, cast, func, literal, lit
 from sqlalchemy.orm import Session
 
 from shop.catalog.cards import AnySelect
-from shop.catalog.models import Product
+from shop.catalog.models import OFFERED, Product
 from shop.catalog.spelling import choose, unknown_words
 
 MAX_LENGTH = 200
@@ -67,7 +67,7 @@ def ids(text: str, category_ids: Sequence[int]) -> AnySelect:
     """Select the ids of all matches, the most popular first."""
     return (
         select(Product.id)
-        .where(Product.search.bool_op("@@")(query(text)), Product.category_id.in_(category_ids))
+        .where(Product.search.bool_op("@@")(query(text)), Product.category_id.in_(category_ids), OFFERED)
         .order_by(Product.popularity.desc(), Product.id)
     )
 

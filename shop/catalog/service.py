@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from shop.catalog import editing, inventory, products, reviewing, shelves, tags
+from shop.catalog import adding, editing, inventory, products, reviewing, shelves, tags
+from shop.catalog.adding import NewProduct
 from shop.catalog.answers import Answers, Build, as_json, entity_tag, read
 from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
@@ -57,7 +58,7 @@ class Catalog:
         """Return all the product page needs; see :class:`schemas.ProductScreen`.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("screen", name, lambda: self._screens.product(name))
@@ -66,7 +67,7 @@ class Catalog:
         """Return one product; see :class:`schemas.Product`.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("core", name, self._core(name))
@@ -75,7 +76,7 @@ class Catalog:
         """Return one product as :meth:`product` does, read again.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         return read(self.product(slug))
 
@@ -83,7 +84,7 @@ class Catalog:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("rating", name, self._rating(name))
@@ -92,7 +93,7 @@ class Catalog:
         """Return what was bought with a product; see :class:`schemas.Related`.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         name = checked(slug)
 
@@ -105,7 +106,7 @@ class Catalog:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
             Invalid: the cursor is not one of this list.
         """
         name = checked(slug)
@@ -118,7 +119,7 @@ class Catalog:
         """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
             Invalid: the cursor is not one of this list.
         """
         name = checked(slug)
@@ -132,7 +133,7 @@ class Catalog:
         """Return what can be bought at this moment; never from a cache.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed, Withdrawn: no longer.
         """
         with self._database.reading() as session:
             return products.stock(session, checked(slug))
@@ -222,14 +223,14 @@ class Catalog:
         with self._database.reading() as session:
             return reviewing.has_reviewed(session, products.find_id(session, checked(slug)), user_id)
 
-    def inventory(self, find: str, cursor: str | None, *, low: bool) -> Inventory:
+    def inventory(self, find: str, cursor: str | None, which: str = inventory.ALL) -> Inventory:
         """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
 
         Raises:
             Invalid: the cursor is not one of this list.
         """
         with self._database.reading() as session:
-            return inventory.page(session, find, cursor, low=low)
+            return inventory.page(session, find, cursor, which)
 
     def stocked(self, slug: str) -> StockedProduct:
         """Return a product with its stock, as it is now.
@@ -259,28 +260,48 @@ class Catalog:
             condition: what the product must still be; anything by default.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound: there is no such product; Renamed: it has another slug by now.
             PreconditionFailed: the product is no longer what the condition names.
-            Conflict: another changed a field meanwhile, or fewer pieces are said to be there than are promised.
+            Conflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or the
+                slug is taken.
         """
         name = checked(slug)
 
         def work(session: Session) -> ProductRecord:
-            editing.lock(session, name, stock=change.on_hand is not None)
+            editing.lock(session, name, change)
             row = inventory.one(session, name)
             if condition is not None and not condition.allows(entity_tag(row.record)):
                 raise PreconditionFailed(CHANGED)
             if lost := editing.changed_meanwhile(editing.stored(row), change):
                 raise editing.EditConflict(CHANGED, errors=dict.fromkeys(lost, "changed meanwhile"))
             editing.apply(session, row.id, change)
-            self._changed(session, row.slug, row.category_id)
-            return inventory.one(session, name).record
+            now = inventory.one(session, change.slug or name)
+            # Which answers show a product is written down nowhere. So when it goes, comes or moves, all of them end.
+            ends = [tags.CATALOGUE] if (now.slug, now.is_withdrawn) != (row.slug, row.is_withdrawn) else []
+            self._changed(session, now.slug, now.category_id, ends)
+            return now.record
 
         return self._database.retrying(work)
 
-    def _changed(self, session: Session, slug: str, category_id: int) -> None:
+    def add(self, new: NewProduct) -> ProductRecord:
+        """Put a new product into the catalogue.
+
+        Raises:
+            Invalid: there is no such category.
+            Conflict: the slug is, or was, another product's.
+        """
+
+        def work(session: Session) -> ProductRecord:
+            adding.add(session, new)
+            row = inventory.one(session, new.slug)
+            self._changed(session, row.slug, row.category_id, [tags.CATEGORIES])  # the tree counts them
+            return row.record
+
+        return self._database.retrying(work)
+
+    def _changed(self, session: Session, slug: str, category_id: int, further: Sequence[str] = ()) -> None:
         path = shelves.load(session).path(category_id)
-        ended = tags.of_change(slug, [shelf.slug for shelf in path])
+        ended = [*tags.of_change(slug, [shelf.slug for shelf in path]), *further]
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
         Database.after_commit(session, lambda: self._cache.changed(ended, refills))
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shop.catalog.cards import category_url
-from shop.catalog.models import Category, Product
+from shop.catalog.models import OFFERED, Category, Product
 from shop.catalog.schemas import CategoryNode, CategoryRef, Link
 from shop.errors import NotFound
 
@@ -90,7 +90,7 @@ def load(session: Session) -> Shelves:
 
 def counts(session: Session) -> dict[int, int]:
     """Count the products of each category, by category id; reads one index whole, so keep the answer."""
-    rows = session.execute(select(Product.category_id, func.count()).group_by(Product.category_id))
+    rows = session.execute(select(Product.category_id, func.count()).where(OFFERED).group_by(Product.category_id))
     return dict(rows.all())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ARRAY, ColumnElement, Text, and_, func, literal, literal_column, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import Product, SearchWord
+from shop.catalog.models import OFFERED, Product, SearchWord
 
 MAX_WORDS = 8
 """Words of a query that are looked up; the rest stay as typed."""
@@ -68,7 +68,9 @@ def _in_texts(session: Session, words: Sequence[str]) -> frozenset[str]:
         stem = func.plainto_tsquery(literal_column("'english'::regconfig"), literal(word, Text))
         # Materialised, so it is planned to be read whole, by index; a bare EXISTS is planned to read the table until
         # the first match, and a rare word has none.
-        texts = select(literal(1).label("hit")).where(Product.search.bool_op("@@")(stem)).cte(f"texts_{number}")
+        texts = (
+            select(literal(1).label("hit")).where(Product.search.bool_op("@@")(stem), OFFERED).cte(f"texts_{number}")
+        )
         texts = texts.prefix_with("MATERIALIZED", dialect="postgresql")
         asked.append(select(literal(word, Text)).where(or_(func.numnode(stem) == 0, select(texts).exists())))
     return frozenset(session.scalars(union_all(*asked)))

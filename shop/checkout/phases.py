@@ -19,7 +19,7 @@ from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.confirmation import Confirmation
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import Settled, Step
-from shop.errors import Invalid
+from shop.errors import Invalid, OutOfStock
 from shop.money import Money
 from shop.orders import queries, stream
 from shop.orders.events import Cause, Line
@@ -262,9 +262,12 @@ def _priced(session: Session, owner: Owner) -> list[Line]:
 
     Raises:
         Invalid: nothing is left.
+        OutOfStock: something is no longer sold; she takes it out of her cart, where it says so, and nobody else does.
     """
     held = Carts.contents(session, owner)
     found = offers.by_ids(session, list(held))
+    if gone := {offer.slug: "no longer sold" for offer in found.values() if offer.withdrawn}:
+        raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=gone)
     lines = [
         Line(product_id, found[product_id].title, count, found[product_id].unit_price)
         for product_id, count in held.items()

@@ -10,7 +10,7 @@ from shop.unit_of_work import Database
 
 WORDS: Final = """
     SELECT word, ndoc
-    FROM ts_stat('SELECT to_tsvector(''simple'', title || '' '' || brand) FROM products')
+    FROM ts_stat('SELECT to_tsvector(''simple'', title || '' '' || brand) FROM products WHERE withdrawn_at IS NULL')
     WHERE length(word) BETWEEN 3 AND 40 AND word ~ '^[[:alpha:]]+$'
 """
 """Numbers and single letters are left out: there is nothing to mend in them."""

@@ -336,7 +336,10 @@ def test_what_was_sold_since_the_form_was_opened_stays_sold(admin, database, mug
         {"price": {"amount": 10**12, "currency": "EUR"}},
         {"title": " "},
         {"on_hand": -1},
-        {"slug": "other"},
+        {"slug": "Other Mug"},
+        {"slug": "new"},
+        {"withdrawn": "perhaps"},
+        {"brand": "not one of the fields"},
     ],
 )
 def test_an_edit_that_makes_no_sense_is_refused(admin, mug, body):

@@ -132,6 +132,19 @@ def test_a_row_that_says_what_is_stored_changes_nothing(database, settings, writ
     assert "product:blue-mug" not in told
 
 
+def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_withdrawn(
+    database, settings, write, mug
+):
+    with database.transaction() as session:
+        session.execute(text("INSERT INTO former_slugs (slug, product_id) SELECT 'old-mug', id FROM products"))
+        session.execute(text("UPDATE products SET withdrawn_at = now()"))
+    report = taking.take(settings, rows(write("slug,price\nold-mug,1\nblue-mug,2\n")), partial=True)
+    assert [(refusal.line, refusal.reason) for refusal in report.refusals] == [
+        (2, "slug 'old-mug' is an earlier name of the product 'blue-mug': to change it, give that one")
+    ]
+    assert shown(database, "SELECT price_amount, withdrawn_at IS NULL FROM products") == [(200, False)]
+
+
 @pytest.mark.parametrize(("made", "price"), [("Blue Mug", "9"), ("Blue (Mug)", "1.00"), ("BLUE   mug!", "12.99")])
 def test_a_made_slug_never_names_a_product_that_is_there(database, settings, write, mug, made, price):
     row = f"title,category,price\n{made},Kitchen > Mugs,{price}\n"

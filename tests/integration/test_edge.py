@@ -399,6 +399,16 @@ def test_the_compressed_copy_is_revalidated_by_its_own_validator(edge, origin):
     assert edge.get("/", Accept_Encoding="gzip", If_None_Match=validator).status_code == 304
 
 
+@pytest.mark.parametrize("status", [301, 410])
+def test_that_a_page_moved_or_went_takes_the_place_of_the_page_that_was_kept(edge, origin, status):
+    origin.says(b"old", X_Accel_Expires="1")
+    assert edge.get("/p/blue-mug").content == b"old"
+    origin.says(b"", status, X_Accel_Expires="60", Location="/p/red-mug")
+    until(lambda: edge.get("/p/blue-mug").status_code == status)
+    kept = edge.get("/p/blue-mug")
+    assert (kept.status_code, kept.headers["Location"], entry(kept)) == (status, "/p/red-mug", "hit")
+
+
 def test_an_administrators_answer_keeps_its_strong_validator_for_if_match(edge, origin):
     origin.says(TEXT, ETag='"v1"', Content_Type="application/json")
     answer = edge.get("/api/v1/admin/products/blue-mug", Accept_Encoding="gzip", Cookie="session=x")

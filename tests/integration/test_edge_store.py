@@ -193,3 +193,20 @@ def test_a_purger_whose_connection_was_cut_drops_everything(store, settings):
             if found["db"] == database:
                 client.client_kill_filter(_id=found["id"])
     until(lambda: {"not heard", "heard again"} <= {told for told in store.told()[before:] if isinstance(told, str)})
+
+
+def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge(store, runtime):
+    mug, renamed = store.mug, f"{store.mug}-renamed"
+    paths = [f"/p/{mug}", f"/p/{mug}/reviews", store.api, f"/api/v1/screens/product/{mug}"]
+    until(store.is_quiet)
+    until(lambda: [path for path in paths if not store.is_kept(path)] == [])
+    catalog = runtime.services().catalog
+    catalog.edit(mug, Edit(slug=renamed))
+    until(lambda: {store.edge.get(path).status_code for path in paths} == {301})
+    assert store.edge.get(f"/p/{mug}").headers["Location"] == f"/p/{renamed}"
+    assert store.edge.get(f"/p/{renamed}").status_code == 200
+    catalog.edit(renamed, Edit(withdrawn=True))
+    until(lambda: store.edge.get(f"/p/{renamed}").status_code == 410)
+    until(lambda: store.is_kept(f"/p/{renamed}"))  # a crowd at a page that is gone is carried here, too
+    catalog.edit(renamed, Edit(withdrawn=False))
+    until(lambda: store.edge.get(f"/p/{renamed}").status_code == 200)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shop.catalog.editing import Edit
 from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
 from shop.patterns.edge import Registry
 from shop.patterns.observability import record
@@ -103,3 +104,14 @@ def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
     assert publishing({"HTTP_X_EDGE_KEY": "/"}, LIVE, ())[0] == ("X-Accel-Expires", "0")
     record.begin()
     assert publishing({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ("home",))[0] == ("X-Accel-Expires", "300")
+
+
+def test_that_a_product_moved_or_went_is_kept_in_place_of_what_was(told, runtime):
+    catalog, paths = runtime.services().catalog, ("/p/{}", "/api/v1/products/{}", "/p/{}/reviews")
+    assert lifetime(told("/p/blue-mug")) == "300"
+    catalog.edit("blue-mug", Edit(slug="red-mug"))
+    assert [lifetime(told(path.format("blue-mug"))) for path in paths] == ["10"] * 3
+    catalog.edit("red-mug", Edit(withdrawn=True))
+    assert [lifetime(told(path.format("red-mug"))) for path in paths] == ["10"] * 3
+    assert "/p/red-mug" in runtime.edge_registry.keys(["product:red-mug"])
+    assert lifetime(told("/p/never-there")) is None

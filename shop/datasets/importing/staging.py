@@ -50,6 +50,12 @@ MADE_AND_KNOWN = """
     RETURNING line, format('slug %L, made from the title, is that of a product that is there: to change it, give'
         ' this row that slug, to add another, a slug of its own', slug)
 """
+FORMER = """
+    DELETE FROM incoming USING former_slugs JOIN products ON products.id = former_slugs.product_id
+    WHERE incoming.product_id IS NULL AND former_slugs.slug = incoming.slug
+    RETURNING line, format('slug %L is an earlier name of the product %L: to change it, give that one', incoming.slug,
+        products.slug)
+"""
 INCOMPLETE = """
     DELETE FROM incoming WHERE product_id IS NULL
         AND (title IS NULL OR price IS NULL OR concat(department, category, department_slug, category_slug) = '')
@@ -97,7 +103,7 @@ def judge(connection: Connection, report: Report, done: int) -> list[tuple[Categ
     _refuse(connection, report, TWICE)
     connection.execute("DELETE FROM incoming WHERE line <= %s", (done,))
     connection.execute(KNOWN)
-    for statement in (MADE_AND_KNOWN, INCOMPLETE):
+    for statement in (MADE_AND_KNOWN, FORMER, INCOMPLETE):
         _refuse(connection, report, statement)
     places = _places(connection, report)
     report.refusals.sort(key=lambda refusal: refusal.line)
