@@ -63,9 +63,19 @@ SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_wri
 class Servers:
     """Where this test run's servers listen."""
 
+    home: str
+    """Where they keep their data and their passwords."""
     postgres: int
     cache: int
     broker: int
+
+    def database_url(self, database: str) -> str:
+        """Return the address of one database, for a superuser."""
+        return postgres.url(Path(self.home) / "pg", self.postgres, database)
+
+    def valkey_url(self, name: str, number: int) -> str:
+        """Return the address of one database of the cache or the broker."""
+        return valkey.url(Path(self.home) / name, getattr(self, name), number)
 
 
 class _Running:
@@ -110,14 +120,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("SHOP_") or name in UNSET]:
         del os.environ[name]  # the tests' outcome must not depend on the developer's shell
     _running = _Running()
-    servers = Servers(free_port(), free_port(), free_port())
+    servers = Servers(str(_running.home), free_port(), free_port(), free_port())
     postgres.initialise(_running.home / "pg")
     _running.start(postgres.program(_running.home / "pg", servers.postgres, SPEED_OVER_SAFETY))
     _running.start(valkey.cache(_running.home / "cache", servers.cache, memory_mb=32))
     _running.start(valkey.broker(_running.home / "broker", servers.broker))
     _running.wait()
-    postgres.ensure_database(servers.postgres, TEMPLATE)
-    engine = build_engine(load_settings(database_url=postgres.url(servers.postgres, TEMPLATE)))
+    postgres.ensure_database(_running.home / "pg", servers.postgres, TEMPLATE)
+    engine = build_engine(load_settings(database_url=servers.database_url(TEMPLATE)))
     upgrade(engine)
     engine.dispose()
     os.environ[SERVERS] = json.dumps(asdict(servers))
@@ -187,15 +197,15 @@ class NewDatabase:
         """Make a database of its own for this process and return its address."""
         full = f"{name}_{os.getpid()}_{len(self._made)}"
         # CREATE DATABASE needs its template free of sessions, so test processes take turns.
-        with psycopg.connect(postgres.url(self._servers.postgres, "postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._servers.database_url("postgres"), autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(1)")
-            postgres.ensure_database(self._servers.postgres, full, template)
+            postgres.ensure_database(Path(self._servers.home) / "pg", self._servers.postgres, full, template)
         self._made.append(full)
-        return postgres.url(self._servers.postgres, full)
+        return self._servers.database_url(full)
 
     def drop_all(self) -> None:
         """Drop everything made."""
-        with psycopg.connect(postgres.url(self._servers.postgres, "postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._servers.database_url("postgres"), autocommit=True) as connection:
             for name in self._made:
                 connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
@@ -206,9 +216,9 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return load_settings(
         database_url=new_database("shop_test"),
-        cache_url=valkey.url(servers.cache, number),
+        cache_url=servers.valkey_url("cache", number),
         cache_timeout_ms=3_000,  # what a machine may stand still; with 100 ms the cache then counts as away
-        broker_url=valkey.url(servers.broker, number),
+        broker_url=servers.valkey_url("broker", number),
         payments_url=f"http://127.0.0.1:{free_port()}",  # nobody listens there until a test asks for the simulator
         payments_api_key="a key of the provider for tests only",
         payments_webhook_secret="a secret of the provider for tests only",

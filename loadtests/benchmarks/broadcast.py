@@ -124,7 +124,7 @@ def _running(home: Path) -> Iterator[str]:
             if time.monotonic() > deadline:
                 raise RuntimeError("Valkey did not start")
             time.sleep(0.02)
-        yield valkey.url(port)
+        yield valkey.url(home, port)
     finally:
         process.terminate()
         process.wait()

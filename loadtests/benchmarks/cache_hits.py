@@ -52,8 +52,8 @@ def main() -> int:
     parser.add_argument("--bytes", type=int, default=6000)
     asked = parser.parse_args()
     value = json.dumps({"title": "Blue mug", "text": "x" * asked.bytes}).encode()
-    with tempfile.TemporaryDirectory(prefix="shop-hits-") as home, _running(Path(home)) as port:
-        arms = {**_ours(valkey.url(port), value), **_theirs(port, value)}
+    with tempfile.TemporaryDirectory(prefix="shop-hits-") as home, _running(Path(home)) as url:
+        arms = {**_ours(url, value), **_theirs(url, value)}
         for name, hit in arms.items():
             if hit() is None:
                 raise RuntimeError(f"{name} has no hit")
@@ -85,15 +85,11 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
     }
 
 
-def _theirs(port: int, value: bytes) -> dict[str, Hit]:
-    region = make_region().configure(
-        "dogpile.cache.redis", expiration_time=300, arguments={"host": "127.0.0.1", "port": port}
-    )
+def _theirs(url: str, value: bytes) -> dict[str, Hit]:
+    region = make_region().configure("dogpile.cache.redis", expiration_time=300, arguments={"url": url})
     memory = make_region().configure("dogpile.cache.memory", expiration_time=300)
     app = flask.Flask("bare")
-    cached = FlaskCaching(
-        app, config={"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": port, "CACHE_REDIS_HOST": "127.0.0.1"}
-    )
+    cached = FlaskCaching(app, config={"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": url})
     simple = FlaskCaching(app, config={"CACHE_TYPE": "SimpleCache"})
 
     def load() -> bytes:
@@ -159,7 +155,7 @@ def _shown(figures: Sequence[float]) -> str:
 
 
 @contextmanager
-def _running(home: Path) -> Iterator[int]:
+def _running(home: Path) -> Iterator[str]:
     program = valkey.cache(home / "cache", free_port(), memory_mb=64)
     process = subprocess.Popen(program.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -168,7 +164,7 @@ def _running(home: Path) -> Iterator[int]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("Valkey did not start")
             time.sleep(0.02)
-        yield program.port
+        yield valkey.url(home / "cache", program.port)
     finally:
         process.terminate()
         process.wait(START_TIMEOUT_S)

@@ -42,7 +42,7 @@ class Broker:
 
     def __init__(self, home: Path) -> None:
         self._program = valkey.broker(home, free_port())
-        self.url = valkey.url(self._program.port)
+        self.url = valkey.url(home, self._program.port)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

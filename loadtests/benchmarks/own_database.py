@@ -39,9 +39,9 @@ def own_database(products: int) -> Iterator[Settings]:
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError((home / "log").read_text())
             time.sleep(0.05)
-        postgres.ensure_database(server.port)
+        postgres.ensure_database(home / "pg", server.port)
         settings = load_settings(
-            database_url=postgres.url(server.port),
+            database_url=postgres.url(home / "pg", server.port),
             var_dir=home / "var",
             secret_key="of a benchmark",  # noqa: S106 - nobody signs in
         )

@@ -83,10 +83,11 @@ def main() -> None:
 def _measure(settings: Settings, seconds: float) -> None:
     for guard, trouble, manners in ROWS:
         print(f"{guard}: {trouble}")
-        httpx.patch(f"{settings.payments_url}/admin/settings", json=manners).raise_for_status()
+        admin = httpx.Client(headers={"Authorization": f"Bearer {settings.payments_api_key}"})
+        admin.patch(f"{settings.payments_url}/admin/settings", json=manners).raise_for_status()
         for way in (True, False):
             print(f"  {'on' if way else 'off':<3}", _drive(settings, guard, way=way, seconds=seconds).row())
-        httpx.delete(f"{settings.payments_url}/admin/settings").raise_for_status()
+        admin.delete(f"{settings.payments_url}/admin/settings").raise_for_status()
 
 
 def _drive(settings: Settings, guard: str, *, way: bool, seconds: float) -> Seen:

@@ -28,10 +28,10 @@ def serve(stack: ExitStack, home: Path, size: str, **given: object) -> Settings:
     postgres.initialise(home / "pg")
     stack.enter_context(running(postgres.program(home / "pg", database_port), home))
     stack.enter_context(running(valkey.cache(home / "cache", cache_port, memory_mb=64), home))
-    postgres.ensure_database(database_port)
+    postgres.ensure_database(home / "pg", database_port)
     settings = load_settings(
-        database_url=postgres.url(database_port),
-        cache_url=valkey.url(cache_port),
+        database_url=postgres.url(home / "pg", database_port),
+        cache_url=valkey.url(home / "cache", cache_port),
         port=free_port(),
         metrics_port=free_port(),
         var_dir=home / "var",

@@ -75,11 +75,11 @@ class Seen:
 class Subject:
     """One strategy in one process."""
 
-    def __init__(self, strategy: str, cache_port: int, database_url: str) -> None:
+    def __init__(self, strategy: str, cache_url: str, database_url: str) -> None:
         self._engine = create_engine(database_url, pool_size=POOL, max_overflow=0, pool_timeout=60)
         self._lock = threading.Lock()
         self.seen = Seen()
-        self.get = self._theirs(cache_port) if strategy.startswith("dogpile") else self._ours(strategy, cache_port)
+        self.get = self._theirs(cache_url) if strategy.startswith("dogpile") else self._ours(strategy, cache_url)
 
     def load(self) -> bytes:
         """Run the aggregate."""
@@ -88,7 +88,7 @@ class Subject:
         with self._engine.connect() as connection:
             return str(connection.execute(HEAVY).scalar_one()).encode()
 
-    def _ours(self, strategy: str, port: int) -> Get:
+    def _ours(self, strategy: str, cache_url: str) -> Get:
         clock, meeting, refresher = SystemClock(), Meeting(), Refresher()
         refresher.start()
         guarding = {
@@ -98,17 +98,16 @@ class Subject:
             "refresh-ahead": partial(Ahead, meeting=meeting, popularity=Popularity(clock), refresher=refresher),
             "none": Unguarded,
         }[strategy]
-        cache = Cache(SharedLevel(valkey.url(port), 5000, clock), clock, guarding=guarding)
-        Listener(valkey.url(port), LocalLevel(1, clock), waiting=meeting.waiting).start()
+        cache = Cache(SharedLevel(cache_url, 5000, clock), clock, guarding=guarding)
+        Listener(cache_url, LocalLevel(1, clock), waiting=meeting.waiting).start()
         policies = {ttl_s: Policy("catalogue", ttl_s=ttl_s, grace_s=60) for ttl_s in (TTL_S, LONG_S)}
         return lambda key, ttl_s: cache.get_or_load(key, policies[ttl_s], [key], self.load)
 
-    def _theirs(self, port: int) -> Get:
+    def _theirs(self, cache_url: str) -> Get:
         region = make_region().configure(
             "dogpile.cache.redis",
             arguments={
-                "host": "127.0.0.1",
-                "port": port,
+                "url": cache_url,
                 "distributed_lock": True,
                 "lock_timeout": 10,
                 "thread_local_lock": False,
@@ -157,9 +156,9 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = [name for name in STRATEGIES if not asked.only or name in asked.only.split(",")]
     kept = True
-    with _servers() as (cache_port, database_url):
+    with _servers() as (cache_url, database_url):
         for strategy in chosen:
-            found = _measured(strategy, cache_port, database_url, asked)
+            found = _measured(strategy, cache_url, database_url, asked)
             _show(strategy, found, asked.processes * asked.threads)
             if strategy == "lock+early":
                 kept = all(max(_by_expiry(found[case].loads)) == 1 for case in ("cold", "expired", "invalidated"))
@@ -167,15 +166,15 @@ def main() -> int:
     return int(not kept)
 
 
-def _measured(strategy: str, port: int, database_url: str, asked: argparse.Namespace) -> dict[str, Seen]:
+def _measured(strategy: str, cache_url: str, database_url: str, asked: argparse.Namespace) -> dict[str, Seen]:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(asked.processes + 1)
     pipes, processes = [], []
-    with redis.Redis.from_url(valkey.url(port)) as client:
+    with redis.Redis.from_url(cache_url) as client:
         client.flushall()
         for _ in range(asked.processes):
             here, there = context.Pipe()
-            given = (strategy, port, database_url, asked.threads, asked.seconds, barrier, there)
+            given = (strategy, cache_url, database_url, asked.threads, asked.seconds, barrier, there)
             processes.append(context.Process(target=_work, args=given, daemon=True))
             pipes.append(here)
             processes[-1].start()
@@ -183,7 +182,7 @@ def _measured(strategy: str, port: int, database_url: str, asked: argparse.Names
         for case in ("cold", "warm", "expired", "invalidated"):
             barrier.wait(START_TIMEOUT_S)
             if case == "invalidated":
-                _invalidate(strategy, port, asked.seconds)
+                _invalidate(strategy, cache_url, asked.seconds)
             found[case] = Seen()
             for pipe in pipes:
                 waits, loads, failed = pipe.recv()
@@ -196,9 +195,9 @@ def _measured(strategy: str, port: int, database_url: str, asked: argparse.Names
 
 
 def _work(
-    strategy: str, port: int, database_url: str, threads: int, seconds: float, barrier: Barrier, pipe: Connection
+    strategy: str, cache_url: str, database_url: str, threads: int, seconds: float, barrier: Barrier, pipe: Connection
 ) -> None:
-    subject = Subject(strategy, port, database_url)
+    subject = Subject(strategy, cache_url, database_url)
     cases: dict[str, Callable[[], None]] = {
         "cold": lambda: subject.once("long", threads),
         "warm": lambda: subject.paced("long", LONG_S, threads, seconds / 2),
@@ -212,12 +211,12 @@ def _work(
         pipe.send((subject.seen.waits_ms, subject.seen.loads, subject.seen.failed))
 
 
-def _invalidate(strategy: str, port: int, seconds: float) -> None:
+def _invalidate(strategy: str, cache_url: str, seconds: float) -> None:
     """End the hot key once a second, from outside."""
     clock = SystemClock()
-    cache = Cache(SharedLevel(valkey.url(port), 5000, clock), clock)
+    cache = Cache(SharedLevel(cache_url, 5000, clock), clock)
     until = time.monotonic() + seconds - 1
-    with redis.Redis.from_url(valkey.url(port)) as client:
+    with redis.Redis.from_url(cache_url) as client:
         time.sleep(0.7)
         while time.monotonic() < until:
             if strategy.startswith("dogpile"):
@@ -268,7 +267,7 @@ def _all(threads: Sequence[threading.Thread]) -> None:
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[int, str]]:
+def _servers() -> Iterator[tuple[str, str]]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-stampede-")))
         home.chmod(0o755)
@@ -276,8 +275,9 @@ def _servers() -> Iterator[tuple[int, str]]:
         postgres.initialise(home / "pg")
         stack.enter_context(_running(postgres.program(home / "pg", database_port)))
         stack.enter_context(_running(valkey.cache(home / "cache", cache_port, memory_mb=64)))
-        postgres.ensure_database(database_port)
-        yield cache_port, postgres.url(database_port).replace("postgresql://", "postgresql+psycopg://")
+        postgres.ensure_database(home / "pg", database_port)
+        cache_url = valkey.url(home / "cache", cache_port)
+        yield cache_url, postgres.url(home / "pg", database_port).replace("postgresql://", "postgresql+psycopg://")
 
 
 @contextmanager

@@ -94,8 +94,11 @@ class OwnStack:
 
     def disturb(self, **controls: object) -> None:
         """Give the payments simulator its manners; see ``shop/payments/simulator/controls.py``."""
-        url = f"{self.settings.payments_url}/admin/settings"
-        httpx.patch(url, json=controls, trust_env=False).raise_for_status()
+        settings = self.settings
+        known = {"Authorization": f"Bearer {settings.payments_api_key}"}
+        httpx.patch(
+            f"{settings.payments_url}/admin/settings", json=controls, headers=known, trust_env=False
+        ).raise_for_status()
 
     def _stop(self) -> None:
         if self._process.poll() is None:

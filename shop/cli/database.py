@@ -14,13 +14,16 @@ from shop.settings import Settings, load_settings
 from shop.stack.addresses import resolve
 
 
-def settings_of_the_store() -> Settings:
+def settings_of_the_store(role: str | None = None) -> Settings:
     """Return the settings of a store that can be worked on, addresses filled in.
+
+    Args:
+        role: as whom the stack's own database is entered, if not as its servers do.
 
     Raises:
         ConfigurationError: there is no database, it does not answer, or its schema is older or newer than this code.
     """
-    settings = resolve(load_settings())
+    settings = resolve(load_settings(), role)
     with answering(settings) as engine, engine.connect() as connection:
         require_current(connection)
     return settings

@@ -9,6 +9,7 @@ from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.orders.projection import Projector
 from shop.orders.replaying import Difference, Replaying
+from shop.stack.database_roles import OWNER
 from shop.wiring import Runtime, build
 
 FAILED = 1
@@ -24,7 +25,7 @@ def orders() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def rebuild(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Replay every event into a read model beside the live one, and swap the two."""
-    runtime = _runtime()
+    runtime = _runtime(OWNER)  # it makes tables
     try:
         done = Replaying(runtime.database).rebuild()
     finally:
@@ -67,8 +68,8 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     emit(asdict(behind), told, as_json=as_json)
 
 
-def _runtime() -> Runtime:
-    return build(settings_of_the_store(), process="orders")
+def _runtime(role: str | None = None) -> Runtime:
+    return build(settings_of_the_store(role), process="orders")
 
 
 def _told(difference: Difference) -> str:

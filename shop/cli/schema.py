@@ -11,13 +11,14 @@ from shop.payments.opening import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
 from shop.stack.addresses import resolve
+from shop.stack.database_roles import OWNER
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def migrate(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Bring the database's schema up to date. Safe to repeat, and to run twice at once."""
-    applied = _migrate(resolve(load_settings()))
+    applied = _migrate(resolve(load_settings(), OWNER))
     emit({"applied": applied}, _told(applied), as_json=as_json)
 
 
@@ -29,7 +30,7 @@ def prepare(dataset: str | None, size: str | None, create_on: int | None) -> Non
     """Make the database, bring its schema up to date and fill it, each if that is still to be done."""
     settings = load_settings()
     if create_on is not None:
-        postgres.ensure_database(create_on)
+        postgres.ensure_database(settings.var_dir / "pg", create_on)
     applied = _migrate(settings)
     if applied:
         click.echo(_told(applied))

@@ -1,17 +1,21 @@
 """Where the servers are, for any command of this checkout: what was set, else what the running stack noted down."""
 
-import secrets
-
 from shop.errors import ConfigurationError
 from shop.settings import Settings
+from shop.stack import postgres
+from shop.stack.secret_files import kept_secret
 from shop.stack.state import StateFile
 
 ADDRESSES = ("database_url", "cache_url", "broker_url", "payments_url")
-SECRET_BYTES = 32
 
 
-def resolve(settings: Settings) -> Settings:
+def resolve(settings: Settings, role: str | None = None) -> Settings:
     """Fill in the addresses that are not set from the running stack.
+
+    Args:
+        settings: as the user gave them.
+        role: as whom the stack's own database is entered (see ``database_roles``), if not as its servers do. A database
+            of the user's own has the role its address names.
 
     Raises:
         ConfigurationError: no database is set and no stack runs.
@@ -19,6 +23,8 @@ def resolve(settings: Settings) -> Settings:
     state = StateFile(settings.run_dir).load()
     known = state.urls if state.runs else {}
     missing = {name: known[name] for name in ADDRESSES if getattr(settings, name) is None and name in known}
+    if role is not None and "database_url" in missing and "database_url" not in state.outside:
+        missing["database_url"] = postgres.url(settings.var_dir / "pg", state.ports["postgres"], role=role)
     if "payments_url" in missing:
         missing |= payments_secrets(settings)
     found = settings.model_copy(update=missing)
@@ -56,7 +62,7 @@ def secret_key(settings: Settings) -> str:
     Raises:
         ConfigurationError: the kept one belongs to another user.
     """
-    return settings.secret_key or _kept(settings, "secret_key")
+    return settings.secret_key or kept_secret(settings.var_dir / "secret_key")
 
 
 def payments_secrets(settings: Settings) -> dict[str, str]:
@@ -66,15 +72,4 @@ def payments_secrets(settings: Settings) -> dict[str, str]:
         ConfigurationError: the kept ones belong to another user.
     """
     names = ("payments_api_key", "payments_webhook_secret")
-    return {name: getattr(settings, name) or _kept(settings, name) for name in names}
-
-
-def _kept(settings: Settings, name: str) -> str:
-    path = settings.var_dir / name
-    try:
-        path.touch(mode=0o600)
-        if not path.stat().st_size:
-            path.write_text(secrets.token_urlsafe(SECRET_BYTES))
-        return path.read_text()
-    except PermissionError:
-        raise ConfigurationError(f"Cannot read {path}: it is another user's; remove it to make a new one.") from None
+    return {name: getattr(settings, name) or kept_secret(settings.var_dir / name) for name in names}

@@ -6,7 +6,6 @@ simulator can also be taught bad manners, which it reads in its books before eac
 """
 
 import random
-import socket
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -31,7 +30,6 @@ SERVERS: Mapping[str, str] = {
 MANNERS: Mapping[str, Controls] = {"slow": Controls(latency_ms=12_000), "failing": Controls(error_rate=0.1)}
 """What the simulator is told to be. Slow is four times what the store waits for one call; failing is no more than the
 store's budget for retries can make good again and again."""
-FLUSH_TIMEOUT_S = 2.0
 
 
 class Victim:
@@ -60,7 +58,8 @@ class Victim:
             self.resume()
         self.fault = fault
         if fault == "flush":
-            flush(self._program.port)
+            if self._program.flush is not None:
+                self._program.flush()
             self.fault = NONE
         if fault == "kill":
             kill_one(self._pid())
@@ -192,16 +191,6 @@ class Faults:
         self._done = order
         in_force = {name: victim.fault for name, victim in self._victims.items()}
         self._desk.say(Report(tuple(self._victims), in_force, order, failed))
-
-
-def flush(port: int) -> None:
-    """Empty a Valkey; one that does not answer keeps what it has, and an order is not worth waiting for it."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=FLUSH_TIMEOUT_S) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
-            connection.recv(16)
-    except OSError:
-        return
 
 
 def kill_one(pid: int | None) -> None:

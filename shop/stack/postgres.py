@@ -1,8 +1,8 @@
 """PostgreSQL from a wheel, in ``var/pg``.
 
 PostgreSQL refuses to run as root. Started by root, it runs as the owner of its data: the account ``nobody``, or the
-user who started the stack here before. It keeps nothing of root but the right to pass through directories
-(``CAP_DAC_OVERRIDE``): the checkout may stand under ``/root``.
+user who started the stack here before. It keeps nothing of root but the right to pass through directories and to read
+(``CAP_DAC_READ_SEARCH``): the checkout may stand under ``/root``.
 """
 
 import os
@@ -17,17 +17,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shop.errors import ConfigurationError
+from shop.stack import database_roles
+from shop.stack.database_roles import SUPERUSER
 from shop.stack.program import Program
+from shop.stack.secret_files import write_private
 
-SUPERUSER = "shop"
 DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0
 UNPRIVILEGED = "nobody"
 GIVEN_BACK = "terminating connection due to idle-session timeout"
 """How it says that a session nobody needs has ended (``SHOP_DB_IDLE_S``): that is how it is meant to be."""
 _PROTOCOL_3 = 3 << 16
-_READY_FOR_QUERY = struct.pack("!cic", b"Z", 5, b"I")
-_TERMINATE = struct.pack("!ci", b"X", 4)
+_AUTHENTICATION = b"R"
 CONFIGURATION: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "100",
@@ -69,7 +70,10 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
 
 
 def initialise(data_dir: Path) -> None:
-    """Make the cluster if there is none; leave one that exists alone. A half-made one is never left behind.
+    """Make the cluster if there is none, and its roles and passwords. A half-made one is never left behind.
+
+    A cluster that is there keeps its data. One of an earlier version, which let everybody in, or one whose passwords
+    were lost, gets roles and passwords anew. Its server must not be running.
 
     Raises:
         ConfigurationError: the cluster belongs to another major version, or cannot be made here.
@@ -77,58 +81,97 @@ def initialise(data_dir: Path) -> None:
     version = data_dir / "PG_VERSION"
     if version.exists():
         _check_version(data_dir, version.read_text().strip())
-        return
+    else:
+        _make_cluster(data_dir)
+    _require_passwords(data_dir)
+
+
+def _make_cluster(data_dir: Path) -> None:
     making = data_dir.with_name(f"{data_dir.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
     if os.geteuid() == 0:
         account = pwd.getpwnam(UNPRIVILEGED)
         os.chown(making, account.pw_uid, account.pw_gid)
-    options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    options = ["--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
     command = [*_as_owner(making), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
     if done.returncode != 0:
         shutil.rmtree(making, ignore_errors=True)
-        why = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise ConfigurationError(
-            f"PostgreSQL could not make its data directory {data_dir} ({why[0]}): mend that, or set DATABASE_URL."
+            f"PostgreSQL could not make its data directory {data_dir} ({_last_line(done.stderr)}): mend that, or set"
+            " DATABASE_URL."
         )
     making.rename(data_dir)
 
 
-def url(port: int, database: str = DATABASE) -> str:
-    """Return the address of one database of the server on ``port``."""
-    return f"postgresql://{SUPERUSER}@127.0.0.1:{port}/{database}"
+def _require_passwords(data_dir: Path) -> None:
+    """Make sure that the roles have the passwords that are kept, and that nobody comes without one.
+
+    A superuser's password is set in single-user mode: no server listens meanwhile.
+    """
+    words = database_roles.passwords(data_dir)
+    rules, wanted = data_dir / "pg_hba.conf", database_roles.host_rules(words)
+    if rules.read_text() == wanted:
+        return
+    command = [*_as_owner(data_dir), str(_binary("postgres")), "--single", "-j", "-D", str(data_dir)]
+    command += ["-c", "exit_on_error=on", "-c", "log_min_messages=error", "template1"]
+    script = database_roles.role_script(words)
+    done = subprocess.run(command, input=script, capture_output=True, text=True, cwd="/", check=False)
+    if done.returncode != 0:
+        raise ConfigurationError(
+            f"PostgreSQL could not set the passwords of {data_dir} ({_last_line(done.stderr)}): mend that, or move it"
+            " away to start afresh."
+        )
+    write_private(rules, wanted)
+
+
+def url(data_dir: Path, port: int, database: str = DATABASE, role: str = SUPERUSER) -> str:
+    """Return the address of one database, with the password of a role.
+
+    Args:
+        data_dir: the cluster.
+        port: where its server listens.
+        database: which one.
+        role: as whom (see ``database_roles``).
+    """
+    return f"postgresql://{role}:{database_roles.passwords(data_dir)[role]}@127.0.0.1:{port}/{database}"
 
 
 def answers(port: int) -> bool:
     """Tell whether the server takes sessions.
 
-    Speaks just enough of the protocol to be let in (manual, 54.2): the supervisor need not carry a driver, nor leave
-    a line in the log for each look.
+    Speaks just enough of the protocol to be asked for a password (manual, 54.2), which a server that is starting, or
+    has no room, does not do: the supervisor need not carry a driver nor a secret, and a session that ends there leaves
+    no line in the log.
     """
     words = f"user\0{SUPERUSER}\0database\0postgres\0\0".encode()
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_S) as connection:
             connection.sendall(struct.pack("!ii", 8 + len(words), _PROTOCOL_3) + words)
-            heard = b""
-            while not heard.endswith(_READY_FOR_QUERY) and (more := connection.recv(4096)):
-                heard += more
-            connection.sendall(_TERMINATE)
-            return heard.endswith(_READY_FOR_QUERY)
+            return connection.recv(4096).startswith(_AUTHENTICATION)  # unread bytes would be a broken connection there
     except OSError:
         return False
 
 
-def ensure_database(port: int, database: str = DATABASE, template: str | None = None) -> None:
-    """Create a database if the server has none of that name."""
+def ensure_database(data_dir: Path, port: int, database: str = DATABASE, template: str | None = None) -> None:
+    """Create a database if the server has none of that name, and see to it that each role may do there what it should.
+
+    Args:
+        data_dir: the cluster.
+        port: where its server listens.
+        database: which one.
+        template: a database to copy, in place of the empty one.
+    """
     import psycopg  # here, so that the supervisor, who never calls this, does not carry it
 
-    with psycopg.connect(url(port, "postgres"), autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+    with psycopg.connect(url(data_dir, port, "postgres"), autocommit=True) as server:
+        known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if not known:
             source = f' TEMPLATE "{template}"' if template else ""
-            connection.execute(f'CREATE DATABASE "{database}"{source}'.encode())
+            server.execute(f'CREATE DATABASE "{database}"{source}'.encode())
+        with psycopg.connect(url(data_dir, port, database), autocommit=True) as inside:
+            database_roles.grant(server, inside, database)
 
 
 def _binary(name: str) -> Path:
@@ -138,6 +181,10 @@ def _binary(name: str) -> Path:
             "There is no embedded PostgreSQL for this platform: install PostgreSQL 15 or newer and set DATABASE_URL."
         )
     return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def _last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _check_version(data_dir: Path, found: str) -> None:
@@ -163,7 +210,7 @@ def _as_owner(data_dir: Path) -> tuple[str, ...]:
         f"--regid={owner.st_gid}",
         "--clear-groups",
         "--securebits=+no_setuid_fixup",
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
         "--",
     )

@@ -23,6 +23,7 @@ class Program:
         env: variables added to the stack's own.
         stop_signal: what asks it to stop well.
         stop_timeout_s: seconds it is given before it is killed.
+        flush: empties it, where that can be done; tells whether it was.
         log_only: lines that hold one of these go to the log and not to the terminal.
     """
 
@@ -33,6 +34,7 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: int = 15
     stop_timeout_s: float = 15.0
+    flush: Callable[[], bool] | None = None
     log_only: tuple[str, ...] = ()
 
 

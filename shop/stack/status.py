@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -16,13 +18,13 @@ from shop.stack.var_usage import VarUsage
 
 PROBES: Mapping[str, Callable[..., bool]] = {
     "postgres": postgres.answers,
-    "cache": valkey.answers,
-    "broker": valkey.answers,
     "payments": http_servers.answers,
     "web": http_servers.answers,
     "worker": http_servers.answers,
     "edge": edge.answers,
 }
+BY_PASSWORD: Mapping[str, str] = {"cache": "cache_url", "broker": "broker_url"}
+"""Servers that answer those who know the password in this address."""
 PUBLIC = ("edge", "web")
 """The first of these that runs listens where the settings say, the other behind it."""
 SERVES = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
@@ -87,10 +89,8 @@ def look(settings: Settings) -> StackReport:
     found = [_supervisor(state.supervisor, alive=supervised)]
     faults = Desk(settings.run_dir).report().in_force if supervised else {}
     broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE and name in SERVERS}
-    public = next((name for name in PUBLIC if name in state.processes), "")
-    hosts = {public: http_servers.reachable(settings.host)}
     found += [
-        replace(_process(name, record, hosts.get(name, LOOPBACK)), fault=broken.get(name))
+        replace(_process(name, record, _probe(name, state, settings)), fault=broken.get(name))
         for name, record in state.processes.items()
     ]
     found += [_theirs(name, state, settings) for name in state.outside]
@@ -115,18 +115,23 @@ def table(report: StackReport) -> str:
     return "\n".join(rows + kept)
 
 
-def _process(name: str, record: ProcessRecord, host: str) -> ProcessReport:
+def _probe(name: str, state: StackState, settings: Settings) -> Callable[[int], bool]:
+    """Return what asks one server, by its port, whether it answers."""
+    if name in BY_PASSWORD:
+        password = urlsplit(state.urls.get(BY_PASSWORD[name], "")).password or ""
+        return partial(valkey.answers, password=password)
+    host = http_servers.reachable(settings.host)
+    is_public = name == next((public for public in PUBLIC if public in state.processes), "")
+    return partial(PROBES[name], host=host) if is_public and host != LOOPBACK else PROBES[name]
+
+
+def _process(name: str, record: ProcessRecord, answers: Callable[[int], bool]) -> ProcessReport:
     process = record.identity.process()
     if process is None:
         return ProcessReport(name, "dead", port=record.port, restarts=record.restarts)
-    health = "well" if _answers(name, record.port, host) else "ill"
+    health = "well" if answers(record.port) else "ill"
     count, rss, pss = _memory(process)
     return ProcessReport(name, health, record.pid, record.port, count, record.restarts, rss, pss)
-
-
-def _answers(name: str, port: int, host: str) -> bool:
-    probe = PROBES[name]
-    return probe(port) if host == LOOPBACK else probe(port, host)
 
 
 def _supervisor(identity: Identity | None, *, alive: bool) -> ProcessReport:

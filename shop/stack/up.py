@@ -9,6 +9,7 @@ from shop.faults import Desk
 from shop.settings import Settings
 from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
 from shop.stack.console import Console
+from shop.stack.database_roles import OWNER, STORE
 from shop.stack.down import stop_leftovers
 from shop.stack.ownership import Identity
 from shop.stack.program import Program
@@ -93,7 +94,8 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
         outside.check(settings, name)
     ours = [name for name in INNER if name not in theirs and (name != "payments_url" or http_servers.has_payments())]
     chosen = ports.choose(tuple(INNER[name] for name in ours), last.ports)
-    found = {name: _url(name, chosen[INNER[name]]) for name in ours}
+    servers = {name: _server(name, settings, chosen[INNER[name]]) for name in ours if name != "payments_url"}
+    found = {name: _url(name, settings, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
     made["public_address"] = (
@@ -103,10 +105,9 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
         made |= addresses.payments_secrets(settings)
         made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)
     complete = settings.model_copy(update={**found, **made})
-    servers = {name: _server(name, complete, chosen[INNER[name]]) for name in ours}
-    beside = [servers.pop(name) for name in ("payments_url",) if name in servers]
+    beside = (http_servers.payments(complete, chosen["payments"]),) if "payments_url" in ours else ()
     front = _front(complete, {**last.ports, **chosen}, chosen)
-    return Plan(complete, tuple(servers.values()), tuple(beside), front, {**last.ports, **chosen}, theirs)
+    return Plan(complete, tuple(servers.values()), beside, front, {**last.ports, **chosen}, theirs)
 
 
 def has_edge(settings: Settings) -> bool:
@@ -138,11 +139,16 @@ def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) 
 
 
 def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
-    postgres_port = () if "database_url" in plan.outside else ("--create-on", str(plan.ports["postgres"]))
     supervisor.start(plan.servers)
     supervisor.wait()
     supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
-    supervisor.run_step((*prepare, *postgres_port), plan.settings.as_environment())
+    if "database_url" in plan.outside:
+        supervisor.run_step(tuple(prepare), plan.settings.as_environment())
+    else:
+        port = plan.ports["postgres"]
+        owner = postgres.url(plan.settings.var_dir / "pg", port, role=OWNER)
+        as_owner = plan.settings.model_copy(update={"database_url": owner})
+        supervisor.run_step((*prepare, "--create-on", str(port)), as_owner.as_environment())
     ports.require_free(plan.settings.host, plan.settings.port)  # the first seeding takes long enough to lose it
     supervisor.start(plan.front)
     supervisor.wait()
@@ -167,15 +173,15 @@ def _server(name: str, settings: Settings, port: int) -> Program:
         return postgres.program(home / "pg", port)
     if name == "cache_url":
         return valkey.cache(home / "cache", port, settings.cache_memory_mb)
-    if name == "broker_url":
-        return valkey.broker(home / "broker", port)
-    return http_servers.payments(settings, port)
+    return valkey.broker(home / "broker", port)
 
 
-def _url(name: str, port: int) -> str:
+def _url(name: str, settings: Settings, port: int) -> str:
     if name == "database_url":
-        return postgres.url(port)
-    return valkey.url(port) if name in ("cache_url", "broker_url") else f"http://127.0.0.1:{port}"
+        return postgres.url(settings.var_dir / "pg", port, role=STORE)
+    if name in ("cache_url", "broker_url"):
+        return valkey.url(settings.var_dir / INNER[name], port)
+    return f"http://127.0.0.1:{port}"
 
 
 def _webhooks(settings: Settings) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from shop.errors import ConfigurationError
 from shop.stack.program import Program
+from shop.stack.secret_files import kept_secret, write_private
 
 PROBE_TIMEOUT_S = 0.5
+FLUSH_TIMEOUT_S = 2.0
+"""One that does not answer keeps what it has: an order is not worth waiting for it."""
 OVERCOMMIT = "Memory overcommit must be enabled"
 """A warning for machines that keep most of their memory in Valkey; here it would be the first line one reads."""
 
@@ -34,39 +37,79 @@ def broker(data_dir: Path, port: int) -> Program:
     return _program("broker", data_dir, port, options)
 
 
-def url(port: int, database: int = 0) -> str:
-    """Return the address of one of the 16 databases of the server on ``port``."""
-    return f"redis://127.0.0.1:{port}/{database}"
+def url(data_dir: Path, port: int, database: int = 0) -> str:
+    """Return the address, with its password, of one of the 16 databases of a server.
+
+    Args:
+        data_dir: where the server keeps its data.
+        port: where it listens.
+        database: which one.
+    """
+    return f"redis://:{password(data_dir)}@127.0.0.1:{port}/{database}"
 
 
-def answers(port: int) -> bool:
+def password(data_dir: Path) -> str:
+    """Return what a client of the server must know; made the first time and kept.
+
+    Raises:
+        ConfigurationError: it belongs to another user.
+    """
+    return kept_secret(data_dir / "password")
+
+
+def answers(port: int, password: str) -> bool:
     """Tell whether the server answers PING and has finished loading its data."""
+    return ask(port, password, "PING", PROBE_TIMEOUT_S).startswith(b"+PONG")
+
+
+def ask(port: int, password: str, command: str, timeout_s: float) -> bytes:
+    """Send one command without arguments and return how the answer begins; nothing where the server does not answer.
+
+    Speaks the protocol itself: the supervisor need not carry a driver.
+    """
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_S) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
+            connection.sendall(f"AUTH {password}\r\n".encode())
+            if not connection.recv(64).startswith(b"+OK"):
+                return b""
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(64)
     except OSError:
-        return False
+        return b""
 
 
 def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> Program:
+    """Write the configuration, which nobody else may read, and describe the server.
+
+    What stands in the command line can be read by everybody on the machine.
+    """
     data_dir.mkdir(parents=True, exist_ok=True)
+    word = password(data_dir)
     given = {
         "bind": "127.0.0.1",
         "port": str(port),
         "dir": str(data_dir),
+        "requirepass": word,
         "daemonize": "no",
         "loglevel": "warning",
         **options,
     }
-    words = [word for key, value in given.items() for word in (f"--{key}", value)]
+    configuration = data_dir / "valkey.conf"
+    write_private(configuration, "".join(f"{key} {_in_quotes(value)}\n" for key, value in given.items()))
     return Program(
         name=name,
-        argv=(str(_binary()), *words),
+        argv=(str(_binary()), str(configuration)),
         port=port,
-        healthy=lambda: answers(port),
+        healthy=lambda: answers(port, word),
+        flush=lambda: bool(ask(port, word, "FLUSHALL", FLUSH_TIMEOUT_S)),
         log_only=(OVERCOMMIT,),
     )
+
+
+def _in_quotes(value: str) -> str:
+    """Write a value as Valkey reads it between double quotes."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _binary() -> Path:

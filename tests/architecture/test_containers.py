@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,7 +27,9 @@ def words(service: str) -> list[str]:
 
 
 def options(program: Program) -> dict[str, str]:
-    return {name: value for name, value in zip(program.argv, program.argv[1:], strict=False) if name.startswith("--")}
+    """Return what stands in a Valkey's configuration, as its command line would say it."""
+    lines = (line.split(" ", 1) for line in Path(program.argv[1]).read_text().splitlines())
+    return {f"--{name}": value.strip('"') for name, value in lines}
 
 
 @pytest.mark.parametrize("service", OURS)

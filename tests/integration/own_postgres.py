@@ -27,7 +27,7 @@ class OwnPostgres:
         self._process: subprocess.Popen[bytes] | None = None
         postgres.initialise(self._home / "pg")
         self._program = postgres.program(self._home / "pg", free_port(), NOT_WAITING)
-        self.url = postgres.url(self._program.port)
+        self.url = postgres.url(self._home / "pg", self._program.port)
 
     def start(self) -> None:
         """Start it, as often as its killed predecessor's sessions still hold the memory they shared."""
@@ -39,7 +39,7 @@ class OwnPostgres:
             if time.monotonic() > deadline:
                 raise RuntimeError((self._home / "log").read_text())
             time.sleep(0.02)
-        postgres.ensure_database(self._program.port)
+        postgres.ensure_database(self._home / "pg", self._program.port)
 
     def kill(self) -> None:
         """End it at once, with all its sessions."""

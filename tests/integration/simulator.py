@@ -97,15 +97,18 @@ class Simulator:
         """Return what the books hold under a key."""
         return list(self.get(key=key).json()["items"])
 
+    def admin(self, method: str, path: str, manners: Any = None) -> httpx.Response:
+        """Make a call of the administration."""
+        return httpx.request(method, f"{self.url}/admin/{path}", json=manners, headers=self._headers)
+
     def behave(self, **manners: Any) -> None:
         """Set how it behaves from here on; without arguments, well."""
-        address = f"{self.url}/admin/settings"
-        answer = httpx.patch(address, json=manners) if manners else httpx.delete(address)
+        answer = self.admin("PATCH", "settings", manners) if manners else self.admin("DELETE", "settings")
         answer.raise_for_status()
 
     def forget(self) -> None:
         """Stop owing the webhooks of earlier tests, which nobody is there to take."""
-        httpx.delete(f"{self.url}/admin/messages").raise_for_status()
+        self.admin("DELETE", "messages").raise_for_status()
 
     def messages(self) -> dict[str, int]:
         """Return how many webhooks are owed, taken and given up."""

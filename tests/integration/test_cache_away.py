@@ -27,7 +27,7 @@ class OwnValkey:
     def __init__(self, home, *options):
         self._options = options
         self.program = valkey.cache(home, free_port(), memory_mb=16)
-        self.url = valkey.url(self.program.port)
+        self.url = valkey.url(home, self.program.port)
         self.process = None
         self.start()
 

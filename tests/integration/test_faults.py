@@ -48,7 +48,14 @@ class Stack:
         argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
         until(lambda: self.state.load().phase == "ready")
-        self.cache = redis.Redis(port=self.cache_port, socket_timeout=PATIENCE_S, retry=None)
+        self.cache_url = valkey.url(var / "cache", self.cache_port)
+        self.cache = redis.Redis.from_url(self.cache_url, socket_timeout=PATIENCE_S, retry=None)
+
+    def cache_answers(self):
+        return valkey.answers(self.cache_port, valkey.password(self.var / "cache"))
+
+    def database_address(self):
+        return postgres.url(self.var / "pg", self.database_port, "postgres")
 
     def pid(self, name):
         return self.state.load().processes[name].pid
@@ -80,7 +87,7 @@ def one_stack(tmp_path_factory):
 def stack(one_stack):
     yield one_stack
     one_stack.desk.clear()
-    until(lambda: valkey.answers(one_stack.cache_port) and postgres.answers(one_stack.database_port))
+    until(lambda: one_stack.cache_answers() and postgres.answers(one_stack.database_port))
 
 
 def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
@@ -92,7 +99,7 @@ def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
     time.sleep(0.7)  # longer than the first back-off: nothing but the fault keeps it down
     assert not port_answers(stack.cache_port)
     stack.desk.order("cache", "none")
-    until(lambda: valkey.answers(stack.cache_port))
+    until(lambda: stack.cache_answers())
     assert stack.pid("cache") != before
     until(lambda: stack.restarts("cache") == restarts + 1)
 
@@ -101,7 +108,7 @@ def test_a_cache_that_hangs_takes_connections_answers_nothing_and_remembers_ever
     stack.cache.set("kept", "yes")
     stack.desk.order("cache", "hang")
     with pytest.raises(redis.exceptions.TimeoutError):
-        redis.Redis(port=stack.cache_port, socket_timeout=0.3, retry=None).get("kept")
+        redis.Redis.from_url(stack.cache_url, socket_timeout=0.3, retry=None).get("kept")
     stack.desk.order("cache", "none")
     assert stack.cache.get("kept") == b"yes"
 
@@ -120,7 +127,9 @@ def test_two_faults_ordered_at_once_are_both_put_in_force(stack):
 
 
 def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
-    with psycopg.connect(postgres.url(stack.database_port, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(
+        postgres.url(stack.var / "pg", stack.database_port, "postgres"), autocommit=True
+    ) as connection:
         connection.execute("SELECT 1")
         stack.desk.order("database", "hang")
         connection.pgconn.send_query(b"SELECT 1")
@@ -134,7 +143,7 @@ def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
 
 
 def test_a_database_that_was_killed_recovers_with_what_was_committed(stack):
-    address = postgres.url(stack.database_port, "postgres")
+    address = stack.database_address()
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
         connection.execute("INSERT INTO kept VALUES (1)")
@@ -152,7 +161,7 @@ def test_from_one_fault_to_another_there_is_no_way_round(stack):
     until(lambda: not port_answers(stack.cache_port))
     stack.desk.order("cache", "hang")
     until(lambda: port_answers(stack.cache_port))
-    until(lambda: not valkey.answers(stack.cache_port))
+    until(lambda: not stack.cache_answers())
 
 
 def test_an_order_is_in_force_within_half_a_second(stack):

@@ -27,7 +27,7 @@ def victim(simulator):
 
 
 def manners(simulator):
-    return httpx.get(f"{simulator.url}/admin/settings").json()
+    return simulator.admin("GET", "settings").json()
 
 
 def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(simulator, victim, monkeypatch):

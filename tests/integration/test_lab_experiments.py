@@ -143,7 +143,8 @@ def test_the_status_names_a_fault_beside_its_server(stack, store):
 def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(stack, store, tmp_path):
     def latency_ms():
         url = stack.state().load().urls["payments_url"]
-        return httpx.get(f"{url}/admin/settings").json()["latency_ms"]
+        known = {"Authorization": f"Bearer {(stack.var / 'payments_api_key').read_text()}"}
+        return httpx.get(f"{url}/admin/settings", headers=known).json()["latency_ms"]
 
     with restoring(store, tmp_path, [], faults=["payments"]):
         store.set_fault("payments", "slow")

@@ -72,14 +72,17 @@ def test_it_keeps_its_manners_over_kill_9(simulator):
 
 @pytest.mark.parametrize("wrong", [{"error_rate": 2}, {"latency": 1}, {"outage": "perhaps"}])
 def test_manners_it_does_not_know_are_refused(simulator, wrong):
-    assert httpx.patch(f"{simulator.url}/admin/settings", json=wrong).status_code == 422
+    assert simulator.admin("PATCH", "settings", wrong).status_code == 422
 
 
-def test_only_this_machine_may_teach_it_manners(settings, tmp_path):
+def test_only_this_machine_may_teach_it_manners_and_only_with_the_key(settings, tmp_path):
+    known = {"Authorization": f"Bearer {settings.payments_api_key}"}
     client = create_app(settings.model_copy(update={"var_dir": tmp_path})).test_client()
     for address, status in (("10.0.0.7", 404), ("127.0.0.1", 200), ("::1", 200)):
-        answer = client.get("/admin/settings", environ_base={"REMOTE_ADDR": address})
+        answer = client.get("/admin/settings", environ_base={"REMOTE_ADDR": address}, headers=known)
         assert answer.status_code == status
+    for path in ("/admin/settings", "/admin/messages"):
+        assert [call(path).status_code for call in (client.get, client.delete)] == [401, 401]
 
 
 def test_all_its_charges_can_be_read_page_by_page(simulator):

@@ -40,7 +40,7 @@ class OwnValkey:
 
     def __init__(self, home):
         self._program = valkey.broker(home, free_port())
-        self.url = valkey.url(self._program.port)
+        self.url = valkey.url(home, self._program.port)
         self._process = None
         self.start()
 

@@ -145,7 +145,8 @@ def what_a_hurried_caller_hears_of_a_slow_provider(client, runtime):
 
 
 def manners(runtime, **given):
-    httpx.patch(f"{runtime.settings.payments_url}/admin/settings", json=given).raise_for_status()
+    known = {"Authorization": f"Bearer {runtime.settings.payments_api_key}"}
+    httpx.patch(f"{runtime.settings.payments_url}/admin/settings", json=given, headers=known).raise_for_status()
 
 
 MEASURES = {

@@ -1,4 +1,4 @@
-"""What a provider does beside its API: how it misbehaves, and refunds by hand. Only for this machine."""
+"""What a provider does beside its API: how it misbehaves, and refunds by hand. From this machine, with the store's key."""
 
 import ipaddress
 from collections.abc import Callable
@@ -24,16 +24,24 @@ class ManualRefund(BaseModel):
     """In minor units."""
 
 
-def create_admin(books: Books, outbox: Outbox, current: Callable[[], Controls]) -> Blueprint:
+def create_admin(
+    books: Books, outbox: Outbox, current: Callable[[], Controls], is_known: Callable[[], bool]
+) -> Blueprint:
     """Build the blueprint.
 
     Args:
         books: where the settings are kept.
         outbox: what is owed.
         current: returns the settings as they stand.
+        is_known: tells whether the present request shows the key.
     """
     admin = Blueprint("admin", __name__, url_prefix=PREFIX)
-    admin.before_request(_from_this_machine)
+
+    @admin.before_request
+    def check() -> Response | None:
+        if not ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - compared, not bound
+            abort(404)
+        return None if is_known() else refuse(401, "unknown_api_key")
 
     @admin.get("/settings")
     def show() -> Response:
@@ -74,8 +82,3 @@ def create_admin(books: Books, outbox: Outbox, current: Callable[[], Controls]) 
         return respond(201, given)
 
     return admin
-
-
-def _from_this_machine() -> None:
-    if not ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - compared, not bound
-        abort(404)

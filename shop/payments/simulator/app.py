@@ -58,9 +58,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     Couriers(outbox, current, settings.payments_webhook_secret).start()
     calls = Calls(books, InFlight(), settings.payments_timeout_ms / 1000 + SILENCE_BEYOND_TIMEOUT_S)
     app = Flask(__name__)
-    app.before_request(_Gate(current, settings.payments_api_key).check)
+    gate = _Gate(current, settings.payments_api_key)
+    app.before_request(gate.check)
     app.after_request(_finish)
-    app.register_blueprint(create_admin(books, outbox, current))
+    app.register_blueprint(create_admin(books, outbox, current, gate.is_known))
     app.add_url_rule("/charges", view_func=calls.charge, methods=["POST"])
     app.add_url_rule("/charges", "find_charges", calls.find, methods=["GET"])
     app.add_url_rule("/refunds", view_func=calls.refund, methods=["POST"])
@@ -92,10 +93,14 @@ class _Gate:
             return refuse(503, "outage")
         if request.path == "/livez":
             return None
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._wanted):
+        if not self.is_known():
             return refuse(401, "unknown_api_key")
         time.sleep((controls.latency_ms + random.uniform(0, controls.latency_jitter_ms)) / 1000)
         return refuse(503, "overloaded") if random.random() < controls.error_rate else None
+
+    def is_known(self) -> bool:
+        """Tell whether the request shows the key."""
+        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), self._wanted)
 
 
 def _finish(response: Response) -> Response:

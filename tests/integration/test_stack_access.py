@@ -1,0 +1,229 @@
+"""Who gets into the stack's servers: those who know a secret, each as far as its role goes, and nobody else."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from shop.stack import database_roles, postgres, valkey
+from shop.stack.database_roles import OWNER, READER, ROLES, STORE
+from shop.stack.program import free_port
+from tests.waiting import until
+
+ANOTHER = 54_321
+"""An account that owns nothing here."""
+LATER = "CREATE TABLE IF NOT EXISTS later_migration (id serial PRIMARY KEY, note text)"
+
+
+def as_another_account(attempt, *given):
+    """Return what a function came to in a process of another account, where this one may make such."""
+    with multiprocessing.get_context("fork").Pool(1, _become_another) as pool:
+        return pool.apply(attempt, given)
+
+
+def _become_another():
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(ANOTHER, ANOTHER, ANOTHER)
+        os.setresuid(ANOTHER, ANOTHER, ANOTHER)
+
+
+def let_into_postgres(port, role, password):
+    try:
+        psycopg.connect(host="127.0.0.1", port=port, user=role, dbname="postgres", password=password).close()
+    except psycopg.OperationalError as error:
+        return str(error)
+    return "let in"
+
+
+def said_by_valkey(port, command):
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(f"{command}\r\n".encode())
+        return connection.recv(200).decode()
+
+
+def status_at(url):
+    return httpx.get(url).status_code
+
+
+def can_read(path):
+    try:
+        return bool(Path(path).read_bytes())
+    except PermissionError:
+        return False
+
+
+@pytest.mark.parametrize("role", [*ROLES, "postgres"])
+@pytest.mark.parametrize("password", [None, "", "shop"])
+def test_postgres_lets_nobody_in_without_the_password(servers, role, password):
+    said = as_another_account(let_into_postgres, servers.postgres, role, password)
+    assert "no password supplied" in said or "password authentication failed" in said
+
+
+@pytest.mark.parametrize("name", ["cache", "broker"])
+@pytest.mark.parametrize("command", ["PING", "INFO", "CONFIG GET requirepass"])
+def test_valkey_does_nothing_for_a_stranger(servers, name, command):
+    assert "Authentication required" in as_another_account(said_by_valkey, getattr(servers, name), command)
+
+
+@pytest.mark.parametrize("path", ["/admin/settings", "/admin/messages", "/charges"])
+def test_the_provider_does_nothing_for_a_stranger(simulator, path):
+    assert as_another_account(status_at, f"{simulator.url}{path}") == 401
+
+
+def test_no_secret_is_readable_by_others_or_stands_in_a_command_line(servers):
+    home = Path(servers.home)
+    files = [database_roles.passwords_file(home / "pg"), home / "pg" / "pg_hba.conf"]
+    files += [home / name / file for name in ("cache", "broker") for file in ("password", "valkey.conf")]
+    for path in files:
+        assert path.stat().st_mode & 0o777 == 0o600
+        if os.geteuid() == 0:
+            assert not as_another_account(can_read, str(path))
+    secrets = {*database_roles.passwords(home / "pg").values(), valkey.password(home / "cache")}
+    program = valkey.cache(home / "cache-as-told", free_port(), 1)
+    words = " ".join(program.argv)
+    assert valkey.password(home / "cache-as-told") not in words
+    assert not any(secret in words for secret in secrets)
+
+
+@pytest.fixture(scope="module")
+def roles(servers, new_database):
+    """A migrated database as each role meets it, with a table that came after the first grants."""
+    name = new_database("roles").rpartition("/")[2]
+    home = Path(servers.home) / "pg"
+    address = {role: postgres.url(home, servers.postgres, name, role) for role in ROLES}
+    connections = {role: psycopg.connect(url, autocommit=True) for role, url in address.items()}
+    connections[OWNER].execute(LATER)
+    yield connections
+    for connection in connections.values():
+        connection.close()
+
+
+def test_a_role_can_do_what_it_is_for(roles):
+    roles[STORE].execute("INSERT INTO later_migration (note) VALUES ('by the store')")
+    roles[STORE].execute("UPDATE later_migration SET note = 'again'")
+    roles[STORE].execute("SELECT nextval('later_migration_id_seq')")
+    roles[STORE].execute("CREATE TEMPORARY TABLE incoming (id int)")
+    roles[STORE].execute("VACUUM (ANALYZE) later_migration")
+    assert roles[READER].execute("SELECT note FROM later_migration").fetchone() == ("again",)
+    assert roles[READER].execute("SELECT count(*) > 0 FROM pg_stat_statements").fetchone() == (True,)
+    roles[OWNER].execute("ALTER TABLE later_migration ADD COLUMN more int")
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (STORE, "CREATE TABLE mine (id int)"),
+        (STORE, "ALTER TABLE orders ADD COLUMN mine int"),
+        (STORE, "DROP TABLE later_migration"),
+        (STORE, "TRUNCATE later_migration"),
+        (STORE, "CREATE SCHEMA mine"),
+        (STORE, "COPY (SELECT 1) TO PROGRAM 'cat'"),
+        (STORE, "SELECT pg_read_file('PG_VERSION')"),
+        (STORE, "CREATE ROLE mine"),
+        (STORE, f"SET ROLE {OWNER}"),
+        (READER, "INSERT INTO later_migration (note) VALUES ('by the reader')"),
+        (READER, "BEGIN READ WRITE; DELETE FROM later_migration"),
+        (READER, "SELECT nextval('later_migration_id_seq')"),
+        (OWNER, "COPY (SELECT 1) TO PROGRAM 'cat'"),
+        (OWNER, "CREATE ROLE mine SUPERUSER"),
+    ],
+)
+def test_a_role_can_do_no_more(roles, role, statement):
+    try:
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+            roles[role].execute(statement)
+    finally:
+        roles[role].execute("ROLLBACK")
+
+
+class _Cluster:
+    """A server over one cluster."""
+
+    def __init__(self, data_dir):
+        self.data_dir, self.program = data_dir, postgres.program(data_dir, free_port(), {"fsync": "off"})
+
+    def __enter__(self):
+        with (self.data_dir.parent / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.program.argv, stdout=log, stderr=log, cwd="/")
+        until(self.program.healthy)
+        return self
+
+    def __exit__(self, *error):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    def connect(self, role, database="shop"):
+        url = postgres.url(self.data_dir, self.program.port, database, role)
+        return psycopg.connect(url, autocommit=True)
+
+    def door(self, database):
+        return psycopg.connect(f"postgresql://shop@127.0.0.1:{self.program.port}/{database}", autocommit=True)
+
+
+@pytest.fixture
+def of_an_earlier_version(tmp_path_factory):
+    """A cluster that lets everybody in, with a store's database that belongs to the superuser."""
+    base = tmp_path_factory.mktemp("earlier")
+    for directory in (base, base.parent):
+        directory.chmod(0o755)
+    postgres.initialise(base / "pg")
+    (base / "pg" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    cluster = _Cluster(base / "pg")
+    with cluster, cluster.door("postgres") as server:
+        server.execute("CREATE DATABASE shop")
+        with cluster.door("shop") as inside:
+            inside.execute("CREATE EXTENSION pg_trgm")
+            inside.execute("CREATE TABLE kept (id serial PRIMARY KEY, note text)")
+            inside.execute("INSERT INTO kept (note) VALUES ('from before')")
+            inside.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        for role in (OWNER, STORE, READER):
+            server.execute(f"DROP ROLE {role}")
+        server.execute("ALTER ROLE shop PASSWORD NULL")
+    database_roles.passwords_file(base / "pg").unlink()
+    return cluster
+
+
+def test_a_cluster_of_an_earlier_version_keeps_its_data_and_gets_passwords(of_an_earlier_version):
+    cluster = of_an_earlier_version
+    postgres.initialise(cluster.data_dir)
+    with cluster:
+        for _ in range(2):
+            postgres.ensure_database(cluster.data_dir, cluster.program.port)
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            cluster.door("shop")
+        with cluster.connect(OWNER) as owner, cluster.connect(STORE) as store, cluster.connect(READER) as reader:
+            owner.execute("ALTER TABLE kept ADD COLUMN more int")
+            owner.execute("CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
+            store.execute("INSERT INTO kept (note) VALUES ('from now')")
+            found = reader.execute("SELECT note FROM kept ORDER BY id").fetchall()
+        assert found == [("from before",), ("from now",)]
+
+
+def test_lost_passwords_are_made_anew(of_an_earlier_version):
+    cluster = of_an_earlier_version
+    postgres.initialise(cluster.data_dir)
+    database_roles.passwords_file(cluster.data_dir).unlink()
+    postgres.initialise(cluster.data_dir)
+    with cluster, cluster.connect("shop", "postgres") as server:
+        assert server.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_probe_leaves_no_line_in_the_log(of_an_earlier_version):
+    cluster = of_an_earlier_version
+    postgres.initialise(cluster.data_dir)
+    log = cluster.data_dir.parent / "log"
+    with cluster:
+        until(lambda: "ready to accept" in log.read_text())
+        before = len(log.read_text())
+        for _ in range(5):
+            assert postgres.answers(cluster.program.port)
+        with cluster.connect("shop", "postgres") as server:
+            server.execute("SELECT 1")
+        assert log.read_text()[before:] == ""
