@@ -13,6 +13,7 @@ from shop.stack import down as stopping
 from shop.stack import status as looking
 from shop.stack import up as starting
 from shop.stack.console import Console
+from shop.stack.privileges import become_unprivileged, belongs_to_root
 from shop.stack.supervisor import StartFailed
 
 SHOP = (sys.executable, "-m", "shop.cli")
@@ -38,6 +39,7 @@ def up(
         require_size(dataset, size)  # here already: by the time the data is looked at, servers run
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
+    become_unprivileged(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
     if detach:
         sys.exit(
@@ -59,7 +61,10 @@ def up(
 @click.command()
 def down() -> None:
     """Stop what `shop up` started, also after it was killed. The data is kept."""
-    stopped = stopping.run(load_settings(), click.echo)
+    settings = load_settings()
+    if settings.run_dir.exists() and not belongs_to_root(settings):
+        become_unprivileged(settings, sys.argv[1:], click.echo)
+    stopped = stopping.run(settings, click.echo)
     click.echo("Stopped; the data is kept." if stopped else "Nothing was running.")
 
 

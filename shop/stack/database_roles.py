@@ -23,7 +23,7 @@ STORE = "shop_store"
 READER = "shop_reader"
 ROLES = (SUPERUSER, OWNER, STORE, READER)
 HOST_RULES = """\
-# Written by `shop up`, for the passwords {fingerprint}
+# Written by `shop up`, for the roles of {fingerprint}
 host all all 127.0.0.1/32 scram-sha-256
 """
 """``pg_hba.conf``, whole: what it does not name is refused."""
@@ -38,7 +38,7 @@ END $$;
 
 ALTER ROLE {READER} SET default_transaction_read_only = on;
 
-GRANT pg_maintain TO {STORE};
+GRANT pg_maintain TO {OWNER}, {STORE};
 
 GRANT pg_monitor TO {READER};
 """
@@ -98,9 +98,8 @@ def passwords(data_dir: Path) -> dict[str, str]:
 
 
 def host_rules(words: dict[str, str]) -> str:
-    """Return ``pg_hba.conf``; it names the passwords it was written for, so that other ones are noticed."""
-    said = "\n".join(f"{role}:{words[role]}" for role in ROLES)
-    return HOST_RULES.format(fingerprint=hashlib.sha256(said.encode()).hexdigest())
+    """Return ``pg_hba.conf``; it names the script it goes with, so that other passwords or rights are noticed."""
+    return HOST_RULES.format(fingerprint=hashlib.sha256(role_script(words).encode()).hexdigest())
 
 
 def role_script(words: dict[str, str]) -> str:

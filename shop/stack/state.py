@@ -15,6 +15,7 @@ from typing import IO, Literal
 
 from shop.errors import ConfigurationError
 from shop.stack.ownership import Identity
+from shop.stack.secret_files import write_private
 
 Phase = Literal["starting", "ready", "stopped"]
 
@@ -85,11 +86,7 @@ class StateFile:
 
     def save(self, state: StackState) -> None:
         """Write the state; a reader sees the old one or the new one, whole. Addresses hold passwords: mode 0600."""
-        making = self.path.with_suffix(".making")
-        making.unlink(missing_ok=True)
-        with os.fdopen(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            json.dump(asdict(state), out, indent=1)
-        making.replace(self.path)
+        write_private(self.path, json.dumps(asdict(state), indent=1))
 
     def update(self, **changes: object) -> StackState:
         """Write the state with some fields changed and return it."""
@@ -119,4 +116,5 @@ class StateFile:
         )
 
     def _open_lock(self) -> IO[bytes]:
-        return self._lock_path.open("ab")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(self._lock_path, flags, 0o600), "r+b")

@@ -1,10 +1,7 @@
 """Who gets into the stack's servers: those who know a secret, each as far as its role goes, and nobody else."""
 
-import multiprocessing
 import os
-import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -12,26 +9,13 @@ import psycopg
 import pytest
 
 from shop.stack import database_roles, postgres, valkey
-from shop.stack.database_roles import OWNER, READER, ROLES, STORE
+from shop.stack.database_roles import OWNER, READER, ROLES, STORE, SUPERUSER
 from shop.stack.program import free_port
+from tests.integration.old_cluster import make_old_cluster
+from tests.integration.other_account import as_another_account
 from tests.waiting import until
 
-ANOTHER = 54_321
-"""An account that owns nothing here."""
 LATER = "CREATE TABLE IF NOT EXISTS later_migration (id serial PRIMARY KEY, note text)"
-
-
-def as_another_account(attempt, *given):
-    """Return what a function came to in a process of another account, where this one may make such."""
-    with multiprocessing.get_context("fork").Pool(1, _become_another) as pool:
-        return pool.apply(attempt, given)
-
-
-def _become_another():
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(ANOTHER, ANOTHER, ANOTHER)
-        os.setresuid(ANOTHER, ANOTHER, ANOTHER)
 
 
 def let_into_postgres(port, role, password):
@@ -143,87 +127,45 @@ def test_a_role_can_do_no_more(roles, role, statement):
         roles[role].execute("ROLLBACK")
 
 
-class _Cluster:
-    """A server over one cluster."""
-
-    def __init__(self, data_dir):
-        self.data_dir, self.program = data_dir, postgres.program(data_dir, free_port(), {"fsync": "off"})
-
-    def __enter__(self):
-        with (self.data_dir.parent / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.program.argv, stdout=log, stderr=log, cwd="/")
-        until(self.program.healthy)
-        return self
-
-    def __exit__(self, *error):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-
-    def connect(self, role, database="shop"):
-        url = postgres.url(self.data_dir, self.program.port, database, role)
-        return psycopg.connect(url, autocommit=True)
-
-    def door(self, database):
-        return psycopg.connect(f"postgresql://shop@127.0.0.1:{self.program.port}/{database}", autocommit=True)
-
-
 @pytest.fixture
-def of_an_earlier_version(tmp_path_factory):
-    """A cluster that lets everybody in, with a store's database that belongs to the superuser."""
+def old_cluster(tmp_path_factory):
+    """A cluster of an earlier version, with rows in a table of the superuser's."""
     base = tmp_path_factory.mktemp("earlier")
     for directory in (base, base.parent):
         directory.chmod(0o755)
-    postgres.initialise(base / "pg")
-    (base / "pg" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
-    cluster = _Cluster(base / "pg")
-    with cluster, cluster.door("postgres") as server:
-        server.execute("CREATE DATABASE shop")
-        with cluster.door("shop") as inside:
-            inside.execute("CREATE EXTENSION pg_trgm")
-            inside.execute("CREATE TABLE kept (id serial PRIMARY KEY, note text)")
-            inside.execute("INSERT INTO kept (note) VALUES ('from before')")
-            inside.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
-        for role in (OWNER, STORE, READER):
-            server.execute(f"DROP ROLE {role}")
-        server.execute("ALTER ROLE shop PASSWORD NULL")
-    database_roles.passwords_file(base / "pg").unlink()
+    cluster = make_old_cluster(base / "pg")
+    with cluster, cluster.connect_without_password("shop") as inside:
+        inside.execute("CREATE EXTENSION pg_trgm")
+        inside.execute("CREATE TABLE kept (id serial PRIMARY KEY, note text)")
+        inside.execute("INSERT INTO kept (note) VALUES ('from before')")
+        inside.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
     return cluster
 
 
-def test_a_cluster_of_an_earlier_version_keeps_its_data_and_gets_passwords(of_an_earlier_version):
-    cluster = of_an_earlier_version
-    postgres.initialise(cluster.data_dir)
-    with cluster:
+def test_a_cluster_of_an_earlier_version_keeps_its_data_and_gets_passwords(old_cluster):
+    postgres.initialise(old_cluster.data_dir)
+    with old_cluster:
         for _ in range(2):
-            postgres.ensure_database(cluster.data_dir, cluster.program.port)
+            postgres.ensure_database(old_cluster.data_dir, old_cluster.port)
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
-            cluster.door("shop")
-        with cluster.connect(OWNER) as owner, cluster.connect(STORE) as store, cluster.connect(READER) as reader:
+            old_cluster.connect_without_password("shop")
+        with old_cluster.connect(OWNER) as owner, old_cluster.connect(STORE) as store:
             owner.execute("ALTER TABLE kept ADD COLUMN more int")
             owner.execute("CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
             store.execute("INSERT INTO kept (note) VALUES ('from now')")
-            found = reader.execute("SELECT note FROM kept ORDER BY id").fetchall()
-        assert found == [("from before",), ("from now",)]
+        with old_cluster.connect(READER) as reader:
+            assert reader.execute("SELECT note FROM kept ORDER BY id").fetchall() == [("from before",), ("from now",)]
 
 
-def test_lost_passwords_are_made_anew(of_an_earlier_version):
-    cluster = of_an_earlier_version
-    postgres.initialise(cluster.data_dir)
-    database_roles.passwords_file(cluster.data_dir).unlink()
-    postgres.initialise(cluster.data_dir)
-    with cluster, cluster.connect("shop", "postgres") as server:
-        assert server.execute("SELECT 1").fetchone() == (1,)
-
-
-def test_a_probe_leaves_no_line_in_the_log(of_an_earlier_version):
-    cluster = of_an_earlier_version
-    postgres.initialise(cluster.data_dir)
-    log = cluster.data_dir.parent / "log"
-    with cluster:
-        until(lambda: "ready to accept" in log.read_text())
-        before = len(log.read_text())
+def test_lost_passwords_are_made_anew_and_a_probe_leaves_no_line_in_the_log(old_cluster):
+    postgres.initialise(old_cluster.data_dir)
+    database_roles.passwords_file(old_cluster.data_dir).unlink()
+    postgres.initialise(old_cluster.data_dir)
+    with old_cluster:
+        until(lambda: "ready to accept" in old_cluster.log.read_text())
+        before = len(old_cluster.log.read_text())
         for _ in range(5):
-            assert postgres.answers(cluster.program.port)
-        with cluster.connect("shop", "postgres") as server:
-            server.execute("SELECT 1")
-        assert log.read_text()[before:] == ""
+            assert postgres.answers(old_cluster.port)
+        with old_cluster.connect(SUPERUSER, "postgres") as server:
+            assert server.execute("SELECT 1").fetchone() == (1,)
+        assert old_cluster.log.read_text()[before:] == ""

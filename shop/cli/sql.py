@@ -1,0 +1,37 @@
+"""``shop sql``: the store's database in ``psql``, to read."""
+
+import os
+import shutil
+
+import click
+import psycopg
+
+from shop.db import sqlalchemy_url
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack import postgres
+from shop.stack.addresses import resolve
+from shop.stack.database_roles import READER
+
+READ_ONLY = "-c default_transaction_read_only=on"
+"""For a database of the user's own, whose role may do more."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def sql(words: tuple[str, ...]) -> None:
+    """Open the store's database in psql, to read it; WORDS are psql's own, such as -c "SELECT 1".
+
+    In the stack's own database it is the role shop_reader, which can change nothing.
+    """
+    psql = postgres.client() or shutil.which("psql")
+    if psql is None:
+        raise ConfigurationError("There is no psql for this platform: install PostgreSQL's client.")
+    settings = resolve(load_settings(), READER)
+    target = sqlalchemy_url(str(settings.database_url)).set(drivername="postgresql")
+    given = psycopg.conninfo.conninfo_to_dict(target.render_as_string(hide_password=False))
+    password = given.pop("password", None)  # into the environment: command lines are everybody's to read
+    environment = {**os.environ, "PGOPTIONS": f"{os.environ.get('PGOPTIONS', '')} {READ_ONLY}".strip()}
+    if password:
+        environment["PGPASSWORD"] = str(password)
+    os.execve(psql, ["psql", "-d", psycopg.conninfo.make_conninfo("", **given), *words], environment)  # noqa: S606

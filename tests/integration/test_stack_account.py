@@ -1,0 +1,180 @@
+"""A stack that root starts, in the hardest place: below a folder only root may enter, 120 characters deep, over what an
+earlier version left, which ran as root and let everybody in."""
+
+import json
+import os
+import shutil
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from shop.db import build_engine
+from shop.schema import upgrade
+from shop.settings import PROJECT_ROOT, load_settings
+from shop.stack import privileges, secret_files
+from tests.integration.checkout import Checkout
+from tests.integration.old_cluster import EVERYBODY, make_old_cluster
+from tests.integration.other_account import ANOTHER, as_another_account
+
+pytestmark = pytest.mark.xdist_group("other-account")  # one process, one stack
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+DEEP = 120
+CODE = ("shop", "migrations", "deploy")
+KEPT = "cache.stampede"
+
+
+class CopiedCheckout(Checkout):
+    """A checkout of its own, with its code."""
+
+    def __init__(self, root: Path) -> None:
+        for name in CODE:
+            shutil.copytree(PROJECT_ROOT / name, root / name)
+        (root / "var").mkdir()
+        super().__init__(root / "var")
+        self.environment["PYTHONPATH"] = str(root)
+
+
+def leave_what_an_earlier_version_left(var: Path) -> None:
+    """Make a cluster that trusts everybody and belongs to the superuser, and files of root's for all to read."""
+    cluster = make_old_cluster(var / "pg")
+    with cluster:
+        address = f"postgresql://shop@127.0.0.1:{cluster.port}/shop"
+        engine = build_engine(load_settings(database_url=address))
+        upgrade(engine)
+        engine.dispose()
+        with cluster.connect_without_password("shop") as connection:
+            connection.execute("INSERT INTO switches (name, value) VALUES (%s, 'off')", (KEPT,))
+    assert (var / "pg" / "pg_hba.conf").read_text() == EVERYBODY
+    for name in ("log/web.log", "run/stack.json", "cache/password", "secret_key"):
+        (var / name).parent.mkdir(exist_ok=True)
+        (var / name).write_text(name)
+    (var / "cache" / "password").unlink()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    base = tmp_path_factory.mktemp("closed")
+    root = base / ("deep-" * DEEP)[: max(DEEP - len(str(base)), 1)]
+    root.mkdir()
+    checkout = CopiedCheckout(root)
+    leave_what_an_earlier_version_left(checkout.var)
+    base.chmod(0o700)
+    said = checkout.up("--size", "s")
+    assert "the store is open" in said
+    yield checkout
+    ran = checkout.identities()
+    assert checkout.shop("down").returncode == 0
+    assert not any(one.alive for one in ran)
+
+
+def processes(checkout):
+    """Return every process of the stack."""
+    found = []
+    for identity in checkout.identities():
+        leader = identity.process()
+        assert leader
+        with suppress(psutil.NoSuchProcess):
+            found += [leader, *leader.children(recursive=True)]
+    return {one.pid: one for one in found}.values()
+
+
+def capabilities(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {line.split(":")[0]: int(line.split()[1], 16) for line in lines if line.startswith("Cap")}
+
+
+@AS_ROOT
+def test_every_process_is_the_account_of_the_data_and_can_at_most_read(checkout):
+    owner = (checkout.var / "pg").stat().st_uid
+    assert owner != 0
+    assert len(str(checkout.var.parent)) >= DEEP
+    for one in processes(checkout):
+        with suppress(psutil.NoSuchProcess):
+            assert set(one.uids()) == {owner}, one.cmdline()
+            assert capabilities(one.pid)["CapPrm"] in (0, 1 << 2), one.cmdline()
+
+
+def test_what_an_earlier_version_left_is_kept_and_closed(checkout):
+    with psycopg.connect(checkout.state().load().urls["database_url"]) as connection:
+        assert connection.execute("SELECT value FROM switches WHERE name = %s", (KEPT,)).fetchone() == ("off",)
+    assert (checkout.var / "secret_key").read_text() == "secret_key"
+    for path in (checkout.var, *checkout.var.rglob("*")):
+        if not path.is_symlink() and "pg" not in path.parts:
+            assert path.stat().st_mode & 0o077 == 0, path
+            assert path.stat().st_uid == (checkout.var / "pg").stat().st_uid, path
+
+
+def test_no_command_line_holds_a_secret(checkout):
+    state = checkout.state().load()
+    words = " ".join(word for one in processes(checkout) for word in one.cmdline())
+    secrets = [url.partition("@")[0].rpartition(":")[2] for url in state.urls.values() if "@" in url]
+    secrets += [path.read_text() for path in checkout.var.glob("payments_*") if path.is_file()]
+    assert len(secrets) == 5
+    assert not [secret for secret in secrets if secret in words]
+
+
+def first_bytes(port, sent):
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(sent)
+        return connection.recv(100).decode(errors="replace")
+
+
+def test_another_account_gets_no_session_at_any_port(checkout):
+    ports = checkout.state().load().ports
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(f"postgresql://shop@127.0.0.1:{ports['postgres']}/shop")
+    for name in ("cache", "broker"):
+        assert "NOAUTH" in as_another_account(first_bytes, ports[name], b"PING\r\n")
+    request = b"GET /admin/settings HTTP/1.0\r\n\r\n"
+    assert " 401 " in as_another_account(first_bytes, ports["payments"], request)
+
+
+def test_the_commands_work_on_servers_of_another_account(checkout):
+    assert checkout.shop("sql", "-Atc", "SELECT current_user").stdout == "shop_reader\n"
+    refused = checkout.shop("sql", "-c", "BEGIN READ WRITE; DELETE FROM switches")
+    assert "permission denied" in refused.stderr
+    assert checkout.shop("fault", "set", "cache", "hang").returncode == 0
+    assert {one.name: one.health for one in checkout.look().processes}["cache"] == "ill"
+    assert checkout.shop("fault", "clear").returncode == 0
+    assert json.loads(checkout.shop("orders", "rebuild", "--json").stdout)["orders"] > 0
+    status = checkout.status()
+    assert status["well"]
+    assert all(one["rss_mb"] > 0 for one in status["processes"])
+
+
+@AS_ROOT
+def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
+    account = privileges.Account(ANOTHER, ANOTHER)
+    outside = tmp_path / "outside"
+    outside.write_text("root's")
+    var = tmp_path / "var"
+    (var / "run").mkdir(parents=True)
+    (var / "run" / "stack.json").write_text("{}")
+    (var / "run" / "link").symlink_to(outside)
+    os.link(outside, var / "run" / "second-name")
+    privileges.hand_over(var, account)
+    assert privileges.Account.owning(var / "run" / "stack.json") == account
+    assert privileges.Account.owning(outside).uid == 0
+    assert outside.stat().st_mode & 0o777 != 0
+
+
+@AS_ROOT
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    (tmp_path / "spool").mkdir()
+    done = Checkout(tmp_path).shop("up")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "SHOP_VAR_DIR" in done.stderr
+    assert privileges.Account.owning(tmp_path / "spool").uid == 0
+
+
+def test_a_secret_is_never_written_through_a_link(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "secret.making").symlink_to(target)
+    secret_files.write_private(tmp_path / "secret", "word")
+    assert target.read_text() == "kept"
+    assert not (tmp_path / "secret").is_symlink()
