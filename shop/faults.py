@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from shop.errors import Conflict, Invalid, Unavailable
+from shop.private_files import write_private
 from shop.switches import nearest
 
 NONE = "none"
@@ -227,10 +228,10 @@ def _read(path: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+    except PermissionError:
+        raise Unavailable(ANOTHERS) from None
     return found
 
 
 def _write(path: Path, document: object) -> None:
-    making = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    making.write_text(json.dumps(document), encoding="utf-8")
-    making.replace(path)
+    write_private(path, json.dumps(document))

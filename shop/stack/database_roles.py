@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shop.errors import ConfigurationError
-from shop.stack.secret_files import new_secret, write_private
+from shop.private_files import write_private
+from shop.stack.secret_files import new_secret
 
 if TYPE_CHECKING:
     import psycopg

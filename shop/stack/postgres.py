@@ -16,10 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shop.errors import ConfigurationError
+from shop.private_files import write_private
 from shop.stack import database_roles, privileges
 from shop.stack.database_roles import SUPERUSER
 from shop.stack.program import Program
-from shop.stack.secret_files import write_private
 
 DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0

@@ -1,14 +1,12 @@
 """Secrets the stack makes for itself: each in a file that only its owner reads, made once and kept."""
 
-import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from shop.errors import ConfigurationError
+from shop.private_files import write_private
 
 SECRET_BYTES = 32
-MODE = 0o600
 
 
 def new_secret() -> str:
@@ -24,24 +22,8 @@ def kept_secret(path: Path) -> str:
     """
     try:
         if not path.exists() or not path.stat().st_size:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, new_secret())
         return path.read_text(encoding="utf-8")
     except PermissionError:
         raise ConfigurationError(f"Cannot read {path}: it is another user's; remove it to make a new one.") from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read; a reader sees the old text or the new one, whole.
-
-    The file belongs to the owner of its directory, also where root writes it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f"{path.name}.making")
-    with suppress(FileNotFoundError):
-        making.unlink()
-    with os.fdopen(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as out:
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(out.fileno(), owner.st_uid, owner.st_gid)
-        out.write(text)
-    making.replace(path)

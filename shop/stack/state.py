@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from shop.errors import ConfigurationError
+from shop.private_files import write_private
 from shop.stack.ownership import Identity
-from shop.stack.secret_files import write_private
 
 Phase = Literal["starting", "ready", "stopped"]
 

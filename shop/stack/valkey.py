@@ -5,8 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shop.errors import ConfigurationError
+from shop.private_files import write_private
 from shop.stack.program import Program
-from shop.stack.secret_files import kept_secret, write_private
+from shop.stack.secret_files import kept_secret
 
 PROBE_TIMEOUT_S = 0.5
 FLUSH_TIMEOUT_S = 2.0

@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from shop.db import build_engine
+from shop.private_files import write_private
 from shop.schema import upgrade
 from shop.settings import PROJECT_ROOT, load_settings
-from shop.stack import privileges, secret_files
+from shop.stack import privileges
 from tests.integration.checkout import Checkout
 from tests.integration.old_cluster import EVERYBODY, make_old_cluster
 from tests.integration.other_account import ANOTHER, as_another_account
@@ -171,10 +172,11 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
     assert privileges.Account.owning(tmp_path / "spool").uid == 0
 
 
-def test_a_secret_is_never_written_through_a_link(tmp_path):
+def test_a_private_file_is_never_written_through_a_link(tmp_path):
     target = tmp_path / "target"
     target.write_text("kept")
-    (tmp_path / "secret.making").symlink_to(target)
-    secret_files.write_private(tmp_path / "secret", "word")
+    (tmp_path / "secret").symlink_to(target)
+    write_private(tmp_path / "secret", "word")
     assert target.read_text() == "kept"
-    assert not (tmp_path / "secret").is_symlink()
+    assert (tmp_path / "secret").read_text() == "word"
+    assert (tmp_path / "secret").lstat().st_mode & 0o777 == 0o600
