@@ -77,7 +77,7 @@ class Simulator:
 
     def refund_by_hand(self, charge: str, amount: int) -> None:
         """Give money back as the provider's own staff does: no store asked for it."""
-        httpx.post(f"{self.url}/admin/charges/{charge}/refunds", json={"amount": amount}).raise_for_status()
+        self.admin("POST", f"charges/{charge}/refunds", {"amount": amount}).raise_for_status()
 
     def refunds(self) -> list[int]:
         """Return the amounts of all refunds in its books, oldest first."""

@@ -1,4 +1,7 @@
-"""What a provider does beside its API: how it misbehaves, and refunds by hand. From this machine, with the store's key."""
+"""What a provider does beside its API: how it misbehaves, and refunds by hand.
+
+From this machine alone, and with the store's key.
+"""
 
 import ipaddress
 from collections.abc import Callable
