@@ -22,6 +22,7 @@ from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
 from shop.cart.service import Carts
 from shop.catalog import offers
+from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
 from shop.catalog.stock import STRATEGIES
@@ -136,6 +137,7 @@ class Runtime:
     lines: LineFile
     readiness: Readiness
     passwords: Passwords
+    list_bulkhead: ListBulkhead
     provider: Provider
     guards: Guards
     post: Post
@@ -195,7 +197,7 @@ class Runtime:
             browser=browser,
             edge=edge,
             short_way=ShortWay(cache, browser, edge),
-            catalog=Catalog(self.database, cache, bought_together, product_page),
+            catalog=Catalog(self.database, cache, bought_together, product_page, self.list_bulkhead),
             accounts=self._accounts(),
             password_changes=PasswordChanges(self.database, self.passwords),
             password_resets=resets,
@@ -306,6 +308,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         lines=LineFile(log_path(settings, process)),
         readiness=Readiness(_dependencies(settings), clock),
         passwords=Passwords(waiting=callers_waiting(settings.threads)),
+        list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
         guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
         post=_post(settings),

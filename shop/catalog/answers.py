@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import tags
 from shop.catalog.browsing import Browse
+from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.schemas import Listing
 from shop.patterns.caching import CATALOGUE, NEGATIVE, SEARCH, Ask, Found, Policy, Through, Unkept, digest
 from shop.unit_of_work import Database
@@ -23,11 +24,13 @@ class Answers:
     Args:
         database: what answers are built from.
         cache: what they are read through.
+        bulkhead: bounds how many lists that are not kept are put together at once.
     """
 
-    def __init__(self, database: Database, cache: Through) -> None:
+    def __init__(self, database: Database, cache: Through, bulkhead: ListBulkhead) -> None:
         self._database = database
         self._cache = cache
+        self._bulkhead = bulkhead
 
     def reading(self, load: Callable[[Session], Answer]) -> Callable[[], Answer]:
         """Return what builds an answer in a transaction that only reads."""
@@ -72,15 +75,24 @@ class Answers:
         return self.kept(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
 
     def unkept(self, browse: Browse, build: Build) -> Found:
-        """Answer with a list that only those in front of the store may keep: what people type, for a short time."""
-        value = as_json(build())
-        if browse.q:
+        """Answer with a list that only those in front of the store may keep: what people type, for a short time.
+
+        Raises:
+            Unavailable: too many of them are being put together.
+        """
+        with self._bulkhead.turn():
+            value = as_json(build())
+        if browse.is_typed:
             return Found(value, SEARCH)
         every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
         return Found(value, CATALOGUE, self._cache.carried(every))
 
     def of_search(self, browse: Browse, build: Callable[[], Listing]) -> Found:
-        """Answer a search, and remember only that there was nothing to find."""
+        """Answer a search, and remember only that there was nothing to find.
+
+        Raises:
+            Unavailable: too many lists that are not kept are being put together.
+        """
 
         def load() -> bytes:
             listing = build()
@@ -88,7 +100,8 @@ class Answers:
 
         key = f"search:{digest(repr(browse).encode())}"
         every = [tags.SEARCHES, tags.CATALOGUE]
-        value = self._cache.get_or_load(key, NEGATIVE, every, load)
+        with self._bulkhead.turn():  # around the look, too: a refusal is no failure of this search
+            value = self._cache.get_or_load(key, NEGATIVE, every, load)
         if isinstance(value, Unkept):
             return Found(value, SEARCH)
         return Found(value, NEGATIVE, self._cache.carried(every), key)

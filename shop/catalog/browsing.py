@@ -68,9 +68,14 @@ class Browse:
         """Tell whether this is the first page of a whole category in some order: one of few, asked for often."""
         return self == Browse(category=self.category, sort=self.sort)
 
+    @property
+    def is_typed(self) -> bool:
+        """Tell whether it holds words or prices that nobody offered: of those there is no end."""
+        return bool(self.q) or not facets.is_offered(self.filters)
+
     def normalised(self) -> "Browse":
-        """Return the same question with its words tidied."""
-        return replace(self, q=search.tidy(self.q))
+        """Return the same question with its words tidied, and without filters that leave everything."""
+        return replace(self, q=search.tidy(self.q), filters=self.filters.normalised())
 
 
 class Browser:

@@ -25,6 +25,12 @@ BRANDS = 12
 TOTAL, COUNTED = "total", "counted"
 
 
+def is_offered(filters: Filters) -> bool:
+    """Tell whether the prices asked for are those of the bands that a list offers."""
+    ends = (start - 1 for start in BAND_STARTS)
+    return filters.min_price in (None, *BAND_STARTS) and filters.max_price in (None, *ends)
+
+
 def count(session: Session, products: AnySelect, filters: Filters, depth: int = DEPTH) -> tuple[Facets, int]:
     """Count a list's facets, and how many products there are before any filter, up to one beyond ``depth``; one query.
 

@@ -1,12 +1,12 @@
 """What narrows a list of products, by facet, as conditions on the database's columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, true
 
 from shop.catalog.cards import AVAILABLE
-from shop.catalog.models import Product
+from shop.catalog.models import MAX_PRICE, Product
 
 PRICE, RATING, BRAND, IN_STOCK = "price", "rating", "brand", "in_stock"
 
@@ -23,6 +23,15 @@ class Filters:
 
     def __bool__(self) -> bool:
         return self != Filters()
+
+    def normalised(self) -> "Filters":
+        """Return the same filters in one spelling: each brand once, and no price that every product meets."""
+        return replace(
+            self,
+            min_price=None if self.min_price is not None and self.min_price <= 1 else self.min_price,
+            max_price=None if self.max_price is not None and self.max_price >= MAX_PRICE else self.max_price,
+            brands=tuple(dict.fromkeys(sorted(self.brands))),
+        )
 
     def conditions(self) -> Mapping[str, ColumnElement[bool]]:
         """Return one condition a facet; always true where nothing was asked."""

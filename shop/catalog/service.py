@@ -12,6 +12,7 @@ from shop.catalog.answers import Answers, Build, as_json, entity_tag, read
 from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
 from shop.catalog.inventory import Inventory, StockedProduct
+from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import ProductPage, WholeScreen
 from shop.catalog.schemas import Listing, ProductRecord, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
@@ -38,6 +39,7 @@ class Catalog:
         cache: what answers are read through.
         bought_together: what shoppers bought with a product.
         product_page: how the product page is filled.
+        bulkhead: bounds how many lists that are not kept are put together at once; one a process.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class Catalog:
         cache: Through,
         bought_together: BoughtTogether,
         product_page: ProductPage | None = None,
+        bulkhead: ListBulkhead | None = None,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._answers = Answers(database, cache)
+        self._answers = Answers(database, cache, bulkhead or ListBulkhead())
         self._browser = Browser()
         self._screens = Screens(database, self._browser, bought_together)
         self.product_page = product_page or WholeScreen()

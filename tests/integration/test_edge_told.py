@@ -45,6 +45,13 @@ def test_the_edge_keeps_each_class_for_its_time_and_the_key_is_written_down_firs
     assert runtime.edge_registry.keys(["categories"]) == {"/p/blue-mug", "/api/v1/categories"}
 
 
+@pytest.mark.parametrize(("prices", "seconds"), [("min_price=1000&max_price=2499", "300"), ("min_price=1234", "30")])
+def test_made_up_prices_are_kept_as_briefly_as_typed_words_and_not_written_down(told, runtime, prices, seconds):
+    path = f"/api/v1/products?{prices}"
+    assert lifetime(told(path)) == seconds
+    assert runtime.edge_registry.keys(["home"]) == ({path} if seconds == "300" else set())
+
+
 def test_who_is_no_proxy_of_ours_is_told_nothing_and_writes_nothing_down(told, client, runtime):
     answer = client.get("/p/blue-mug", headers={"X-Edge-Key": "/forged"})
     assert lifetime(answer) is None

@@ -1,0 +1,59 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from shop.catalog.filters import Filters
+from shop.catalog.list_bulkhead import ListBulkhead
+from shop.catalog.models import MAX_PRICE
+from shop.errors import Unavailable
+from tests.waiting import until
+
+
+def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_once():
+    bulkhead, release, working = ListBulkhead(threads=8, turn_timeout_s=60), threading.Event(), []
+
+    def work():
+        with bulkhead.turn():
+            working.append(1)
+            release.wait()
+
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(work) for _ in range(6)]
+        until(lambda: bulkhead._places._value == 0)
+        with pytest.raises(Unavailable, match="Too many searches and filtered lists") as refused, bulkhead.turn():
+            pass
+        assert (len(working), refused.value.retry_after) == (4, 1)
+        release.set()
+        for future in futures:
+            future.result()
+    with bulkhead.turn():
+        assert len(working) == 6
+
+
+def test_a_caller_that_waited_its_time_is_refused():
+    bulkhead = ListBulkhead(threads=4, turn_timeout_s=0.01)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(bulkhead.turn())
+        with pytest.raises(Unavailable), bulkhead.turn():
+            pass
+
+
+def test_a_process_of_one_thread_still_puts_lists_together():
+    with ListBulkhead(threads=1).turn():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("asked", "plain"),
+    [
+        (Filters(min_price=0, max_price=MAX_PRICE), Filters()),
+        (Filters(min_price=1), Filters()),
+        (Filters(brands=("b", "a", "b")), Filters(brands=("a", "b"))),
+        (Filters(min_price=2, max_price=MAX_PRICE - 1), Filters(min_price=2, max_price=MAX_PRICE - 1)),
+    ],
+)
+def test_filters_have_one_spelling(asked, plain):
+    assert asked.normalised() == plain
