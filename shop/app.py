@@ -45,6 +45,7 @@ from shop.payments.api import create_webhook
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
 from shop.web import (
+    access,
     assets,
     context,
     deadline,
@@ -83,6 +84,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app)
+    access.install(app)
     problems.install(app)
     assets.install(app)
     rendering.install(app)

@@ -16,6 +16,7 @@ from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import Accounts
 from shop.errors import Conflict, Invalid
+from shop.web.access import needs_account
 from shop.web.idempotency import answered_anew
 from shop.web.identity import Identity, require_identity
 from shop.web.openapi import KNOWN, Calls
@@ -47,6 +48,7 @@ def create_account_api(use: Callable[[], Accounts], changes: Callable[[], Passwo
     refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 429, 503), Problem)
 
     @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
+    @needs_account
     @answered_anew
     def change_password(body: PasswordChange) -> Any:
         """Change the password, with the present one. All other sessions and tokens of the account end."""

@@ -13,7 +13,8 @@ from shop.catalog.editing import Edit
 from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
 from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
-from shop.web.identity import ADMIN, require_identity, require_role
+from shop.web.access import needs_account, needs_role
+from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import KNOWN, Calls
 from shop.web.preconditions import IfMatch
 from shop.web.public import JSON, publish
@@ -94,6 +95,7 @@ def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
 
 def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.Review})
+    @needs_account
     def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
         """Review a product, once an account."""
         who = require_identity()
@@ -107,12 +109,12 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         security=KNOWN,
         responses={200: schemas.ProductRecord, 403: Problem, 404: Problem},
     )
+    @needs_role(ADMIN)
     def get_record(path: ProductPath) -> Response:
         """Return a product as it can be edited, as it is now; takes the role admin.
 
         Its `ETag` is what a change sends back as `If-Match`, to be done only if nobody else was quicker.
         """
-        require_role(ADMIN)
         return _recorded(use().record(path.slug))
 
     @api.post(
@@ -120,13 +122,13 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         security=KNOWN,
         responses={201: schemas.ProductRecord, 403: Problem, 409: Problem},
     )
+    @needs_role(ADMIN)
     def add_product(body: ProductAddition) -> Response:
         """Put a new product into the catalogue; takes the role admin.
 
         Its name in addresses is given or made from the title; where it is, or was, another product's, that is a
         conflict (409). `Location` is where it can be edited, `url` where it is sold.
         """
-        require_role(ADMIN)
         record = use().add(body.product())
         response = _recorded(record, HTTPStatus.CREATED)
         response.headers["Location"] = f"/api/v1/admin/products/{record.slug}"
@@ -137,12 +139,12 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         security=KNOWN,
         responses={200: schemas.ProductRecord, 403: Problem, 404: Problem, 409: Problem, 412: Problem},
     )
+    @needs_role(ADMIN)
     def edit_product(header: WriteCondition, path: ProductPath, body: ProductEdit) -> Response:
         """Change a product's price, text, stock or slug, withdraw it or sell it again; takes the role admin.
 
         With `If-Match`, only if the product still is what that `ETag` was given for; else it is refused (412).
         """
-        require_role(ADMIN)
         return _recorded(use().edit(path.slug, body.edit(), IfMatch.parse(header.if_match)))
 
     @api.delete(
@@ -150,12 +152,12 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         security=KNOWN,
         responses={204: None, 403: Problem, 404: Problem, 412: Problem},
     )
+    @needs_role(ADMIN)
     def withdraw_product(header: WriteCondition, path: ProductPath) -> Response:
         """Withdraw a product: its addresses answer 410, and its orders stay; takes the role admin.
 
         Doing it twice is well. `PATCH` with `"withdrawn": false` sells it again.
         """
-        require_role(ADMIN)
         use().edit(path.slug, Edit(withdrawn=True), IfMatch.parse(header.if_match))
         response = Response(status=HTTPStatus.NO_CONTENT)
         response.headers["Cache-Control"] = "no-store"

@@ -9,8 +9,9 @@ from pydantic import Field
 from shop.errors import NotSignedIn
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, Orders
-from shop.orders.viewers import keep_private, viewer
-from shop.web.identity import ADMIN, require_role
+from shop.orders.viewers import SIGN_IN, keep_private, require_viewer, viewer
+from shop.web.access import needs, needs_role
+from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import ANYBODY, KNOWN, Calls
 from shop.web.schemas import ApiModel, Problem
 
@@ -63,12 +64,13 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
     api.after_request(keep_private)
 
     @api.get("/orders", summary="Own orders", security=KNOWN, responses={200: OrderPage, **problem_responses(422)})
+    @needs(require_viewer)
     def own_orders(query: PageQuery) -> dict[str, Any]:
         """Return the account's orders, or those this browser placed as a guest; newest first."""
         who = viewer()
         shown = use().own(who, query.cursor, query.limit)
         if who.user_id is None and not shown.orders:
-            raise NotSignedIn("Sign in to see your orders.")
+            raise NotSignedIn(SIGN_IN)
         return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")
 
     @api.get(
@@ -87,9 +89,9 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
         security=KNOWN,
         responses={200: OrderSchema, **problem_responses(403, 404, 409)},
     )
+    @needs_role(ADMIN)
     def ship(path: OrderPath) -> dict[str, Any]:
         """Send a paid order off; needs the role ``admin``."""
-        require_role(ADMIN)
         use().ship(path.id)
         return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
 
@@ -99,9 +101,10 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
         security=KNOWN,
         responses={200: OrderSchema, **problem_responses(403, 404, 409, 422)},
     )
+    @needs_role(ADMIN)
     def close(path: OrderPath, body: CloseRefundBody) -> dict[str, Any]:
         """Stop owing the money of a cancelled order, settled in another way; needs the role ``admin``."""
-        close_refund(path.id, require_role(ADMIN).user_id, body.reason)
+        close_refund(path.id, require_identity().user_id, body.reason)
         return order_json(use().detail(viewer(), path.id)).model_dump(mode="json")
 
     return api

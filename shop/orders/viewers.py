@@ -11,11 +11,14 @@ from typing import Protocol
 
 from flask import Response, current_app, request
 
+from shop.errors import NotSignedIn
 from shop.orders.links import PASS_GOOD_FOR, OrderLinks
 from shop.orders.service import Viewer
 from shop.web import context
 from shop.web.guest_identity import current_guest
 from shop.web.identity import ADMIN, current_identity
+
+SIGN_IN = "Sign in to see your orders."
 
 
 class LinkedServices(Protocol):
@@ -36,6 +39,16 @@ def viewer() -> Viewer:
     if guest is None:
         return Viewer(opened=opened)
     return Viewer(guest_id=guest.guest_id, earlier_guest_id=guest.earlier_id, opened=opened)
+
+
+def require_viewer() -> None:
+    """Refuse whoever can have no orders.
+
+    Raises:
+        NotSignedIn: nobody is signed in, and no guest is known.
+    """
+    if current_identity() is None and current_guest() is None:
+        raise NotSignedIn(SIGN_IN)
 
 
 def viewer_with_link(public_id: str) -> Viewer:

@@ -1,0 +1,89 @@
+"""Who may call comes before what is sent, and before an answer that was kept."""
+
+import pytest
+from sqlalchemy import update
+
+from shop.accounts.models import User
+from shop.app import create_app
+from shop.web.access import needed
+from shop.web.openapi import KNOWN
+from tests.factories import make_category, make_product
+from tests.integration.accounts import make_account, sign_in
+
+ANN = "ann@shop.test"
+PRODUCT = "/api/v1/admin/products/mug"
+CLOSED = [
+    ("POST", "/api/v1/products/mug/reviews"),
+    ("GET", "/api/v1/orders?limit=none"),
+    ("GET", PRODUCT),
+    ("PATCH", PRODUCT),
+    ("DELETE", f"{PRODUCT}?no=field"),
+    ("POST", "/api/v1/admin/products"),
+    ("POST", "/api/v1/admin/orders/some-id/ship"),
+    ("POST", "/api/v1/admin/orders/some-id/close-refund"),
+    ("POST", "/api/v1/me/password"),
+]
+
+
+@pytest.fixture
+def ann(database):
+    with database.transaction() as session:
+        make_product(session, make_category(session), "mug")
+        return make_account(session, ANN).id
+
+
+def give_role(database, user_id, role):
+    with database.transaction() as session:
+        session.execute(update(User).where(User.id == user_id).values(role=role))
+
+
+def test_every_call_that_strangers_are_refused_says_so_in_front_of_its_fields(client, runtime):
+    app = create_app(runtime)
+    paths = app.api_doc["paths"]
+    closed = {
+        (method.upper(), path)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if operation.get("security") == KNOWN
+    }
+    checked = {
+        (method, rule.rule.replace("<string:", "{").replace(">", "}"))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if needed(app.view_functions[rule.endpoint]) is not None
+    }
+    assert closed == checked
+    assert len(closed) >= len(CLOSED)
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_a_stranger_is_told_that_before_what_is_wrong_with_the_fields(client, ann, method, path):
+    body = None if method == "GET" else {"no": "field of this call"}
+    assert client.open(path, method=method, json=body).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in CLOSED if "/admin/" in one[1]])
+def test_a_customer_is_told_that_before_what_is_wrong_with_the_fields(client, ann, method, path):
+    sign_in(client, ANN)
+    body = None if method == "GET" else {"no": "field of this call"}
+    assert client.open(path, method=method, json=body).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        (PRODUCT, {"method": "PATCH", "json": {"price": 700}}),
+        ("/admin/products/mug", {"method": "POST", "data": {"price": "7.00"}}),
+    ],
+)
+def test_an_answer_that_was_kept_is_replayed_to_whoever_still_has_the_role(client, database, ann, path, options):
+    options = {**options, "headers": {"Idempotency-Key": "the-key"}}
+    give_role(database, ann, "admin")
+    sign_in(client, ANN)
+    assert client.open(path, **options).status_code < 500
+    again = client.open(path, **options)
+    give_role(database, ann, "customer")
+    refused = client.open(path, **options)
+    assert (refused.status_code, "Idempotency-Replayed" in refused.headers) == (403, False)
+    give_role(database, ann, "admin")
+    assert client.open(path, **options).status_code == again.status_code
