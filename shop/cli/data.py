@@ -92,6 +92,10 @@ def _told_import(report: ImportReport) -> str:
             lines.append(f"A run that had stopped after line {report.resumed_after:,} is continued.")
         done = f"{report.created:,} created, {report.updated:,} updated, {report.unchanged:,} unchanged"
         lines.append(f"{done}, {report.refused:,} refused.")
+        if report.withdrawn:
+            lines.append(
+                f"Withdrawn, and so not sold by this: {report.withdrawn:,}. The administration offers them again."
+            )
     elif report.refused:
         lines.append(f"Nothing was changed: {report.refused:,} rows refused, {report.accepted:,} good. See --partial.")
     else:

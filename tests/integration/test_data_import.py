@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from shop.catalog.models import Product
 from shop.cli import data_progress, main
+from shop.cli.data import _told_import
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
@@ -143,6 +144,8 @@ def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_w
         (2, "slug 'old-mug' is an earlier name of the product 'blue-mug': to change it, give that one")
     ]
     assert shown(database, "SELECT price_amount, withdrawn_at IS NULL FROM products") == [(200, False)]
+    assert (report.updated, report.withdrawn) == (1, 1)
+    assert "Withdrawn, and so not sold by this: 1." in _told_import(report)
 
 
 @pytest.mark.parametrize(("made", "price"), [("Blue Mug", "9"), ("Blue (Mug)", "1.00"), ("BLUE   mug!", "12.99")])

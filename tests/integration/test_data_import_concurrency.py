@@ -187,6 +187,20 @@ def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, set
         assert session.execute(text("SELECT title FROM products WHERE slug = 'cup-6'")).scalar_one() == "Theirs"
 
 
+def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, settings, tmp_path, shelf):
+    path = tmp_path / "new.csv"
+    path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(3)))
+
+    def rename(step):
+        if step == "taking products":
+            with database.transaction() as session:
+                former = "INSERT INTO former_slugs (slug, product_id) SELECT 'cup-1', min(id) FROM products"
+                session.execute(text(f"{former} ON CONFLICT DO NOTHING"))
+
+    report = taking.take(settings, rows(path), progress=Watcher(rename))
+    assert (report.created, [refusal.line for refusal in report.refusals]) == (2, [3])
+
+
 def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(settings, shelf, monkeypatch):
     told = []
     taking.take(settings, rows(shelf(400)), on_change=told.append)

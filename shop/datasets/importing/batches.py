@@ -10,6 +10,7 @@ checkout locks it. A transaction that lost a race all the same is run again.
 from collections.abc import Iterable
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -19,6 +20,7 @@ from shop.datasets.importing.entry import UNBRANDED
 from shop.datasets.importing.report import Report
 from shop.datasets.plan import Connection
 from shop.datasets.progress import Progress
+from shop.db_refusals import LostRace
 from shop.unit_of_work import Database
 
 BATCH_ROWS = 500
@@ -51,7 +53,9 @@ ADD = text("""
     WITH added AS (
         INSERT INTO products (slug, category_id, title, brand, description, price_amount)
         SELECT slug, category_id, title, coalesce(brand, :unbranded), coalesce(description, ''), price FROM incoming
-        WHERE product_id IS NULL AND line BETWEEN :first AND :last ORDER BY line
+        WHERE product_id IS NULL AND line BETWEEN :first AND :last
+            AND NOT EXISTS (SELECT FROM former_slugs WHERE former_slugs.slug = incoming.slug)
+        ORDER BY line
         ON CONFLICT (slug) DO NOTHING RETURNING id, slug, category_id
     ), numbered AS (
         UPDATE incoming SET product_id = added.id FROM added
@@ -60,7 +64,7 @@ ADD = text("""
     SELECT id, slug, category_id FROM added
 """)
 LATE = text("DELETE FROM incoming WHERE product_id IS NULL AND line BETWEEN :first AND :last RETURNING line, slug")
-"""Rows of new products that somebody else has added since the file was judged."""
+"""Rows of new products whose slug somebody else has taken since the file was judged."""
 LOCK_STOCK = text("""
     SELECT product_id FROM stock_items JOIN incoming USING (product_id)
     WHERE incoming.on_hand IS NOT NULL AND line BETWEEN :first AND :last ORDER BY product_id FOR UPDATE OF stock_items
@@ -125,7 +129,7 @@ class BatchImporter:
         batch = {"first": first, "last": last}
         before = _placed(session.execute(LOCK_PRODUCTS, batch))
         changed = _placed(session.execute(CHANGE, batch))
-        added = _placed(session.execute(ADD, {**batch, "unbranded": UNBRANDED}))
+        added = _added(session, batch)
         late = [(line, slug) for line, slug in session.execute(LATE, batch)]
         session.execute(LOCK_STOCK, batch)
         counted = set(session.scalars(COUNT_STOCK, {**batch, "added": list(added)}))
@@ -142,12 +146,19 @@ class BatchImporter:
             self._report.updated += len(touched)
             self._report.unchanged += len(before) - len(touched)
             for line, slug in late:
-                self._report.withdraw(line, f"the product {slug!r} was added by somebody else meanwhile: import again")
+                self._report.withdraw(line, f"slug {slug!r} was taken by somebody else meanwhile: import again")
             self._changes.add(ended)
             self._progress.advance(rows)
 
         Database.after_commit(session, settle)
         return True
+
+
+def _added(session: Session, batch: Batch) -> dict[int, Placed]:
+    try:
+        return _placed(session.execute(ADD, {**batch, "unbranded": UNBRANDED}))
+    except IntegrityError as error:  # a product was renamed away from one of the slugs at this moment
+        raise LostRace from error
 
 
 def _on(connection: Connection) -> Database:

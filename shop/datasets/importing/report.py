@@ -24,6 +24,8 @@ class Report:
     updated: int = 0
     unchanged: int = 0
     """Rows that say what is stored already."""
+    withdrawn: int = 0
+    """Rows that name a withdrawn product. It is changed and stays withdrawn."""
     refused: int = 0
     committed: bool = False
     resumed_after: int = 0

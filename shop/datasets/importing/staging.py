@@ -56,6 +56,9 @@ FORMER = """
     RETURNING line, format('slug %L is an earlier name of the product %L: to change it, give that one', incoming.slug,
         products.slug)
 """
+WITHDRAWN = """
+    SELECT count(*) FROM incoming JOIN products ON products.id = product_id WHERE withdrawn_at IS NOT NULL
+"""
 INCOMPLETE = """
     DELETE FROM incoming WHERE product_id IS NULL
         AND (title IS NULL OR price IS NULL OR concat(department, category, department_slug, category_slug) = '')
@@ -105,6 +108,7 @@ def judge(connection: Connection, report: Report, done: int) -> list[tuple[Categ
     connection.execute(KNOWN)
     for statement in (MADE_AND_KNOWN, FORMER, INCOMPLETE):
         _refuse(connection, report, statement)
+    report.withdrawn = _count(connection, WITHDRAWN)
     places = _places(connection, report)
     report.refusals.sort(key=lambda refusal: refusal.line)
     return places
@@ -121,6 +125,11 @@ def _places(connection: Connection, report: Report) -> list[tuple[CategoryPath, 
             for (line,) in connection.execute(OF_PATH, astuple(path)):
                 report.withdraw(line, str(refusal))
     return places
+
+
+def _count(connection: Connection, statement: str) -> int:
+    row = connection.execute(statement.encode()).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _with_slugs_first(path: CategoryPath) -> tuple[bool, str, str, str]:
