@@ -85,6 +85,8 @@ def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> I
         yield Mismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
     for (public_ids,) in store.doubles:
         yield Mismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
+    for (public_ids,) in store.cart_lines:
+        yield Mismatch("cart_paid_twice", public_ids, "the same lines of one cart, paid in more than one order")
     for kind, message_id, says in store.messages:
         yield Mismatch(kind, message_id, says)
     yield from _money(store, charges, under_way)

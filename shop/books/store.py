@@ -86,6 +86,19 @@ GROUP BY o.checkout_owner, o.checkout_fingerprint, first.data -> 'lines'
 HAVING count(*) > 1
 """
 """Only where keys are ignored is there an order with an owner and without a key that was not cancelled."""
+CART_LINES = """
+SELECT DISTINCT string_agg(o.public_id, ' ' ORDER BY o.id)
+FROM order_lines AS bought
+JOIN orders AS o ON o.id = bought.order_id
+JOIN (
+    SELECT order_id FROM order_events GROUP BY order_id
+    HAVING bool_or(type = 'PaymentCharged') AND NOT bool_or(type = 'OrderCancelled')
+) AS sold ON sold.order_id = o.id
+WHERE bought.cart_line_id IS NOT NULL AND o.checkout_key IS NOT NULL
+GROUP BY bought.cart_line_id
+HAVING count(*) > 1
+"""
+"""A line has its name until it is bought, whoever's cart it comes into. Orders without a key are among DOUBLES."""
 MESSAGES = """
 SELECT 'message_waiting', message_id::text, topic || ' of ' || aggregate_id FROM outbox
 WHERE created_at < now() - %(under_way)s
@@ -152,6 +165,7 @@ class Snapshot:
     summaries: Sequence[tuple[Any, ...]]
     stock: Sequence[tuple[Any, ...]]
     doubles: Sequence[tuple[Any, ...]]
+    cart_lines: Sequence[tuple[Any, ...]]
     messages: Sequence[tuple[Any, ...]]
     conflicts: Sequence[tuple[Any, ...]]
 
@@ -184,6 +198,7 @@ def snapshot(database_url: str, under_way_s: float) -> Snapshot:
                 rows(SUMMARIES),
                 rows(STOCK),
                 [row for row in rows(DOUBLES) if row[0]],
+                rows(CART_LINES),
                 rows(MESSAGES),
                 rows(CONFLICTS),
             )

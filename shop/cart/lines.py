@@ -1,5 +1,6 @@
 """What a cart amounts to, decided from what lies in it and what is on offer now. Pure."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,6 +41,14 @@ class Offer(Protocol):
     @property
     def withdrawn(self) -> bool:
         """Tell whether it is no longer sold."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLine:
+    """What a checkout takes of a line: how many pieces, and the name under which they lie in the cart."""
+
+    quantity: int
+    line_id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,3 +38,5 @@ class CartItem(Base):
     seen_price_amount: Mapped[int] = mapped_column()
     """What one piece cost when the shopper last touched the line; only there to say that it has changed."""
     added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    line_id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    """Names what lies here until it is bought, whoever's cart it comes into; what is left of it then has another."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, false, update
 from sqlalchemy.orm import Session
 
 from shop.cart import lines, statements
-from shop.cart.lines import CartView, Kept, Offer
+from shop.cart.lines import CartView, HeldLine, Kept, Offer
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from shop.errors import Conflict, Invalid, NotFound, Withdrawn
 from shop.money import Money
@@ -198,9 +198,14 @@ class Carts:
         return lines.merge_note(*self._database.retrying(work))
 
     @staticmethod
+    def held_lines(session: Session, owner: Owner) -> dict[int, HeldLine]:
+        """Return what lies in the cart, by product id, inside the caller's transaction."""
+        return statements.held(session, owner.user_id, owner.guest_cart_id)
+
+    @staticmethod
     def contents(session: Session, owner: Owner) -> dict[int, int]:
         """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
-        return statements.held(session, owner.user_id, owner.guest_cart_id)
+        return {product_id: line.quantity for product_id, line in Carts.held_lines(session, owner).items()}
 
     @staticmethod
     def take(session: Session, owner: Owner, bought: Mapping[int, int]) -> None:

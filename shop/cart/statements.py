@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, se
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.cart.lines import HeldLine
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from shop.last_words import LastWord
 from shop.money import Money
@@ -32,7 +33,7 @@ _carts, _items = cast(Table, Cart.__table__), cast(Table, CartItem.__table__)
 _of_account = _carts.columns.user_id == bindparam("owner")
 _of_guest = (_carts.columns.id == bindparam("owner")) & _carts.columns.user_id.is_(None)
 _held = (
-    select(_items.columns.product_id, _items.columns.quantity)
+    select(_items.columns.product_id, _items.columns.quantity, _items.columns.line_id)
     .join(_carts, _carts.columns.id == _items.columns.cart_id)
     .with_for_update(key_share=True, read=True, of=_carts)
 )
@@ -42,14 +43,14 @@ _LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 """By whether the cart is an account's."""
 
 
-def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, int]:
-    """Return what lies in an account's or a guest's cart, product id to quantity.
+def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, HeldLine]:
+    """Return what lies in an account's or a guest's cart, by product id.
 
     The cart cannot go until the transaction ends. Where the transaction's snapshot is older than a merge that took it,
     PostgreSQL ends the transaction instead of showing what lay in it (40001), and it is run again.
     """
     rows = session.execute(_HELD[user_id is not None], {"owner": user_id or guest_cart_id})
-    return {row.product_id: row.quantity for row in rows}
+    return {row.product_id: HeldLine(row.quantity, row.line_id) for row in rows}
 
 
 def lock(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID | None:
@@ -101,16 +102,17 @@ WITH arriving AS (
       LEFT JOIN cart_items AS target ON (target.cart_id, target.product_id) = (:target, source.product_id)
      WHERE source.cart_id = :source
 ), moved AS (
-    INSERT INTO cart_items AS held (cart_id, product_id, quantity, seen_price_amount)
-    SELECT :target, product_id, quantity, seen_price_amount FROM arriving
+    INSERT INTO cart_items AS held (cart_id, product_id, quantity, seen_price_amount, line_id)
+    SELECT :target, product_id, quantity, seen_price_amount, line_id FROM arriving
      WHERE known OR place <= :most_lines - (SELECT count(*) FROM cart_items WHERE cart_id = :target)
     ON CONFLICT (cart_id, product_id) DO UPDATE
-       SET quantity = least(:most, held.quantity + excluded.quantity), seen_price_amount = excluded.seen_price_amount
+       SET quantity = least(:most, held.quantity + excluded.quantity), seen_price_amount = excluded.seen_price_amount,
+           line_id = excluded.line_id
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM arriving) - (SELECT count(*) FROM moved)
 """)
-"""What was chosen last finds room first."""
+"""What was chosen last finds room first. A line that arrives keeps its name: an order of it may be under way."""
 
 
 def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[int, int]:
@@ -134,7 +136,7 @@ WITH bought AS (
     DELETE FROM cart_items AS held USING bought
      WHERE held.cart_id = :cart_id AND held.product_id = bought.product_id AND held.quantity <= bought.pieces
 )
-UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces FROM bought
+UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces, line_id = gen_random_uuid() FROM bought
  WHERE held.cart_id = :cart_id AND held.product_id = bought.product_id AND held.quantity > bought.pieces
 """)
 """Under the cart's lock, taken by a statement before: both halves see the same quantities, and no line meets both."""

@@ -6,12 +6,13 @@ and nothing here commits.
 """
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from shop.cart.lines import HeldLine
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.stock import Stock
@@ -127,11 +128,13 @@ class Phases:
             if earlier is not None:
                 return _met(earlier, key, wanted.owner)
         details = wanted.details
-        lines = _priced(session, wanted.owner)
+        held = Carts.held_lines(session, wanted.owner)
+        lines = _priced(session, held)
         address = details.address.model_dump()
         owner = wanted.owner
         guest_id = owner.guest_id or owner.guest_cart_id
-        new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, self._reserved_for)
+        cart_lines = {product_id: line.line_id for product_id, line in held.items()}
+        new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, self._reserved_for, cart_lines)
         wanted.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:
@@ -257,20 +260,19 @@ def _met(earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
     return Unfinished(earlier.public_id, earlier.created_at, is_own)
 
 
-def _priced(session: Session, owner: Owner) -> list[Line]:
-    """Return what the cart holds, at today's prices; products no longer offered are left out.
+def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[Line]:
+    """Return what a cart holds, at today's prices; products no longer offered are left out.
 
     Raises:
         Invalid: nothing is left.
         OutOfStock: something is no longer sold; she takes it out of her cart, where it says so, and nobody else does.
     """
-    held = Carts.contents(session, owner)
     found = offers.by_ids(session, list(held))
     if gone := {offer.slug: "no longer sold" for offer in found.values() if offer.withdrawn}:
         raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=gone)
     lines = [
-        Line(product_id, found[product_id].title, count, found[product_id].unit_price)
-        for product_id, count in held.items()
+        Line(product_id, found[product_id].title, line.quantity, found[product_id].unit_price)
+        for product_id, line in held.items()
         if product_id in found
     ]
     if not lines:

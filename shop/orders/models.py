@@ -76,6 +76,8 @@ class OrderLine(Base):
     title: Mapped[str] = mapped_column(Text)
     quantity: Mapped[int] = mapped_column()
     unit_price_amount: Mapped[int] = mapped_column()
+    cart_line_id: Mapped[uuid.UUID | None] = mapped_column()
+    """The line of a cart it was bought from, so that two orders of one line can be told; null for older orders."""
 
 
 class OrderEvent(Base):

@@ -8,7 +8,7 @@ refused, and run again from the reading on.
 import random
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -58,6 +58,8 @@ class NewOrder:
     key: CheckoutKey
     reserved_for: timedelta
     """How long its pieces are promised before it is paid."""
+    cart_lines: Mapping[int, uuid.UUID] = field(default_factory=dict)
+    """Product id to the cart's line it was placed from."""
 
     @property
     def total(self) -> Money:
@@ -196,7 +198,10 @@ class OrderStreams:
         if found is None:
             return None
         head = _head(found)
-        lines = [_line(head.id, position, line) for position, line in enumerate(new.lines, start=1)]
+        lines = [
+            {**_line(head.id, position, line), "cart_line_id": new.cart_lines.get(line.product_id)}
+            for position, line in enumerate(new.lines, start=1)
+        ]
         Database.with_commit(session, LastWord(_ADD_LINE, lines))
         stored = STREAMS.append(session, head.id, 0, [written(placed)])
         self._projection.changed(session, head.id, fold(stored))

@@ -10,6 +10,7 @@ from shop.books.findings import Mismatch
 from shop.cart.service import Carts, Owner
 from shop.catalog import editing, offers
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.steps import RecoveryPoint
 from shop.cli.books import books
 from shop.errors import ConfigurationError, ProviderUnavailable
 from shop.mail.models import Mail
@@ -21,6 +22,7 @@ from shop.payments.http_provider import HttpProvider
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS
 
+WANTED = CheckoutDetails.model_validate(DETAILS)
 DAY = 24 * 3600.0
 
 
@@ -178,6 +180,43 @@ def test_an_order_that_was_placed_twice_for_want_of_a_key_is_named(trade):
         carts.add(owner, "mug", 1)
         ids.append(trade.services.checkout.submit(owner, None, CheckoutDetails.model_validate(DETAILS)).public_id)
     assert [(one.kind, one.id) for one in trade.audit()] == [("order_twice", " ".join(ids))]
+
+
+def test_a_cart_that_was_paid_for_by_a_guest_and_an_account_is_named(trade):
+    guest, account, carts, checkout = a_guest_and_an_account(trade)
+    carts.add(guest, "mug", 2)
+    when_answered(checkout, lambda: carts.merge(guest.guest_cart_id, account.user_id))  # the lines, and no claim
+    orders = [checkout.submit(owner, "the-key", WANTED).public_id for owner in (guest, account)]
+    assert [(one.kind, one.id) for one in trade.audit()] == [("cart_paid_twice", " ".join(orders))]
+
+
+def test_buying_again_what_was_bought_before_leaves_clean_books(trade):
+    guest, account, carts, checkout = a_guest_and_an_account(trade)
+    carts.add(guest, "mug", 2)
+    when_answered(checkout, lambda: carts.add(guest, "mug", 3))
+    checkout.submit(guest, "one", WANTED)
+    trade.services.carts.merge(guest.guest_cart_id, account.user_id)
+    checkout.submit(account, "two", WANTED)  # what was added meanwhile
+    carts.add(account, "mug", 2)
+    checkout.submit(account, "three", WANTED)
+    assert trade.audit() == ()
+
+
+def a_guest_and_an_account(trade):
+    with trade.database.transaction() as session:
+        account = Owner(user_id=make_user(session).id)
+    return Owner(guest_cart_id=uuid.uuid4()), account, Carts(trade.database, offers), trade.services.checkout
+
+
+def when_answered(checkout, work):
+    """Do something once in the middle of the next checkout."""
+
+    def reached(point):
+        if point == RecoveryPoint.ANSWERED:
+            checkout._reached = lambda point: None
+            work()
+
+    checkout._reached = reached
 
 
 def test_messages_and_mails_that_do_not_arrive_are_named(trade):
