@@ -21,7 +21,7 @@ from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
 from shop.cart.service import Carts
-from shop.catalog import offers
+from shop.catalog import offers, tags
 from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import PartByPart, WholeScreen
 from shop.catalog.service import Catalog
@@ -40,6 +40,7 @@ from shop.checkout.service import Checkout
 from shop.clock import Clock, SystemClock
 from shop.customers import password_mail
 from shop.customers.password_mail import PasswordMailConsumer
+from shop.customers.rights import PersonalData
 from shop.db import build_engine
 from shop.faults import NONE, Desk
 from shop.mail.letters import Stationery
@@ -101,6 +102,7 @@ class Services:
     password_changes: PasswordChanges
     password_resets: PasswordResets
     password_mail: PasswordMailConsumer
+    personal_data: PersonalData
     session_reaper: SessionReaper
     carts: Carts
     cart_reaper: CartReaper
@@ -189,6 +191,7 @@ class Runtime:
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
         cancellation = Cancellation(checking_out, orders, payments, phases)
         resolution = Resolution(checking_out, payments, phases)
+        carts = Carts(self.database, offers, move_claims)
         resets = PasswordResets(self.database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return Services(
@@ -205,8 +208,14 @@ class Runtime:
                 Inbox(self.database, password_mail.CONSUMER), resets, self.stationery, self.post, self._address()
             ),
             session_reaper=SessionReaper(self.database, self.clock),
-            carts=Carts(self.database, offers, move_claims),
+            carts=carts,
             cart_reaper=CartReaper(self.database, timedelta(days=self.settings.session_lifetime_days)),
+            personal_data=PersonalData(
+                self.database,
+                self.clock,
+                carts,
+                lambda slugs: cache.invalidate([tags.product(slug) for slug in slugs]),
+            ),
             payments=payments,
             orders=orders,
             checkout=Checkout(checking_out, payments, phases, cancellation.refund),

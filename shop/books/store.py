@@ -112,11 +112,13 @@ WHERE e.type = 'PaymentCharged' AND e.recorded_at > (SELECT min(created_at) FROM
     AND e.recorded_at < now() - %(under_way)s
     AND (SELECT type FROM order_events AS b WHERE b.order_id = o.id AND b.version < e.version
          ORDER BY b.version DESC LIMIT 1) <> 'OrderCancelled'
+    AND o.email <> ''
     AND NOT EXISTS (SELECT FROM mails WHERE message_id = '<confirmation.' || o.public_id || '@shop>')
     AND NOT EXISTS (SELECT FROM outbox WHERE aggregate_id = o.public_id)
     AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.aggregate_id = o.public_id)
 """
-"""Mail is compared from the first letter in the mailbox on: a store with a mail server keeps none, and says nothing."""
+"""Mail is compared from the first letter in the mailbox on: a store with a mail server keeps none, and says nothing. An
+order without an address is a person's who was forgotten, and so is her mail."""
 
 
 CONFLICTS = """

@@ -162,5 +162,7 @@ class ConfirmationConsumer:
         if self._inbox.has_handled(message.message_id):
             return
         letter = self._letters.confirmation(message.aggregate_id)
+        if not letter.recipient:  # forgotten meanwhile
+            return
         self._post.send(letter)
         self._inbox.once(message, lambda session: self._post.file(session, letter))

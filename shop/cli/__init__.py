@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
     "sql": ("shop.cli.sql:sql", "Read the database in psql, as a role that can change nothing."),
     "orders": ("shop.cli.orders:orders", "Rebuild and check what follows from the events of orders."),
+    "customer": ("shop.cli.customer:customer", "Tell a person all that is held about her, or forget her."),
     "books": ("shop.cli.books:books", "Check money, stock and orders from both sides."),
     "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
     "queue": ("shop.cli.queue:queue", "Show what waits between the store and its worker; requeue a dead letter."),
