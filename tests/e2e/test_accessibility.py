@@ -75,9 +75,26 @@ def test_axe_finds_nothing_serious_from_the_cart_to_the_order(page: Page):
 def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
     sign_in(page, "admin@shop.test")
     slug = best_seller(page)["slug"]
-    for path in ("/admin", "/admin/products", f"/admin/products/{slug}", "/admin/orders"):
+    for path in ("/admin", "/admin/products", "/admin/products/new", f"/admin/products/{slug}", "/admin/orders"):
         page.goto(path)
         assert faults(page) == [], path
     page.locator("tbody th a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order ")
     assert faults(page) == [], "a customer's order"
+
+
+def test_axe_finds_nothing_serious_where_two_changed_one_field_and_one_chooses(page: Page):
+    slug = best_seller(page)["slug"]
+    sign_in(page, "admin@shop.test")
+    page.goto(f"/admin/products/{slug}")
+    price = page.get_by_label("Price in euros")
+    mine, theirs = float(price.input_value()) + 2, round(float(price.input_value()) * 100) + 100
+    page.request.patch(f"/api/v1/admin/products/{slug}", data={"price": {"amount": theirs}})
+    price.fill(f"{mine:.2f}")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else was quicker")
+    assert faults(page) == []
+    page.get_by_label("What is stored now").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved. The store shows it")).to_be_visible()
+    expect(price).to_have_value(f"{theirs / 100:.2f}")

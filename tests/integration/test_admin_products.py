@@ -352,6 +352,15 @@ def test_a_stale_condition_withdraws_nothing(admin, mug):
     assert admin.delete(f"{ADMIN}/nothing").status_code == 404
 
 
+def test_withdrawing_under_one_key_is_done_once(admin, mug):
+    key = {"Idempotency-Key": "go"}
+    assert admin.delete(f"{ADMIN}/enamel-mug", headers=key).status_code == 204
+    admin.patch(f"{ADMIN}/enamel-mug", json={"withdrawn": False})
+    again = admin.delete(f"{ADMIN}/enamel-mug", headers=key)
+    assert (again.status_code, again.data, again.headers["Idempotency-Replayed"]) == (204, b"", "true")
+    assert admin.get("/p/enamel-mug").status_code == 200
+
+
 def test_words_that_only_a_withdrawn_product_has_are_suggested_no_more(admin, mug, mugs, database):
     admin.post(ADMIN, json={**NEW, "title": "Zwieback Mug"})
     admin.patch(f"{ADMIN}/enamel-mug", json={"title": "Enamel Mug"})  # so that its words are known

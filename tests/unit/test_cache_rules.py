@@ -265,3 +265,16 @@ def test_with_both_levels_off_every_look_loads_and_none_waits_for_another(clock,
 
     assert take(cache, nested) == b"one"
     assert (len(depth), source.loads) == (3, 1)
+
+
+class Moved(Exception):
+    """Another kind of absence."""
+
+
+def test_several_kinds_of_absence_are_told_apart_and_the_first_is_stored_as_it_always_was():
+    rules = Rules(absent=(Gone, Moved))
+    assert rules.remembered(Gone("no mug")) == "no mug"
+    assert rules.remembered(ValueError("broken")) is None
+    for error in (Gone("no mug"), Moved("a/b")):
+        revived = rules.revived(rules.remembered(error))
+        assert (type(revived), str(revived)) == (type(error), str(error))
