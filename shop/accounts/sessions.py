@@ -71,7 +71,8 @@ def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str |
     opened = accounts.open_session(account)
     note = on_sign_in(account)
     _end_carried(accounts)
-    session.clear()
+    if session:  # else the answer would delete the cart that another tab's answer has just brought
+        session.clear()
     _send_cookie(opened)
     return note
 

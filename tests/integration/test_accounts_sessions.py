@@ -197,6 +197,11 @@ def test_an_answer_begun_as_a_guest_cannot_undo_a_log_in(client, ann, mug):
     assert who(client) == ANN
 
 
+def test_a_log_in_drops_no_cart_that_it_has_not_seen(client, ann):
+    answer = sign_in(client, ANN)  # of a passer-by, who may have got her first cart in another tab meanwhile
+    assert [header.partition("=")[0] for header in answer.headers.getlist("Set-Cookie")] == ["account"]
+
+
 def test_a_cookie_of_an_older_build_is_signed_out_once_and_told_so(client, ann):
     with client.session_transaction() as session:
         session.update(_user_id=f"{ann}.0", _fresh=True)
