@@ -3,7 +3,7 @@
 Problem: a cart changes hands while an order of it is still being paid. If only its lines moved, the account would hold
 what is being bought already, under a name that knows of no order, and would pay for it a second time.
 Method: the claim on the cart moves with its lines, in one transaction: the orders placed from it, under the keys they
-were placed with, and the answers kept under the guest's other keys. From then on the account's checkout meets the open
+were placed with, and the answers kept of changes of the cart. From then on the account's checkout meets the open
 order as its own would be met, and what is settled later leaves the account's cart. Whose order it is does not change
 here: address and right to cancel stay with the guest until the account adopts the order.
 """
@@ -17,8 +17,9 @@ from shop.checkout.phases import owner_name
 from shop.orders import stream
 from shop.patterns.idempotency.records import Records
 
-CHECKOUT_ROUTES = ("POST /api/v1/checkout", "POST /checkout")
-"""Their keys stay with who used them: an order remembers the key it was placed with, and answers for it."""
+CART_ROUTES = ("% /api/v1/cart/%", "% /cart/%")
+"""What was answered there tells of the cart alone. Answers that tell of an order stay with the guest, whose it is; an
+order remembers the key of its checkout itself."""
 
 
 def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> None:
@@ -33,4 +34,4 @@ def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> Non
     stream.take_turns(session, guest)
     stream.take_turns(session, account)
     stream.move_claims(session, guest, account)
-    Records.hand_over(session, guest, account, CHECKOUT_ROUTES)
+    Records.hand_over(session, guest, account, CART_ROUTES)

@@ -260,3 +260,12 @@ def test_an_addition_that_was_answered_is_not_made_again_by_the_account(window):
     again = shop.two.client.post("/api/v1/cart/items", **more)
     assert (again.json, again.headers["Idempotency-Replayed"]) == (first.json, "true")
     assert shop.two.held() == 5
+
+
+def test_an_answer_that_tells_of_the_guests_order_stays_hers(window):
+    shop = window(email=OTHER)
+    assert shop.one.send("the-key").status_code == 201
+    undo = f"/api/v1/orders/{shop.order().public_id}/cancel", {"headers": {"Idempotency-Key": "undo"}}
+    assert shop.one.client.post(undo[0], **undo[1]).status_code == 200
+    shop.two.sign_in("log in")
+    assert shop.two.client.post(undo[0], **undo[1]).status_code == 404

@@ -57,7 +57,7 @@ ON CONFLICT DO NOTHING
 """)
 HAND_OVER = text("""
 WITH given AS (
-    DELETE FROM idempotency_keys WHERE owner = :giver AND status IS NOT NULL AND NOT route = ANY(:staying) RETURNING *
+    DELETE FROM idempotency_keys WHERE owner = :giver AND status IS NOT NULL AND route LIKE ANY(:routes) RETURNING *
 )
 INSERT INTO idempotency_keys
        (owner, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
@@ -125,16 +125,16 @@ class Records:
         return LastWord(KEEP, row)
 
     @staticmethod
-    def hand_over(session: Session, giver: str, taker: str, staying: Sequence[str]) -> None:
+    def hand_over(session: Session, giver: str, taker: str, routes: Sequence[str]) -> None:
         """Let another owner be answered what one was answered; a key that both have used stays the taker's.
 
         Args:
             session: the caller's transaction.
             giver: whose keys they were.
             taker: whose they are from now on.
-            staying: routes whose keys stay with the giver. What is still being worked on stays as well.
+            routes: patterns (SQL's LIKE) of the routes whose keys move. What is still being worked on stays.
         """
-        session.execute(HAND_OVER, {"giver": giver, "taker": taker, "staying": list(staying)})
+        session.execute(HAND_OVER, {"giver": giver, "taker": taker, "routes": list(routes)})
 
     @staticmethod
     def reap(session: Session) -> int:
