@@ -44,8 +44,7 @@ class LinkMailConsumer:
         if self._inbox.has_handled(message.message_id):
             return
         contact = self._contact(message)
-        if contact is None:
-            self._inbox.once(message, lambda session: None)
+        if contact is None:  # nor is that noted: strangers' requests would leave a row each
             return
         letter = self._letters.link(contact.public_id, message.message_id)
         self._post.send(letter)

@@ -4,17 +4,21 @@ import itertools
 import json
 import re
 import time
+import uuid
 
 import httpx
 import pytest
 import redis
 
 from shop.catalog.editing import Edit
+from shop.clock import SystemClock
+from shop.orders.links import OrderLinks
 from shop.patterns.edge.purger import LATE_FILL_S
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.factories import make_category, make_product
 from tests.integration.edge import Edge, Process, entry
+from tests.integration.test_orders import make_order
 from tests.integration.web_processes import WebServer
 from tests.waiting import let_pass, until
 
@@ -210,3 +214,22 @@ def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge(store, runt
     until(lambda: store.is_kept(f"/p/{renamed}"))  # a crowd at a page that is gone is carried here, too
     catalog.edit(renamed, Edit(withdrawn=False))
     until(lambda: store.edge.get(f"/p/{renamed}").status_code == 200)
+
+
+def test_a_link_to_an_order_opens_through_the_edge_and_is_in_no_log_of_either(store, database):
+    with database.transaction() as session:
+        category = make_category(session, "lamps")
+        order = make_order(session, [make_product(session, category, "lamp")], guest_id=uuid.uuid4()).public_id
+    link = OrderLinks(store.web.settings.secret_keys, SystemClock(), store.edge.url).url(order)
+    for _ in range(2):  # nor is it kept for whoever asks next
+        with httpx.Client() as device:
+            answer = device.get(link)
+            assert (answer.status_code, answer.headers["Location"]) == (303, f"/orders/{order}")
+            assert entry(answer) == "fwd=bypass"
+            page = device.get(f"{store.edge.url}/orders/{order}")
+            assert (page.status_code, entry(page)) == (200, "fwd=bypass")
+    assert store.edge.get(f"/orders/{order}").status_code == 404
+    until(lambda: store.edge.lines().count('"/orders/open"') == 2)
+    logs = store.web.settings.log_dir, store.edge.settings.log_dir
+    said = "".join(path.read_text() for home in logs for path in home.glob("*.jsonl"))
+    assert link.rpartition(".")[2] not in said + store.edge.process.said()
