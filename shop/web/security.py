@@ -1,14 +1,19 @@
 """What every answer forbids the browser to do, and what no request may bring along."""
 
 import re
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from shop import errors
 from shop.web import origin
 from shop.web.problems import API_PREFIX
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BODY_BYTES = 256 * 1024
 """The largest form or JSON anybody has reason to send is a few kilobytes."""
@@ -61,8 +66,11 @@ def check() -> None:
         Malformed: a NUL or half a character somewhere, or a JSON body that is none.
         UnsupportedMediaType: an API call with a body that is not JSON.
         CrossOrigin: a write from another site's page.
+        RequestEntityTooLarge: a body without a declared length is larger than the store takes.
     """
     environ = request.environ
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        _read_undeclared(environ)
     if "%00" in environ["QUERY_STRING"]:
         raise errors.Malformed("The address contains a NUL character, which no text has.")
     if CONTROL.search(environ["PATH_INFO"]):
@@ -71,6 +79,21 @@ def check() -> None:
         origin.check()
         if request.path.startswith(API_PREFIX):
             _check_json()
+
+
+def _read_undeclared(environ: "WSGIEnvironment") -> None:
+    """Read a body that comes in chunks, as one of a declared length: Werkzeug would cut it off at the limit, silently.
+
+    The edge has done the same before; without it this is where such a body ends.
+    """
+    try:
+        body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    except (OSError, ParseException):  # the client has gone, or its chunks make no sense
+        raise errors.Malformed("The body could not be read to its end.") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    del environ["HTTP_TRANSFER_ENCODING"]
+    environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
 
 
 def _check_json() -> None:

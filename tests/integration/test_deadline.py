@@ -1,16 +1,25 @@
 """The deadline of a request, from its caller to the provider."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
 
+from shop.app import create_app
 from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.orders.models import Order
 from shop.patterns.resilience import deadlines
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
+
+
+@pytest.fixture
+def client(runtime):
+    """A client of the application whose word is taken, as the edge's is."""
+    trusting = runtime.settings.model_copy(update={"trusted_proxies": "127.0.0.1"})
+    return create_app(replace(runtime, settings=trusting)).test_client()
 
 
 @pytest.fixture
@@ -54,6 +63,12 @@ def test_nobody_gets_more_time_than_the_store_gives(runtime, client):
     client.application.before_request(lambda: seen.append(deadlines.remaining()))
     client.get("/api/v1/me", headers={"X-Deadline-Ms": "900000"})
     assert 0 < seen[0] <= runtime.settings.request_timeout_ms / 1000
+
+
+def test_a_stranger_has_no_say_in_when_her_payment_is_given_up(runtime, shopper):
+    stranger = create_app(runtime).test_client()
+    stranger.set_cookie("session", shopper.get_cookie("session").value)
+    assert buy(stranger, "0").status_code == 201
 
 
 def test_a_threads_next_work_does_not_inherit_it(client):

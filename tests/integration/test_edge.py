@@ -86,6 +86,12 @@ def test_a_public_answer_is_kept_when_the_application_says_so(edge, origin, path
     assert len(origin.asked) == 1
 
 
+def test_what_a_client_says_of_its_patience_is_not_passed_on(edge, origin):
+    for path in ("/cart", "/p/blue-mug"):
+        edge.get(path, X_Deadline_Ms="1")
+    assert ["x-deadline-ms" in asked.headers for asked in origin.asked] == [False, False]
+
+
 @pytest.mark.parametrize("path", PRIVATE)
 def test_a_private_route_is_never_kept_whatever_is_said_of_it(edge, origin, path):
     assert [edge.entry(path), edge.entry(path)] == ["fwd=bypass"] * 2

@@ -4,18 +4,23 @@ import json
 import logging
 import resource
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
 
+from shop.accounts.secret_tokens import new_token
 from shop.cli.logs import find, logs
+from shop.clock import SystemClock
+from shop.orders.links import OrderLinks
 from shop.patterns.observability import correlation
 from shop.patterns.observability.lines import LineFile, aside
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.recent import last_requests
-from shop.patterns.observability.redaction import redact, redact_text
+from shop.patterns.observability.redaction import REDACTED, redact, redact_text
+from tests.integration.accounts import make_account
 
 ID = "one-request-of-many"
 
@@ -115,9 +120,62 @@ def test_a_secret_told_by_its_shape_is_redacted_in_any_text(text):
     assert "4242" not in cleaned
 
 
-def test_ordinary_text_is_left_alone():
-    text = "order 20391 of €1,299.00 at 2026-11-23T03:11:23.123Z went to 10115 Berlin"
+def test_the_stores_own_tokens_are_redacted_wherever_they_stand(database, runtime):
+    with database.transaction() as session:
+        ann = make_account(session, "ann@shop.test").id
+    bearer = runtime.services().accounts.issue_token(ann).token
+    link = OrderLinks(["a-key"], SystemClock(), "https://shop.test").url("an-order")
+    for token, secret in ((bearer, bearer), (new_token(), None), (link, link.rpartition(".")[2])):
+        cleaned = redact_text(f"refused {token!r} of {token}, twice")
+        assert (secret or token) not in cleaned
+        assert cleaned.count(REDACTED) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 20391 of €1,299.00 at 2026-11-23T03:11:23.123Z went to 10115 Berlin",
+        f"/p/{'a-long-slug-2' * 3}-aaa of 43 characters",
+        f"trace {'0123456789abcdef' * 2} and etag {'0123456789abcdef' * 4}",
+    ],
+)
+def test_ordinary_text_is_left_alone(text):
     assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "://:",
+        "://a",
+        "://a:",
+        "Bearer ",
+        "bearer\t",
+        "tok_",
+        "shop_",
+        "shop_-",
+        "$argon2",
+        "1",
+        "1 ",
+        "1-",
+        "A1-",
+        "a.",
+        "A1",
+    ],
+)
+def test_a_text_twice_as_long_takes_no_more_than_its_share_of_time(part):
+    def seconds(size):
+        text = part * (size // len(part)) + "!"
+        began = time.process_time()
+        redact_text(text)
+        return time.process_time() - began
+
+    assert seconds(100_000) < 1.0  # quadratic, the worst of these takes more than a minute
+
+
+@pytest.mark.parametrize("text", ["://" + "a" * 100 + ":hunter2@host", "://:" + "hunter2" * 70 + "@host"])
+def test_a_password_in_an_address_is_redacted_however_long_user_and_password_are(text):
+    assert "hunter2" not in redact_text(text)
 
 
 def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, monkeypatch):

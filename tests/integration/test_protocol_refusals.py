@@ -9,7 +9,7 @@ from gunicorn.http import errors as unreadable
 from shop.stack import edge as stack_edge
 from shop.web import protocol_refusals
 from shop.web.protocol_refusals import REFUSALS, STATUSES
-from shop.web.security import HEADERS
+from shop.web.security import HEADERS, MAX_BODY_BYTES
 from tests.integration.edge import raw
 from tests.integration.web_processes import WebServer
 
@@ -84,3 +84,40 @@ def test_the_edge_says_the_same():
     shown = re.findall(r"error_page ([0-9 ]+?)(?: =(\d+))? /\.edge/refused/", text)
     statuses = {int(status) for numbers, other in shown for status in ([other] if other else numbers.split())}
     assert {str(status) for status in statuses} == set(said)
+
+
+def chunked(method, path, content_type, size, end=b"0\r\n\r\n"):
+    """Return a request whose body comes in two chunks."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\nConnection: close\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (length, b"x" * length) for length in (size // 2, size - size // 2))
+    return head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + end
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 3 * MAX_BODY_BYTES])
+@pytest.mark.parametrize(
+    ("method", "path", "content_type"),
+    [
+        ("POST", "/api/v1/session", "application/json"),
+        ("GET", "/api/v1/me", "application/json"),
+        ("POST", "/webhooks/payments", "application/json"),
+        ("POST", "/login", "application/x-www-form-urlencoded"),
+        ("POST", "/nowhere", "text/plain"),
+    ],
+)
+def test_a_body_in_chunks_beyond_the_limit_is_refused_and_not_cut_off(web, database, method, path, content_type, size):
+    answer = raw(web.settings.port, chunked(method, path, content_type, size)).decode()
+    assert answer.startswith("HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "status"),
+    [("/api/v1/session", "application/json", 400), ("/login", "application/x-www-form-urlencoded", 401)],
+)
+def test_a_body_in_chunks_up_to_the_limit_is_read(web, database, path, content_type, status):
+    answer = raw(web.settings.port, chunked("POST", path, content_type, MAX_BODY_BYTES)).decode()
+    assert answer.startswith(f"HTTP/1.1 {status} ")
+
+
+def test_a_body_whose_chunks_make_no_sense_is_malformed(web, database):
+    broken = chunked("POST", "/api/v1/session", "application/json", 100, end=b"no length\r\n\r\n")
+    assert raw(web.settings.port, broken).startswith(b"HTTP/1.1 400 ")
