@@ -42,6 +42,7 @@ from shop.patterns.edge.access_log import Tally
 from shop.patterns.observability import figures
 from shop.patterns.observability.logs import configure_logging
 from shop.payments.api import create_webhook
+from shop.production_rules import require_production
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
 from shop.web import (
@@ -94,13 +95,13 @@ def create_app(runtime: Runtime) -> OpenAPI:
     _hang_accounts(app)
     _hang_cart(app)
     _hang_catalog(app)
-    _hang_orders(app)
+    _hang_orders(app, test_cards=settings.is_lab)
     idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_keys)
     _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
     return app
 
 
-def _hang_orders(app: OpenAPI) -> None:
+def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
     def orders() -> Orders:
         return context.services(Services).orders
 
@@ -120,8 +121,10 @@ def _hang_orders(app: OpenAPI) -> None:
     app.register_blueprint(orders_pages.create_pages(orders))
     app.register_blueprint(create_link_pages(orders, lambda: context.services(Services).link_requests))
     app.register_blueprint(orders_admin.create_admin(orders, close_refund))
-    app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts))
-    app.register_blueprint(checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest))
+    app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts, test_cards=test_cards))
+    app.register_blueprint(
+        checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest, test_cards=test_cards)
+    )
 
 
 def _hang_payments(app: OpenAPI, runtime: Runtime) -> None:
@@ -230,6 +233,7 @@ def from_environment() -> OpenAPI:
 
 
 def _complete(settings: Settings) -> Settings:
+    require_production(settings)
     if not settings.secret_key:
         raise ConfigurationError("SHOP_SECRET_KEY is not set: use `shop up`, which makes one, or set a random one.")
     return settings

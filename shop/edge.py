@@ -27,6 +27,7 @@ from shop.patterns.edge import AccessLog, Event, Flushed, Purger, Registry, Stor
 from shop.patterns.edge.access_log import LAYER
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.metrics import Metrics
+from shop.production_rules import require_production
 from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.switch_store import SwitchStore
 from shop.switches import Board, Snapshot
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="where /readyz is answered, on the loopback address")
     try:
         settings = load_settings()
+        require_production(settings)
         configure_logging(settings, "purger")
         _run(settings, parser.parse_args().port)
     except ConfigurationError as error:

@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     """The port the store listens on."""
     edge: bool = True
     """Whether the stack puts its caching proxy in front; on that port then, with the application behind it."""
+    tls_cert: Path | None = None
+    """The certificate with which the edge speaks TLS, its chain behind it (PEM); unset, it speaks plain HTTP."""
+    tls_key: Path | None = None
+    """The certificate's private key (PEM)."""
     trusted_proxies: str = ""
     """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are believed; nobody's by
     default. The stack names its own edge here."""
@@ -175,11 +179,16 @@ class Settings(BaseSettings):
         """Read only what was passed and the environment: no hidden files."""
         return init_settings, env_settings
 
-    @field_validator("var_dir")
+    @field_validator("var_dir", "tls_cert", "tls_key")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        """A relative directory would be another one in a server that was started elsewhere."""
-        return value.absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        """A relative path would be another one in a server that was started elsewhere."""
+        return value and value.absolute()
+
+    @property
+    def scheme(self) -> str:
+        """How the store is spoken to at its own port: ``https`` where its edge has a certificate."""
+        return "https" if self.edge and self.tls_cert else "http"
 
     @property
     def is_lab(self) -> bool:
@@ -232,8 +241,6 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
         settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise ConfigurationError(_first_fault(error)) from None
-    if settings.profile == "production" and not settings.secret_key:
-        raise ConfigurationError("SHOP_SECRET_KEY is not set: the production profile needs one to sign cookies.")
     return settings
 
 

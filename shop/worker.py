@@ -24,6 +24,7 @@ from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.outbox.relay import Relay, backlog
 from shop.patterns.queue.inbox import InboxReaper
+from shop.production_rules import require_production
 from shop.settings import Settings, load_settings
 from shop.wiring import Runtime, build
 
@@ -174,6 +175,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         settings = load_settings()
+        require_production(settings)
         configure_logging(settings, "worker")
         _run(settings, given.port, with_edge=given.edge)
     except ConfigurationError as error:
@@ -192,8 +194,6 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     server = probe(worker, runtime.metrics.registry, port)
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
     worker.start()
-    if settings.mail_url is None and not settings.is_lab:
-        _log.warning("mail_kept_in_a_table", extra={"reason": "MAIL_URL is not set, and nobody reads it there"})
     _log.info("worker_started", extra={"loops": sorted(worker.faults())})
     worker.wait()
     server.shutdown()

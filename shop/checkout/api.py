@@ -13,6 +13,7 @@ from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
+from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, Conflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
@@ -53,6 +54,8 @@ def create_api(
     cancellation: Callable[[], Cancellation],
     orders: Callable[[], Orders],
     carts: Callable[[], Carts],
+    *,
+    test_cards: bool = True,
 ) -> Calls:
     """Build the blueprint.
 
@@ -61,6 +64,7 @@ def create_api(
         cancellation: returns its cancellation.
         orders: returns its orders.
         carts: returns its carts.
+        test_cards: whether the simulator's cards are taken (the lab profile).
     """
     api = Calls("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
     api.after_request(keep_private)
@@ -73,6 +77,8 @@ def create_api(
     @idempotency.in_phases(required=True)
     def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
         """Place an order and pay for it; all of it, or nothing."""
+        if not test_cards:
+            refuse_test_card(body.payment.token)
         key = idempotency.current()
         guard = key.guard(
             lambda session, told: _answer(told.result, lambda public_id: orders().shown(session, told.order)),

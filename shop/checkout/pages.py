@@ -15,6 +15,7 @@ from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.details import read_form
 from shop.checkout.service import Checkout, Earlier, Ordered, Refused
+from shop.checkout.test_cards import TEST_CARDS, refuse_test_card
 from shop.errors import AlreadyPaid, CartChanged, Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, viewer
@@ -25,15 +26,8 @@ from shop.web.problems import DEFAULT_RETRY_AFTER_S
 CART = "/cart"
 DECLINED = "Your card was declined. Nothing was charged; choose another card and try again."
 USED = "This form had been sent before. Please check it and send it again."
-TEST_CARDS = (
-    ("tok_ok", "Works", "Charged at once."),
-    ("tok_slow", "Works, slowly", "The provider takes its time, but answers."),
-    ("tok_declined", "Is declined", "Nothing is charged, nothing is ordered."),
-    ("tok_timeout_charged", "Charges, then never answers", "What a lost answer looks like. You are charged once."),
-    ("tok_error", "Breaks the provider", "It fails before it charges."),
-)
-"""The simulator's cards: token, name, what happens."""
 
+Cards = tuple[tuple[str, str, str], ...]
 Page = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
@@ -53,6 +47,8 @@ def create_pages(
     cancellation: Callable[[], Cancellation],
     carts: Callable[[], Carts],
     renew_guest: Callable[[], None],
+    *,
+    test_cards: bool = True,
 ) -> Blueprint:
     """Build the pages.
 
@@ -61,21 +57,23 @@ def create_pages(
         cancellation: returns its cancellation.
         carts: returns its carts.
         renew_guest: gives a guest a new id to order under, as each form is shown.
+        test_cards: whether the simulator's cards are offered and taken (the lab profile).
     """
+    cards = TEST_CARDS if test_cards else ()
     pages = Blueprint("checkout", __name__, template_folder="templates")
     pages.after_request(keep_private)
 
     @pages.get("/checkout")
     def form() -> Page:
         renew_guest()
-        return _form(carts().view(current_owner()), _known(), _Said(200))
+        return _form(carts().view(current_owner()), _known(), _Said(200), cards)
 
     @pages.post("/checkout")
     @idempotency.in_phases(required=True)
     def submit() -> Page:
-        said = _submit(use())
+        said = _submit(use(), cards)
         if isinstance(said, _Said):
-            return _form(carts().view(current_owner()), request.form, said)
+            return _form(carts().view(current_owner()), request.form, said, cards)
         return said
 
     @pages.post("/orders/<string:public_id>/cancel")
@@ -91,11 +89,13 @@ def create_pages(
     return pages
 
 
-def _submit(checkout: Checkout) -> Response | _Said:
+def _submit(checkout: Checkout, cards: Cards) -> Response | _Said:
     """Send the form, and say what became of it."""
     key = idempotency.current()
     try:
         details = read_form(request.form)
+        if not cards:
+            refuse_test_card(details.payment.token)
         guard = key.guard(
             lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, Ordered) else None,
             details.fingerprint(),
@@ -127,7 +127,7 @@ def _to_order(public_id: str, query: str = "") -> FlaskResponse:
     return make_response(redirect(f"/orders/{public_id}{query}", 303))
 
 
-def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:
+def _form(cart: CartView, given: Mapping[str, str], said: _Said, cards: Cards) -> Page:
     if not cart.can_be_bought and not said.keep_key:
         return redirect(CART, 303)
     page = render_template(
@@ -139,8 +139,8 @@ def _form(cart: CartView, given: Mapping[str, str], said: _Said) -> Page:
         key=given["key"] if said.keep_key else uuid.uuid4().hex,
         lines=lines_fingerprint(cart.lines) if cart.lines else given.get("lines", ""),
         countries=[("", "Choose a country"), *COUNTRIES.items()],
-        cards=TEST_CARDS,
-        chosen=given.get("token") or TEST_CARDS[0][0],
+        cards=cards,
+        chosen=given.get("token") or (cards[0][0] if cards else ""),
     )
     return page, said.status, {"Retry-After": str(DEFAULT_RETRY_AFTER_S)} if said.status == 503 else {}
 

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seed": ("shop.cli.data:seed", "Fill the store with data, once."),
     "import": ("shop.cli.data:import_", "Read another shop's catalogue."),
     "switch": ("shop.cli.switch:switch", "Read and flip the patterns' switches."),
+    "admin": ("shop.cli.admin:admin", "Make the accounts that look after the store."),
     "sql": ("shop.cli.sql:sql", "Read the database in psql, as a role that can change nothing."),
     "orders": ("shop.cli.orders:orders", "Rebuild and check what follows from the events of orders."),
     "customer": ("shop.cli.customer:customer", "Tell a person all that is held about her, or forget her."),

@@ -7,6 +7,8 @@ from shop.cli.data_progress import shown
 from shop.cli.database import answering
 from shop.cli.output import emit
 from shop.datasets import loading
+from shop.datasets.production import NO_DATA_SET, require_own_data
+from shop.errors import ConfigurationError
 from shop.payments.opening import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
@@ -34,7 +36,18 @@ def prepare(dataset: str | None, size: str | None, create_on: int | None) -> Non
     applied = _migrate(settings)
     if applied:
         click.echo(_told(applied))
-    _seed(settings, dataset, size)
+    if settings.is_lab:
+        _seed(settings, dataset, size)
+    else:
+        _require_own_data(settings, dataset or size)
+
+
+def _require_own_data(settings: Settings, wanted: str | None) -> None:
+    """Leave production to what its owner brings: nothing is seeded, and no lab's database is opened to the public."""
+    if wanted is not None:
+        raise ConfigurationError(NO_DATA_SET)
+    with answering(settings) as engine:
+        require_own_data(engine)
 
 
 def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:

@@ -7,6 +7,7 @@ import click
 from shop.cli import FAILED
 from shop.cli.output import emit
 from shop.datasets.choice import SIZES, require_size
+from shop.production_rules import require_production
 from shop.settings import load_settings
 from shop.stack import detached as background
 from shop.stack import down as stopping
@@ -39,6 +40,7 @@ def up(
         require_size(dataset, size)  # here already: by the time the data is looked at, servers run
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
+    require_production(settings)
     become_unprivileged(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
     if detach:

@@ -23,6 +23,7 @@ from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
+from shop.datasets.production import NO_DATA_SET
 from shop.datasets.progress import Progress, Silent
 from shop.db import build_engine, sqlalchemy_url
 from shop.errors import ConfigurationError
@@ -100,8 +101,11 @@ def seed(settings: Settings, dataset: str, size: str, progress: Progress | None 
         progress: told how far it is.
 
     Raises:
-        ConfigurationError: no such data set or size, the schema is missing, or the database holds other data.
+        ConfigurationError: no such data set or size, the schema is missing, the database holds other data, or the
+            profile is production.
     """
+    if not settings.is_lab:
+        raise ConfigurationError(NO_DATA_SET)
     source = _source(dataset)
     size = size if len(source.sizes) > 1 else source.sizes[0]
     return load(settings, dataset, size, source.plan(settings, size), progress or Silent())

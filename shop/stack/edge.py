@@ -39,6 +39,7 @@ OUTDATED = (
 )
 HUNG_UP = "pending events while closing request"
 """njs says so of every client that goes away, or is sent away, while its body is being waited for."""
+TLS = 'ssl_certificate "{cert}"; ssl_certificate_key "{key}"; include "{conf}/tls.conf";'
 _NAME = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
 
 
@@ -103,10 +104,12 @@ def start_empty(home: Path) -> None:
 def filled(settings: Settings, app: str) -> dict[str, str]:
     """Return what the names in the configuration stand for on this machine."""
     home, host = settings.edge_dir, settings.host or "0.0.0.0"  # noqa: S104 - as the user asked
+    tls = _tls(settings)
     return {
         "EDGE_USER": f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else "",
         "EDGE_HOME": _in_quotes(home),
-        "EDGE_LISTEN": f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}",
+        "EDGE_LISTEN": (f"[{host}]" if ":" in host else host) + f":{settings.port}" + (" ssl" if tls else ""),
+        "EDGE_TLS": tls,
         "EDGE_APP": app,
         "EDGE_CONF": _in_quotes(CONFIGURATION),
         "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
@@ -135,6 +138,27 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
     finally:
         connection.close()
+
+
+def _tls(settings: Settings) -> str:
+    """Return the directives that make the edge speak TLS; none without a certificate.
+
+    Raises:
+        ConfigurationError: only one of certificate and key is set, or one of them cannot be read.
+    """
+    if settings.tls_cert is None and settings.tls_key is None:
+        return ""
+    if settings.tls_cert is None or settings.tls_key is None:
+        missing = "SHOP_TLS_CERT" if settings.tls_cert is None else "SHOP_TLS_KEY"
+        raise ConfigurationError(f"{missing} is not set: a certificate and its key go together.")
+    for variable, path in (("SHOP_TLS_CERT", settings.tls_cert), ("SHOP_TLS_KEY", settings.tls_key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigurationError(f"{variable}={path} cannot be read ({error.strerror}): name a PEM file.") from None
+    return TLS.format(
+        cert=_in_quotes(settings.tls_cert), key=_in_quotes(settings.tls_key), conf=_in_quotes(CONFIGURATION)
+    )
 
 
 def _in_quotes(path: Path) -> str:

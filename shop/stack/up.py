@@ -40,7 +40,7 @@ class Plan:
     @property
     def web_url(self) -> str:
         """Return the address to open in a browser."""
-        return f"http://{http_servers.reachable(self.settings.host)}:{self.settings.port}"
+        return _own_address(self.settings)
 
 
 def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
@@ -89,6 +89,10 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     Raises:
         ConfigurationError: an outside server is away or unfit, or one of ours cannot run on this machine.
     """
+    if settings.tls_cert and not has_edge(settings):
+        raise ConfigurationError(
+            "SHOP_TLS_CERT is the edge's, and there is none: run with it, or unset the certificate."
+        )
     theirs = tuple(name for name in INNER if getattr(settings, name) is not None)
     for name in theirs:
         outside.check(settings, name)
@@ -98,9 +102,7 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     found = {name: _url(name, settings, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
-    made["public_address"] = (
-        settings.public_address or f"http://{http_servers.reachable(settings.host)}:{settings.port}"
-    )
+    made["public_address"] = settings.public_address or _own_address(settings)
     if "payments_url" in ours:
         made |= addresses.payments_secrets(settings)
         made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)
@@ -184,8 +186,12 @@ def _url(name: str, settings: Settings, port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
+def _own_address(settings: Settings) -> str:
+    return f"{settings.scheme}://{http_servers.reachable(settings.host)}:{settings.port}"
+
+
 def _webhooks(settings: Settings) -> str:
-    return f"http://{http_servers.reachable(settings.host)}:{settings.port}{WEBHOOKS}"
+    return f"{_own_address(settings)}{WEBHOOKS}"
 
 
 def _metrics_port(settings: Settings, last: StackState) -> int:

@@ -31,7 +31,8 @@ HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Content-Security-Policy", POLICY),
 )
-HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={HSTS_S}; includeSubDomains")
+HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={HSTS_S}")
+"""RFC 6797. Not for subdomains: what else runs under the domain is not the store's to decide."""
 ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 """The only spellings in which JSON can bring along what :data:`NO_TEXT` finds."""
 NO_TEXT = re.compile("[\0\ud800-\udfff]")

@@ -1,18 +1,29 @@
 """The containers run the same code with the same variables as the stack."""
 
 import re
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+from shop.production_rules import KEY_LENGTH, is_weak, require_production
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import edge, http_servers, postgres, valkey
 from shop.stack.program import Program
 from shop.web.security import MAX_BODY_BYTES
 
-COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
+WRITTEN = (PROJECT_ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(WRITTEN)
+NAMED = re.compile(r"\$\{(\w+)(?:(:-|:\?|:\+)([^${}]*))?}")
+PRODUCTION = {
+    "SHOP_PROFILE": "production",
+    "PAYMENTS_URL": "https://api.payments.example",
+    "MAIL_URL": "smtps://mail.example",
+    "SHOP_MAIL_FROM": "shop <orders@shop.example>",
+    "SHOP_PUBLIC_ADDRESS": "https://shop.example",
+}
 SERVICES = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "shop"]
 
@@ -20,6 +31,43 @@ OURS = [name for name, service in SERVICES.items() if service.get("image") == "s
 @pytest.fixture
 def complete(tmp_path):
     return load_settings(var_dir=tmp_path, secret_key="a key")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the documented command writes into `.env`."""
+    file = tmp_path_factory.mktemp("compose") / ".env"
+    command = ["sh", PROJECT_ROOT / "deploy" / "make-secrets.sh", file]
+    subprocess.run(command, check=True, capture_output=True)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 1, "never written over"
+    return dict(line.split("=", 1) for line in file.read_text().splitlines() if not line.startswith("#"))
+
+
+def filled_in(value: str, given: dict[str, str]) -> str:
+    """Fill in the names in a value as Compose does.
+
+    Raises:
+        LookupError: a name without which nothing is started is not given.
+    """
+
+    def one(found: re.Match[str]) -> str:
+        name, operator, word = found.groups()
+        if operator == ":?" and not given.get(name):
+            raise LookupError(f"{name}: {word}")
+        if operator == ":+":
+            return word if given.get(name) else ""
+        return given.get(name) or word or ""
+
+    while NAMED.search(value):
+        value = NAMED.sub(one, value)
+    return value
+
+
+def environment_of(service: str, given: dict[str, str]) -> dict[str, str]:
+    written = SERVICES[service]["environment"].items()
+    found = {name: given.get(name) if value is None else filled_in(str(value), given) for name, value in written}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def words(service: str) -> list[str]:
@@ -33,17 +81,64 @@ def options(program: Program) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_each_of_our_services_is_given_settings_that_exist(service, monkeypatch):
-    for name, value in SERVICES[service]["environment"].items():
-        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(.*)}", r"\1", value))
+def test_each_of_our_services_is_given_settings_that_exist(service, monkeypatch, made):
+    for name, value in environment_of(service, made).items():
+        monkeypatch.setenv(name, value)
     settings = load_settings()
     assert settings.database_url
     assert settings.payments_url
+    assert settings.is_lab
+
+
+@pytest.mark.parametrize("service", sorted({*OURS} - {"payments"}))
+def test_production_is_chosen_by_its_variables(service, monkeypatch, made):
+    for name, value in environment_of(service, made | PRODUCTION).items():
+        monkeypatch.setenv(name, value)
+    require_production(load_settings())
+
+
+def test_the_simulator_is_the_lab_s_alone(made):
+    assert SERVICES["payments"]["profiles"] == [made["COMPOSE_PROFILES"]] == ["lab"]
+    assert all(service.get("profiles") is None for name, service in SERVICES.items() if name != "payments")
+
+
+def test_there_is_no_published_secret_and_nothing_starts_without_one(made):
+    secrets = {name for name in made if name.endswith(("_KEY", "_SECRET", "_PASSWORD"))}
+    assert len({made[name] for name in secrets}) == len(secrets) == 6
+    assert not any(is_weak(made[name], KEY_LENGTH) for name in secrets)
+    for name in secrets:
+        assert re.findall(rf"\$\{{{name}(.[^}}]*)}}", WRITTEN), name
+        assert set(re.findall(rf"\$\{{{name}(.[^}}]*)}}", WRITTEN)) == {":?run sh deploy/make-secrets.sh first"}
+        with pytest.raises(LookupError, match="make-secrets"):
+            filled_in(WRITTEN, {**made, name: ""})
+
+
+def test_other_machines_reach_the_edge_only_where_that_is_asked_for(made):
+    [port] = SERVICES["edge"]["ports"]
+    assert filled_in(port, made) == "127.0.0.1:8080:8080"
+    assert filled_in(port, made | {"SHOP_HOST": "10.0.0.1", "SHOP_PORT": "443"}) == "10.0.0.1:443:8080"
+
+
+def test_the_edge_speaks_tls_where_it_has_a_certificate(made, tmp_path):
+    plain, secure = (
+        environment_of("edge", made | more)
+        for more in ({}, {"SHOP_TLS_CERT": "./cert.pem", "SHOP_TLS_KEY": "./key.pem"})
+    )
+    assert (plain["EDGE_TLS"], plain["EDGE_LISTEN"]) == ("", "0.0.0.0:8080")
+    assert secure["EDGE_LISTEN"].endswith(" ssl")
+    for name in ("cert", "key"):
+        (tmp_path / f"{name}.pem").touch()
+    ours = edge.filled(load_settings(tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem"), "app:1")
+    directives = [re.findall(r"\b(ssl_\w+|include) ", found) for found in (secure["EDGE_TLS"], ours["EDGE_TLS"])]
+    assert directives[0] == directives[1] == ["ssl_certificate", "ssl_certificate_key", "include"]
 
 
 @pytest.mark.parametrize("service", OURS)
 def test_each_address_leads_to_a_service(service):
-    urls = [value for name, value in SERVICES[service]["environment"].items() if name.endswith("_URL")]
+    given = SERVICES[service]["environment"].items()
+    urls = [
+        re.sub(r"\$\{PAYMENTS_URL:-(.*)}", r"\1", value) for name, value in given if name.endswith("_URL") and value
+    ]
     hosts = {re.sub(r".*(//|@)([a-z]+):\d+.*", r"\2", url) for url in urls}
     assert hosts == {"postgres", "cache", "broker", "payments"}
     assert hosts <= set(SERVICES)
@@ -63,7 +158,8 @@ def test_valkey_evicts_and_keeps_as_the_stack_s_does(service, tmp_path, complete
         "broker": options(valkey.broker(tmp_path, 1)),
     }[service]
     theirs = words(service)
-    for name, value in zip(theirs[1::2], theirs[2::2], strict=True):
+    assert theirs[1] == SERVICES[service]["configs"][0]["target"]
+    for name, value in zip(theirs[2::2], theirs[3::2], strict=True):
         assert ours[name] == value
 
 

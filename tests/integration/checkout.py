@@ -36,10 +36,15 @@ class Checkout:
         }
         self._settings = load_settings({}, var_dir=var, port=self.port)
 
+    @property
+    def command(self) -> Sequence[str]:
+        """Return what the user types in place of `shop`."""
+        return (sys.executable, "-m", "shop.cli")
+
     def shop(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command as its user does, in a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "shop.cli", *words],
+            [*self.command, *words],
             env={**self.environment, **environment},
             capture_output=True,
             text=True,

@@ -6,12 +6,14 @@ import sys
 import psycopg
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from shop.accounts.passwords import Passwords
 from shop.books.store import snapshot
 from shop.cli import main
 from shop.datasets import loading
 from shop.datasets.demo.sizes import SIZES
+from shop.datasets.production import require_own_data
 from shop.datasets.rows import COLUMNS
 from shop.db import build_engine
 from shop.errors import ConfigurationError
@@ -195,13 +197,27 @@ def test_the_demo_accounts_open_with_their_password_and_the_shopper_has_orders(s
     )
 
 
-def test_production_has_no_account_with_a_known_password(new_database, settings):
+def test_production_is_given_nothing_invented(new_database, settings):
     url = new_database("production")
     production = settings.model_copy(update={"database_url": url, "profile": "production"})
-    loading.seed(production, "demo", "s")
-    assert query(url, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL OR email ~ '^(admin|shopper)@'") == [
-        (0,)
-    ]
+    with pytest.raises(ConfigurationError, match="shop import"):
+        loading.seed(production, "demo", "s")
+    assert query(url, "SELECT count(*) FROM users UNION ALL SELECT count(*) FROM datasets") == [(0,), (0,)]
+
+
+def test_production_does_not_open_a_lab_s_database(seeded, new_database, settings):
+    with pytest.raises(ConfigurationError, match="it holds the data set demo s"):
+        require_own_data(build_engine(seeded))
+    own = build_engine(settings.model_copy(update={"database_url": new_database("own_data")}))
+    require_own_data(own)
+    with own.begin() as connection:
+        connection.execute(
+            text("INSERT INTO users (email, name, password_hash, role) VALUES (:email, 'Demo', 'a hash', 'admin')"),
+            {"email": "admin@shop.test"},
+        )
+    with pytest.raises(ConfigurationError, match=r"admin@shop\.test, whose password is published"):
+        require_own_data(own)
+    own.dispose()
 
 
 def test_new_rows_get_numbers_that_are_free(seeded):

@@ -129,9 +129,13 @@ def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
     assert "<svg" in (folder / "report.html").read_text()
 
 
-def test_the_production_profile_does_not_start_without_a_key(tmp_path):
+def test_the_production_profile_does_not_start_unprepared_and_says_all_it_lacks(tmp_path):
     done = Checkout(tmp_path).shop("up", SHOP_PROFILE="production")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.returncode == 2
+    first, *lines = done.stderr.splitlines()
+    assert first == "shop: the production profile is not ready."
+    assert {"SHOP_SECRET_KEY", "PAYMENTS_URL", "MAIL_URL"} <= {line.partition(" ")[0] for line in lines}
+    assert list(tmp_path.iterdir()) == []
 
 
 @dataclass(frozen=True)

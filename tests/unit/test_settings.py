@@ -78,11 +78,5 @@ def test_a_relative_var_directory_is_the_same_one_for_a_server_started_elsewhere
     assert load_settings().var_dir == tmp_path / "state"
 
 
-def test_the_production_profile_demands_a_key(environment):
-    environment(SHOP_PROFILE="production")
-    with pytest.raises(ConfigurationError, match="SHOP_SECRET_KEY is not set"):
-        load_settings()
-
-
 def test_every_setting_says_what_it_is():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         ConfigurationError: a key is missing: without one it would believe anybody.
     """
     settings = settings or load_settings()
+    if not settings.is_lab:
+        raise ConfigurationError("The simulator takes no real money: name your payments provider in PAYMENTS_URL.")
     if not settings.payments_api_key or not settings.payments_webhook_secret:
         raise ConfigurationError("SHOP_PAYMENTS_API_KEY and SHOP_PAYMENTS_WEBHOOK_SECRET must be set; `shop up` does.")
     configure_logging(settings, "payments")

@@ -1,0 +1,24 @@
+"""The payments simulator's cards: what the lab offers, and the production profile refuses."""
+
+from shop.errors import Invalid
+
+TEST_CARDS = (
+    ("tok_ok", "Works", "Charged at once."),
+    ("tok_slow", "Works, slowly", "The provider takes its time, but answers."),
+    ("tok_declined", "Is declined", "Nothing is charged, nothing is ordered."),
+    ("tok_timeout_charged", "Charges, then never answers", "What a lost answer looks like. You are charged once."),
+    ("tok_error", "Breaks the provider", "It fails before it charges."),
+)
+"""Token, name, what happens."""
+REFUSED = "This is a test card. Enter the token that the payments provider gave for a real one."
+_TOKENS = frozenset(token for token, _, _ in TEST_CARDS)
+
+
+def refuse_test_card(token: str) -> None:
+    """Refuse a card that moves no money.
+
+    Raises:
+        Invalid: it is one of the simulator's.
+    """
+    if token in _TOKENS:
+        raise Invalid("Some fields are not right.", errors={"token": REFUSED})

@@ -1,0 +1,36 @@
+"""What the production profile does not sell from: the invented shop of a lab."""
+
+from sqlalchemy import Engine, text
+
+from shop.datasets.accounts import ADMIN, SHOPPER
+from shop.errors import ConfigurationError
+
+REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `shop import`."
+NO_DATA_SET = (
+    "SHOP_PROFILE=production sells nothing invented: take the products of your own with `shop import`, or set"
+    " SHOP_PROFILE=lab to try the store."
+)
+
+
+def require_own_data(engine: Engine) -> None:
+    """Make sure that a migrated database holds no data set and no account whose password is published.
+
+    Raises:
+        ConfigurationError: it does; it was a lab's.
+    """
+    with engine.connect() as connection:
+        dataset = connection.scalar(text("SELECT name || ' ' || size FROM datasets LIMIT 1"))
+        if dataset is not None:
+            raise ConfigurationError(
+                f"DATABASE_URL leads to a lab's database: it holds the data set {dataset.strip()}, with invented"
+                f" customers and orders; {REMEDY}"
+            )
+        demo = connection.scalars(
+            text("SELECT email FROM users WHERE email IN (:admin, :shopper) AND password_hash IS NOT NULL"),
+            {"admin": ADMIN.email, "shopper": SHOPPER.email},
+        ).all()
+        if demo:
+            raise ConfigurationError(
+                f"DATABASE_URL leads to a lab's database: it holds {' and '.join(sorted(demo))}, whose password is"
+                f" published; {REMEDY}"
+            )
