@@ -59,7 +59,6 @@ class Letters:
             NotFound: there is no such order.
         """
         order, holder = self._order(public_id)
-        is_guest = holder.user_id is None
         return self._stationery.write(
             "confirmation",
             message_id=f"<confirmation.{public_id}@shop>",
@@ -67,8 +66,8 @@ class Letters:
             subject=f"Your order {order.number}",
             order=order,
             country=country_name(order.address["country"]),
-            url=self._links.url(public_id) if is_guest else self._links.page(public_id),
-            days=GOOD_FOR.days if is_guest else 0,
+            url=self._links.url(public_id) if holder.is_guest else self._links.page(public_id),
+            days=GOOD_FOR.days if holder.is_guest else 0,
         )
 
     def link(self, public_id: str, request_id: uuid.UUID) -> Letter:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from shop.orders.link_requests import email_digest
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.queue.models import DeadLetter
@@ -48,7 +49,8 @@ class Traces:
 
     def _told(self, table: type[Waiting | DeadLetter]) -> ColumnElement[bool]:
         by_order = (table.aggregate == "order") & table.aggregate_id.in_(self.orders)
-        return or_(by_order, func.lower(table.payload["email"].astext) == self.email)
+        by_digest = table.payload["email_sha256"].astext == email_digest(self.email)
+        return or_(by_order, by_digest, func.lower(table.payload["email"].astext) == self.email)
 
     def _keys(self) -> ColumnElement[bool]:
         # Answers to strangers, such as a registration, stand under nobody's name; what they say gives them away.

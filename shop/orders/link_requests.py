@@ -65,4 +65,9 @@ class LinkRequests:
         Raises:
             Invalid: this is no e-mail address.
         """
-        return hashlib.sha256(self._clean_email(email).encode()).hexdigest()
+        return email_digest(self._clean_email(email))
+
+
+def email_digest(email: str) -> str:
+    """Return the hash of an address that is in its one spelling already."""
+    return hashlib.sha256(email.encode()).hexdigest()

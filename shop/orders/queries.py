@@ -56,6 +56,11 @@ class OrderHolder:
     user_id: int | None
     guest_id: uuid.UUID | None
 
+    @property
+    def is_guest(self) -> bool:
+        """Tell whether a guest has it: no account does, and it is not a forgotten person's."""
+        return self.user_id is None and self.guest_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class GuestContact:
@@ -124,7 +129,9 @@ def guest_contact(session: Session, number: str, pause: timedelta) -> GuestConta
     """
     due = or_(Order.link_sent_at.is_(None), Order.link_sent_at < func.clock_timestamp() - pause)
     row = session.execute(
-        select(Order.public_id, Order.email).where(Order.number == number, Order.user_id.is_(None), due)
+        select(Order.public_id, Order.email).where(
+            Order.number == number, Order.user_id.is_(None), Order.guest_id.is_not(None), due
+        )
     ).one_or_none()
     return GuestContact(row.public_id, row.email) if row else None
 

@@ -69,7 +69,7 @@ class Viewer:
         """Tell whether an order is this viewer's own; one that an account has is no guest's any more."""
         if holder.user_id is not None:
             return holder.user_id == self.user_id
-        return holder.guest_id in self.guest_ids or holder.public_id == self.opened
+        return holder.is_guest and (holder.guest_id in self.guest_ids or holder.public_id == self.opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Shown:
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
     """What is still owed of them, by the orders' keys; filled for staff alone."""
     for_guest: bool = False
-    """Whether no account has the order."""
+    """Whether a guest has the order."""
 
 
 def adoption_note(orders: int) -> str | None:
@@ -165,7 +165,7 @@ class Orders:
             order, owner = found
             shown = self._shown(session, [order], 1)
             refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
-            return replace(shown, as_staff=not viewer.owns(owner), for_guest=owner.user_id is None, refunds=refunds)
+            return replace(shown, as_staff=not viewer.owns(owner), for_guest=owner.is_guest, refunds=refunds)
 
     def bought(self, public_id: str) -> Shown:
         """Return one order to whoever has proved to be its buyer by the key of its checkout.

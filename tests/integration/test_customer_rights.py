@@ -196,7 +196,11 @@ def test_forgetting_ends_every_way_in_and_the_address_may_be_used_anew(lived, sh
     guest_id = uuid.UUID(int=5)
     with lived.database.transaction() as session:
         session.execute(update(Order).where(Order.public_id == lived.as_guest).values(guest_id=guest_id))
+    link, device = lived.services.order_links.path(lived.as_guest), lived.client.application.test_client()
+    assert device.get(link, follow_redirects=True).status_code == 200
     assert shop("forget", ANN, "--yes").exit_code == 0
+    assert device.get(link).status_code == 404
+    assert device.get(f"/orders/{lived.as_guest}").status_code == 404  # nor by the pass it was given before
     assert lived.browser.get("/api/v1/me").json["user"] is None
     assert sign_in(lived.client, ANN).status_code == 401
     with pytest.raises(NotFound):
@@ -205,6 +209,16 @@ def test_forgetting_ends_every_way_in_and_the_address_may_be_used_anew(lived, sh
     assert lived.client.post("/api/v1/users", json=again).status_code == 201
     sign_in(lived.client, ANN, "seven quiet rivers")
     assert lived.client.get("/api/v1/orders").json["items"] == []
+
+
+def test_a_request_for_a_link_that_waits_is_forgotten_too(lived, shop):
+    with lived.database.reading() as session:
+        number = session.scalar(select(Order.number).where(Order.public_id == lived.as_guest))
+    lived.send_mails()
+    for email in (ANN, BOB):
+        assert lived.client.post("/orders/link", data={"number": number, "email": email}).status_code == 303
+    assert json.loads(shop("forget", ANN, "--yes", "--json").stdout)["messages"] == 1
+    assert len(lived.found("order.link")) == 1  # what somebody else asked for
 
 
 def test_a_review_stays_without_its_author_on_a_page_that_was_cached(lived, shop):
