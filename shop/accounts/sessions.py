@@ -116,6 +116,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         # The __Host- prefix keeps a neighbouring subdomain from planting these; it demands https (RFC 6265bis).
         ACCOUNT_COOKIE_NAME="account" if settings.is_lab else "__Host-account",
         SESSION_COOKIE_NAME="session" if settings.is_lab else "__Host-session",
+        NOTES_COOKIE_NAME="notes" if settings.is_lab else "__Host-notes",
         SESSION_COOKIE_SECURE=not settings.is_lab,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -9,6 +9,7 @@ knows. It carries the one before as well: what was ordered under that follows as
 next form, that the new one has arrived. So a cookie needs two ids, however much was ordered.
 """
 
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from flask import session
 
 _CART = "cart"
 _ORDERS = "guest"
+_RENEWED = "day"
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,14 @@ def current_guest() -> GuestIdentity | None:
 
 
 def keep_guest_cart(cart_id: uuid.UUID) -> None:
-    """Let the browser being answered carry a guest's cart, from now on for its full time."""
-    session.permanent = True
-    session[_CART] = str(cart_id)
+    """Let the browser being answered carry a guest's cart; its time begins anew with the first call of a day.
+
+    Not with each: an answer that writes the cookie undoes what another has written into it meanwhile.
+    """
+    today = int(time.time() // DAY_S)
+    if (session.get(_CART), session.get(_RENEWED)) != (str(cart_id), today):
+        session.permanent = True
+        session[_CART], session[_RENEWED] = str(cart_id), today
 
 
 def renew_guest(guest: GuestIdentity) -> None:

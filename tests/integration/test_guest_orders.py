@@ -51,6 +51,15 @@ def test_no_answer_of_a_checkout_writes_a_cookie(guest):
     assert not any("Set-Cookie" in answer.headers for answer in answers)
 
 
+def test_a_slow_addition_does_not_take_back_what_she_orders_under(guest):
+    add = "/api/v1/cart/items", {"json": {"product": "mug"}}
+    guest.post(add[0], **add[1])
+    slow = guest.application.test_client()
+    slow.set_cookie("session", guest.get_cookie("session").value)  # sent now, and answered after the next form
+    guest.get("/checkout")
+    assert "Set-Cookie" not in slow.post(add[0], **add[1]).headers
+
+
 def test_the_page_after_the_payment_says_thank_you(guest):
     page = guest.post("/checkout", data={**FORM, **lines(guest), "key": "the-key"}, follow_redirects=True)
     assert "Thank you! Your order is placed and paid." in page.text
