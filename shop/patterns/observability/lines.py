@@ -11,8 +11,8 @@ import fcntl
 import json
 import os
 import threading
-import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -73,7 +73,8 @@ class LineFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _after_loss(self) -> bytes:
-        said = {"ts": time.time(), "level": "warning", "event": "log_lines_lost", "lines": self._lost}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"ts": now, "level": "warning", "event": "log_lines_lost", "lines": self._lost}
         return (b"\n" if self._torn else b"") + (f"{_encode(said)}\n".encode() if self._lost else b"")
 
     def close(self) -> None:
