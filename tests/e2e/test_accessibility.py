@@ -41,6 +41,8 @@ def faults(page: Page) -> list[str]:
         "/cart",
         "/login",
         "/register",
+        "/forgotten",
+        "/reset",
         "/lab",
         "/lab/mail",
         "/nothing-here",
@@ -49,6 +51,17 @@ def faults(page: Page) -> list[str]:
 )
 def test_axe_finds_nothing_serious(page: Page, path: str):
     page.goto(path)
+    assert faults(page) == []
+
+
+def test_axe_finds_nothing_serious_on_an_account_and_its_faults(page: Page):
+    sign_in(page, "shopper@shop.test")
+    page.goto("/account")
+    assert faults(page) == []
+    page.get_by_label("Present password").fill("not my password")
+    page.get_by_label("New password").fill("seven quiet rivers")
+    page.get_by_role("button", name="Change password").click()
+    assert page.get_by_text("This is not your present password.").count() == 2  # in the summary, and beside the field
     assert faults(page) == []
 
 
