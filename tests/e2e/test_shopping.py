@@ -64,6 +64,21 @@ def test_a_guest_finds_a_product_buys_it_and_cancels_the_order(page: Page):
     expect(page.locator("main")).to_contain_text("Nothing in it yet")
 
 
+def test_a_guest_opens_her_order_by_its_link_in_another_browser_and_cancels_it_there(page: Page, browser: Browser):
+    put_in_cart(page, str(best_seller(page)["slug"]))
+    check_out(page)
+    link = page.get_by_role("link", name="This link").get_attribute("href")
+    order = page.url
+    with browser.new_context(base_url=order.partition("/orders/")[0]) as context:
+        device = context.new_page()
+        device.goto(str(link))
+        expect(device).to_have_url(order)  # without the token
+        assert device.evaluate("document.referrer") == ""
+        device.get_by_role("button", name="Cancel this order").click()
+        expect(device.locator("main")).to_contain_text("efunded")
+        expect(device).to_have_url(order)
+
+
 def test_a_declined_card_keeps_the_cart_and_says_why(page: Page):
     product = best_seller(page)
     put_in_cart(page, str(product["slug"]))
