@@ -4,13 +4,16 @@ That is the owner of ``var/pg``, or of ``var``, or ``nobody`` on a first start. 
 read and to pass through directories (``CAP_DAC_READ_SEARCH``), since the checkout may stand under ``/root``.
 """
 
+import compileall
 import os
 import pwd
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from shop.errors import ConfigurationError
@@ -25,6 +28,9 @@ _KEPT_BIT = 2
 """``CAP_DAC_READ_SEARCH`` in the kernel's masks (capability.h)."""
 MARKS = ("run/stack.json", "run/stack.lock", "pg/PG_VERSION", "secret_key")
 """What shows that a directory is a stack's, and not just some directory of root's."""
+
+IMPORTED = ("alembic.command", "gunicorn.workers.gthread", "shop.app", "shop.payments.simulator.app", "shop.worker")
+"""What the servers and the step before them load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[
     account = Account.of_servers(settings.var_dir)
     _stop_what_root_runs(settings, say)
     hand_over(settings.var_dir, account)
+    compile_sources()
     command = (sys.executable, "-P", "-m", "shop.cli", *words)
     if as_account := words_of(account):
         os.execv(as_account[0], (*as_account, *command))  # noqa: S606 - no shell: the words are our own
@@ -110,6 +117,24 @@ def hand_over(var_dir: Path, account: Account) -> None:
     for _, directories, files, descriptor in os.fwalk(var_dir, follow_symlinks=False):
         for name in (*directories, *files):
             _give(name, descriptor, account)
+
+
+def compile_sources() -> None:
+    """Compile what the servers import: their account cannot write beside root's sources, and would do it at each start.
+
+    Of the store's own code, what has changed; of the libraries, what is imported, unless their installer has done that.
+    """
+    if sys.dont_write_bytecode:
+        return
+    compileall.compile_dir(PROJECT_ROOT / "shop", quiet=2)
+    if not Path(cache_from_source(_of_a_library())).exists():
+        subprocess.run([sys.executable, "-P", "-c", f"import {', '.join(IMPORTED)}"], cwd="/", check=False)
+
+
+def _of_a_library() -> str:
+    """Return a file of a library that every web server imports; it is found, and not loaded."""
+    found = find_spec("gunicorn")
+    return str(found.origin) if found and found.origin else __file__
 
 
 def _give(name: str, directory: int | None, account: Account) -> None:

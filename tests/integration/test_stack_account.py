@@ -3,8 +3,11 @@ earlier version left, which ran as root and let everybody in."""
 
 import json
 import os
+import pwd
 import shutil
 import socket
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +41,11 @@ class CopiedCheckout(Checkout):
         super().__init__(root / "var")
         self.environment["PYTHONPATH"] = str(root)
 
+    @property
+    def command(self) -> Sequence[str]:
+        """Return what runs that code, wherever the tests were started."""
+        return (sys.executable, "-P", "-m", "shop.cli")
+
 
 def leave_what_an_earlier_version_left(var: Path) -> None:
     """Make a cluster that trusts everybody and belongs to the superuser, and files of root's for all to read."""
@@ -63,8 +71,10 @@ def checkout(tmp_path_factory):
     root.mkdir()
     checkout = CopiedCheckout(root)
     leave_what_an_earlier_version_left(checkout.var)
+    for cache in root.rglob("__pycache__"):
+        shutil.rmtree(cache)
     base.chmod(0o700)
-    said = checkout.up("--size", "s")
+    said = checkout.up("--size", "s", PYTHONDONTWRITEBYTECODE="")
     assert "the store is open" in said
     yield checkout
     ran = checkout.identities()
@@ -107,6 +117,13 @@ def test_what_an_earlier_version_left_is_kept_and_closed(checkout):
         if not path.is_symlink() and "pg" not in path.parts:
             assert path.stat().st_mode & 0o077 == 0, path
             assert path.stat().st_uid == (checkout.var / "pg").stat().st_uid, path
+
+
+@AS_ROOT
+def test_its_code_is_compiled_once_beside_sources_the_account_cannot_write_to(checkout):
+    compiled = [path.name for path in (checkout.var.parent / "shop").rglob("*.pyc")]
+    assert any(name.startswith("worker.") for name in compiled)
+    assert any(name.startswith("wiring.") for name in compiled)
 
 
 def test_no_command_line_holds_a_secret(checkout):
@@ -170,6 +187,16 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "SHOP_VAR_DIR" in done.stderr
     assert privileges.Account.owning(tmp_path / "spool").uid == 0
+
+
+@AS_ROOT
+def test_the_servers_are_whose_the_data_is(tmp_path):
+    assert privileges.Account.of_servers(tmp_path / "var").uid == pwd.getpwnam("nobody").pw_uid
+    os.chown(tmp_path, ANOTHER, ANOTHER)
+    assert privileges.Account.of_servers(tmp_path) == privileges.Account(ANOTHER, ANOTHER)
+    (tmp_path / "pg").mkdir()
+    os.chown(tmp_path / "pg", 1, 1)
+    assert privileges.Account.of_servers(tmp_path) == privileges.Account(1, 1)
 
 
 def test_a_private_file_is_never_written_through_a_link(tmp_path):
