@@ -349,6 +349,10 @@ def test_every_changing_route_takes_a_key_but_those_that_hand_out_credentials(br
         "accounts.start_session",
         "accounts.open_account",
         "accounts.end_session",
+        "account_api.change_password",
+        "own_account.change_password",
+        "resets_api.set_password",
+        "resets.set_password",
     }
 
 

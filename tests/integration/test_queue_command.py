@@ -41,7 +41,8 @@ def test_it_says_what_waits_where(run, database):
     bury(database)
     found = json.loads(run("status", "--json").output)
     assert found["outbox"]["waiting"] == 1
-    assert (found["broker"], found["queues"], found["dead"]) == ("ok", {"confirmation": 0, "password-mail": 0}, 1)
+    queues = {"confirmation": 0, "order-link": 0, "password-mail": 0}
+    assert (found["broker"], found["queues"], found["dead"]) == ("ok", queues, 1)
     assert "1 waiting" in run("status").output
 
 
