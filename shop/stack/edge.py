@@ -6,6 +6,7 @@ written to ``var/edge``.
 
 import grp
 import http.client
+import ipaddress
 import os
 import re
 import shutil
@@ -110,6 +111,7 @@ def filled(settings: Settings, app: str) -> dict[str, str]:
         "EDGE_HOME": _in_quotes(home),
         "EDGE_LISTEN": (f"[{host}]" if ":" in host else host) + f":{settings.port}" + (" ssl" if tls else ""),
         "EDGE_TLS": tls,
+        "EDGE_PROXIES": _proxies(settings.trusted_proxies),
         "EDGE_APP": app,
         "EDGE_CONF": _in_quotes(CONFIGURATION),
         "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
@@ -138,6 +140,21 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
         return False
     finally:
         connection.close()
+
+
+def _proxies(written: str) -> str:
+    """Return the directives that take the client's address and scheme from proxies that are ours, and from no one else.
+
+    Raises:
+        ConfigurationError: one of them is neither an address nor a network.
+    """
+    try:
+        ours = [ipaddress.ip_network(one.strip()) for one in written.split(",") if one.strip()]
+    except ValueError as error:
+        raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
+    real = ["real_ip_header X-Forwarded-For;", *(f"set_real_ip_from {one};" for one in ours)] if ours else []
+    known = " ".join(f"{one} 1;" for one in ours)
+    return " ".join([*real, f"geo $realip_remote_addr $edge_from_proxy {{ default 0; {known} }}"])
 
 
 def _tls(settings: Settings) -> str:

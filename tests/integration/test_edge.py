@@ -182,6 +182,21 @@ def test_a_client_cannot_name_a_key_or_an_address_for_itself(edge, origin):
         assert not {"forwarded", "x-forwarded-host"} & set(seen)
 
 
+@pytest.mark.parametrize(
+    ("ours", "address", "scheme"),
+    [("127.0.0.1", "6.6.6.6", "https"), ("10.0.0.0/8, ::1", "127.0.0.1", "http")],
+)
+def test_a_proxy_in_front_is_believed_if_it_is_ours(settings, shared_origin, tmp_path, ours, address, scheme):
+    behind = Edge(settings.model_copy(update={"trusted_proxies": ours}), tmp_path, shared_origin.port)
+    try:
+        shared_origin.asked.clear()
+        behind.get("/cart", X_Forwarded_For="7.7.7.7, 6.6.6.6", X_Forwarded_Proto="https")
+        [seen] = (asked.headers for asked in shared_origin.asked)
+        assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == (address, scheme)
+    finally:
+        behind.stop()
+
+
 def test_the_host_is_passed_on_with_its_port_and_is_no_part_of_the_key(edge, origin):
     assert edge.entry("/", Host="shop.test:8080") == "fwd=miss; stored"
     assert origin.asked[0].headers["host"] == "shop.test:8080"
