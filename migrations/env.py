@@ -3,6 +3,7 @@
 from alembic import context
 
 from shop.accounts import models as accounts  # noqa: F401 - importing a model registers its table
+from shop.backup import models as backup  # noqa: F401
 from shop.cart import models as cart  # noqa: F401
 from shop.catalog import models as catalog  # noqa: F401
 from shop.datasets import models as datasets  # noqa: F401

@@ -56,7 +56,7 @@ def pending(connection: Connection) -> list[str]:
     Raises:
         ConfigurationError: the schema is newer than this code, or another program's.
     """
-    current, known = _current(connection), revisions()
+    current, known = current_revision(connection), revisions()
     if current and not current.isdecimal():
         raise ConfigurationError(
             f"The database {shown(connection.engine.url)} is another program's (its revision is {current}):"
@@ -68,6 +68,19 @@ def pending(connection: Connection) -> list[str]:
             " or set DATABASE_URL to another database."
         )
     return [revision for revision in known if revision > current]
+
+
+def move_to(connection: Connection, revision: str) -> None:
+    """Bring the schema of an emptied database up or down to a revision, in the caller's transaction.
+
+    Raises:
+        ConfigurationError: the schema is newer than this code, or the database holds something else.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    if pending(connection) == revisions():
+        _require_empty(connection)
+    if current_revision(connection) != revision:
+        _run_alembic(connection, revision, down=current_revision(connection) > revision)
 
 
 def require_current(connection: Connection) -> None:
@@ -86,7 +99,8 @@ def revisions() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
-def _current(connection: Connection) -> str:
+def current_revision(connection: Connection) -> str:
+    """Return the revision the database is at; empty where it has no schema of the store."""
     if not inspect(connection).has_table("alembic_version"):
         return ""
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
@@ -102,12 +116,12 @@ def _require_empty(connection: Connection) -> None:
         )
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(connection: Connection, revision: str = "head", *, down: bool = False) -> None:
     from alembic import command  # here: almost every start finds nothing to do, and it takes a quarter of a second
 
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def _config() -> "Config":

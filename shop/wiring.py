@@ -69,6 +69,7 @@ from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
 from shop.patterns.queue.inbox import Inbox
 from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
+from shop.payments.orphaned_charges import OrphanedCharges
 from shop.payments.provider import AbsentProvider, Provider
 from shop.payments.refunds import owed_refunds
 from shop.payments.service import Payments
@@ -116,6 +117,7 @@ class Services:
     reservation_reaper: ReservationReaper
     projector: Projector
     completer: Completer
+    orphaned_charges: OrphanedCharges
     confirmation_consumer: ConfirmationConsumer
     link_mail_consumer: LinkMailConsumer
     link_requests: LinkRequests
@@ -224,6 +226,7 @@ class Runtime:
             key_reaper=KeyReaper(self.database),
             projector=Projector(self.database, self.metrics.projections.lagged),
             reservation_reaper=ReservationReaper(checking_out, payments, resolution),
+            orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
             completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
             confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
             link_mail_consumer=LinkMailConsumer(

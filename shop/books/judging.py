@@ -82,7 +82,8 @@ def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> I
         if reserved != promised:
             yield Mismatch("stock_reserved", slug, f"{reserved} reserved; open orders hold {promised}")
     for provider_id, public_id, says in store.conflicts:
-        yield Mismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
+        if provider_id not in store.settled:
+            yield Mismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
     for (public_ids,) in store.doubles:
         yield Mismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
     for (public_ids,) in store.cart_lines:
@@ -134,10 +135,15 @@ def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> 
         yield from _owed_by_us(order, theirs.get(key), is_before=key.startswith(BEFORE_ITS_TIME))
     kept = defaultdict(list)
     for charge in charges:
+        if charge.id in store.settled:
+            continue
         is_young = store.at - charge.created_at <= under_way
         if charge.order and charge.kept:
             kept[charge.order].append(charge.id)
-        yield from _kept_by_them(charge, ours.get(charge.key), is_young=is_young)
+        bought = ours.get(charge.key)
+        # a charge from before a backup was put back does not wait for an order that could still come
+        is_lost = bought is None and store.restored_at is not None and charge.created_at <= store.restored_at
+        yield from _kept_by_them(charge, bought, is_young=is_young and not is_lost)
     for number, ids in kept.items():
         if len(ids) > 1:
             yield Mismatch("charged_twice", " ".join(ids), f"order {number} was charged {len(ids)} times")
@@ -169,7 +175,8 @@ def _kept_by_them(charge: Charge, order: Order | None, *, is_young: bool) -> Ite
     if not charge.kept or is_young:
         return
     if order is None:
-        yield Mismatch("charge_unknown", charge.id, f"{charge.kept} taken under {charge.key}, which nobody here knows")
+        says = f"{charge.kept} taken under {charge.key}, which nobody here knows; see `shop books settle --help`"
+        yield Mismatch("charge_unknown", charge.id, says)
     elif order.payment in ("pending", "declined", "abandoned"):
         yield Mismatch(
             "charge_kept", order.public_id, f"{charge.kept} taken by {charge.id}; here it is {order.payment}"

@@ -170,6 +170,10 @@ class Snapshot:
     cart_lines: Sequence[tuple[Any, ...]]
     messages: Sequence[tuple[Any, ...]]
     conflicts: Sequence[tuple[Any, ...]]
+    settled: frozenset[str]
+    """The provider's ids of charges that somebody has decided on."""
+    restored_at: datetime | None
+    """When a backup was put back the last time."""
 
 
 def snapshot(database_url: str, under_way_s: float) -> Snapshot:
@@ -203,6 +207,8 @@ def snapshot(database_url: str, under_way_s: float) -> Snapshot:
                 rows(CART_LINES),
                 rows(MESSAGES),
                 rows(CONFLICTS),
+                frozenset(provider_id for (provider_id,) in rows("SELECT provider_id FROM settled_charges")),
+                rows("SELECT max(restored_at) FROM restores")[0][0],
             )
     except psycopg.Error as error:
         raise ConfigurationError(

@@ -160,7 +160,11 @@ class ConfirmationConsumer:
         """
         if self._inbox.has_handled(message.message_id):
             return
-        letter = self._letters.confirmation(message.aggregate_id)
+        try:
+            letter = self._letters.confirmation(message.aggregate_id)
+        except NotFound:  # an order and its message are one transaction: only a restored backup can have lost it
+            _log.warning("message_of_no_order", extra={"order": message.aggregate_id})
+            return
         if not letter.recipient:  # forgotten meanwhile
             return
         self._post.send(letter)

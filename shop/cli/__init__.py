@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "orders": ("shop.cli.orders:orders", "Rebuild and check what follows from the events of orders."),
     "customer": ("shop.cli.customer:customer", "Tell a person all that is held about her, or forget her."),
     "books": ("shop.cli.books:books", "Check money, stock and orders from both sides."),
+    "backup": ("shop.cli.backup:backup", "Copy the store's database into one file."),
+    "restore": ("shop.cli.backup:restore", "Put a backup in the place of the database."),
     "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
     "queue": ("shop.cli.queue:queue", "Show what waits between the store and its worker; requeue a dead letter."),
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),

@@ -1,11 +1,11 @@
-"""A provider behind deadline, retries and breaker: the same three calls, whoever answers them.
+"""A provider behind deadline, retries and breaker: the same calls, whoever answers them.
 
 Every call carries a key of its own or changes nothing, so each may be made again. What must not get lost on the way is
 what an earlier attempt may have done: "the last attempt never got there" is no proof that none did.
 Switches: ``payments.timeout``, ``payments.retries``, ``payments.breaker``; see ``shop/patterns/resilience``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ from shop.payments.provider import (
     Charged,
     ChargeRequest,
     Declined,
+    ListedCharge,
     Provider,
     ProviderAtWork,
     ProviderNotReached,
@@ -122,6 +123,10 @@ class Guarded:
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """See :class:`~shop.payments.provider.Provider`."""
         self._guard(lambda: self._provider.refund(key, provider_id, amount))
+
+    def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
+        """See :class:`~shop.payments.provider.Provider`."""
+        return self._guard(lambda: self._provider.list_charges(after))
 
     def close(self) -> None:
         """Give the connections back."""

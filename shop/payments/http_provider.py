@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from shop.payments.provider import (
     Charged,
     ChargeRequest,
     Declined,
+    ListedCharge,
     ProviderAtWork,
     ProviderFailed,
     ProviderNotReached,
@@ -27,6 +28,8 @@ from shop.unit_of_work import refuse_in_transaction
 
 MAX_CONNECTIONS = 16
 """Calls a process can have under way; beyond its request threads there is nobody to make one."""
+PAGE = 1_000
+"""Charges fetched at once when all are listed."""
 NO_SUCH_CARD = "unknown_token"
 KEEPALIVE_S = 5.0
 """How long an unused connection is kept: shorter than a server's own patience, or calls would meet it closing."""
@@ -101,6 +104,16 @@ class HttpProvider:
             said = storable(str(answer.body.get("error", answer.status)))
             raise ProviderRefused(f"The provider refused the refund: {said}.")
 
+    def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
+        """See :class:`~shop.payments.provider.Provider`."""
+        answer = self._call("GET", "/charges", params={"after": after, "limit": str(PAGE)})
+        if answer.status != 200:
+            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
+        try:
+            return [_listed(item) for item in answer.body["items"]]
+        except (KeyError, TypeError) as error:
+            raise ProviderUnsure(_AWAY) from error
+
     def close(self) -> None:
         """Give the connections back."""
         self._pool.close()
@@ -159,6 +172,11 @@ class _Allowance(dict[str, float]):
             yield chunk
             if time.monotonic() > self._until:
                 raise httpcore.ReadTimeout(_AWAY)
+
+
+def _listed(item: Mapping[str, Any]) -> ListedCharge:
+    amount, refunded = Money(item["amount"], item["currency"]), Money(item["refunded"], item["currency"])
+    return ListedCharge(item["id"], item["key"], amount, refunded, item["status"] == "succeeded")
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -69,3 +69,17 @@ class WebhookConflict(Base):
     says: Mapped[str] = mapped_column(Text)
     """What stands against what."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SettledCharge(Base):
+    """What was decided on a charge of the provider that is of no order here."""
+
+    __tablename__ = "settled_charges"
+    __table_args__ = (CheckConstraint("decision IN ('refunded', 'kept')", name="decision_known"),)
+
+    provider_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    decision: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    settled_by: Mapped[str] = mapped_column(Text)
+    """The account of the machine that gave the command."""
+    settled_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -4,7 +4,7 @@ A second provider is one more class with these methods: see ``docs/how-to/add-a-
 retries and breaker are put around it from outside: see ``guarded``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,6 +50,17 @@ class Declined:
     """A definite no: nothing has moved, and under this key nothing ever will."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCharge:
+    """A charge as the provider's books list it."""
+
+    id: str
+    key: str
+    amount: Money
+    refunded: Money
+    succeeded: bool
 
 
 class ProviderNotReached(ProviderUnavailable):
@@ -107,6 +118,16 @@ class Provider(Protocol):
             ProviderUnavailable: it may or may not have been done; ask again with the same key.
         """
 
+    def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
+        """Return the next page of all charges in the books, in the order they were made; empty behind the last.
+
+        Args:
+            after: the id of the last charge seen.
+
+        Raises:
+            ProviderUnavailable: the books could not be read.
+        """
+
     def close(self) -> None:
         """Give back every connection."""
 
@@ -123,6 +144,10 @@ class AbsentProvider:
         raise ProviderNotReached("No payments provider is configured.")
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
+        """Refuse."""
+        raise ProviderNotReached("No payments provider is configured.")
+
+    def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
         """Refuse."""
         raise ProviderNotReached("No payments provider is configured.")
 

@@ -12,6 +12,7 @@ import pytest
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
+from shop.payments.orphaned_charges import listed
 from shop.payments.provider import Charged, ChargeRequest, Declined, ProviderNotReached, ProviderUnsure
 from shop.unit_of_work import ExternalCallInTransaction
 from tests.waiting import until
@@ -66,6 +67,16 @@ class ProviderContract:
     def test_books_that_hold_no_charge_say_so(self, provider):
         assert provider.find_charge(f"contract-{uuid.uuid4()}") is None
 
+    def test_every_charge_is_listed_once_in_the_order_they_were_made(self, provider, cards):
+        keys = [f"contract-{uuid.uuid4()}" for _ in range(3)]
+        made = [provider.charge(new_charge(cards.good, key)).provider_id for key in keys]
+        provider.refund(f"refund-{uuid.uuid4()}", made[1], Money(500))
+        found = [charge for charge in listed(provider) if charge.key in keys]
+        assert [(one.id, one.amount, one.succeeded) for one in found] == [(one, PRICE, True) for one in made]
+        assert [one.refunded for one in found] == [Money(0), Money(500), Money(0)]
+        assert [one.id for one in provider.list_charges(made[0])[:2]] == made[1:]
+        assert provider.list_charges([*listed(provider)][-1].id) == []
+
     def test_a_refund_asked_twice_is_given_once(self, provider, cards):
         charged = provider.charge(new_charge(cards.good))
         key = f"refund-{uuid.uuid4()}"
@@ -94,6 +105,7 @@ class ProviderContract:
         for call in (
             lambda: away.charge(new_charge(cards.good)),
             lambda: away.find_charge("contract"),
+            lambda: away.list_charges(),
             lambda: away.refund("contract", "no-such-charge", PRICE),
         ):
             with pytest.raises(ProviderNotReached):

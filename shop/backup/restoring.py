@@ -1,0 +1,87 @@
+"""Putting a backup back: in one transaction, the schema included, so that a failure leaves what was there."""
+
+import zipfile
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Connection, Engine, text
+
+from shop import schema
+from shop.backup import archive, tables
+from shop.backup.archive import BackupManifest
+from shop.backup.taking import PATIENT
+from shop.errors import ConfigurationError
+
+OTHER_SESSIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+"""
+"""Sessions of people and programs; PostgreSQL's own processes have no user."""
+NOTE = "INSERT INTO restores (taken_at) VALUES (:taken_at)"
+
+
+def check_backup(path: Path) -> BackupManifest:
+    """Return what a backup holds, if this code can put it back.
+
+    Raises:
+        ConfigurationError: it is none, damaged, or of a schema newer than this code.
+    """
+    with archive.reading(path) as (_, manifest):
+        if manifest.revision not in schema.revisions():
+            raise ConfigurationError(
+                f"{path} was taken at schema revision {manifest.revision}, which this code does not know (its newest is"
+                f" {schema.revisions()[-1]}): bring the code up to date."
+            )
+        return manifest
+
+
+def restore_backup(engine: Engine, path: Path) -> BackupManifest:
+    """Replace everything in the database by what a backup holds, and bring that to this code's schema.
+
+    Args:
+        engine: of the store's database, which nobody else uses.
+        path: the backup.
+
+    Raises:
+        ConfigurationError: the file cannot be used, or the store runs. Nothing was changed.
+    """
+    check_backup(path)
+    with archive.reading(path) as (given, manifest), engine.begin() as connection:
+        connection.exec_driver_sql(PATIENT)
+        _require_alone(connection)
+        tables.empty(connection, list(tables.columns(connection)))
+        schema.move_to(connection, manifest.revision)
+        tables.empty(connection, list(tables.columns(connection)))  # again: a migration may have brought rows along
+        _fill(connection, given, manifest, path)
+        schema.move_to(connection, schema.revisions()[-1])
+        connection.execute(text(NOTE), {"taken_at": manifest.taken_at})
+    return manifest
+
+
+def _require_alone(connection: Connection) -> None:
+    others = connection.scalar(text(OTHER_SESSIONS))
+    if others:
+        raise ConfigurationError(
+            f"The store runs: {others} other sessions are open in its database. Stop everything that uses it, first."
+        )
+
+
+def _fill(connection: Connection, given: zipfile.ZipFile, manifest: BackupManifest, path: Path) -> None:
+    known = tables.columns(connection)
+    if {table.name: table.columns for table in manifest.tables} != {
+        name: tuple(found) for name, found in known.items()
+    }:
+        raise ConfigurationError(
+            f"{path} has other tables than schema revision {manifest.revision}: nothing was changed."
+        )
+    for table in manifest.tables:
+        try:
+            with given.open(archive.member(table.name)) as member:
+                rows = tables.copy_in(connection, table.name, table.columns, member)
+        except psycopg.DatabaseError as error:
+            why = str(error).splitlines()[0]
+            raise ConfigurationError(f"{path} is damaged: the rows of {table.name} are refused ({why}).") from None
+        if rows != table.rows:
+            raise ConfigurationError(f"{path} is damaged: {table.name} has {rows} rows in place of {table.rows}.")
+    for name, last in manifest.sequences.items():
+        tables.set_sequence(connection, name, last)
