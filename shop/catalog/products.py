@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards, cursors
-from shop.catalog.cards import AVAILABLE, COLUMNS, joined
+from shop.catalog.cards import AVAILABLE, COLUMNS, AnyRow, joined
 from shop.catalog.cursors import Cursor, whole
-from shop.catalog.models import OFFERED, Category, FormerSlug, StockItem
+from shop.catalog.models import Category, FormerSlug, StockItem
 from shop.catalog.models import Product as ProductRow
 from shop.catalog.models import Review as ReviewRow
 from shop.catalog.schemas import CategoryRef, Product, RatingSummary, Review, ReviewPage, StarCount, Stock
@@ -41,9 +41,7 @@ def find(session: Session, slug: str) -> Found:
         Category.slug.label("category_slug"),
         Category.name.label("category_name"),
     )
-    row = session.execute(joined(select(*COLUMNS, *more)).where(ProductRow.slug == slug)).one_or_none()
-    if row is None or row.withdrawn_at is not None:
-        raise missing(session, slug)
+    row = _sold(session.execute(joined(select(*COLUMNS, *more)).where(_had(slug))).one_or_none(), slug)
     category = CategoryRef(slug=row.category_slug, name=row.category_name, url=cards.category_url(row.category_slug))
     product = Product(**cards.fields(row), description=row.description, created_at=row.created_at, category=category)
     return Found(row.id, row.category_id, product)
@@ -55,24 +53,37 @@ def find_id(session: Session, slug: str) -> int:
     Raises:
         NotFound: there is no such product; Renamed, Withdrawn: no longer.
     """
-    number = session.scalar(select(ProductRow.id).where(ProductRow.slug == slug, OFFERED))
-    if number is None:
-        raise missing(session, slug)
-    return number
+    statement = select(ProductRow.id, ProductRow.slug, ProductRow.withdrawn_at).where(_had(slug))
+    return int(_sold(session.execute(statement).one_or_none(), slug).id)
 
 
 def missing(session: Session, slug: str) -> ShopError:
-    """Return why no product can be had by a slug: it is withdrawn, has another slug by now, or there never was one."""
-    now = session.scalar(newest_slug(slug))
-    if now == slug:
-        return Withdrawn("This product is no longer sold.")
+    """Return why no product has a slug: it has another one by now, or there never was one."""
+    now = session.scalar(select(ProductRow.slug).where(_had(slug)))
     return NotFound("There is no such product.") if now is None else Renamed(now)
 
 
-def newest_slug(slug: str) -> Select[str]:
-    """Select the slug of the product that has or had one: one row, or none if no product ever did."""
-    had = select(FormerSlug.product_id).where(FormerSlug.slug == slug).scalar_subquery()
-    return select(ProductRow.slug).where(or_(ProductRow.slug == slug, ProductRow.id == had))
+def _had(slug: str) -> ColumnElement[bool]:
+    """Return the condition of the one product that has a slug or had it: both are looked up in one statement."""
+    former = select(FormerSlug.product_id).where(FormerSlug.slug == slug).scalar_subquery()
+    return or_(ProductRow.slug == slug, ProductRow.id == former)
+
+
+def _sold(row: AnyRow | None, slug: str) -> AnyRow:
+    """Return the row a slug led to, if the product is sold under it.
+
+    Raises:
+        NotFound: there is none.
+        Renamed: the product has another slug by now.
+        Withdrawn: it is no longer sold.
+    """
+    if row is None:
+        raise NotFound("There is no such product.")
+    if row.slug != slug:
+        raise Renamed(row.slug)
+    if row.withdrawn_at is not None:
+        raise Withdrawn("This product is no longer sold.")
+    return row
 
 
 def stock(session: Session, slug: str) -> Stock:
@@ -81,10 +92,9 @@ def stock(session: Session, slug: str) -> Stock:
     Raises:
         NotFound: there is no such product; Renamed, Withdrawn: no longer.
     """
-    statement = select(AVAILABLE).select_from(ProductRow).outerjoin(StockItem).where(ProductRow.slug == slug, OFFERED)
-    available = session.scalar(statement)
-    if available is None:
-        raise missing(session, slug)
+    columns = (AVAILABLE.label("available"), ProductRow.slug, ProductRow.withdrawn_at)
+    statement = select(*columns).select_from(ProductRow).outerjoin(StockItem).where(_had(slug))
+    available = _sold(session.execute(statement).one_or_none(), slug).available
     return Stock(slug=slug, available=available)
 
 
