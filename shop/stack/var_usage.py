@@ -47,9 +47,9 @@ class VarUsage:
     parts: tuple[VarPart, ...]
 
     def lines(self) -> list[str]:
-        """Write it for people."""
+        """Write it for people; no line begins with the name of a server, by which scripts find its line."""
         rows = [f"{self.path}, {self.free_bytes / MB:,.0f} MB free on its disk:"]
-        return rows + [f"  {part.name:<11} {part.bytes / MB:>9,.1f} MB  {_bound(part)}" for part in self.parts]
+        return rows + [f"  {'var/' + part.name:<15} {part.bytes / MB:>9,.1f} MB  {_bound(part)}" for part in self.parts]
 
 
 def measure(settings: Settings) -> VarUsage | None:

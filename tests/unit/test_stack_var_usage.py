@@ -38,8 +38,8 @@ def test_each_part_is_measured_and_has_its_bound_or_what_it_grows_with(settings)
 
 def test_status_shows_it_to_people_and_programs_also_when_nothing_runs(settings):
     report = look(settings)
-    assert "pg                3.0 MB  grows with orders and the catalogue" in table(report)
-    assert "log               0.0 MB  at most 154 MB" in table(report)
+    assert "var/pg                3.0 MB  grows with orders and the catalogue" in table(report)
+    assert "var/log               0.0 MB  at most 154 MB" in table(report)
     assert [part["name"] for part in report.to_dict()["var"]["parts"]] == ["edge", "edge/store", "log", "pg"]
 
 
