@@ -48,7 +48,7 @@ class VarUsage:
 
     def lines(self) -> list[str]:
         """Write it for people; no line begins with the name of a server, by which scripts find its line."""
-        rows = [f"{self.path}, {self.free_bytes / MB:,.0f} MB free on its disk:"]
+        rows = [f"var: {self.free_bytes / MB:,.0f} MB free on its disk"]
         return rows + [f"  {'var/' + part.name:<15} {part.bytes / MB:>9,.1f} MB  {_bound(part)}" for part in self.parts]
 
 

@@ -29,6 +29,7 @@ OF_ONE_RUN = [
     (r"\b(duration_ms|duration_s|app_s|bytes|queries|ttl)=[\d.]+", r"\1"),
     (r"(http://127\.0\.0\.1):\d+", r"\1"),
     (r"^(total|\w+ +(?:well|ill))[ \d.]+$", r"\1"),  # a row of `shop status`
+    (r"[\d.,]+ MB", "MB"),
     (r" +", " "),
 ]
 
