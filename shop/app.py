@@ -62,6 +62,7 @@ from shop.web import (
 )
 from shop.web.forwarded import Forwarded
 from shop.web.guest_identity import current_guest, renew_guest
+from shop.web.host_names import HostNames
 from shop.web.identity import current_identity
 from shop.web.probes import Probes
 from shop.web.session_cookie import SessionCookies
@@ -80,11 +81,12 @@ def create_app(runtime: Runtime) -> OpenAPI:
     app = openapi.new_app(__name__, static_folder="web/static", template_folder="web/templates")
     app.session_interface = SessionCookies()
     headers = security.headers(https_only=not settings.is_lab)
-    context.install(app, runtime.services, runtime.metrics, headers, show_timings=settings.is_lab)
+    hosts = HostNames(settings)
+    context.install(app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab)
     app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
-    security.install(app)
+    security.install(app, hosts)
     access.install(app)
     problems.install(app)
     assets.install(app)

@@ -101,6 +101,10 @@ class PaymentDeclined(ShopError):
     """The provider answered, and the answer is no. Nothing was charged."""
 
 
+class Misdirected(ShopError):
+    """The request is for a host that is not this store."""
+
+
 class TooManyRequests(ShopError):
     """More of this is asked for at once, or in a while, than is done; come back after ``retry_after``."""
 

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
+    allowed_hosts: str = ""
+    """Further names under which the store may be asked for, separated by commas, beside that of
+    ``SHOP_PUBLIC_ADDRESS`` and this machine's own; any other ``Host`` is answered 421. In the lab addresses of digits
+    and names without a period are taken too."""
     port: Port = 8080
     """The port the store listens on."""
     edge: bool = True

@@ -53,6 +53,7 @@ class Context:
         resolve: returns the services for the switches as they stand now; called once a request.
         metrics: counts each request.
         headers: sent with every answer.
+        is_ours: tells whether a ``Host`` is the store's.
         show_timings: whether ``Server-Timing`` is sent (the lab profile).
     """
 
@@ -62,6 +63,7 @@ class Context:
         resolve: Callable[[], Surroundings],
         metrics: Metrics,
         headers: Sequence[tuple[str, str]],
+        is_ours: Callable[[str], bool],
         *,
         show_timings: bool,
     ) -> None:
@@ -70,6 +72,7 @@ class Context:
         self._metrics = metrics
         self._headers = tuple(headers)
         self._unreferred = (*(one for one in headers if one[0] != _REFERRER[0]), _REFERRER)
+        self._is_ours = is_ours
         self._show_timings = show_timings
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -91,7 +94,8 @@ class Context:
             self._tell(environ, int(status[:3]), seen, services)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
-        answer = services.short_way.answer(environ)
+        # For another host the application is asked, which refuses.
+        answer = services.short_way.answer(environ) if self._is_ours(environ.get("HTTP_HOST", "")) else None
         if answer is None:
             return self._inner(environ, start)
         environ[_ROUTE] = answer.route
@@ -122,11 +126,12 @@ def install(
     resolve: Callable[[], Surroundings],
     metrics: Metrics,
     headers: Sequence[tuple[str, str]],
+    is_ours: Callable[[str], bool],
     *,
     show_timings: bool,
 ) -> None:
     """Surround every request of the app; arguments as :class:`Context`."""
-    surrounded = Context(app.wsgi_app, resolve, metrics, headers, show_timings=show_timings)
+    surrounded = Context(app.wsgi_app, resolve, metrics, headers, is_ours, show_timings=show_timings)
     app.wsgi_app = surrounded  # type: ignore[method-assign]  # the way Flask's manual has it
 
 

@@ -32,6 +32,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.AlreadyPaid: 409,
     errors.PreconditionFailed: 412,
     errors.PaymentDeclined: 402,
+    errors.Misdirected: 421,
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.DeadlinePassed: 503,

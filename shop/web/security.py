@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from shop import errors
 from shop.web import origin
+from shop.web.host_names import HostNames
 from shop.web.problems import API_PREFIX
 
 if TYPE_CHECKING:
@@ -43,11 +44,17 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 
 
-def install(app: Flask) -> None:
-    """Check every request of the app before anything looks at its fields."""
+def install(app: Flask, hosts: HostNames) -> None:
+    """Check every request of the app before anything looks at its fields.
+
+    Args:
+        app: the application.
+        hosts: what the store is called.
+    """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    app.before_request(lambda: hosts.check(request.environ))
     app.before_request(check)
 
 

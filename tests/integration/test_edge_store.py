@@ -125,6 +125,12 @@ def test_two_shoppers_who_are_signed_in_get_the_kept_page_and_no_cookie(store):
         assert "Cookie" not in answer.headers.get("Vary", "")
 
 
+def test_a_request_for_another_host_is_refused_and_the_refusal_is_kept_for_nobody(store):
+    page = f"/c/{store.cup}s"
+    assert store.edge.get(page, Host="elsewhere.example").status_code == 421
+    assert store.edge.get(page).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "status"), [("/p/no-such-mug", 404), ("/api/v1/products?limit=0", 422), ("/cart", 200), ("/metrics", 404)]
 )

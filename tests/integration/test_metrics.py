@@ -37,7 +37,7 @@ def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
         seen.append(in_flight())
         raise RuntimeError
 
-    surrounded = Context(fails, runtime.services, metrics, (), show_timings=False)
+    surrounded = Context(fails, runtime.services, metrics, (), lambda host: True, show_timings=False)
     with pytest.raises(RuntimeError):
         surrounded({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}, None)
     assert (seen, in_flight()) == ([1], 0)

@@ -234,3 +234,24 @@ def test_a_control_character_in_a_path_is_refused(client, path):
 
 def test_letters_of_any_script_in_a_path_are_no_control_characters(client):
     assert client.get("/p/%e3%81%82-%c3%85").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/v1/me", "/login", "/nowhere", "/api/v1/categories"])
+def test_a_request_for_another_host_is_misdirected(client, path):
+    assert client.get(path).status_code != 421
+    answer = client.get(path, headers={"Host": "elsewhere.example"})
+    assert answer.status_code == 421
+    assert ("application/problem+json" in answer.content_type) == path.startswith("/api/")
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert client.get(path).status_code != 421
+
+
+def test_a_page_of_a_name_that_was_made_to_lead_here_writes_nothing(client):
+    rebound = {"Host": "elsewhere.example:8080", "Origin": "http://elsewhere.example:8080"}
+    is_problem(client.put(FLIP, json={"value": "off"}, headers=rebound), 421)
+    same = {**rebound, "Sec-Fetch-Site": "same-origin"}
+    is_problem(client.put(FLIP, json={"value": "off"}, headers=same), 421)
+
+
+def test_the_probes_answer_under_any_name(client):
+    assert client.get("/livez", headers={"Host": "10.1.2.3.elsewhere.example"}).status_code == 200
