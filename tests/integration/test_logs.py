@@ -131,6 +131,15 @@ def test_the_stores_own_tokens_are_redacted_wherever_they_stand(database, runtim
         assert cleaned.count(REDACTED) == 2
 
 
+@pytest.mark.parametrize("letters", ["abcdefgh_-", "01234567_-", "ABCDEFGH_-", "Aa1"])
+def test_the_end_of_an_orders_link_is_redacted_whatever_letters_it_has(letters):
+    signature = (letters * 43)[:43]
+    cleaned = redact_text(f"GET /orders/open?token=ord_6T9Blk9bQ0sEfVQqh3QSdu.1795986435.{signature} was refused")
+    assert cleaned.startswith("GET /orders/open?token=ord_6T9Blk9bQ0sEfVQqh3QSdu.1795986435")
+    assert cleaned.endswith(f"{REDACTED} was refused")
+    assert signature not in cleaned
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -161,6 +170,7 @@ def test_ordinary_text_is_left_alone(text):
         "A1-",
         "a.",
         "A1",
+        ".1795986435.",
     ],
 )
 def test_a_text_twice_as_long_takes_no_more_than_its_share_of_time(part):
