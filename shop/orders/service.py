@@ -16,7 +16,7 @@ from shop.orders.stream import OrderStreams
 from shop.orders.transitions import Status
 from shop.unit_of_work import Database
 
-NO_SUCH_ORDER = "There is no such order."
+NO_SUCH_ORDER = "You have no such order. If you ordered as a guest, the link in your mail opens it."
 
 
 class ProductRef(Protocol):
@@ -209,8 +209,7 @@ class Orders:
 
     def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
         """Let what a guest ordered under an earlier id be found under the one her browser carries now."""
-        with self._database.transaction() as session:
-            stream.follow(session, earlier_id, guest_id)
+        self._database.retrying(lambda session: stream.follow(session, earlier_id, guest_id))
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.

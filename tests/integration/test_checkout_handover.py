@@ -183,6 +183,9 @@ def test_signing_in_during_a_checkout_charges_once(window, state, way, entry, em
         assert "was paid for before you signed in" in same.text
     seen = shop.two.client.get(f"/api/v1/orders/{shop.order().public_id}").status_code
     assert seen == (200 if email == OWN else 404)
+    if way == "form":  # where tab one is led to
+        page = shop.two.client.get(told.location).text
+        assert ("Thank you" if email == OWN else "the link in your mail opens it") in page
     assert (shop.statuses(), shop.charges()) == (["paid"], 1)
 
 
