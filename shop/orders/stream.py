@@ -111,11 +111,13 @@ _PLACE = (
 )
 _ADD_LINE = insert(cast(Table, OrderLine.__table__)).inline()
 _FOLLOW = update(_orders).where(_orders.columns.id == bindparam("order_id"))
-_FOLLOW_GUEST = (
-    update(_orders)
-    .where(_orders.columns.guest_id == bindparam("earlier_id"), _orders.columns.user_id.is_(None))
-    .values(guest_id=bindparam("guest"))
+_FOLLOW_GUEST = text("""
+WITH following AS (
+    SELECT id FROM orders WHERE guest_id = :earlier_id AND user_id IS NULL ORDER BY id FOR UPDATE
 )
+UPDATE orders AS followed SET guest_id = :guest FROM following WHERE following.id = followed.id
+""")
+"""Locked by id first, as by all that lock several orders: the index by guest leads from the latest to the first."""
 _MOVE_CLAIMS = text("""
 WITH moving AS (
     SELECT id FROM orders WHERE checkout_owner = :giver ORDER BY id FOR UPDATE

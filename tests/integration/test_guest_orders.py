@@ -1,12 +1,17 @@
 """A guest's own orders: found by the id her cookie carries, from the moment they are placed."""
 
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import text
 
 from shop.checkout.details import CheckoutDetails
 from tests.factories import make_category, make_product
 from tests.integration.accounts import PASSWORD, make_account, sign_in
 from tests.integration.guests import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
 from tests.integration.shoppers import DETAILS
+from tests.waiting import until
 
 CARDS = ("tok_declined", "tok_error")
 
@@ -165,3 +170,32 @@ def test_two_forms_open_at_once_lose_nothing(guest):
     copy_cookie(other_tab, guest)
     second = guest.post("/checkout", data={**FORM, **shown, "key": "another"}).location
     assert [guest.get(order).status_code for order in (first, second)] == [200, 200]
+
+
+def test_orders_that_follow_are_locked_in_the_order_in_which_a_log_in_locks_them(guest, database, runtime):
+    for key in ("first", "second"):
+        guest.fill()
+        assert check_out(guest, key=key).status_code == 201
+    first, second = ids(database)
+    by_id = text("SELECT id FROM orders WHERE id = :id FOR UPDATE NOWAIT")
+    with ThreadPoolExecutor(1) as pool, database.transaction() as log_in:
+        log_in.execute(by_id, {"id": first})
+        following = pool.submit(runtime.services().orders.follow, guest.owner.guest_cart_id, uuid.uuid4())
+        until(lambda: waits_for_a_row(database))
+        log_in.execute(by_id, {"id": second})
+    following.result(20)
+
+
+def ids(database):
+    """Return the orders' ids; the latest comes first where the table is read as it lies."""
+    with database.transaction() as session:
+        found = session.scalars(text("SELECT id FROM orders ORDER BY id")).all()
+        for one in reversed(found):
+            session.execute(text("UPDATE orders SET email = email WHERE id = :id"), {"id": one})
+    return found
+
+
+def waits_for_a_row(database):
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted"
+    with database.reading() as session:
+        return session.scalar(text(waiting))
