@@ -25,8 +25,9 @@ BOUND_S = 1.0
 
 PATIENCE_S = 0.06
 """Seconds a prober is kept waiting for an outcome: a probe is to be answered within 100 ms, whatever hangs."""
-OUTDATED_S = 30.0
-"""An outcome older than this is not told: a prober that comes so seldom waits for the new one."""
+OUTDATED_S = KEPT_S + BOUND_S
+"""An outcome older than this is not told: while probers come often, the next one is there by then; one that comes seldom
+waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
 
 
 @dataclass(frozen=True, slots=True)
