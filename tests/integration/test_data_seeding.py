@@ -206,8 +206,10 @@ def test_production_is_given_nothing_invented(new_database, settings):
 
 
 def test_production_does_not_open_a_lab_s_database(seeded, new_database, settings):
+    lab = build_engine(seeded)
     with pytest.raises(ConfigurationError, match="it holds the data set demo s"):
-        require_own_data(build_engine(seeded))
+        require_own_data(lab)
+    lab.dispose()
     own = build_engine(settings.model_copy(update={"database_url": new_database("own_data")}))
     require_own_data(own)
     with own.begin() as connection:

@@ -26,8 +26,8 @@ BOUND_S = 1.0
 PATIENCE_S = 0.06
 """Seconds a prober is kept waiting for an outcome: a probe is to be answered within 100 ms, whatever hangs."""
 OUTDATED_S = KEPT_S + BOUND_S
-"""An outcome older than this is not told: while probers come often, the next one is there by then; one that comes seldom
-waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
+"""An outcome older than this is not told: while probers come often, the next one is there by then; one that comes
+seldom waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
 
 
 @dataclass(frozen=True, slots=True)
