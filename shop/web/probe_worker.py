@@ -29,8 +29,6 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from shop.settings import load_settings
-from shop.web.protocol_refusals import response_bytes, status_of
-from shop.web.security import headers
 
 PROBE_PATHS = (b"/livez", b"/readyz")
 PROBE_LINE = re.compile(rb"(?:GET|HEAD) (/livez|/readyz)(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
@@ -110,6 +108,8 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
             path: ThreadPoolExecutor(1, thread_name_prefix=f"probe{path.decode()}") for path in PROBE_PATHS
         }
         self._lingering: dict[socket.socket, LingeringClose] = {}
+        from shop.web.security import headers  # here: gunicorn's parent loads this module, and needs no Flask
+
         self._security_headers = headers(https_only=not load_settings().is_lab)
         super().init_process()
 
@@ -138,6 +138,8 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what could not be read, or broke outside the application, in the store's own words."""
+        from shop.web.protocol_refusals import response_bytes, status_of  # here: gunicorn's parent loads this module
+
         status = status_of(exc)
         request = req or getattr(exc, "req", None)
         path = getattr(request, "path", None) or ""

@@ -31,6 +31,11 @@ def test_the_store_and_the_simulator_run_without_what_only_commands_need():
     assert not loaded("shop.app, shop.payments.simulator.app") & (OF_COMMANDS | OF_FEW_REQUESTS)
 
 
+def test_gunicorn_s_parent_loads_the_worker_s_class_and_nothing_of_the_store():
+    of_the_store = {"flask", "jinja2", "sqlalchemy"}
+    assert not loaded("shop.web.probe_worker, shop.stack.gunicorn_conf") & of_the_store
+
+
 def loaded(modules: str) -> set[str]:
     """Return what a fresh process has loaded after it has imported some modules."""
     command = [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"]
