@@ -170,7 +170,9 @@ def test_a_silent_connection_does_not_hold_up_a_stop():
         "wsgiref.simple_server:demo_app",
     ]
     server = subprocess.Popen(command)
-    silent = until(lambda: listening(port))
+    until(lambda: served(port))  # a worker that has not started yet would not hear that it is to stop
+    silent = socket.create_connection(("127.0.0.1", port))
+    assert served(port)  # so the silent one is accepted, too
     server.terminate()
     began = time.monotonic()
     assert server.wait(20) == 0
@@ -178,8 +180,8 @@ def test_a_silent_connection_does_not_hold_up_a_stop():
     assert time.monotonic() - began < 8  # of the ten seconds that running requests get
 
 
-def listening(port):
+def served(port):
     try:
-        return socket.create_connection(("127.0.0.1", port))
-    except OSError:
-        return None
+        return httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).status_code == 200
+    except httpx.HTTPError:
+        return False
