@@ -103,12 +103,13 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     chosen["metrics"] = _metrics_port(settings, last)
     made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
     made["public_address"] = settings.public_address or _own_address(settings)
+    chosen |= _front_ports(settings, last.ports, chosen)
     if "payments_url" in ours:
         made |= addresses.payments_secrets(settings)
-        made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings)
+        made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings, chosen)
     complete = settings.model_copy(update={**found, **made})
     beside = (http_servers.payments(complete, chosen["payments"]),) if "payments_url" in ours else ()
-    front = _front(complete, {**last.ports, **chosen}, chosen)
+    front = _front(complete, chosen)
     return Plan(complete, tuple(servers.values()), beside, front, {**last.ports, **chosen}, theirs)
 
 
@@ -117,26 +118,34 @@ def has_edge(settings: Settings) -> bool:
     return settings.edge and edge.binary() is not None
 
 
-def _front(settings: Settings, last: Mapping[str, int], chosen: dict[str, int]) -> tuple[Program, ...]:
+def _front_ports(settings: Settings, last: Mapping[str, int], chosen: Mapping[str, int]) -> dict[str, int]:
+    """Choose the ports of the worker and, behind an edge, of the application.
+
+    Args:
+        settings: as the user gave them.
+        last: ports used before, to be used again.
+        chosen: ports given to others.
+    """
+    names = ("web", "worker") if has_edge(settings) else ("worker",)
+    wanted = {name: last.get(name, 0) for name in names}
+    return ports.choose(names, {name: port for name, port in wanted.items() if port not in chosen.values()})
+
+
+def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[Program, ...]:
     """Describe the application and the worker behind it; before it nginx, where the application alone would be.
 
     Args:
         settings: complete.
-        last: ports used before, to be used again.
-        chosen: ports given to others; those chosen here are added.
+        chosen: each server's port.
     """
     executable = edge.binary() if settings.edge else None
-    names = ("worker",) if executable is None else ("web", "worker")
-    inner = {name: last.get(name, 0) for name in names}
-    inner = ports.choose(names, {name: port for name, port in inner.items() if port not in chosen.values()})
-    chosen.update(inner)
-    worker = http_servers.worker(settings, inner["worker"], with_edge=executable is not None)
+    worker = http_servers.worker(settings, chosen["worker"], with_edge=executable is not None)
     if executable is None:
         return (http_servers.web(settings), worker)
     behind = settings.model_copy(
-        update={"host": ports.LOOPBACK, "port": inner["web"], "trusted_proxies": ports.LOOPBACK}
+        update={"host": ports.LOOPBACK, "port": chosen["web"], "trusted_proxies": ports.LOOPBACK}
     )
-    app = f"{ports.LOOPBACK}:{inner['web']}"
+    app = f"{ports.LOOPBACK}:{chosen['web']}"
     return (http_servers.web(behind), worker, edge.nginx(executable, settings, app))
 
 
@@ -190,7 +199,14 @@ def _own_address(settings: Settings) -> str:
     return f"{settings.scheme}://{http_servers.reachable(settings.host)}:{settings.port}"
 
 
-def _webhooks(settings: Settings) -> str:
+def _webhooks(settings: Settings, chosen: Mapping[str, int]) -> str:
+    """Return where our own simulator calls the store.
+
+    Where the edge speaks TLS that is the application behind it: the certificate bears the store's public name, which
+    may not lead to this machine, and its issuer may be known to the user alone.
+    """
+    if settings.scheme == "https":
+        return f"http://{ports.LOOPBACK}:{chosen['web']}{WEBHOOKS}"
     return f"{_own_address(settings)}{WEBHOOKS}"
 
 
