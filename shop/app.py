@@ -88,6 +88,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app, hosts)
     access.install(app)
+    security.install_body_check(app)
     problems.install(app)
     assets.install(app)
     rendering.install(app)

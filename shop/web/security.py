@@ -58,6 +58,11 @@ def install(app: Flask, hosts: HostNames) -> None:
     app.before_request(check)
 
 
+def install_body_check(app: Flask) -> None:
+    """Check the JSON body of every API call; install it behind the question who may call (:mod:`shop.web.access`)."""
+    app.before_request(check_body)
+
+
 def headers(*, https_only: bool) -> tuple[tuple[str, str], ...]:
     """Return what is sent with every answer.
 
@@ -71,8 +76,7 @@ def check() -> None:
     """Refuse the request being served if it cannot be read or was started by another site's page.
 
     Raises:
-        Malformed: a NUL or half a character somewhere, or a JSON body that is none.
-        UnsupportedMediaType: an API call with a body that is not JSON.
+        Malformed: a NUL or a control character in the address, or a body that ends too early.
         CrossOrigin: a write from another site's page.
         RequestEntityTooLarge: a body without a declared length is larger than the store takes.
     """
@@ -85,8 +89,18 @@ def check() -> None:
         raise errors.Malformed("The address contains a control character, which no address of the store has.")
     if environ["REQUEST_METHOD"] not in SAFE_METHODS:
         origin.check()
-        if request.path.startswith(API_PREFIX):
-            _check_json()
+
+
+def check_body() -> None:
+    """Refuse the API call being served if it writes with a body that is not JSON.
+
+    Raises:
+        Malformed: it is not well-formed, not UTF-8, or holds what no text has.
+        UnsupportedMediaType: it does not claim to be JSON.
+        RequestEntityTooLarge: it is larger than the store takes.
+    """
+    if request.method not in SAFE_METHODS and request.path.startswith(API_PREFIX):
+        _check_json()
 
 
 def _read_undeclared(environ: "WSGIEnvironment") -> None:

@@ -62,6 +62,13 @@ def test_a_stranger_is_told_that_before_what_is_wrong_with_the_fields(client, an
     assert client.open(path, method=method, json=body).status_code == 401
 
 
+@pytest.mark.parametrize(("method", "path"), [one for one in CLOSED if one[0] in ("POST", "PATCH")])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_stranger_is_told_that_before_what_is_wrong_with_the_body(client, ann, method, path, kind):
+    answer = client.open(path, method=method, data=b"{", content_type=kind)
+    assert (answer.status_code, answer.json["type"]) == (401, "/problems/not-signed-in")
+
+
 @pytest.mark.parametrize(("method", "path"), [one for one in CLOSED if "/admin/" in one[1]])
 def test_a_customer_is_told_that_before_what_is_wrong_with_the_fields(client, ann, method, path):
     sign_in(client, ANN)
