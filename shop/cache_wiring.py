@@ -12,7 +12,7 @@ from functools import partial
 
 from shop import knobs
 from shop.clock import Clock
-from shop.errors import NotFound, Renamed, ShopError, Unavailable, Withdrawn
+from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError, Unavailable
 from shop.patterns.caching import (
     Ahead,
     Cache,
@@ -48,7 +48,7 @@ from shop.settings import Settings
 from shop.switches import Snapshot
 
 BYTES_A_MB = 1024 * 1024
-ABSENCES = (NotFound, Renamed, Withdrawn)
+ABSENCES = (NotFound, ProductRenamed, ProductWithdrawn)
 """What is remembered of what is not there. Their order stands in stored entries: add at the end."""
 
 

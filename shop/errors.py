@@ -28,11 +28,11 @@ class NotFound(ShopError):
     """There is no such thing, or it is not yours to know about."""
 
 
-class Withdrawn(ShopError):
+class ProductWithdrawn(ShopError):
     """It was sold here and no longer is."""
 
 
-class Renamed(ShopError):
+class ProductRenamed(ShopError):
     """It has another name in addresses by now, for good; `Location` is where to ask.
 
     Args:
@@ -101,7 +101,7 @@ class PaymentDeclined(ShopError):
     """The provider answered, and the answer is no. Nothing was charged."""
 
 
-class Misdirected(ShopError):
+class MisdirectedRequest(ShopError):
     """The request is for a host that is not this store."""
 
 

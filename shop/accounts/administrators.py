@@ -12,7 +12,7 @@ from shop.errors import Conflict, NotFound
 from shop.unit_of_work import Database
 
 
-class Administrators:
+class AdministratorAccounts:
     """Makes accounts with the role ``admin``.
 
     Args:

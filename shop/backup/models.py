@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shop.db import Base
 
 
-class Restore(Base):
+class DatabaseRestore(Base):
     """One backup that was put back: what the provider knows from between the two moments, the store may not."""
 
     __tablename__ = "restores"

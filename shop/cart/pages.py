@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import Carts
 from shop.cart.sessions import current_owner, keep
-from shop.errors import Conflict, Invalid, Withdrawn
+from shop.errors import Conflict, Invalid, ProductWithdrawn
 from shop.web.redirects import local_path
 
 CART = "/cart"
@@ -53,7 +53,7 @@ def create_pages(use: Callable[[], Carts]) -> Blueprint:
                 use().set_quantity(current_owner(), slug, _quantity(given))
         except Invalid as error:
             return _show(use(), {slug: error.errors["quantity"]}, 422)
-        except Withdrawn:  # the line says so itself
+        except ProductWithdrawn:  # the line says so itself
             return _show(use(), {}, 410)
         return redirect(CART, 303)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from shop.cart import lines, statements
 from shop.cart.lines import CartView, HeldLine, Kept, Offer
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
-from shop.errors import Conflict, Invalid, NotFound, Withdrawn
+from shop.errors import Conflict, Invalid, NotFound, ProductWithdrawn
 from shop.money import Money
 from shop.unit_of_work import Database
 
@@ -117,7 +117,7 @@ class Carts:
 
         Raises:
             NotFound: there is no such product.
-            Withdrawn: it is no longer sold.
+            ProductWithdrawn: it is no longer sold.
             Invalid: the quantity is out of range.
             Conflict: the cart has no room for another product.
         """
@@ -138,7 +138,7 @@ class Carts:
 
         Raises:
             NotFound: the product does not exist or is not in the cart.
-            Withdrawn: it is no longer sold; only :meth:`remove` takes it.
+            ProductWithdrawn: it is no longer sold; only :meth:`remove` takes it.
             Invalid: the quantity is out of range.
         """
         _check(quantity)
@@ -231,7 +231,7 @@ class Carts:
     def _sold(self, session: Session, slug: str) -> Offer:
         offer = self._offer(session, slug)
         if offer.withdrawn:
-            raise Withdrawn(lines.NO_LONGER_SOLD)
+            raise ProductWithdrawn(lines.NO_LONGER_SOLD)
         return offer
 
     def _offer(self, session: Session, slug: str) -> Offer:

@@ -8,7 +8,7 @@ and ends with them.
 from flask import Blueprint, Response, request
 
 from shop.catalog import tags
-from shop.errors import Renamed, ShopError, Withdrawn
+from shop.errors import ProductRenamed, ProductWithdrawn, ShopError
 from shop.patterns.caching import NEGATIVE
 from shop.web import problems
 from shop.web.public import told_to_the_edge
@@ -16,8 +16,8 @@ from shop.web.public import told_to_the_edge
 
 def keep_absences(routes: Blueprint) -> None:
     """Let the edge keep what some routes answer of products that have moved or are withdrawn."""
-    routes.register_error_handler(Renamed, _kept)
-    routes.register_error_handler(Withdrawn, _kept)
+    routes.register_error_handler(ProductRenamed, _kept)
+    routes.register_error_handler(ProductWithdrawn, _kept)
 
 
 def _kept(error: ShopError) -> Response:

@@ -58,7 +58,7 @@ def lock(session: Session, slug: str, edit: Edit) -> None:
     for all of it here, before the stock, or a checkout that has the one and waits for the other would never end.
 
     Raises:
-        NotFound: there is no such product; Renamed: it has another slug by now.
+        NotFound: there is no such product; ProductRenamed: it has another slug by now.
     """
     found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=edit.slug is None)
     product_id = session.scalar(found)

@@ -83,7 +83,7 @@ def one(session: Session, slug: str) -> StockedProduct:
     """Return one product, withdrawn or not.
 
     Raises:
-        NotFound: there is no such product; Renamed: it has another slug by now.
+        NotFound: there is no such product; ProductRenamed: it has another slug by now.
     """
     row = session.execute(_rows().where(Product.slug == slug)).one_or_none()
     if row is None:

@@ -13,7 +13,7 @@ from shop.catalog.models import Product as ProductRow
 from shop.catalog.models import Review as ReviewRow
 from shop.catalog.schemas import CategoryRef, Product, RatingSummary, Review, ReviewPage, StarCount, Stock
 from shop.catalog.sorting import END_OF_TIME, EPOCH, MICROSECOND
-from shop.errors import NotFound, Renamed, ShopError, Withdrawn
+from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
 
 LATEST = "latest"
 
@@ -31,7 +31,7 @@ def find(session: Session, slug: str) -> Found:
     """Read one product.
 
     Raises:
-        NotFound: there is no such product; Renamed, Withdrawn: no longer.
+        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
     """
     more = (
         ProductRow.description,
@@ -51,7 +51,7 @@ def find_id(session: Session, slug: str) -> int:
     """Return a product's number.
 
     Raises:
-        NotFound: there is no such product; Renamed, Withdrawn: no longer.
+        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
     """
     statement = select(ProductRow.id, ProductRow.slug, ProductRow.withdrawn_at).where(_had(slug))
     return int(_sold(session.execute(statement).one_or_none(), slug).id)
@@ -60,7 +60,7 @@ def find_id(session: Session, slug: str) -> int:
 def missing(session: Session, slug: str) -> ShopError:
     """Return why no product has a slug: it has another one by now, or there never was one."""
     now = session.scalar(select(ProductRow.slug).where(_had(slug)))
-    return NotFound("There is no such product.") if now is None else Renamed(now)
+    return NotFound("There is no such product.") if now is None else ProductRenamed(now)
 
 
 def _had(slug: str) -> ColumnElement[bool]:
@@ -74,15 +74,15 @@ def _sold(row: AnyRow | None, slug: str) -> AnyRow:
 
     Raises:
         NotFound: there is none.
-        Renamed: the product has another slug by now.
-        Withdrawn: it is no longer sold.
+        ProductRenamed: the product has another slug by now.
+        ProductWithdrawn: it is no longer sold.
     """
     if row is None:
         raise NotFound("There is no such product.")
     if row.slug != slug:
-        raise Renamed(row.slug)
+        raise ProductRenamed(row.slug)
     if row.withdrawn_at is not None:
-        raise Withdrawn("This product is no longer sold.")
+        raise ProductWithdrawn("This product is no longer sold.")
     return row
 
 
@@ -90,7 +90,7 @@ def stock(session: Session, slug: str) -> Stock:
     """Return what can be bought at this moment.
 
     Raises:
-        NotFound: there is no such product; Renamed, Withdrawn: no longer.
+        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
     """
     columns = (AVAILABLE.label("available"), ProductRow.slug, ProductRow.withdrawn_at)
     statement = select(*columns).select_from(ProductRow).outerjoin(StockItem).where(_had(slug))

@@ -61,7 +61,7 @@ class Catalog:
         """Return all the product page needs; see :class:`schemas.ProductScreen`.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("screen", name, lambda: self._screens.product(name))
@@ -70,7 +70,7 @@ class Catalog:
         """Return one product; see :class:`schemas.Product`.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("core", name, self._core(name))
@@ -79,7 +79,7 @@ class Catalog:
         """Return one product as :meth:`product` does, read again.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         return read(self.product(slug))
 
@@ -87,7 +87,7 @@ class Catalog:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         name = checked(slug)
         return self._answers.of_product("rating", name, self._rating(name))
@@ -96,7 +96,7 @@ class Catalog:
         """Return what was bought with a product; see :class:`schemas.Related`.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         name = checked(slug)
 
@@ -109,7 +109,7 @@ class Catalog:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
             Invalid: the cursor is not one of this list.
         """
         name = checked(slug)
@@ -122,7 +122,7 @@ class Catalog:
         """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
             Invalid: the cursor is not one of this list.
         """
         name = checked(slug)
@@ -136,7 +136,7 @@ class Catalog:
         """Return what can be bought at this moment; never from a cache.
 
         Raises:
-            NotFound: there is no such product; Renamed, Withdrawn: no longer.
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         with self._database.reading() as session:
             return products.stock(session, checked(slug))
@@ -263,7 +263,7 @@ class Catalog:
             condition: what the product must still be; anything by default.
 
         Raises:
-            NotFound: there is no such product; Renamed: it has another slug by now.
+            NotFound: there is no such product; ProductRenamed: it has another slug by now.
             PreconditionFailed: the product is no longer what the condition names.
             Conflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or the
                 slug is taken.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from shop.accounts.administrators import Administrators
+from shop.accounts.administrators import AdministratorAccounts
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.errors import Invalid
@@ -38,10 +38,10 @@ def grant(email: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
     emit({"email": made, "role": "admin"}, f"{made} is now an administrator.", as_json=as_json)
 
 
-def _changed(change: Callable[[Administrators], str]) -> str:
+def _changed(change: Callable[[AdministratorAccounts], str]) -> str:
     runtime = build(settings_of_the_store(), process="admin")
     try:
-        return change(Administrators(runtime.database, runtime.passwords))
+        return change(AdministratorAccounts(runtime.database, runtime.passwords))
     except Invalid as error:
         raise Invalid(" ".join([*error.errors.values()] or [error.detail])) from None
     finally:

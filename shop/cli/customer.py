@@ -6,7 +6,7 @@ import click
 
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.customers.rights import Forgotten
+from shop.customers.rights import ErasureResult
 from shop.errors import ConfigurationError
 from shop.wiring import Runtime, build
 
@@ -57,7 +57,7 @@ def _ask(email: str) -> None:
     click.confirm(f"Forget {email}? This cannot be undone.", abort=True, err=True)
 
 
-def _told(email: str, done: Forgotten) -> str:
+def _told(email: str, done: ErasureResult) -> str:
     blanked = f"{'the account, ' if done.account else ''}{done.orders:,} orders and {done.reviews:,} reviews"
     told = (
         f"{email} is forgotten. Blanked: {blanked}. Deleted: {done.carts:,} carts, {done.mails:,} mails,"

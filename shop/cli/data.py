@@ -13,7 +13,7 @@ from shop.cli.output import emit
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
-from shop.datasets.importing.report import Report as ImportReport
+from shop.datasets.importing.report import ImportReport
 from shop.datasets.loading import Report
 from shop.payments.opening import hand_over
 from shop.settings import Settings

@@ -21,7 +21,7 @@ from shop.cart import personal_data as cart_data
 from shop.cart.service import Carts, Owner
 from shop.catalog import personal_data as review_data
 from shop.clock import Clock
-from shop.customers.traces import Traces
+from shop.customers.traces import PersonalTraces
 from shop.errors import Conflict, Invalid, NotFound
 from shop.mail import personal_data as mail_data
 from shop.orders import personal_data as order_data
@@ -31,7 +31,7 @@ from shop.unit_of_work import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DataSubject:
     """What leads to all that is held about a person."""
 
     email: str
@@ -52,17 +52,17 @@ class Person:
         return [uuid.UUID(name.removeprefix("guest:")) for name in sorted(names)]
 
     @property
-    def traces(self) -> Traces:
+    def traces(self) -> PersonalTraces:
         """Return how she is found in messages and kept answers."""
         owners = {name for order in self.orders for name in order.guests}
         if self.user_id is not None:
             owners.add(f"user:{self.user_id}")
-        return Traces(self.email, [order.public_id for order in self.orders], owners)
+        return PersonalTraces(self.email, [order.public_id for order in self.orders], owners)
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """How much was blanked or deleted; ``others`` as in :class:`Person`."""
+class ErasureResult:
+    """How much was blanked or deleted; ``others`` as in :class:`DataSubject`."""
 
     account: bool
     orders: int
@@ -121,7 +121,7 @@ class PersonalData:
         told_at = {"email": email, "exported_at": self._clock.now()}
         return told_at | held | {"carts": self._carts_of(person), "accounts_naming_the_address": person.others}
 
-    def forget(self, email: str) -> Forgotten:
+    def forget(self, email: str) -> ErasureResult:
         """Blank or delete all that names the person of an address.
 
         Raises:
@@ -134,7 +134,7 @@ class PersonalData:
         self._changed(slugs)
         return forgotten
 
-    def _carts_of(self, person: Person) -> list[dict[str, Any]]:
+    def _carts_of(self, person: DataSubject) -> list[dict[str, Any]]:
         owners = [Owner(guest_cart_id=guest) for guest in person.guests]
         if person.user_id is not None:
             owners.insert(0, Owner(user_id=person.user_id))
@@ -156,22 +156,22 @@ def _normalised(email: str) -> str:
         return email.strip().lower()
 
 
-def _find(session: Session, email: str) -> Person:
+def _find(session: Session, email: str) -> DataSubject:
     user_id = account_data.lock(session, email)
     others = order_data.under_address(session, email) - {user_id}
     blanked = account_data.blanked(session, others)
     orders = tuple(order_data.find(session, email, user_id, blanked))
-    return Person(email, user_id, orders, len(others - blanked))
+    return DataSubject(email, user_id, orders, len(others - blanked))
 
 
-def _account(session: Session, person: Person) -> dict[str, Any]:
+def _account(session: Session, person: DataSubject) -> dict[str, Any]:
     if person.user_id is None:
         return {"account": None, "sessions": [], "tokens": [], "password_resets": [], "reviews": []}
     reviews = review_data.export(session, person.user_id)
     return {**account_data.export(session, person.user_id), "reviews": reviews}
 
 
-def _forget(session: Session, email: str) -> tuple[Forgotten, list[str]]:
+def _forget(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     person = _find(session, email)
     waiting = [order for order in person.orders if order.status in order_data.OPEN]
     still_open = [f"{order.number} ({order.status.value})" for order in waiting]
@@ -189,7 +189,7 @@ def _forget(session: Session, email: str) -> tuple[Forgotten, list[str]]:
         slugs = review_data.blank(session, person.user_id)
         account_data.blank(session, person.user_id)
     has_account = person.user_id is not None
-    done = Forgotten(has_account, len(person.orders), len(slugs), carts, mails, messages, answers, person.others)
+    done = ErasureResult(has_account, len(person.orders), len(slugs), carts, mails, messages, answers, person.others)
     if not (has_account or person.orders or mails or messages or answers):
         raise _nothing(email)
     return done, slugs

@@ -14,7 +14,7 @@ from shop.patterns.queue.models import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
+class PersonalTraces:
     """How a person is found in them.
 
     Args:

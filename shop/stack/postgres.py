@@ -89,7 +89,7 @@ def _make_cluster(data_dir: Path) -> None:
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
     if os.geteuid() == 0:
-        account = privileges.Account.of_servers(data_dir.parent)
+        account = privileges.ServerAccount.of_servers(data_dir.parent)
         os.chown(making, account.uid, account.gid)
     options = ["--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
     command = [*_as_owner(making), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
@@ -209,7 +209,7 @@ def _as_owner(data_dir: Path) -> tuple[str, ...]:
     """Return the words that make root the owner of the data, where root is asking."""
     if os.geteuid() != 0:
         return ()
-    words = privileges.words_of(privileges.Account.owning(data_dir))
+    words = privileges.words_of(privileges.ServerAccount.owning(data_dir))
     if not words:
         raise ConfigurationError("PostgreSQL does not run as root: start the stack as an ordinary user.")
     return words

@@ -34,20 +34,20 @@ IMPORTED = ("alembic.command", "gunicorn.workers.gthread", "shop.app", "shop.pay
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServerAccount:
     """A user and a group, by their numbers: not every one has a name."""
 
     uid: int
     gid: int
 
     @classmethod
-    def owning(cls, path: Path) -> "Account":
+    def owning(cls, path: Path) -> "ServerAccount":
         """Return whose a file or directory is."""
         found = path.stat()
         return cls(found.st_uid, found.st_gid)
 
     @classmethod
-    def of_servers(cls, var_dir: Path) -> "Account":
+    def of_servers(cls, var_dir: Path) -> "ServerAccount":
         """Return as whom the servers of a state directory run where root starts them."""
         for path in (var_dir / "pg", var_dir):
             if path.exists() and (owner := cls.owning(path)).uid != 0:
@@ -70,7 +70,7 @@ def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[
     os.umask(UMASK)
     if os.geteuid() != 0:
         return
-    account = Account.of_servers(settings.var_dir)
+    account = ServerAccount.of_servers(settings.var_dir)
     _stop_what_root_runs(settings, say)
     hand_over(settings.var_dir, account)
     compile_sources()
@@ -88,7 +88,7 @@ def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[
             )
 
 
-def words_of(account: Account) -> tuple[str, ...]:
+def words_of(account: ServerAccount) -> tuple[str, ...]:
     """Return the words in front of a command that make root another account; none where there is no ``setpriv``."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -99,7 +99,7 @@ def words_of(account: Account) -> tuple[str, ...]:
     return (*words, f"--inh-caps=-all,+{KEPT_CAPABILITY}", f"--ambient-caps=-all,+{KEPT_CAPABILITY}", "--")
 
 
-def hand_over(var_dir: Path, account: Account) -> None:
+def hand_over(var_dir: Path, account: ServerAccount) -> None:
     """Give root's files in a state directory to the account that will use them, and close them to all others.
 
     Symbolic links are not followed, and files of several names are left alone: root gives away only what is here.
@@ -110,7 +110,7 @@ def hand_over(var_dir: Path, account: Account) -> None:
     var_dir.mkdir(parents=True, exist_ok=True)
     is_ours = var_dir == PROJECT_ROOT / "var" or any((var_dir / mark).exists() for mark in MARKS)
     if not is_ours and any(var_dir.iterdir()):
-        if Account.owning(var_dir).uid == 0:
+        if ServerAccount.owning(var_dir).uid == 0:
             raise ConfigurationError(f"SHOP_VAR_DIR={var_dir} holds other things of root's: name an empty directory.")
         return
     _give(str(var_dir), None, account)
@@ -137,7 +137,7 @@ def _of_a_library() -> str:
     return str(found.origin) if found and found.origin else __file__
 
 
-def _give(name: str, directory: int | None, account: Account) -> None:
+def _give(name: str, directory: int | None, account: ServerAccount) -> None:
     """Give one file or directory away through its descriptor: no name can lead elsewhere meanwhile."""
     try:
         opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
@@ -164,7 +164,7 @@ def _stop_what_root_runs(settings: Settings, say: Callable[[str], None]) -> None
 def belongs_to_root(settings: Settings) -> bool:
     """Tell whether the last stack here was root's, as those of earlier versions were."""
     path = StateFile(settings.run_dir).path
-    return path.exists() and Account.owning(path).uid == 0
+    return path.exists() and ServerAccount.owning(path).uid == 0
 
 
 def _has_kept_capability() -> bool:

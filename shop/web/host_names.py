@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shop.errors import Misdirected
+from shop.errors import MisdirectedRequest
 from shop.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class HostNames:
         """Refuse a request for another host.
 
         Raises:
-            Misdirected: it is.
+            MisdirectedRequest: it is.
         """
         if not self.is_ours(environ.get("HTTP_HOST", "")):
-            raise Misdirected("This store is not called that. Ask for it by its own address.")
+            raise MisdirectedRequest("This store is not called that. Ask for it by its own address.")
 
     def _is_ours(self, host: str) -> bool:
         name = host_name(host)

@@ -15,9 +15,9 @@ from shop import errors
 from shop.patterns.observability import correlation
 
 STATUS: Mapping[type[errors.ShopError], int] = {
-    errors.Renamed: 301,
+    errors.ProductRenamed: 301,
     errors.NotFound: 404,
-    errors.Withdrawn: 410,
+    errors.ProductWithdrawn: 410,
     errors.Malformed: 400,
     errors.UnsupportedMediaType: 415,
     errors.Invalid: 422,
@@ -32,7 +32,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.AlreadyPaid: 409,
     errors.PreconditionFailed: 412,
     errors.PaymentDeclined: 402,
-    errors.Misdirected: 421,
+    errors.MisdirectedRequest: 421,
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.DeadlinePassed: 503,
@@ -146,13 +146,13 @@ def _answer(
 
 def refusal(error: errors.ShopError) -> Response:
     """Build the answer to a refusal: a problem document for programs, a page for people."""
-    if isinstance(error, errors.Renamed):
+    if isinstance(error, errors.ProductRenamed):
         return _moved(error)
     status = next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
     return _answer(status, kind(type(error)), error.detail, error.errors, error.retry_after)
 
 
-def _moved(error: errors.Renamed) -> Response:
+def _moved(error: errors.ProductRenamed) -> Response:
     """Lead on for good: a read by 301, a write by 308, which keeps method and body (RFC 9110, 15.4.2 and 15.4.9)."""
     status = 301 if request.method in ("GET", "HEAD") else 308
     address = url_for(str(request.endpoint), **{**(request.view_args or {}), "slug": error.slug})

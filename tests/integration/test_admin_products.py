@@ -210,7 +210,7 @@ def test_a_former_name_leads_on_for_good_everywhere(admin, mug):
         moved = admin.get(path.format("enamel-mug") + "?cursor=")
         assert (moved.status_code, moved.location) == (301, path.format("steel-mug") + "?cursor="), path
         assert admin.get(path.format("steel-mug")).status_code == 200, path
-    assert admin.get("/api/v1/products/enamel-mug").json["type"] == "/problems/renamed"
+    assert admin.get("/api/v1/products/enamel-mug").json["type"] == "/problems/product-renamed"
     assert [path for path in LISTS if "enamel-mug" in admin.get(path).text] == []
 
 
@@ -327,7 +327,7 @@ def test_a_withdrawn_product_is_gone_from_everything_and_can_come_back(admin, pa
         answer = admin.get(path.format("enamel-mug"))
         assert answer.status_code == 410, path
         assert "no longer sold" in answer.text
-    assert admin.get("/api/v1/products/enamel-mug").json["type"] == "/problems/withdrawn"
+    assert admin.get("/api/v1/products/enamel-mug").json["type"] == "/problems/product-withdrawn"
     assert [path for path in seen if "enamel-mug" in admin.get(path).text] == []
     facets = admin.get("/api/v1/products?category=mugs").json["facets"]
     assert (facets["total"], facets["in_stock"], facets["brand"][0]["count"], counted(admin)) == (1, 1, 1, 1)

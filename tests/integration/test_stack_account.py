@@ -166,7 +166,7 @@ def test_the_commands_work_on_servers_of_another_account(checkout):
 
 @AS_ROOT
 def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
-    account = privileges.Account(ANOTHER, ANOTHER)
+    account = privileges.ServerAccount(ANOTHER, ANOTHER)
     outside = tmp_path / "outside"
     outside.write_text("root's")
     var = tmp_path / "var"
@@ -175,8 +175,8 @@ def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
     (var / "run" / "link").symlink_to(outside)
     os.link(outside, var / "run" / "second-name")
     privileges.hand_over(var, account)
-    assert privileges.Account.owning(var / "run" / "stack.json") == account
-    assert privileges.Account.owning(outside).uid == 0
+    assert privileges.ServerAccount.owning(var / "run" / "stack.json") == account
+    assert privileges.ServerAccount.owning(outside).uid == 0
     assert outside.stat().st_mode & 0o777 != 0
 
 
@@ -186,17 +186,17 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
     done = Checkout(tmp_path).shop("up")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "SHOP_VAR_DIR" in done.stderr
-    assert privileges.Account.owning(tmp_path / "spool").uid == 0
+    assert privileges.ServerAccount.owning(tmp_path / "spool").uid == 0
 
 
 @AS_ROOT
 def test_the_servers_are_whose_the_data_is(tmp_path):
-    assert privileges.Account.of_servers(tmp_path / "var").uid == pwd.getpwnam("nobody").pw_uid
+    assert privileges.ServerAccount.of_servers(tmp_path / "var").uid == pwd.getpwnam("nobody").pw_uid
     os.chown(tmp_path, ANOTHER, ANOTHER)
-    assert privileges.Account.of_servers(tmp_path) == privileges.Account(ANOTHER, ANOTHER)
+    assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(ANOTHER, ANOTHER)
     (tmp_path / "pg").mkdir()
     os.chown(tmp_path / "pg", 1, 1)
-    assert privileges.Account.of_servers(tmp_path) == privileges.Account(1, 1)
+    assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(1, 1)
 
 
 def test_a_private_file_is_never_written_through_a_link(tmp_path):

@@ -17,7 +17,7 @@ from sqlalchemy.pool import StaticPool
 from shop.catalog import shelves, tags
 from shop.datasets.importing.changes import ChangedTags
 from shop.datasets.importing.entry import UNBRANDED
-from shop.datasets.importing.report import Report
+from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import Connection
 from shop.datasets.progress import Progress
 from shop.db_refusals import LostRace
@@ -101,7 +101,7 @@ class BatchImporter:
     """
 
     def __init__(
-        self, connection: Connection, step: str, report: Report, changes: ChangedTags, progress: Progress
+        self, connection: Connection, step: str, report: ImportReport, changes: ChangedTags, progress: Progress
     ) -> None:
         self.database = _on(connection)
         self.last_line = 0

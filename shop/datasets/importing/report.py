@@ -8,7 +8,7 @@ LISTED_REFUSALS = 1_000
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RowRefusal:
     """A row that was not taken, and why."""
 
     line: int
@@ -16,7 +16,7 @@ class Refusal:
 
 
 @dataclass
-class Report:
+class ImportReport:
     """What became of a file."""
 
     accepted: int = 0
@@ -30,7 +30,7 @@ class Report:
     committed: bool = False
     resumed_after: int = 0
     """The line an earlier, stopped run of the same file had come to; 0 if there was none."""
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[RowRefusal] = field(default_factory=list)
     """The first of them, by line; ``refused`` counts them all."""
 
     def to_json(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Report:
         """Count a refused row, and list it while there is room."""
         self.refused += 1
         if len(self.refusals) < LISTED_REFUSALS:
-            self.refusals.append(Refusal(line, reason))
+            self.refusals.append(RowRefusal(line, reason))
 
     def withdraw(self, line: int, reason: str) -> None:
         """Refuse a row that was accepted before."""

@@ -10,7 +10,7 @@ from dataclasses import astuple
 from shop.datasets.importing.categories import PRESENT, CategoryPath, CategoryPlan, PlannedCategory
 from shop.datasets.importing.entry import Entry, Refused, check
 from shop.datasets.importing.reading import Found
-from shop.datasets.importing.report import Report
+from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import PROGRESS_EVERY, Connection
 from shop.datasets.progress import Progress
 
@@ -66,7 +66,7 @@ INCOMPLETE = """
 """
 
 
-def stage(connection: Connection, found: Iterable[Found], report: Report, progress: Progress) -> str:
+def stage(connection: Connection, found: Iterable[Found], report: ImportReport, progress: Progress) -> str:
     """Copy the good rows of a file into the table ``incoming``.
 
     Args:
@@ -92,7 +92,7 @@ def stage(connection: Connection, found: Iterable[Found], report: Report, progre
     return digest.hexdigest()
 
 
-def judge(connection: Connection, report: Report, done: int) -> list[tuple[CategoryPath, PlannedCategory]]:
+def judge(connection: Connection, report: ImportReport, done: int) -> list[tuple[CategoryPath, PlannedCategory]]:
     """Refuse the staged rows that the store or the rest of the file does not allow.
 
     Args:
@@ -114,7 +114,7 @@ def judge(connection: Connection, report: Report, done: int) -> list[tuple[Categ
     return places
 
 
-def _places(connection: Connection, report: Report) -> list[tuple[CategoryPath, PlannedCategory]]:
+def _places(connection: Connection, report: ImportReport) -> list[tuple[CategoryPath, PlannedCategory]]:
     plan = CategoryPlan(connection.execute(PRESENT).fetchall())
     paths = sorted((CategoryPath(*row) for row in connection.execute(PATHS).fetchall()), key=_with_slugs_first)
     places = []
@@ -136,7 +136,7 @@ def _with_slugs_first(path: CategoryPath) -> tuple[bool, str, str, str]:
     return (not path.category_slug, path.department, path.category, path.category_slug)
 
 
-def _refuse(connection: Connection, report: Report, statement: str) -> None:
+def _refuse(connection: Connection, report: ImportReport, statement: str) -> None:
     for line, reason in sorted(connection.execute(statement.encode()).fetchall()):
         report.withdraw(line, reason)
 
@@ -146,7 +146,7 @@ def _values(entry: Entry) -> tuple[object, ...]:
     return (entry.slug, entry.made, entry.title, entry.brand, *path, entry.description, entry.price, entry.on_hand)
 
 
-def _entries(found: Iterable[Found], report: Report) -> Iterator[tuple[int, Entry]]:
+def _entries(found: Iterable[Found], report: ImportReport) -> Iterator[tuple[int, Entry]]:
     for line, fields in found:
         if isinstance(fields, Refused):
             report.refuse(line, str(fields))

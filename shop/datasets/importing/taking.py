@@ -17,7 +17,7 @@ from shop.datasets.importing.batches import BatchImporter
 from shop.datasets.importing.categories import CategoryPath, PlannedCategory, make
 from shop.datasets.importing.changes import ChangedTags, Invalidate
 from shop.datasets.importing.reading import Found
-from shop.datasets.importing.report import Report
+from shop.datasets.importing.report import ImportReport
 from shop.datasets.importing.staging import judge, stage
 from shop.datasets.loading import OWN, exclusive, standing
 from shop.datasets.plan import Connection
@@ -49,7 +49,7 @@ def take(
     partial: bool = False,
     on_change: Invalidate = lambda tags: None,
     progress: Progress | None = None,
-) -> Report:
+) -> ImportReport:
     """Take a catalogue over.
 
     Args:
@@ -66,7 +66,7 @@ def take(
         ConfigurationError: the database is not there, not migrated, or half-seeded.
         Unavailable: it was stopped between two batches, or before the first; the message says after which line.
     """
-    report, progress = Report(), progress or Silent()
+    report, progress = ImportReport(), progress or Silent()
     with exclusive(settings) as connection:
         if standing(connection).kind == "partial":
             raise ConfigurationError("The store is half-seeded: run `shop seed` to its end first, then import.")
@@ -90,7 +90,7 @@ def _take(
     connection: Connection,
     step: str,
     places: list[tuple[CategoryPath, PlannedCategory]],
-    report: Report,
+    report: ImportReport,
     changes: ChangedTags,
     progress: Progress,
 ) -> None:
