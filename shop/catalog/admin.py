@@ -23,13 +23,13 @@ from shop.web.identity import ADMIN, require_role
 SEE_OTHER = 303
 NOTHING: Mapping[str, str] = MappingProxyType({})
 WORDS = {
-    "title": "Between 1 and 200 characters.",
-    "description": "Between 1 and 10,000 characters.",
-    "on_hand": f"A whole number between 0 and {MAX_STOCK:,}.",
-    "price": "Between €0.01 and €1,000,000.",
-    "brand": "At most 60 characters.",
+    "title": "Enter a title of 1 to 200 characters.",
+    "description": "Enter a description of 1 to 10,000 characters.",
+    "on_hand": f"Enter how many pieces there are: a whole number between 0 and {MAX_STOCK:,}.",
+    "price": "Enter a price between 0.01 and 1,000,000 euros, such as 12.99.",
+    "brand": "Enter a brand of at most 60 characters.",
     "category": "Choose one of the categories.",
-    "slug": "Lower-case letters, digits and single hyphens, such as blue-mug; not “new”.",
+    "slug": "Enter a name of lower-case letters, digits and single hyphens, such as blue-mug; not “new”.",
 }
 
 
@@ -155,7 +155,7 @@ def _new(catalog: Catalog, given: Given, errors: Mapping[str, str] = NOTHING, st
         "catalog/admin_new_product.html",
         nav=departments,
         form=given,
-        errors=errors,
+        errors=product_form.in_page_order(errors),
         shelves=[("", "Choose…"), *shelves],
         max_stock=MAX_STOCK,
     )
@@ -176,7 +176,7 @@ def _form(
         nav=catalog.departments(),
         row=row,
         form=form or product_form.as_stored(row),
-        errors=errors,
+        errors=product_form.in_page_order(errors),
         clashes=clashes,
         max_stock=MAX_STOCK,
     )

@@ -15,20 +15,20 @@ from shop.catalog.adding import NewProduct
 from shop.catalog.editing import Edit
 from shop.catalog.forms import decimal, minor_units, unified_newlines, whole_number
 from shop.catalog.inventory import StockedProduct
+from shop.catalog.models import MAX_PRICE
 from shop.catalog.requests import ProductAddition, ProductEdit
-from shop.errors import Invalid
 
 Given = Mapping[str, str]
 SHOWN: Given = {
-    "slug": "shown_slug",
     "title": "shown_title",
     "description": "shown_description",
     "price": "shown_price",
     "on_hand": "counted_from",
+    "slug": "shown_slug",
 }
-"""Each field, and the hidden one that says what it was shown."""
-NEW = ("title", "category", "brand", "price", "on_hand", "description", "slug")
-"""The fields of a new product."""
+"""Each field, in the page's order, and the hidden one that says what it was shown."""
+NEW = ("title", "category", "brand", "description", "price", "on_hand", "slug")
+"""The fields of a new product, in the page's order."""
 CHOICE, THEIRS = "choice_", "theirs"
 """Before the name of a field that two people changed; what is chosen to leave the other's change as it is."""
 
@@ -95,15 +95,19 @@ def clashes(given: Given, row: StockedProduct, lost: Mapping[str, str]) -> dict[
         lost: the fields' names.
     """
     now = as_stored(row).fields
-    return {name: FieldClash(given[name].strip(), now[name], _words(name, now[name])) for name in lost}
+    return {name: FieldClash(given[name].strip(), now[name], _words(name, now[name])) for name in SHOWN if name in lost}
+
+
+def in_page_order(errors: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong, by field, in the order in which the page shows its fields; what is no field's last."""
+    return {name: errors[name] for name in (*NEW, *errors) if name in errors}
 
 
 def read(given: Given) -> Edit:
     """Read the form: what its sender has changed, and what those fields were before.
 
     Raises:
-        Invalid: the price is not one.
-        ValidationError: another field is wrong.
+        ValidationError: fields are wrong; it names all of them.
     """
     changed = [name for name in SHOWN if not _is_untouched(name, given)]
     if not changed:
@@ -118,10 +122,10 @@ def read_new(given: Given) -> NewProduct:
     """Read the form of a new product.
 
     Raises:
-        Invalid: the price is not one, or no name can be made from the title.
-        ValidationError: another field is wrong.
+        Invalid: no name can be made from the title.
+        ValidationError: fields are wrong; it names all of them.
     """
-    filled = [name for name in NEW if given.get(name, "").strip() or name in ("title", "category", "price")]
+    filled = [name for name in NEW if given.get(name, "").strip()]
     return ProductAddition.model_validate(_fields(given, filled)).product()
 
 
@@ -131,9 +135,8 @@ def _fields(given: Given, names: Sequence[str]) -> dict[str, object]:
         fields["slug"] = given["slug"].strip()
     if "price" in fields:
         amount = minor_units(given.get("price", ""))
-        if amount is None:
-            raise Invalid("That is no price.", errors={"price": "Write a price such as 12.99."})
-        fields["price"] = {"amount": amount}
+        is_price = amount is not None and 1 <= amount <= MAX_PRICE
+        fields["price"] = {"amount": amount if is_price else None}  # no amount: refused together with the other fields
     return fields
 
 

@@ -185,6 +185,10 @@ def test_the_form_adds_a_product_or_comes_back_with_what_was_typed(admin, mug):
     assert "error-price" in wrong.text
     again = form_of(wrong.text, "/admin/products/new")
     assert (again["title"], again["category"]) == ("Tea Cup", "mugs")
+    nothing_right = {"title": "", "category": "", "price": "2000000", "on_hand": "-1", "slug": "Not A Slug"}
+    everything = admin.post("/admin/products/new", data={**again, **nothing_right})
+    told = ["title", "category", "price", "on_hand", "slug"]  # all of it at once, in the page's order
+    assert re.findall(r'href="#field-(\w+)"', everything.text) == told
     taken = admin.post("/admin/products/new", data={**again, "price": "12.50", "slug": "enamel-mug"})
     assert taken.status_code == 409
     assert "error-slug" in taken.text
