@@ -97,8 +97,9 @@ STATUSES: Mapping[type[Exception], int] = MappingProxyType(
     }
 )
 PAGE = (
-    '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    '<h1>{title}</h1><p>{detail}</p><p><a href="/">To the store</a></p><p><small>{request_id}</small></p></html>'
+    '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+    '<meta name="color-scheme" content="light dark"><title>{title}</title><main><h1>{title}</h1><p>{detail}</p>'
+    '<p><a href="/">To the store</a></p><p><small>Request {request_id}</small></p></main></html>'
 )
 """As the edge's: without a template or a stylesheet, which may be what failed."""
 
