@@ -5,7 +5,7 @@ import sys
 import click
 
 from shop.cli.database import settings_of_the_store
-from shop.cli.output import emit
+from shop.cli.output import counted, emit
 from shop.customers.rights import ErasureResult
 from shop.errors import ConfigurationError
 from shop.wiring import Runtime, build
@@ -58,13 +58,13 @@ def _ask(email: str) -> None:
 
 
 def _told(email: str, done: ErasureResult) -> str:
-    blanked = f"{'the account, ' if done.account else ''}{done.orders:,} orders and {done.reviews:,} reviews"
-    told = (
-        f"{email} is forgotten. Blanked: {blanked}. Deleted: {done.carts:,} carts, {done.mails:,} mails,"
-        f" {done.messages:,} messages and {done.answers:,} kept answers."
-    )
+    blanked = [counted(done.orders, "order"), counted(done.reviews, "review")]
+    blanked = ["the account", *blanked] if done.account else blanked
+    deleted = [counted(done.carts, "cart"), counted(done.mails, "mail"), counted(done.messages, "message")]
+    deleted.append(counted(done.answers, "kept answer"))
+    told = f"{email} is forgotten. Blanked: {', '.join(blanked)}. Deleted: {', '.join(deleted)}."
     if done.others:
-        told += f" Orders of {done.others:,} other accounts name this address; those are theirs, and stay."
+        told += f" Orders of {counted(done.others, 'other account')} name this address; they belong there, and stay."
     return f"{told}\nA backup made before still holds it: forget again after restoring one."
 
 

@@ -9,7 +9,7 @@ import click
 
 from shop.cli.data_progress import shown
 from shop.cli.database import settings_of_the_store
-from shop.cli.output import emit
+from shop.cli.output import counted, emit
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
@@ -97,7 +97,9 @@ def _told_import(report: ImportReport) -> str:
                 f"Withdrawn, and so not sold by this: {report.withdrawn:,}. The administration offers them again."
             )
     elif report.refused:
-        lines.append(f"Nothing was changed: {report.refused:,} rows refused, {report.accepted:,} good. See --partial.")
+        lines.append(f"Nothing was changed: {counted(report.refused, 'row')} refused, {report.accepted:,} good.")
+        if report.accepted:
+            lines.append("Mend the file, or take the good rows alone with --partial.")
     else:
         lines.append("Nothing was changed: the file has no rows.")
     return "\n".join(lines)

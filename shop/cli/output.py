@@ -8,3 +8,8 @@ import click
 def emit(document: object, text: str, *, as_json: bool) -> None:
     """Print the document as JSON and nothing else, or the text."""
     click.echo(json.dumps(document, indent=2, default=str) if as_json else text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, a plural unless there is one: ``1 mail``, ``2 mails``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
