@@ -20,7 +20,7 @@ TOKEN_PREFIX = "shop_"  # noqa: S105 - not a secret: it lets secret scanners fin
 SESSION_LIFETIME = timedelta(days=14)
 WRONG = "The email or the password is wrong."
 """One sentence for every way a log-in fails."""
-TAKEN = "There is already an account with this email."
+TAKEN = "There is already an account with this email. Sign in, or set a new password if you have forgotten yours."
 
 COLUMNS = (User.id, User.session_epoch, User.email, User.name, User.role)
 """What an :class:`Account` is read from."""

@@ -16,7 +16,9 @@ from shop.orders.stream import OrderStreams
 from shop.orders.transitions import Status
 from shop.unit_of_work import Database
 
-NO_SUCH_ORDER = "You have no such order. If you ordered as a guest, the link in your mail opens it."
+NO_SUCH_ORDER = (
+    "You have no such order. If you ordered as a guest, the link in your mail opens it; /orders/link sends it again."
+)
 
 
 class ProductRef(Protocol):

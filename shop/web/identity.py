@@ -49,5 +49,5 @@ def require_role(role: str) -> Identity:
     """
     identity = require_identity()
     if identity.role != role:
-        raise Forbidden(f"This needs the role {role}.")
+        raise Forbidden(f"This needs the role {role}: sign in with an account that has it.")
     return identity
