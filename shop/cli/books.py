@@ -8,7 +8,7 @@ import click
 from shop.books.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
 from shop.books.findings import Verdict
 from shop.cli.database import settings_of_the_store
-from shop.cli.output import emit
+from shop.cli.output import counted, emit
 from shop.storable import storable
 from shop.wiring import build
 
@@ -67,5 +67,5 @@ def _told(verdict: Verdict) -> str:
     if len(verdict.mismatches) > SHOWN:
         lines.append(f"... and {len(verdict.mismatches) - SHOWN:,} more")
     looked = f"{verdict.orders:,} orders, {verdict.products:,} products and {verdict.charges:,} charges looked at"
-    lines.append(f"{looked}, {verdict.under_way:,} under way; {len(verdict.mismatches):,} mismatches.")
+    lines.append(f"{looked}, {verdict.under_way:,} under way; {counted(len(verdict.mismatches), 'mismatch', 'es')}.")
     return "\n".join(lines)

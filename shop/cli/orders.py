@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from shop.cli.database import settings_of_the_store
-from shop.cli.output import emit
+from shop.cli.output import counted, emit
 from shop.orders.projection import Projector
 from shop.orders.replaying import Difference, Replaying
 from shop.stack.database_roles import OWNER
@@ -48,7 +48,7 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     if len(found.differences) > SHOWN:
         lines.append(f"... and {len(found.differences) - SHOWN:,} more")
     lines.append(
-        f"{found.orders:,} orders compared, {len(found.differences):,} differences;"
+        f"{found.orders:,} orders compared, {counted(len(found.differences), 'difference')};"
         f" {found.waiting:,} wait for the projector."
     )
     emit(asdict(found), "\n".join(lines), as_json=as_json)

@@ -289,7 +289,7 @@ def test_the_command_tells_by_its_exit_code(trade, monkeypatch):
     found = run(books, ["--look-again", "0"])
     assert found.exit_code == 1
     assert "stock_on_hand" in found.output
-    assert "1 mismatches" in found.output
+    assert "1 mismatch." in found.output
 
 
 def test_a_side_that_cannot_be_read_is_no_verdict(trade):
