@@ -13,6 +13,7 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
+from shop.patterns.idempotency.models import IdempotencyKey
 from shop.payments.models import Payment
 from tests.factories import make_category, make_product
 from tests.integration.accounts import PASSWORD, make_account
@@ -272,3 +273,6 @@ def test_an_answer_that_tells_of_the_guests_order_stays_hers(window):
     assert shop.one.client.post(undo[0], **undo[1]).status_code == 200
     shop.two.sign_in("log in")
     assert shop.two.client.post(undo[0], **undo[1]).status_code == 404
+    with shop.database.reading() as session:
+        kept_for = session.scalar(select(IdempotencyKey.owner).where(IdempotencyKey.status == 200))
+    assert kept_for == f"guest:{shop.cart}"
