@@ -67,15 +67,19 @@ def listening(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> I
     try:
         yield server
     finally:
-        listener.close()
-        asyncio.run_coroutine_threadsafe(_finish(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_finish(listener), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
 
 
-async def _finish() -> None:
-    """End the conversations under way."""
+async def _finish(listener: asyncio.Server) -> None:
+    """Close the listener and end the conversations under way.
+
+    A server of asyncio is closed in its own loop's thread: closed from elsewhere, it counts its last conversation's
+    end twice and raises.
+    """
+    listener.close()
     open_ones = asyncio.all_tasks() - {asyncio.current_task()}
     for one in open_ones:
         one.cancel()
