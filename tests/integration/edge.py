@@ -79,6 +79,8 @@ class Asked:
     target: str
     headers: dict[str, str]
     """Names in lower case."""
+    peer: int = 0
+    """The port it came from: one a connection."""
 
 
 def _span(reply: Reply) -> dict[str, str]:
@@ -114,7 +116,8 @@ class Origin:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 self.rfile.read(length)
-                asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(self.command, self.path, headers, self.client_address[1])
                 origin.asked.append(asked)
                 reply = origin.reply(asked)
                 if reply.wait is not None:
