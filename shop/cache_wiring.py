@@ -72,6 +72,11 @@ class CacheRuntime:
         if self.listener is not None:
             self.listener.start()
 
+    def thread_faults(self) -> dict[str, str]:
+        """Return each background thread's name and what is wrong with it; empty text where nothing is."""
+        listener = "" if self.listener is None else self.listener.fault
+        return {"refresh-ahead": self.refresher.fault, "invalidations": listener}
+
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.refresher.stop()

@@ -7,6 +7,7 @@ and ``/metrics`` there.
 
 import argparse
 import gzip
+import json
 import logging
 import os
 import shutil
@@ -22,9 +23,11 @@ from prometheus_client import generate_latest
 from shop.clock import SystemClock
 from shop.db import build_engine
 from shop.errors import ConfigurationError
+from shop.patterns import loops
 from shop.patterns.caching import Listener
-from shop.patterns.edge import AccessLog, Event, Flushed, Purger, Registry, Store
+from shop.patterns.edge import AccessLog, Event, Flushed, PurgeFailed, Purger, Registry, Store
 from shop.patterns.edge.access_log import LAYER
+from shop.patterns.loops import Runner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.metrics import Metrics
 from shop.production_rules import require_production
@@ -39,8 +42,12 @@ LOOKS_A_REFRESH = 4
 stored must be gone within the second, too."""
 LINES_KEPT_BYTES = 64 * 1024 * 1024
 """nginx's log beyond this is moved aside, as the application's is."""
+CAP_S = 1.0
+"""Seconds a round that failed is followed by, at most: purges wait to be repeated."""
 STATIC = PROJECT_ROOT / "shop" / "web" / "static"
 MISUSED = 2
+STOP_S = 5.0
+"""Seconds a round under way gets to end."""
 
 _log = logging.getLogger("shop.edge")
 
@@ -67,11 +74,6 @@ class Loop:
         self._seen: Snapshot | None = None
         self._settling = 0
         """Looks for which nothing is kept: until then a worker may not have seen the flip."""
-
-    def run(self, stopped: threading.Event) -> None:
-        """Look until stopped."""
-        while not stopped.wait(self.pause_s):
-            self.run_once()
 
     def run_once(self) -> None:
         """Follow the switches, repeat purges, count answers, mind the log."""
@@ -160,11 +162,21 @@ class Purging:
         purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, lambda event: _tell(event, metrics))
         self._listener = Listener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
+        self._purger = purger
         self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()), metrics)
 
     def start(self) -> None:
         """Hear broadcasts from now on; the loop is the caller's to run."""
         self._listener.start()
+
+    def runner(self, stopped: threading.Event) -> Runner:
+        """Return what runs the loop until stopped, whatever becomes of a round."""
+        every_s = self.loop.pause_s
+        return Runner(loops.Loop("purger", self.loop.run_once, every_s, cap_s=max(every_s, CAP_S)), stopped)
+
+    def faults(self) -> dict[str, str]:
+        """Return what purging depends on and what is wrong with it; empty text where nothing is."""
+        return {"edge-store": self._purger.fault, "edge-invalidations": self._listener.fault}
 
     def close(self) -> None:
         """Stop hearing, and give back the connections to the cache."""
@@ -180,24 +192,39 @@ def _run(settings: Settings, port: int) -> None:
     metrics = Metrics()
     purging = Purging(settings, database, metrics)
     purging.start()
-    probe = ThreadingHTTPServer(("127.0.0.1", port), _probe(metrics))
+    runner = purging.runner(stopped)
+    runner.start()
+    probe = ThreadingHTTPServer(("127.0.0.1", port), _probe(purging, runner, metrics))
     threading.Thread(target=probe.serve_forever, name="probe", daemon=True).start()
     try:
-        purging.loop.run(stopped)
+        stopped.wait()
     finally:
+        runner.join(STOP_S)
         probe.shutdown()
         purging.close()
         database.engine.dispose()
 
 
-def _probe(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
-    """Return what says that the process lives and has published its files, and on ``/metrics`` what it has counted."""
+def _probe(purging: Purging, runner: Runner, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+    """Return what says on ``/readyz`` whether purging is well, and on ``/metrics`` what was counted.
+
+    Every other path answers 200: the process lives, and has published its files.
+    """
 
     class Probe(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = generate_latest(metrics.registry) if self.path == "/metrics" else b""
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(metrics.registry), "text/plain; version=0.0.4")
+            elif self.path == "/readyz":
+                faults = {runner.loop.name: runner.fault, **purging.faults()}
+                body = json.dumps({"loops": faults}).encode()
+                self._answer(503 if any(faults.values()) else 200, body, "application/json")
+            else:
+                self._answer(200, b"", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -209,6 +236,11 @@ def _probe(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
 
 
 def _tell(event: Event, metrics: Metrics) -> None:
+    if isinstance(event, PurgeFailed):
+        metrics.edge.purge_failed()
+        tags = list(event.tags) if event.tags is not None else None
+        _log.warning("edge_not_purged", extra={"tags": tags, "reason": event.reason})
+        return
     if isinstance(event, Flushed):
         metrics.edge.purged("flush", event.files)
         _log.info("edge_flushed", extra={"reason": event.reason, "files": event.files})

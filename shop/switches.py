@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from shop import threads
 from shop.errors import Invalid
 
 
@@ -252,6 +253,11 @@ class Board:
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout=self._refresh_s * 2)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the reading of switches; empty while its thread lives."""
+        return threads.fault(self._thread, self._stopped)
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._refresh_s):

@@ -161,6 +161,10 @@ class Runtime:
         self.board.start()
         self.cache.start()
 
+    def thread_faults(self) -> dict[str, str]:
+        """Return each background thread's name and what is wrong with it; empty text where nothing is."""
+        return _thread_faults(self.board, self.cache)
+
     def close(self) -> None:
         """Stop the threads and give back every connection."""
         self.board.stop()
@@ -307,18 +311,20 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     clock = clock or SystemClock()
     metrics = Metrics()
     telemetry = CacheTelemetry(metrics)
+    board = Board(store.load, settings.switch_refresh_s, _switches_unreadable)
+    cache = cache_wiring.build(settings, clock, telemetry)
     return Runtime(
         settings=settings,
         clock=clock,
         database=database,
         switch_store=store,
-        board=Board(store.load, settings.switch_refresh_s, _switches_unreadable),
-        cache=cache_wiring.build(settings, clock, telemetry),
+        board=board,
+        cache=cache,
         edge_registry=_edge_registry(settings, clock),
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
-        readiness=Readiness(_dependencies(settings), clock),
+        readiness=Readiness([*_dependencies(settings), _threads(board, cache)], clock),
         passwords=Passwords(waiting=callers_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
@@ -351,6 +357,21 @@ def _post(settings: Settings) -> Post:
 
 def _switches_unreadable(error: Exception) -> None:
     _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"})
+
+
+def _thread_faults(board: Board, cache: CacheRuntime) -> dict[str, str]:
+    return {"switches": board.fault, **cache.thread_faults()}
+
+
+def _threads(board: Board, cache: CacheRuntime) -> Dependency:
+    """Return what asks for this process's own threads: without one of them it serves what is long out of date."""
+
+    def check() -> None:
+        for name, fault in _thread_faults(board, cache).items():
+            if fault:
+                raise checks.NotWell(f"{name}: {fault}")
+
+    return Dependency("threads", True, check)
 
 
 def _dependencies(settings: Settings) -> list[Dependency]:

@@ -98,9 +98,10 @@ class Worker:
         self._stopped = threading.Event()
         self._transport = queue_wiring.transport(runtime.settings) if runtime.settings.broker_url else None
         found = loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
+        runners = [Runner(loop, self._stopped) for loop in found]
         if purging is not None:
-            found.append(Loop("purger", purging.loop.run_once, purging.loop.pause_s))
-        self.runners: Sequence[Runner] = [Runner(loop, self._stopped) for loop in found]
+            runners.append(purging.runner(self._stopped))
+        self.runners: Sequence[Runner] = runners
 
     def start(self) -> None:
         """Start every thread."""
@@ -134,8 +135,12 @@ class Worker:
         self._runtime.close()
 
     def faults(self) -> dict[str, str]:
-        """Return each loop's name and what is wrong with it; empty text where nothing is."""
-        return {runner.loop.name: runner.fault for runner in self.runners}
+        """Return each loop's and thread's name and what is wrong with it; empty text where nothing is."""
+        return {
+            **{runner.loop.name: runner.fault for runner in self.runners},
+            **self._runtime.thread_faults(),
+            **(self._purging.faults() if self._purging is not None else {}),
+        }
 
 
 def probe(worker: Worker, registry: CollectorRegistry, port: int) -> ThreadingHTTPServer:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shop import threads
 from shop.patterns.observability import correlation
 
 BACKOFF_CAP_S = 30.0
@@ -100,6 +101,8 @@ class Runner:
     @property
     def fault(self) -> str:
         """What is wrong with it; empty when it is well."""
+        if ended := threads.fault(self._thread, self._stopped):
+            return ended
         began = self._began
         if began is not None and self._now() - began > STUCK_AFTER_S:
             return f"one round has taken more than {STUCK_AFTER_S:.0f} s"

@@ -69,6 +69,7 @@ def test_a_store_with_its_database_is_ready_whatever_else_is_away(probing):
         "cache": ("away", False),
         "broker": ("away", False),
         "payments": ("away", False),
+        "threads": ("ok", True),
     }
 
 

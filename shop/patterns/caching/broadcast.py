@@ -7,12 +7,15 @@ Source: Valkey's documentation of SUBSCRIBE and PUBLISH: messages are delivered 
 """
 
 import json
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from redis.exceptions import TimeoutError as Silent
 
+from shop import threads
 from shop.patterns.caching.connections import Command, Connections
 from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
 from shop.patterns.caching.waiting import Waiting
@@ -21,6 +24,9 @@ HEARTBEAT_S = 1.0
 """Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
 RETRY_S = 0.5
 """Seconds between two attempts to listen."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Hearer(Protocol):
@@ -80,17 +86,28 @@ class Listener:
         if self._thread is not None:
             self._thread.join(2 * HEARTBEAT_S)
 
+    @property
+    def fault(self) -> str:
+        """What is wrong; empty while the thread lives, whether or not anything can be heard just now."""
+        return threads.fault(self._thread, self._stopped)
+
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001 - whatever it was, broadcasts are no longer heard
-                self._report(error)
-            finally:
-                self._waiting.hears(broadcasts=False)
-                self._hearer.hears(broadcasts=False)
-                self._tried.set()
+                self._guarded(partial(self._report, error))
+            self._guarded(partial(self._waiting.hears, broadcasts=False))
+            self._guarded(partial(self._hearer.hears, broadcasts=False))
+            self._tried.set()
             self._stopped.wait(RETRY_S)
+
+    def _guarded(self, tell: Callable[[], None]) -> None:
+        """Tell one of those that listen; an error of its own must not make this process deaf for good."""
+        try:
+            tell()
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged, and broadcasts are heard again
+            _log.exception("listener_not_told", extra={"hearer": self._hearer.name})
 
     def _listen(self) -> None:
         connection: Any = self._connections.open()

@@ -16,6 +16,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from shop import threads
 from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import RefreshDropped
@@ -112,6 +113,11 @@ class Refresher:
                 break
         self._queue.put(None)
         thread.join(timeout_s)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong; empty while the thread lives."""
+        return threads.fault(self._thread)
 
     def offer(self, key: str, work: Work) -> bool:
         """Hand over a load, unless it waits already; tell whether it is in hand."""

@@ -5,7 +5,8 @@ Method: hear the same broadcasts of invalidated tags as every process's local le
 delete those. Twice: a fill may be under way. Its answer was made before the change and is stored after the purge, where
 nobody would look for it again, so the same tags are purged once more when every fill that the application lets be kept
 for long must have ended. What cannot be known to be fresh is dropped whole: at the start, and whenever the broadcasts
-are no longer heard or are heard again, for what was said in between was not.
+are no longer heard or are heard again, for what was said in between was not. What cannot be deleted, for a disk that
+may only be read, say, stays due: it is tried again at every look, and the purger is not well until it is gone.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
 Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_path`` and ``proxy_cache_lock``.
 """
@@ -13,6 +14,7 @@ Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_pat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shop.clock import Clock
 from shop.patterns.caching.levels import Away
@@ -24,11 +26,17 @@ LATE_FILL_S = 2.0
 long life at the edge (``shop/web/edge.py``), so none that has one is stored later than this."""
 
 
+MOST_DUE = 1000
+"""Deletions that may wait for their time; beyond that everything is dropped instead, which is one."""
+
+Tags = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Purged:
     """The answers made from some tags were deleted."""
 
-    tags: tuple[str, ...]
+    tags: Tags
     keys: int
     """How many keys carry the tags."""
     files: int
@@ -45,7 +53,16 @@ class Flushed:
     files: int
 
 
-Event = Purged | Flushed
+@dataclass(frozen=True, slots=True)
+class PurgeFailed:
+    """A deletion failed, and is tried again until it does not. It is told of once."""
+
+    tags: Tags | None
+    """``None`` where everything was to go."""
+    reason: str
+
+
+Event = Purged | Flushed | PurgeFailed
 
 
 class Purger:
@@ -66,8 +83,16 @@ class Purger:
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
-        self._again: list[tuple[float, tuple[str, ...] | None]] = []
+        self._again: list[tuple[float, Tags | None]] = []
         """When, and which tags; ``None`` for everything."""
+        self._failing: dict[Tags | None, str] = {}
+        """What could not be deleted the last time, and why."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong; empty while everything that has ended is deleted."""
+        with self._lock:
+            return next((f"what has ended is still served: {reason}" for reason in self._failing.values()), "")
 
     def hears(self, *, broadcasts: bool) -> None:
         """Drop everything: something may have been said that was not heard."""
@@ -75,40 +100,72 @@ class Purger:
 
     def drop(self, tags: Sequence[str]) -> None:
         """Purge what was made from the tags, now and once more."""
-        self._note(tuple(tags))  # first: whatever happens now, it is tried again
-        self._purge(tuple(tags), late=False)
+        self._note(tuple(tags), LATE_FILL_S)  # first: whatever happens now, it is tried again
+        self._attempt(tuple(tags), lambda: self._purge(tuple(tags), late=False))
 
     def flush(self, reason: str) -> None:
         """Drop everything, now and once more."""
-        self._note(None)
-        self._emit(Flushed(reason, self._store.flush()))
+        self._note(None, LATE_FILL_S)
+        self._attempt(None, lambda: self._flush(reason))
 
     def keep_empty(self) -> None:
         """Drop what was stored all the same, while nothing should be."""
-        if files := self._store.flush():
-            self._emit(Flushed("switched off", files))
+        self._attempt(None, self._keep_empty)
 
     def run_once(self) -> None:
         """Repeat the purges whose time has come."""
         for tags in self._due():
-            if tags is None:
-                self._emit(Flushed("late fills", self._store.flush()))
-            else:
-                self._purge(tags, late=True)
+            self._attempt(tags, partial(self._repeat, tags))
 
-    def _purge(self, tags: tuple[str, ...], *, late: bool) -> None:
+    def _attempt(self, tags: Tags | None, delete: Callable[[], None]) -> None:
+        """Delete. What could not be deleted stays due, and those who wait behind it get their turn."""
+        try:
+            delete()
+        except Exception as error:  # noqa: BLE001 - whatever it is, broadcasts are heard and the loop goes on
+            self._note(tags, 0.0)
+            self._failed(tags, str(error) or type(error).__name__)
+            return
+        with self._lock:
+            if tags is None:
+                self._failing.clear()
+            self._failing.pop(tags, None)
+
+    def _failed(self, tags: Tags | None, reason: str) -> None:
+        with self._lock:
+            is_news = tags not in self._failing
+            self._failing[tags] = reason
+        if is_news:
+            self._emit(PurgeFailed(tags, reason))
+
+    def _repeat(self, tags: Tags | None) -> None:
+        if tags is None:
+            self._flush("late fills")
+        else:
+            self._purge(tags, late=True)
+
+    def _flush(self, reason: str) -> None:
+        self._emit(Flushed(reason, self._store.flush()))
+
+    def _keep_empty(self) -> None:
+        if files := self._store.flush():
+            self._emit(Flushed("switched off", files))
+
+    def _purge(self, tags: Tags, *, late: bool) -> None:
         try:
             keys = self._registry.keys(tags)
         except Away:
-            self._emit(Flushed("registry away", self._store.flush()))
+            self._flush("registry away")
             return
         self._emit(Purged(tags, len(keys), self._store.purge(keys), late))
 
-    def _note(self, tags: tuple[str, ...] | None) -> None:
+    def _note(self, tags: Tags | None, after_s: float) -> None:
         with self._lock:
-            self._again.append((self._clock.monotonic() + LATE_FILL_S, tags))
+            self._again.append((self._clock.monotonic() + after_s, tags))
+            if len(self._again) > MOST_DUE:
+                latest = max(moment for moment, _ in self._again)
+                self._again = [(self._clock.monotonic(), None), (latest, None)]
 
-    def _due(self) -> list[tuple[str, ...] | None]:
+    def _due(self) -> list[Tags | None]:
         now = self._clock.monotonic()
         with self._lock:
             due = [tags for moment, tags in self._again if moment <= now]

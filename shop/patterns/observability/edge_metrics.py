@@ -12,7 +12,14 @@ class EdgeMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._purges = Counter("shop_edge_purges", "Deletions of what had ended.", ["kind"], registry=registry)
+        self._failures = Counter(
+            "shop_edge_purge_failures", "Deletions that failed and are tried again.", registry=registry
+        )
         self._files = Counter("shop_edge_purged_answers", "Answers deleted.", ["kind"], registry=registry)
+
+    def purge_failed(self) -> None:
+        """Count that something which has ended could not be deleted at once, and is tried again."""
+        self._failures.inc()
 
     def purged(self, kind: str, answers: int) -> None:
         """Count one deletion.

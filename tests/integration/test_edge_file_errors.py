@@ -1,0 +1,180 @@
+"""A purger whose files cannot be deleted, and threads that end: it goes on, keeps what is due, and says so."""
+
+import json
+
+import httpx
+import pytest
+
+from shop.clock import SystemClock
+from shop.patterns.caching import Listener
+from shop.patterns.caching.broadcast import publishing
+from shop.patterns.caching.connections import Connections
+from shop.patterns.edge import Flushed, Purged, PurgeFailed, Purger, Registry, Store
+from shop.patterns.edge.purger import MOST_DUE
+from shop.patterns.edge.store import FilesKept
+from shop.stack import edge as stack_edge
+from shop.stack.program import free_port
+from tests.integration.edge import Process
+from tests.waiting import until
+
+thread_ends = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+class Files:
+    """A purger beside a directory of answers, over a real registry."""
+
+    def __init__(self, settings, home):
+        self.seen = []
+        self.store = Store(home / "store")
+        self.registry = Registry(settings.cache_url, 1000, SystemClock())
+        self.purger = Purger(self.registry, self.store, SystemClock(), self.seen.append)
+
+    def keep(self, key, tag):
+        """Store an answer."""
+        path = self.store.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self.registry.register(key, [tag], 60)
+        return path
+
+    def keep_undeletable(self, key, tag):
+        """Put a directory where an answer is: deleting it as a file fails, whoever tries."""
+        path = self.keep(key, tag)
+        path.unlink()
+        path.mkdir()
+        return path
+
+
+@pytest.fixture
+def files(settings, cache_client, tmp_path):
+    files = Files(settings, tmp_path)
+    yield files
+    files.registry.close()
+
+
+def test_one_file_that_refuses_does_not_save_the_others(files):
+    stuck = files.keep_undeletable("/p/mug", "product:mug")
+    others = [files.keep(f"/p/mug/reviews?cursor={number}", "product:mug") for number in range(20)]
+    with pytest.raises(FilesKept) as kept:
+        files.store.flush()
+    assert (kept.value.deleted, len(others), stuck.exists()) == (20, 20, True)
+    assert not any(path.exists() for path in others)
+
+
+def test_what_could_not_be_deleted_stays_due_until_it_can(files):
+    stuck = files.keep_undeletable("/p/mug", "product:mug")
+    files.keep("/p/cup", "product:cup")
+    files.purger.drop(["product:mug"])
+    files.purger.drop(["product:cup"])  # those behind it get their turn
+    assert [type(event) for event in files.seen] == [PurgeFailed, Purged]
+    assert "still served" in files.purger.fault
+    for _ in range(3):
+        files.purger.run_once()
+    assert [type(event) for event in files.seen] == [PurgeFailed, Purged]  # told of once
+    stuck.rmdir()
+    stuck.touch()
+    files.purger.run_once()
+    assert (stuck.exists(), files.purger.fault) == (False, "")
+    assert isinstance(files.seen[-1], Purged)
+
+
+def test_a_flush_that_failed_is_repeated(files):
+    stuck = files.keep_undeletable("/p/mug", "product:mug")
+    files.purger.hears(broadcasts=False)
+    stuck.rmdir()
+    stuck.touch()
+    files.purger.run_once()
+    assert (stuck.exists(), files.purger.fault) == (False, "")
+    assert files.seen[-1] == Flushed("late fills", 1)
+
+
+def test_what_is_due_stays_bounded_by_dropping_everything(files):
+    files.keep_undeletable("/p/mug", "product:mug")
+    kept = files.keep("/p/cup", "product:cup")
+    for number in range(MOST_DUE + 1):
+        files.purger._note((f"product:{number}",), 0.0)
+    files.purger.run_once()
+    assert not kept.exists()
+
+
+class Unwell:
+    """A hearer that fails at everything it is told, and counts."""
+
+    name = "unwell"
+
+    def __init__(self, error):
+        self.error, self.told = error, []
+
+    def hears(self, *, broadcasts):
+        self.told.append(broadcasts)
+        raise self.error
+
+    def drop(self, tags):
+        raise self.error
+
+
+def test_a_hearer_that_fails_does_not_end_the_listening(settings, cache_client):
+    unwell = Unwell(OSError("read-only"))
+    listener = Listener(settings.cache_url, unwell)
+    listener.start()
+    until(lambda: unwell.told.count(False) >= 2)  # told again, so it goes on
+    assert listener.fault == ""
+    listener.stop()
+
+
+@thread_ends
+def test_a_listener_whose_thread_has_ended_is_not_well(settings, cache_client):
+    listener = Listener(settings.cache_url, Unwell(SystemExit()))
+    listener.start()
+    until(lambda: listener.fault == "its thread has ended")
+    listener.stop()
+    assert listener.fault == ""
+
+
+@pytest.fixture
+def purger(settings, database, cache_client, tmp_path):
+    """The purger's own process."""
+    program = stack_edge.purger(settings.model_copy(update={"var_dir": tmp_path}), free_port())
+    process = Process(program, tmp_path)
+    process.ready = lambda: httpx.get(f"http://127.0.0.1:{program.port}/readyz")
+    process.metrics = lambda: httpx.get(f"http://127.0.0.1:{program.port}/metrics").text
+    yield process
+    process.stop()
+
+
+def test_the_process_is_not_ready_while_a_file_cannot_be_deleted_and_hears_on(settings, purger, files, tmp_path):
+    home = settings.model_copy(update={"var_dir": tmp_path}).edge_dir
+    files.store = Store(home / "store")
+    stuck = files.keep_undeletable("/p/mug", "product:mug")
+    until(lambda: purger.ready().status_code == 200)
+    invalidate(settings, "product:mug")
+    until(lambda: purger.ready().status_code == 503)
+    faults = json.loads(purger.ready().text)["loops"]
+    assert [name for name, fault in faults.items() if fault] == ["edge-store"]
+    assert "shop_edge_purge_failures_total" in purger.metrics()
+    later = files.keep("/p/cup", "product:cup")
+    invalidate(settings, "product:cup")
+    until(lambda: not later.exists())
+    stuck.rmdir()
+    until(lambda: purger.ready().status_code == 200)
+
+
+def invalidate(settings, tag):
+    """Tell every listener that what carries a tag has ended."""
+    connections = Connections(settings.cache_url, 1.0)
+    connections.exchange([publishing(connections, [tag])])
+    connections.close()
+
+
+@thread_ends
+def test_a_web_process_whose_invalidations_are_heard_by_nobody_is_not_ready(settings, runtime, client):
+    runtime.start()
+    assert client.get("/readyz").json["dependencies"]["threads"]["state"] == "ok"
+    runtime.cache.listener._hearer = Unwell(SystemExit())
+    invalidate(settings, "product:mug")
+
+    def told():
+        answer = client.get("/readyz")
+        return answer.status_code == 503 and answer.json["dependencies"]["threads"]["detail"]
+
+    assert until(told) == "invalidations: its thread has ended"
