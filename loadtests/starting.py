@@ -7,12 +7,18 @@ from argparse import ArgumentParser
 import gevent
 from locust import events
 from locust.env import Environment
-from users import DEFAULT_HOST, THINK_MEDIAN_S, Assortment, Person
+from locust.exception import StopTest
+from locust.runners import WorkerRunner
+from sessions import STOP_TIMEOUT_S
+from users import THINK_MEDIAN_S, Assortment, Person
 
-from shop.errors import ConfigurationError, ShopError
+from shop.errors import ConfigurationError, Unavailable
 from shop.lab.hosts import check_loopback
+from shop.settings import load_settings
+from shop.stack.addresses import web_url
 
 MISUSED = 2
+LOOPBACK = "127.0.0.1"
 DEFAULT_EXPONENT = 1.0
 
 _log = logging.getLogger(__name__)
@@ -23,7 +29,7 @@ def prepare() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     gevent.get_hub().loop.update_now()  # imports took a while; --run-time would be short by it
     events.init_command_line_parser.add_listener(_arguments)
-    events.init.add_listener(_refuse_other_machines)
+    events.init.add_listener(_find_store)
     events.test_start.add_listener(_fetch)
 
 
@@ -32,22 +38,35 @@ def _arguments(parser: ArgumentParser) -> None:
         "--exponent", type=float, default=DEFAULT_EXPONENT, help="Of Zipf's law, by which products are chosen."
     )
     parser.add_argument("--think", type=float, default=THINK_MEDIAN_S, help="Median seconds people look at a page.")
+    # Locust's own: every interface, twice, and no time at the end for the requests that are under way.
+    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout=STOP_TIMEOUT_S)
 
 
-def _refuse_other_machines(environment: Environment, **_: object) -> None:
+def _find_store(environment: Environment, **_: object) -> None:
+    """Settle which store is meant, and end a run without a page at once if it does not answer."""
+    if isinstance(environment.runner, WorkerRunner):
+        return  # its master names the store
     try:
-        check_loopback(environment.host or DEFAULT_HOST)
+        environment.host = check_loopback(environment.host or web_url(load_settings()))
+        if environment.parsed_options.headless or environment.parsed_options.autostart:
+            _ask(environment)
     except ConfigurationError as error:
         print(f"loadtests: {error}", file=sys.stderr)
         sys.exit(MISUSED)
 
 
 def _fetch(environment: Environment, **_: object) -> None:
+    environment.process_exit_code = None
+    try:
+        _ask(environment)
+    except ConfigurationError as error:
+        environment.process_exit_code = MISUSED
+        raise StopTest(str(error)) from error  # also where the page names another store than the command line did
+
+
+def _ask(environment: Environment) -> None:
     Person.think_median_s = environment.parsed_options.think
     try:
-        Assortment.fetch(environment.host or DEFAULT_HOST, environment.parsed_options.exponent)
-    except (ConfigurationError, ShopError) as error:
-        _log.error("%s", error)  # the web UI may name another host than the command line did
-        environment.process_exit_code = MISUSED
-        if environment.runner is not None:
-            environment.runner.quit()
+        Assortment.fetch(environment.host, environment.parsed_options.exponent)
+    except Unavailable as error:
+        raise ConfigurationError(f"{error} Is {environment.host} the store, and is it started (`shop up`)?") from None

@@ -7,15 +7,17 @@ assumption, to be replaced by your own shop's.
 :class:`OpenLoop` is no person but a rate: visits arrive by a schedule, whatever the store does.
 """
 
+import itertools
 import logging
 import random
 import time
 import uuid
 from collections.abc import Sequence
 
-import gevent
 from locust import FastHttpUser, constant, task
+from locust.env import Environment
 from locust.exception import StopUser
+from sessions import TIMEOUT_S, CountingSession, SingleAttemptPool
 
 from shop.lab import pacing
 from shop.lab.arrivals import Zipf, schedule, think_time
@@ -24,7 +26,6 @@ from shop.lab.load import LAG_LIMIT_MS
 from shop.lab.statistics import percentile
 from shop.lab.store import Store
 
-DEFAULT_HOST = "http://127.0.0.1:8080"
 PRODUCTS = 500
 """The head of the catalogue, by popularity; the tail is hardly ever seen."""
 THINK_MEDIAN_S = 3.0
@@ -59,19 +60,36 @@ class Assortment:
             store.close()
 
 
-class Person(FastHttpUser):
+class LoopbackUser(FastHttpUser):
+    """A client of a store on this machine: each request is sent once, and counted also if the run ends before it."""
+
+    abstract = True
+    connection_timeout = network_timeout = TIMEOUT_S
+
+    def __init__(self, environment: Environment) -> None:
+        self.client_pool = SingleAttemptPool(
+            concurrency=self.concurrency, connection_timeout=TIMEOUT_S, network_timeout=TIMEOUT_S
+        )
+        super().__init__(environment)
+        self.client = CountingSession(
+            check_loopback(self.host), environment.events.request, user=self, client_pool=self.client_pool
+        )
+
+
+class Person(LoopbackUser):
     """Somebody at a browser. Each task is one visit, by a new guest."""
 
     abstract = True
-    host = DEFAULT_HOST
-    wait_time = constant(0)
-    """They think between pages; a visit ends where the next guest's begins."""
     think_median_s = THINK_MEDIAN_S
+    pause_s = 0.0
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        check_loopback(self.host)
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
         self.chance = random.Random()
+
+    def wait_time(self) -> float:
+        """Return how long they look at a page; a visit ends where the next guest's begins."""
+        return self.pause_s
 
     def look(self, path: str, name: str) -> None:
         """Open a page as a browser does, its private call included, and read it."""
@@ -80,8 +98,10 @@ class Person(FastHttpUser):
         self.think()
 
     def think(self) -> None:
-        """Look at what came, for as long as people do."""
-        gevent.sleep(think_time(self.think_median_s, THINK_SPREAD, self.chance))
+        """Look at what came, for as long as people do. A run may end meanwhile: nothing is under way."""
+        self.pause_s = think_time(self.think_median_s, THINK_SPREAD, self.chance)
+        self.wait()
+        self.pause_s = 0.0
 
     def browse(self) -> str:
         """Look around; return the slug of the product looked at last."""
@@ -153,11 +173,10 @@ class Buyer(Person):
                 answer.success()
 
 
-class OpenLoop(FastHttpUser):
+class OpenLoop(LoopbackUser):
     """Visits to product screens at a rate that does not wait for answers; latency counts from when each was due."""
 
     abstract = True
-    host = DEFAULT_HOST
     fixed_count = 1
     concurrency = 128
     """Visits under way at once, at most."""
@@ -165,16 +184,21 @@ class OpenLoop(FastHttpUser):
     """Visits a second."""
     wait_time = constant(0)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        check_loopback(self.host)
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
         self.pace = pacing.Pace()
+        self.ending = False
+        environment.events.test_stopping.add_listener(self._end)
 
     @task
     def offer(self) -> None:
-        """Offer the schedule until the test ends."""
+        """Offer the schedule until the run ends, then wait for what is under way."""
         moments = schedule("poisson", self.rate, float("inf"), random.Random())
-        pacing.open_loop(moments, self.screen, concurrency=self.concurrency, pace=self.pace)
+        offered = itertools.takewhile(lambda _: not self.ending, moments)
+        pacing.open_loop(offered, self.screen, concurrency=self.concurrency, pace=self.pace)
+
+    def _end(self, **_: object) -> None:
+        self.ending = True
 
     def screen(self, due: float) -> None:
         """Fetch one product screen."""

@@ -240,7 +240,10 @@ class Store:
             raise Unavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
         if answer.status_code != 200:
             raise Unavailable(f"The store answered {path} with {answer.status_code}.")
-        return answer.json() if parse else None
+        try:
+            return answer.json() if parse else None
+        except ValueError:
+            raise Unavailable(f"What listens at {self.base_url} is no store: {path} is no JSON.") from None
 
     def _put(self, path: str, body: Mapping[str, object], what: str) -> None:
         self._checked("PUT", path, body, what)

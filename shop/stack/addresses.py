@@ -34,11 +34,17 @@ def resolve(settings: Settings, role: str | None = None) -> Settings:
 
 
 def web_url(settings: Settings) -> str:
-    """Return the store's own address: where the running stack serves it, else where the settings say it would."""
+    """Return where the running stack serves the store. A port alone says nothing: any server may listen on it.
+
+    Raises:
+        ConfigurationError: no stack of this checkout runs.
+    """
     state = StateFile(settings.run_dir).load()
-    if state.runs and state.web_url:
-        return state.web_url
-    return f"http://{settings.host}:{settings.port}"
+    if not state.runs or not state.web_url:
+        raise ConfigurationError(
+            f"No store runs from {settings.var_dir}: start it with `shop up`, or name the address of another."
+        )
+    return state.web_url
 
 
 def metrics_url(settings: Settings) -> str:

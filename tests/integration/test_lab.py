@@ -1,6 +1,5 @@
 """The lab against a real store: gunicorn, PostgreSQL and Valkey, over HTTP."""
 
-import json
 import os
 import signal
 import subprocess
@@ -19,7 +18,6 @@ from shop.lab.restoring import NOTE, Interrupted, restoring
 from shop.lab.result import build
 from shop.lab.runner import Runner
 from shop.lab.store import Store
-from shop.settings import PROJECT_ROOT
 from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switch_store import SwitchStore
@@ -163,57 +161,6 @@ def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(st
     lost = load.run(plan.model_copy(update={"visits": (missing,)}))
     assert set(lost.faults) == {"404"}
     assert not any(lost.good)
-
-
-@pytest.fixture
-def visitors(store):
-    """Run a script with Locust's users at hand; return the statistics it left: (method, name) to its entry."""
-
-    def run(script):
-        folder = PROJECT_ROOT / "loadtests"
-        words = [sys.executable, "-c", textwrap.dedent(VISIT).replace("SCRIPT", script), store.base_url]
-        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(folder)})
-        assert done.returncode == 0, done.stderr
-        return {(method, name): entry for method, name, *entry in json.loads(done.stdout)}
-
-    return run
-
-
-VISIT = """
-import json, sys, time
-from locust.env import Environment
-import users
-users.Assortment.fetch(sys.argv[1], 1.0)
-users.Person.think_median_s = 0
-users.Person.host = users.OpenLoop.host = sys.argv[1]
-environment = Environment(host=sys.argv[1])
-environment.create_local_runner()
-SCRIPT
-entries = environment.stats.entries.values()
-print(json.dumps([[e.method, e.name, e.num_requests, e.num_failures, e.min_response_time] for e in entries]))
-"""
-
-
-def test_locusts_buyers_browse_fill_a_cart_and_buy(visitors):
-    seen = visitors("users.Buyer(environment).visit()")
-    assert {("POST", "/api/v1/cart/items"), ("POST", "/api/v1/checkout"), ("GET", "/p/[product]")} <= set(seen)
-    failed = {call for call, (_, failures, _) in seen.items() if failures}
-    assert failed <= {("POST", "/api/v1/checkout")}, "this store has no payments provider; all else works"
-
-
-def test_locusts_open_loop_counts_from_the_moment_a_visit_was_due(visitors):
-    seen = visitors("users.OpenLoop(environment).screen(time.perf_counter() - 5)")
-    ((requests, failures, quickest_ms),) = seen.values()
-    assert (requests, failures) == (1, 0)
-    assert quickest_ms > 5000
-
-
-@pytest.mark.parametrize("file", ["locustfile.py", "open_loop.py"])
-def test_locust_loads_no_other_machine(file):
-    words = ["-f", PROJECT_ROOT / "loadtests" / file, "--headless", "--host", "http://192.0.2.1", "--run-time", "1s"]
-    done = subprocess.run([sys.executable, "-m", "locust", *words], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "another machine" in done.stderr
 
 
 def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):

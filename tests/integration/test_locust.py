@@ -1,0 +1,215 @@
+"""Locust's visitors against a real store: what is told of them is what the store saw."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import text
+
+from shop.settings import PROJECT_ROOT
+from shop.stack.ownership import Identity
+from shop.stack.program import free_port
+from shop.stack.state import StackState, StateFile
+from tests.factories import make_category, make_product
+from tests.integration.web_processes import WebServer
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("locust")  # one process, one store
+LOADTESTS = PROJECT_ROOT / "loadtests"
+CHECKOUT = ("POST", "/api/v1/checkout")
+WAITING = text("SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND NOT granted")
+
+
+@pytest.fixture(scope="module")
+def server(settings, tmp_path_factory):
+    """The store in processes of its own."""
+    server = WebServer(settings, tmp_path_factory.mktemp("store"))
+    server.wait()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store(server, database, cache_client, simulator):
+    """The address of that store, which sells a few products and can be paid."""
+    with database.transaction() as session:
+        mugs = make_category(session)
+        for number in range(5):
+            make_product(session, mugs, popularity=number, on_hand=1000)
+    return server.url
+
+
+@pytest.fixture
+def locust(tmp_path):
+    """Start Locust as a user does who has no stack running; end those that still run at the end of the test."""
+    started = []
+
+    def start(*words, file="locustfile.py", headless=True, **environ):
+        command = [sys.executable, "-m", "locust", "-f", LOADTESTS / file, *["--headless"][: int(headless)], *words]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "SHOP_VAR_DIR": str(tmp_path), **environ},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def told(process):
+    """Return what Locust told at its end: (method, name) to the number of requests and of failures."""
+    out, err = process.communicate(timeout=60)
+    assert out, err
+    return {
+        (entry["method"], entry["name"]): (entry["num_requests"], entry["num_failures"]) for entry in json.loads(out)
+    }
+
+
+@pytest.mark.parametrize(("answered", "failures"), [(True, 0), (False, 1)], ids=["answered", "never answered"])
+def test_a_checkout_under_way_when_the_run_ends_is_told(locust, store, database, answered, failures):
+    words = ["Buyer", "--users", "1", "--think", "0", "--host", store, "--json"]
+    with database.transaction() as session:
+        session.execute(text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+        process = locust(*words, *([] if answered else ["--stop-timeout", "1"]))
+        until(lambda: session.execute(WAITING).scalar_one(), timeout_s=30)
+        process.terminate()
+        until(lambda: "Shutting down" in process.stderr.readline())
+        seen = None if answered else told(process)
+    seen = seen or told(process)
+    assert seen[CHECKOUT] == (1, failures)
+    assert ("GET", "/p/[product]") in seen
+    if answered:
+        with database.transaction() as session:
+            assert session.execute(text("SELECT status FROM orders")).scalars().all() == ["paid"]
+
+
+def test_visitors_who_think_do_not_hold_up_the_end(locust, store):
+    process = locust("Browser", "--users", "3", "--spawn-rate", "3", "--think", "3600", "--host", store, "--json")
+    until(lambda: "All users spawned" in process.stderr.readline())
+    process.terminate()
+    assert all(failures == 0 for _, failures in told(process).values())
+
+
+def test_a_run_ends_at_once_without_a_store_of_this_machine(locust):
+    refused = {
+        locust("--host", "http://192.0.2.1", file="open_loop.py"): "another machine",
+        locust("--host", f"http://127.0.0.1:{free_port()}"): "shop up",
+        locust(): "No store runs",
+    }
+    for process, reason in refused.items():
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 2, said
+        assert reason in said
+
+
+def test_the_page_is_for_this_machine_and_says_that_no_store_answers(locust):
+    port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
+    process = locust("--host", nobody, "--web-port", str(port), headless=False)
+
+    def listening():
+        connections = psutil.Process(process.pid).net_connections("tcp")
+        return [connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN]
+
+    assert until(listening, timeout_s=30) == [("127.0.0.1", port)]
+    asked = {"user_count": 1, "spawn_rate": 1, "host": nobody}
+    assert httpx.post(f"http://127.0.0.1:{port}/swarm", data=asked).status_code == 200
+    figures = f"http://127.0.0.1:{port}/stats/requests"
+    until(lambda: httpx.get(figures).json()["state"] == "stopped")
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert "did not answer" in said
+    assert process.returncode == 2
+
+
+def test_a_master_and_its_worker_share_a_run_on_the_running_stack(locust, store, tmp_path):
+    (tmp_path / "run").mkdir()
+    running = StackState(phase="ready", supervisor=Identity.of(os.getpid()), web_url=store)
+    StateFile(tmp_path / "run").save(running)
+    link = str(free_port())
+    words = ["--expect-workers", "1", "--users", "2", "--spawn-rate", "2", "--run-time", "2", "--think", "0"]
+    master = locust("Browser", "--master", "--master-bind-port", link, *words, "--json")
+    worker = locust("Browser", "--worker", "--master-port", link)
+    seen = told(master)
+    assert seen["GET", "/"][0] > 0
+    assert not any(failures for _, failures in seen.values())
+    assert worker.wait(30) == 0
+
+
+@pytest.fixture
+def visitors(store):
+    """Run a script with Locust's users at hand; return the statistics it left: (method, name) to its entry."""
+
+    def run(script):
+        words = [sys.executable, "-c", textwrap.dedent(VISIT).replace("SCRIPT", script), store]
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
+        assert done.returncode == 0, done.stderr
+        return {(method, name): entry for method, name, *entry in json.loads(done.stdout)}
+
+    return run
+
+
+VISIT = """
+import json, sys, time
+from locust.env import Environment
+import users
+users.Assortment.fetch(sys.argv[1], 1.0)
+environment = Environment(host=sys.argv[1])
+environment.create_local_runner()
+users.Person.host = users.OpenLoop.host = sys.argv[1]
+SCRIPT
+entries = environment.stats.entries.values()
+print(json.dumps([[e.method, e.name, e.num_requests, e.num_failures, e.min_response_time] for e in entries]))
+"""
+
+
+def test_locusts_open_loop_counts_from_the_moment_a_visit_was_due(visitors):
+    seen = visitors("users.OpenLoop(environment).screen(time.perf_counter() - 5)")
+    ((requests, failures, quickest_ms),) = seen.values()
+    assert (requests, failures) == (1, 0)
+    assert quickest_ms > 5000
+
+
+@contextmanager
+def dropping():
+    """A server that reads each request and hangs up; yields its address and the list of what it read."""
+    requests = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                requests.append(connection.recv(4096).split(b" HTTP")[0].decode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", requests
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_dropped_request_is_sent_once_and_fails_once(visitors):
+    with dropping() as (address, requests):
+        seen = visitors(f"""
+users.Person.host = users.OpenLoop.host = "{address}"
+users.Browser(environment).client.get("/browser")
+users.OpenLoop(environment).client.get("/open-loop")
+""")
+    assert requests == ["GET /browser", "GET /open-loop"]
+    assert [entry[:2] for entry in seen.values()] == [[1, 1], [1, 1]]
