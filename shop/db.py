@@ -3,6 +3,7 @@
 An engine must not cross a fork: build :class:`Database` in the process that uses it.
 """
 
+import math
 import re
 import select
 import time
@@ -11,11 +12,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import psycopg
-from sqlalchemy import URL, DateTime, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from shop.db_connection import StoreConnection, WaitLimit
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
@@ -36,6 +38,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True)}
 
 
+LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"]
+LIFT = text("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(:names)")
 IDLE_S = 10.0
 """Shorter than any proxy or address translation forgets a connection that says nothing."""
 _USED = "shop.used_at"
@@ -84,12 +88,18 @@ def require_utf8(connection: psycopg.Connection, address: str) -> None:
         )
 
 
-def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -> Engine:
+def build_engine(
+    settings: Settings,
+    on_query: OnQuery = lambda seconds: None,
+    time_left: Callable[[], float] = lambda: math.inf,
+) -> Engine:
     """Build the pool of connections for one process.
 
     Args:
         settings: where the database is, pool size and timeouts.
         on_query: told of each statement that ran.
+        time_left: returns the seconds the caller of a statement has, at the end of which it is cut off; infinite where
+            nobody waits.
 
     Raises:
         ConfigurationError: no database address is known, or it is malformed; when it connects, also that the database
@@ -113,10 +123,30 @@ def build_engine(settings: Settings, on_query: OnQuery = lambda seconds: None) -
             ),
         },
     )
+    _bound_waits(engine, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
     _refuse_other_encodings(engine)
     _report_queries(engine, on_query)
     _replace_the_dead(engine)
     return engine
+
+
+def _bound_waits(engine: Engine, limit: WaitLimit) -> None:
+    def connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
+        return StoreConnection.open(*given, wait_limit=limit, **named)
+
+    event.listen(engine, "do_connect", connect)
+
+
+def lift_limits(connection: Connection) -> None:
+    """Let the statements of the open transaction, and the transaction itself, take as long as they do.
+
+    For migrations, loads and backups, which nobody waits for. Asks for the limits by name: ``transaction_timeout`` is
+    there from PostgreSQL 17.
+    """
+    connection.execute(LIFT, {"names": LIMITS})
+    driver = connection.connection.driver_connection
+    if isinstance(driver, StoreConnection):
+        driver.lift_wait_limit()
 
 
 def _refuse_other_encodings(engine: Engine) -> None:

@@ -11,6 +11,8 @@ import psycopg
 from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import DBAPIError
 
+from shop.db_connection import require_unbroken
+
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Of a statement that runs once, or of one that runs once for each."""
 
@@ -35,13 +37,15 @@ def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
     pipeline by its own method costs a second round trip, for leaving the pipeline.)
 
     Raises:
-        DBAPIError: one of them failed; nothing is committed.
+        DBAPIError: one of them failed; nothing is committed, unless the connection was lost behind the COMMIT.
+        TransactionAborted: an earlier statement had failed, and its error was swallowed.
     """
     if not last_words:
         return
     driver: psycopg.Connection | None = connection.connection.driver_connection
     if driver is None:
         raise RuntimeError("a connection that is open has a driver's connection")
+    require_unbroken(driver)
     refused: DBAPIError | psycopg.Error | None = None
     try:
         with driver.pipeline():
@@ -55,6 +59,8 @@ def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
     except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
         refused = refused or error
     if isinstance(refused, psycopg.Error):
-        raise DBAPIError.instance("COMMIT", None, refused, psycopg.Error) from refused
+        raise DBAPIError.instance(
+            "COMMIT", None, refused, psycopg.Error, connection_invalidated=driver.closed
+        ) from refused
     if refused is not None:
         raise refused

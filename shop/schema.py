@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from shop.db import shown
+from shop.db import lift_limits, shown
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
@@ -39,8 +39,7 @@ def upgrade(engine: Engine) -> list[str]:
         ConfigurationError: the schema is newer than this code, or the database holds something else.
     """
     with engine.begin() as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        lift_limits(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         missing = pending(connection)
         if missing == revisions():

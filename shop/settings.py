@@ -107,9 +107,11 @@ class Settings(BaseSettings):
     db_connect_timeout_s: int = Field(default=3, ge=1)
     """What opening a connection may take."""
     db_statement_timeout_ms: int = Field(default=5_000, ge=1)
-    """What one statement may take; migrations and loads have no bound."""
+    """What one statement may take; migrations and loads have no bound. Where the server does not end it, because it
+    hangs, the store does: half a second later, or half a second after the request's deadline."""
     db_lock_timeout_ms: int = Field(default=2_000, ge=1)
-    """What one statement waits for a lock; a locked row is somebody else's work, soon done or stuck."""
+    """What one wait for a lock may take; a locked row is somebody else's work, soon done or stuck. A statement that
+    meets several waits as often; its own time-out bounds the whole."""
 
     cache_timeout_ms: int = Field(default=100, ge=1)
     """What a dead or hanging cache may cost a request, at most, before the database answers."""

@@ -3,7 +3,8 @@
 Problem: a change that touches several records must happen whole or not at all, and what follows from it (a purged
 cache, a queued message) must not happen when it did not.
 Method: ``with database.transaction() as session`` is the only way to write. The caller owns the session; effects
-registered with :meth:`Database.after_commit` run once the commit has returned. A transaction that lost a race
+registered with :meth:`Database.after_commit` run once the commit has returned. Where the error of a failed statement
+was swallowed inside the block, the block ends with :class:`TransactionAborted`. A transaction that lost a race
 (SQLSTATE 40001) or a deadlock (40P01) is run again from its start, with full jitter. An external call inside one is
 refused where it is made: it would hold locks for as long as somebody else's server likes.
 A caller who must have several such blocks be one transaction opens :meth:`Database.enclosing` around them: each then
@@ -21,6 +22,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
+from shop.db_connection import require_unbroken
 from shop.db_refusals import LostRace, busy, translated
 from shop.last_words import LastWord, commit_with
 
@@ -80,8 +82,15 @@ class Enclosing:
             self._connection, expire_on_commit=False, autoflush=autoflush, join_transaction_mode="rollback_only"
         ) as session:
             yield session
+            self._require_unbroken()
             self._effects += session.info.pop(_EFFECTS, [])
             self._last_words += session.info.pop(_LAST_WORDS, [])
+
+    def _require_unbroken(self) -> None:
+        """Refuse at the end of the block in which the error was swallowed, not only at the end of all of them."""
+        driver = self._connection.connection.driver_connection
+        if driver is not None:
+            require_unbroken(driver)
 
     def with_commit(self, word: LastWord) -> None:
         """Run a statement as the last of the transaction, sent together with its COMMIT."""
@@ -147,6 +156,7 @@ class Database:
 
         Raises:
             Unavailable: the database is away, a lock or statement timeout was met, or a race was lost.
+            TransactionAborted: a statement failed and its error was swallowed inside the block.
         """
         try:
             with self._attempt() as session:

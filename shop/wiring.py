@@ -67,6 +67,7 @@ from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import Metrics
 from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
 from shop.patterns.queue.inbox import Inbox
+from shop.patterns.resilience import deadlines
 from shop.payments.guarded import Guards
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
@@ -306,7 +307,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     Raises:
         ConfigurationError: an address is missing or malformed.
     """
-    database = Database(build_engine(settings, record.query_ran), record.transaction_retried)
+    database = Database(build_engine(settings, record.query_ran, deadlines.remaining), record.transaction_retried)
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
     metrics = Metrics()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from shop import schema
 from shop.backup import archive, tables
 from shop.backup.archive import BackupManifest
-from shop.backup.taking import PATIENT
+from shop.db import lift_limits
 from shop.errors import ConfigurationError
 
 OTHER_SESSIONS = """
@@ -47,7 +47,7 @@ def restore_backup(engine: Engine, path: Path) -> BackupManifest:
     """
     check_backup(path)
     with archive.reading(path) as (given, manifest), engine.begin() as connection:
-        connection.exec_driver_sql(PATIENT)
+        lift_limits(connection)
         _require_alone(connection)
         tables.empty(connection, list(tables.columns(connection)))
         schema.move_to(connection, manifest.revision)

@@ -7,9 +7,8 @@ from sqlalchemy import Engine, text
 
 from shop.backup import archive, tables
 from shop.backup.archive import MANIFEST, BackupManifest, TableCopy
+from shop.db import lift_limits
 from shop.schema import current_revision
-
-PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
 def take_backup(engine: Engine, path: Path) -> BackupManifest:
@@ -28,7 +27,8 @@ def take_backup(engine: Engine, path: Path) -> BackupManifest:
     with archive.writing(path) as out, engine.connect() as given:
         connection = given.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
-            connection.exec_driver_sql(f"SET TRANSACTION READ ONLY; {PATIENT}")
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            lift_limits(connection)
             taken_at = connection.execute(text("SELECT now()")).scalar_one()  # fixes the moment for all that follows
             copied = []
             for table, columns in tables.columns(connection).items():

@@ -26,6 +26,7 @@ from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numberi
 from shop.datasets.production import NO_DATA_SET
 from shop.datasets.progress import Progress, Silent
 from shop.db import build_engine, sqlalchemy_url
+from shop.db_connection import StoreConnection
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 from shop.unit_of_work import Database
@@ -225,7 +226,7 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
     address = sqlalchemy_url(settings.database_url).set(drivername="postgresql")
     try:
-        connection = psycopg.connect(
+        connection = StoreConnection.open(
             address.render_as_string(hide_password=False),
             autocommit=True,
             connect_timeout=settings.db_connect_timeout_s,

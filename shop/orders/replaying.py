@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Select, Table, exists, insert, select, text
 from sqlalchemy.orm import Session
 
+from shop.db import lift_limits
 from shop.errors import Conflict
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine, OrderSummary, OrderToProject
 from shop.orders.projection import summaries, summary
@@ -100,7 +101,7 @@ class Replaying:
         orders, found = 0, list[Difference]()
         with self._database.transaction() as session:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            session.execute(text("SET LOCAL statement_timeout = 0"))
+            lift_limits(session.connection())
             waiting = set(session.scalars(select(OrderToProject.order_id)))
             for order_ids in _batches(session):
                 orders += len(order_ids)

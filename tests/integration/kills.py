@@ -72,13 +72,20 @@ class Web:
         """Press the button in a browser of her own."""
         return press(self.shopper(cart), token)
 
-    def struck(self, carts: Sequence[uuid.UUID], point: str, act: Callable[[], object], token: str = "tok_ok") -> None:
-        """Let shoppers press at once, and act when all of them have got to the point; none of them goes on before."""
+    def struck(
+        self, carts: Sequence[uuid.UUID], point: str, act: Callable[[], object], token: str = "tok_ok"
+    ) -> list[Any]:
+        """Let shoppers press at once, and act when all of them have got to the point; none of them goes on before.
+
+        Returns:
+            What each was answered.
+        """
         acted = []
         meeting = Barrier(len(carts), lambda: acted.append(act()))
         with strike(self.runtime, point, lambda: meeting.wait(TIMEOUT_S)), ThreadPoolExecutor(len(carts)) as pool:
-            list(pool.map(lambda cart: self.buy(cart, token), carts))
+            answers = list(pool.map(lambda cart: self.buy(cart, token), carts))
         assert acted, "they did not get there"
+        return answers
 
 
 def press(client: FlaskClient, token: str = "tok_ok") -> Any:

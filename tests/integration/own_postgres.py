@@ -43,12 +43,27 @@ class OwnPostgres:
 
     def kill(self) -> None:
         """End it at once, with all its sessions."""
-        if self._process is not None and self._process.poll() is None:
-            leader = psutil.Process(self._process.pid)
-            for process in (leader, *leader.children(recursive=True)):
-                with suppress(psutil.NoSuchProcess):  # a session may end by itself meanwhile
-                    process.kill()
+        for process in self._all():
+            with suppress(psutil.NoSuchProcess):  # a session may end by itself meanwhile
+                process.kill()
+        if self._process is not None:
             self._process.wait()
+
+    def hang(self) -> None:
+        """Stop all of it in the middle of its work; connections stay open."""
+        for process in self._all():
+            process.suspend()
+
+    def go_on(self) -> None:
+        """Let it go on where it was stopped."""
+        for process in self._all():
+            process.resume()
+
+    def _all(self) -> list[psutil.Process]:
+        if self._process is None or self._process.poll() is not None:
+            return []
+        leader = psutil.Process(self._process.pid)
+        return [leader, *leader.children(recursive=True)]
 
     def stop(self) -> None:
         """End it, and leave nothing of it."""

@@ -43,6 +43,8 @@ pytestmark = pytest.mark.xdist_group("recovery")  # one process, one PostgreSQL 
 ON_HAND, PIECES = 5, 2
 PAID, CALLED_OFF, GIVEN_BACK, NONE = "paid", "cancelled", "refunded", "no order"
 LATENCY_MS = 30_000
+GIVEN_UP_S = 10
+"""Much longer than a request waits for a database that hangs, and the end of the test where one waits for ever."""
 IN_SILENCE, IN_HASTE = "tok_timeout_charged", "tok_ok"
 
 
@@ -154,6 +156,29 @@ def test_postgresql_killed(world, point):
     world.postgres.start()
     assert world.press_again(again) == PAID
     assert world.complete(gone) == (NONE if point == PLACING else PAID)
+
+
+@pytest.fixture
+def hasty(world):
+    """A web process whose requests give a hanging database up soon."""
+    runtime = build(world.settings.model_copy(update={"db_statement_timeout_ms": 1_000}))
+    yield Web(runtime)
+    runtime.close()
+
+
+@pytest.mark.parametrize("point", [PLACING, SETTLING])
+def test_postgresql_hangs_and_a_commit_that_was_cut_is_settled_as_after_a_crash(world, hasty, point):
+    again, gone = world.cart(), world.cart()
+    goes_on = threading.Timer(GIVEN_UP_S, world.postgres.go_on)
+    goes_on.start()
+    answers = hasty.struck([again, gone], point, world.postgres.hang)
+    assert goes_on.is_alive(), "they waited until it went on"
+    goes_on.cancel()
+    world.postgres.go_on()
+    assert {(answer.status_code, answer.headers["Retry-After"]) for answer in answers} == {(503, "1")}
+    assert hasty.runtime.database.engine.pool.checkedout() == 0
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) in ((PAID,) if point == SETTLING else (NONE, CALLED_OFF))
 
 
 @pytest.mark.parametrize("point", ["placed", "answered"])

@@ -1,6 +1,7 @@
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
+import psycopg
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product
 from shop.db import build_engine
+from shop.db_connection import StoreConnection, TransactionAborted
 from shop.errors import Invalid, NotFound, Unavailable
 from shop.last_words import LastWord
 from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
@@ -151,6 +153,63 @@ def test_effects_inside_an_enclosing_transaction_wait_for_its_commit(database, p
 def test_nobody_calls_out_inside_an_enclosing_transaction(database):
     with database.enclosing(), pytest.raises(ExternalCallInTransaction):
         refuse_in_transaction("a provider")
+
+
+def swallow(session):
+    """Let a statement fail, and think nothing of it."""
+    with suppress(IntegrityError):
+        session.execute(text("UPDATE products SET price_amount = 0"))
+
+
+def in_one_block(database, then):
+    with database.transaction() as session:
+        swallow(session)
+        then(session)
+
+
+def in_one_of_several(database, then):
+    with database.enclosing():
+        in_one_block(database, then)
+        pytest.fail("the block that swallowed it ended well")
+
+
+def in_what_is_run_again(database, then):
+    database.retrying(lambda session: (swallow(session), then(session)))
+
+
+def in_a_load(database, then):
+    """As data sets are loaded: on a connection of the driver's own, in its own block."""
+    with (
+        StoreConnection.open(
+            database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        ) as own,
+        own.transaction(),
+        suppress(psycopg.errors.CheckViolation),
+    ):
+        own.execute("UPDATE products SET price_amount = 0")
+
+
+@pytest.mark.parametrize("way", [in_one_block, in_one_of_several, in_what_is_run_again, in_a_load])
+@pytest.mark.parametrize("last_word", [False, True])
+def test_a_block_in_which_an_error_was_swallowed_does_not_end_well(database, products, way, last_word):
+    seen, before = [], titles(database)
+
+    def then(session):
+        database.after_commit(session, lambda: seen.append("as if it were stored"))
+        if last_word:
+            database.with_commit(session, LAST_WORDS)
+
+    with pytest.raises(TransactionAborted):
+        way(database, then)
+    assert (seen, titles(database)) == ([], before)
+
+
+def test_a_statement_whose_failure_is_expected_stands_in_a_savepoint(database, products):
+    with database.transaction() as session:
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.execute(text("UPDATE products SET price_amount = 0"))
+        rename(session, products[0], "stored")
+    assert titles(database)[0] == "stored"
 
 
 @pytest.mark.parametrize("opening", ["transaction", "enclosing"])

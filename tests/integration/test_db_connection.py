@@ -1,0 +1,67 @@
+"""A connection waits no longer for its server than somebody waits for it."""
+
+import pytest
+from sqlalchemy import text
+
+from shop.db import build_engine, lift_limits
+from shop.db_connection import GRACE_S, WaitLimit
+from shop.errors import Unavailable
+from shop.unit_of_work import Database
+
+LONG_S = 5
+"""What a statement takes that nothing cuts: the server's own time-out is put off here, as if it hung."""
+
+
+@pytest.fixture
+def make(settings, database):
+    """Makes a database whose callers have so many seconds left."""
+    made = []
+
+    def make(left_s, statement_ms=60_000):
+        engine = build_engine(settings.model_copy(update={"db_statement_timeout_ms": statement_ms}), time_left=left_s)
+        made.append(engine)
+        return Database(engine)
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.mark.parametrize(("left_s", "waits_s"), [(2.0, 2.0), (0.0, 0.0), (float("inf"), 5.0), (8.0, 5.0)])
+def test_a_wait_ends_with_the_caller_s_time_or_soon_after_the_server_s_own_time_out(left_s, waits_s):
+    assert WaitLimit(5.0, lambda: left_s).seconds() == waits_s + GRACE_S
+
+
+@pytest.mark.parametrize("block", ["reading", "transaction", "enclosing"])
+def test_a_statement_past_its_caller_s_deadline_is_cut_and_its_connection_is_not_used_again(make, block):
+    left = {"s": 5.0}
+    database = make(lambda: left["s"])
+    with database.reading() as session:
+        before = session.scalar(text("SELECT pg_backend_pid()"))
+    left["s"] = 0.0
+    with pytest.raises(Unavailable) as refused, getattr(database, block)(), database.reading() as session:
+        session.execute(text("SELECT pg_sleep(:long)"), {"long": LONG_S})
+    assert refused.value.retry_after
+    left["s"] = 5.0
+    with database.reading() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(make):
+    left = {"s": 5.0}
+    database = make(lambda: left["s"])
+    with database.transaction() as session:
+        session.connection()
+        left["s"] = 0.0
+        assert session.scalar(text("SELECT 1")) == 1
+        with pytest.raises(Unavailable), Database(database.engine).transaction() as another:
+            another.execute(text("SELECT 1"))
+
+
+def test_migrations_loads_and_backups_are_not_cut(make):
+    database = make(lambda: 5.0, statement_ms=100)
+    with database.transaction() as session:
+        lift_limits(session.connection())
+        session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
+    with pytest.raises(Unavailable), database.transaction() as session:
+        session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
