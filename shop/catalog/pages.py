@@ -10,14 +10,15 @@ from flask import Blueprint, Response, render_template, request
 from shop.catalog import addresses, tags
 from shop.catalog.absences import keep_absences
 from shop.catalog.browsing import Browse
-from shop.catalog.pictures import draw
+from shop.catalog.pictures import draw, drawing_version, picture_url
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
-from shop.patterns.caching import REFERENCE, SEARCH, Found
-from shop.web.public import HTML, publish, told_to_the_edge
+from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, Found
+from shop.web.assets import KEEP
+from shop.web.public import HTML, publish
 
-FOR_EVER = "public, max-age=31536000, immutable"
+SVG = "image/svg+xml"
 SORTS = (
     (RELEVANCE, "Best match"),
     (POPULARITY, "Most popular"),
@@ -49,7 +50,8 @@ def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         catalog = use()
 
         def render() -> str:
-            return _render(catalog, "catalog/home.html", **json.loads(catalog.home_screen().value))
+            screen = json.loads(catalog.home_screen().value)
+            return _render(catalog, "catalog/home.html", picture_url=picture_url, **screen)
 
         return _html(catalog.page("home", [tags.HOME], render))
 
@@ -105,11 +107,14 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
 
 
 def _add_pictures(pages: Blueprint) -> None:
-    @pages.get("/pictures/<motif>/<slug>.svg")
-    def picture(motif: str, slug: str) -> Response:
-        response = Response(draw(motif, slug), mimetype="image/svg+xml")
-        response.headers["Cache-Control"] = FOR_EVER
-        response.headers.extend(told_to_the_edge(REFERENCE))  # drawn from its address alone: nothing ends it
+    @pages.get("/pictures/<motif>/<slug>.svg", defaults={"version": ""})
+    @pages.get("/pictures/<version>/<motif>/<slug>.svg")
+    def picture(version: str, motif: str, slug: str) -> Response:
+        """Draw a picture from its address alone: nothing ends it but code that draws another way."""
+        is_current = version == drawing_version()
+        response = publish(Found(draw(motif, slug).encode(), REFERENCE if is_current else CATALOGUE), SVG)
+        if is_current:
+            response.headers["Cache-Control"] = KEEP
         return response
 
 

@@ -4,14 +4,18 @@ Pure: a motif says what is drawn, the product's slug decides on colours and vari
 A slug that ends in the name of a colour gets that colour.
 """
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
+from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
 from shop.catalog.motifs import FALLBACK, MOTIFS
 from shop.catalog.motifs.pen import Pen, circle, ellipse, rect, shape
+from shop.web.fingerprint import HASH_CHARS
 
 Colour = tuple[float, float, float]
 """Hue in degrees, saturation and lightness in percent."""
@@ -42,8 +46,16 @@ def motifs() -> Sequence[str]:
 
 
 def picture_url(motif: str, slug: str) -> str:
-    """Return the path of a product's picture."""
-    return f"/pictures/{motif}/{slug}.svg"
+    """Return the path of a product's picture, under which it may be kept for ever: other code draws under another."""
+    return f"/pictures/{drawing_version()}/{motif}/{slug}.svg"
+
+
+@cache
+def drawing_version() -> str:
+    """Return a hash over the code that draws."""
+    here = Path(__file__)
+    sources = (here, *sorted((here.parent / "motifs").glob("*.py")))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:HASH_CHARS]
 
 
 def draw(motif: str, seed: str) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from shop.app import create_app
 from shop.catalog.models import Product, Review, StockItem
+from shop.catalog.pictures import drawing_version, picture_url
 from shop.orders.models import Order, OrderLine
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import make_account, sign_in
@@ -67,7 +68,7 @@ def test_a_product_screen_holds_all_the_page_needs(client, database, mug, cup):
             review(session, mug, make_user(session), rating, day, body=f"Day {day}")
     screen = client.get(SCREEN).json
     assert screen["product"]["price"] == {"amount": 1450, "currency": "EUR"}
-    assert screen["product"]["picture"] == "/pictures/mug/enamel-mug.svg"
+    assert screen["product"]["picture"] == picture_url("mug", "enamel-mug")
     assert [crumb["name"] for crumb in screen["breadcrumbs"]] == ["Home", "Kitchen", "Mugs", "Enamel Mug"]
     assert screen["rating"]["average"] == screen["product"]["rating"] == 4.0
     assert [(row["stars"], row["count"]) for row in screen["rating"]["histogram"]] == [
@@ -378,3 +379,20 @@ def test_the_back_office_finds_and_edits_products(admin, mug, cup):
     assert (saved.status_code, saved.location) == (303, "/admin/products/enamel-mug")
     assert admin.get("/api/v1/products/enamel-mug").json["price"]["amount"] == 1250
     assert "Saved" in admin.get("/admin/products/enamel-mug").text
+
+
+def test_only_a_picture_of_todays_drawing_code_is_immutable(client):
+    """Another release's address is answered, too, and asked about each time."""
+    today = client.get(picture_url("mug", "enamel-mug"))
+    assert today.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    for path in ("/pictures/mug/enamel-mug.svg", f"/pictures/{'0' * len(drawing_version())}/mug/enamel-mug.svg"):
+        other = client.get(path)
+        assert (other.data, other.headers["Cache-Control"]) == (today.data, "no-cache")
+        assert client.get(path, headers={"If-None-Match": other.headers["ETag"]}).status_code == 304
+
+
+def test_pages_show_pictures_under_the_address_that_is_kept(client, mug):
+    for path in ("/", "/c/mugs", "/p/enamel-mug"):
+        shown = re.findall(r'"(/pictures/[^"]+)"', client.get(path).text)
+        assert shown
+        assert all(address.startswith(f"/pictures/{drawing_version()}/") for address in shown)

@@ -52,6 +52,7 @@ PUBLIC = [
     "/p/blue-mug",
     "/p/blue-mug/reviews",
     "/pictures/lamp/blue-mug.svg",
+    "/pictures/0123456789ab/lamp/blue-mug.svg",
     "/api/v1/products",
     "/api/v1/products/blue-mug",
     "/api/v1/products/blue-mug/rating",

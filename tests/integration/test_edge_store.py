@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from shop.catalog.editing import Edit
+from shop.catalog.pictures import picture_url
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.edge.purger import LATE_FILL_S
@@ -154,8 +155,21 @@ def test_writes_and_redirects_work_behind_the_edge_and_other_sites_are_refused(s
         assert (answer.status_code, answer.headers["Location"]) == (303, "/lab")
 
 
+def test_who_has_an_answer_is_told_304_in_the_words_of_its_200(store):
+    """Under the validator that was sent, plain or compressed, and with the same Vary (RFC 9110, 15.4.5)."""
+    paths = (f"/p/{store.mug}", "/api/v1/categories", "/api/openapi.json", "/api/docs", picture_url("mug", store.mug))
+    for path, coding in itertools.product(paths, ("gzip", "identity")):
+        until(lambda path=path: path.startswith("/api/") or store.is_kept(path))
+        whole = store.edge.get(path, Accept_Encoding=coding)
+        again = store.edge.get(path, Accept_Encoding=coding, If_None_Match=whole.headers["ETag"])
+        assert (whole.status_code, again.status_code, again.content) == (200, 304, b""), path
+        for name in ("ETag", "Vary"):
+            assert again.headers.get_list(name) == whole.headers.get_list(name), (path, coding)
+
+
 def test_pictures_are_kept(store):
-    until(lambda: store.is_kept(f"/pictures/mug/{store.mug}.svg"))
+    for path in (picture_url("mug", store.mug), f"/pictures/mug/{store.mug}.svg"):
+        until(lambda path=path: store.is_kept(path))
 
 
 def test_the_probes_pass_to_the_application(store):

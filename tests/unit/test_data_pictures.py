@@ -1,8 +1,9 @@
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from shop.catalog.pictures import draw, motifs, picture_url
+from shop.catalog.pictures import draw, drawing_version, motifs, picture_url
 from shop.datasets.complete_journey import shelves
 from shop.datasets.demo import assortment
 
@@ -44,4 +45,5 @@ def test_every_motif_the_data_asks_for_can_be_drawn():
 
 
 def test_the_address_of_a_picture_names_motif_and_product():
-    assert picture_url("mug", "a-mug") == "/pictures/mug/a-mug.svg"
+    assert picture_url("mug", "a-mug") == f"/pictures/{drawing_version()}/mug/a-mug.svg"
+    assert re.fullmatch("[0-9a-f]{12}", drawing_version())  # as the edge's pattern has it
