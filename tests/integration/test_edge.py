@@ -415,6 +415,33 @@ def test_text_is_compressed_and_its_validator_weakened(edge, origin, path):
     assert {asked.headers.get("accept-encoding") for asked in origin.asked} == {None}
 
 
+@pytest.mark.parametrize("condition", ["If_Unmodified_Since", "If_Modified_Since"])
+def test_a_condition_on_a_date_is_ignored_where_no_answer_has_one(edge, origin, condition):
+    edge.get("/")
+    for date in ("Thu, 01 Jan 2015 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"):
+        assert edge.get("/", **{condition: date}).status_code == 200
+
+
+@pytest.mark.parametrize("age", [0, 100, 20_000])
+def test_the_lifetime_for_browsers_counts_from_when_the_edge_answers(edge, origin, age):
+    made = int(time.time()) - age
+    lifetime = "public, max-age=300"
+    origin.reply = lambda asked: Reply(headers={**KEPT, "Cache-Control": lifetime, "X-Edge-Made": str(made)})
+    assert edge.get("/").headers.get_list("Cache-Control") == [lifetime]
+    for kept in (edge.get("/"), edge.get("/", If_None_Match="*")):
+        [said] = kept.headers.get_list("Cache-Control")
+        assert said == f"public, max-age={300 + int(kept.headers['Age'])}"
+        assert int(kept.headers["Age"]) >= age
+
+
+def test_a_stale_answer_gives_browsers_no_lifetime_beyond_its_own(edge, origin):
+    origin.says(X_Accel_Expires="1", Cache_Control="public, max-age=300")
+    edge.get("/")
+    origin.says(status=503)
+    until(lambda: "detail=error" in (answer := edge.get("/")).headers["Cache-Status"] or "updating" in str(answer))
+    assert edge.get("/").headers["Cache-Control"] == "public, max-age=300"
+
+
 def test_the_compressed_copy_is_revalidated_by_its_own_validator(edge, origin):
     origin.says(TEXT, X_Accel_Expires="60", ETag='"v1"', Content_Type="text/html")
     validator = edge.get("/", Accept_Encoding="gzip").headers["ETag"]
