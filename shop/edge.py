@@ -120,10 +120,15 @@ def publish(source: Path, home: Path) -> Path:
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Put a file in its place whole: nginx may be asked for it at any moment."""
+    """Put a file in its place whole, undated: nginx may be asked for it at any moment.
+
+    nginx makes a file's validator of its date and size. Without a date it is the same on every host, after every start;
+    what has other bytes has another address, or, compressed, another size.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_name(f"{path.name}.making")
     making.write_bytes(body)
+    os.utime(making, (0, 0))
     making.replace(path)
 
 

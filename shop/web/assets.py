@@ -6,8 +6,9 @@ then asks for it under the same hash, so a page that was seen before costs no re
 
 from pathlib import Path
 
-from flask import Flask, Response, send_from_directory, url_for
+from flask import Flask, Response, request, send_from_directory, url_for
 
+from shop.patterns.caching import digest
 from shop.web.fingerprint import tree_hash
 
 YEAR_S = 365 * 24 * 3600
@@ -23,7 +24,7 @@ def install(app: Flask) -> None:
     current = tree_hash(folder)
 
     def asset(version: str, filename: str) -> Response:
-        response = send_from_directory(folder, filename)
+        response = send_file(folder, filename)
         response.headers["Cache-Control"] = KEEP if version == current else ASK_AGAIN
         return response
 
@@ -32,3 +33,23 @@ def install(app: Flask) -> None:
 
     app.add_url_rule("/assets/<version>/<path:filename>", "asset", asset)
     app.jinja_env.globals["static_url"] = static_url
+
+
+def send_file(folder: Path, name: str) -> Response:
+    """Answer the request being served with a file, whole, in part, or with 304.
+
+    Its validator is made of its bytes, not of its path and date, which differ from host to host; it is weak, like those
+    of all answers that the edge may compress (:mod:`shop.web.browser`).
+
+    Args:
+        folder: outside it nothing is sent.
+        name: the file's path below it, as a client gave it.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    response = send_from_directory(folder, name, etag=False, conditional=False)
+    del response.headers["Last-Modified"]
+    response.set_etag(digest((folder / name).read_bytes()), weak=True)
+    response.make_conditional(request, accept_ranges=True, complete_length=response.content_length)
+    return response

@@ -1,12 +1,12 @@
 """Browser caching: public answers are kept by whoever asked for them, who then only asks whether they have changed.
 
 Problem: a shopper who comes back to a page is sent all of it again.
-Method: every public answer carries a strong validator, the digest of its bytes (``ETag``). A browser that has the page
-sends it along (``If-None-Match``) and is told 304 without a body, a query or a template. How long it may go without
-asking depends on the TTL class: no invalidation reaches a browser, so what an editor can change is asked about each
-time. One representation an address: whoever compresses on the way must give the result a validator of its own.
+Method: every public answer carries a validator, the digest of its bytes (``ETag``). A browser that has the page sends
+it along (``If-None-Match``) and is told 304 without a body, a query or a template. How long it may go without asking
+depends on the TTL class: no invalidation reaches a browser, so what an editor can change is asked about each time. The
+validator is weak: the edge sends the same answer plain and compressed, and a 304 must name the validator its 200 had.
 Switch: ``cache.browser``. Experiment: ``cache-layers``.
-Source: RFC 9110, 8.8.3 and 13.1.2 (validators, If-None-Match); RFC 9111, 5.2 (Cache-Control).
+Source: RFC 9110, 8.8.1, 13.1.2 and 15.4.5 (weak validators, If-None-Match, 304); RFC 9111, 5.2 (Cache-Control).
 """
 
 import re
@@ -37,10 +37,10 @@ class Revalidating:
 
     def headers(self, policy: Policy, found_digest: str) -> Headers:
         """Return lifetime and validator."""
-        return [("Cache-Control", cache_control(policy)), ("ETag", f'"{found_digest}"')]
+        return [("Cache-Control", cache_control(policy)), ("ETag", f'W/"{found_digest}"')]
 
     def is_known(self, if_none_match: str | None, found_digest: str) -> bool:
-        """Compare weakly, as RFC 9110 (13.1.2) asks: ``W/`` is what a compressing proxy adds."""
+        """Compare weakly, as RFC 9110 (13.1.2) asks."""
         if if_none_match is None:
             return False
         return if_none_match.strip() == "*" or found_digest in _VALIDATOR.findall(if_none_match)

@@ -7,15 +7,20 @@ from threading import Lock
 from typing import Any
 
 import flask_openapi3_swagger  # type: ignore[import-untyped]
-from flask import Blueprint, Response, jsonify, render_template, send_from_directory
+from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from flask_openapi3.utils import parse_parameters
 
+from shop.patterns.caching import CATALOGUE, REFERENCE, Found
 from shop.web import problems
+from shop.web.assets import send_file
+from shop.web.public import HTML, JSON, publish
 from shop.web.schemas import Problem
 
 VERSION = "1"
 BROWSER_FILES = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
+KEEP_A_DAY = "public, max-age=86400"
+"""Of the files of the page to browse the description: they change with a version of its package."""
 PROBLEM_RESPONSE = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
@@ -114,15 +119,17 @@ def _browser(app: OpenAPI) -> Blueprint:
 
     @browser.get("/openapi.json")
     def description() -> Response:
-        return jsonify(app.api_doc)
+        return publish(Found(jsonify(app.api_doc).data, REFERENCE), JSON)
 
     @browser.get("/docs")
-    def docs() -> str:
-        return render_template("api_docs.html")
+    def docs() -> Response:
+        return publish(Found(render_template("api_docs.html").encode(), CATALOGUE), HTML)
 
     @browser.get("/docs/<path:name>")
     def file(name: str) -> Response:
-        return send_from_directory(BROWSER_FILES, name, max_age=24 * 3600)
+        response = send_file(BROWSER_FILES, name)
+        response.headers["Cache-Control"] = KEEP_A_DAY
+        return response
 
     return browser
 

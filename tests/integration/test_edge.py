@@ -11,6 +11,7 @@ import pytest
 
 from shop.patterns.edge import AccessLog
 from shop.stack import edge as stack_edge
+from shop.web.fingerprint import tree_hash
 from tests.integration.edge import Edge, Origin, Reply, entry, raw
 from tests.waiting import until
 
@@ -476,7 +477,6 @@ def test_pictures_that_are_compressed_already_are_left_alone(edge, origin):
 @pytest.fixture
 def published(edge):
     from shop.edge import STATIC, publish
-    from shop.web.fingerprint import tree_hash
 
     publish(STATIC, edge.settings.edge_dir)
     return f"/assets/{tree_hash(STATIC)}/css/shop.css", (STATIC / "css" / "shop.css").read_bytes()
@@ -503,6 +503,21 @@ def test_a_compressed_file_is_sent_to_who_takes_it(edge, published, accepts, cod
     assert edge.client.stream  # raw bytes are of no interest here, only what is said of them
     with edge.client.stream("GET", published[0], headers={"Accept-Encoding": accepts}) as answer:
         assert answer.headers.get("Content-Encoding") == coding
+
+
+def test_a_static_file_has_one_validator_on_every_host_after_every_start(edge, published, tmp_path):
+    from shop.edge import publish
+
+    path = published[0]
+    before = edge.get(path)
+    copy = tmp_path / "static" / "css"
+    copy.mkdir(parents=True)
+    (copy / "shop.css").write_bytes(published[1])  # a checkout of another day
+    publish(copy.parent, edge.settings.edge_dir)
+    moved = edge.get(f"/assets/{tree_hash(copy.parent)}/css/shop.css")
+    assert moved.headers["ETag"] == before.headers["ETag"]
+    assert "Last-Modified" not in moved.headers
+    assert edge.get(str(moved.url), If_Unmodified_Since="Thu, 01 Jan 2015 00:00:00 GMT").status_code == 200
 
 
 def test_two_codings_never_share_a_validator(edge, published):

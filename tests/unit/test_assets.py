@@ -1,3 +1,5 @@
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,23 @@ def test_a_page_from_before_a_deployment_still_finds_its_files(folder):
     with build(folder).test_client().get("/assets/000000000000/js/page.js") as answer:
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-cache"
+
+
+def test_the_validator_is_made_of_the_bytes_wherever_they_lie(folder, tmp_path):
+    other = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    shutil.copytree(folder, other)
+    os.utime(other / "js" / "page.js", (1, 1))
+    validators = set()
+    for place in (folder, other):
+        app = build(place)
+        with app.test_client().get(address(app, "js/page.js")) as answer:
+            validators.add(answer.headers["ETag"])
+            assert "Last-Modified" not in answer.headers
+    [validator] = validators
+    assert validator.startswith('W/"')
+    for header, status, body in (({"If-None-Match": validator}, 304, b""), ({"Range": "bytes=0-5"}, 206, b"import")):
+        with app.test_client().get(address(app, "js/page.js"), headers=header) as answer:
+            assert (answer.status_code, answer.data, answer.headers["ETag"]) == (status, body, validator)
 
 
 @pytest.mark.parametrize("filename", ["nothing.js", "../secret", "js/../../secret", "%2e%2e/secret"])
