@@ -3,7 +3,8 @@
 The edge names the key it would keep an answer under (``X-Edge-Key``) where a route is the same for everybody. It is
 answered with ``X-Accel-Expires``, so that ``Cache-Control`` can tell browsers something else: an invalidation reaches
 the edge, and no browser. Before it is told to keep anything for long, the key is written down under each of its tags,
-for the purger to find. Without a word the edge keeps nothing: errors and private answers never get here.
+for the purger to find, and the moment of the edge's question (``X-Edge-Asked``) goes back with the answer. Without a
+word the edge keeps nothing: errors and private answers never get here.
 Switch: ``cache.edge``. Experiment: ``cache-layers``.
 Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires); RFC 9213 (targeted cache control).
 """
@@ -14,7 +15,6 @@ from shop.clock import Clock
 from shop.patterns.caching import Policy
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Registry
-from shop.patterns.edge.purger import LATE_FILL_S
 from shop.patterns.observability import record
 from shop.web.browser import Headers
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 KEY = "HTTP_X_EDGE_KEY"
+ASKED = "HTTP_X_EDGE_ASKED"
 LIFETIME_HEADER = "X-Accel-Expires"
+BRIEF_S = 3
+"""Life at the edge of an answer that is stale or short of a part."""
 UNPURGEABLE_S = 3
 """Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over."""
-SLOW_S = LATE_FILL_S / 2
-"""An answer that took longer may be stored after the last purge that could have been meant for it."""
 
 
 class EdgeCaching(Protocol):
@@ -54,12 +55,17 @@ class KeptAtTheEdge:
         self._ttl_scale = ttl_scale
 
     def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
-        """Write the key down; return the lifetime, its two ends, which the edge counts ages from, and its class."""
+        """Write the key down; return the lifetime, its two ends, which the edge counts ages from, and its class.
+
+        Last comes when the edge asked, by its own clock: the purger beside it must know.
+        """
         key = environ.get(KEY)
         if not key:
             return []
         lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
-        if lifetime_s and not (_is_whole() and self._can_be_ended(key, tags, lifetime_s)):
+        if not _is_whole():
+            lifetime_s = min(lifetime_s, BRIEF_S)
+        if lifetime_s and not self._can_be_ended(key, tags, lifetime_s):
             lifetime_s = min(lifetime_s, UNPURGEABLE_S)
         made = int(self._clock.now().timestamp())
         return [
@@ -67,6 +73,7 @@ class KeptAtTheEdge:
             ("X-Edge-Made", str(made)),
             ("X-Edge-Until", str(made + lifetime_s)),
             ("X-Edge-Class", policy.name),
+            ("X-Edge-Asked", environ.get(ASKED, "")),
         ]
 
     def wants_all(self, environ: "WSGIEnvironment") -> bool:
@@ -76,8 +83,7 @@ class KeptAtTheEdge:
     def _can_be_ended(self, key: str, tags: tuple[str, ...], lifetime_s: int) -> bool:
         if not tags:
             return True  # nothing ends it but its time
-        request = record.current()
-        if self._registry is None or (request is not None and request.elapsed_s > SLOW_S):
+        if self._registry is None:
             return False
         try:
             self._registry.register(key, tags, lifetime_s)

@@ -83,12 +83,17 @@ class Asked:
     """The port it came from: one a connection."""
 
 
-def _span(reply: Reply) -> dict[str, str]:
-    """Say from when to when an answer is fresh, as the application does where it names a lifetime."""
+def _span(reply: Reply, asked: Asked) -> dict[str, str]:
+    """Say from when to when an answer is fresh, and when it was asked for, as the application does."""
     if "X-Accel-Expires" not in reply.headers:
         return {}
     made = int(time.time())
-    return {"X-Edge-Made": str(made), "X-Edge-Until": str(made + int(reply.headers["X-Accel-Expires"]))}
+    until = made + int(reply.headers["X-Accel-Expires"])
+    return {
+        "X-Edge-Made": str(made),
+        "X-Edge-Until": str(until),
+        "X-Edge-Asked": asked.headers.get("x-edge-asked", ""),
+    }
 
 
 class Origin:
@@ -123,7 +128,7 @@ class Origin:
                 if reply.wait is not None:
                     assert reply.wait.wait(20)
                 self.send_response_only(reply.status)
-                for name, value in {"Date": formatdate(usegmt=True), **_span(reply), **reply.headers}.items():
+                for name, value in {"Date": formatdate(usegmt=True), **_span(reply, asked), **reply.headers}.items():
                     self.send_header(name, value)
                 body = b"" if reply.status == 304 else reply.body
                 if reply.status != 304:

@@ -92,7 +92,7 @@ def test_what_is_due_stays_bounded_by_dropping_everything(files):
     files.keep_undeletable("/p/mug", "product:mug")
     kept = files.keep("/p/cup", "product:cup")
     for number in range(MOST_DUE + 1):
-        files.purger._note((f"product:{number}",), 0.0)
+        files.purger._note(f"product:{number}")
     files.purger.run_once()
     assert not kept.exists()
 

