@@ -37,7 +37,7 @@ class Hearer(Protocol):
         """Return its name, for events."""
 
     def hears(self, *, broadcasts: bool) -> None:
-        """Take note that broadcasts are heard from now on, or no longer."""
+        """Take note that broadcasts are heard from now on, or no longer. Called when that changes, and at the start."""
 
     def drop(self, tags: Sequence[str]) -> None:
         """Take note of an invalidation."""
@@ -71,6 +71,8 @@ class Listener:
         self._stopped = threading.Event()
         self._tried = threading.Event()
         self._lost = False
+        self._hears: bool | None = None
+        """What was told last; nothing yet."""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -97,8 +99,7 @@ class Listener:
                 self._listen()
             except Exception as error:  # noqa: BLE001 - whatever it was, broadcasts are no longer heard
                 self._guarded(partial(self._report, error))
-            self._guarded(partial(self._waiting.hears, broadcasts=False))
-            self._guarded(partial(self._hearer.hears, broadcasts=False))
+            self._guarded(partial(self._tell, broadcasts=False))
             self._tried.set()
             self._stopped.wait(RETRY_S)
 
@@ -124,12 +125,19 @@ class Listener:
             connection.disconnect()
 
     def _begin(self) -> None:
-        self._waiting.hears(broadcasts=True)
-        self._hearer.hears(broadcasts=True)
+        self._tell(broadcasts=True)
         self._tried.set()
         if self._lost:
             self._lost = False
             self._emit(CameBack(self._hearer.name))
+
+    def _tell(self, *, broadcasts: bool) -> None:
+        """Say whether broadcasts are heard, where that has changed: each time, hearers drop all they have."""
+        if self._hears is not broadcasts:
+            self._hears = None  # until everybody has taken note of it
+            self._waiting.hears(broadcasts=broadcasts)
+            self._hearer.hears(broadcasts=broadcasts)
+            self._hears = broadcasts
 
     def _hear(self, connection: Any) -> None:
         """Wait for one message."""
