@@ -25,6 +25,7 @@ from shop.patterns.queue.valkey import ValkeyBroker
 from shop.stack import valkey
 from shop.stack.program import free_port
 from tests.integration.rabbitmq import SERVER, RabbitMQ
+from tests.integration.small_disk import SmallDisk
 from tests.waiting import until
 
 CONSUMER = "shouting"
@@ -38,9 +39,10 @@ SOON = Patience(attempts=3, base_s=0.02)
 class OwnValkey:
     """A broker of this module's own, so that it can be stopped."""
 
-    def __init__(self, home):
-        self._program = valkey.broker(home, free_port())
-        self.url = valkey.url(home, self._program.port)
+    def __init__(self):
+        self.disk = SmallDisk("shop-queue-", megabytes=4)
+        self._program = valkey.broker(self.disk.home, free_port())
+        self.url = valkey.url(self.disk.home, self._program.port)
         self._process = None
         self.start()
 
@@ -54,6 +56,7 @@ class OwnValkey:
 
     def close(self):
         self.stop()
+        self.disk.remove()
 
 
 @pytest.fixture(scope="module", params=BROKERS)
@@ -61,7 +64,7 @@ def broker(request, tmp_path_factory):
     home = tmp_path_factory.mktemp(request.param)
     if request.param == "rabbitmq" and not (SERVER.exists() and shutil.which("epmd")):
         pytest.skip("RabbitMQ is not installed (on Debian: apt install rabbitmq-server)")
-    broker = OwnValkey(home) if request.param == "valkey" else RabbitMQ(home)
+    broker = OwnValkey() if request.param == "valkey" else RabbitMQ(home)
     yield broker
     broker.close()
 
@@ -242,6 +245,42 @@ def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_
 
     until(all_done, timeout_s=40)
     assert set(done.values()) == {2}
+
+
+def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none(bench, broker, database):
+    if not isinstance(broker, OwnValkey):
+        pytest.skip("RabbitMQ asks for room long before its disk is full, and blocks then")
+    if not broker.disk.bounded:
+        pytest.skip("only root can mount a disk that is small enough to be filled, and only on Linux")
+    inbox, done = Inbox(database, CONSUMER), Counter()
+    one = bench(lambda message: inbox.once(message, lambda session: done.update([message.message_id])), limit=1000)
+    one.serve()
+    broker.disk.fill()
+    written = 0
+
+    def is_refused():
+        nonlocal written
+        one.tell()
+        written += 1
+        try:
+            one.relay.run_once()
+        except BrokerAway:
+            return True
+        return False
+
+    until(is_refused, timeout_s=20)
+    assert one.count(Waiting) >= 1
+    broker.disk.free()
+
+    def all_done():
+        try:
+            one.relay.run_once()
+        except BrokerAway:
+            return False
+        return one.count(HandledMessage) == written
+
+    until(all_done, timeout_s=40)
+    assert set(done.values()) == {1}
 
 
 def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):

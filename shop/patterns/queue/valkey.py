@@ -3,6 +3,7 @@
 A connection that breaks can take fetched messages with it: they are noted as being this worker's, and while the worker
 lives nobody else takes them. So a worker that has lost its connection goes on under a new name; what its old one held
 is given to others when that name has been silent for a while. And a command whose answer is late is a lost connection.
+So is one that the server refuses: it refuses all writes while its disk or its memory is full, or while it only reads.
 """
 
 import uuid
@@ -22,28 +23,28 @@ MAINTENANCE_CHANCE = 80_000
 
 
 class _Consumer(_RedisConsumer):
-    """Takes a late answer for a lost connection, which is asked again; dramatiq would give the message up."""
+    """Takes a late answer, or a refusal, for a lost connection. That is asked again; dramatiq would give the message up."""
 
     def ack(self, message: Any) -> None:
         """See dramatiq."""
         try:
             super().ack(message)  # type: ignore[no-untyped-call]
-        except redis.TimeoutError as error:
+        except (redis.TimeoutError, redis.ResponseError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def __next__(self) -> Any:
         """See dramatiq."""
         try:
             return super().__next__()  # type: ignore[no-untyped-call]
-        except redis.TimeoutError as error:
+        except (redis.TimeoutError, redis.ResponseError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 
 class ValkeyBroker(RedisBroker):
     """See the module."""
 
-    away = (redis.ConnectionError, redis.TimeoutError, OSError)
-    """What it raises when the server is not there."""
+    away = (redis.RedisError, OSError)
+    """What it raises when the server is not there, or does not take what it is given."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq types part of itself
