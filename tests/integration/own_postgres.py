@@ -1,18 +1,19 @@
 """A PostgreSQL that a test may kill: a cluster of its own, started again on what the kill left."""
 
-import shutil
 import subprocess
-import tempfile
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
+import psycopg
 
 from shop.stack import postgres
 from shop.stack.program import free_port
+from tests.integration.small_disk import SmallDisk
 
 START_TIMEOUT_S = 30
+DISK_MB = 256
+LOG_RECORD_BYTES, LOG_RECORDS = 500_000, 1_000
 NOT_WAITING = {"fsync": "off", "full_page_writes": "off"}
 """A kill takes nothing from the kernel, so nothing has to be on the disk. ``synchronous_commit`` stays on: without it
 the last commits are still in the memory of the server that is killed."""
@@ -22,8 +23,8 @@ class OwnPostgres:
     """One server over one cluster."""
 
     def __init__(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="shop-killed-"))
-        self._home.chmod(0o755)  # PostgreSQL runs as another account when root is asking
+        self.disk = SmallDisk("shop-killed-", DISK_MB)
+        self._home = self.disk.home
         self._process: subprocess.Popen[bytes] | None = None
         postgres.initialise(self._home / "pg")
         self._program = postgres.program(self._home / "pg", free_port(), NOT_WAITING)
@@ -65,7 +66,20 @@ class OwnPostgres:
         leader = psutil.Process(self._process.pid)
         return [leader, *leader.children(recursive=True)]
 
+    def fill_log(self) -> None:
+        """Leave no room on its disk for another byte of the write-ahead log: it ends, with all its sessions."""
+        self.disk.fill()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            try:
+                for _ in range(LOG_RECORDS):
+                    connection.execute(
+                        "SELECT pg_logical_emit_message(true, 'filler', repeat('0', %s))", [LOG_RECORD_BYTES]
+                    )
+            except psycopg.OperationalError:
+                return
+        raise RuntimeError("the disk was not full")
+
     def stop(self) -> None:
         """End it, and leave nothing of it."""
         self.kill()
-        shutil.rmtree(self._home)
+        self.disk.remove()

@@ -45,6 +45,8 @@ PAID, CALLED_OFF, GIVEN_BACK, NONE = "paid", "cancelled", "refunded", "no order"
 LATENCY_MS = 30_000
 GIVEN_UP_S = 10
 """Much longer than a request waits for a database that hangs, and the end of the test where one waits for ever."""
+ORDERS_OF_A_FULL_DISK = 20
+"""Rows fit into the pages there are for a while."""
 IN_SILENCE, IN_HASTE = "tok_timeout_charged", "tok_ok"
 
 
@@ -133,6 +135,7 @@ def servers_of_its_own(settings, tmp_path_factory):
 def world(servers_of_its_own):
     """All of it up; and when the test is over, the books of both sides in order."""
     world = servers_of_its_own
+    world.postgres.disk.free()
     world.postgres.start()
     world.simulator.start()
     world.simulator.behave()
@@ -181,6 +184,37 @@ def test_postgresql_hangs_and_a_commit_that_was_cut_is_settled_as_after_a_crash(
     assert world.complete(gone) in ((PAID,) if point == SETTLING else (NONE, CALLED_OFF))
 
 
+@pytest.mark.parametrize("point", PHASES)
+def test_no_room_for_the_log_of_postgresql(world, point):
+    needs_small_disk(world)
+    again, gone = world.cart(), world.cart()
+    world.web.struck([again, gone], point, world.postgres.fill_log)
+    refused = world.web.buy(again)
+    assert (refused.status_code, refused.json["type"]) == (503, "/problems/unavailable")
+    assert refused.headers["Retry-After"]
+    world.postgres.disk.free()
+    world.postgres.start()
+    assert world.press_again(again) == PAID
+    assert world.complete(gone) == (NONE if point == PLACING else PAID)
+
+
+def test_no_room_for_the_rows_of_an_order(world):
+    needs_small_disk(world)
+    carts = [world.cart() for _ in range(ORDERS_OF_A_FULL_DISK)]
+    world.postgres.disk.fill()
+    answers = {cart: world.web.buy(cart) for cart in carts}
+    refused = [cart for cart in carts if answers[cart].status_code != 201]
+    assert refused, "there was room for all"
+    assert {answers[cart].status_code for cart in refused} == {503}
+    assert all(answers[cart].headers["Retry-After"] for cart in refused)
+    assert all(world.stands(cart) == PAID for cart in carts if cart not in refused)
+    world.postgres.disk.free()
+    world.postgres.start()
+    gone = refused.pop()
+    assert all(world.press_again(cart) == PAID for cart in refused)
+    assert world.complete(gone) in (NONE, CALLED_OFF, PAID)
+
+
 @pytest.mark.parametrize("point", ["placed", "answered"])
 def test_the_provider_killed_before_it_is_asked_or_after_it_answered(world, point):
     again, gone = world.cart(), world.cart()
@@ -226,6 +260,12 @@ def test_the_worker_killed_over_a_refund_that_is_owed(world, point):
     world.let_claims_run_out()
     work_and_die(world.settings, point)
     assert world.complete(cart) == GIVEN_BACK
+
+
+def needs_small_disk(world: World) -> None:
+    """Skip where no small file system can be mounted."""
+    if not world.postgres.disk.bounded:
+        pytest.skip("only root can mount a disk that is small enough to be filled, and only on Linux")
 
 
 def _kill_over_a_charge(simulator: Simulator, token: str) -> None:
