@@ -23,7 +23,7 @@ MAINTENANCE_CHANCE = 80_000
 
 
 class _Consumer(_RedisConsumer):
-    """Takes a late answer, or a refusal, for a lost connection. That is asked again; dramatiq would give the message up."""
+    """Takes a late answer, or a refusal, for a lost connection, so that it is asked again: dramatiq would give up."""
 
     def ack(self, message: Any) -> None:
         """See dramatiq."""
