@@ -24,6 +24,9 @@ from shop.lab.store import Store
 from shop.settings import Settings, load_settings
 from shop.stack.addresses import web_url
 
+WELL = ("confirmed", "look")
+"""Verdicts that are no failure: a look claims nothing, and so nothing of it has failed."""
+COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
 SIGNAL_EXIT = 128
 """A shell reads 128 + n as ended by signal n."""
 
@@ -50,9 +53,16 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show one experiment: what it claims, what it flips, what would confirm it."""
     one = _experiment(name)
     arms = "\n".join(f"  {arm.name:<6} {arm.title}: {_pairs(arm)}" for arm in one.arms)
+    rules = one.verdict
+    claims = (
+        ("The problem shows when", rules.problem_when),
+        ("Right when", rules.correct_when),
+        ("Worth it when", rules.confirmed_when),
+    )
+    told = "\n".join(f"{words} {'; '.join(each)}" for words, each in claims if each)
     text = (
         f"{one.title}\n\n{one.hypothesis}\n\n{one.teaches.strip()}\n\nArms\n{arms}\n\n"
-        f"Steady state: {one.steady_state.says}\nConfirmed when {'; '.join(one.verdict.confirmed_when)}\n"
+        f"Steady state: {one.steady_state.says}\n{told}\n"
         f"Takes about {one.seconds():.0f} s: shop lab run {one.name}"
     )
     emit(one.model_dump(mode="json"), text, as_json=as_json)
@@ -65,7 +75,10 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--url", help="Where the store listens.  [default: the running stack]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def run(name: str, runs: int | None, duration: float | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """Run an experiment on the running store. Exit code 0: confirmed, 1: refuted or invalid, 2: cannot run."""
+    """Run an experiment on the running store.
+
+    Exit code 0: confirmed, or a look, which is what one run is; 1: refuted or invalid; 2: cannot run.
+    """
     chosen = _experiment(name).lasting(duration, runs)
     settings = load_settings()
     try:
@@ -77,7 +90,7 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
         click.echo(f"shop: {error.detail}", err=True)
         sys.exit(FAILED)
     emit(result, "", as_json=True) if as_json else _print(result, home)
-    if result["verdict"] != "confirmed":
+    if result["verdict"] not in WELL:
         sys.exit(FAILED)
 
 
@@ -150,7 +163,7 @@ def _print(result: results.Result, home: Path) -> None:
         bounds = result["spread"].get(name)
         spread = f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else ""
         console.print(f"{name}: {value}{spread}", highlight=False)
-    colour = {"confirmed": "green", "refuted": "red"}.get(result["verdict"], "yellow")
+    colour = COLOURS.get(result["verdict"], "yellow")
     console.print(f"\n[bold {colour}]{result['verdict']}[/]: {result['reason']}", highlight=False)
     click.echo(f"\nFigures  {home / 'result.json'}\nReport   {home / 'report.html'}")
 

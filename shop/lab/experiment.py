@@ -18,6 +18,7 @@ from shop.lab.arms import Arm, Chart, Strict
 from shop.lab.arrivals import Arrivals
 from shop.lab.drivers.bench import Driver
 from shop.lab.load import Visit
+from shop.lab.troubles import TROUBLES
 from shop.settings import PROJECT_ROOT
 from shop.switches import nearest
 
@@ -90,9 +91,13 @@ class Phases(Strict):
     """How long each part lasts, in seconds, for each arm in each run."""
 
     runs: int = Field(default=3, ge=1, le=20)
+    """With one there is no spread, and nothing is claimed."""
     settle_s: float = Field(default=1.2, ge=1.0)
     """After a flip: a change is in force in every process within a second."""
     warm_up_s: float = Field(default=3.0, gt=0)
+    """Repeated until the hit rate has settled."""
+    warm_up_limit_s: float = Field(default=24.0, gt=0)
+    """After which a hit rate that has not settled makes the timing worthless."""
     open_s: float = Field(default=10.0, gt=0)
     """The same rate for both arms: latency."""
     closed_s: float = Field(default=5.0, gt=0)
@@ -102,8 +107,28 @@ class Phases(Strict):
 class Verdict(Strict):
     """What confirms the hypothesis, and what makes the whole run worthless."""
 
-    confirmed_when: tuple[str, ...] = Field(min_length=1)
+    problem_when: tuple[str, ...] = Field(min_length=1)
+    """How the arm without the pattern shows its problem. Where it does not, nothing is said of the cure."""
+    correct_when: tuple[str, ...] = ()
+    """What has to be right however quick the machine is; it is judged apart from the timing, by the worst run."""
+    confirmed_when: tuple[str, ...] = ()
+    """What the pattern is worth; judged only where nothing disturbed the timing, and confirmed only by every run."""
     error_limit: float = Field(default=0.01, ge=0, lt=1)
+    tolerates: tuple[str, ...] = ()
+    """Trouble of the store that belongs to the experiment; any other makes it invalid. See ``shop/lab/troubles.py``."""
+
+    @property
+    def every_claim(self) -> tuple[str, ...]:
+        """Return all claims, those first that show the problem."""
+        return (*self.problem_when, *self.correct_when, *self.confirmed_when)
+
+    @model_validator(mode="after")
+    def _claims_something(self) -> Self:
+        if not self.correct_when and not self.confirmed_when:
+            raise ValueError("give correct_when, confirmed_when or both")
+        if strange := sorted(set(self.tolerates) - TROUBLES.keys()):
+            raise ValueError(f"no such trouble: {strange[0]}.{nearest(strange[0], TROUBLES)}")
+        return self
 
 
 class Experiment(Strict):
@@ -144,7 +169,7 @@ class Experiment(Strict):
                 raise ValueError(f"ratio {name}: write it as 'arm.figure / arm.figure'")
             wanted |= {match["top"], match["bottom"]}
             figures |= {match["over"], match["under"]}
-        for claim in self.verdict.confirmed_when:
+        for claim in self.verdict.every_claim:
             match = CLAIM.fullmatch(claim)
             if not match:
                 raise ValueError(f"{claim!r}: write it as 'ratios.name >= 2' or 'arms.name.figure <= 1'")
@@ -201,7 +226,8 @@ class Experiment(Strict):
 
         Args:
             seconds: how long each arm is measured in each run; split between the phases as the file does. What is
-                shorter than the file has it, is shorter with all that leads up to it.
+                shorter than the file has it, is shorter with what leads up to it, but for the warm-up: a cache that is
+                not filled says nothing.
             runs: how often.
         """
         changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_(runs=runs)}
@@ -209,9 +235,7 @@ class Experiment(Strict):
             phases: Phases = changes["phases"]
             share = seconds / (phases.open_s + phases.closed_s)
             less = min(1.0, share)
-            changes["phases"] = phases.with_(
-                open_s=phases.open_s * share, closed_s=phases.closed_s * share, warm_up_s=phases.warm_up_s * less
-            )
+            changes["phases"] = phases.with_(open_s=phases.open_s * share, closed_s=phases.closed_s * share)
             steady, workload = self.steady_state, self.workload
             changes["steady_state"] = steady.with_(duration_s=steady.duration_s * less)
             if workload.calibrate is not None:

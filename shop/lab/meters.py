@@ -39,11 +39,18 @@ class Meters:
         Raises:
             Unavailable: it cannot be read, or there is no such figure.
         """
+        return total(self.text(), name)
+
+    def text(self) -> str:
+        """Return all figures in Prometheus' text format.
+
+        Raises:
+            Unavailable: they cannot be read.
+        """
         try:
-            text = self._client.get("/metrics").text
+            return self._client.get("/metrics").text
         except httpx.HTTPError as error:
             raise Unavailable(f"The store's figures cannot be read: {type(error).__name__}.") from None
-        return total(text, name)
 
 
 class InFlight:
@@ -91,3 +98,16 @@ def total(text: str, name: str) -> float:
     if not values:
         raise Unavailable(f"The store shows no {name}: is it older than this?")
     return sum(map(float, values))
+
+
+def counted(text: str, name: str, label: tuple[str, str] | None = None) -> float:
+    """Add up the samples of a counter; 0 where it has none, since a counter with labels begins with its first count.
+
+    Args:
+        text: in Prometheus' text format.
+        name: of the counter.
+        label: only samples with this label and value.
+    """
+    samples = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)
+    wanted = f'{label[0]}="{label[1]}"' if label else ""
+    return sum(float(value) for labels, value in samples if wanted in labels)

@@ -22,7 +22,6 @@ def page(experiments: Iterable[Experiment]) -> str:
 def _section(experiment: Experiment) -> str:
     arms = "\n".join(_arm(experiment, arm) for arm in experiment.arms)
     ratios = "\n".join(f"| `{name}` | `{expression}` |" for name, expression in experiment.ratios.items())
-    claims = "\n".join(f"- `{claim}`" for claim in experiment.verdict.confirmed_when)
     return f"""## {experiment.title}
 
 `shop lab run {experiment.name}`, about {experiment.seconds():.0f} s
@@ -43,13 +42,28 @@ def _section(experiment: Experiment) -> str:
 |---|---|
 {ratios}
 
-**Confirmed when** all of these hold for the medians over the runs:
+{_claims(experiment)}
 
-{claims}
-
-**Worth nothing when** more than {experiment.verdict.error_limit:.0%} of the visits of an arm fail, the generator was
-the bottleneck, or the steady state did not hold before and after.
+**Worth nothing when** more than {experiment.verdict.error_limit:.0%} of the visits of an arm fail, or the store counts
+trouble of its own{_tolerated(experiment)}.
 """
+
+
+def _claims(experiment: Experiment) -> str:
+    rules = experiment.verdict
+    parts = (
+        ("**The problem shows when**, in every run,", rules.problem_when),
+        ("**It is right when**, in every run and however quick the machine is,", rules.correct_when),
+        ("**It is worth what is claimed when**, in every run,", rules.confirmed_when),
+    )
+    return "\n\n".join(
+        "\n".join([words, "", *(f"- `{claim}`" for claim in claims)]) for words, claims in parts if claims
+    )
+
+
+def _tolerated(experiment: Experiment) -> str:
+    names = ", ".join(f"`{name}`" for name in experiment.verdict.tolerates)
+    return f"; {names} {'belong' if len(experiment.verdict.tolerates) > 1 else 'belongs'} to it" if names else ""
 
 
 def _load(experiment: Experiment) -> str:
@@ -70,8 +84,8 @@ def _load(experiment: Experiment) -> str:
     return f"""{_rate(experiment)}
 Products are chosen from the {workload.products:,} most popular by Zipf's law, exponent {workload.exponent:g}; at most
 {workload.connections} connections. {runs}; in each, every arm settles for {phases.settle_s:g} s, warms up for
-{phases.warm_up_s:g} s, is measured for {phases.open_s:g} s at the common rate and driven for {phases.closed_s:g} s as
-fast as it goes.{knobs}{needs}"""
+{phases.warm_up_s:g} s and on until its hit rate stands, is measured for {phases.open_s:g} s
+at the common rate and driven for {phases.closed_s:g} s as fast as it goes.{knobs}{needs}"""
 
 
 def _arm(experiment: Experiment, arm: Arm) -> str:

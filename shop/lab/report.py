@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader
 from shop.lab import charts
 from shop.lab.charts import Bar
 from shop.lab.result import Result, read
+from shop.lab.troubles import told
 from shop.lab.verdict import ANSWERERS
 
 FIGURES: Sequence[tuple[str, str, str]] = (
@@ -113,6 +114,7 @@ def html(result: Result) -> str:
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
         percentiles=charts.for_any_screen(partial(charts.percentiles, lines)) if lines else "",
+        troubles=[words for arm in arms for words in told(arm["title"], arm.get("troubles") or {})],
         answered=charts.for_any_screen(partial(charts.answered, [(arm["title"], layers(arm)) for arm in arms])),
         light=charts.LIGHT,
         dark=charts.DARK,

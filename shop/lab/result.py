@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import Experiment
+from shop.lab.judging import Evidence, drift, judge, not_well
 from shop.lab.runner import Record
 from shop.lab.statistics import Spread, percentile
-from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, judge, ratios, unsteady
+from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, ratios
 
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
@@ -42,7 +45,20 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
     arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
     ratio = ratios(experiment, runs)
     saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
-    judgement = judge(experiment, arms, ratio, saturated, unsteady(experiment, record.before, record.after))
+    troubles = {arm.name: _troubles(arm.name, record) for arm in experiment.arms}
+    judgement = judge(
+        experiment,
+        Evidence(
+            arms=arms,
+            ratios=ratio,
+            runs=len(runs),
+            saturated=saturated,
+            unsettled=_unsettled(record),
+            troubles=troubles,
+            failing=not_well(record.before, record.after),
+            drifted=drift(experiment, record.before, record.after),
+        ),
+    )
     return {
         "experiment": experiment.name,
         "title": experiment.title,
@@ -62,6 +78,7 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
                 "knobs": experiment.turned(arm),
                 **_arm(arms[arm.name], measures),
                 "generator_saturated": arm.name in saturated,
+                "troubles": troubles[arm.name],
                 "distribution_ms": _distribution(arm.name, record),
                 "per_run": [run[arm.name] for run in runs],
                 "curve": _curve(arm.name, record),
@@ -72,7 +89,8 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
         "spread": {name: _bounds(spread) for name, spread in ratio.items() if spread},
         "words": {name: [measure.words, measure.unit] for name, measure in experiment.drive.measures.items()},
         "charts": [chart.model_dump() for chart in experiment.charts],
-        "claims": list(experiment.verdict.confirmed_when),
+        "judged": {"correctness": judgement.correctness, "timing": judgement.timing},
+        "claims": [asdict(one) for one in judgement.claims],
         "steady_state": {
             "says": experiment.steady_state.says,
             "p50_before_ms": _middle(record.before.latencies_ms),
@@ -150,6 +168,16 @@ def _saturated(arm: str, record: Record) -> str | None:
     seen = [observation for run in record.observations for observation in run if observation.arm == arm]
     signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed) if phase)
     return next(filter(None, signs), None)
+
+
+def _troubles(arm: str, record: Record) -> dict[str, float]:
+    """Return what the store counted as trouble in all runs of an arm together."""
+    seen = [observation.troubles for run in record.observations for observation in run if observation.arm == arm]
+    return dict(sum((Counter(one) for one in seen), Counter()))
+
+
+def _unsettled(record: Record) -> dict[str, str]:
+    return {seen.arm: seen.unsettled for run in record.observations for seen in run if seen.unsettled}
 
 
 def _distribution(arm: str, record: Record) -> list[tuple[float, float]]:

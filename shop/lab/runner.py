@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from shop.errors import Unavailable
@@ -12,7 +12,9 @@ from shop.lab.drivers.bench import GENERATOR_START_S, Act, Hands, actions
 from shop.lab.experiment import Experiment
 from shop.lab.load import Plan, Samples
 from shop.lab.store import Store
+from shop.lab.troubles import TroubleCounters, risen
 from shop.lab.verdict import Observation
+from shop.lab.warming import HitRateRise
 
 PROBE_CONNECTIONS = 4
 SEEDS_A_RUN = 1000
@@ -67,6 +69,7 @@ class Runner:
         self._seed = 0
         self._label = ""
         self._ceiling: float | None = None
+        self._troubles = TroubleCounters(store)
         visits = [visit for arm in experiment.arms for visit in experiment.visits(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
@@ -100,10 +103,12 @@ class Runner:
         self._label = f"run {number + 1} of {self._experiment.phases.runs}"
         self._seed = (number + 1) * SEEDS_A_RUN  # every arm of a run meets the same shoppers in the same order
         self._flip(arm, arm.title)
+        before = self._troubles.read()
         for name, value in arm.faults.items():
             self._store.set_fault(name, value)
         try:
-            return self._measure(arm, rate)
+            seen = self._measure(arm, rate)
+            return replace(seen, troubles=risen(before, self._troubles.read()))
         finally:
             self._label = ""
             if self._experiment.faults():
@@ -140,6 +145,23 @@ class Runner:
         }
         return Plan.model_validate({**given, **other})
 
+    def warm_up(self, arm: Arm, seconds: float) -> str | None:
+        """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
+
+        Args:
+            arm: whose load.
+            seconds: how long to visit at least, and then again.
+        """
+        limit_s, warmed_s = self._experiment.phases.warm_up_limit_s, 0.0
+        while True:
+            rise = HitRateRise.of(self.offer(f"{arm.title}: warm-up", self.plan(arm, seconds)))
+            warmed_s += seconds
+            if rise is None or rise.has_settled:
+                return None
+            if warmed_s + seconds > limit_s:
+                words = f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
+                return words if rise.still_rose else None
+
     def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
         self._watcher.phase(f"{self._label}: {label}" if self._label else label)
@@ -164,12 +186,15 @@ class Runner:
         if self._experiment.driver != drivers.LOAD:
             seen = self._experiment.drive.observe(self, arm, self._experiment.driven(arm))
             return Observation(arm.name, seen.samples, None, seen.measures, seen.curve)
-        self._phase(f"{label}: warm-up", arm, "closed", phases.warm_up_s)
+        unsettled = self.warm_up(arm, phases.warm_up_s)
         acts = actions(self._store, arm.actions)
         paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
         plan = self.plan(arm, phases.closed_s, ceiling_rps=self._ceiling)
         fastest = self.offer(f"{label}: as fast as it goes", plan)
-        return Observation(arm.name, paced, fastest)
+        rise = HitRateRise.of(paced)
+        if unsettled is None and rise and rise.still_rose and not acts:
+            unsettled = f"its hit rate went {rise.words()} while it was measured"
+        return Observation(arm.name, paced, fastest, unsettled=unsettled)
 
     def _probe(self, label: str) -> Samples:
         steady = self._experiment.steady_state

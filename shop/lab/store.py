@@ -145,6 +145,11 @@ class Store:
         """Return how often a value of a class was made afresh, by all web processes, since they were started."""
         return int(self._get(f"{API}/lab/figures")["loads"].get(ttl_class, 0))
 
+    def evicted_keys(self) -> int | None:
+        """Return how many entries Valkey has evicted since it was started; ``None`` where it does not say."""
+        count = self._get(f"{API}/lab/cache")["evicted_keys"]
+        return None if count is None else int(count)
+
     def visit(self, path: str) -> None:
         """Ask for one page or call, so that it is warm.
 

@@ -1,11 +1,9 @@
-"""Figures of an experiment and what they say: pure functions over raw samples, tested by table."""
+"""Figures of an experiment: pure functions over raw samples, tested by table. What they say is judged elsewhere."""
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from shop.lab.experiment import CLAIM, RATIO, Experiment
+from shop.lab.experiment import RATIO, Experiment
 from shop.lab.load import Samples
 from shop.lab.statistics import Spread, percentile
 
@@ -14,12 +12,6 @@ Figures = Mapping[str, float | None]
 LAYERS = ("edge", "local", "shared")
 ANSWERERS = ("browser", *LAYERS, "origin")
 """Who may have the answer, outermost first."""
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
 
 
 @dataclass(frozen=True)
@@ -33,14 +25,10 @@ class Observation:
     measures: Figures = field(default_factory=dict)
     """What a driver found out beside."""
     curve: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the figures say, and why, in words."""
-
-    verdict: Literal["confirmed", "refuted", "invalid"]
-    reason: str
+    troubles: Mapping[str, float] = field(default_factory=dict)
+    """What the store counted as trouble meanwhile; see :mod:`shop.lab.troubles`."""
+    unsettled: str | None = None
+    """How far the hit rate still rose while it was measured; ``None`` where it stood."""
 
 
 def figures(seen: Observation, good_within_ms: float) -> Figures:
@@ -81,90 +69,6 @@ def ratios(experiment: Experiment, runs: Sequence[Mapping[str, Figures]]) -> dic
         pairs = [(run[match["top"]][match["over"]], run[match["bottom"]][match["under"]]) for run in runs]
         found[name] = Spread.of(_quotient(over, under) for over, under in pairs)
     return found
-
-
-def judge(
-    experiment: Experiment,
-    arms: Mapping[str, Mapping[str, Spread | None]],
-    ratio: Mapping[str, Spread | None],
-    saturated: Mapping[str, str],
-    steady: str | None,
-) -> Judgement:
-    """Say what the figures say.
-
-    Args:
-        experiment: what was claimed.
-        arms: arm to its figures over the runs.
-        ratio: the ratios over the runs.
-        saturated: arms in which the generator was the bottleneck, and the sign of it.
-        steady: why the steady state did not hold; ``None`` when it did.
-    """
-    if reason := _worthless(experiment, arms, saturated, steady):
-        return Judgement("invalid", reason)
-    kept: list[str] = []
-    broken: list[str] = []
-    for claim in experiment.verdict.confirmed_when:
-        holds, words = _check(claim, arms, ratio)
-        (kept if holds else broken).append(words)
-    if broken:
-        return Judgement("refuted", f"{'; '.join(broken)}.")
-    return Judgement("confirmed", f"{'; '.join(kept)}.")
-
-
-def unsteady(experiment: Experiment, before: Samples, after: Samples) -> str | None:
-    """Return why the steady state did not hold before and after, or ``None`` when it did."""
-    limits = experiment.steady_state
-    for when, seen in (("before", before), ("after", after)):
-        if not seen.latencies_ms or not all(seen.good):
-            return f"the steady state did not hold {when} the runs: {_faults(seen)}"
-    first, last = percentile(before.latencies_ms, 50), percentile(after.latencies_ms, 50)
-    apart, factor = abs(first - last), max(first, last) / max(min(first, last), 1e-9)
-    if apart > limits.noise_ms and factor > limits.tolerance:
-        return (
-            f"the steady state did not hold: its median answer went from {first:.1f} ms before to {last:.1f} ms after, "
-            f"more than a factor of {limits.tolerance:g} apart"
-        )
-    return None
-
-
-def _worthless(
-    experiment: Experiment,
-    arms: Mapping[str, Mapping[str, Spread | None]],
-    saturated: Mapping[str, str],
-    steady: str | None,
-) -> str | None:
-    limit = experiment.verdict.error_limit
-    for name, figure in arms.items():
-        errors = figure["error_rate"]
-        if errors is not None and errors.high > limit:
-            return f"{errors.high:.1%} of the visits of arm {name} failed in one run; {limit:.1%} is the limit."
-    if saturated:
-        signs = "; ".join(f"arm {name}: {sign}" for name, sign in saturated.items())
-        return (
-            f"The load generator was the bottleneck ({signs}): these figures are its own, not the store's. Free the "
-            "machine of other work, or lower the load."
-        )
-    return f"{steady[0].upper()}{steady[1:]}." if steady else None
-
-
-def _check(
-    claim: str, arms: Mapping[str, Mapping[str, Spread | None]], ratio: Mapping[str, Spread | None]
-) -> tuple[bool, str]:
-    match = CLAIM.fullmatch(claim)
-    assert match is not None  # noqa: S101 - the parser refused everything else
-    kind, name, *figure = match["path"].split(".")
-    found = ratio.get(name) if kind == "ratios" else arms[name].get(figure[0])
-    label = name if kind == "ratios" else f"{name}.{figure[0]}"
-    if found is None:
-        return False, f"{label} could not be measured"
-    holds = _COMPARE[match["op"]](found.median, float(match["bound"]))
-    says = f"is {found.median:.2f} ({found.low:.2f} to {found.high:.2f} over the runs)"
-    wanted = f"{match['op']} {match['bound']}"
-    return holds, f"{label} {says}, as claimed {wanted}" if holds else f"{label} {says}, not {wanted}"
-
-
-def _faults(seen: Samples) -> str:
-    return ", ".join(f"{count} times {kind}" for kind, count in seen.faults.items()) or "no answers"
 
 
 def _share(part: float, whole: float) -> float | None:

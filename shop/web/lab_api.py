@@ -56,6 +56,14 @@ class KnobList(ApiModel):
     items: list[KnobAnswer]
 
 
+class CacheAnswer(ApiModel):
+    """What the shared cache's server says of itself."""
+
+    evicted_keys: int | None = Field(
+        description="Entries evicted since it was started; `null` where it does not answer."
+    )
+
+
 class LayerFigures(ApiModel):
     """What one cache layer was asked and answered."""
 
@@ -145,6 +153,14 @@ def create_api(
             store.turn(path.name, body.value)
             board.refresh()
         return described(path.name, body.value), NO_STORE
+
+    @api.get("/cache", responses={200: CacheAnswer})
+    def tell_cache() -> Any:
+        """Return what the shared cache has had to evict: a cache that is too small spoils what is measured of it."""
+        try:
+            return CacheAnswer(evicted_keys=memory.evicted_keys() if memory else None).model_dump(), NO_STORE
+        except Away:
+            return CacheAnswer(evicted_keys=None).model_dump(), NO_STORE
 
     @api.get("/figures", responses={200: FiguresAnswer})
     def tell_figures() -> Any:

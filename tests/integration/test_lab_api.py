@@ -93,3 +93,9 @@ def test_the_store_counts_what_it_made_afresh(client, blue_mug):
     client.get(SCREEN)
     client.get(SCREEN)
     assert loads() == before + 1
+
+
+def test_what_the_cache_had_to_evict_is_told(client, cache_client):
+    told = client.get("/api/v1/lab/cache")
+    assert told.json == {"evicted_keys": cache_client.info("stats")["evicted_keys"]}
+    assert told.headers["Cache-Control"] == "no-store"

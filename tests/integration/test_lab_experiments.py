@@ -204,7 +204,9 @@ def test_clients_that_ask_again_pay_twice_without_keys_and_the_auditor_sees_it(o
 def observe(store, tmp_path):
     """Measure the named arms of an experiment once each, shortened; return arm to figures. The verdict is not asked
     for: beside other tests it would be the machine's. The generator needs no process of its own for that."""
-    lasts = Phases(runs=1, warm_up_s=0.3, open_s=0.5, closed_s=0.2).model_copy(update={"settle_s": IN_FORCE_S})
+    lasts = Phases(runs=1, warm_up_s=0.3, warm_up_limit_s=0.3, open_s=0.5, closed_s=0.2).model_copy(
+        update={"settle_s": IN_FORCE_S}
+    )
 
     def observe(name, *arms, driving=None, rate=20.0, products=100, **of_the_arm):
         whole = experiments.load(name)
@@ -219,7 +221,10 @@ def observe(store, tmp_path):
                 arm.with_(driving={**arm.driving, **(driving or {})}, **of_the_arm) for arm in map(short.arm, arms)
             ]
             found = [runner.observe(arm, rate) for arm in chosen]
-        return {seen.arm: {"curve": seen.curve, **figures(seen, good_within_ms=1000)} for seen in found}
+        return {
+            seen.arm: {"curve": seen.curve, "troubles": seen.troubles, **figures(seen, good_within_ms=1000)}
+            for seen in found
+        }
 
     return observe
 
@@ -233,6 +238,7 @@ def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, nam
     assert seen["hit_rate_before"] > 0.5
     assert seen["share_origin"] > 0.1, "of 3 s the cache was away for 1.2"
     assert seen["peak_loads_rps"] > 0
+    assert seen["troubles"]["cache_outages"] >= 1, "the store's own count of it"
     assert broken(store) == {}
 
 
@@ -245,6 +251,7 @@ def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
         assert places == (1.7, 16)
         assert shares[-1] > shares[0]
     assert arms["even"]["hit_rate_most"] > 1.2 * arms["even"]["hit_rate_least"], "it is room that was lacking, not time"
+    assert arms["even"]["troubles"]["evictions"] >= 1, "Valkey's own count of it"
     assert arms["steep"]["hit_rate_least"] > arms["even"]["hit_rate_least"]
     assert turned(store) == before
     assert set(before) == {TTL_SCALE, CACHE_MEMORY}

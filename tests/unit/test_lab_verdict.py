@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -42,6 +43,12 @@ OFF = Observation("off", samples(SLOW_MS, queries=700), samples(SLOW_MS, count=1
 ON = Observation("on", samples(queries=10, lookups={"shared": (90, 100)}), samples(count=900))
 
 
+def measured(runs):
+    """Build the result of an experiment of several runs, each a pair of observations."""
+    quiet = samples(count=20)
+    return build(EXPERIMENT, Record(5.0, quiet, quiet, tuple(runs)), datetime(2026, 1, 2, tzinfo=UTC), {})
+
+
 def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
     """Build the result of an experiment whose runs all went alike."""
     quiet = samples(count=20)
@@ -62,11 +69,23 @@ def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
             "of the visits of arm off failed",
         ),
         ({"on": Observation("on", ON.open, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
-        ({"off": Observation("off", samples(SLOW_MS, lag_p95_ms=90.0), OFF.closed)}, "invalid", "generator"),
+        (
+            {"off": Observation("off", samples(SLOW_MS, queries=700, lag_p95_ms=90.0), OFF.closed)},
+            "invalid",
+            "generator",
+        ),
         ({"before": samples(count=5, good=[True] * 4 + [False], faults={"500": 1})}, "invalid", "before the runs"),
         ({"after": samples(count=5, good=[False] * 5, faults={"500": 5})}, "invalid", "5 times 500"),
         ({"after": samples(FAST_MS * 10)}, "invalid", "median answer went from 4.0 ms before to 40.0 ms after"),
         ({"after": samples(FAST_MS + 4)}, "confirmed", ""),
+        ({"off": Observation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "invalid", "The problem did not show"),
+        (
+            {"on": replace(ON, troubles={"cache_outages": 4})},
+            "invalid",
+            "arm on: 12 times a cache did not answer in time",
+        ),
+        ({"off": replace(OFF, troubles={"locks_lost": 1})}, "invalid", "arm off: 3 times a lock ended"),
+        ({"on": replace(ON, unsettled="its hit rate went from 20% to 45%")}, "invalid", "from 20% to 45%"),
     ],
 )
 def test_the_verdict_follows_from_the_figures(changed, verdict, words):
@@ -75,11 +94,116 @@ def test_the_verdict_follows_from_the_figures(changed, verdict, words):
     assert words in result["reason"]
 
 
-def test_a_figure_that_was_never_measured_refutes_rather_than_passes():
+def test_a_figure_that_was_never_measured_neither_passes_nor_accuses():
     never = Observation("on", samples(count=0, latencies_ms=[], good=[]), ON.closed)
     result = outcome(on=never)
-    assert result["verdict"] == "refuted"
+    assert result["verdict"] == "invalid"
     assert "could not be measured" in result["reason"]
+
+
+def test_runs_that_disagree_confirm_nothing_and_refute_nothing():
+    result = measured([(OFF, ON), (OFF, replace(ON, open=samples(SLOW_MS))), (OFF, ON)])
+    assert result["ratios"]["p50_off_over_on"] == 20, "the median would have passed"
+    assert result["verdict"] == "invalid"
+    assert "1.00 to 20.00, far apart, over the runs), not in every run >= 2" in result["reason"]
+
+
+def test_runs_far_apart_are_said_where_each_of_them_holds():
+    quicker = replace(ON, open=samples(FAST_MS / 5, queries=10))
+    result = measured([(OFF, ON), (OFF, quicker)])
+    assert result["verdict"] == "confirmed"
+    assert "(20.00 to 100.00, far apart, over the runs)" in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "caution"),
+    [
+        ({}, ""),
+        ({"on": replace(ON, open=samples(SLOW_MS))}, ""),
+        ({"on": replace(ON, troubles={"cache_outages": 4})}, "in trouble"),
+        ({"off": Observation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "did not show"),
+        ({"on": Observation("on", ON.open, samples(count=900, cpu_share=0.99))}, "bottleneck"),
+        ({"after": samples(FAST_MS * 10)}, "steady state"),
+    ],
+)
+def test_a_single_run_is_a_look_and_claims_nothing(changed, caution):
+    result = outcome(**changed, runs=1)
+    assert result["verdict"] == "look"
+    assert result["judged"] == {"correctness": None, "timing": None}
+    assert "claims nothing" in result["reason"]
+    assert "as claimed" not in result["reason"]
+    assert caution in result["reason"]
+
+
+def test_a_single_run_that_mostly_failed_is_no_look_either():
+    failed = Observation("off", samples(SLOW_MS, good=[False] * 100), OFF.closed)
+    assert outcome(off=failed, runs=1)["verdict"] == "invalid"
+
+
+SALE = parse((EXPERIMENTS / "flash-sale.toml").read_text(), "flash-sale.toml")
+FAIR = dict.fromkeys(SALE.drive.measures) | {
+    "one_orders_rps": 60.0,
+    "one_oversold": 0.0,
+    "many_oversold": 0.0,
+    "mismatches": 0.0,
+}
+NAIVE = FAIR | {"one_oversold": 50.0, "mismatches": 6.0}
+
+
+def sale(before_ms=FAST_MS, after_ms=FAST_MS, runs=2, **arms):
+    """The result of a flash sale; each named arm's measures of its last run changed."""
+
+    def seen(name, last):
+        changes = arms.get(name, {}) if last else {}
+        return Observation(name, samples(), None, (NAIVE if name == "naive" else FAIR) | changes)
+
+    before, after = samples(before_ms, count=20), samples(after_ms, count=20)
+    each = [tuple(seen(arm.name, number == runs - 1) for arm in SALE.arms) for number in range(runs)]
+    return build(SALE, Record(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
+
+
+def test_what_is_right_is_judged_however_the_store_s_quickness_changed():
+    result = sale(before_ms=40.0, after_ms=FAST_MS)
+    assert (result["verdict"], result["judged"]) == ("confirmed", {"correctness": "confirmed", "timing": "invalid"})
+    assert "The timing is not judged. The steady state did not hold" in result["reason"]
+
+
+def test_one_run_with_one_piece_sold_twice_refutes():
+    result = sale(conditional={"one_oversold": 1.0}, after_ms=FAST_MS * 10)
+    assert result["verdict"] == "refuted"
+    assert "conditional.one_oversold is 0.50 (0.00 to 1.00 over the runs), not in every run <= 0" in result["reason"]
+
+
+def test_a_sale_in_which_the_naive_way_sold_nothing_twice_says_nothing_of_the_others():
+    result = sale(naive={"one_oversold": 0.0})
+    assert (result["verdict"], result["judged"]["correctness"]) == ("invalid", None)
+    assert sale(naive={"one_oversold": 0.0}, optimistic={"mismatches": 1.0})["verdict"] == "refuted"
+
+
+def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
+    quiet = samples(count=20)
+    arms = tuple(
+        Observation(arm.name, samples(), None, NAIVE if arm.name == "naive" else FAIR, troubles={"cache_outages": 2})
+        for arm in SALE.arms
+    )
+    result = build(SALE, Record(3.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    assert result["verdict"] == "confirmed"
+    assert result["arms"][0]["troubles"] == {"cache_outages": 4}
+    assert "4 times a cache did not answer" in html(result)
+
+
+def test_a_staleness_of_nothing_is_not_beaten_by_anything():
+    """The cure shows no staleness where there was hardly any to be shown: that is no confirmation."""
+    staleness = parse((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
+    well = dict.fromkeys(staleness.drive.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
+    arms = tuple(
+        Observation(name, samples(), None, {**well, "stale_max_s": stale})
+        for name, stale in (("ttl", 0.31), ("event", 0.0), ("through", 0.0))
+    )
+    quiet = samples(count=20)
+    result = build(staleness, Record(20.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    assert result["verdict"] == "invalid"
+    assert "ttl.stale_max_s is 0.31" in result["reason"]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ class Bench(Protocol):
     def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
         """Return the arm's load for so many seconds; closed loop unless said otherwise."""
 
+    def warm_up(self, arm: Arm, seconds: float) -> str | None:
+        """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
+
+        Args:
+            arm: whose load.
+            seconds: how long to visit at least, and then again.
+        """
+
     def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
 

@@ -7,9 +7,11 @@ from pydantic import Field
 
 from shop.knobs import CACHE_MEMORY
 from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
+from shop.lab.drivers.bench import Bench, Measure, Seen
 from shop.lab.load import Samples, merged
 
+LOAD_START_S = 1.0
+"""Until a load begins for which nothing is planned."""
 STEPS = 8
 """At most; a name each, so that a claim can speak of one."""
 
@@ -40,7 +42,7 @@ class HotSet:
 
     def seconds(self, given: Given) -> float:
         """Return how long an arm takes."""
-        return len(given.limits_mb) * (given.fill_s + given.measure_s + 2 * GENERATOR_START_S)
+        return len(given.limits_mb) * (given.fill_s + given.measure_s + 2 * LOAD_START_S)
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return lengths that add up to it."""

@@ -18,7 +18,7 @@ class Given(Strict):
 
     rate: float = Field(default=60.0, gt=0)
     warm_up_s: float = Field(default=2.0, gt=0)
-    """As fast as it goes, before that."""
+    """As fast as it goes, before that, and again until the hit rate has settled."""
     seconds: float = Field(default=14.0, gt=0)
     grace_s: float = Field(default=2.0, ge=0)
     """After the loss, before the answers must be as quick as without a cache."""
@@ -53,7 +53,7 @@ class Loss:
 
     def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
         """Warm up, then load, lose, and watch."""
-        bench.offer(f"{arm.title}: warm-up", bench.plan(arm, given.warm_up_s))
+        bench.warm_up(arm, given.warm_up_s)
         plan = bench.plan(arm, given.seconds, mode="open", rate=given.rate)
         samples = bench.offer(arm.title, plan, actions(bench.store, arm.actions))
         return Seen(samples, judged(samples, given, [action.at_s for action in arm.actions]))

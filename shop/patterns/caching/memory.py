@@ -1,4 +1,4 @@
-"""How much a running Valkey may hold: read and changed while it serves, to see what it then has to evict."""
+"""How much a running Valkey may hold: read and changed while it serves, to see what it then has to evict, and has."""
 
 import redis
 from redis.backoff import NoBackoff
@@ -29,6 +29,18 @@ class Memory:
         with self._client() as client:
             try:
                 return int(client.config_get("maxmemory")["maxmemory"]) / BYTES_A_MB
+            except redis.RedisError as error:
+                raise Away("memory") from error
+
+    def evicted_keys(self) -> int:
+        """Return how many entries it has evicted since it was started.
+
+        Raises:
+            Away: it does not answer.
+        """
+        with self._client() as client:
+            try:
+                return int(client.info("stats")["evicted_keys"])
             except redis.RedisError as error:
                 raise Away("memory") from error
 

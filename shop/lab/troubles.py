@@ -1,0 +1,90 @@
+"""What the store counted as trouble while an arm was measured: time-outs, evictions, locks that were lost.
+
+Problem: on a busy machine Valkey answers too late a few times, the store does without it and logs that, and the
+experiment blames the pattern.
+Method: the store's own counters are read before and after each arm. Where one rose that the experiment does not expect,
+the run is invalid and says which.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shop.errors import Unavailable
+from shop.lab.meters import Meters, counted
+from shop.lab.store import Store
+
+EVICTIONS = "evictions"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One kind of trouble.
+
+    Args:
+        words: what happened, after its count.
+        metric: the store's counter of it; empty where it is asked for elsewhere.
+        label: of that counter, and its value; empty for all of them.
+    """
+
+    words: str
+    metric: str = ""
+    label: tuple[str, str] | None = None
+
+
+TROUBLES: Mapping[str, Trouble] = MappingProxyType(
+    {
+        "cache_outages": Trouble(
+            "times a cache did not answer in time and was left alone for a while", "shop_cache_outages_total"
+        ),
+        EVICTIONS: Trouble("entries were evicted from Valkey, which was too small for what was measured"),
+        "locks_lost": Trouble(
+            "times a lock ended before the load under it", "shop_cache_troubles_total", ("kind", "lock-lost")
+        ),
+        "waits_given_up": Trouble(
+            "requests gave up waiting for another's load", "shop_cache_wait_seconds_count", ("ended", "gave-up")
+        ),
+        "breakers_opened": Trouble("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
+    }
+)
+"""Name, as an experiment's ``tolerates`` has it, to what it is."""
+
+
+class TroubleCounters:
+    """The store's own counters of trouble.
+
+    Args:
+        store: whose.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self) -> dict[str, float]:
+        """Return every count so far; what cannot be told at the moment is left out.
+
+        Raises:
+            Unavailable: the store does not show its figures.
+        """
+        meters = Meters(self._store)
+        try:
+            text = meters.text()
+        finally:
+            meters.close()
+        counts = {name: counted(text, one.metric, one.label) for name, one in TROUBLES.items() if one.metric}
+        with suppress(Unavailable):  # a process that was killed on purpose may be the one that was asked
+            evicted = self._store.evicted_keys()
+            return counts if evicted is None else {**counts, EVICTIONS: float(evicted)}
+        return counts
+
+
+def told(arm: str, counts: Mapping[str, float]) -> list[str]:
+    """Return what the store counted while an arm was measured, in words."""
+    return [f"arm {arm}: {count:.0f} {TROUBLES[name].words}" for name, count in counts.items() if name in TROUBLES]
+
+
+def risen(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return the counts that rose, and by how much; a server that was started anew counts from zero again."""
+    rises = {name: after[name] - before[name] for name in after if name in before}
+    return {name: rise for name, rise in rises.items() if rise > 0}
