@@ -4,7 +4,7 @@
 
 function from_now(r) {
     const age = Number(r.variables.edge_age);
-    return r.variables.upstream_http_cache_control.replace(/max-age=(\d+)/, (whole, seconds) => `max-age=${Number(seconds) + age}`);
+    return r.variables.edge_for_browsers.replace(/max-age=(\d+)/, (whole, seconds) => `max-age=${Number(seconds) + age}`);
 }
 
 export default { from_now };

@@ -100,7 +100,10 @@ class Subject:
         }[strategy]
         cache = Cache(SharedLevel(cache_url, 5000, clock), clock, guarding=guarding)
         Listener(cache_url, LocalLevel(1, clock), waiting=meeting.waiting).start()
-        policies = {ttl_s: Policy("catalogue", ttl_s=ttl_s, grace_s=60) for ttl_s in (TTL_S, LONG_S)}
+        policies = {
+            ttl_s: Policy("catalogue", ttl_s, stale_while_revalidate_s=60, stale_if_error_s=60)
+            for ttl_s in (TTL_S, LONG_S)
+        }
         return lambda key, ttl_s: cache.get_or_load(key, policies[ttl_s], [key], self.load)
 
     def _theirs(self, cache_url: str) -> Get:

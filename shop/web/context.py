@@ -14,6 +14,7 @@ from flask import Flask, request
 from shop.patterns.observability import correlation, record
 from shop.patterns.observability.access import AccessLog
 from shop.patterns.observability.metrics import Metrics
+from shop.web.edge import instead_of_failure
 from shop.web.short_way import ShortWay
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Context:
         def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
             headers.extend(self._unreferred if _NO_REFERRER in environ else self._headers)
             headers.extend(self._closing(seen))
+            headers.extend(instead_of_failure(environ, int(status[:3])))
             self._tell(environ, int(status[:3]), seen, services)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 

@@ -5,8 +5,14 @@ answered with ``X-Accel-Expires``, so that ``Cache-Control`` can tell browsers s
 the edge, and no browser. Before it is told to keep anything for long, the key is written down under each of its tags,
 for the purger to find, and the moment of the edge's question (``X-Edge-Asked``) goes back with the answer. Without a
 word the edge keeps nothing: errors and private answers never get here.
+
+How long it may serve an answer that is no longer fresh is told with it, in a ``Cache-Control`` of its own that the edge
+takes off again: browsers are told neither bound. Of the second, if an error, nginx takes note when the application
+cannot be reached, and not when it answers that it failed. So the edge says that it holds an expired answer
+(``X-Edge-Holds``), and a failure sends it there to look (``X-Accel-Redirect``).
 Switch: ``cache.edge``. Experiment: ``cache-layers``.
-Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires); RFC 9213 (targeted cache control).
+Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires) and ``proxy_cache_use_stale``; RFC 9213
+(targeted cache control); RFC 5861 (stale-while-revalidate, stale-if-error).
 """
 
 from typing import TYPE_CHECKING, Protocol
@@ -23,11 +29,17 @@ if TYPE_CHECKING:
 
 KEY = "HTTP_X_EDGE_KEY"
 ASKED = "HTTP_X_EDGE_ASKED"
+HOLDS = "HTTP_X_EDGE_HOLDS"
+INSTEAD = ("X-Accel-Redirect", "@last_good")
+"""Where the edge serves what it holds, or says in its own words that the store is not answering."""
 LIFETIME_HEADER = "X-Accel-Expires"
+FAILURES = frozenset({500, 502, 503, 504})
+"""Errors in which the last good answer may stand in (RFC 5861, 4)."""
 BRIEF_S = 3
-"""Life at the edge of an answer that is stale or short of a part."""
+"""Life at the edge of an answer that is stale or short of a part. It is never served afterwards."""
 UNPURGEABLE_S = 3
-"""Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over."""
+"""Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over. It is never served
+afterwards, either."""
 
 
 class EdgeCaching(Protocol):
@@ -63,10 +75,11 @@ class KeptAtTheEdge:
         if not key:
             return []
         lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
+        stale = _stale_bounds(policy)
         if not _is_whole():
-            lifetime_s = min(lifetime_s, BRIEF_S)
+            lifetime_s, stale = min(lifetime_s, BRIEF_S), []
         if lifetime_s and not self._can_be_ended(key, tags, lifetime_s):
-            lifetime_s = min(lifetime_s, UNPURGEABLE_S)
+            lifetime_s, stale = min(lifetime_s, UNPURGEABLE_S), []
         made = int(self._clock.now().timestamp())
         return [
             (LIFETIME_HEADER, str(lifetime_s)),
@@ -74,6 +87,7 @@ class KeptAtTheEdge:
             ("X-Edge-Until", str(made + lifetime_s)),
             ("X-Edge-Class", policy.name),
             ("X-Edge-Asked", environ.get(ASKED, "")),
+            *(stale if lifetime_s else []),
         ]
 
     def wants_all(self, environ: "WSGIEnvironment") -> bool:
@@ -91,6 +105,23 @@ class KeptAtTheEdge:
             record.degraded(self._registry.name)
             return False
         return True
+
+
+def instead_of_failure(environ: "WSGIEnvironment", status: int) -> Headers:
+    """Return the header that has the edge look at what it holds, where an answer is a failure and it holds something.
+
+    Args:
+        environ: of the request.
+        status: of the answer.
+    """
+    return [INSTEAD] if status in FAILURES and environ.get(HOLDS) else []
+
+
+def _stale_bounds(policy: Policy) -> Headers:
+    if not policy.grace_s:
+        return []
+    bounds = policy.stale_while_revalidate_s, policy.stale_if_error_s
+    return [("Cache-Control", "stale-while-revalidate={}, stale-if-error={}".format(*bounds))]
 
 
 def _is_whole() -> bool:

@@ -25,6 +25,7 @@ SAID = (
     "HTTP_X_REAL_IP",
     "HTTP_X_EDGE_KEY",
     "HTTP_X_EDGE_ASKED",
+    "HTTP_X_EDGE_HOLDS",
     # How long the caller waits: from a stranger, a way to have a payment given up half-way, as often as she likes.
     "HTTP_X_DEADLINE_MS",
 )

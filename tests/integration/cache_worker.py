@@ -34,7 +34,7 @@ class Worker:
 
     def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
         self.client = redis.Redis.from_url(url)
-        self.policy = Policy("catalogue", ttl_s=60, grace_s=grace_s)
+        self.policy = Policy("catalogue", 60, stale_while_revalidate_s=grace_s, stale_if_error_s=grace_s)
         self.seen = []
         clock = SystemClock()
         meeting = Meeting(watchdog=Watchdog(watch_s), patience_s=patience_s)

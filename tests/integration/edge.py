@@ -19,6 +19,7 @@ from shop.patterns.edge import Store
 from shop.settings import Settings
 from shop.stack import edge
 from shop.stack.program import Program, free_port
+from shop.web.edge import HOLDS, instead_of_failure
 
 START_TIMEOUT_S = 20
 
@@ -96,6 +97,12 @@ def _span(reply: Reply, asked: Asked) -> dict[str, str]:
     }
 
 
+def _instead(asked: "Asked", reply: Reply) -> dict[str, str]:
+    """Send the edge to what it holds where the answer is a failure, as the application does."""
+    environ = {HOLDS: asked.headers.get("x-edge-holds", "")}
+    return dict(instead_of_failure(environ, reply.status))
+
+
 class Origin:
     """An HTTP server that answers what it was told to, and remembers what it was asked."""
 
@@ -128,7 +135,13 @@ class Origin:
                 if reply.wait is not None:
                     assert reply.wait.wait(20)
                 self.send_response_only(reply.status)
-                for name, value in {"Date": formatdate(usegmt=True), **_span(reply, asked), **reply.headers}.items():
+                headers = {
+                    "Date": formatdate(usegmt=True),
+                    **_span(reply, asked),
+                    **_instead(asked, reply),
+                    **reply.headers,
+                }
+                for name, value in headers.items():
                     self.send_header(name, value)
                 body = b"" if reply.status == 304 else reply.body
                 if reply.status != 304:

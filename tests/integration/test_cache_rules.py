@@ -29,7 +29,7 @@ from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.waiting import until
 
-SHORT = Policy("catalogue", ttl_s=60, grace_s=600)
+SHORT = Policy("catalogue", ttl_s=60, stale_while_revalidate_s=60, stale_if_error_s=600)
 
 
 class Gone(Exception):

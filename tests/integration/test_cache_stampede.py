@@ -100,6 +100,15 @@ def test_an_expired_key_is_loaded_once_and_the_others_get_the_old_value_without_
     assert sorted(got) == ["new"] + ["old"] * (EVERYBODY - 1)
 
 
+def test_an_entry_too_old_for_speed_is_served_to_nobody_while_it_is_loaded(start, gate, level):
+    processes = start(PROCESSES, grace_s=60)
+    plant(level, b"old", fresh_s=-61)  # kept for longer, for an outage
+    gate.holds("new")
+    told = all_ask(processes, gate)
+    assert gate.loads == 1
+    assert [got for one in told for got in one["got"]] == ["new"] * EVERYBODY
+
+
 @pytest.mark.parametrize("strategy", ["none", "early"])
 def test_without_a_lock_everybody_loads_a_cold_key(start, gate, strategy):
     processes = start(PROCESSES, strategy=strategy)

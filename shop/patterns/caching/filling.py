@@ -150,6 +150,12 @@ class Filler:
             return MISSING  # left from when it was remembered
         return verdict
 
+    def meanwhile(self, ask: Ask, entry: Entry | None) -> Entry | None:
+        """Return what expired, if it may still be served while somebody else loads its successor."""
+        if entry is None or self.now() >= entry.fresh_until + ask.policy.stale_while_revalidate_s:
+            return None
+        return entry
+
     def fill(self, ask: Ask, claim: Claim, why: Why, last: Entry | None = None, lease: Lease | None = None) -> Filled:
         """Load, store, and release the lock, if one is held, whatever happens.
 

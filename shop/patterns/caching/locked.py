@@ -1,10 +1,10 @@
 """One load in all processes, and what everybody else does meanwhile.
 
 Method: one thread of a process leads (``flight``), and of all processes' leaders the one that holds the lock loads (see
-``lock``). Whoever loses gets the expired value at once while its grace lasts; where there is none, it waits to be woken
-and reads what the winner stored. It never asks the database, unless its patience ends first. What wakes it may be lost
-and whoever it waits for may have died, so it looks by itself now and then (see ``waiting``). After an invalidation all
-of that begins anew, under another name: a load from before it is worth nothing to whoever comes later.
+``lock``). Whoever loses gets the expired value at once while its class allows that; where there is none, it waits to be
+woken and reads what the winner stored. It never asks the database, unless its patience ends first. What wakes it may be
+lost and whoever it waits for may have died, so it looks by itself now and then (see ``waiting``). After an invalidation
+all of that begins anew, under another name: a load from before it is worth nothing to whoever comes later.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
 """
@@ -69,7 +69,8 @@ class Locked(Unguarded):
             name = name_of(ask.key, claim.versions)
             try:
                 lead = partial(self._lead, ask, name, claim, verdict, deadline)
-                return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), verdict.entry, deadline)
+                last = self._filler.meanwhile(ask, verdict.entry)
+                return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), last, deadline)
             except _Overtaken as overtaken:
                 reading = overtaken.reading
                 verdict = self._filler.judged(reading)
@@ -130,8 +131,8 @@ class Locked(Unguarded):
                     return self._done(ask, lease, found, reading, started, mine=mine)
                 if mine:
                     return self._under(ask, lease, claim, why(verdict), verdict.entry)
-                if verdict.entry is not None:
-                    return Filled(verdict.entry, "stale-while-loading", tried=False)
+                if (last := self._filler.meanwhile(ask, verdict.entry)) is not None:
+                    return Filled(last, "stale-while-loading", tried=False)
                 if time.monotonic() >= deadline:
                     self._waited(ask, "process", started, filled=False)
                     return self._impatient(ask, name, claim)
