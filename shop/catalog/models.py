@@ -21,10 +21,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.db import Base
 
+SEPARATORS = "-/._+"
+"""Between two words; PostgreSQL takes `salt/pepper` for a file, `node.js` for a host and the end of `24-7` for -7."""
+
+
+def _searched(column: str) -> str:
+    return f"to_tsvector('english', translate({column}, '{SEPARATORS}', '{' ' * len(SEPARATORS)}'))"
+
+
+_HYPHENATED = r"regexp_replace(title, '(^|\s)[^-\s]+(?=\s|$)', ' ', 'g')"
+"""The words of a title that have a hyphen: these are found without it, too."""
 SEARCH_EXPRESSION = (
-    "setweight(to_tsvector('english', title), 'A')"
-    " || setweight(to_tsvector('english', brand), 'B')"
-    " || setweight(to_tsvector('english', description), 'C')"
+    f"setweight({_searched('title')} || to_tsvector('english', replace({_HYPHENATED}, '-', '')), 'A')"
+    f" || setweight({_searched('brand')}, 'B')"
+    f" || setweight({_searched('description')}, 'C')"
 )
 RATING_EXPRESSION = "CASE WHEN rating_count = 0 THEN 0 ELSE round(rating_sum::numeric / rating_count, 2) END"
 MAX_PRICE = 100_000_000
@@ -44,6 +54,7 @@ class Category(Base):
     __table_args__ = (
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug_shape"),
         CheckConstraint("parent_id <> id", name="not_its_own_parent"),
+        CheckConstraint("name IS NFC NORMALIZED", name="name_composed"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -63,6 +74,7 @@ class Product(Base):
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug_shape"),
         CheckConstraint(f"price_amount BETWEEN 1 AND {MAX_PRICE}", name="price_in_range"),
         CheckConstraint("currency = 'EUR'", name="currency_known"),
+        CheckConstraint("title IS NFC NORMALIZED AND brand IS NFC NORMALIZED", name="text_composed"),
         CheckConstraint(
             "rating_count >= 0 AND rating_sum BETWEEN rating_count AND rating_count * 5", name="rating_in_range"
         ),

@@ -10,7 +10,7 @@ from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, Browse
 from shop.catalog.editing import Edit
 from shop.catalog.filters import Filters
 from shop.catalog.models import MAX_PRICE
-from shop.catalog.schemas import Storable, Words
+from shop.catalog.schemas import Name, Storable, Words
 from shop.catalog.service import REVIEWS_A_PAGE
 from shop.catalog.slugs import MAX_LENGTH, SHAPE, is_slug, slugify
 from shop.errors import Invalid
@@ -117,7 +117,7 @@ class ProductEdit(ApiModel):
     model_config = ApiModel.model_config | {"json_schema_extra": {"minProperties": 1}}
 
     price: MoneySchema | None = Field(default=None, description=f"Between 1 and {MAX_PRICE} cents.")
-    title: Words | None = Field(default=None, max_length=200)
+    title: Name | None = Field(default=None, max_length=200)
     description: Words | None = Field(default=None, max_length=10_000)
     on_hand: int | None = Field(
         default=None, ge=0, le=MAX_STOCK, description="Pieces on the shelf, those promised to checkouts included."
@@ -154,10 +154,10 @@ class ProductEdit(ApiModel):
 class ProductAddition(ApiModel):
     """A new product."""
 
-    title: Words = Field(max_length=200)
+    title: Name = Field(max_length=200)
     category: str = Field(description="Slug of the category it stands in; not of a department.", max_length=MAX_LENGTH)
     price: MoneySchema = Field(description=f"Between 1 and {MAX_PRICE} cents.")
-    brand: Words = Field(default=UNBRANDED, max_length=60)
+    brand: Name = Field(default=UNBRANDED, max_length=60)
     description: Storable = Field(default="", max_length=10_000)
     on_hand: int = Field(default=0, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")
     slug: Slug | None = Field(default=None, description="Its name in addresses; made from the title by default.")

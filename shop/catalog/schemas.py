@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from shop.catalog.text_forms import composed, one_line
 from shop.web.schemas import ApiModel, MoneySchema
 
 REVIEW_MAX_LENGTH = 4_000
@@ -13,7 +14,7 @@ REVIEW_MAX_LENGTH = 4_000
 def _storable(value: str) -> str:
     if "\x00" in value:  # PostgreSQL's text cannot hold it
         raise ValueError("must not contain a NUL character")
-    return value
+    return composed(value)
 
 
 def _not_blank(value: str) -> str:
@@ -32,6 +33,8 @@ Words = Annotated[
     Field(min_length=1, json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
 ]
 """Text a person wrote: something, and storable."""
+Name = Annotated[Words, AfterValidator(one_line), AfterValidator(_not_blank)]
+"""What something is called, on one line."""
 
 
 class Link(ApiModel):

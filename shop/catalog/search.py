@@ -2,42 +2,47 @@
 
 Problem: people type half words and wrong words, and a ``LIKE '%word%'`` reads the whole table to find neither.
 Method: PostgreSQL's own full text search over a stored, indexed vector (title before brand before description). The
-last word also matches as the beginning of one, since it may still be under way. A word the catalogue does not know is
-mended to the nearest one it does know: candidates by trigram index, the choice by edit distance. Ranking reads every
-match, so it is bounded: of more than :data:`DEPTH` matches, the most popular are ranked.
+last word also matches as the beginning of one, since it may still be under way. Words written together, as in `wi-fi`,
+are words of their own on both sides. A word the catalogue does not know is mended to the nearest one it does know:
+candidates by trigram index, the choice by edit distance. Ranking reads every match, so it is bounded: of more than
+:data:`DEPTH` matches, the most popular are ranked.
 Source: PostgreSQL manual, ch. 12 and F.35 (pg_trgm); Damerau, "A technique for computer detection and correction of
 spelling errors", CACM 1964.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from markupsafe import escape
 from sqlalchemy import CTE, ColumnElement, Float, Text, cast, func, literal, literal_column, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shop.catalog.cards import AnySelect
-from shop.catalog.models import OFFERED, Product
+from shop.catalog.models import OFFERED, SEPARATORS, Product
 from shop.catalog.spelling import choose, unknown_words
+from shop.catalog.text_forms import one_line
 
 MAX_LENGTH = 200
 """Characters of a query that are looked at."""
 DEPTH = 5_000
 """Matches ranked at most."""
 ENGLISH: ColumnElement[Any] = literal_column("'english'::regconfig")
-START, STOP = "\ue000", "\ue001"
-"""Marks around a match while the text around them is escaped; private use, so no product's text holds them."""
-_WORD = re.compile(r"\w+")
-_OPERATORS = re.compile(r'["\-]|\bor\b', re.IGNORECASE)
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+START, STOP, SEAM = "\ue000", "\ue001", "\ue002"
+"""Marks around a match, and around what stands between two words, while the text is escaped; private use, so no title
+holds them."""
+SHORT = 2
+"""Letters of a part that is found everywhere: with one so short, words written together must stand side by side."""
+_LETTER = r"[^\W_]"
+_WORD = re.compile(f"{_LETTER}+")
+_WRITTEN_TOGETHER = re.compile(f"{_LETTER}+(?:[{re.escape(SEPARATORS)}\u2010\u2011]{_LETTER}+)*")
+_OPERATORS = re.compile(r'"|(?<!\S)-(?=\w)|(?<!\S)or(?!\S)', re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
-    """Return a query without control characters, doubled spaces and what lies beyond :data:`MAX_LENGTH`."""
-    visible = "".join(" " if unicodedata.category(c) in _UNSEEN else c for c in text[:MAX_LENGTH])
-    return " ".join(visible.split())
+    """Return a query in the form of the texts it is compared with, without what lies beyond :data:`MAX_LENGTH`."""
+    return one_line(text[:MAX_LENGTH])
 
 
 def mend(session: Session, text: str) -> str:
@@ -77,12 +82,12 @@ def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
     marks = f"StartSel={START}, StopSel={STOP}"
     asked = query(text)
     return (
-        func.ts_headline(ENGLISH, Product.title, asked, literal(f"{marks}, HighlightAll=true", Text)).label(
+        func.ts_headline(ENGLISH, _apart(Product.title), asked, literal(f"{marks}, HighlightAll=true", Text)).label(
             "title_marked"
         ),
         func.ts_headline(
             ENGLISH,
-            Product.description,
+            _apart(Product.description),
             any_of(text),
             literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text),
         ).label("description_marked"),
@@ -91,18 +96,20 @@ def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
 
 def to_html(marked: str) -> str:
     """Escape everything, then turn the marks into ``<mark>``."""
-    return str(escape(marked)).replace(START, "<mark>").replace(STOP, "</mark>")
+    together = marked.replace(f" {SEAM}", "").replace(f"{SEAM} ", "").replace(SEAM, "")
+    return str(escape(together)).replace(START, "<mark>").replace(STOP, "</mark>")
 
 
 def query(text: str) -> ColumnElement[Any]:
     """Build the query: the whole words, or all but the last of them and the beginning of a word."""
-    words = _WORD.findall(text)
-    whole = func.websearch_to_tsquery(ENGLISH, literal(text, Text))
-    if not words or _OPERATORS.search(text):  # somebody who writes operators means what they write
-        return whole
-    head = func.websearch_to_tsquery(ENGLISH, literal(" ".join(words[:-1]), Text))
-    begun = func.to_tsquery(ENGLISH, literal(f"{words[-1]}:*", Text))
-    return whole.op("||")(head.op("&&")(begun)).self_group()
+    terms = [_WORD.findall(term) for term in _WRITTEN_TOGETHER.findall(text)]
+    if not terms or _OPERATORS.search(text):  # somebody who writes operators means what they write
+        return func.websearch_to_tsquery(ENGLISH, literal(_with_operators(text), Text))
+    *head, last = terms
+    whole, begun = (
+        func.to_tsquery(ENGLISH, literal(" & ".join([*map(_term, head), _term(last, end)]), Text)) for end in ("", ":*")
+    )
+    return whole.op("||")(begun).self_group()
 
 
 def any_of(text: str) -> ColumnElement[Any]:
@@ -115,3 +122,42 @@ def any_of(text: str) -> ColumnElement[Any]:
     if not words or _OPERATORS.search(text):
         return query(text)
     return func.to_tsquery(ENGLISH, literal(" | ".join([*words, f"{words[-1]}:*"]), Text))
+
+
+def _term(parts: Sequence[str], end: str = "") -> str:
+    """Write a word, or words written together, for ``to_tsquery``.
+
+    Together they are all of them, next to one another where one is short, or one word: `wi-fi` is also `wifi`, and
+    `salt/pepper` also salt and pepper.
+
+    Args:
+        parts: letters and digits only.
+        end: ``:*`` where the last may be a beginning.
+    """
+    quoted = [f"'{part}'" for part in parts]
+    quoted[-1] += end
+    if len(parts) == 1:
+        return quoted[0]
+    apart = (" <-> " if min(map(len, parts)) <= SHORT else " & ").join(quoted)
+    joined = "".join(parts)
+    return f"({apart} | '{joined}'{end})" if joined.isalpha() else f"({apart})"
+
+
+def _with_operators(text: str) -> str:
+    """Write words written together as phrases, whose hyphens ``websearch_to_tsquery`` would read another way."""
+    pieces = text.split('"')
+    for number, piece in enumerate(pieces):
+        mark = "" if number % 2 else '"'  # within quotes they are part of a phrase
+        pieces[number] = _WRITTEN_TOGETHER.sub(partial(_phrase, mark), piece)
+    return '"'.join(pieces)
+
+
+def _phrase(mark: str, found: re.Match[str]) -> str:
+    parts = _WORD.findall(found[0])
+    return parts[0] if len(parts) == 1 else f"{mark}{' '.join(parts)}{mark}"
+
+
+def _apart(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    """Set words that are written together apart, so that each can be marked; :func:`to_html` joins them again."""
+    within = f"(?<=[[:alnum:]])([{re.escape(SEPARATORS)}])(?=[[:alnum:]])"
+    return func.regexp_replace(column, within, f" {SEAM}\\1{SEAM} ", "g")

@@ -4,7 +4,7 @@ from sqlalchemy import Select, and_, delete, func, literal, literal_column, sele
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import OFFERED, Product, SearchWord
+from shop.catalog.models import OFFERED, SEPARATORS, Product, SearchWord
 from shop.catalog.spelling import LONGEST, SHORTEST
 
 
@@ -25,7 +25,8 @@ def forget(session: Session, product_id: int) -> None:
 
 
 def _words_of(product_id: int) -> Select[str]:
-    named = func.to_tsvector(literal_column("'simple'::regconfig"), func.concat_ws(" ", Product.title, Product.brand))
+    names = func.translate(func.concat_ws(" ", Product.title, Product.brand), SEPARATORS, " " * len(SEPARATORS))
+    named = func.to_tsvector(literal_column("'simple'::regconfig"), names)
     words = select(func.unnest(func.tsvector_to_array(named)).label("word")).where(Product.id == product_id).subquery()
     return select(words.c.word).where(
         func.length(words.c.word).between(SHORTEST, LONGEST), words.c.word.regexp_match("^[[:alpha:]]+$")

@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from shop.datasets.search_words import REBUILD
 from tests.factories import make_category, make_product
+from tests.integration.accounts import make_account, sign_in
 
 TITLES = {
     "enamel-mug": ("Enamel Mug", "Plainsong", "White enamel, dark rim. For tea and camp fires."),
@@ -129,3 +130,113 @@ def test_a_very_long_query_is_cut_on_the_page(client, shelf):
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60))
 def test_whatever_is_typed_the_search_answers(client, shelf, q):
     assert client.get("/api/v1/products", query_string={"q": q}).status_code == 200
+
+
+# ---- words written together, and text in more than one form ----
+
+TOGETHER = {
+    "router": ("Wi-Fi Mug Warmer", "Café Blanc", "Keeps warm. Needs a USB-C plug."),
+    "sign": ("Open 24/7 Sign", "Tern", "Lights up."),
+    "book": ("Node.js for Cooks", "Tern", "With an answer to every snake_case question."),
+    "mill": ("Salt/Pepper Mill", "Tern", "Grinds both, 3.5 l a day."),
+    "spoon": ("Salt Spoon with Pepper Motif", "Tern", "For one."),
+    "coat": ("WiFi Coat, size 24", "Tern", "7 pockets."),
+    "press": ("Crème Brûlée Torch", "Nettlebed", "Browns."),
+    "lamp": ("Lamp E-27", "Nettlebed", "Warm."),
+}
+
+
+@pytest.fixture
+def written_together(database):
+    with database.transaction() as session:
+        category = make_category(session, "rest")
+        for slug, (title, brand, description) in TOGETHER.items():
+            make_product(session, category, slug, title=title, brand=brand, description=description)
+        session.execute(text(REBUILD))
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("wi-fi mug", {"router"}),
+        ("mug wi-fi", {"router"}),
+        ("wi fi", {"router"}),
+        ("wi-fi", {"router", "coat"}),
+        ("wi\u2011fi", {"router", "coat"}),
+        ("wifi", {"router", "coat"}),
+        ("wifi mug", {"router"}),
+        ("e27", {"lamp"}),
+        ("fi", {"router"}),
+        ("24/7", {"sign"}),
+        ("24/7 sign", {"sign"}),
+        ("open 24", {"sign"}),
+        ("node.js", {"book"}),
+        ("node js", {"book"}),
+        ("node", {"book"}),
+        ("js cooks", {"book"}),
+        ("salt/pepper", {"mill", "spoon"}),
+        ("salt", {"mill", "spoon"}),
+        ("pepper mill", {"mill"}),
+        ("mill/pepper", {"mill"}),
+        ("3.5", {"mill"}),
+        ("5.3", set()),
+        ("usb-c", {"router"}),
+        ("usb", {"router"}),
+        ("snake", {"book"}),
+        ("lamp 27", {"lamp"}),
+        ("e-27", {"lamp"}),
+        ("torch-", {"press"}),
+        ("salt - pepper", {"mill", "spoon"}),
+        ("salt -pepper", set()),
+        ("salt -mill", {"spoon"}),
+        ("warmer -salt/pepper", {"router"}),
+        ("mug or salt/pepper", {"router", "mill"}),
+        ('"salt/pepper"', {"mill"}),
+        ('"pepper mill"', {"mill"}),
+        ('wi-fi "mug warmer"', {"router"}),
+        ("cre\u0300me bru\u0302le\u0301e", {"press"}),
+        ("crème", {"press"}),
+        ("cafe\u0301", {"router"}),
+        ("wi-f", {"router", "coat"}),
+    ],
+)
+def test_words_written_together_are_found_by_each_and_by_all(client, written_together, q, found):
+    answer = find(client, q)
+    assert (set(slugs(answer)), answer["showing_results_for"]) == (found, None)
+
+
+@pytest.mark.parametrize(
+    ("q", "title"),
+    [
+        ("wi-fi mug", "<mark>Wi</mark>-<mark>Fi</mark> <mark>Mug</mark> Warmer"),
+        ("pepper", "Salt/<mark>Pepper</mark> Mill"),
+        ("js", "Node.<mark>js</mark> for Cooks"),
+    ],
+)
+def test_a_word_within_others_is_marked_and_the_title_is_as_it_was_written(client, written_together, q, title):
+    assert title in [item["highlight"]["title"] for item in find(client, q)["items"]]
+
+
+def test_the_piece_of_the_description_is_as_it_was_written(client, written_together):
+    (item,) = find(client, "usb")["items"]
+    assert item["highlight"]["description"] == "Keeps warm. Needs a <mark>USB</mark>-C plug"
+
+
+def test_words_within_others_can_be_meant_by_a_typing_error(client, written_together):
+    assert find(client, "peper mill")["showing_results_for"] == "pepper mill"
+
+
+@pytest.mark.parametrize(
+    "brand", ["Salt Box", "Salt  Box", "Salt\u00a0Box", " Salt\u2009Box\u200b", "Bru\u0302le\u0301"]
+)
+def test_a_brand_however_written_counts_and_finds_its_products(client, database, brand):
+    with database.transaction() as session:
+        make_category(session, "jars")
+        make_account(session, "boss@shop.test", role="admin")
+    sign_in(client, "boss@shop.test")
+    fields = {"title": "Jar", "category": "jars", "price": {"amount": 100}, "brand": brand}
+    assert client.post("/api/v1/admin/products", json=fields).status_code == 201
+    listed = client.get("/api/v1/products", query_string={"category": "jars"}).json
+    [counted] = listed["facets"]["brand"]
+    for spelling in (brand, counted["brand"]):
+        assert len(client.get("/api/v1/products", query_string={"brand": spelling}).json["items"]) == 1

@@ -105,6 +105,10 @@ STORED = "SELECT title, brand, description, price_amount, on_hand FROM products 
         ({"title": "Mug"}, ("Mug", "Tern", "Blue.", 1299, 7)),
         ({"brand": "Gull"}, ("Blue Mug", "Gull", "Blue.", 1299, 7)),
         ({"brand": "", "description": ""}, ("Blue Mug", "Unbranded", "", 1299, 7)),
+        (
+            {"brand": " Te\u0301a\u00a0 Box", "description": "De\u0301ja\u0300 "},
+            ("Blue Mug", "Téa Box", "Déjà", 1299, 7),
+        ),
         ({"on_hand": "0"}, ("Blue Mug", "Tern", "Blue.", 1299, 0)),
         ({"category": "Home > Gifts"}, ("Blue Mug", "Tern", "Blue.", 1299, 7)),
     ],

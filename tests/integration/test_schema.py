@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from shop.books.store import snapshot
+from shop.catalog.text_forms import one_line
 from shop.db import Base, build_engine
 from shop.errors import ConfigurationError
 from shop.orders.replaying import Replaying
@@ -109,3 +110,34 @@ def test_a_store_from_before_the_events_were_whole_can_be_rebuilt_from_them(new_
     engine.dispose()
     store = snapshot(url, 900)
     assert (store.stock, store.lines, store.summaries) == ([], [], [])
+
+
+TEXT_AS_IT_CAME = [
+    ("jar", "Cafe\u0301 Jar", "Salt  Box", "A\u0300 la carte."),
+    ("mill", "Salt/Pepper Mill", "Salt\u00a0Box\u200b", ""),
+    ("mug", "Wi-Fi Mug", "Salt Box", ""),
+]
+
+
+def test_text_of_a_store_from_before_is_brought_into_one_form_and_found(new_database):
+    engine = build_engine(load_settings(database_url=new_database("text_forms", template=None)))
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0014")
+        connection.exec_driver_sql("INSERT INTO categories (id, slug, name) VALUES (1, 'jars', 'Pa\u0302te\u0301')")
+        for row in TEXT_AS_IT_CAME:
+            insert = "INSERT INTO products (slug, category_id, title, brand, description, price_amount)"
+            connection.exec_driver_sql(f"{insert} VALUES (%s, 1, %s, %s, %s, 900)", row)
+    assert "0015" in upgrade(engine)
+    with engine.begin() as connection:
+        products = connection.execute(text("SELECT slug, title, brand, description FROM products ORDER BY slug")).all()
+        assert [tuple(row) for row in products] == [(slug, *map(one_line, rest)) for slug, *rest in TEXT_AS_IT_CAME]
+        assert connection.scalar(text("SELECT name FROM categories")) == "Pâté"
+        found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery('english', :words) ORDER BY slug")
+        for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("café", ["jar"])):
+            assert connection.scalars(found, {"words": words}).all() == slugs
+        assert connection.scalars(text("SELECT word FROM search_words WHERE word ~ 'pepper'")).all() == ["pepper"]
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
+    engine.dispose()

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shop.catalog.models import MAX_PRICE
+from shop.catalog.text_forms import composed, one_line
 from shop.datasets.slugs import slugify
 
 COLUMNS = ("slug", "title", "brand", "category", "category_slug", "description", "price", "on_hand")
@@ -102,7 +103,7 @@ def _text(name: str, value: object) -> str:
         raise Refused(f"{name} goes over more than one line: is a quote missing?")
     if _CONTROL.search(text) or (name != "description" and "\t" in text):
         raise Refused(f"{name} contains control characters")
-    return text
+    return composed(text) if name == "description" else one_line(text)
 
 
 def _bounded(name: str, text: str | None, most: int) -> str | None:

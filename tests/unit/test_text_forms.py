@@ -1,0 +1,37 @@
+"""One form for text that looks alike."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.catalog.text_forms import composed, one_line
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("Cafe\u0301 Blanc", "Café Blanc"),
+        ("Salt  Box", "Salt Box"),
+        (" Salt\u00a0Box\t", "Salt Box"),
+        ("Salt\u2009\u3000Box", "Salt Box"),
+        ("Salt\u200bbox", "Saltbox"),
+        ("choco\u00adlate", "chocolate"),
+        ("e\u200b\u0301", "é"),
+        ("Salt\nBox", "Salt Box"),
+        ("\ue000marked\ue001", "marked"),
+        ("👩\u200d🍳 apron", "👩\u200d🍳 apron"),
+    ],
+)
+def test_a_name_has_one_form(written, stored):
+    assert one_line(written) == stored
+
+
+@given(st.text())
+def test_the_form_is_final_and_composed(text):
+    once = one_line(text)
+    assert one_line(once) == once == composed(once)
+    assert once == once.strip()
+    assert "  " not in once
+    assert unicodedata.is_normalized("NFC", once)
