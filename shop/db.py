@@ -12,12 +12,23 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import psycopg
-from sqlalchemy import URL, Connection, DateTime, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Engine,
+    ExceptionContext,
+    MetaData,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shop.db_connection import StoreConnection, WaitLimit
+from shop.db_refusals import is_read_only
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
@@ -38,8 +49,6 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True)}
 
 
-LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"]
-LIFT = text("SELECT set_config(name, '0', true) FROM pg_settings WHERE name = ANY(:names)")
 IDLE_S = 10.0
 """Shorter than any proxy or address translation forgets a connection that says nothing."""
 _USED = "shop.used_at"
@@ -124,6 +133,7 @@ def build_engine(
         },
     )
     _bound_waits(engine, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
+    _leave_read_only_sessions(engine)
     _refuse_other_encodings(engine)
     _report_queries(engine, on_query)
     _replace_the_dead(engine)
@@ -137,16 +147,28 @@ def _bound_waits(engine: Engine, limit: WaitLimit) -> None:
     event.listen(engine, "do_connect", connect)
 
 
+def _leave_read_only_sessions(engine: Engine) -> None:
+    """Use no session again that turned out to take no changes, so that a server that takes them again is met anew.
+
+    After a failover the address leads to another server, and what was connected stays with the old one.
+    """
+
+    def judge(context: ExceptionContext) -> None:
+        if is_read_only(context.original_exception):
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False  # the others may still be read from
+
+    event.listen(engine, "handle_error", judge)
+
+
 def lift_limits(connection: Connection) -> None:
     """Let the statements of the open transaction, and the transaction itself, take as long as they do.
 
-    For migrations, loads and backups, which nobody waits for. Asks for the limits by name: ``transaction_timeout`` is
-    there from PostgreSQL 17.
+    For migrations, loads and backups, which nobody waits for.
     """
-    connection.execute(LIFT, {"names": LIMITS})
     driver = connection.connection.driver_connection
     if isinstance(driver, StoreConnection):
-        driver.lift_wait_limit()
+        driver.lift_limits()
 
 
 def _refuse_other_encodings(engine: Engine) -> None:

@@ -24,6 +24,9 @@ from psycopg.pq import TransactionStatus
 
 RV = TypeVar("RV")
 
+LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"]
+"""The server's. Of ``transaction_timeout`` it knows from PostgreSQL 17."""
+LIFT = "SELECT set_config(name, '0', %s) FROM pg_settings WHERE name = ANY(%s)"
 GRACE_S = 0.5
 """What a statement gets beyond its limit. One begun past the request's deadline, such as those that settle what was
 charged, gets this and no more."""
@@ -120,9 +123,16 @@ class StoreConnection(psycopg.Connection[Any]):
         super().rollback()
         self._unlimited = False
 
-    def lift_wait_limit(self) -> None:
-        """Wait as long as it takes until the end of the transaction: the server was told to do so too."""
+    def lift_limits(self, *, for_good: bool = False) -> None:
+        """Let statements, and the transaction itself, take as long as they do, here and at the server.
+
+        Args:
+            for_good: in all of the session, and not only until the end of the transaction.
+        """
+        self.execute(LIFT, (not for_good, LIMITS))
         self._unlimited = True
+        if for_good:
+            self.wait_limit = None
 
     @classmethod
     def open(cls, *given: Any, wait_limit: WaitLimit | None = None, **named: Any) -> Self:

@@ -117,6 +117,10 @@ class DeadlinePassed(Unavailable):
     """The request's deadline had passed before anything was done."""
 
 
+class DatabaseReadOnly(Unavailable):
+    """The database takes no changes now; reading goes on."""
+
+
 class ProviderUnavailable(Unavailable):
     """The payments provider is away or did not answer in time."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, inspect, text
 
 from shop.db import lift_limits, shown
+from shop.db_requirements import require_writable
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
@@ -36,9 +37,11 @@ def upgrade(engine: Engine) -> list[str]:
         The revisions applied, oldest first; empty when there was nothing to do.
 
     Raises:
-        ConfigurationError: the schema is newer than this code, or the database holds something else.
+        ConfigurationError: the schema is newer than this code, the database holds something else, or it takes no
+            changes.
     """
     with engine.begin() as connection:
+        require_writable(connection.connection.driver_connection, shown(engine.url))
         lift_limits(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         missing = pending(connection)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import false, select
 
 from shop import queue_wiring
 from shop.edge import Purging
@@ -26,6 +27,7 @@ from shop.patterns.outbox.relay import Relay, backlog
 from shop.patterns.queue.inbox import InboxReaper
 from shop.production_rules import require_production
 from shop.settings import Settings, load_settings
+from shop.switch_store import StoredSwitch
 from shop.wiring import Runtime, build
 
 MISUSED = 2
@@ -50,6 +52,8 @@ PROJECT_EVERY_S = 0.1
 PROJECT_IDLE_S = 0.5
 """After a quiet time, up to this: nobody has placed an order for a second or more."""
 
+NO_ROW = select(StoredSwitch.name).where(false()).with_for_update()
+
 _log = logging.getLogger("shop.worker")
 
 
@@ -70,6 +74,7 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
         Loop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
         Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
+        Loop("postgres", lambda: _require_writable(runtime), MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
     ]
     if relay is not None:
         found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
@@ -82,6 +87,12 @@ def _measure(runtime: Runtime) -> None:
     with runtime.database.reading() as session:
         found = backlog(session)
     runtime.metrics.queue.backlog(found.waiting, found.oldest_s)
+
+
+def _require_writable(runtime: Runtime) -> None:
+    """Ask for a row lock, as most work here begins; a server that takes no changes refuses even an empty one."""
+    with runtime.database.reading() as session:
+        session.execute(NO_ROW)
 
 
 class Worker:

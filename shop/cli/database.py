@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from shop.db import build_engine, shown
-from shop.db_refusals import INSUFFICIENT_PRIVILEGE, sqlstate
+from shop.db_refusals import INSUFFICIENT_PRIVILEGE, is_read_only, sqlstate
+from shop.db_requirements import read_only_refusal
 from shop.errors import ConfigurationError
 from shop.schema import require_current
 from shop.settings import Settings, load_settings
@@ -34,7 +35,8 @@ def answering(settings: Settings) -> Iterator[Engine]:
     """Open an engine on the store's database, whatever its schema is.
 
     Raises:
-        ConfigurationError: there is no database, it does not answer, or its user may not do what is asked.
+        ConfigurationError: there is no database, it does not answer or takes no changes, or its user may not do what is
+            asked.
     """
     engine = build_engine(settings)
     try:
@@ -46,6 +48,10 @@ def answering(settings: Settings) -> Iterator[Engine]:
         raise ConfigurationError(
             f"The database {shown(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
         ) from None
+    except InternalError as error:
+        if not is_read_only(error.orig):
+            raise
+        raise read_only_refusal(shown(engine.url)) from None
     except ProgrammingError as error:
         if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
             raise

@@ -25,8 +25,9 @@ from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
 from shop.datasets.production import NO_DATA_SET
 from shop.datasets.progress import Progress, Silent
-from shop.db import build_engine, sqlalchemy_url
+from shop.db import build_engine, shown, sqlalchemy_url
 from shop.db_connection import StoreConnection
+from shop.db_requirements import require_writable
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 from shop.unit_of_work import Database
@@ -220,7 +221,7 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
     """Open a connection, in autocommit, that has the loading of data to itself until it is closed.
 
     Raises:
-        ConfigurationError: the database is not known, does not answer, or has no tables.
+        ConfigurationError: the database is not known, does not answer, takes no changes, or has no tables.
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
@@ -231,11 +232,13 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
             autocommit=True,
             connect_timeout=settings.db_connect_timeout_s,
             application_name="shop seed",
-            options="-c timezone=UTC -c statement_timeout=0 -c lock_timeout=0",
+            options="-c timezone=UTC",
         )
     except psycopg.OperationalError as error:
         raise ConfigurationError(f"The database does not answer: {str(error).strip().splitlines()[-1]}") from error
     with connection:
+        require_writable(connection, shown(address))
+        connection.lift_limits(for_good=True)
         if connection.execute("SELECT to_regclass('datasets')").fetchone() == (None,):
             raise ConfigurationError("The database has no tables yet, or old ones: run `shop migrate`.")
         connection.execute("SELECT pg_advisory_lock(%s)", (LOADING_LOCK,))  # given back with the connection

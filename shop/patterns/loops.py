@@ -61,6 +61,7 @@ class Runner:
         self._stopped = stopped
         self._now = monotonic
         self._failures = 0
+        self._reason = ""
         self._pause_s = loop.every_s
         self._began: float | None = None
         self._thread = threading.Thread(target=self.run, name=loop.name, daemon=True)
@@ -87,8 +88,9 @@ class Runner:
             found = self.loop.run_once()
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says so
             self._failures += 1
+            self._reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             level = logging.WARNING if self._failures == ILL_AFTER else logging.INFO
-            _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": f"{type(error).__name__}: {error}"})
+            _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": self._reason})
             bound = min(self.loop.cap_s, max(self.loop.every_s, 0.1) * 2 ** min(self._failures, 10))
             return random.uniform(self.loop.every_s, bound)  # jitter, and never sooner than after a good round
         finally:
@@ -106,4 +108,4 @@ class Runner:
         began = self._began
         if began is not None and self._now() - began > STUCK_AFTER_S:
             return f"one round has taken more than {STUCK_AFTER_S:.0f} s"
-        return f"{self._failures} rounds in a row failed" if self._failures >= ILL_AFTER else ""
+        return f"{self._failures} rounds in a row failed: {self._reason}" if self._failures >= ILL_AFTER else ""

@@ -52,12 +52,14 @@ def _check_postgres(address: str) -> None:
     import psycopg  # here and below: only who sets an address pays for its driver
 
     from shop.db import require_utf8, sqlalchemy_url
+    from shop.db_requirements import require_writable
 
     target = sqlalchemy_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         with psycopg.connect(target, connect_timeout=CONNECT_TIMEOUT_S) as connection:
             version = connection.info.server_version // 10_000
             require_utf8(connection, masked(address))
+            require_writable(connection, masked(address))
     except psycopg.Error as error:
         raise _unreachable("database_url", address, str(error)) from None
     if version < POSTGRES_AT_LEAST:

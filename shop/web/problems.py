@@ -36,6 +36,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.DeadlinePassed: 503,
+    errors.DatabaseReadOnly: 503,
     errors.ProviderUnavailable: 503,
 }
 API_PREFIX = "/api/"

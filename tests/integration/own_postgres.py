@@ -31,6 +31,11 @@ class OwnPostgres:
         self.url = postgres.url(self._home / "pg", self._program.port)
 
     def start(self) -> None:
+        """Start it on what was left, and see to it that the store's database is there."""
+        self._run()
+        postgres.ensure_database(self._home / "pg", self._program.port)
+
+    def _run(self) -> None:
         """Start it, as often as its killed predecessor's sessions still hold the memory they shared."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._program.healthy():
@@ -40,7 +45,14 @@ class OwnPostgres:
             if time.monotonic() > deadline:
                 raise RuntimeError((self._home / "log").read_text())
             time.sleep(0.02)
-        postgres.ensure_database(self._home / "pg", self._program.port)
+
+    def become_standby(self) -> None:
+        """Stop well, and go on as a standby of nobody: what is there can be read, and nothing be changed."""
+        if self._process is not None:
+            self._process.send_signal(self._program.stop_signal)
+            self._process.wait(START_TIMEOUT_S)
+        (self._home / "pg" / "standby.signal").touch()
+        self._run()
 
     def kill(self) -> None:
         """End it at once, with all its sessions."""

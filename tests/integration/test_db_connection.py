@@ -1,5 +1,7 @@
 """A connection waits no longer for its server than somebody waits for it."""
 
+import time
+
 import pytest
 from sqlalchemy import text
 
@@ -61,7 +63,26 @@ def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(ma
 def test_migrations_loads_and_backups_are_not_cut(make):
     database = make(lambda: 5.0, statement_ms=100)
     with database.transaction() as session:
+        session.execute(text("SET LOCAL transaction_timeout = 200"))
         lift_limits(session.connection())
         session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
     with pytest.raises(Unavailable), database.transaction() as session:
         session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
+
+
+def stall(database, limit):
+    with database.transaction() as session:
+        session.execute(text(f"SET LOCAL {limit} = 50"))
+        time.sleep(0.2)
+        session.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("limit", ["transaction_timeout", "idle_in_transaction_session_timeout"])
+@pytest.mark.parametrize("block", ["reading", "enclosing"])
+def test_a_transaction_that_the_server_ended_is_told_to_come_back_and_the_next_one_goes_well(make, limit, block):
+    database = make(lambda: 5.0)
+    with pytest.raises(Unavailable) as refused, getattr(database, block)():
+        stall(database, limit)
+    assert refused.value.retry_after
+    with database.transaction() as session:
+        assert session.scalar(text("SELECT 1")) == 1

@@ -42,7 +42,7 @@ def test_some_failures_in_a_row_are_told_and_one_good_round_ends_them():
         watched.run_once()
     assert watched.fault == ""
     watched.run_once()
-    assert watched.fault == f"{ILL_AFTER} rounds in a row failed"
+    assert watched.fault == f"{ILL_AFTER} rounds in a row failed: RuntimeError: not today"
     watched.run_once()
     assert watched.fault == ""
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from shop.db import sqlalchemy_url
 from shop.errors import ConfigurationError
+from shop.patterns.health.readiness import Limitation
 from shop.schema import pending
 
 Check = Callable[[], None]
@@ -99,9 +100,11 @@ def http_service(url: str, path: str = "/livez") -> Check:
 def _answers(engine: Engine) -> None:
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            read_only = connection.scalar(text("SHOW transaction_read_only")) == "on"
     except OperationalError as error:
         raise NotWell("no answer") from error
+    if read_only:
+        raise Limitation("read-only", "takes no changes: a standby, or default_transaction_read_only is on")
 
 
 def _has_schema(engine: Engine) -> None:

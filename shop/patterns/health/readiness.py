@@ -30,6 +30,19 @@ OUTDATED_S = KEPT_S + BOUND_S
 seldom waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
 
 
+class Limitation(Exception):
+    """A dependency does a part of its work, which is enough to serve; the message says what it does not.
+
+    Args:
+        state: how it is then, in a word or two.
+        detail: one sentence; it names no address.
+    """
+
+    def __init__(self, state: str, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
     """One thing this process leans on.
@@ -37,7 +50,8 @@ class Dependency:
     Args:
         name: as shown.
         required: whether the process cannot serve without it.
-        check: returns when it is well; raises, with a sentence as the message, when it is not.
+        check: returns when it is well; raises, with a sentence as the message, when it is not: :class:`Limitation`
+            where the process can serve all the same.
     """
 
     name: str
@@ -51,7 +65,13 @@ class State:
 
     required: bool
     fault: str = ""
-    """Empty when it is well."""
+    """Empty when the process can do with it as it is."""
+    limitation: Limitation | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return what the document says of it."""
+        state = "away" if self.fault else self.limitation.state if self.limitation else "ok"
+        return {"state": state, "required": self.required, "detail": self.fault or str(self.limitation or "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +90,7 @@ class Report:
         """Return the document ``/readyz`` answers with."""
         return {
             "status": "stopping" if self.stopping else "ready" if self.ready else "not ready",
-            "dependencies": {
-                name: {"state": "away" if state.fault else "ok", "required": state.required, "detail": state.fault}
-                for name, state in self.states.items()
-            },
+            "dependencies": {name: state.to_json() for name, state in self.states.items()},
         }
 
 
@@ -146,15 +163,17 @@ class Readiness:
             if running is None or running.done():  # one that still hangs is not asked twice
                 self._running[dependency.name] = self._pool.submit(dependency.check)
         return {
-            dependency.name: State(dependency.required, self._fault(self._running[dependency.name], deadline))
+            dependency.name: self._state(dependency.required, self._running[dependency.name], deadline)
             for dependency in self._dependencies
         }
 
-    def _fault(self, running: "Future[None]", deadline: float) -> str:
+    def _state(self, required: bool, running: "Future[None]", deadline: float) -> State:  # noqa: FBT001 - as State
         try:
             running.result(timeout=max(0.0, deadline - self._clock.monotonic()))
         except TookTooLong:
-            return f"no answer within {self._bound_s:g} s"
+            return State(required, f"no answer within {self._bound_s:g} s")
+        except Limitation as limitation:
+            return State(required, limitation=limitation)
         except Exception as error:  # noqa: BLE001 - whatever a client library raises, the dependency is not well
-            return str(error).partition("\n")[0] or type(error).__name__
-        return ""
+            return State(required, str(error).partition("\n")[0] or type(error).__name__)
+        return State(required)

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound, Unavailable
@@ -98,7 +99,9 @@ class Deliveries:
         self._observe(consumer, outcome, time.time() - message.created_at.timestamp())
 
     def _note(self, consumer: str, message: Message, error: Exception) -> str:
-        """Write a failure down, however long the database is away: until then the message is the broker's.
+        """Write a failure down, however long the database cannot take it: until then the message is the broker's.
+
+        It is away, or takes no changes, or lacks a table or a right: nothing that giving the message up would mend.
 
         A process that ends meanwhile takes this thread with it, and the message is delivered again.
         """
@@ -110,7 +113,8 @@ class Deliveries:
         while True:
             try:
                 self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
-            except Unavailable:
+            except (Unavailable, DBAPIError) as refusal:
+                _log.warning("failure_not_noted", extra=details | {"refusal": type(refusal).__name__})
                 time.sleep(NOTING_PAUSE_S)
             else:
                 return "dead" if dead else "retried"
