@@ -39,6 +39,7 @@ from shop.orders.link_pages import create_link_pages
 from shop.orders.service import Orders, adoption_note
 from shop.patterns.caching.memory import Memory
 from shop.patterns.edge.access_log import Tally
+from shop.patterns.health.start import require_usable
 from shop.patterns.observability import figures
 from shop.patterns.observability.logs import configure_logging
 from shop.payments.api import create_webhook
@@ -225,6 +226,7 @@ def from_environment() -> OpenAPI:
     try:
         settings = _complete(load_settings())
         configure_logging(settings, "web")
+        require_usable(settings, "cache_url")
         runtime = build(settings)
         _check_schema(runtime)
     except ConfigurationError as error:

@@ -30,7 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from shop.db_connection import StoreConnection, WaitLimit
 from shop.db_refusals import is_read_only
 from shop.errors import ConfigurationError
-from shop.settings import Settings
+from shop.settings import Settings, masked
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -69,14 +69,14 @@ def sqlalchemy_url(url: str) -> URL:
         parsed = None
     if parsed is None or parsed.drivername != "postgresql+psycopg":
         raise ConfigurationError(
-            f"DATABASE_URL={url!r} is not a PostgreSQL address; write postgresql://user:password@host:5432/name."
+            f"DATABASE_URL={masked(url)} is not a PostgreSQL address; write postgresql://user:password@host:5432/name."
         )
     return parsed
 
 
 def shown(url: URL) -> str:
     """Return an address fit to be shown: in the usual spelling, without its password."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    return masked(url.set(drivername="postgresql").render_as_string(hide_password=True))
 
 
 def require_utf8(connection: psycopg.Connection, address: str) -> None:

@@ -27,6 +27,7 @@ from shop.patterns import loops
 from shop.patterns.caching import Listener
 from shop.patterns.edge import AccessLog, Event, Flushed, PurgeFailed, Purger, Registry, Store
 from shop.patterns.edge.access_log import LAYER
+from shop.patterns.health.start import require_usable
 from shop.patterns.loops import Runner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.metrics import Metrics
@@ -140,6 +141,7 @@ def main() -> None:
         settings = load_settings()
         require_production(settings)
         configure_logging(settings, "purger")
+        require_usable(settings, "cache_url")
         _run(settings, parser.parse_args().port)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")

@@ -87,6 +87,19 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
 )
 
 
+OTHER_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("postgres", "postgresql", "db", "sql"), "database"),
+        **dict.fromkeys(("valkey", "redis"), "cache"),
+        **dict.fromkeys(("queue", "rabbitmq", "amqp"), "broker"),
+        **dict.fromkeys(("gunicorn", "app"), "web"),
+        **dict.fromkeys(("provider", "simulator"), "payments"),
+        **dict.fromkeys(("smtp", "post"), "mail"),
+    }
+)
+"""What people call a dependency, and what it is called here."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What the supervisor says.
@@ -119,7 +132,8 @@ def check(name: str, value: str) -> None:
         Invalid: no such dependency, or nothing of that name can be done to it.
     """
     if name not in FAULTS:
-        raise Invalid(f"There is no fault {name!r}.{nearest(name, FAULTS)}", errors={"name": "unknown fault"})
+        near = nearest(name, FAULTS, OTHER_NAMES)
+        raise Invalid(f"There is no fault {name!r}.{near}", errors={"name": "unknown fault"})
     known = FAULTS[name].values
     if value not in known:
         near = nearest(value, dict.fromkeys(known))

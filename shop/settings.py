@@ -6,12 +6,15 @@ the addresses of outside servers keep the names every platform already uses for 
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.errors import ConfigurationError
@@ -30,9 +33,30 @@ PLAIN_WORDS: Mapping[str, str] = MappingProxyType(
         "greater_than_equal": "is less than {ge}",
         "greater_than": "is not more than {gt}",
         "less_than_equal": "is more than {le}",
+        "address": "is not {kind}",
     }
 )
 """Pydantic's kinds of fault that a setting can have, as somebody says them who has never heard of Pydantic."""
+
+VALKEY_SCHEMES = frozenset({"redis", "rediss", "unix"})
+AMQP_SCHEMES = frozenset({"amqp", "amqps"})
+ADDRESSES: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        "database_url": (
+            frozenset({"postgresql", "postgres"}),
+            "a PostgreSQL address; write postgresql://user:password@host:5432/name",
+        ),
+        "cache_url": (VALKEY_SCHEMES, "a Redis or Valkey address; write redis://:password@host:6379/0"),
+        "broker_url": (
+            VALKEY_SCHEMES | AMQP_SCHEMES,
+            "the address of a Redis or Valkey, nor of a RabbitMQ; write redis://:password@host:6379/0 or"
+            " amqp://user:password@host:5672/%2F",
+        ),
+        "payments_url": (frozenset({"http", "https"}), "an HTTP address; write https://host:port"),
+        "mail_url": (frozenset({"smtp", "smtps"}), "a mail server's address; write smtp://user:password@host:587"),
+    }
+)
+"""Each outside server: the schemes its address may have, and what the address must be, with an example."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -61,9 +85,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
     """PostgreSQL 15 or newer, a database in UTF-8 of the store's own; unset, the stack runs its own."""
     cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
-    """Redis 7 or newer, or Valkey, that may evict; unset, the stack runs its own."""
+    """Redis 7 or newer, or Valkey, one server and no cluster, that may evict; unset, the stack runs its own."""
     broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
-    """Redis 7 or newer, or Valkey, that must not evict, or RabbitMQ; unset, the stack runs its own."""
+    """Redis 7 or newer, or Valkey, one server and no cluster, that must not evict; or RabbitMQ; unset, the stack runs
+    its own."""
     payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
     """The payments provider; unset, the stack runs its simulator."""
     mail_url: str | None = Field(default=None, validation_alias=_url("MAIL_URL"))
@@ -191,6 +216,15 @@ class Settings(BaseSettings):
         """A relative path would be another one in a server that was started elsewhere."""
         return value and value.absolute()
 
+    @field_validator(*ADDRESSES)
+    @classmethod
+    def _address(cls, value: str | None, field: ValidationInfo) -> str | None:
+        """A malformed address would be met much later, by a library that quotes it with its password."""
+        schemes, kind = ADDRESSES[str(field.field_name)]
+        if value is not None and not is_address(value, schemes):
+            raise PydanticCustomError("address", "is not {kind}", {"kind": kind})
+        return value
+
     @property
     def scheme(self) -> str:
         """How the store is spoken to at its own port: ``https`` where its edge has a certificate."""
@@ -232,6 +266,25 @@ def variable(field: str) -> str:
     return field.upper() if field.endswith("_url") else PREFIX + field.upper()
 
 
+def masked(text: str) -> str:
+    """Return an address, or a text that quotes one, fit to be shown: without its password."""
+    without = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)  # up to the last "@": a password may hold one
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", without)
+
+
+def is_address(value: str, schemes: frozenset[str]) -> bool:
+    """Tell whether a text is an address that names one of the schemes and a place. Pure."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return False
+    scheme = parts.scheme.partition("+")[0]  # a driver behind the plus is not ours to choose
+    if scheme in VALKEY_SCHEMES - {"unix"} and not re.fullmatch(r"/?\d*", parts.path):
+        return False  # redis-py takes a database that is no number for number 0, without a word
+    return scheme in schemes and bool(parts.hostname or scheme.startswith(("postgres", "unix")))
+
+
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Read and check the environment.
 
@@ -263,4 +316,6 @@ def _first_fault(error: ValidationError) -> str:
     name = variable(str(fault["loc"][0]).lower()) if fault["loc"] else "Settings"
     plain = PLAIN_WORDS.get(fault["type"])
     words = plain.format(**fault.get("ctx", {})) if plain else f"is not fit: {fault['msg']}"
-    return f"{name}={fault.get('input')!r} {words}."
+    given = fault.get("input")
+    shown = masked(str(given)) if fault["type"] == "address" else repr(given)
+    return f"{name}={shown} {words}."

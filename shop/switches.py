@@ -16,6 +16,9 @@ from types import MappingProxyType
 from shop import threads
 from shop.errors import Invalid
 
+FEW = 10
+"""Names that can be listed in one sentence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -200,10 +203,21 @@ def is_unsafe(name: str, value: str) -> bool:
     return value in SWITCHES[name].unsafe
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str:
-    """Return `` Did you mean X?`` for the closest known name, or an empty string."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+def nearest(name: str, known: Mapping[str, object], also: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return what to write instead of an unknown name, as a sentence with a blank before it.
+
+    Args:
+        name: the unknown one.
+        known: the names there are.
+        also: other words for some of them.
+
+    Returns:
+        `` Did you mean X?`` for the closest; where none is close, all of them if they are few, else an empty text.
+    """
+    near = difflib.get_close_matches(name.lower(), [*known, *also], n=1)
+    if near:
+        return f" Did you mean {also.get(near[0], near[0])}?"
+    return f" There are {', '.join(known)}." if len(known) <= FEW else ""
 
 
 class Board:

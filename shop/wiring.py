@@ -56,6 +56,7 @@ from shop.patterns.caching import Through
 from shop.patterns.edge import Registry
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import Dependency, Readiness
+from shop.patterns.health.server_faults import NotWell
 from shop.patterns.idempotency.keeper import Keeper, KeysHonoured, KeysIgnored
 from shop.patterns.idempotency.reaper import KeyReaper
 from shop.patterns.idempotency.records import Records
@@ -370,7 +371,7 @@ def _threads(board: Board, cache: CacheRuntime) -> Dependency:
     def check() -> None:
         for name, fault in _thread_faults(board, cache).items():
             if fault:
-                raise checks.NotWell(f"{name}: {fault}")
+                raise NotWell(f"{name}: {fault}")
 
     return Dependency("threads", True, check)
 

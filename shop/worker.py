@@ -21,6 +21,7 @@ from shop import queue_wiring
 from shop.edge import Purging
 from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
+from shop.patterns.health.start import require_usable
 from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.outbox.relay import Relay, backlog
@@ -193,6 +194,7 @@ def main() -> None:
         settings = load_settings()
         require_production(settings)
         configure_logging(settings, "worker")
+        require_usable(settings, "cache_url", "broker_url")
         _run(settings, given.port, with_edge=given.edge)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")

@@ -13,6 +13,8 @@ from shop.errors import ConfigurationError, Unavailable
 from shop.patterns.caching import SharedLevel
 from shop.patterns.caching.inspecting import Inspection, inspect
 from shop.patterns.caching.levels import Away
+from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.valkey_server import try_valkey
 from shop.patterns.observability.cache_figures import CacheFigures, parse
 from shop.settings import load_settings
 from shop.stack.addresses import edge_metrics_url, metrics_url, resolve
@@ -76,9 +78,18 @@ def _level() -> Iterator[SharedLevel]:
     try:
         yield level
     except Away:
-        raise Unavailable("The cache does not answer.") from None
+        raise Unavailable(f"The cache does not serve this{_why(settings.cache_url)}.") from None
     finally:
         level.close()
+
+
+def _why(url: str) -> str:
+    """Return what is wrong with the cache, as it ends a sentence; empty where a trial finds nothing."""
+    try:
+        try_valkey(url, TIMEOUT_S)
+    except NotWell as fault:
+        return f": {fault}" + (f"; {fault.remedy}" if fault.remedy else "")
+    return ""
 
 
 def _told(figures: CacheFigures) -> str:

@@ -1,16 +1,14 @@
 """Servers the user runs: is the one at this address there, and fit?"""
 
-import re
-import socket
 from urllib.parse import urlsplit
 
 from shop.errors import ConfigurationError
-from shop.settings import Settings, variable
+from shop.patterns.health.server_faults import NotWell, refusal
+from shop.settings import AMQP_SCHEMES, Settings, masked, variable
 
 POSTGRES_AT_LEAST = 15
 VALKEY_AT_LEAST = 7
 CONNECT_TIMEOUT_S = 3
-DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671, "http": 80, "https": 443}
 
 
 def check(settings: Settings, name: str) -> None:
@@ -27,25 +25,20 @@ def check(settings: Settings, name: str) -> None:
     if name == "database_url":
         _check_postgres(address)
     elif name == "payments_url":
-        _check_reachable(name, address, {"http", "https"})
-    elif name == "broker_url" and urlsplit(address).scheme.startswith("amqp"):
-        _check_reachable(name, address, {"amqp", "amqps"})
+        _check_payments(address, settings.payments_api_key)
+    elif urlsplit(address).scheme in AMQP_SCHEMES:
+        _check_rabbitmq(name, address)
     else:
         _check_valkey(name, address)
 
 
-def healthy(settings: Settings, name: str) -> bool:
-    """Tell whether the server at one of the four addresses can be used now."""
+def fault(settings: Settings, name: str) -> str:
+    """Return why the server at one of the four addresses cannot be used now; empty when it can."""
     try:
         check(settings, name)
-    except ConfigurationError:
-        return False
-    return True
-
-
-def masked(address: str) -> str:
-    """Return an address fit to be shown: without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 def _check_postgres(address: str) -> None:
@@ -61,25 +54,36 @@ def _check_postgres(address: str) -> None:
             require_utf8(connection, masked(address))
             require_writable(connection, masked(address))
     except psycopg.Error as error:
-        raise _unreachable("database_url", address, str(error)) from None
+        raise _postgres_refusal(address, " ".join(str(error).split())) from None
     if version < POSTGRES_AT_LEAST:
         raise ConfigurationError(
             f"DATABASE_URL={masked(address)} is PostgreSQL {version}; {POSTGRES_AT_LEAST} or newer is needed."
         )
 
 
+def _postgres_refusal(address: str, said: str) -> ConfigurationError:
+    if "FATAL" not in said:
+        return _unreachable("database_url", address, said)
+    why = said.rpartition("FATAL:")[2].strip()  # its own word: it is there, and answers
+    remedy = "correct the address, or make that user and that database there"
+    return refusal("database_url", address, NotWell(f"refuses the connection ({why})", remedy))
+
+
 def _check_valkey(name: str, address: str) -> None:
     import redis
 
+    from shop.patterns.health import valkey_server
+
     try:
-        with redis.Redis.from_url(address, socket_timeout=CONNECT_TIMEOUT_S) as client:
+        valkey_server.try_valkey(address, CONNECT_TIMEOUT_S)
+        with valkey_server.connect(address, CONNECT_TIMEOUT_S) as client:
             found = client.info()
-    except ValueError:
-        raise ConfigurationError(
-            f"{variable(name)}={masked(address)} is not a Redis or Valkey address; write redis://host:6379/0."
-        ) from None
+    except NotWell as fault:
+        raise refusal(name, address, fault) from None
+    except redis.exceptions.NoPermissionError:
+        return  # its user may do all the store does, and may not look at the server
     except redis.RedisError as error:
-        raise _unreachable(name, address, str(error)) from None
+        raise refusal(name, address, valkey_server.explained(error)) from None
     version = str(found.get("redis_version", "0"))
     if int(version.split(".")[0]) < VALKEY_AT_LEAST:
         raise ConfigurationError(
@@ -92,24 +96,36 @@ def _check_valkey(name: str, address: str) -> None:
         )
 
 
-def _check_reachable(name: str, address: str, schemes: set[str]) -> None:
+def _check_rabbitmq(name: str, address: str) -> None:
+    from shop.patterns.health.rabbitmq_server import try_rabbitmq
+
     try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        parts, host, port = urlsplit(""), None, None
-    if parts.scheme not in schemes or not host:
-        wanted = sorted(schemes)[0]
-        raise ConfigurationError(f"{variable(name)}={masked(address)} is not an address; write {wanted}://host:port.")
+        try_rabbitmq(address, CONNECT_TIMEOUT_S)
+    except NotWell as fault:
+        raise refusal(name, address, fault) from None
+
+
+def _check_payments(address: str, api_key: str) -> None:
+    """Ask for a charge there is none of, as the store does before it charges again."""
+    import httpcore
+
+    headers = [("Authorization", f"Bearer {api_key}")] if api_key else []
+    times = dict.fromkeys(("connect", "read", "write", "pool"), CONNECT_TIMEOUT_S)
+    asked = f"{address.rstrip('/')}/charges?key=shop-probe"
     try:
-        socket.create_connection((host, port or 0), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as error:
-        raise _unreachable(name, address, str(error)) from None
+        status = httpcore.request("GET", asked, headers=headers, extensions={"timeout": times}).status
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise _unreachable("payments_url", address, str(error) or type(error).__name__) from None
+    if status in (401, 403):
+        raise ConfigurationError(
+            f"PAYMENTS_URL={masked(address)} refuses the store's key ({status}): correct SHOP_PAYMENTS_API_KEY."
+        )
+    if status != 200:
+        raise ConfigurationError(
+            f"PAYMENTS_URL={masked(address)} answers {status} to GET /charges: name the address below which the"
+            " provider's calls lie, or wait until it is well."
+        )
 
 
 def _unreachable(name: str, address: str, why: str) -> ConfigurationError:
-    reason = masked(" ".join(why.split()))
-    return ConfigurationError(
-        f"{variable(name)}={masked(address)} does not answer ({reason}):"
-        f" start that server, or unset {variable(name)} to use the stack's own."
-    )
+    return refusal(name, address, NotWell(f"does not answer ({masked(' '.join(why.split()))})"))

@@ -48,6 +48,8 @@ class ProcessReport:
     """Proportional memory: a shared page counts once in all. Linux only."""
     fault: str | None = None
     """What is being done to it on purpose."""
+    reason: str | None = None
+    """Why a server that is not ours is ill, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def table(report: StackReport) -> str:
         return "\n".join(["Nothing runs. Start it with `shop up`.", *kept])
     rows = [f"{'':<10} {'health':<8} {'pid':>7} {'port':>6} {'restarts':>8} {'RSS MB':>7} {'PSS MB':>7}"]
     rows += [_row(found) for found in report.processes]
+    reasons = [found.reason for found in report.processes if found.reason]
     whole = report.to_dict()
     rows.append(f"{'total':<10} {'':<32} {_mb(whole['rss_mb']):>7} {_mb(whole['pss_mb']):>7}")
     rows.append(f"{report.phase}: {report.url}, figures at {report.metrics_url}")
@@ -112,14 +115,14 @@ def table(report: StackReport) -> str:
         rows.append(
             "The supervisor was killed: nothing is restarted. `shop down` stops what is left, `shop up` starts afresh."
         )
-    return "\n".join(rows + kept)
+    return "\n".join(rows + reasons + kept)
 
 
 def _probe(name: str, state: StackState, settings: Settings) -> Callable[[int], bool]:
     """Return what asks one server, by its port, whether it answers."""
     if name in BY_PASSWORD:
         password = urlsplit(state.urls.get(BY_PASSWORD[name], "")).password or ""
-        return partial(valkey.answers, password=password)
+        return partial(valkey.takes_writes, password=password)
     host = http_servers.reachable(settings.host)
     is_public = name == next((public for public in PUBLIC if public in state.processes), "")
     return partial(PROBES[name], host=host) if is_public and host != LOOPBACK else PROBES[name]
@@ -144,7 +147,8 @@ def _supervisor(identity: Identity | None, *, alive: bool) -> ProcessReport:
 
 def _theirs(name: str, state: StackState, settings: Settings) -> ProcessReport:
     there = settings.model_copy(update={name: state.urls.get(name)})
-    return ProcessReport(SERVES[name], "well" if outside.healthy(there, name) else "ill")
+    reason = outside.fault(there, name)
+    return ProcessReport(SERVES[name], "ill" if reason else "well", reason=reason or None)
 
 
 def _memory(leader: psutil.Process) -> tuple[int, float, float | None]:

@@ -63,8 +63,13 @@ def answers(port: int, password: str) -> bool:
     return ask(port, password, "PING", PROBE_TIMEOUT_S).startswith(b"+PONG")
 
 
+def takes_writes(port: int, password: str) -> bool:
+    """Tell whether the server does what it is there for: one that is full, or whose disk is, still answers PING."""
+    return ask(port, password, "SET shop:1:probe 1 PX 1000", PROBE_TIMEOUT_S).startswith(b"+OK")
+
+
 def ask(port: int, password: str, command: str, timeout_s: float) -> bytes:
-    """Send one command without arguments and return how the answer begins; nothing where the server does not answer.
+    """Send one command, its words parted by blanks, and return how the answer begins; nothing where there is none.
 
     Speaks the protocol itself: the supervisor need not carry a driver.
     """

@@ -209,6 +209,9 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
     ("name", "value", "says"),
     [
         ("cash", "down", "Did you mean cache?"),
+        ("postgres", "down", "Did you mean database?"),
+        ("Redis", "down", "Did you mean cache?"),
+        ("elevator", "down", "There are cache, database, broker, web, payments, mail."),
         ("cache", "hung", "Did you mean hang?"),
         ("payments", "slwo", "Did you mean slow?"),
         ("moon", "down", "no fault"),

@@ -1,12 +1,14 @@
 """A store in the production profile, from its first start to a log-in over TLS, and what it refuses of the lab."""
 
 import http.client
+import http.server
 import json
 import re
 import secrets
 import socket
 import ssl
 import subprocess
+import threading
 from contextlib import closing
 from urllib.parse import urlencode
 
@@ -38,17 +40,32 @@ def pair(tmp_path_factory):
     return cert, key
 
 
+class NoCharges(http.server.BaseHTTPRequestHandler):
+    """A provider that was never asked to charge."""
+
+    def do_GET(self):
+        body = b'{"items": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
 def production(tmp_path_factory, pair):
-    """A store in production, with an empty catalogue; a provider that only listens."""
+    """A store in production, with an empty catalogue; a provider that knows no charge."""
     if edge.binary() is None:
         pytest.skip("TLS is nginx's, and there is none for this platform")
     checkout = Checkout(tmp_path_factory.mktemp("production"))
-    with closing(socket.create_server(("127.0.0.1", 0))) as provider:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoCharges) as provider:
+        threading.Thread(target=provider.serve_forever, daemon=True).start()
         checkout.environment |= {
             "SHOP_PROFILE": "production",
             "SHOP_SECRET_KEY": secrets.token_urlsafe(48),
-            "PAYMENTS_URL": f"https://127.0.0.1:{provider.getsockname()[1]}",
+            "PAYMENTS_URL": f"http://127.0.0.1:{provider.server_port}",
             "SHOP_PAYMENTS_API_KEY": secrets.token_urlsafe(24),
             "SHOP_PAYMENTS_WEBHOOK_SECRET": secrets.token_urlsafe(24),
             "MAIL_URL": "smtp://127.0.0.1:9",
@@ -60,6 +77,7 @@ def production(tmp_path_factory, pair):
         checkout.up()
         yield checkout
         checkout.shop("down")
+        provider.shutdown()
 
 
 def ask(production, pair, method, path, body=None, **headers):

@@ -1,5 +1,6 @@
 """Relay, broker and consumers together, over each kind of broker: a real Valkey, a real RabbitMQ."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from shop.errors import NotFound
+from shop.patterns.health import checks
+from shop.patterns.health.server_faults import NotWell
 from shop.patterns.outbox.messages import Message, write
 from shop.patterns.outbox.models import Waiting
 from shop.patterns.outbox.relay import BrokerAway, Relay
@@ -22,7 +25,8 @@ from shop.patterns.queue.inbox import Inbox, InboxReaper
 from shop.patterns.queue.models import DeadLetter, HandledMessage
 from shop.patterns.queue.transport import Transport
 from shop.patterns.queue.valkey import ValkeyBroker
-from shop.stack import valkey
+from shop.settings import load_settings
+from shop.stack import outside, valkey
 from shop.stack.program import free_port
 from tests.integration.rabbitmq import SERVER, RabbitMQ
 from tests.integration.small_disk import SmallDisk
@@ -124,6 +128,25 @@ def bench(database, broker):
     cleaner.serve(lambda consumer, body: None, 1, 100)
     until(lambda: cleaner.lengths() == {CONSUMER: 0})
     cleaner.stop(5)
+
+
+def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
+    checks.broker(broker.url)()
+    wrong = re.sub(r":[^:@]*@", ":hush@", broker.url)
+    with pytest.raises(NotWell, match="refuses the user or the password"):
+        checks.broker(wrong)()
+    assert outside.fault(load_settings(broker_url=broker.url), "broker_url") == ""
+    said = outside.fault(load_settings(broker_url=wrong), "broker_url")
+    assert re.match(r"BROKER_URL=\w+://\w*:\*\*\*@.* refuses the user or the password", said)
+
+
+def test_well_is_only_a_broker_that_has_the_place_in_its_address(broker):
+    nowhere, says = {
+        "redis": (f"{broker.url}99", "has no database"),
+        "amqp": (broker.url.replace("%2F", "nowhere"), "refuses the virtual host"),
+    }[urlsplit(broker.url).scheme]
+    with pytest.raises(NotWell, match=says):
+        checks.broker(nowhere)()
 
 
 def test_a_message_reaches_its_consumer_with_all_it_carries(bench):

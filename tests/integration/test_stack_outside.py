@@ -1,5 +1,8 @@
 """Servers of the user's own are checked before anything starts."""
 
+import http.server
+import threading
+
 import pytest
 import redis
 
@@ -46,7 +49,51 @@ def test_an_address_of_another_kind_is_refused_with_the_right_spelling(name, add
 
 def test_a_database_that_does_not_exist_is_refused(settings):
     nowhere = str(settings.database_url).rpartition("/")[0] + "/nowhere"
-    assert "does not exist" in refusal("database_url", nowhere)
+    said = refusal("database_url", nowhere)
+    assert "does not exist" in said
+    assert "start that server" not in said  # it has just answered
+
+
+ADDRESSES = {
+    "another kind": ("database_url", "mysql://root:hush@127.0.0.1/shop"),
+    "an at sign in the password": ("database_url", "mysql://root:hu@sh@127.0.0.1/shop"),
+    "a slash in the password": ("cache_url", "redis://:hu/sh@127.0.0.1:6379/0"),
+    "a port of letters": ("broker_url", "amqp://shop:hush@127.0.0.1:port/"),
+    "a database of letters": ("cache_url", "redis://:hush@127.0.0.1:6379/shop"),
+    "no host": ("mail_url", "smtp://shop:hush@"),
+    "a password behind the question mark": ("database_url", "mysql://127.0.0.1/shop?user=root&password=hush"),
+}
+
+
+@pytest.mark.parametrize("case", ADDRESSES)
+def test_an_address_that_cannot_be_read_is_refused_by_every_process_without_its_password(case):
+    name, address = ADDRESSES[case]
+    said = refusal(name, address)
+    assert said.startswith(f"{name.upper()}=")
+    assert "***" in said
+    assert "sh@" not in said
+    assert "hush" not in said
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A provider that knows another key."""
+
+    def do_GET(self):
+        self.send_response(200 if self.headers["Authorization"] == "Bearer right" else 401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def test_a_provider_that_refuses_the_stores_key_is_not_well():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = load_settings(payments_url=f"http://127.0.0.1:{server.server_port}", payments_api_key="wrong")
+        assert "SHOP_PAYMENTS_API_KEY" in outside.fault(there, "payments_url")
+        assert outside.fault(there.model_copy(update={"payments_api_key": "right"}), "payments_url") == ""
+        server.shutdown()
 
 
 def test_a_broker_that_evicts_is_refused(settings):
@@ -61,8 +108,9 @@ def test_a_server_that_is_too_old_is_refused(settings, monkeypatch):
 
 
 def test_a_server_that_went_away_is_not_healthy(settings):
-    assert outside.healthy(settings, "cache_url")
-    assert not outside.healthy(load_settings(cache_url=f"redis://127.0.0.1:{free_port()}/0"), "cache_url")
+    assert outside.fault(settings, "cache_url") == ""
+    away = load_settings(cache_url=f"redis://127.0.0.1:{free_port()}/0")
+    assert "does not answer" in outside.fault(away, "cache_url")
 
 
 def test_the_cache_and_the_broker_are_configured_for_what_they_are(settings):

@@ -74,7 +74,9 @@ def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
             pass
 
 
-def test_a_port_that_is_lost_while_the_data_are_loaded_is_named_and_the_store_is_not_begun(settings, taken, tmp_path):
+def test_a_port_that_is_lost_while_the_data_are_loaded_is_named_and_the_store_is_not_begun(
+    settings, simulator, tmp_path
+):
     port = ports.free_port()
     environment = {
         "SHOP_VAR_DIR": str(tmp_path),
@@ -82,7 +84,8 @@ def test_a_port_that_is_lost_while_the_data_are_loaded_is_named_and_the_store_is
         "DATABASE_URL": settings.database_url,
         "CACHE_URL": settings.cache_url,
         "BROKER_URL": settings.broker_url,
-        "PAYMENTS_URL": f"http://127.0.0.1:{taken}",
+        "PAYMENTS_URL": settings.payments_url,
+        "SHOP_PAYMENTS_API_KEY": settings.payments_api_key,
     }
     command = [sys.executable, "-c", START, TAKE_THE_PORT]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)

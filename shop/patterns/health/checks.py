@@ -4,30 +4,26 @@ A pool that is merely busy must not make the process look unready, and a check m
 """
 
 import http.client
-import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from shop.db import sqlalchemy_url
 from shop.errors import ConfigurationError
+from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.valkey_server import try_valkey
 from shop.schema import pending
+from shop.settings import AMQP_SCHEMES
 
 Check = Callable[[], None]
 
 TIMEOUT_S = 0.8
 """Below readiness' own bound, so that a check says what was wrong instead of being cut off."""
-
-
-class NotWell(Exception):
-    """A dependency is away or not as it should be; the message names no address."""
 
 
 def postgres(url: str) -> tuple[Check, Check]:
@@ -45,36 +41,15 @@ def postgres(url: str) -> tuple[Check, Check]:
 
 
 def valkey(url: str) -> Check:
-    """Return a check that a Valkey or Redis answers."""
-
-    def check() -> None:
-        client = redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
-        try:
-            client.ping()
-        except (redis.RedisError, OSError) as error:
-            raise NotWell(f"no answer ({type(error).__name__})") from error
-        finally:
-            client.close()
-
-    return check
+    """Return a check that a Valkey or Redis does what the store asks of it."""
+    return lambda: try_valkey(url, TIMEOUT_S)
 
 
 def broker(url: str) -> Check:
-    """Return a check that the broker answers: a Valkey, or a RabbitMQ, of which only the connection is asked for."""
-    parts = urlsplit(url)
-    if not parts.scheme.startswith("amqp"):
-        return valkey(url)
-
-    def check() -> None:
-        port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
-        try:
-            socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT_S).close()
-        except OSError as error:
-            raise NotWell(f"no answer ({type(error).__name__})") from error
-
-    return check
+    """Return a check that the broker, a Valkey or a RabbitMQ, takes what the store sends it."""
+    if urlsplit(url).scheme in AMQP_SCHEMES:
+        return lambda: try_rabbitmq(url, TIMEOUT_S)
+    return valkey(url)
 
 
 def http_service(url: str, path: str = "/livez") -> Check:

@@ -21,6 +21,8 @@ from shop.settings import Settings
 
 CHATTY = ("httpx", "httpcore", "alembic", "werkzeug")
 """Libraries that speak of every call at level info."""
+TELLING_TWICE = ("pika",)
+"""Libraries that log, at level error and with tracebacks, what they also raise."""
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """What a record has without anybody's ``extra``."""
 
@@ -44,6 +46,8 @@ def configure_logging(settings: Settings, process: str) -> None:
     root.addHandler(_ToPeople())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in TELLING_TWICE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def log_path(settings: Settings, process: str) -> Path:

@@ -1,0 +1,54 @@
+"""Whether a RabbitMQ is one the store can use: a message that goes nowhere is published, and confirmed."""
+
+from shop.patterns.health.server_faults import NotWell
+
+NOWHERE = "shop.probe"
+"""No queue has this name: the server takes the message, confirms it and forgets it."""
+
+
+def try_rabbitmq(url: str, timeout_s: float) -> None:
+    """Sign in, open the virtual host, publish and wait for the confirmation.
+
+    Args:
+        url: where it is, with user, password and virtual host.
+        timeout_s: what connecting, and waiting for memory or disk to be free again, may take, in seconds.
+
+    Raises:
+        NotWell: it does not answer, refuses the password or the virtual host, or takes no messages.
+    """
+    import pika  # here: only a store with a RabbitMQ carries its client
+
+    try:
+        parameters = pika.URLParameters(url)
+        parameters.socket_timeout = parameters.stack_timeout = timeout_s
+        parameters.blocked_connection_timeout = timeout_s
+        parameters.connection_attempts = 1
+        with pika.BlockingConnection(parameters) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish("", NOWHERE, b"")
+    except (pika.exceptions.AMQPError, OSError) as error:
+        raise explained(error) from error
+
+
+def explained(error: Exception) -> NotWell:
+    """Return what a refusal or a lost connection means. Pure.
+
+    Args:
+        error: as pika has raised it.
+    """
+    from pika import exceptions
+
+    match error:
+        case exceptions.ProbableAuthenticationError():
+            return NotWell("refuses the user or the password of its address", "correct them there")
+        case exceptions.ProbableAccessDeniedError():
+            return NotWell(
+                "refuses the virtual host of its address, or the user there",
+                "write one that it has behind the port, such as /%2F, and give the user its permissions",
+            )
+        case exceptions.ConnectionBlockedTimeout():
+            return NotWell("refuses writes: its memory or its disk is full", "free some; it then goes on by itself")
+        case exceptions.ChannelClosedByBroker() if error.reply_code == 403:
+            return NotWell(f"does not let its user publish ({error.reply_text})", "permit it to that user")
+    return NotWell(f"no answer ({type(error).__name__})")

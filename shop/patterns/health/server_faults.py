@@ -1,0 +1,32 @@
+"""What is wrong with a server the store leans on."""
+
+from shop.errors import ConfigurationError
+from shop.settings import masked, variable
+
+
+class NotWell(Exception):
+    """A dependency is away or not as it should be; the message names no address.
+
+    Args:
+        fault: what is wrong, as it follows the server's name.
+        remedy: what to do about it; empty where it is to be started, or waited for.
+    """
+
+    def __init__(self, fault: str, remedy: str = "") -> None:
+        super().__init__(fault)
+        self.remedy = remedy
+
+
+class UnfitServer(NotWell):
+    """It is there, and can never be used by the store: waiting does not help."""
+
+
+def refusal(name: str, address: str, fault: NotWell) -> ConfigurationError:
+    """Return a fault as one line that names the variable and what to do, and hides the password."""
+    found, remedy = str(fault), fault.remedy
+    if not remedy:
+        remedy = f"start that server, or unset {variable(name)} to use the stack's own"
+        if found.startswith("no answer"):
+            cause = masked(" ".join(str(fault.__cause__).split()))
+            found = f"does not answer ({cause})"
+    return ConfigurationError(f"{variable(name)}={masked(address)} {found}: {remedy}.")

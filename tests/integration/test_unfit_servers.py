@@ -1,0 +1,170 @@
+"""A cache or a broker the store cannot use is told apart from one that is away, and "well" means that it was tried."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import redis
+from gunicorn.errors import AppImportError
+
+from shop import app, edge, worker
+from shop.app import create_app
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack import outside, valkey
+from shop.stack.program import free_port
+from shop.wiring import build
+from tests.waiting import until
+
+pytestmark = pytest.mark.xdist_group("unfit-servers")  # one process, one server of each kind
+
+
+class OwnValkey:
+    """A server of this module's own, whose configuration a test may change."""
+
+    def __init__(self, home, **more):
+        self.port, self.home = free_port(), home
+        program = valkey.broker(home, self.port)
+        words = [word for name, value in more.items() for word in (f"--{name.replace('_', '-')}", value)]
+        self._process = subprocess.Popen([*program.argv, *words], stdout=subprocess.DEVNULL)
+        until(program.healthy)
+        self.url = valkey.url(home, self.port)
+        self.client = redis.Redis.from_url(self.url)
+
+    def close(self):
+        self.client.close()
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A node that serves every slot: it answers all a single server would, and breaks what touches two keys."""
+    node = OwnValkey(tmp_path_factory.mktemp("cluster"), cluster_enabled="yes")
+    node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    until(lambda: b"cluster_state:ok" in node.client.execute_command("CLUSTER", "INFO"))
+    yield node
+    node.close()
+
+
+@pytest.fixture(scope="module")
+def _server(tmp_path_factory):
+    server = OwnValkey(tmp_path_factory.mktemp("single"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(_server):
+    """A single server, put right after each test."""
+    yield _server
+    _server.client.config_set("maxmemory", 0)
+    _server.client.replicaof("NO", "ONE")
+    _server.client.execute_command("ACL", "DELUSER", "clerk")
+
+
+def as_user(server, user, password):
+    return f"redis://{user}:{password}@127.0.0.1:{server.port}/0"
+
+
+def full(server):
+    server.client.config_set("maxmemory", 1)
+    return server.url
+
+
+def replica(server):
+    server.client.replicaof("127.0.0.1", "1")
+    return server.url
+
+
+def clerk(server):
+    server.client.execute_command("ACL", "SETUSER", "clerk", "on", ">word", "~*", "+@all", "-publish")
+    return as_user(server, "clerk", "word")
+
+
+FAULTS = {
+    "full": (full, "its memory is full", "maxmemory"),
+    "replica": (replica, "is a replica", "name its primary"),
+    "may not publish": (clerk, "does not let its user", "permit it"),
+    "wrong password": (lambda server: as_user(server, "", "hush"), "refuses the user or the password", "correct"),
+    "unknown user": (lambda server: as_user(server, "nobody", "hush"), "refuses the user or the password", "correct"),
+    "no password": (lambda server: f"redis://127.0.0.1:{server.port}/0", "wants a password", "redis://:PASSWORD@"),
+    "no such database": (lambda server: f"{server.url}99", "has no database", "/0"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that_does_not_do_what_is_asked_is_refused_with_what_to_do(server, fault):
+    spoil, says, remedy = FAULTS[fault]
+    address = spoil(server)
+    for name in ("cache_url", "broker_url"):
+        with pytest.raises(ConfigurationError) as refused:
+            outside.check(load_settings(**{name: address}), name)
+        said = str(refused.value)
+        assert (said.startswith(f"{name.upper()}="), says in said, remedy in said) == (True, True, True), said
+        assert not any(word in said for word in ("start that server", "hush", "word@", "\n"))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_readiness_calls_well_only_what_was_tried(settings, database, server, fault):
+    spoil, says, _ = FAULTS[fault]
+    address = spoil(server)
+    runtime = build(settings.model_copy(update={"cache_url": address, "broker_url": address}))
+    try:
+        answer = create_app(runtime).test_client().get("/readyz")
+    finally:
+        runtime.close()
+    assert answer.status_code == 200  # the store serves without either
+    found = answer.json["dependencies"]
+    for name in ("cache", "broker"):
+        assert (found[name]["state"], says in found[name]["detail"]) == ("away", True), found
+
+
+def test_a_user_who_may_not_look_at_the_server_but_do_all_else_is_accepted(server):
+    server.client.execute_command("ACL", "SETUSER", "clerk", "on", ">word", "~*", "&*", "+@all", "-info")
+    outside.check(load_settings(cache_url=as_user(server, "clerk", "word")), "cache_url")
+
+
+@pytest.mark.parametrize("name", ["cache_url", "broker_url"])
+def test_a_cluster_is_refused_before_anything_starts(cluster, name):
+    with pytest.raises(ConfigurationError) as refused:
+        outside.check(load_settings(**{name: cluster.url}), name)
+    assert str(refused.value).startswith(
+        f"{name.upper()}=redis://:***@127.0.0.1:{cluster.port}/0 is a node of a cluster"
+    )
+
+
+def test_a_process_whose_broker_is_a_cluster_ends_with_one_line(settings, cluster):
+    environment = {**os.environ, **settings.as_environment(), "BROKER_URL": cluster.url}
+    argv = (sys.executable, "-m", "shop.worker", "--port", "1")
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("shop: BROKER_URL=redis://:***@")
+    assert done.stderr.count("\n") == 1
+
+
+def would_have_served(*given, **named):
+    raise AssertionError("nothing kept it from serving")
+
+
+@pytest.mark.parametrize("program", ["web", "worker", "edge"])
+def test_no_process_serves_with_a_cluster_for_its_cache(settings, cluster, monkeypatch, capsys, program):
+    module = {"web": app, "worker": worker, "edge": edge}[program]
+    for name, value in settings.model_copy(update={"cache_url": cluster.url}).as_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(module, "configure_logging", lambda *given: None)
+    monkeypatch.setattr(module, "build" if program == "web" else "_run", would_have_served)
+    monkeypatch.setattr(sys, "argv", [program, "--port", "1"])
+    with pytest.raises((SystemExit, AppImportError)) as ended:
+        (app.from_environment if program == "web" else module.main)()
+    assert program == "web" or ended.value.code == 2  # of which gunicorn has codes of its own
+    assert "CACHE_URL=redis://:***@" in capsys.readouterr().err + str(ended.value)
+
+
+def test_the_stacks_own_server_that_takes_no_writes_is_ill(server):
+    word = valkey.password(server.home)
+    assert valkey.takes_writes(server.port, word)
+    full(server)
+    assert valkey.answers(server.port, word)
+    assert not valkey.takes_writes(server.port, word)
