@@ -125,8 +125,8 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
     shared: Level = NullLevel()
     listener = None
     if settings.cache_url is not None:
-        shared = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
-        listener = Listener(settings.cache_url, local, telemetry, meeting.waiting)
+        shared = level = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
+        listener = Listener(settings.cache_url, local, telemetry, meeting.waiting, level)
     return CacheRuntime(clock, telemetry, shared, local, meeting, listener, Popularity(clock), Throttle(clock))
 
 

@@ -25,7 +25,7 @@ class Process:
         self.level = SharedLevel(url, 1000, clock)
         self.cache = Cache(self.level if shared else NullLevel(), clock, self.seen.append, self.local)
         self.off = Cache(self.level, clock, self.seen.append, SwitchedOffLocal(self.local))
-        self.listener = Listener(url, self.local, self.seen.append)
+        self.listener = Listener(url, self.local, self.seen.append, debtor=self.level)
         self.listener.start()
 
     def take(self, value=b"not asked", tags=("a",)):

@@ -43,9 +43,27 @@ class Hearer(Protocol):
         """Take note of an invalidation."""
 
 
+class Debtor(Protocol):
+    """Who delivers to the server what it refused (see ``shared``)."""
+
+    def owe(self, tags: Sequence[str]) -> None:
+        """Take note of an invalidation that was refused, to any process."""
+
+    def doubt(self) -> None:
+        """Take note that refusals may have been missed: broadcasts are heard only from now on."""
+
+    def settle(self) -> None:
+        """Try to deliver what is owed. Called at least once a second while broadcasts are heard."""
+
+
 def publishing(connections: Connections, tags: Sequence[str]) -> Command:
     """Return the command that tells every listener."""
     return ("PUBLISH", _channel(connections), json.dumps(tags))
+
+
+def refusing(connections: Connections, tags: Sequence[str]) -> Command:
+    """Return the command that tells every listener of an invalidation that the server has refused to write."""
+    return ("PUBLISH", _refused(connections), json.dumps(tags))
 
 
 def announcing(connections: Connections, name: str) -> Command:
@@ -61,12 +79,21 @@ class Listener:
         hearer: is told what was invalidated.
         emit: told when the connection is lost and when it is back.
         waiting: is told what was filled; nobody by default.
+        debtor: is told what was refused; nobody by default.
     """
 
-    def __init__(self, url: str, hearer: Hearer, emit: Emit = ignore, waiting: Waiting | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        hearer: Hearer,
+        emit: Emit = ignore,
+        waiting: Waiting | None = None,
+        debtor: Debtor | None = None,
+    ) -> None:
         self._connections = Connections(url, HEARTBEAT_S)
         self._hearer = hearer
         self._waiting = waiting or Waiting()
+        self._debtor = debtor
         self._emit = emit
         self._stopped = threading.Event()
         self._tried = threading.Event()
@@ -114,17 +141,21 @@ class Listener:
         connection: Any = self._connections.open()
         try:
             connection.connect()
-            channels = _channel(self._connections), _fills(self._connections)
+            channels = [name(self._connections) for name in (_channel, _fills, _refused)]
             connection.send_command("SUBSCRIBE", *channels, check_health=False)
             for _ in channels:
                 connection.read_response()
             self._begin()
             while not self._stopped.is_set():
                 self._hear(connection)
+                if self._debtor is not None:
+                    self._debtor.settle()
         finally:
             connection.disconnect()
 
     def _begin(self) -> None:
+        if self._debtor is not None:
+            self._debtor.doubt()
         self._tell(broadcasts=True)
         self._tried.set()
         if self._lost:
@@ -150,8 +181,11 @@ class Listener:
             return
         if channel.decode() == _fills(self._connections):
             self._waiting.wake(said[0].decode())
-        else:
-            self._hearer.drop(json.loads(said[0]))
+            return
+        tags = json.loads(said[0])
+        if channel.decode() == _refused(self._connections) and self._debtor is not None:
+            self._debtor.owe(tags)  # first: what is read from now on comes after the delivery
+        self._hearer.drop(tags)
 
     def _report(self, error: Exception) -> None:
         if not self._lost and not self._stopped.is_set():
@@ -167,3 +201,8 @@ def _channel(connections: Connections) -> str:
 def _fills(connections: Connections) -> str:
     """Return the channel of what was filled, apart: it says more, and matters less."""
     return f"shop:1:filled:{connections.database}"
+
+
+def _refused(connections: Connections) -> str:
+    """Return the channel of what was invalidated in vain: readers of the server still see what was before."""
+    return f"shop:1:refused:{connections.database}"

@@ -14,6 +14,7 @@ from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from shop.patterns.caching.forks import in_every_child
@@ -50,8 +51,10 @@ class Connections:
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one round trip and return their answers. They must bear being sent twice.
 
+        An error as an answer stands in its place, as a ``ResponseError``: the other commands were done all the same.
+
         Raises:
-            redis.RedisError: no answer in time, no connection, or an error as an answer.
+            redis.RedisError: no answer in time, or no connection.
         """
         connection: ConnectionInterface | None = getattr(self._of_thread, "connection", None)
         if connection is None:
@@ -84,7 +87,29 @@ class Connections:
 def _talk(connection: Any, commands: Sequence[Command]) -> list[Any]:
     try:
         connection.send_packed_command([b"".join([pack_command(command) for command in commands])], check_health=False)
-        return [connection.read_response(disable_decoding=True) for _ in commands]
+        return [_answer(connection) for _ in commands]
     except BaseException:
         connection.disconnect()  # answers left unread would be taken for those of the next question
         raise
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
+
+
+def refusal(answers: Sequence[Any]) -> ResponseError | None:
+    """Return the first error among some answers; what only speaks of one key's type is none."""
+    return next((one for one in answers if isinstance(one, ResponseError) and not _of_type(one)), None)
+
+
+def misused(commands: Sequence[Command], answers: Sequence[Any]) -> list[str]:
+    """Return the keys under which something of another type stands than the commands need."""
+    wrong = (command for command, one in zip(commands, answers, strict=True) if _of_type(one))
+    return list(dict.fromkeys(command[3] if command[0] == "EVAL" else command[1] for command in wrong))
+
+
+def _of_type(answer: Any) -> bool:
+    return isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE")

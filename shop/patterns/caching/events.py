@@ -144,6 +144,15 @@ class Invalidated:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongType:
+    """Something of another type stood under some of a level's keys, and was deleted."""
+
+    level: str
+    keys: int
+    """How many."""
+
+
+@dataclass(frozen=True, slots=True)
 class WentAway:
     """A level stopped answering; it is left alone for a while."""
 
@@ -173,6 +182,7 @@ Event = (
     | RefreshDropped
     | RefillFailed
     | Invalidated
+    | WrongType
     | WentAway
     | CameBack
 )

@@ -13,6 +13,10 @@ class Away(Exception):
     """The level does not answer, or is being left alone because it did not."""
 
 
+class Refused(Away):
+    """The level answers, and refuses to write: it is full, or may only be read."""
+
+
 class Reading(NamedTuple):
     """What a level holds under a key, and how the tags stood just after that was read."""
 

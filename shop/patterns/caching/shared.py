@@ -8,6 +8,9 @@ on different servers of a cluster. Every wait is bounded. A failure starts a pau
 nobody asks; at its end one thread tries, and the others keep away until it has succeeded. An invalidation that could
 not be delivered is owed: this process sends it in front of its next command. Until then another process may still
 serve the old entry, and if this process dies first, until the entry's time-to-live is over: that class is the bound.
+A server that is full, or may only be read, answers and refuses to write. It can still pass a message on: a refused
+invalidation is told to every process, and each owes it from then on, so none reads before one of them has delivered it.
+Who was refused, or has just been started, puts a write of its own in front of what it asks, until that succeeds.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
 Source: Valkey's documentation of SET, pipelining and the cluster's key rules; the pause is the simplest circuit breaker
 (Nygard, "Release It!", ch. 5).
@@ -18,16 +21,16 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from shop.clock import Clock
-from shop.patterns.caching.broadcast import announcing, publishing
-from shop.patterns.caching.connections import Command, Connections
-from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
+from shop.patterns.caching.broadcast import announcing, publishing, refusing
+from shop.patterns.caching.connections import Command, Connections, misused, refusal
+from shop.patterns.caching.events import CameBack, Emit, WentAway, WrongType, ignore
 from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.levels import Away, Claim, Reading, Versions
+from shop.patterns.caching.levels import Away, Claim, Reading, Refused, Versions
 from shop.patterns.caching.lock import Lease, extending, releasing, taking
 from shop.patterns.caching.pause import Pause
 
@@ -38,6 +41,8 @@ PAUSE_S = 1.0
 TAG_TTL_S = 24 * 3600
 """Longer than any policy. A tag that goes, by age or eviction, costs a miss and never revives an entry, because its
 next version is a new one."""
+_PROOF: tuple[Command, ...] = (("SET", f"{PREFIX}written", "1", "EX", 1),)
+"""Writes what nobody reads."""
 
 
 class SharedLevel:
@@ -76,6 +81,8 @@ class SharedLevel:
         self._owed: dict[str, int] = {}
         """Tags whose invalidation was not delivered, each with the ticket of the last attempt."""
         self._tickets = itertools.count(1)
+        self._writes: Literal["unknown", "taken", "refused"] = "unknown"
+        """What became of the last write."""
 
     def read(self, key: str, tags: Sequence[str]) -> Reading:
         """Return the entry and the tags' versions.
@@ -162,14 +169,34 @@ class SharedLevel:
         return bool(self._ask([extending(_lock_key(lease.name), lease)])[0])
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Give every tag a new version, or owe it to Valkey while that is away."""
+        """Give every tag a new version, or owe it to Valkey while that is away, and have all owe it that hear of it."""
         try:
-            self._ask(self._forgetting(tags))
+            self._ask(self._forgetting(tags), urgent=True)
+        except Refused:
+            self.owe(tags)
+            with contextlib.suppress(RedisError, OSError):  # then nobody can be told; the owing stays
+                self._connections.exchange([refusing(self._connections, list(tags))])
+            return False
         except Away:
-            with self._lock:
-                self._owed.update((tag, next(self._tickets)) for tag in tags)
+            self._note_owed(tags)
             return False
         return True
+
+    def owe(self, tags: Sequence[str]) -> None:
+        """Deliver an invalidation in front of the next command: Valkey has refused it, here or in another process."""
+        self._writes = "refused"
+        self._note_owed(tags)
+
+    def doubt(self) -> None:
+        """Write before anything is read: something may have been refused that this process has not heard of."""
+        if self._writes == "taken":
+            self._writes = "unknown"
+
+    def settle(self) -> None:
+        """Deliver what is owed, at most once a second, though nobody asks for anything."""
+        if self._owed:
+            with contextlib.suppress(Away):  # the level has said so itself
+                self._ask([])
 
     def close(self) -> None:
         """Give back every connection."""
@@ -187,22 +214,53 @@ class SharedLevel:
             return []
         return [releasing(_lock_key(lease.name), lease), announcing(self._connections, lease.name)]
 
-    def _ask(self, commands: list[Command]) -> list[Any]:
-        """Send commands in one round trip, what is owed in front of them, and return their answers."""
-        if self._pause.running and not self._pause.admits():
+    def _ask(self, commands: list[Command], *, urgent: bool = False) -> list[Any]:
+        """Send commands in one round trip, what is owed in front of them, and return their answers.
+
+        Args:
+            commands: what is asked; ``None`` is the answer where something of another type stands under the key.
+            urgent: whether a server that has just refused to write, but did answer, is asked again at once.
+
+        Raises:
+            Refused: one of the commands was refused.
+            Away: no answer in time, or the server is being left alone.
+        """
+        writes = self._writes
+        if self._pause.running and not (urgent and writes == "refused") and not self._pause.admits():
             raise Away(self.name)
         owed = self._copy_owed() if self._owed else {}
-        making_up = self._forgetting(owed)
+        first = [*(_PROOF if writes == "unknown" else ()), *self._forgetting(owed)]
+        sent = [*first, *commands] if first else commands
         try:
-            answers = self._connections.exchange([*making_up, *commands] if owed else commands)
+            if writes == "refused":  # alone: the broadcasts behind a refused invalidation would be sent all the same
+                self._take_account(_PROOF, self._connections.exchange(_PROOF))
+            answers = self._connections.exchange(sent)
+            self._take_account(sent, answers)
         except (RedisError, OSError) as error:
+            refused = isinstance(error, ResponseError)
+            self._writes = "refused" if refused else "unknown"
             if self._pause.failed():
                 self._emit(WentAway(self.name, type(error).__name__, PAUSE_S))
-            raise Away(self.name) from error
+            raise (Refused if refused else Away)(self.name) from error
+        if writes != "taken":
+            self._writes = "taken"
         self._settle(owed)
         if self._pause.running and self._pause.succeeded():
             self._emit(CameBack(self.name))
-        return answers[len(making_up) :]
+        return answers[len(first) :]
+
+    def _take_account(self, sent: Sequence[Command], answers: list[Any]) -> None:
+        """Raise a refusal among the answers; delete what has a wrong type, which stands for nothing."""
+        if (refused := refusal(answers)) is not None:
+            raise refused
+        if keys := misused(sent, answers):
+            answers[:] = [None if isinstance(one, ResponseError) else one for one in answers]
+            self._connections.exchange([("UNLINK", key) for key in keys])
+            self._emit(WrongType(self.name, len(keys)))
+
+    def _note_owed(self, tags: Sequence[str]) -> None:
+        with self._lock:
+            self._owed.update((tag, next(self._tickets)) for tag in tags)
 
     def _copy_owed(self) -> dict[str, int]:
         with self._lock:

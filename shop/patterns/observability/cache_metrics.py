@@ -22,6 +22,7 @@ from shop.patterns.caching.events import (
     TooLarge,
     Waited,
     WentAway,
+    WrongType,
 )
 
 LOAD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -57,7 +58,7 @@ class CacheMetrics:
         self._evicted = counter("evicted_bytes", "Bytes of copies that made room for others.", ["layer"])
         self._troubles = counter(
             "troubles",
-            "What did not go as meant: values too large, fills too late, locks lost, refreshes dropped.",
+            "What did not go as meant: values too large, fills too late, locks lost, refreshes dropped, types wrong.",
             ["kind"],
         )
         self._outages = counter("outages", "Pauses begun because a cache did not answer.", ["layer"])
@@ -112,6 +113,10 @@ class CacheMetrics:
     @note.register
     def _(self, event: TooLarge) -> None:
         self._troubles.labels("too-large").inc()
+
+    @note.register
+    def _(self, event: WrongType) -> None:
+        self._troubles.labels("wrong-type").inc(event.keys)
 
     @note.register
     def _(self, event: CameLate) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 
-from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, LookedInVain, TooLarge, WentAway
+from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, LookedInVain, TooLarge, WentAway, WrongType
 from shop.patterns.observability import record
 from shop.patterns.observability.metrics import Metrics
 
@@ -41,6 +41,8 @@ class CacheTelemetry:
             _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
         elif isinstance(event, TooLarge):
             _log.warning("value_too_large", extra={"ttl_class": event.policy, "bytes": event.bytes})
+        elif isinstance(event, WrongType):
+            _log.warning("cache_keys_of_wrong_type", extra={"layer": event.level, "keys": event.keys})
 
 
 def cache_status(event: Answered) -> str:

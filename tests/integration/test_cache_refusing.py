@@ -1,0 +1,158 @@
+"""A cache that answers and refuses to write, and keys under which something else stands: what ended is not served."""
+
+import pytest
+import redis
+
+from shop.clock import SystemClock
+from shop.patterns.caching import CATALOGUE, Cache, Listener, LocalLevel, SharedLevel
+from shop.patterns.caching.events import CameBack, Invalidated, WentAway, WrongType
+from shop.stack.program import free_port
+from tests.integration.test_cache_away import OwnValkey
+from tests.waiting import until
+
+LIMIT_BYTES = 1_000_000
+
+
+class Process:
+    """What one process wires together."""
+
+    def __init__(self, url):
+        clock, self.seen = SystemClock(), []
+        self.level = SharedLevel(url, 1000, clock, self.seen.append)
+        local = LocalLevel(LIMIT_BYTES, clock)
+        self.cache = Cache(self.level, clock, self.seen.append, local)
+        self.listener = Listener(url, local, self.seen.append, debtor=self.level)
+        self.listener.start()
+
+    def take(self, value=b"not asked", key="k", tag="a"):
+        return self.cache.get_or_load(key, CATALOGUE, [tag], lambda: value)
+
+    def told(self, kind):
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    def close(self):
+        self.listener.stop()
+        self.level.close()
+
+
+class RefusingServer(OwnValkey):
+    """A server that can be made to refuse every write."""
+
+    def refuse(self, how):
+        with redis.Redis.from_url(self.url) as client:
+            if how == "full":
+                client.config_set("maxmemory-policy", "noeviction")
+                client.config_set("maxmemory", "1")
+            else:
+                client.replicaof("127.0.0.1", free_port())
+
+    def take_writes(self):
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set("maxmemory", "0")
+            client.replicaof("no", "one")
+
+    def version(self, tag):
+        with redis.Redis.from_url(self.url) as client:
+            return client.get(f"shop:1:t:{tag}")
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = RefusingServer(tmp_path / "valkey")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def start(server):
+    started = []
+
+    def begin():
+        started.append(Process(server.url))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.close()
+
+
+class Edge:
+    """Who purges an edge: a hearer that remembers what it was told to drop."""
+
+    name = "edge"
+
+    def __init__(self):
+        self.dropped = []
+
+    def hears(self, *, broadcasts):
+        """Drop nothing."""
+
+    def drop(self, tags):
+        self.dropped.append(tags)
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_what_one_process_could_not_end_is_served_by_none(server, start, how):
+    edge = Edge()
+    purging = Listener(server.url, edge)
+    purging.start()
+    one, two = start(), start()
+    one.take(b"old")
+    server.refuse(how)
+    one.cache.invalidate(["a"])
+    assert [event.delayed for event in one.told(Invalidated)] == [True]
+    until(lambda: two.take(b"new") == b"new")
+    assert [two.take(b"new") for _ in range(50)] == [b"new"] * 50
+    until(lambda: edge.dropped == [["a"], ["a"]])  # what was answered from the old entry in between goes, too
+    purging.stop()
+
+
+def test_a_process_that_is_started_meanwhile_reads_nothing_from_before(server, start):
+    one = start()
+    one.take(b"old")
+    server.refuse("read-only")
+    one.cache.invalidate(["a"])
+    three = start()
+    assert three.take(b"new") == b"new"
+    assert [event.reason for event in three.told(WentAway)] == ["ReadOnlyError"]
+
+
+def test_when_writes_are_taken_again_what_was_refused_is_delivered_though_nobody_asks(server, start):
+    one, two = start(), start()
+    one.take(b"old")
+    before = server.version("a")
+    server.refuse("full")
+    one.cache.invalidate(["a"])
+    until(lambda: two.level._owed)
+    one.close()  # whoever was refused may be gone
+    assert server.version("a") == before
+    server.take_writes()
+    until(lambda: server.version("a") != before)
+    until(lambda: two.told(CameBack))
+    assert two.take(b"new") == b"new"
+    assert two.take() == b"new"
+
+
+def test_an_invalidation_is_tried_at_once_though_the_last_was_refused(server, start):
+    one = start()
+    one.take(b"old")
+    server.refuse("full")
+    one.cache.invalidate(["a"])
+    server.take_writes()
+    one.cache.invalidate(["a"])
+    assert [event.delayed for event in one.told(Invalidated)] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["e:k", "t:a"])
+def test_something_else_under_one_key_costs_that_key_a_load_and_the_level_nothing(server, start, name):
+    one, two = start(), start()
+    one.take(b"old")
+    one.take(b"other", "other", "b")
+    with redis.Redis.from_url(server.url) as client:
+        client.delete(f"shop:1:{name}")
+        client.rpush(f"shop:1:{name}", "something else")
+    assert two.take(b"new") == b"new"
+    assert two.take(key="other", tag="b") == b"other"
+    assert [event.keys for event in two.told(WrongType)] == [1]
+    assert two.told(WentAway) == []
+    until(lambda: start().take(b"again") == start().take())  # it can be kept again
