@@ -13,13 +13,13 @@ from sessions import STOP_TIMEOUT_S
 from users import THINK_MEDIAN_S, Assortment, Person
 
 from shop.errors import ConfigurationError, Unavailable
+from shop.lab.arrivals import SHOPPERS_EXPONENT
 from shop.lab.hosts import check_loopback
 from shop.settings import load_settings
 from shop.stack.addresses import web_url
 
 MISUSED = 2
 LOOPBACK = "127.0.0.1"
-DEFAULT_EXPONENT = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,10 @@ def prepare() -> None:
 
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--exponent", type=float, default=DEFAULT_EXPONENT, help="Of Zipf's law, by which products are chosen."
+        "--exponent",
+        type=float,
+        default=SHOPPERS_EXPONENT,
+        help=f"Of Zipf's law, by which products are chosen; 1 is the classic one.  [default: {SHOPPERS_EXPONENT:g}]",
     )
     parser.add_argument("--think", type=float, default=THINK_MEDIAN_S, help="Median seconds people look at a page.")
     # Locust's own: every interface, twice, and no time at the end for the requests that are under way.

@@ -187,5 +187,6 @@ def _folder(settings: Settings) -> Path:
 def _pairs(arm: Arm) -> str:
     stands = [f"{name}={value}" for name, value in arm.switches.items()]
     stands += [f"fault {name}={value}" for name, value in arm.faults.items()]
+    stands += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]
     stands += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
     return ", ".join(stands)

@@ -2,7 +2,7 @@
 
 Some pages are written whole. In all others, what stands between a marker and its end is:
 ``<!-- figure: cache-aside -->`` the run stored as ``docs/figures/cache-aside.json``, ``<!-- table: calls -->`` a table
-out of the code. A test compares, so the docs cannot drift from what they describe.
+out of the code or over all stored runs. A test compares, so the docs cannot drift from what they describe.
 """
 
 import json
@@ -24,7 +24,11 @@ DOCS = PROJECT_ROOT / "docs"
 FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
 REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-TABLES: Mapping[str, Callable[[], str]] = {"calls": tables.calls, "refusals": tables.refusals}
+TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
+    "calls": lambda runs: tables.calls(),
+    "refusals": lambda runs: tables.refusals(),
+    "demand": figure.demand,
+}
 
 
 @click.command(hidden=True)
@@ -70,4 +74,4 @@ def filled(text: str, runs: Mapping[str, Result]) -> str:
 
 def _filled(runs: Mapping[str, Result], found: re.Match[str]) -> str:
     start, kind, name, end = found.groups()
-    return f"{start}{figure.table(runs[name]) if kind == 'figure' else TABLES[name]()}\n{end}"
+    return f"{start}{figure.table(runs[name]) if kind == 'figure' else TABLES[name](runs)}\n{end}"

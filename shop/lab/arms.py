@@ -41,6 +41,8 @@ class Arm(Strict):
     """Done in the phase at the common rate."""
     visits: tuple[Visit, ...] = ()
     """Instead of the workload's, where the switch changes what a client asks for."""
+    exponent: float | None = Field(default=None, ge=0, le=3)
+    """Of Zipf's law, instead of the workload's: how steep demand is."""
     browsers: int = Field(default=0, ge=0, le=10_000)
     """How many shoppers keep what they were sent and ask whether it still holds; 0: nobody keeps anything."""
     driving: dict[str, Any] = Field(default_factory=dict)

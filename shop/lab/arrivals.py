@@ -8,6 +8,13 @@ from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
+SHOPPERS_EXPONENT = 0.65
+"""Of Zipf's law, as shoppers' demand has it: the 500 products a grocer sold most often in a year (the data set
+``complete-journey``) fit 0.65, with 4.1 % of the purchases for the first and 16.7 % for the first ten."""
+CLASSIC_EXPONENT = 1.0
+"""As the law is usually quoted. Of 500 products the first is then wanted in 14.7 % of all visits, the first ten in
+43 %: that flatters every cache."""
+
 Arrivals = Literal["poisson", "constant"]
 
 
@@ -33,12 +40,16 @@ class Zipf(Generic[T]):
 
     Args:
         things: the most wanted first; not empty.
-        exponent: 0 wants all alike, 1 is the classic law; catalogue sales are found between 0.6 and 1.2.
+        exponent: 0 wants all alike, 1 is the classic law; shoppers' is :data:`SHOPPERS_EXPONENT`.
     """
 
     def __init__(self, things: Sequence[T], exponent: float) -> None:
         self._things = things
         self._cumulated = list(itertools.accumulate(rank**-exponent for rank in range(1, len(things) + 1)))
+
+    def share(self, count: int) -> float:
+        """Return which share of all choices falls on the first so many, 0 to 1."""
+        return float(self._cumulated[count - 1] / self._cumulated[-1])
 
     def pick(self, chance: random.Random) -> T:
         """Choose one."""

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
 from shop.lab.arms import Arm, Chart, Strict
-from shop.lab.arrivals import Arrivals
+from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.bench import Driver
 from shop.lab.load import Visit
 from shop.lab.troubles import TROUBLES
@@ -68,7 +68,7 @@ class Workload(Strict):
     visits: tuple[Visit, ...] = ()
     products: int = Field(default=500, ge=1, le=5000)
     """How many of the most popular products are visited."""
-    exponent: float = Field(default=1.0, ge=0, le=3)
+    exponent: float = Field(default=SHOPPERS_EXPONENT, ge=0, le=3)
     """Of Zipf's law, by which products are chosen."""
     unknowns: int = Field(default=200, ge=1)
     """How many different slugs of nothing are asked for, chosen by the same law."""
@@ -208,6 +208,10 @@ class Experiment(Strict):
     def every_knob(self) -> set[str]:
         """Return the names of the knobs it turns."""
         return {name for arm in self.arms for name in self.turned(arm)} | set(self.drive.knobs)
+
+    def exponent(self, arm: Arm) -> float:
+        """Return the exponent of Zipf's law by which products are chosen in an arm."""
+        return self.workload.exponent if arm.exponent is None else arm.exponent
 
     def visits(self, arm: Arm) -> tuple[Visit, ...]:
         """Return what is visited in an arm."""

@@ -14,7 +14,7 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop.errors import Unavailable
-from shop.lab.arrivals import Arrivals
+from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 
 BUSY_SHARE = 0.85
 """Share of one core above which the single-threaded generator is taken for the bottleneck."""
@@ -57,7 +57,7 @@ class Plan(_Strict):
     products: tuple[str, ...] = ()
     """Slugs, the most wanted first."""
     categories: tuple[str, ...] = ()
-    exponent: float = Field(default=1.0, ge=0)
+    exponent: float = Field(default=SHOPPERS_EXPONENT, ge=0)
     unknowns: int = Field(default=200, ge=1)
     browsers: int = 0
     """Shoppers who keep what they were sent; each visit is one of theirs."""

@@ -150,7 +150,8 @@ def _bar_chart(result: Result, name: str) -> str:
 
 
 def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
-    first, second = result["arms"][0], result["arms"][-1]
+    first = result["arms"][0]
+    second = [arm for arm in result["arms"] if arm.get("exponent") == first.get("exponent")][-1]  # the same demand
     before, after = value_of(first, name), value_of(second, name)
     if not before or not after:
         return ""
@@ -175,6 +176,8 @@ def _flipped(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
     apart = {k: v for k, v in arm["switches"].items() if any(other.get(k) != v for other in others)}
     stands = [f"{name}={value}" for name, value in apart.items()]
     stands += [f"fault {name}={value}" for name, value in arm["faults"].items()]
+    if len({other.get("exponent") for other in arms}) > 1:
+        stands += [f"exponent {arm['exponent']:g}"]
     acts = arm.get("actions", ())
     stands += [f"fault {one['fault']}={one['value']} after {one['at_s']:g} s" for one in acts]
     return ", ".join(stands) or "the same"

@@ -76,6 +76,7 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
                 "faults": dict(arm.faults),
                 "actions": [action.model_dump() for action in arm.actions],
                 "knobs": experiment.turned(arm),
+                "exponent": experiment.exponent(arm),
                 **_arm(arms[arm.name], measures),
                 "generator_saturated": arm.name in saturated,
                 "troubles": troubles[arm.name],

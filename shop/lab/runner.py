@@ -138,7 +138,7 @@ class Runner:
             "visits": self._experiment.visits(arm),
             "products": self._products,
             "categories": self._categories,
-            "exponent": workload.exponent,
+            "exponent": self._experiment.exponent(arm),
             "unknowns": workload.unknowns,
             "browsers": arm.browsers,
             "seed": self._seed,

@@ -213,3 +213,15 @@ users.OpenLoop(environment).client.get("/open-loop")
 """)
     assert requests == ["GET /browser", "GET /open-loop"]
     assert [entry[:2] for entry in seen.values()] == [[1, 1], [1, 1]]
+
+
+ARGUMENTS = (
+    "from locust.argument_parser import get_parser; import starting; starting.prepare(); "
+    "print(get_parser().parse_args([]).exponent)"
+)
+
+
+def test_visitors_have_the_demand_of_real_shoppers():
+    words = [sys.executable, "-c", ARGUMENTS]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
+    assert done.stdout == "0.65\n", done.stderr

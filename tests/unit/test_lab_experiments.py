@@ -2,6 +2,7 @@ import pytest
 
 from shop import faults, knobs
 from shop.errors import ConfigurationError, NotFound
+from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
 from shop.switches import check
 
@@ -38,8 +39,8 @@ def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
     ("was", "becomes", "complaint"),
     [
         ('title = "Cache', 'tittle = "x"\ntitle = "Cache', "tittle"),
-        ("exponent = 1.0", 'exponent = "steep"', "workload.exponent"),
-        ("exponent = 1.0", "exponent = 1.0\nusers = 5", "workload.users"),
+        ("exponent = 0.65", 'exponent = "steep"', "workload.exponent"),
+        ("exponent = 0.65", "exponent = 0.65\nusers = 5", "workload.users"),
         ('arm = "off", share', 'arm = "of", share', "no such arm: of"),
         ("ratios.p50_off_over_on >= 2", "ratios.p51 >= 2", "no ratio p51"),
         ("ratios.p50_off_over_on >= 2", "ratios.p50_off_over_on > fast", "write it as"),
@@ -75,4 +76,15 @@ def test_an_unknown_experiment_is_answered_with_the_nearest_name():
 def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
     experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6.5, 2)
     phases = experiment.phases
-    assert (phases.runs, phases.open_s, phases.closed_s) == (2, pytest.approx(4.5), pytest.approx(2))
+    assert phases.runs == 2
+    assert (phases.open_s, phases.closed_s) == (pytest.approx(6.5 * 5.5 / 8.5), pytest.approx(6.5 * 3 / 8.5))
+
+
+def test_demand_is_shoppers_everywhere_but_in_the_arm_that_is_named_for_it():
+    named = {}
+    for experiment in load_all().values():
+        named |= {(experiment.name, arm.name): experiment.exponent(arm) for arm in experiment.arms}
+    steep = {key for key, exponent in named.items() if exponent > SHOPPERS_EXPONENT}
+    assert {arm for _, arm in steep} == {"classic", "steep"}
+    assert {name for name, arm in steep if arm == "classic"} >= {"cache-aside", "cache-layers", "cache-penetration"}
+    assert {named[key] for key in steep if key[1] == "classic"} == {CLASSIC_EXPONENT}

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.lab.arrivals import Zipf, schedule, think_time
+from shop.lab.arrivals import CLASSIC_EXPONENT, Zipf, schedule, think_time
+from shop.lab.experiment import Workload
+from shop.lab.load import Plan
 from shop.lab.statistics import Spread, percentile
 
 
@@ -48,6 +50,15 @@ def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
     picked = [law.pick(chance) for _ in range(20_000)]
     assert picked.count("first") / picked.count("second") == pytest.approx(2, rel=0.1)
     assert picked.count("first") / picked.count("third") == pytest.approx(3, rel=0.1)
+
+
+@pytest.mark.parametrize("exponent", [Plan.model_fields["exponent"].default, Workload.model_fields["exponent"].default])
+def test_demand_is_as_steep_as_in_a_real_year(exponent):
+    """Of the 500 products complete-journey sold most often the first has 4.1 % of purchases, the first ten 16.7 %."""
+    law = Zipf(range(500), exponent)
+    assert law.share(1) == pytest.approx(0.041, abs=0.01)
+    assert law.share(10) == pytest.approx(0.167, abs=0.03)
+    assert Zipf(range(500), CLASSIC_EXPONENT).share(10) > 2 * law.share(10)
 
 
 def test_exponent_zero_wants_all_alike():

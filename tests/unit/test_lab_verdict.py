@@ -5,13 +5,15 @@ import pytest
 
 from shop.lab.charts import number
 from shop.lab.experiment import EXPERIMENTS, FIGURES, parse
+from shop.lab.figure import demand
 from shop.lab.load import LAG_LIMIT_MS, Samples
 from shop.lab.report import html, layers, picture, rows, write
 from shop.lab.result import build, find, read, save
 from shop.lab.runner import Record
 from shop.lab.verdict import Observation, figures
 
-EXPERIMENT = parse((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
+WHOLE = parse((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
+EXPERIMENT = WHOLE.with_(arms=WHOLE.arms[:2])
 SLOW_MS, FAST_MS = 80.0, 4.0
 CONTRACT = {
     "experiment", "hypothesis", "verdict", "reason", "started_at", "machine", "runs", "arms", "ratios"
@@ -307,3 +309,15 @@ def test_each_layer_sees_only_what_the_one_before_let_pass():
 @pytest.mark.parametrize(("value", "written"), [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (0, "0.00")])
 def test_figures_are_written_with_the_digits_that_matter(value, written):
     assert number(value) == written
+
+
+def test_the_same_cache_is_told_under_both_demands():
+    classic = Observation("classic", samples(FAST_MS / 2, queries=0), samples(count=1000))
+    record = Record(5.0, samples(count=20), samples(count=20), ((OFF, ON, classic),) * 2)
+    result = build(WHOLE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
+    assert [arm["exponent"] for arm in result["arms"]] == [0.65, 0.65, 1.0]
+    table = demand({"cache-aside": result, "older": outcome()})
+    assert "| `cache-aside`, with cache-aside | median wait | 4.00 ms | 2.00 ms |" in table
+    assert "older" not in table
+    assert "20.0× quicker" in picture(result), "told of the arm with the same demand"
+    assert "exponent 1" in html(result)

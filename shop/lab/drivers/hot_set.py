@@ -1,4 +1,4 @@
-"""How much memory a cache needs: the hit rate against its limit, for one steepness of demand."""
+"""How much memory a cache needs: the hit rate against its limit, for the steepness of demand the arm has."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +19,6 @@ STEPS = 8
 class Given(Strict):
     """What is told of the curve."""
 
-    exponent: float = Field(default=1.0, ge=0, le=3)
-    """Of Zipf's law."""
     limits_mb: tuple[float, ...] = Field(default=(2, 4, 8, 16), min_length=2, max_length=STEPS)
     """Rising: what is kept stays, and only the room grows."""
     fill_s: float = Field(default=4.0, gt=0)
@@ -57,8 +55,8 @@ class HotSet:
         parts: list[Samples] = []
         for limit in given.limits_mb:
             bench.store.set_knob(CACHE_MEMORY, limit)
-            bench.offer(f"{arm.title}: {limit:g} MB, filling", bench.plan(arm, given.fill_s, exponent=given.exponent))
-            seen = bench.offer(f"{arm.title}: {limit:g} MB", bench.plan(arm, given.measure_s, exponent=given.exponent))
+            bench.offer(f"{arm.title}: {limit:g} MB, filling", bench.plan(arm, given.fill_s))
+            seen = bench.offer(f"{arm.title}: {limit:g} MB", bench.plan(arm, given.measure_s))
             parts.append(seen)
             if seen.answers:
                 curve.append((limit, seen.answers.get("shared", 0) / sum(seen.answers.values())))
