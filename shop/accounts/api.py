@@ -97,7 +97,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
         sessions.sign_out(use())
         return "", HTTPStatus.NO_CONTENT
 
-    @api.post("/users", responses={201: UserAnswer, **_problems(409, 422, 429, 503)})
+    @api.post("/users", operation_id="register_user", responses={201: UserAnswer, **_problems(409, 422, 429, 503)})
     def register(body: Registration) -> Any:
         """Open an account. It does not sign in."""
         account = use().register(body.email, body.password.get_secret_value(), body.name)

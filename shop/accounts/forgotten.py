@@ -67,13 +67,17 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> Calls:
     api = Calls("resets_api", __name__, url_prefix="/api/v1/password-resets", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
 
-    @api.post("", responses={202: LinkSent, 422: Problem, 503: Problem})
+    @api.post("", operation_id="request_password_reset", responses={202: LinkSent, 422: Problem, 503: Problem})
     def request_reset(body: ForgottenPassword) -> Any:
         """Have a link to set a new password sent by mail. The answer does not tell whether there is an account."""
         use().request(body.email)
         return LinkSent(note=SENT).model_dump(), HTTPStatus.ACCEPTED
 
-    @api.post("/confirm", responses={204: None, 404: Problem, 422: Problem, 429: Problem, 503: Problem})
+    @api.post(
+        "/confirm",
+        operation_id="confirm_password_reset",
+        responses={204: None, 404: Problem, 422: Problem, 429: Problem, 503: Problem},
+    )
     @answered_anew
     def set_password(body: NewPassword) -> Any:
         """Set a new password with the token of the link. All sessions and tokens of the account end."""

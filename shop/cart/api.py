@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response
 from flask_openapi3 import Tag
-from pydantic import Field, JsonValue, StrictInt
+from pydantic import Field, JsonValue
 
 from shop.cart.lines import CartView, Line
 from shop.cart.models import MAX_QUANTITY
@@ -14,7 +14,7 @@ from shop.cart.sessions import current_owner, keep
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
 from shop.web.openapi import ANYBODY, Calls
-from shop.web.schemas import ApiModel, MoneySchema, Problem
+from shop.web.schemas import ApiModel, MoneySchema, Problem, WholeNumber
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
 """Documented, not checked here: what cannot be a slug is answered as a product that does not exist."""
@@ -30,13 +30,13 @@ class NewItem(ApiModel):
     """What to put into the cart."""
 
     product: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
-    quantity: StrictInt = Field(default=1, ge=1, le=MAX_QUANTITY)
+    quantity: WholeNumber = Field(default=1, ge=1, le=MAX_QUANTITY)
 
 
 class Quantity(ApiModel):
     """How many pieces a line is to hold."""
 
-    quantity: StrictInt = Field(ge=1, le=MAX_QUANTITY)
+    quantity: WholeNumber = Field(ge=1, le=MAX_QUANTITY)
 
 
 class Item(ApiModel):
@@ -94,7 +94,7 @@ def create_api(use: Callable[[], Carts]) -> Calls:
     api = Calls("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
     api.after_request(_keep_private)
 
-    @api.get("/me", responses={200: Me, **_problems(401, 503)})
+    @api.get("/me", operation_id="get_me", responses={200: Me, **_problems(401, 503)})
     def me() -> Any:
         """Tell who is signed in and how much lies in the cart. Makes no cart and sets no cookie."""
         identity = current_identity()
@@ -102,12 +102,16 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         user = Person(name=identity.name, email=identity.email, role=identity.role) if identity else None
         return Me(user=user, cart=Amount(count=count, total=MoneySchema(**total.to_json()))).model_dump()
 
-    @api.get("/cart", responses={200: CartAnswer, **_problems(401, 503)})
+    @api.get("/cart", operation_id="get_cart", responses={200: CartAnswer, **_problems(401, 503)})
     def view_cart() -> Any:
         """Show the cart at today's prices."""
         return _answer(use(), current_owner())
 
-    @api.post("/cart/items", responses={200: CartAnswer, **_problems(401, 404, 409, 410, 422, 503)})
+    @api.post(
+        "/cart/items",
+        operation_id="add_cart_item",
+        responses={200: CartAnswer, **_problems(401, 404, 409, 410, 422, 503)},
+    )
     def add_item(body: NewItem) -> Any:
         """Put a product into the cart; more of what is there already adds up. A cart holds 100 different ones."""
         owner = current_owner()
@@ -115,13 +119,21 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         keep(owner, added.cart_id)
         return _answer(use(), owner.with_cart(added.cart_id), added.note)
 
-    @api.patch("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 410, 422, 503)})
+    @api.patch(
+        "/cart/items/<slug>",
+        operation_id="change_cart_item",
+        responses={200: CartAnswer, **_problems(401, 404, 410, 422, 503)},
+    )
     def change_item(path: ItemPath, body: Quantity) -> Any:
         """Make a line hold exactly so many pieces."""
         use().set_quantity(current_owner(), path.slug, body.quantity)
         return _answer(use(), current_owner())
 
-    @api.delete("/cart/items/<slug>", responses={200: CartAnswer, **_problems(401, 404, 422, 503)})
+    @api.delete(
+        "/cart/items/<slug>",
+        operation_id="remove_cart_item",
+        responses={200: CartAnswer, **_problems(401, 404, 422, 503)},
+    )
     def remove_item(path: ItemPath) -> Any:
         """Take a product out; doing it twice is well."""
         use().remove(current_owner(), path.slug)

@@ -15,12 +15,14 @@ from shop.catalog.service import Catalog
 from shop.patterns.caching import Found
 from shop.web.access import needs_account, needs_role
 from shop.web.identity import ADMIN, require_identity
-from shop.web.openapi import KNOWN, Calls
+from shop.web.openapi import KNOWN, Calls, sends
 from shop.web.preconditions import IfMatch
 from shop.web.public import JSON, publish
 from shop.web.schemas import Problem
 
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
+PUBLIC = sends("ETag", "Cache-Control", "Cache-Status")
+"""What answers carry that are the same for everybody."""
 
 
 def create_api(use: Callable[[], Catalog]) -> Calls:
@@ -40,6 +42,7 @@ def create_api(use: Callable[[], Catalog]) -> Calls:
 
 def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.get("/products", responses={200: schemas.Listing})
+    @PUBLIC
     def list_products(query: ProductsQuery) -> Response:
         """List products: a page by cursor, and what narrowing further would leave.
 
@@ -49,16 +52,23 @@ def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
         return _public(use().listing(query.browse()))
 
     @api.get("/categories", responses={200: schemas.CategoryTree})
+    @PUBLIC
     def list_categories() -> Response:
         """Return the tree of departments and their categories, with how many products stand in each."""
         return _public(use().categories())
 
-    @api.get("/screens/home", responses={200: schemas.HomeScreen})
+    @api.get("/screens/home", operation_id="get_home_screen", responses={200: schemas.HomeScreen})
+    @PUBLIC
     def home_screen() -> Response:
         """Return all the home page needs in one answer."""
         return _public(use().home_screen())
 
-    @api.get("/screens/product/<string:slug>", responses={200: schemas.ProductScreen})
+    @api.get(
+        "/screens/product/<string:slug>",
+        operation_id="get_product_screen",
+        responses={200: schemas.ProductScreen},
+    )
+    @PUBLIC
     def product_screen(path: ProductPath) -> Response:
         """Return all the product page needs in one answer."""
         return _public(use().product_screen(path.slug))
@@ -66,6 +76,7 @@ def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
 
 def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.get("/products/<string:slug>", responses={200: schemas.Product})
+    @PUBLIC
     def get_product(path: ProductPath) -> Response:
         """Return one product."""
         return _public(use().product(path.slug))
@@ -78,16 +89,19 @@ def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
         return response
 
     @api.get("/products/<string:slug>/rating", responses={200: schemas.RatingSummary})
+    @PUBLIC
     def get_rating(path: ProductPath) -> Response:
         """Return a product's ratings summed up."""
         return _public(use().rating(path.slug))
 
     @api.get("/products/<string:slug>/related", responses={200: schemas.Related})
+    @PUBLIC
     def get_related(path: ProductPath) -> Response:
         """Return what shoppers bought together with a product."""
         return _public(use().related(path.slug))
 
     @api.get("/products/<string:slug>/reviews", responses={200: schemas.ReviewPage})
+    @PUBLIC
     def list_reviews(path: ProductPath, query: ReviewsQuery) -> Response:
         """List a product's reviews, latest first."""
         return _public(use().reviews(path.slug, query.limit, query.cursor))
@@ -106,10 +120,12 @@ def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
 def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.get(
         "/admin/products/<string:slug>",
+        operation_id="get_product_record",
         security=KNOWN,
         responses={200: schemas.ProductRecord, 403: Problem, 404: Problem},
     )
     @needs_role(ADMIN)
+    @sends("ETag")
     def get_record(path: ProductPath) -> Response:
         """Return a product as it can be edited, as it is now; takes the role admin.
 
@@ -123,6 +139,7 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         responses={201: schemas.ProductRecord, 403: Problem, 409: Problem},
     )
     @needs_role(ADMIN)
+    @sends("Location", "ETag")
     def add_product(body: ProductAddition) -> Response:
         """Put a new product into the catalogue; takes the role admin.
 
@@ -140,6 +157,7 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
         responses={200: schemas.ProductRecord, 403: Problem, 404: Problem, 409: Problem, 412: Problem},
     )
     @needs_role(ADMIN)
+    @sends("ETag")
     def edit_product(header: WriteCondition, path: ProductPath, body: ProductEdit) -> Response:
         """Change a product's price, text, stock or slug, withdraw it or sell it again; takes the role admin.
 

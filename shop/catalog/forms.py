@@ -23,6 +23,12 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
+def number_or_text(text: str) -> int | str:
+    """Return a form's whole number as one, and anything else as it was typed, to be refused with the other fields."""
+    number = whole_number(text.strip())
+    return text if number is None else number
+
+
 def unified_newlines(text: str) -> str:
     """Return a text with one character a line break: browsers send two, whatever was in the page (HTML, 4.10.22)."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

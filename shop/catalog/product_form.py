@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from shop.catalog.adding import NewProduct
 from shop.catalog.editing import Edit
-from shop.catalog.forms import decimal, minor_units, unified_newlines, whole_number
+from shop.catalog.forms import decimal, minor_units, number_or_text, unified_newlines, whole_number
 from shop.catalog.inventory import StockedProduct
 from shop.catalog.models import MAX_PRICE
 from shop.catalog.requests import ProductAddition, ProductEdit
@@ -133,6 +133,8 @@ def _fields(given: Given, names: Sequence[str]) -> dict[str, object]:
     fields: dict[str, object] = {name: unified_newlines(given.get(name, "")) for name in names}
     if "slug" in fields:
         fields["slug"] = given["slug"].strip()
+    if "on_hand" in fields:
+        fields["on_hand"] = number_or_text(given.get("on_hand", ""))
     if "price" in fields:
         amount = minor_units(given.get("price", ""))
         is_price = amount is not None and 1 <= amount <= MAX_PRICE

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 
 from shop.catalog import cursors, search
 from shop.catalog.adding import NewProduct
@@ -15,7 +15,7 @@ from shop.catalog.service import REVIEWS_A_PAGE
 from shop.catalog.slugs import MAX_LENGTH, SHAPE, is_slug, slugify
 from shop.errors import Invalid
 from shop.money import CURRENCY
-from shop.web.schemas import ApiModel, MoneySchema
+from shop.web.schemas import ApiModel, MoneySchema, WholeNumber
 
 MAX_STOCK = 1_000_000
 UNBRANDED = "Unbranded"
@@ -114,18 +114,20 @@ Slug = Annotated[
 class ProductEdit(ApiModel):
     """A change of a product; what is left out, or null, stays."""
 
-    model_config = ApiModel.model_config | {"json_schema_extra": {"minProperties": 1}}
+    model_config = ApiModel.model_config | {
+        "json_schema_extra": {"minProperties": 1, "examples": [{"price": {"amount": 1499, "currency": CURRENCY}}]}
+    }
 
     price: MoneySchema | None = Field(default=None, description=f"Between 1 and {MAX_PRICE} cents.")
     title: Name | None = Field(default=None, max_length=200)
     description: Words | None = Field(default=None, max_length=10_000)
-    on_hand: int | None = Field(
+    on_hand: WholeNumber | None = Field(
         default=None, ge=0, le=MAX_STOCK, description="Pieces on the shelf, those promised to checkouts included."
     )
     slug: Slug | None = Field(
         default=None, description="A new name in addresses. The one it had leads to it for good (301)."
     )
-    withdrawn: bool | None = Field(
+    withdrawn: StrictBool | None = Field(
         default=None, description="`true`: no longer sold, its addresses answer 410. `false`: sold again."
     )
 
@@ -159,7 +161,7 @@ class ProductAddition(ApiModel):
     price: MoneySchema = Field(description=f"Between 1 and {MAX_PRICE} cents.")
     brand: Name = Field(default=UNBRANDED, max_length=60)
     description: Storable = Field(default="", max_length=10_000)
-    on_hand: int = Field(default=0, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")
+    on_hand: WholeNumber = Field(default=0, ge=0, le=MAX_STOCK, description="Pieces on the shelf.")
     slug: Slug | None = Field(default=None, description="Its name in addresses; made from the title by default.")
 
     def product(self) -> NewProduct:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from shop.catalog.forms import faults
+from shop.catalog.forms import faults, number_or_text
 from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
 from shop.catalog.service import Catalog
 from shop.errors import Conflict
@@ -38,7 +38,8 @@ def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
 
 def _publish(catalog: Catalog, slug: str, who: Identity) -> AnyResponse:
     try:
-        review = NewReview.model_validate(idempotency.fields())
+        given = idempotency.fields()
+        review = NewReview.model_validate({**given, "rating": number_or_text(given.get("rating", ""))})
         catalog.write_review(slug, who.user_id, who.name, review.rating, review.body)
     except ValidationError as error:
         wrong = faults(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})

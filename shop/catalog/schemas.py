@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from shop.catalog.text_forms import composed, one_line
-from shop.web.schemas import ApiModel, MoneySchema
+from shop.web.schemas import ApiModel, MoneySchema, WholeNumber
 
 REVIEW_MAX_LENGTH = 4_000
 
@@ -234,7 +234,7 @@ class CategoryScreen(ApiModel):
 class NewReview(ApiModel):
     """A review to be written."""
 
-    rating: int = Field(ge=1, le=5)
+    rating: WholeNumber = Field(ge=1, le=5)
     body: Words = Field(max_length=REVIEW_MAX_LENGTH)
 
 

@@ -19,28 +19,14 @@ from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import Orders, Shown
 from shop.orders.viewers import keep_private, viewer
-from shop.patterns.idempotency.keys import HEADER, MAX_LENGTH
 from shop.web import idempotency
-from shop.web.openapi import ANYBODY, Calls
+from shop.web.openapi import ANYBODY, Calls, sends
 from shop.web.problems import kind, problem
-from shop.web.schemas import ApiModel, Problem
+from shop.web.schemas import Problem
 
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
 EARLIER = "An earlier checkout of this cart is paid after all: see your orders. Nothing was ordered a second time."
 DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
-
-
-class KeyHeader(ApiModel):
-    """The header a checkout cannot do without."""
-
-    model_config = {"extra": "ignore"}
-
-    idempotency_key: str | None = Field(
-        default=None,
-        alias=HEADER,
-        description=f"Required, 1 to {MAX_LENGTH} characters. The same key never buys twice: sent again with the"
-        " same body it answers the same order, with another body 422.",
-    )
 
 
 class CheckoutProblem(Problem):
@@ -75,8 +61,9 @@ def create_api(
         responses={201: OrderBody, 409: CheckoutProblem, **problem_responses(400, 402, 422, 503)},
     )
     @idempotency.in_phases(required=True)
-    def checkout(header: KeyHeader, body: CheckoutDetails) -> Response:
-        """Place an order and pay for it; all of it, or nothing."""
+    @sends("Location")
+    def checkout(body: CheckoutDetails) -> Response:
+        """Place an order and pay for it; all of it, or nothing. The same key never buys twice."""
         if not test_cards:
             refuse_test_card(body.payment.token)
         key = idempotency.current()
@@ -94,6 +81,7 @@ def create_api(
 
     @api.post(
         "/orders/<string:id>/cancel",
+        operation_id="cancel_order",
         summary="Cancel an order",
         responses={200: OrderSchema, 202: OrderSchema, **problem_responses(404, 409, 503)},
     )

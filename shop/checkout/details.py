@@ -58,7 +58,7 @@ class Address(ApiModel):
     postcode: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,9}$", description="Loosely checked: countries differ.", examples=["10115"]
     )
-    country: Country = Field(description="ISO 3166-1 alpha-2.")
+    country: Country = Field(description="ISO 3166-1 alpha-2.", examples=["DE"])
 
 
 class PaymentToken(ApiModel):

@@ -63,7 +63,13 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
     api = Calls("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
 
-    @api.get("/orders", summary="Own orders", security=KNOWN, responses={200: OrderPage, **problem_responses(422)})
+    @api.get(
+        "/orders",
+        operation_id="list_orders",
+        summary="Own orders",
+        security=KNOWN,
+        responses={200: OrderPage, **problem_responses(422)},
+    )
     @needs(require_viewer)
     def own_orders(query: PageQuery) -> dict[str, Any]:
         """Return the account's orders, or those this browser placed as a guest; newest first."""
@@ -75,6 +81,7 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
 
     @api.get(
         "/orders/<string:id>",
+        operation_id="get_order",
         summary="One order",
         security=ANYBODY,
         responses={200: OrderSchema, **problem_responses(404)},
@@ -85,6 +92,7 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
 
     @api.post(
         "/admin/orders/<string:id>/ship",
+        operation_id="ship_order",
         summary="Ship an order",
         security=KNOWN,
         responses={200: OrderSchema, **problem_responses(403, 404, 409)},
@@ -97,6 +105,7 @@ def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
 
     @api.post(
         "/admin/orders/<string:id>/close-refund",
+        operation_id="close_refund",
         summary="Close a refund that the provider does not make",
         security=KNOWN,
         responses={200: OrderSchema, **problem_responses(403, 404, 409, 422)},

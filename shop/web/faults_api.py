@@ -54,7 +54,11 @@ def create_api(desk: Desk) -> Calls:
         """List what can be broken on purpose, and what is."""
         return {"items": describe_all(desk)}, NO_STORE
 
-    @api.put("/<name>", responses={200: FaultAnswer, 409: Problem, 422: Problem, 503: Problem})
+    @api.put(
+        "/<name>",
+        operation_id="set_fault",
+        responses={200: FaultAnswer, 409: Problem, 422: Problem, 503: Problem},
+    )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Break one dependency, or mend it; done when this answers, but what was down still has to start."""
         return describe(path.name, desk.order(path.name, body.value, correlation.request_id.get())), NO_STORE

@@ -146,9 +146,10 @@ def fields() -> dict[str, str]:
     return {name: value for name, value in request.form.items() if name != FORM_FIELD}
 
 
-def takes_keys(view: View) -> bool:
-    """Tell whether a key means anything to a view."""
-    return getattr(view, _MARK, Mode()) is not None
+def mode_of(view: View) -> Mode | None:
+    """Return how a view and its key go together; ``None`` where a key has no effect."""
+    mode: Mode | None = getattr(view, _MARK, Mode())
+    return mode
 
 
 def current() -> Current:
@@ -158,9 +159,8 @@ def current() -> Current:
 
 
 def _keyed(view: View, owner: Callable[[], str | None], secrets: Sequence[str]) -> View:
-    if not takes_keys(view):
+    if (mode := mode_of(view)) is None:
         return view
-    mode: Mode = getattr(view, _MARK, Mode())
 
     @functools.wraps(view)
     def answer(**arguments: Any) -> Any:

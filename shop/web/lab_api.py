@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_openapi3 import Tag
-from pydantic import Field
+from pydantic import Field, StrictFloat
 
 from shop.errors import Conflict, Unavailable
 from shop.faults import Desk
@@ -37,7 +37,7 @@ class KnobPath(ApiModel):
 class Turn(ApiModel):
     """How it is to stand."""
 
-    value: float = Field(description="Between its least and its most.")
+    value: StrictFloat = Field(description="Between its least and its most.")
 
 
 class KnobAnswer(ApiModel):
@@ -81,7 +81,9 @@ class FiguresAnswer(ApiModel):
     failed: int = Field(description="Answers of status 500 and above.")
     queries: int = Field(description="Database statements run for requests.")
     layers: list[LayerFigures]
-    loads: dict[str, int] = Field(description="Values made afresh, by class of time-to-live.")
+    loads: dict[str, int] = Field(
+        description="Values made afresh, by class of time-to-live.", examples=[{"detail": 12}]
+    )
 
 
 class MailQuery(ApiModel):
@@ -143,7 +145,11 @@ def create_api(
         """List every knob and how it stands."""
         return {"items": [described(name, value_of(name)) for name in KNOBS]}, NO_STORE
 
-    @api.put("/knobs/<name>", responses={200: KnobAnswer, 409: Problem, 422: Problem, 503: Problem})
+    @api.put(
+        "/knobs/<name>",
+        operation_id="set_knob",
+        responses={200: KnobAnswer, 409: Problem, 422: Problem, 503: Problem},
+    )
     def turn(path: KnobPath, body: Turn) -> Any:
         """Turn one knob; in force in every process within a second."""
         check(path.name, body.value)
@@ -154,7 +160,7 @@ def create_api(
             board.refresh()
         return described(path.name, body.value), NO_STORE
 
-    @api.get("/cache", responses={200: CacheAnswer})
+    @api.get("/cache", operation_id="get_cache_figures", responses={200: CacheAnswer})
     def tell_cache() -> Any:
         """Return what the shared cache has had to evict: a cache that is too small spoils what is measured of it."""
         try:
@@ -162,7 +168,7 @@ def create_api(
         except Away:
             return CacheAnswer(evicted_keys=None).model_dump(), NO_STORE
 
-    @api.get("/figures", responses={200: FiguresAnswer})
+    @api.get("/figures", operation_id="get_figures", responses={200: FiguresAnswer})
     def tell_figures() -> Any:
         """Return what all web processes together have done since they were started.
 

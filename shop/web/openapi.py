@@ -1,10 +1,11 @@
 """The API's description, ``/api/openapi.json``, and a page to browse it, ``/api/docs``; no outside resource."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import flask_openapi3_swagger  # type: ignore[import-untyped]
 from flask import Blueprint, Response, jsonify, render_template
@@ -17,22 +18,18 @@ from shop.web.assets import send_file
 from shop.web.public import HTML, JSON, publish
 from shop.web.schemas import Problem
 
+V = TypeVar("V", bound=Callable[..., Any])
+
 VERSION = "1"
+CONVENTIONS = """A shop: browse, fill a cart, buy as a guest or with an account, look after orders.
+
+Money is in whole minor units. Errors are problem documents (RFC 9457); match on their `type`. Any call that changes
+something may carry an `Idempotency-Key`, a checkout must. Guests are known by a cookie, accounts by a cookie or a
+token.
+"""
 BROWSER_FILES = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 KEEP_A_DAY = "public, max-age=86400"
 """Of the files of the page to browse the description: they change with a version of its package."""
-PROBLEM_RESPONSE = {
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-EVERY_CALL = {
-    "4XX": {"description": "The request was refused; `detail` says why.", **PROBLEM_RESPONSE},
-    "5XX": {
-        "description": "It is our fault, or a dependency's; `Retry-After` says when to come back.",
-        **PROBLEM_RESPONSE,
-    },
-}
-"""What any call may answer: the limits and checks in front of all of them answer in the same shape."""
-STRANGER = {"description": "Nobody is signed in.", **PROBLEM_RESPONSE}
 SECURITY_SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "account", "description": "From `POST /api/v1/session`."},
@@ -43,11 +40,38 @@ KNOWN: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 """Security of a call that strangers are refused."""
 
 
+_TYPED_PART = re.compile(r"<(?:\w+:)?(\w+)>")
+"""A variable part of a route, as werkzeug spells it."""
+_SENT = "__sent_headers__"
+
+
+def sends(*names: str) -> Callable[[V], V]:
+    """Say in the description that a view's answers carry these headers, besides those that all carry.
+
+    Args:
+        names: of headers that ``shop.web.api_description`` explains.
+    """
+
+    def mark(view: V) -> V:
+        setattr(view, _SENT, names)
+        return view
+
+    return mark
+
+
+def sent_headers(view: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the headers a view says it sends."""
+    return getattr(view, _SENT, ())
+
+
 class Calls(APIBlueprint):
-    """Calls of the API, whose description is worked out when somebody asks for it, not by every process that starts."""
+    """Calls of the API, whose description is worked out when somebody asks for it, not by every process that starts.
+
+    A client calls an operation by the name of its view, or by the one given as ``operation_id``.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, operation_id_callback=_name_of_view, **options)
         self._undescribed: list[Callable[[], object]] = []
 
     def _collect_openapi_info(self, rule: str, func: Callable[..., Any], **told: Any) -> Any:
@@ -76,6 +100,8 @@ class StoreAPI(OpenAPI):
 
     def generate_spec_json(self) -> None:
         """Describe every call, and every refusal as the problem document it is."""
+        from shop.web.api_description import complete  # for this alone: no process is heavier that is not asked
+
         for calls in self.blueprints.values():
             if isinstance(calls, Calls):
                 calls.describe()
@@ -83,11 +109,14 @@ class StoreAPI(OpenAPI):
                 self.paths.update(calls.paths)
                 self.components_schemas.update(calls.components_schemas)
         super().generate_spec_json()  # type: ignore[no-untyped-call]
-        for path in self.spec_json["paths"].values():
-            for operation in path.values():
-                operation["responses"] = _with_problems(operation.get("responses", {}))
-                if operation.get("security") == KNOWN:
-                    operation["responses"].setdefault("401", STRANGER)
+        self.spec_json = complete(self.spec_json, self._views())
+
+    def _views(self) -> dict[tuple[str, str], Callable[..., Any]]:
+        return {
+            (_TYPED_PART.sub(r"{\1}", rule.rule), method.lower()): self.view_functions[rule.endpoint]
+            for rule in self.url_map.iter_rules()
+            for method in rule.methods or ()
+        }
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is: none is a coroutine, and Flask would look into each at every request."""
@@ -103,7 +132,7 @@ def new_app(import_name: str, **options: Any) -> OpenAPI:
     """
     app = StoreAPI(
         import_name,
-        info=Info(title="shop", version=VERSION, description="Money is in minor units; errors are RFC 9457."),
+        info=Info(title="shop", version=VERSION, description=CONVENTIONS),
         security_schemes=SECURITY_SCHEMES,
         validation_error_model=Problem,
         validation_error_callback=problems.from_validation,
@@ -112,6 +141,10 @@ def new_app(import_name: str, **options: Any) -> OpenAPI:
     )
     app.register_blueprint(_browser(app))
     return app
+
+
+def _name_of_view(name: str, path: str, method: str) -> str:  # given by name
+    return name
 
 
 def _browser(app: OpenAPI) -> Blueprint:
@@ -132,15 +165,3 @@ def _browser(app: OpenAPI) -> Blueprint:
         return response
 
     return browser
-
-
-def _with_problems(documented: dict[str, Any]) -> dict[str, Any]:
-    refusals = {status: _as_problem(response) for status, response in documented.items() if status[0] in "45"}
-    return {**documented, **refusals, **EVERY_CALL}
-
-
-def _as_problem(response: dict[str, Any]) -> dict[str, Any]:
-    """Describe a refusal as a problem document, with the members its call has documented besides."""
-    described = {"description": response.get("description", ""), **PROBLEM_RESPONSE}
-    own = response.get("content", {}).get("application/json", {}).get("schema", {})
-    return {**described, "content": {"application/problem+json": {"schema": own}}} if "$ref" in own else described

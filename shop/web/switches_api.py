@@ -54,7 +54,7 @@ def create_api(store: SwitchStore, board: Board) -> Calls:
         """List every switch and how it stands."""
         return {"items": describe_all(board)}, {"Cache-Control": "no-store"}
 
-    @api.put("/<name>", responses={200: SwitchAnswer, 422: Problem})
+    @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: Problem})
     def flip(path: SwitchPath, body: Flip) -> Any:
         """Flip one switch; every process follows within a second."""
         store.set(path.name, body.value)
