@@ -166,7 +166,8 @@ class Purging:
         clock = SystemClock()
         self._registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
         publish(STATIC, settings.edge_dir)
-        purger = Purger(self._registry, Store(settings.edge_dir / "store"), clock, lambda event: _tell(event, metrics))
+        self._store = Store(settings.edge_dir / "store")
+        purger = Purger(self._registry, self._store, clock, lambda event: _tell(event, metrics))
         self._listener = Listener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
         self._purger = purger
@@ -183,7 +184,7 @@ class Purging:
 
     def faults(self) -> dict[str, str]:
         """Return what purging depends on and what is wrong with it; empty text where nothing is."""
-        return {"edge-store": self._purger.fault, "edge-invalidations": self._listener.fault}
+        return {"edge-store": self._purger.fault or self._store.fault, "edge-invalidations": self._listener.fault}
 
     def close(self) -> None:
         """Stop hearing, and give back the connections to the cache."""

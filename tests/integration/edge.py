@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -189,10 +189,16 @@ class Edge:
         home: its directory.
         app_port: where the application listens.
         changes: words of the configuration and what stands in their place.
+        wrapper: a command that nginx is started by.
     """
 
     def __init__(
-        self, settings: Settings, home: Path, app_port: int, changes: Mapping[str, str] = MappingProxyType({})
+        self,
+        settings: Settings,
+        home: Path,
+        app_port: int,
+        changes: Mapping[str, str] = MappingProxyType({}),
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         executable = edge.binary()
         assert executable is not None
@@ -204,7 +210,7 @@ class Edge:
         for words, others in changes.items():
             assert words in written.read_text()
             written.write_text(written.read_text().replace(words, others))
-        self.process = Process(program, home)
+        self.process = Process(replace(program, argv=(*wrapper, *program.argv)), home)
         self.client = httpx.Client(base_url=self.url, timeout=20)
 
     def get(self, path: str, **headers: str) -> httpx.Response:

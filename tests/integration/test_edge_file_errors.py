@@ -67,14 +67,15 @@ def test_what_could_not_be_deleted_stays_due_until_it_can(files):
     files.purger.drop(["product:mug"])
     files.purger.drop(["product:cup"])  # those behind it get their turn
     assert [type(event) for event in files.seen] == [PurgeFailed, Purged]
-    assert "still served" in files.purger.fault
+    assert files.store.is_closed
+    assert files.purger.fault.startswith("the edge passes everything by: 1 answers")
     for _ in range(3):
         files.purger.run_once()
     assert [type(event) for event in files.seen] == [PurgeFailed, Purged]  # told of once
     stuck.rmdir()
     stuck.touch()
     files.purger.run_once()
-    assert (stuck.exists(), files.purger.fault) == (False, "")
+    assert (stuck.exists(), files.purger.fault, files.store.is_closed) == (False, "", False)
     assert isinstance(files.seen[-1], Purged)
 
 
@@ -95,6 +96,24 @@ def test_what_is_due_stays_bounded_by_dropping_everything(files):
         files.purger._note(f"product:{number}")
     files.purger.run_once()
     assert not kept.exists()
+
+
+def test_where_the_edge_cannot_be_told_to_pass_by_either_the_fault_says_so(files):
+    files.keep_undeletable("/p/mug", "product:mug")
+    closed = files.store._closed
+    closed.symlink_to(closed.parent / "no" / "such" / "place")
+    files.purger.drop(["product:mug"])
+    assert files.purger.fault.startswith("what has ended is still served: ")
+
+
+def test_a_store_that_cannot_be_written_to_is_not_well(files):
+    assert files.store.fault == ""  # nginx has not begun
+    files.keep("/p/mug", "product:mug")
+    assert files.store.fault == ""
+    home = files.store._home
+    home.rename(home.with_name("aside"))
+    home.touch()
+    assert files.store.fault == "nothing can be kept: the store may not be written to"
 
 
 class Unwell:

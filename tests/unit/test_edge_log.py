@@ -31,6 +31,8 @@ def write(path, text, mode="a"):
         ("hit; detail=error", "hit-stale"),
         ("fwd=miss; stored", "miss"),
         ("fwd=stale; stored", "stale"),
+        ("fwd=miss; detail=not-writable", "unstored"),
+        ("fwd=stale; detail=not-writable", "unstored"),
         ("fwd=bypass", "bypass"),
     ],
 )

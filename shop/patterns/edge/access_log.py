@@ -19,6 +19,8 @@ CLASSES = frozenset(policy.name for policy in (CATALOGUE, NEGATIVE, REFERENCE, S
 """The classes of what is the same for everybody."""
 NO_CLASS = "none"
 """Of what no class was named for: private answers, static files, errors."""
+UNSTORED = "unstored"
+"""The outcome where an answer would have been kept, and the store could not be written to."""
 _LINE = re.compile(rb'"cache":"shop-edge; ([^"]*)","class":"([^"]*)"')
 
 
@@ -101,4 +103,6 @@ def _outcome(said: str) -> str:
     kind, _, rest = said.partition(";")
     if kind == "hit":
         return "hit-stale" if "detail=" in rest else "hit"
+    if "detail=not-writable" in rest:
+        return UNSTORED
     return {"fwd=miss": "miss", "fwd=stale": "stale"}.get(kind, "bypass")

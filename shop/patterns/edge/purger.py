@@ -7,14 +7,15 @@ would look for it again. So each purge is repeated, once a second, until the slo
 ended. A repetition deletes only what was asked for before the change was known everywhere: the edge sends the moment
 along with its question, and it comes back in the head of the answer. What cannot be known to be fresh is dropped whole:
 at the start, and whenever the broadcasts are no longer heard or are heard again, for what was said in between was not.
-What cannot be deleted, for a disk that may only be read, say, stays due: it is tried again at every look, and the
-purger is not well until it is gone.
+What cannot be deleted, for a disk that may only be read, say, stays due: it is tried again at every look, and until it
+is gone the edge passes everything by and the purger is not well.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
 Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_path`` and ``proxy_cache_lock``.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,7 +109,11 @@ class Purger:
     def fault(self) -> str:
         """What is wrong; empty while everything that has ended is deleted."""
         with self._lock:
-            return next((f"what has ended is still served: {reason}" for reason in self._failing.values()), "")
+            reason = next(iter(self._failing.values()), "")
+        if not reason:
+            return ""
+        meanwhile = "the edge passes everything by" if self._store.is_closed else "what has ended is still served"
+        return f"{meanwhile}: {reason}"
 
     def hears(self, *, broadcasts: bool) -> None:
         """Drop everything: something may have been said that was not heard."""
@@ -130,6 +135,12 @@ class Purger:
 
     def run_once(self) -> None:
         """Repeat, at most once a second, the purges for which a fill may be under way; what failed, at every look."""
+        self._repeat()
+        with self._lock, suppress(OSError):  # where it cannot be, pages are slow and not old
+            if self._store.is_closed and not self._failing:
+                self._store.open()
+
+    def _repeat(self) -> None:
         now = self._clock.monotonic()
         with self._lock:
             if now < self._repeat_at and not self._failing:
@@ -163,6 +174,8 @@ class Purger:
             for tag in tags:
                 self._failing[tag] = reason
                 self._changes.setdefault(tag, change)  # so that it is tried again
+            with suppress(OSError):  # a disk that may only be read: what has ended is served, and the fault says so
+                self._store.close()
         if is_news:
             self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
 

