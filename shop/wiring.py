@@ -191,7 +191,7 @@ class Runtime:
             streams,
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
-            lambda slugs: cache.invalidate([f"product:{slug}" for slug in slugs]),
+            cache.invalidate,
             timedelta(seconds=self.settings.reservation_s),
             self._confirmation(snapshot, letters),
         )

@@ -10,12 +10,25 @@ from sqlalchemy.orm import Session
 from shop.catalog import tags
 from shop.catalog.browsing import Browse
 from shop.catalog.list_bulkhead import ListBulkhead
-from shop.catalog.schemas import Listing
-from shop.patterns.caching import CATALOGUE, NEGATIVE, SEARCH, Ask, Found, Policy, Through, Unkept, digest
+from shop.catalog.schemas import Listing, ProductScreen, Related
+from shop.patterns.caching import (
+    CATALOGUE,
+    NEGATIVE,
+    SEARCH,
+    Ask,
+    Found,
+    Policy,
+    Tagged,
+    Through,
+    Unkept,
+    digest,
+    found_tags,
+)
 from shop.unit_of_work import Database
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Build = Callable[[], BaseModel]
+ShowsOthers = ProductScreen | Related
 
 
 class Answers:
@@ -45,14 +58,31 @@ class Answers:
         """Return an answer under a key, made from its own tags and from the catalogue as a whole."""
         return self.through(key, policy, [*own, tags.CATALOGUE], lambda: as_json(build()))
 
-    def through(self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes]) -> Found:
-        """Return the bytes under a key, made from these tags and no others."""
-        return Found(self._cache.get_or_load(key, policy, every, load), policy, self._cache.carried(every), key)
+    def through(
+        self, key: str, policy: Policy, every: Sequence[str], load: Callable[[], bytes], *, finds_tags: bool = False
+    ) -> Found:
+        """Return the bytes under a key, made from these tags, and from those that the load finds where it may."""
+        value = self._cache.get_or_load(key, policy, every, load, finds_tags=finds_tags)
+        return Found(value, policy, (*self._cache.carried(every), *found_tags(value)), key)
+
+    def carried(self, every: Sequence[str]) -> tuple[str, ...]:
+        """Return which of the tags can end an answer, however invalidation is switched."""
+        return self._cache.carried(every)
 
     def of_product(self, part: str, slug: str, build: Build) -> Found:
         """Return one part of what there is to say of a product."""
         ask = _of_product(part, slug, build)
         return self.through(ask.key, ask.policy, ask.tags, ask.load)
+
+    def of_product_beside_others(self, part: str, slug: str, build: Callable[[], ShowsOthers]) -> Found:
+        """Return one part of what there is to say of a product that shows others as well; it ends with each of them."""
+
+        def load() -> bytes:
+            answer = build()
+            return Tagged(as_json(answer), [tags.product(other) for other in answer.others])
+
+        ask = _of_product(part, slug, build)
+        return self.through(ask.key, ask.policy, ask.tags, load, finds_tags=True)
 
     def parts_of_product(self, slug: str, builds: Mapping[str, Build]) -> list[Found]:
         """Return several parts, in the order given: what is kept of them is read in one round trip.
@@ -82,10 +112,8 @@ class Answers:
         """
         with self._bulkhead.turn():
             value = as_json(build())
-        if browse.is_typed:
-            return Found(value, SEARCH)
-        every = (tags.list_of(browse.category), tags.CATALOGUE, tags.CATEGORIES)
-        return Found(value, CATALOGUE, self._cache.carried(every))
+        every = (tags.list_of(browse.category, browse.q), tags.CATALOGUE, tags.CATEGORIES)
+        return Found(value, SEARCH if browse.is_typed else CATALOGUE, self._cache.carried(every))
 
     def of_search(self, browse: Browse, build: Callable[[], Listing]) -> Found:
         """Answer a search, and remember only that there was nothing to find.
@@ -99,11 +127,11 @@ class Answers:
             return Unkept(as_json(listing)) if listing.items else as_json(listing)
 
         key = f"search:{digest(repr(browse).encode())}"
-        every = [tags.SEARCHES, tags.CATALOGUE]
+        every = [tags.list_of(browse.category, browse.q), tags.CATALOGUE]
         with self._bulkhead.turn():  # around the look, too: a refusal is no failure of this search
             value = self._cache.get_or_load(key, NEGATIVE, every, load)
         if isinstance(value, Unkept):
-            return Found(value, SEARCH)
+            return Found(value, SEARCH, self._cache.carried(every))
         return Found(value, NEGATIVE, self._cache.carried(every), key)
 
 

@@ -52,6 +52,11 @@ class StockedProduct:
         return self.withdrawn_at is not None
 
     @property
+    def shown(self) -> tuple[object, ...]:
+        """Return all that answers for everybody tell of it; of the stock, only whether there is any."""
+        return self.slug, self.title, self.description, self.price, self.available > 0, self.is_withdrawn
+
+    @property
     def record(self) -> ProductRecord:
         """Return it as the administration's API shows it."""
         return ProductRecord(

@@ -76,25 +76,21 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         browse = addresses.read(request.args.to_dict(flat=False)).normalised()
         if not browse.q:
             asking = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
-            return _html(Found(asking.encode(), SEARCH))
+            return _html(Found(asking.encode(), SEARCH, catalog.carried([tags.HOME])))
         found = catalog.listing(browse)
         listing = json.loads(found.value)
         suggested = [] if listing["items"] else catalog.suggestions()
         data = _around("/search", browse, listing)
         page = _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data)
-        return _html(replace(found, value=page.encode(), key=None))
+        shown = [*found.tags, *([tags.HOME] if suggested else [])]
+        return _html(replace(found, value=page.encode(), tags=catalog.carried(shown), key=None))
 
 
 def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
     @pages.get("/p/<slug>")
     def product(slug: str) -> Response:
-        catalog, name = use(), checked(slug)
-        filling = catalog.product_page
-
-        def render() -> str:
-            return _render(catalog, filling.template, **filling.data(catalog, name))
-
-        return _html(catalog.page(f"product:{filling.name}:{name}", [tags.product(name)], render))
+        catalog = use()
+        return _html(catalog.page_of_product(slug, lambda template, data: _render(catalog, template, **data)))
 
     @pages.get("/p/<slug>/reviews")
     def reviews(slug: str) -> Response:
@@ -103,7 +99,7 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         parts = {"reviews": found, "product": product, "rating": rating}
         data = {name: json.loads(part.value) for name, part in parts.items()}
         page = _render(catalog, "catalog/reviews.html", **data)
-        return _html(Found(page.encode(), found.policy, found.tags))
+        return _html(Found(page.encode(), found.policy, catalog.carried(found.tags)))
 
 
 def _add_pictures(pages: Blueprint) -> None:

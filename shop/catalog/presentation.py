@@ -34,12 +34,15 @@ class ProductPage(Protocol):
     def template(self) -> str:
         """Name the template that shows the data."""
 
-    def data(self, source: Source, slug: str) -> Data:
-        """Return what the template needs.
+    def found(self, source: Source, slug: str) -> Found:
+        """Return the answer the page is made of.
 
         Raises:
             NotFound: there is no such product.
         """
+
+    def data(self, found: Found) -> Data:
+        """Return what the template needs of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,13 @@ class WholeScreen:
     name: str = "whole"
     template: str = "catalog/product.html"
 
-    def data(self, source: Source, slug: str) -> Data:
+    def found(self, source: Source, slug: str) -> Found:
         """Return the whole screen."""
-        screen: Data = json.loads(source.product_screen(slug).value)
+        return source.product_screen(slug)
+
+    def data(self, found: Found) -> Data:
+        """Return all of it."""
+        screen: Data = json.loads(found.value)
         return screen
 
 
@@ -62,6 +69,10 @@ class PartByPart:
     name: str = "parts"
     template: str = "catalog/product_parts.html"
 
-    def data(self, source: Source, slug: str) -> Data:
+    def found(self, source: Source, slug: str) -> Found:
         """Return the product alone."""
-        return {"product": json.loads(source.product(slug).value)}
+        return source.product(slug)
+
+    def data(self, found: Found) -> Data:
+        """Return it under its name."""
+        return {"product": json.loads(found.value)}

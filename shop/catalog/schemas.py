@@ -151,6 +151,11 @@ class Related(ApiModel):
 
     items: list[Card]
 
+    @property
+    def others(self) -> list[str]:
+        """Return the slugs of the products shown."""
+        return [card.slug for card in self.items]
+
 
 class Stock(ApiModel):
     """What can be bought at this moment."""
@@ -167,6 +172,11 @@ class ProductScreen(ApiModel):
     rating: RatingSummary
     reviews: list[Review]
     also_bought: list[Card]
+
+    @property
+    def others(self) -> list[str]:
+        """Return the slugs of the products shown beside it."""
+        return [card.slug for card in self.also_bought]
 
 
 class HomeScreen(ApiModel):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from shop.catalog import adding, editing, inventory, products, reviewing, shelves, tags
@@ -13,12 +12,12 @@ from shop.catalog.browsing import Browse, Browser
 from shop.catalog.editing import Edit
 from shop.catalog.inventory import Inventory, StockedProduct
 from shop.catalog.list_bulkhead import ListBulkhead
-from shop.catalog.presentation import ProductPage, WholeScreen
+from shop.catalog.presentation import Data, ProductPage, WholeScreen
 from shop.catalog.schemas import Listing, ProductRecord, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
 from shop.catalog.slugs import checked
 from shop.errors import PreconditionFailed
-from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Through
+from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Tagged, Through
 from shop.unit_of_work import Database
 from shop.web.preconditions import IfMatch
 
@@ -64,7 +63,7 @@ class Catalog:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         name = checked(slug)
-        return self._answers.of_product("screen", name, lambda: self._screens.product(name))
+        return self._answers.of_product_beside_others("screen", name, lambda: self._screens.product(name))
 
     def product(self, slug: str) -> Found:
         """Return one product; see :class:`schemas.Product`.
@@ -100,10 +99,10 @@ class Catalog:
         """
         name = checked(slug)
 
-        def load(session: Session) -> BaseModel:
+        def load(session: Session) -> Related:
             return Related(items=self._screens.also_bought(session, products.find_id(session, name)))
 
-        return self._answers.of_product("related", name, self._answers.reading(load))
+        return self._answers.of_product_beside_others("related", name, self._answers.reading(load))
 
     def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> Found:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
@@ -200,8 +199,32 @@ class Catalog:
 
         It carries the menu, and so the tag of the tree.
         """
-        every = [*page_tags, tags.CATEGORIES, tags.CATALOGUE]
-        return self._answers.through(f"page:{key}", CATALOGUE, every, lambda: render().encode())
+        return self._answers.through(f"page:{key}", CATALOGUE, _of_page(page_tags), lambda: render().encode())
+
+    def page_of_product(self, slug: str, render: Callable[[str, Data], str]) -> Found:
+        """Return a product's page through the cache; it ends with whatever ends the data it is filled with.
+
+        Args:
+            slug: of the product.
+            render: makes the page of the name of a template and its data.
+
+        Raises:
+            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+        """
+        name, filling = checked(slug), self.product_page
+        own = _of_page([tags.product(name)])
+
+        def load() -> bytes:
+            found = filling.found(self, name)
+            page = render(filling.template, filling.data(found)).encode()
+            return Tagged(page, [tag for tag in found.tags if tag not in own])
+
+        key = f"page:product:{filling.name}:{name}"
+        return self._answers.through(key, CATALOGUE, own, load, finds_tags=True)
+
+    def carried(self, page_tags: Sequence[str]) -> tuple[str, ...]:
+        """Return the tags that end a page made from these, which is not read through the cache itself."""
+        return self._answers.carried(_of_page(page_tags))
 
     def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> Review:
         """Add an account's review of a product.
@@ -281,7 +304,8 @@ class Catalog:
             now = inventory.one(session, change.slug or name)
             # Which answers show a product is written down nowhere. So when it goes, comes or moves, all of them end.
             ends = [tags.CATALOGUE] if (now.slug, now.is_withdrawn) != (row.slug, row.is_withdrawn) else []
-            self._changed(session, now.slug, now.category_id, ends)
+            if now.shown != row.shown:
+                self._changed(session, now.slug, now.category_id, ends)
             return now.record
 
         return self._database.retrying(work)
@@ -318,3 +342,8 @@ class Catalog:
         return self._answers.reading(
             lambda session: products.reviews(session, products.find_id(session, name), limit, cursor)
         )
+
+
+def _of_page(own: Sequence[str]) -> list[str]:
+    """Return what a page is made from: what is its own, and the menu that every page carries."""
+    return list(dict.fromkeys([*own, tags.CATEGORIES, tags.CATALOGUE]))

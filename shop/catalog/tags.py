@@ -8,7 +8,7 @@ CATEGORIES = "categories"
 """The tree itself, which every page's menu shows."""
 HOME = "home"
 SEARCHES = "searches"
-"""What searches did not find: any change may be what they were looking for."""
+"""What searches found, counted, or found nothing of: any change may be what they were looking for."""
 
 
 def product(slug: str) -> str:
@@ -21,11 +21,13 @@ def category(slug: str) -> str:
     return f"category:{slug}"
 
 
-def list_of(category_slug: str | None) -> str:
-    """Return the tag of a category's lists, or of those over everything."""
+def list_of(category_slug: str | None, words: str = "") -> str:
+    """Return the tag of a search's lists, of a category's, or of those over everything."""
+    if words:
+        return SEARCHES
     return HOME if category_slug is None else category(category_slug)
 
 
 def of_change(slug: str, categories: Iterable[str]) -> list[str]:
-    """Return what a change of one product ends: itself, its categories, the home page, and searches in vain."""
+    """Return what a change of one product ends: itself, its categories' lists, the home page, and searches."""
     return [product(slug), *map(category, categories), HOME, SEARCHES]

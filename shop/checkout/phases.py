@@ -6,7 +6,7 @@ and nothing here commits.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shop.cart.lines import HeldLine
 from shop.cart.service import Carts, Owner
-from shop.catalog import offers
+from shop.catalog import availability, offers
 from shop.catalog.stock import Stock
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.confirmation import Confirmation
@@ -80,7 +80,8 @@ class Phases:
         orders: places and changes orders.
         payments: our record of payments.
         stock: the way stock is taken.
-        availability_changed: told, after the commit, the slugs of products that sold out or can be had again.
+        invalidate: told, after the commit, the tags of all that says whether a product can be had, when one has sold
+            out or can be had again.
         reserved_for: how long pieces are promised to a checkout that is not paid.
         confirmation: sees to the mail.
     """
@@ -90,14 +91,14 @@ class Phases:
         orders: OrderStreams,
         payments: Payments,
         stock: Stock,
-        availability_changed: Callable[[Collection[str]], None],
+        invalidate: Callable[[Sequence[str]], None],
         reserved_for: timedelta,
         confirmation: Confirmation,
     ) -> None:
         self._orders = orders
         self._payments = payments
         self.stock = stock
-        self._availability_changed = availability_changed
+        self._invalidate = invalidate
         self._reserved_for = reserved_for
         self._confirmation = confirmation
 
@@ -242,8 +243,8 @@ class Phases:
 
     def _changed(self, session: Session, product_ids: frozenset[int]) -> None:
         if product_ids:
-            slugs = [offer.slug for offer in offers.by_ids(session, product_ids).values()]
-            Database.after_commit(session, lambda: self._availability_changed(slugs))
+            ended = availability.ended(session, product_ids)
+            Database.after_commit(session, lambda: self._invalidate(ended))
 
 
 def _met(earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:

@@ -21,6 +21,7 @@ from shop.patterns.caching import (
     LockedEarly,
     Rules,
     SharedLevel,
+    Tagged,
     Unguarded,
 )
 from shop.patterns.caching.envelope import Entry, encode
@@ -28,12 +29,18 @@ from shop.patterns.caching.throttle import RETRY_S
 from tests.waiting import until
 
 TAGS = ("a", "b", "c")
-KEYS = {"k1": ("a",), "k2": ("a", "b"), "k3": ("c", "b"), "k4": ()}
+KEYS = {"k1": ("a",), "k2": ("a", "b"), "k3": ("c", "b"), "k4": (), "k5": ("a", "b"), "k6": ("c",)}
+FOUND = {"k5": ("b",), "k6": ("c",)}
+"""Of a key's tags those that only a load finds out; who asks names the others, and they alone decide whether it is."""
 ABSENT = -1
 QUIET = itertools.count()
 keys = st.sampled_from(sorted(KEYS))
 tags = st.sampled_from(TAGS)
 places = st.sampled_from([0, 1])
+
+
+def asked(key):
+    return [tag for tag in KEYS[key] if tag not in FOUND.get(key, ())]
 
 
 class Gone(Exception):
@@ -104,20 +111,23 @@ class Store(RuleBasedStateMachine):
 
     def value(self, key):
         parts = [self.source[tag] for tag in KEYS[key]]
-        return None if ABSENT in parts else ",".join(map(str, parts)).encode()
+        return None if ABSENT in [self.source[tag] for tag in asked(key)] else ",".join(map(str, parts)).encode()
 
     def load(self, key):
         value = self.value(key)
         if value is None:
             raise Gone("no")
-        return value
+        return Tagged(value, FOUND[key]) if key in FOUND else value
 
     def seen_from(self, place, key, load=None):
+        return self.seen_through(self.places[place].cache, key, load)
+
+    def seen_through(self, cache, key, load=None):
+        load = load or (lambda: self.load(key))
         try:
-            found = self.places[place].cache.get_or_load(key, CATALOGUE, KEYS[key], load or (lambda: self.load(key)))
+            return cache.get_or_load(key, CATALOGUE, asked(key), load, finds_tags=key in FOUND)
         except Gone:
             return None
-        return found
 
     def change(self, place, tag, value):
         self.source[tag] = value
@@ -191,8 +201,20 @@ class Store(RuleBasedStateMachine):
         if self.loading:
             one, key, moment, versions, value = self.loading.pop(0)
             until_s = self.clock.now().timestamp() + CATALOGUE.ttl_s
-            one.level.write(key, encode(Entry(value, until_s, until_s, 0.01, versions)), CATALOGUE.ttl_s)
+            one.level.write(key, encode(Entry(value, until_s, until_s, 0.01, versions), KEYS[key]), CATALOGUE.ttl_s)
             one.local.keep(key, value, KEYS[key], CATALOGUE.ttl_s, moment)
+
+    @rule(place=places, other=places, key=keys, tag=tags)
+    def change_it_while_it_is_loaded(self, place, other, key, tag):
+        def load():
+            value = self.load(key)
+            self.change(other, tag, next(self.numbers))
+            return value
+
+        self.quiet()
+        assert self.seen_from(place, key, load) in self.history[key]
+        self.quiet()
+        assert self.seen_from(place, key) == self.value(key)
 
     @rule(seconds=st.sampled_from([3, 6, CATALOGUE.ttl_s + 1, CATALOGUE.ttl_s + CATALOGUE.grace_s]))
     def time_passes(self, seconds):
@@ -217,10 +239,7 @@ class Store(RuleBasedStateMachine):
         for key in KEYS:
             found = [self.seen_from(place, key) for place in (0, 1)]
             shared = Cache(self.places[0].level, self.clock, rules=Rules(absent=Gone))
-            try:
-                found.append(shared.get_or_load(key, CATALOGUE, KEYS[key], lambda key=key: self.load(key)))
-            except Gone:
-                found.append(None)
+            found.append(self.seen_through(shared, key))
             assert found == [self.value(key)] * 3
 
 

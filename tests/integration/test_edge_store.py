@@ -10,10 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 import redis
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
+from shop.cart.service import Carts, Owner
+from shop.catalog import offers
 from shop.catalog.editing import Edit
+from shop.catalog.models import Product, StockItem
 from shop.catalog.pictures import picture_url
+from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.edge.purger import REPEAT_S, UNHEARD_S
@@ -21,6 +25,7 @@ from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.factories import make_category, make_product
 from tests.integration.edge import Edge, Process, entry
+from tests.integration.shoppers import DETAILS
 from tests.integration.test_orders import make_order
 from tests.integration.web_processes import WebServer
 from tests.waiting import let_pass, until
@@ -104,7 +109,7 @@ def store(running, database, cache_client):
 def test_a_price_edit_reaches_edge_shared_and_local_and_touches_nothing_else(store, runtime):
     mug, cup = store.mug, store.cup
     touched = [f"/p/{mug}", f"/c/{mug}s", "/", store.api, "/api/v1/products", f"/c/{mug}s?sort=price_asc"]
-    others = [f"/p/{cup}", f"/c/{cup}s", "/api/v1/categories", f"/api/v1/products?category={cup}s", "/search?q=mug"]
+    others = [f"/p/{cup}", f"/c/{cup}s", "/api/v1/categories", f"/api/v1/products?category={cup}s"]
     until(store.is_quiet)
     until(lambda: [path for path in touched + others if not store.is_kept(path)] == [])
     assert store.prices_of_all_workers() == {500}
@@ -128,6 +133,49 @@ def test_an_answer_that_took_longer_than_a_second_is_found_by_the_next_purge(sto
     runtime.services().catalog.edit(store.mug, Edit(price=777))
     until(lambda: any(f"product:{store.mug}" in told for told in store.told()[before:]))
     assert store.price() == 777
+
+
+def test_everything_that_shows_a_product_follows_its_price_and_its_last_piece(store, runtime, database, simulator):
+    mug, cup = store.mug, store.cup
+    with database.transaction() as session:
+        bought = [session.scalars(select(Product).filter_by(slug=slug)).one() for slug in (mug, cup)]
+        make_order(session, bought, guest_id=uuid.uuid4())
+        session.execute(update(StockItem).where(StockItem.product_id == bought[0].id).values(on_hand=1, received=1))
+    words = mug.replace("-", "+")
+    pages = ["/", f"/c/{mug}s", f"/c/{mug}s?sort=rating", f"/c/{mug}s?min_price=1", f"/search?q={words}", f"/p/{cup}"]
+    lists = ["", f"?category={mug}s", f"?q={words}", f"?q={words}&sort=price_asc", "?min_price=123", "?max_price=2499"]
+    calls = [*(f"products{query}" for query in lists), f"products/{cup}/related", "screens/home"]
+    showing = pages + [f"/api/v1/{call}" for call in [*calls, f"screens/product/{cup}", f"products/{mug}"]]
+    runtime.services().cache.invalidate(["catalogue"])  # the workers remember the test before
+    until(store.is_quiet)
+
+    def say(price, *, in_stock):
+        return [path for path in showing if _shown(store.edge.get(path), mug) != (price, in_stock)] == []
+
+    until(lambda: [path for path in showing if not store.is_kept(path)] == [] and say(500, in_stock=True))
+    runtime.services().catalog.edit(mug, Edit(price=555))
+    until(lambda: say(555, in_stock=True))
+    until(lambda: [path for path in showing if not store.is_kept(path)] == [])
+    owner = Owner(guest_cart_id=uuid.uuid4())
+    Carts(database, offers).add(owner, mug, 1)
+    runtime.services().checkout.submit(owner, "k", CheckoutDetails.model_validate(DETAILS))
+    until(lambda: say(555, in_stock=False))
+    assert store.edge.get(f"/api/v1/products?category={mug}s").json()["facets"]["in_stock"] == 0
+
+
+def _shown(answer, slug):
+    """Return a product's price in cents and whether it can be had, as a page's card or an answer to a program shows."""
+    if "json" in answer.headers["Content-Type"]:
+        cards = [one for one in _objects(answer.json()) if one.get("slug") == slug and "in_stock" in one]
+        return (cards[0]["price"]["amount"], cards[0]["in_stock"]) if cards else None
+    card = "".join(card for card in answer.text.split("<article")[1:] if f'href="/p/{slug}"' in card)
+    card = card.partition("</article>")[0]
+    return card and int(re.search(r'<data class="price" value="(\d+)"', card)[1]), "Sold out" not in card
+
+
+def _objects(given):
+    inner = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
+    return [*([given] if isinstance(given, dict) else []), *(one for value in inner for one in _objects(value))]
 
 
 def _numbers(answer):

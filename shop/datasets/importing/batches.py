@@ -7,9 +7,9 @@ continued by the same file. Within a batch the stock comes last and is locked in
 checkout locks it. A transaction that lost a race all the same is run again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import TextClause, create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -66,7 +66,7 @@ ADD = text("""
 LATE = text("DELETE FROM incoming WHERE product_id IS NULL AND line BETWEEN :first AND :last RETURNING line, slug")
 """Rows of new products whose slug somebody else has taken since the file was judged."""
 LOCK_STOCK = text("""
-    SELECT product_id FROM stock_items JOIN incoming USING (product_id)
+    SELECT product_id, stock_items.on_hand > reserved FROM stock_items JOIN incoming USING (product_id)
     WHERE incoming.on_hand IS NOT NULL AND line BETWEEN :first AND :last ORDER BY product_id FOR UPDATE OF stock_items
 """)
 COUNT_STOCK = text("""
@@ -76,7 +76,7 @@ COUNT_STOCK = text("""
     ON CONFLICT (product_id) DO UPDATE SET on_hand = greatest(EXCLUDED.on_hand, present.reserved),
         received = present.received + greatest(EXCLUDED.on_hand, present.reserved) - present.on_hand
         WHERE present.on_hand <> greatest(EXCLUDED.on_hand, present.reserved)
-    RETURNING product_id
+    RETURNING product_id, on_hand > reserved
 """)
 """A number on hand below what checkouts under way were promised is raised to it: the promise counts."""
 NOTE = text("""
@@ -131,11 +131,13 @@ class BatchImporter:
         changed = _placed(session.execute(CHANGE, batch))
         added = _added(session, batch)
         late = [(line, slug) for line, slug in session.execute(LATE, batch)]
-        session.execute(LOCK_STOCK, batch)
-        counted = set(session.scalars(COUNT_STOCK, {**batch, "added": list(added)}))
+        could_be_had = _stock(session, LOCK_STOCK, batch)
+        counted = _stock(session, COUNT_STOCK, {**batch, "added": list(added)})
+        crossed = {one for one, can_be_had in counted.items() if can_be_had != could_be_had.get(one, False)}
         session.execute(NOTE, {"name": self._step, "last": last})
-        touched = before.keys() & (changed.keys() | counted)
-        ended = _ended(session, [*added.values(), *changed.values(), *(before[one] for one in touched)])
+        touched = before.keys() & (changed.keys() | counted.keys())
+        shown = before.keys() & (changed.keys() | crossed)  # how many pieces there are is shown by nothing that is kept
+        ended = _ended(session, [*added.values(), *changed.values(), *(before[one] for one in shown)])
         moved = any(before[one][2] != category for one, _, category in changed.values())
         if added or moved:
             ended.add(tags.CATEGORIES)  # the tree says how many products stand in each
@@ -169,6 +171,11 @@ def _on(connection: Connection) -> Database:
 
 def _placed(rows: Iterable[tuple[int, str, int]]) -> dict[int, Placed]:
     return {number: (number, slug, category) for number, slug, category in rows}
+
+
+def _stock(session: Session, statement: TextClause, given: Mapping[str, object]) -> dict[int, bool]:
+    """Return of each product a statement names whether it can be had."""
+    return dict(session.execute(statement, given).all())
 
 
 def _ended(session: Session, products: Iterable[Placed]) -> set[str]:

@@ -33,7 +33,7 @@ It ends when what it is made from has changed, or with its time (a copy in memor
 
 from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.filling import Ask, Rules, Unkept
+from shop.patterns.caching.filling import Ask, Rules, Tagged, Unkept, found_tags
 from shop.patterns.caching.found import Found, digest
 from shop.patterns.caching.jitter import exact, hurried, jittered
 from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
@@ -76,6 +76,7 @@ __all__ = [
     "SharedLevel",
     "SwitchedOff",
     "SwitchedOffLocal",
+    "Tagged",
     "Throttle",
     "Through",
     "TimeOnly",
@@ -84,6 +85,7 @@ __all__ = [
     "WriteThrough",
     "digest",
     "exact",
+    "found_tags",
     "hurried",
     "jittered",
 ]

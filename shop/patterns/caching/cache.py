@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
-from shop.patterns.caching.filling import Ask, Filler, Load, Rules
+from shop.patterns.caching.filling import Ask, Filler, Load, Rules, Tagged, found_tags
 from shop.patterns.caching.levels import Level, Reading
 from shop.patterns.caching.local import Kept, Local
 from shop.patterns.caching.locked import Locked
@@ -62,7 +62,9 @@ class Cache:
         self._lookup = Lookup(self._filler, guard)
         self._count: Callable[[str], None] | None = getattr(guard, "count", None)
 
-    def get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
+    def get_or_load(
+        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+    ) -> bytes:
         """Return the value under ``key``: the stored bytes while they are fresh, else what ``load`` returns.
 
         Never fails because of the cache: a level that is away costs at most its timeout, then ``load`` answers.
@@ -73,22 +75,28 @@ class Cache:
             tags: what it was made from; invalidating any of them ends it.
             load: makes the value. What it raises passes through and nothing is stored, but for what the rules say of
                 absence and of failures.
+            finds_tags: whether ``load`` may name further tags (:class:`Tagged`), as what is returned then does.
         """
         if self._count is not None:
             self._count(key)
         kept = self._copy(key, policy) if policy.ttl_s else None
         if kept is None:
-            return self._value(self._below(Ask(key, policy, tags, load)).entry)
-        return self._raise(kept.value) if kept.negative else kept.value
+            return self._value(self._below(Ask(key, policy, tags, load, finds_tags)).entry)
+        if kept.negative:
+            return self._raise(kept.value)
+        return Tagged(kept.value, kept.tags[len(tags) :]) if len(kept.tags) > len(tags) else kept.value
 
     def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
         """Return what a level holds and may be served as it is; never loads, and never waits for who does.
 
-        ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts.
+        ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts. So it is where the entry by now has
+        other tags than these.
         """
         kept = self._copy(key, policy)
         found = self._looked_up(Ask(key, policy, tags, _not_asked)) if kept is None else kept
         if found is None or found.negative:
+            return None
+        if found_tags(found.value) if kept is None else kept.tags != tuple(tags):
             return None
         if self._count is not None:
             self._count(key)
@@ -178,7 +186,8 @@ class Cache:
             return False
         entry = answer.entry
         left_s = answer.copy_until - self._filler.now()
-        return local.keep(ask.key, entry.value, ask.tags, left_s, moment, negative=entry.negative, known=entry.digest)
+        tags = (*ask.tags, *found_tags(entry.value))
+        return local.keep(ask.key, entry.value, tags, left_s, moment, negative=entry.negative, known=entry.digest)
 
     def _value(self, entry: Entry) -> bytes:
         return self._raise(entry.value) if entry.negative else entry.value

@@ -3,6 +3,7 @@
 Whatever a strategy against stampedes decides, this is what is done in the end, so the rules stand here once:
 
 - An entry carries the tag versions that stood before its load; the level judges a late fill by them.
+- A loader may find out on its way what else the value shows, and name it (:class:`Tagged`).
 - A loader that says "there is no such thing" leaves a negative entry, where that is wanted.
 - A loader that fails leaves nothing; who has a last good value gets that, where that is wanted, and the key is left
   alone for a moment, so that a failing database is not asked again by every reader.
@@ -22,8 +23,8 @@ from shop.patterns.caching.envelope import Entry, encode
 from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import Lifetime, exact
-from shop.patterns.caching.judging import MISSING, Verdict, judge
-from shop.patterns.caching.levels import Away, Claim, Level, Reading
+from shop.patterns.caching.judging import INVALIDATED, MISSING, Verdict, judge
+from shop.patterns.caching.levels import ANY, Away, Claim, Level, Reading
 from shop.patterns.caching.lock import Lease
 from shop.patterns.caching.policy import NEGATIVE, Policy
 from shop.patterns.caching.throttle import Throttle
@@ -45,6 +46,23 @@ class Unkept(bytes):
     """A loaded value that is not worth keeping: nobody will ask for it twice."""
 
 
+class Tagged(bytes):
+    """A value with the tags that were found while it was loaded: what it shows beside what was asked for."""
+
+    tags: tuple[str, ...]
+
+    def __new__(cls, value: bytes, tags: Sequence[str]) -> "Tagged":
+        """Name the tags."""
+        made = super().__new__(cls, value)
+        made.tags = tuple(tags)
+        return made
+
+
+def found_tags(value: bytes) -> tuple[str, ...]:
+    """Return the tags that a value brought along."""
+    return value.tags if isinstance(value, Tagged) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One look-up: what ``get_or_load`` was called with."""
@@ -53,6 +71,8 @@ class Ask:
     policy: Policy
     tags: Sequence[str]
     load: Load
+    finds_tags: bool = False
+    """Whether the value may be :class:`Tagged`."""
 
 
 class Filled(NamedTuple):
@@ -146,6 +166,8 @@ class Filler:
     def judged(self, reading: Reading) -> Verdict:
         """Decide what may be done with what the level holds; what says "no such thing" counts only where that does."""
         verdict = judge(reading, self.now())
+        if verdict.further and verdict.entry is not None:
+            verdict = self._settled(verdict, verdict.entry)
         if verdict.entry is not None and verdict.entry.negative and self.rules.absent is None:
             return MISSING  # left from when it was remembered
         return verdict
@@ -155,6 +177,18 @@ class Filler:
         if entry is None or self.now() >= entry.fresh_until + ask.policy.stale_while_revalidate_s:
             return None
         return entry
+
+    def claim(self, ask: Ask) -> Claim:
+        """Return how the tags stand, and whether anything at all is invalidated from now on, where that must be known.
+
+        Raises:
+            Away: the level does not answer.
+        """
+        if not ask.finds_tags:
+            return self.level.claim(ask.tags)
+        claim = self.level.claim((*ask.tags, ANY))
+        made = tuple(tag for tag in claim.made if tag != ANY)
+        return Claim(claim.versions[:-1], made, claim.versions[-1])
 
     def fill(self, ask: Ask, claim: Claim, why: Why, last: Entry | None = None, lease: Lease | None = None) -> Filled:
         """Load, store, and release the lock, if one is held, whatever happens.
@@ -218,17 +252,42 @@ class Filler:
         Raises:
             Away: the level does not answer.
         """
-        encoded = encode(entry, ask.tags)
+        further = found_tags(entry.value)
+        versions = self._versions_still(ask, further, claim)
+        if versions is None:
+            self.emit(CameLate(self.level.name, ask.policy.name))
+            return False
+        encoded = encode(entry._replace(versions=versions), (*ask.tags, *further))
         if len(encoded) > VALUE_LIMIT_BYTES:
             self.emit(TooLarge(self.level.name, ask.policy.name, len(encoded)))
-            return False
-        if ask.tags and self.level.versions(ask.tags) != claim.versions:
-            self.emit(CameLate(self.level.name, ask.policy.name))
             return False
         passing = claim.made if entry.negative else ()
         self.level.write(ask.key, encoded, entry.kept_until - self.now(), lease, passing)
         self.emit(Stored(self.level.name, ask.policy.name, len(encoded)))
         return True
+
+    def _versions_still(self, ask: Ask, further: tuple[str, ...], claim: Claim) -> tuple[str, ...] | None:
+        """Return the versions a loaded value carries; ``None`` where something it was made from has changed meanwhile.
+
+        Of the tags that were found on the way nobody knows how they stood before. So where there are some, nothing at
+        all may have been invalidated since: a little more is refused than must be, and the next reader stores it.
+        """
+        if not further:
+            return claim.versions if not ask.tags or self.level.versions(ask.tags) == claim.versions else None
+        *versions, moment = self.level.claim((*ask.tags, *further, ANY)).versions
+        stands = (tuple(versions[: len(ask.tags)]), moment) == (claim.versions, claim.moment)
+        return tuple(versions) if stands else None
+
+    def _settled(self, verdict: Verdict, entry: Entry) -> Verdict:
+        """Look at the tags that were not read with the entry; one round trip.
+
+        Raises:
+            Away: the level does not answer.
+        """
+        further = verdict.further
+        if self.level.versions(further) != entry.versions[-len(further) :]:
+            return INVALIDATED
+        return Verdict(verdict.state, entry._replace(value=Tagged(entry.value, further)))
 
 
 def _named(*, absent: bool, refused: bool) -> Literal["absent", "refused", "failed"]:

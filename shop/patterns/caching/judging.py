@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from shop.patterns.caching.envelope import Entry, decode
+from shop.patterns.caching.envelope import Entry, decode, tags_named
 from shop.patterns.caching.levels import Reading
 
 State = Literal["fresh", "expired", "invalidated", "missing"]
@@ -14,6 +14,8 @@ class Verdict(NamedTuple):
     state: State
     entry: Entry | None
     """What may be served: of a ``fresh`` entry at once, of an ``expired`` one only in need."""
+    further: tuple[str, ...] = ()
+    """Tags of the entry that were not read; only if they stand, too, does the verdict."""
 
 
 MISSING = Verdict("missing", None)
@@ -35,6 +37,10 @@ def judge(reading: Reading, now: float) -> Verdict:
     entry = decode(reading.stored)
     if entry is None or entry.kept_until <= now:
         return MISSING
-    if entry.versions != reading.versions:
+    state: State = "fresh" if entry.fresh_until > now else "expired"
+    if entry.versions == reading.versions:
+        return Verdict(state, entry)
+    known = len(reading.versions)
+    if entry.versions[:known] != reading.versions:
         return INVALIDATED
-    return Verdict("fresh" if entry.fresh_until > now else "expired", entry)
+    return Verdict(state, entry, tags_named(reading.stored)[known:])

@@ -9,6 +9,10 @@ Versions = tuple[str | None, ...]
 """How each tag stands, in the order asked; ``None`` for a tag the level knows nothing of."""
 
 
+ANY = "*"
+"""A tag that no entry carries and every invalidation renews: while it stands, nothing at all was invalidated."""
+
+
 class Away(Exception):
     """The level does not answer, or is being left alone because it did not."""
 
@@ -30,6 +34,8 @@ class Claim(NamedTuple):
     versions: tuple[str, ...]
     made: tuple[str, ...] = ()
     """The tags that nobody knew before, and that only this load uses so far."""
+    moment: str = ""
+    """How :data:`ANY` stands, for a load that may find further tags; empty for others."""
 
 
 class Level(Protocol):
@@ -73,7 +79,7 @@ class Level(Protocol):
         """Hold the lock for its whole time again; tell whether it is still the caller's."""
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Give every tag a version never seen before.
+        """Give every tag, and :data:`ANY`, a version never seen before.
 
         Returns:
             Whether it is done; ``False`` when the level is away and is owed it, in front of its next answer.

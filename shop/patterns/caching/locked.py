@@ -66,7 +66,7 @@ class Locked(Unguarded):
         deadline = time.monotonic() + self._meeting.patience_s
         while True:
             claim = self._claimed(ask, reading)
-            name = name_of(ask.key, claim.versions)
+            name = name_of(ask.key, (*claim.versions, claim.moment))
             try:
                 lead = partial(self._lead, ask, name, claim, verdict, deadline)
                 last = self._filler.meanwhile(ask, verdict.entry)
@@ -161,7 +161,7 @@ class Locked(Unguarded):
         if found.state != "fresh" or found.entry is None or found.entry.fresh_until > entry.fresh_until:
             self._filler.level.release(lease)  # somebody was faster, or it was invalidated: neither is this one's to do
             return None
-        return unless_unchanged(self._under(ask, lease, Claim(entry.versions), why, entry), entry)
+        return unless_unchanged(self._under(ask, lease, self._claimed_anew(ask, entry), why, entry), entry)
 
     def _under(self, ask: Ask, lease: Lease, claim: Claim, why: Why, last: Entry | None) -> Filled:
         """Load under the lock, extended for as long as it takes."""

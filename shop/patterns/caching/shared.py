@@ -30,7 +30,7 @@ from shop.patterns.caching.broadcast import announcing, publishing, refusing
 from shop.patterns.caching.connections import Command, Connections, misused, refusal
 from shop.patterns.caching.events import CameBack, Emit, WentAway, WrongType, ignore
 from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.levels import Away, Claim, Reading, Refused, Versions
+from shop.patterns.caching.levels import ANY, Away, Claim, Reading, Refused, Versions
 from shop.patterns.caching.lock import Lease, extending, releasing, taking
 from shop.patterns.caching.pause import Pause
 
@@ -206,7 +206,7 @@ class SharedLevel:
         """Return the commands that give tags a new version, and then tell every process's local level."""
         if not tags:
             return []
-        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in tags]
+        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (*tags, ANY)]
         return [*changes, publishing(self._connections, list(tags))]
 
     def _releasing(self, lease: Lease | None) -> list[Command]:

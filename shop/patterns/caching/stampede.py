@@ -66,9 +66,16 @@ class Unguarded:
         return self._filler.load(ask, (), "bypass")
 
     def _claimed(self, ask: Ask, reading: Reading) -> Claim:
-        """Return how the tags stand; asked only where a tag has no version yet, since the reading is from before."""
+        """Return how the tags stand; asked only where the reading from before does not tell all of it."""
         known = tuple([version for version in reading.versions if version is not None])
-        return Claim(known) if len(known) == len(reading.versions) else self._filler.level.claim(ask.tags)
+        if ask.finds_tags or len(known) < len(reading.versions):
+            return self._filler.claim(ask)
+        return Claim(known)
+
+    def _claimed_anew(self, ask: Ask, entry: Entry) -> Claim:
+        """Return how the tags stood for an entry that is fresh and is to be renewed."""
+        known = entry.versions[: len(ask.tags)]
+        return Claim(known, (), self._filler.claim(ask).moment) if ask.finds_tags else Claim(known)
 
 
 class Early(Unguarded):
@@ -92,7 +99,7 @@ class Early(Unguarded):
         return None if self._filler.throttle.resting(ask.key) else self._refresh(ask, entry)
 
     def _refresh(self, ask: Ask, entry: Entry) -> Filled | None:
-        return unless_unchanged(self._filler.fill(ask, Claim(entry.versions), "early", entry), entry)
+        return unless_unchanged(self._filler.fill(ask, self._claimed_anew(ask, entry), "early", entry), entry)
 
 
 def unless_unchanged(filled: Filled, entry: Entry) -> Filled | None:

@@ -14,12 +14,13 @@ Source: Microsoft's Cloud Design Patterns, "Cache-Aside", on the three; Nishtala
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Emit, RefillFailed, ignore
-from shop.patterns.caching.filling import Ask, Load
+from shop.patterns.caching.filling import Ask, Load, Tagged
 from shop.patterns.caching.local import Kept
 from shop.patterns.caching.policy import Policy
 
@@ -30,7 +31,9 @@ Refill = Callable[[], object]
 class Through(Protocol):
     """What features read and write through."""
 
-    def get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
+    def get_or_load(
+        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+    ) -> bytes:
         """Return the value under ``key``; see :meth:`Cache.get_or_load`."""
 
     def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
@@ -115,8 +118,10 @@ class TimeOnly(OnEvent):
         self.get_many = self._get_many
         self.kept = self._kept
 
-    def _get_or_load(self, key: str, policy: Policy, tags: Sequence[str], load: Load) -> bytes:
-        return self._cache.get_or_load(self.PREFIX + key, policy, (), load)
+    def _get_or_load(
+        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+    ) -> bytes:
+        return self._cache.get_or_load(self.PREFIX + key, policy, (), partial(_untagged, load) if finds_tags else load)
 
     def _get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
         return self._cache.get_many([replace(ask, key=self.PREFIX + ask.key, tags=()) for ask in asks])
@@ -127,3 +132,8 @@ class TimeOnly(OnEvent):
 
     def _kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
         return self._cache.kept(self.PREFIX + key, policy, ())
+
+
+def _untagged(load: Load) -> bytes:
+    value = load()
+    return bytes(value) if isinstance(value, Tagged) else value

@@ -1,0 +1,129 @@
+"""Values that show more than was asked for: they end with each thing they show, though no asker can name it."""
+
+import threading
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, Tagged, TimeOnly, found_tags
+from shop.patterns.caching.events import CameLate, Loaded
+from tests.waiting import until
+
+
+class Source:
+    """A page of X that shows Y: its load says what Y is by now, and names it."""
+
+    def __init__(self):
+        self.now, self.shows, self.loads = b"old", ("y",), 0
+        self.meanwhile = lambda: None
+
+    def __call__(self):
+        self.loads += 1
+        value = Tagged(self.now, self.shows)
+        self.meanwhile()
+        return value
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def process(settings, cache_client):
+    """What one process has; made anew, it is another process."""
+    levels = []
+
+    def begin(*, local=False, seen=None):
+        clock = SystemClock()
+        levels.append(SharedLevel(settings.cache_url, 2000, clock))
+        copies = LocalLevel(1_000_000, clock) if local else None
+        if copies is not None:
+            copies.hears(broadcasts=True)
+        return Cache(levels[-1], clock, (seen if seen is not None else []).append, copies)
+
+    yield begin
+    for level in levels:
+        level.close()
+
+
+def page(cache, source):
+    return cache.get_or_load("page", CATALOGUE, ["x"], source, finds_tags=True)
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_value_ends_with_what_its_load_found_it_to_show(process, source, local):
+    one, other = process(local=local), process()
+    for cache in (one, other, one):
+        assert (page(cache, source), found_tags(page(cache, source))) == (b"old", ("y",))
+    assert source.loads == 1
+    source.now = b"new"
+    one.invalidate(["y"])
+    assert [page(cache, source) for cache in (one, other)] == [b"new", b"new"]
+    assert source.loads == 2
+
+
+def test_what_a_value_shows_may_change_with_it(process, source):
+    cache, other = process(), process()
+    page(cache, source)
+    source.now, source.shows = b"new", ("z",)
+    cache.invalidate(["x"])
+    assert found_tags(page(other, source)) == ("z",)
+    other.invalidate(["y"])
+    assert (page(cache, source), source.loads) == (b"new", 2)
+
+
+@pytest.mark.parametrize("tag", ["y", "z"])
+def test_a_change_during_the_load_leaves_nothing_stored_whatever_it_was_of(process, source, tag):
+    """Before its load nobody knew that it shows Y: so that Y stands as before is known only if nothing changed."""
+    seen = []
+    cache, other = process(seen=seen), process()
+    page(cache, source)
+    cache.invalidate(["x"])
+    source.meanwhile = lambda: other.invalidate([tag])
+    assert page(cache, source) == b"old"
+    source.now, source.meanwhile = b"new", lambda: None
+    assert page(other, source) == b"new"
+    assert [type(event) for event in seen if isinstance(event, (CameLate, Loaded))] == [Loaded, Loaded, CameLate]
+
+
+def test_who_comes_after_a_change_does_not_join_a_load_from_before_it(process, source):
+    cache, begun, may_end = process(local=True), threading.Event(), threading.Event()
+    source.meanwhile = lambda: (begun.set(), may_end.wait(20))
+    early = threading.Thread(target=page, args=(cache, source))
+    early.start()
+    assert begun.wait(20)
+    source.now, source.meanwhile = b"new", lambda: None
+    cache.invalidate(["y"])
+    got = []
+    late = threading.Thread(target=lambda: got.append(page(cache, source)))
+    late.start()
+    until(lambda: got, timeout_s=10)
+    assert got == [b"new"]
+    may_end.set()
+    early.join(20)
+    late.join(20)
+    assert page(cache, source) == b"new"
+
+
+def test_who_only_looks_finds_nothing_once_the_value_shows_something_else(process, source):
+    """The short way knows an address by the tags it was answered with, and tells the edge those."""
+    cache, local, tags = process(), process(local=True), ["x", "y"]
+    page(cache, source)
+    assert [one.kept("page", CATALOGUE, tags).value for one in (cache, local, local)] == [b"old"] * 3
+    source.now, source.shows = b"new", ("y", "z")
+    cache.invalidate(["x"])
+    local.invalidate(["x"])
+    for one in (cache, local):
+        page(one, source)
+        assert one.kept("page", CATALOGUE, tags) is None
+        assert one.kept("page", CATALOGUE, [*tags, "z"]).value == b"new"
+
+
+def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, source):
+    cache = process()
+    by_time = TimeOnly(cache)
+    assert found_tags(page(by_time, source)) == ()
+    OnEvent(cache).invalidate(["y"])
+    source.now = b"new"
+    assert page(by_time, source) == b"old"
