@@ -46,6 +46,11 @@ class Edit:
         }
         return {name: value for name, value in given.items() if value is not None}
 
+    @property
+    def is_count(self) -> bool:
+        """Tell whether it says nothing but how many pieces there are."""
+        return self.values.keys() <= {"on_hand"}
+
 
 class EditConflict(Conflict):
     """Another changed a field that this edit wants to change, too; ``errors`` names each such field."""

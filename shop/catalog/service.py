@@ -304,7 +304,7 @@ class Catalog:
             now = inventory.one(session, change.slug or name)
             # Which answers show a product is written down nowhere. So when it goes, comes or moves, all of them end.
             ends = [tags.CATALOGUE] if (now.slug, now.is_withdrawn) != (row.slug, row.is_withdrawn) else []
-            if now.shown != row.shown:
+            if now.shown != row.shown or not change.is_count:
                 self._changed(session, now.slug, now.category_id, ends)
             return now.record
 
