@@ -204,6 +204,8 @@ def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, 
 def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(settings, shelf, monkeypatch):
     told = []
     taking.take(settings, rows(shelf(400)), on_change=told.append)
+    assert told == [["searches"]]  # fewer pieces, and still some: no kept answer shows how many
+    taking.take(settings, rows(shelf(0)), on_change=told.append)
     assert set(told[-1]) == {"home", "searches", "category:kitchen", "category:mugs"} | {
         f"product:mug-{number:02}" for number in range(PRODUCTS)
     }

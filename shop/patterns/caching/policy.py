@@ -50,7 +50,7 @@ REFERENCE = Policy(
 CATALOGUE = Policy("catalogue", ttl_s=5 * 60, stale_while_revalidate_s=60, stale_if_error_s=OUTAGE_S)
 """Changes during the day, and a few minutes late would be bearable: products, lists, reviews."""
 SEARCH = Policy("search", ttl_s=30, stale_while_revalidate_s=30, stale_if_error_s=OUTAGE_S)
-"""What people type: too many things to invalidate one by one, seldom asked for twice, late for seconds at most."""
+"""What people type: seldom asked for twice, and ended all together by whatever may change what one of them finds."""
 PERSONAL = Policy("personal", ttl_s=60, private=True, stale_while_revalidate_s=60, stale_if_error_s=60)
 """Belongs to one person, who notices when it is late."""
 NEGATIVE = Policy("negative", ttl_s=10, negative=True)
