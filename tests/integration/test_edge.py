@@ -224,7 +224,6 @@ def test_the_host_is_passed_on_with_its_port_and_is_no_part_of_the_key(edge, ori
         ("/api/v1/products?price=1-2", "/api/v1/products"),
         ("/p/blue-mug/reviews?limit=5&cursor=a", "/p/blue-mug/reviews?cursor=a"),
         ("/api/v1/products/blue-mug/reviews?limit=5&cursor=a", "/api/v1/products/blue-mug/reviews?cursor=a&limit=5"),
-        ("/search?q=a&q=b", "/search?q=a"),
         ("//p//blue-mug", "/p/blue-mug"),
         ("/x/../p/blue-mug", "/p/blue-mug"),
     ],
