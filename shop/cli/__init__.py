@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),
     "fault": ("shop.cli.fault:fault", "Break a dependency on purpose, and mend it."),
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
+    "reset": ("shop.cli.reset:reset", "Throw a lab's data away and start anew."),
     "lab": ("shop.cli.lab:lab", "Run the experiments that measure the patterns."),
     "reference": ("shop.cli.reference:reference", ""),
     "prepare": ("shop.cli.schema:prepare", ""),

@@ -2,18 +2,23 @@
 
 import getpass
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from shop.books.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
-from shop.books.findings import Verdict
+from shop.books.findings import Mismatch, Verdict
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
+from shop.lab.broken_books import BrokenBooks
 from shop.storable import storable
 from shop.wiring import build
 
 FAILED = 1
 SHOWN = 50
+Makers = Mapping[tuple[str, str], str]
+"""Kind and id of a mismatch to the experiment that made it on purpose."""
 
 
 @click.group(invoke_without_command=True)
@@ -31,8 +36,10 @@ def books(context: click.Context, under_way: float, look_again: float, as_json: 
     """
     if context.invoked_subcommand is not None:
         return
-    verdict = audit(settings_of_the_store(), under_way, look_again)
-    emit(verdict.to_json(), _told(verdict), as_json=as_json)
+    settings = settings_of_the_store()
+    verdict = audit(settings, under_way, look_again)
+    makers = BrokenBooks(settings.var_dir / "lab").makers()
+    emit(_document(verdict, makers), _told(verdict, makers), as_json=as_json)
     sys.exit(FAILED if verdict.mismatches else 0)
 
 
@@ -62,10 +69,23 @@ def settle(charge: str, decision: str | None, reason: str, as_json: bool) -> Non
     emit({"charge": charge, "decision": decision, "amount": amount.to_json()}, said, as_json=as_json)
 
 
-def _told(verdict: Verdict) -> str:
-    lines = [f"{found.kind:<18} {found.id}: {found.says}" for found in verdict.mismatches[:SHOWN]]
+def _document(verdict: Verdict, makers: Makers) -> dict[str, Any]:
+    document = verdict.to_json()
+    for one in document["mismatches"]:
+        one["made_by"] = makers.get((one["kind"], one["id"]))
+    return document
+
+
+def _told(verdict: Verdict, makers: Makers) -> str:
+    lines = [_line(found, makers.get((found.kind, found.id))) for found in verdict.mismatches[:SHOWN]]
     if len(verdict.mismatches) > SHOWN:
         lines.append(f"... and {len(verdict.mismatches) - SHOWN:,} more")
     looked = f"{verdict.orders:,} orders, {verdict.products:,} products and {verdict.charges:,} charges looked at"
     lines.append(f"{looked}, {verdict.under_way:,} under way; {counted(len(verdict.mismatches), 'mismatch', 'es')}.")
+    if made := sum((found.kind, found.id) in makers for found in verdict.mismatches):
+        lines.append(f"{made:,} of them made on purpose by experiments; `shop reset` is a fresh start.")
     return "\n".join(lines)
+
+
+def _line(found: Mismatch, made_by: str | None) -> str:
+    return f"{found.kind:<18} {found.id}: {found.says}{f' [made on purpose by {made_by}]' if made_by else ''}"

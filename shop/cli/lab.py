@@ -1,6 +1,7 @@
 """``shop lab``: list, show and run experiments, and look at what came out."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,8 @@ from shop.lab import experiment as experiments
 from shop.lab import report as reports
 from shop.lab import result as results
 from shop.lab.arms import Arm
+from shop.lab.broken_books import noting
+from shop.lab.drivers.auditor import mismatches
 from shop.lab.experiment import Experiment
 from shop.lab.restoring import Interrupted, restoring
 from shop.lab.runner import Runner
@@ -130,7 +133,7 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
             faults=chosen.faults(),
             edits=chosen.drive.edits,
         )
-        with kept as before, _watcher(chosen, quiet=quiet) as watcher:
+        with _noting(chosen, folder, started), kept as before, _watcher(chosen, quiet=quiet) as watcher:
             record = Runner(chosen, store, watcher).run()
         result = results.build(chosen, record, started, before)
     finally:
@@ -138,6 +141,17 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
     home = results.save(result, folder)
     reports.write(home)
     return result, home
+
+
+def _noting(chosen: Experiment, folder: Path, started: datetime) -> AbstractContextManager[None]:
+    """Write down whose the mismatches are that an experiment leaves on purpose."""
+    if not chosen.breaks_books:
+        return nullcontext()
+
+    def audit() -> set[tuple[str, str]]:
+        return {(one.kind, one.id) for one in mismatches()}
+
+    return noting(chosen.name, folder, audit, started, lambda text: click.echo(text, err=True))
 
 
 def _check_workers(chosen: Experiment, store: Store) -> None:

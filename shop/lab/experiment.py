@@ -145,6 +145,8 @@ class Experiment(Strict):
     """What puts the store under load, and what it looks at; ``load`` offers the same visits to every arm."""
     driving: dict[str, Any] = Field(default_factory=dict)
     """What the driver is told."""
+    breaks_books: bool = False
+    """Whether one of its arms leaves mismatches on purpose, for that is its problem."""
     workers: int = Field(default=1, ge=1)
     """Web processes without which there is nothing to be seen."""
     knobs: dict[str, float] = Field(default_factory=dict)

@@ -160,7 +160,7 @@ class Runner:
                 return None
             if warmed_s + seconds > limit_s:
                 words = f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
-                return words if rise.still_rose else None
+                return words if rise.second > rise.first else None
 
     def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
         """Offer load, doing each act at its moment, in seconds after the load began."""

@@ -59,7 +59,7 @@ def measure(settings: Settings) -> VarUsage | None:
         return None
     parts = [_part(folder, store) for folder in sorted(var.iterdir()) if folder.is_dir()]
     if store.is_dir():
-        parts.append(VarPart("edge/store", _size(store), STORE_BYTES))
+        parts.append(VarPart("edge/store", folder_size(store), STORE_BYTES))
     return VarUsage(str(var), shutil.disk_usage(var).free, tuple(sorted(parts, key=lambda part: part.name)))
 
 
@@ -69,7 +69,7 @@ def to_dict(usage: VarUsage | None) -> dict[str, object] | None:
 
 
 def _part(folder: Path, store: Path) -> VarPart:
-    size = _size(folder, without=store)
+    size = folder_size(folder, without=store)
     if folder.name == "log":
         return VarPart("log", size, _bound_of_logs(folder))
     return VarPart(folder.name, size, None, GROWS_WITH.get(folder.name, "what is put there"))
@@ -82,7 +82,7 @@ def _bound_of_logs(folder: Path) -> int:
     return 2 * (len(lines) * MAX_BYTES + len(said) * LOG_KEPT_BYTES)
 
 
-def _size(folder: Path, without: Path | None = None) -> int:
+def folder_size(folder: Path, without: Path | None = None) -> int:
     """Return the bytes of all files below a folder, as far as this user may look."""
     total = 0
     for directory, folders, files in os.walk(folder):

@@ -6,21 +6,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
-from shop.cli import lab as cli_lab
-from shop.cli import main
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, Unavailable
-from shop.lab import experiment as experiments
 from shop.lab import load
 from shop.lab.experiment import EXPERIMENTS, parse
 from shop.lab.load import Plan, Visit
 from shop.lab.restoring import NOTE, Interrupted, restoring
-from shop.lab.result import build, find, read
+from shop.lab.result import build
 from shop.lab.runner import Runner
 from shop.lab.store import Store
 from shop.stack import http_servers
@@ -176,20 +171,6 @@ def test_a_cold_cache_is_warmed_until_its_hit_rate_stands(store, cache_client, t
     assert seen.unsettled is None
     assert seen.open.answers == {"shared": len(seen.open.answered)}
     assert seen.troubles == {}
-
-
-def test_a_single_short_run_is_a_look_and_no_failure(store, tmp_path, monkeypatch):
-    short = quick((EXPERIMENTS / "cache-aside.toml").read_text())
-    monkeypatch.setattr(experiments, "load", lambda name: short)
-    monkeypatch.setattr(cli_lab, "Runner", partial(Runner, offer=offered, start_s=START_S))
-    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
-    words = ["lab", "run", "cache-aside", "--runs", "1", "--url", store.base_url]
-    done = CliRunner().invoke(main, words)
-    assert done.exit_code == 0, done.output
-    assert "look: One run shows what there may be to see, and claims nothing" in " ".join(done.output.split())
-    home = find(tmp_path / "lab")
-    assert read(home)["verdict"] == "look"
-    assert ">look<" in (home / "report.html").read_text()
 
 
 def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(store):

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import httpx
 import psutil
@@ -18,6 +19,8 @@ from shop.faults import Desk
 from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
 from shop.lab.arms import Action
+from shop.lab.broken_books import noting
+from shop.lab.drivers.auditor import mismatches
 from shop.lab.experiment import Phases
 from shop.lab.restoring import NOTE, restoring
 from shop.lab.runner import Runner
@@ -330,3 +333,17 @@ def test_a_flash_sale_sells_all_there_is_and_puts_the_shelves_back(observe, stac
     assert seen["error_rate"] == 0.5, "nine of eighteen: all there was, and no more"
     assert seen["mismatches"] == 0
     assert {slug: store.available(slug) for slug in before} == before
+
+
+def test_what_a_naive_sale_breaks_is_said_to_be_its_own(observe, stack, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    said = []
+    folder, today = stack.var / "lab", datetime(2026, 1, 2, tzinfo=UTC)
+    with noting("flash-sale", folder, lambda: {(one.kind, one.id) for one in mismatches()}, today, said.append):
+        seen = observe("flash-sale", "naive", driving={"one": 16, "many": 2, "several": 2, "share": 0.5})["naive"]
+    assert seen["one_oversold"] >= 1
+    told = json.loads(stack.shop("books", "--json").stdout)["mismatches"]
+    assert told
+    assert {one["made_by"] for one in told} == {"flash-sale, 2026-01-02"}
+    assert f"{len(told)} mismatch" in said[0]
+    assert "[made on purpose by flash-sale, 2026-01-02]" in stack.shop("books").stdout

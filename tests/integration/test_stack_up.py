@@ -122,15 +122,38 @@ def test_commands_find_the_running_stack_by_themselves(running):
     assert json.loads(running.shop("migrate", "--json").stdout) == {"applied": []}
 
 
+def test_a_reset_takes_the_data_and_leaves_what_its_user_made(running):
+    var, gone = running.var, ("pg", "payments", "broker", "cache", "edge")
+    kept = [var / name for name in ("exercises/01/attempt.py", "progress.json", "lab/a-run.json", "log/mine.txt")]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    refused = running.shop("reset")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    for name in ("pg", "payments", "broker"):
+        assert f"{var / name} " in refused.stdout, "it says what goes"
+    assert running.look().well, "and has done nothing"
+    done = running.shop("reset", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "The running stack is stopped." in done.stdout
+    assert not running.state().load().runs
+    assert not [name for name in gone if (var / name).exists()]
+    assert [path.read_text() for path in kept] == ["mine"] * len(kept)
+    assert (var / "secret_key").exists()
+
+
 def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
     done = up.shop("lab", "run", "cache-penetration", "--runs", "1", "--duration", "2", "--json")
-    assert done.returncode in (0, 1), done.stderr
-    arms = {arm["name"]: arm for arm in json.loads(done.stdout)["arms"]}
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"]) == (0, "look"), done.stderr
+    arms = {arm["name"]: arm for arm in told["arms"]}
     on, off = (arms[name]["db_queries_per_request"] for name in ("on", "off"))
     assert on < off / 2, "the first look at each of a hundred names costs its query"
     folder = up.var / "lab" / "latest"
     assert os.path.samefile(folder / "result.json", folder.resolve() / "result.json")
-    assert "<svg" in (folder / "report.html").read_text()
+    assert "<svg" in (report := (folder / "report.html").read_text())
+    assert ">look<" in report
 
 
 def test_the_production_profile_does_not_start_unprepared_and_says_all_it_lacks(tmp_path):

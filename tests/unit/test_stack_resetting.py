@@ -1,0 +1,82 @@
+"""What a fresh start deletes and what it refuses; a whole stack is reset in the tests of experiments."""
+
+import pytest
+from click.testing import CliRunner
+
+from shop.cli import main
+from shop.errors import ConfigurationError
+from shop.settings import load_settings
+from shop.stack.resetting import GOES, GOING, delete_parts, find_parts, require_resettable
+from shop.stack.state import StackState
+
+
+@pytest.fixture
+def var(tmp_path):
+    for name in (*GOES, "lab", "exercises", "log", "run"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("12345")
+    return tmp_path
+
+
+def test_only_what_the_servers_hold_is_deleted(var):
+    (var / "pg.passwords").write_text("secret")
+    (var / "lab" / "note").write_text("of the data that goes")
+    delete_parts(var, ["lab/note", "lab/never-was"])
+    assert {path.name for path in var.iterdir()} == {"lab", "exercises", "log", "run", "pg.passwords"}
+    assert [path.name for path in (var / "lab").iterdir()] == ["file"]
+
+
+def test_a_reset_that_was_killed_is_finished_by_the_next(var):
+    (var / "pg").rename(var / f"pg{GOING}")
+    delete_parts(var, [])
+    assert not list(var.glob("pg*"))
+
+
+def test_it_says_what_goes_and_how_much(var):
+    assert {(part.name, part.bytes) for part in find_parts(var)} == {(name, 5) for name in GOES}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"database_url": "postgresql://me@127.0.0.1/mine"}, "DATABASE_URL is set"),
+        ({"profile": "production"}, "lab profile only"),
+    ],
+)
+def test_it_is_refused_where_the_data_is_not_a_lab_s_own(var, given, says):
+    with pytest.raises(ConfigurationError, match=says):
+        require_resettable(load_settings({}, var_dir=var, **given), StackState())
+
+
+def test_a_linked_folder_is_left_to_its_user(var, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (var / "broker" / "file").unlink()
+    (var / "broker").rmdir()
+    (var / "broker").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match="is a link"):
+        require_resettable(load_settings({}, var_dir=var), StackState())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DATABASE_URL", "postgresql://me@127.0.0.1/mine"), ("SHOP_PROFILE", "production")]
+)
+def test_a_refused_reset_deletes_nothing(var, monkeypatch, name, value):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(var))
+    monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(main, ["reset", "--yes"])
+    assert done.exit_code == 2
+    assert len(find_parts(var)) == len(GOES)
+
+
+def test_nobody_who_can_be_asked_is_a_no(var, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(var))
+    done = CliRunner().invoke(main, ["reset"])
+    assert done.exit_code == 2
+    assert "--yes" in done.stderr
+    assert len(find_parts(var)) == len(GOES)
+
+
+def test_there_may_be_nothing_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
+    done = CliRunner().invoke(main, ["reset", "--yes"])
+    assert (done.exit_code, done.output) == (0, f"There is no data in {tmp_path}: nothing to do.\n")
