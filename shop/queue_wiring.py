@@ -11,6 +11,7 @@ from shop.checkout import confirmation, link_mail
 from shop.customers import password_mail
 from shop.errors import ConfigurationError
 from shop.orders import link_requests
+from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.relay import Relay
 from shop.patterns.queue.deliveries import Deliveries, Patience
@@ -41,11 +42,21 @@ def transport(settings: Settings) -> Transport:
     return Transport(settings.broker_url, CONSUMERS, settings.queue_length)
 
 
+def consumers_of(message: Message) -> tuple[str, ...]:
+    """Return the consumers of this release that a message is for; none where its topic or its consumer is unknown."""
+    named = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
+    return tuple(name for name in named if name in CONSUMERS)
+
+
 def relay(runtime: Runtime, to: Transport) -> Relay:
     """Return the relay from this database's outbox."""
+    failing = deliveries(runtime)
 
     def publish(message: Message) -> None:
-        names = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
+        names = consumers_of(message)
+        if not names:
+            correlation.adopt(message.request_id, message.traceparent)
+            failing.note_unroutable(message)
         for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
             to.publish(consumer, message.to_json())
 

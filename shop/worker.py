@@ -21,6 +21,7 @@ from shop import queue_wiring
 from shop.edge import Purging
 from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
+from shop.patterns.health import checks
 from shop.patterns.health.start import require_usable
 from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
@@ -40,6 +41,8 @@ RELAY_IDLE_S = 0.25
 RELAY_CAP_S = 1.0
 """To ask a broker that is away once a second is no load, and what waits for it has waited long enough."""
 MEASURE_EVERY_S = 1.0
+TRY_BROKER_EVERY_S = 3.0
+"""Whether it takes messages is tried also while there are none to hand on: else shoppers would find a full one."""
 COMPLETE_EVERY_S = 2.0
 CONNECTIONS_OF_LOOPS = 2
 """Shared by all loops, none of which holds one while it calls out. A connection is a process of PostgreSQL."""
@@ -78,6 +81,8 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         Loop("postgres", lambda: _require_writable(runtime), MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
     ]
     if relay is not None:
+        check = checks.broker(runtime.settings.broker_url or "")
+        found.append(Loop("broker", check, TRY_BROKER_EVERY_S, cap_s=TRY_BROKER_EVERY_S))
         found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
     if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
         found.append(Loop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))

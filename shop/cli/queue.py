@@ -11,6 +11,9 @@ from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.db import build_engine
 from shop.errors import ConfigurationError
+from shop.patterns.health import checks
+from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.server_faults import NotWell
 from shop.patterns.outbox.relay import Backlog, BrokerAway, backlog
 from shop.patterns.queue import deliveries
 from shop.patterns.queue.models import DeadLetter
@@ -31,20 +34,23 @@ def queue() -> None:
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show what waits in the outbox and in each queue, and how many dead letters there are.
 
-    Ends with 1 while the broker is away: what waits in the outbox is safe, and goes on when it is back.
+    Ends with 1 while the broker is away, or takes no messages: what waits in the outbox is safe, and goes on when it is
+    well again.
     """
     with _database() as (settings, database):
         with database.reading() as session:
             waiting, dead = backlog(session), deliveries.dead_count(session)
         queues = _lengths(settings)
+        state, detail = _broker(settings, answers=queues is not None)
     found = {
         "outbox": {"waiting": waiting.waiting, "lag_s": round(waiting.oldest_s, 3)},
-        "broker": "away" if queues is None else "ok",
+        "broker": state,
+        "detail": detail,
         "queues": queues or {},
         "dead": dead,
     }
-    emit(found, _told(waiting, queues, dead), as_json=as_json)
-    if queues is None:
+    emit(found, _told(waiting, f"{state} ({detail})" if detail else state, queues, dead), as_json=as_json)
+    if state != "ok":
         raise SystemExit(1)
 
 
@@ -55,8 +61,8 @@ def dead(as_json: bool) -> None:  # noqa: FBT001
     with _database() as (_, database), database.reading() as session:
         letters = [_described(letter) for letter in deliveries.dead_letters(session, LISTED)]
     lines = [
-        f"{one['id']:>6}  {one['died_at']}  {one['consumer']}  {one['aggregate_id']}  {one['attempts']} attempts:"
-        f" {one['error']}"
+        f"{one['id']:>6}  {one['died_at']}  {one['consumer'] or one['topic']}  {one['aggregate_id']}"
+        f"  {one['attempts']} attempts: {one['error']}"
         for one in letters
     ]
     emit({"items": letters}, "\n".join(lines) or "There are no dead letters.", as_json=as_json)
@@ -69,7 +75,8 @@ def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
     """Give a dead letter another chance, once what it failed over is put right."""
     with _database() as (_, database), database.transaction() as session:
         letter = _described(deliveries.requeue(session, letter_id))
-    emit(letter, f"Dead letter {letter_id} is back in the outbox, for {letter['consumer']} alone.", as_json=as_json)
+    whom = f"{letter['consumer']} alone" if letter["consumer"] else f"all who take {letter['topic']}"
+    emit(letter, f"Dead letter {letter_id} is back in the outbox, for {whom}.", as_json=as_json)
 
 
 @contextmanager
@@ -96,10 +103,23 @@ def _lengths(settings: Settings) -> dict[str, int] | None:
         transport.stop(0)
 
 
-def _told(waiting: Backlog, queues: dict[str, int] | None, dead: int) -> str:
+def _broker(settings: Settings, *, answers: bool) -> tuple[str, str]:
+    """Return how the broker is, in a word or two, and why; tried with what the relay asks of it."""
+    if settings.broker_url is None:
+        return "away", "none is set, and no stack runs here"
+    try:
+        checks.broker(settings.broker_url)()
+    except Limitation as limitation:
+        return limitation.state, str(limitation)
+    except NotWell as fault:
+        return "away", str(fault)
+    return ("ok", "") if answers else ("away", "it does not tell its queues' lengths")
+
+
+def _told(waiting: Backlog, broker: str, queues: dict[str, int] | None, dead: int) -> str:
     lines = [f"outbox: {waiting.waiting:,} waiting, the oldest due for {waiting.oldest_s:.1f} s"]
-    if queues is None:
-        lines.append("broker: away; what is in the outbox waits for it")
+    if broker != "ok":
+        lines.append(f"broker: {broker}; what is in the outbox waits for it")
     lines += [f"queue {name}: {length:,} waiting" for name, length in (queues or {}).items()]
     lines.append(f"dead letters: {dead:,}" + ("; see `shop queue dead`" if dead else ""))
     return "\n".join(lines)

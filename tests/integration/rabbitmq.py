@@ -59,6 +59,18 @@ class RabbitMQ:
             os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(30)
 
+    def fill(self) -> None:
+        """Let it believe that its memory is full: it then blocks everybody who publishes."""
+        self._control("set_vm_memory_high_watermark", "0.000001")
+
+    def free(self) -> None:
+        """End that."""
+        self._control("set_vm_memory_high_watermark", "0.9")
+
+    def _control(self, *words: str) -> None:
+        command = [SERVER.with_name("rabbitmqctl"), "-n", self._environment["RABBITMQ_NODENAME"], *words]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True, timeout=START_TIMEOUT_S)
+
     def close(self) -> None:
         """Stop it and its port mapper."""
         self.stop()

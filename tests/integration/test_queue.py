@@ -2,24 +2,29 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import dramatiq
 import dramatiq.worker
 import pytest
+import redis
 from sqlalchemy import func, select, text
 
 from shop.errors import NotFound
 from shop.patterns.health import checks
+from shop.patterns.health.readiness import Limitation
 from shop.patterns.health.server_faults import NotWell
 from shop.patterns.outbox.messages import Message, write
 from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import BrokerAway, Relay
+from shop.patterns.outbox.relay import CLAIM, BrokerAway, Relay
+from shop.patterns.queue import rabbitmq
 from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, requeue
 from shop.patterns.queue.inbox import Inbox, InboxReaper
 from shop.patterns.queue.models import DeadLetter, HandledMessage
@@ -28,6 +33,7 @@ from shop.patterns.queue.valkey import ValkeyBroker
 from shop.settings import load_settings
 from shop.stack import outside, valkey
 from shop.stack.program import free_port
+from tests.integration.poison_worker import start_poison_worker
 from tests.integration.rabbitmq import SERVER, RabbitMQ
 from tests.integration.small_disk import SmallDisk
 from tests.waiting import until
@@ -57,6 +63,18 @@ class OwnValkey:
     def stop(self):
         self._process.kill()
         self._process.wait()
+
+    def fill(self):
+        """Let it take nothing more, for lack of memory."""
+        self._set_limit(1)
+
+    def free(self):
+        """End that."""
+        self._set_limit(0)
+
+    def _set_limit(self, limit):
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set("maxmemory", limit)
 
     def close(self):
         self.stop()
@@ -304,6 +322,56 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
 
     until(all_done, timeout_s=40)
     assert set(done.values()) == {1}
+
+
+def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, monkeypatch):
+    monkeypatch.setattr(rabbitmq, "BLOCKED_TIMEOUT_S", 2.0)
+    one = bench()
+    one.tell(2)
+    one.relay.run_once()
+    broker.fill()
+    try:
+        with pytest.raises(Limitation, match="memory"):
+            until(lambda: checks.broker(broker.url)())
+        one.tell()
+        began = time.monotonic()
+        with pytest.raises(BrokerAway):
+            one.relay.run_once()
+        assert time.monotonic() - began < CLAIM.total_seconds(), "tried again and again, until the claim had passed"
+        one.serve()
+        until(lambda: one.outcomes["handled"] == 2, timeout_s=20)  # what it holds is taken out all the same
+        assert one.count(Waiting) == 1
+    finally:
+        broker.free()
+    relay_when_well(one, lambda: one.outcomes["handled"] == 3)
+
+
+def relay_when_well(one, condition):
+    def once():
+        with suppress(BrokerAway):
+            one.relay.run_once()
+        return condition()
+
+    until(once, timeout_s=20)
+
+
+def test_a_message_that_kills_its_process_is_a_dead_letter_of_the_next(bench, broker, settings):
+    one = bench()
+    one.tell()
+    one.relay.run_once()
+    first = start_poison_worker(settings.database_url, broker.url, CONSUMER)
+    first.join(60)
+    assert first.exitcode == -signal.SIGKILL
+    second = start_poison_worker(settings.database_url, broker.url, CONSUMER)
+    try:
+        until(lambda: one.count(DeadLetter) == 1, timeout_s=60)
+        assert second.is_alive()
+    finally:
+        second.kill()
+        second.join()
+    with one.database.reading() as session:
+        (letter,) = dead_letters(session, 1)
+    assert letter.error == "PoisonMessage: 1 processes ended while they handled it"
 
 
 def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):

@@ -1,16 +1,20 @@
 """A cache or a broker the store cannot use is told apart from one that is away, and "well" means that it was tried."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 import redis
+from click.testing import CliRunner
 from gunicorn.errors import AppImportError
 
-from shop import app, edge, worker
+from shop import app, edge, queue_wiring, worker
 from shop.app import create_app
+from shop.cli.queue import queue
 from shop.errors import ConfigurationError
+from shop.patterns.health.readiness import Limitation
 from shop.settings import load_settings
 from shop.stack import outside, valkey
 from shop.stack.program import free_port
@@ -118,7 +122,37 @@ def test_readiness_calls_well_only_what_was_tried(settings, database, server, fa
     assert answer.status_code == 200  # the store serves without either
     found = answer.json["dependencies"]
     for name in ("cache", "broker"):
-        assert (found[name]["state"], says in found[name]["detail"]) == ("away", True), found
+        state = "refuses writes" if fault in ("full", "replica") else "away"
+        assert (found[name]["state"], says in found[name]["detail"]) == (state, True), found
+
+
+@pytest.mark.parametrize("fault", ["full", "replica"])
+def test_readiness_the_worker_and_the_command_say_that_a_broker_takes_no_messages(
+    settings, database, server, fault, monkeypatch
+):
+    address = FAULTS[fault][0](server)
+    spoiled = settings.model_copy(update={"broker_url": address})
+    runtime = build(spoiled)
+    try:
+        answer = create_app(runtime).test_client().get("/readyz")
+        assert answer.json["dependencies"]["broker"]["state"] == "refuses writes"
+        transport = queue_wiring.transport(spoiled)
+        loops = {loop.name: loop for loop in worker.loops(runtime, queue_wiring.relay(runtime, transport))}
+        with pytest.raises(Limitation):
+            loops["broker"].run_once()  # while there is nothing to hand on
+        transport.stop(1)
+    finally:
+        runtime.close()
+    for name, value in spoiled.as_environment().items():
+        monkeypatch.setenv(name, value)
+    told = CliRunner().invoke(queue, ["status", "--json"])
+    assert told.exit_code == 1
+    found = json.loads(told.output)
+    assert (found["broker"], found["detail"]) == ("refuses writes", f"refuses writes: it{says(fault)}")
+
+
+def says(fault):
+    return "s memory is full" if fault == "full" else " is a replica"
 
 
 def test_a_user_who_may_not_look_at_the_server_but_do_all_else_is_accepted(server):

@@ -15,7 +15,7 @@ from shop.db import sqlalchemy_url
 from shop.errors import ConfigurationError
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import Limitation
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import NotWell, RefusesWrites
 from shop.patterns.health.valkey_server import try_valkey
 from shop.schema import pending
 from shop.settings import AMQP_SCHEMES
@@ -42,13 +42,13 @@ def postgres(url: str) -> tuple[Check, Check]:
 
 def valkey(url: str) -> Check:
     """Return a check that a Valkey or Redis does what the store asks of it."""
-    return lambda: try_valkey(url, TIMEOUT_S)
+    return lambda: _tried(try_valkey, url)
 
 
 def broker(url: str) -> Check:
     """Return a check that the broker, a Valkey or a RabbitMQ, takes what the store sends it."""
     if urlsplit(url).scheme in AMQP_SCHEMES:
-        return lambda: try_rabbitmq(url, TIMEOUT_S)
+        return lambda: _tried(try_rabbitmq, url)
     return valkey(url)
 
 
@@ -70,6 +70,13 @@ def http_service(url: str, path: str = "/livez") -> Check:
             raise NotWell(f"answers {status}")
 
     return check
+
+
+def _tried(trial: Callable[[str, float], None], url: str) -> None:
+    try:
+        trial(url, TIMEOUT_S)
+    except RefusesWrites as fault:
+        raise Limitation("refuses writes", str(fault)) from fault
 
 
 def _answers(engine: Engine) -> None:

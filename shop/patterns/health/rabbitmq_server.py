@@ -1,6 +1,6 @@
 """Whether a RabbitMQ is one the store can use: a message that goes nowhere is published, and confirmed."""
 
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import NotWell, RefusesWrites
 
 NOWHERE = "shop.probe"
 """No queue has this name: the server takes the message, confirms it and forgets it."""
@@ -48,7 +48,7 @@ def explained(error: Exception) -> NotWell:
                 "write one that it has behind the port, such as /%2F, and give the user its permissions",
             )
         case exceptions.ConnectionBlockedTimeout():
-            return NotWell("refuses writes: its memory or its disk is full", "free some; it then goes on by itself")
+            return RefusesWrites("refuses writes: its memory or disk is full", "free some; it then goes on by itself")
         case exceptions.ChannelClosedByBroker() if error.reply_code == 403:
             return NotWell(f"does not let its user publish ({error.reply_text})", "permit it to that user")
     return NotWell(f"no answer ({type(error).__name__})")

@@ -17,6 +17,10 @@ class NotWell(Exception):
         self.remedy = remedy
 
 
+class RefusesWrites(NotWell):
+    """It is there, and takes nothing new for now."""
+
+
 class UnfitServer(NotWell):
     """It is there, and can never be used by the store: waiting does not help."""
 

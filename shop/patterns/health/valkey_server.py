@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shop.patterns.health.server_faults import NotWell, UnfitServer
+from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
 
 PROBE_MS = 1_000
 """How long a key that was written to try it lives, should the second half of the trial not reach the server."""
@@ -80,15 +80,15 @@ def explained(error: Exception) -> NotWell:
         case redis.exceptions.NoPermissionError():
             return NotWell(f"does not let its user do what the store needs ({said})", "permit it to that user")
         case redis.exceptions.ReadOnlyError():
-            return NotWell("refuses writes: it is a replica", "name its primary")
+            return RefusesWrites("refuses writes: it is a replica", "name its primary")
         case redis.exceptions.OutOfMemoryError():
-            return NotWell("refuses writes: its memory is full", "raise its maxmemory, or free some")
+            return RefusesWrites("refuses writes: its memory is full", "raise its maxmemory, or free some")
         case redis.exceptions.BusyLoadingError():
             return NotWell("is still loading its data", "wait for it")
         case redis.exceptions.ResponseError() if "DB index" in said:
             return NotWell("has no database of the number in its address", "write one that it has, such as /0")
         case redis.exceptions.ResponseError():
-            return NotWell(f"refuses writes ({said})", "its own log says why")
+            return RefusesWrites(f"refuses writes ({said})", "its own log says why")
     return NotWell(f"no answer ({type(error).__name__})")
 
 

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,8 +24,9 @@ from shop.errors import NotFound, Unavailable
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.models import Waiting
-from shop.patterns.queue.failures import PermanentFailure
+from shop.patterns.queue.failures import NoConsumer, PermanentFailure
 from shop.patterns.queue.models import DeadLetter
+from shop.patterns.queue.poison import CRASHES, CrashCounter, forget, put_off
 from shop.storable import storable
 from shop.unit_of_work import Database
 
@@ -69,6 +71,7 @@ class Deliveries:
         handlers: consumer to what it does.
         patience: how often it is tried.
         observe: told of each delivery.
+        crashes: processes a message may take with it.
     """
 
     def __init__(
@@ -77,11 +80,13 @@ class Deliveries:
         handlers: Mapping[str, Handler],
         patience: Patience,
         observe: Observe = lambda consumer, outcome, seconds: None,
+        crashes: int = CRASHES,
     ) -> None:
         self._database = database
         self._handlers = handlers
         self._patience = patience
         self._observe = observe
+        self._counter = CrashCounter(database, crashes)
 
     def deliver(self, consumer: str, travelled: Mapping[str, Any]) -> None:
         """Let a consumer handle a message; return once what came of it is committed.
@@ -91,12 +96,46 @@ class Deliveries:
         message = Message.from_json(travelled)
         correlation.adopt(message.request_id, message.traceparent)
         try:
+            self._begin(consumer, message)
             self._handlers[consumer](message)
         except Exception as error:  # noqa: BLE001 - whatever a consumer raises, the message must not be lost
             outcome = self._note(consumer, message, error)
         else:
-            outcome = "handled"
-        self._observe(consumer, outcome, time.time() - message.created_at.timestamp())
+            outcome = self._end(consumer, message)
+        self._observe(consumer, outcome, _age_s(message))
+
+    def note_unroutable(self, message: Message) -> None:
+        """Write down that a message could not be handed to any consumer.
+
+        It is tried again like one whose consumer fails: during a deploy the release that takes it may come later.
+
+        Raises:
+            Unavailable: it could not be written down.
+        """
+        consumer = message.consumer or ""
+        error = NoConsumer(f"no consumer {consumer}" if consumer else f"no consumer takes the topic {message.topic}")
+        dead, reason = self._is_dead(message, error), _reason(error)
+        _log_failure(consumer, message, reason, dead=dead)
+        self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
+        self._observe(consumer or "none", "dead" if dead else "retried", _age_s(message))
+
+    def _begin(self, consumer: str, message: Message) -> None:
+        while True:
+            try:
+                return self._counter.begin(consumer, message.message_id)
+            except (Unavailable, DBAPIError) as refusal:  # to fail at it would cost it one of its tries
+                _log.warning("delivery_not_begun", extra=_details(consumer, message) | {"refusal": str(refusal)})
+                time.sleep(NOTING_PAUSE_S)
+
+    def _end(self, consumer: str, message: Message) -> str:
+        details = _details(consumer, message) | {"topic": message.topic, "age_s": round(_age_s(message), 3)}
+        _log.info("message_handled", extra=details)
+        with suppress(Unavailable, DBAPIError):  # its work is committed; a row left behind is forgotten in a week
+            self._counter.end(consumer, message.message_id)
+        return "handled"
+
+    def _is_dead(self, message: Message, error: Exception) -> bool:
+        return message.attempts + 1 >= self._patience.attempts or isinstance(error, PermanentFailure)
 
     def _note(self, consumer: str, message: Message, error: Exception) -> str:
         """Write a failure down, however long the database cannot take it: until then the message is the broker's.
@@ -105,11 +144,9 @@ class Deliveries:
 
         A process that ends meanwhile takes this thread with it, and the message is delivered again.
         """
-        reason = storable(f"{type(error).__name__}: {error}")  # or it could not be noted, and the message were lost
-        failures = message.attempts + 1
-        dead = failures >= self._patience.attempts or isinstance(error, PermanentFailure)
-        details = {"consumer": consumer, "message_id": str(message.message_id), "reason": reason, "attempts": failures}
-        _log.log(logging.ERROR if dead else logging.INFO, "message_dead" if dead else "message_failed", extra=details)
+        reason = _reason(error)
+        dead = self._is_dead(message, error)
+        details = _log_failure(consumer, message, reason, dead=dead)
         while True:
             try:
                 self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
@@ -120,12 +157,16 @@ class Deliveries:
                 return "dead" if dead else "retried"
 
     def _write_down(self, session: Session, consumer: str, message: Message, reason: str, *, dead: bool) -> None:
-        kept = _kept(message) | {"consumer": consumer, "attempts": message.attempts + 1}
+        kept = _kept(message) | {"attempts": message.attempts + 1}
         if dead:
-            session.execute(upsert(DeadLetter).values(**kept, error=reason).on_conflict_do_nothing())
+            forget(session, consumer, message.message_id)
+            letter = upsert(DeadLetter).values(**kept, consumer=consumer, error=reason)
+            session.execute(letter.on_conflict_do_nothing())
         else:
+            put_off(session, consumer, message.message_id)
             pause = timedelta(seconds=self._patience.pause_s(message.attempts + 1, random.random()))
-            session.execute(insert(Waiting).values(**kept, due_at=func.clock_timestamp() + pause))
+            due = func.clock_timestamp() + pause
+            session.execute(insert(Waiting).values(**kept, consumer=consumer or None, due_at=due))
 
 
 def dead_letters(session: Session, limit: int) -> list[DeadLetter]:
@@ -149,8 +190,28 @@ def requeue(session: Session, letter_id: int) -> DeadLetter:
     )
     if letter is None:
         raise NotFound(f"There is no dead letter {letter_id}; `shop queue dead` lists them.")
-    session.execute(insert(Waiting).values(**_kept(letter), consumer=letter.consumer))
+    session.execute(insert(Waiting).values(**_kept(letter), consumer=letter.consumer or None))
     return letter
+
+
+def _reason(error: Exception) -> str:
+    return storable(f"{type(error).__name__}: {error}")  # or it could not be noted, and the message were lost
+
+
+def _age_s(message: Message) -> float:
+    """Return the seconds since the message was written."""
+    return time.time() - message.created_at.timestamp()
+
+
+def _details(consumer: str, message: Message) -> dict[str, Any]:
+    return {"consumer": consumer, "message_id": str(message.message_id), "attempts": message.attempts + 1}
+
+
+def _log_failure(consumer: str, message: Message, reason: str, *, dead: bool) -> dict[str, Any]:
+    """Write the line of a failure; return what it says."""
+    details = _details(consumer, message) | {"reason": reason}
+    _log.log(logging.ERROR if dead else logging.INFO, "message_dead" if dead else "message_failed", extra=details)
+    return details
 
 
 def _kept(found: Message | DeadLetter) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from shop.patterns.outbox.messages import Message
-from shop.patterns.queue.models import HandledMessage
+from shop.patterns.queue.models import BegunDelivery, HandledMessage
 from shop.unit_of_work import Database
 
 KEPT = timedelta(days=7)
@@ -64,7 +64,7 @@ class Inbox:
 
 
 class InboxReaper:
-    """A loop's body: forgets what was handled long ago. Safe to run twice at once.
+    """A loop's body: forgets what was handled, or begun, long ago. Safe to run twice at once.
 
     Args:
         database: where it is written down.
@@ -75,6 +75,9 @@ class InboxReaper:
 
     def run_once(self) -> int:
         """Forget; return how many notes that were."""
-        gone = delete(HandledMessage).where(HandledMessage.handled_at < func.clock_timestamp() - KEPT)
+        long_ago = func.clock_timestamp() - KEPT
+        handled = delete(HandledMessage).where(HandledMessage.handled_at < long_ago)
+        begun = delete(BegunDelivery).where(BegunDelivery.begun_at < long_ago)
         with self._database.transaction() as session:
-            return len(session.scalars(gone.returning(HandledMessage.consumer)).all())
+            session.execute(begun)
+            return len(session.scalars(handled.returning(HandledMessage.consumer)).all())

@@ -21,6 +21,20 @@ class HandledMessage(Base):
     handled_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
 
 
+class BegunDelivery(Base):
+    """One consumer has begun to handle one message; the row goes when the outcome is committed."""
+
+    __tablename__ = "begun_deliveries"
+
+    consumer: Mapped[str] = mapped_column(Text, primary_key=True)
+    message_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    holder: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    """The process that has it in hand; null while none has."""
+    crashes: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many processes have ended while they had it in hand."""
+    begun_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
+
+
 class DeadLetter(Base):
     """A message one consumer has given up on; ``shop queue requeue`` gives it another chance."""
 

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 import redis
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,6 +20,12 @@ HEARTBEAT_TIMEOUT_MS = 10_000
 """A worker that has not asked for this long is dead: alive, it asks five times a second."""
 MAINTENANCE_CHANCE = 80_000
 """Of a million commands, those that look for dead workers: some every few seconds, with nothing else to do."""
+
+
+TAKE_WHEN_FULL = b"""if ARGV[1] ~= "enqueue" then redis.call("del", KEYS[1] .. ":nothing") end\n"""
+"""Begins dramatiq's script, which begins with a write itself, and would so be refused by a full server, whatever it is
+to do: what lies there could not even be taken out. A script that has begun with a write which takes no memory is not
+refused any more (Valkey's documentation, EVAL: a script must not stop half-way). New messages go on being refused."""
 
 
 class _Consumer(_RedisConsumer):
@@ -49,6 +55,7 @@ class ValkeyBroker(RedisBroker):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq types part of itself
         self._begun: set[str] = set()
+        self.scripts["dispatch"] = self.client.register_script(TAKE_WHEN_FULL + _scripts["dispatch"])
 
     @classmethod
     def at(cls, url: str) -> "ValkeyBroker":

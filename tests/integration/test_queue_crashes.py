@@ -1,0 +1,174 @@
+"""What a worker that ends in the middle of a message leaves behind, and messages that no consumer takes."""
+
+import json
+import logging
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from shop import queue_wiring
+from shop.patterns.outbox.messages import Message, write
+from shop.patterns.outbox.models import Waiting
+from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, requeue
+from shop.patterns.queue.inbox import InboxReaper
+from shop.patterns.queue.models import BegunDelivery, DeadLetter
+
+CONSUMER = "shouting"
+
+
+class ProcessEnded(BaseException):
+    """Stands for a process that is gone: nothing of ours catches it."""
+
+
+@pytest.fixture
+def message():
+    return Message(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC), request_id="the-request")
+
+
+class Processes:
+    """Worker processes, one after the other, that handle the same message."""
+
+    def __init__(self, database):
+        self._database = database
+        self.outcomes = []
+
+    def end_with(self, message):
+        def end(message):
+            raise ProcessEnded
+
+        with pytest.raises(ProcessEnded):
+            self._deliveries(end).deliver(CONSUMER, message.to_json())
+
+    def handle(self, message, handler=lambda message: None):
+        self._deliveries(handler).deliver(CONSUMER, message.to_json())
+        return self.outcomes[-1]
+
+    def _deliveries(self, handler):
+        """Return those of a process of its own."""
+        observe = lambda consumer, outcome, lag_s: self.outcomes.append(outcome)  # noqa: E731
+        return Deliveries(self._database, {CONSUMER: handler}, Patience(), observe)
+
+
+@pytest.fixture
+def processes(database):
+    return Processes(database)
+
+
+def rows(database, model):
+    with database.reading() as session:
+        return list(session.scalars(select(model)))
+
+
+def come_back(database):
+    """Return the message that waits in the outbox, as the relay hands it on, and take it from there."""
+    with database.transaction() as session:
+        (row,) = session.scalars(select(Waiting))
+        names = ("message_id", "aggregate", "aggregate_id", "topic", "payload", "created_at", "attempts")
+        found = Message(**{name: getattr(row, name) for name in names}, consumer=row.consumer)
+        session.delete(row)
+    return found
+
+
+def test_a_message_that_ends_its_process_is_put_off_twice_and_then_a_dead_letter(processes, message, database):
+    for _ in range(2):
+        processes.end_with(message)
+        assert processes.handle(message) == "retried"  # by the broker, to the next process
+        message = come_back(database)
+    processes.end_with(message)
+    assert processes.handle(message) == "dead"
+    (letter,) = rows(database, DeadLetter)
+    assert letter.error == "PoisonMessage: 3 processes ended while they handled it"
+    assert rows(database, BegunDelivery) == []
+
+
+def test_what_was_beside_it_comes_back_with_a_pause_of_its_own_and_is_handled(processes, message, database):
+    processes.end_with(message)
+    assert processes.handle(message) == "retried"
+    (row,) = rows(database, Waiting)
+    assert row.due_at <= datetime.now(UTC) + timedelta(seconds=2)
+    assert (row.consumer, row.attempts) == (CONSUMER, 1)
+    assert processes.handle(come_back(database)) == "handled"
+    assert rows(database, BegunDelivery) == []
+
+
+def test_an_error_between_two_crashes_does_not_let_them_be_forgotten(processes, message, database):
+    def fail(message):
+        raise LookupError
+
+    processes.end_with(message)
+    assert processes.handle(message) == "retried"
+    message = come_back(database)
+    assert processes.handle(message, fail) == "retried"
+    message = come_back(database)
+    processes.end_with(message)
+    assert processes.handle(message) == "retried"
+    assert [row.crashes for row in rows(database, BegunDelivery)] == [2]
+
+
+def test_a_copy_that_comes_while_this_process_is_at_the_message_is_no_crash(database, message):
+    outcomes = []
+
+    def handle(same):
+        if len(outcomes) == 0:
+            outcomes.append("first")
+            one.deliver(CONSUMER, same.to_json())
+
+    one = Deliveries(database, {CONSUMER: handle}, Patience(), lambda *told: outcomes.append(told[1]))
+    one.deliver(CONSUMER, message.to_json())
+    assert outcomes == ["first", "handled", "handled"]
+
+
+def test_what_was_begun_long_ago_is_forgotten(processes, message, database):
+    processes.end_with(message)
+    with database.transaction() as session:
+        session.execute(update(BegunDelivery).values(begun_at=func.now() - timedelta(days=8)))
+    InboxReaper(database).run_once()
+    assert rows(database, BegunDelivery) == []
+
+
+def test_a_handled_message_leaves_a_line_under_its_request(processes, message, caplog):
+    with caplog.at_level(logging.INFO, "shop.patterns.queue.deliveries"):
+        processes.handle(message)
+    (line,) = [record for record in caplog.records if record.message == "message_handled"]
+    assert (line.consumer, line.message_id, line.attempts) == (CONSUMER, str(message.message_id), 1)
+
+
+@pytest.fixture
+def transport(settings):
+    transport = queue_wiring.transport(settings)
+    yield transport
+    transport.stop(1)
+
+
+@pytest.mark.parametrize(("topic", "consumer"), [("unheard.of", None), ("order.confirmation", "pensioner")])
+def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, database, transport, topic, consumer):
+    relay = queue_wiring.relay(runtime, transport)
+    with database.transaction() as session:
+        write(session, "order", "order-0", topic)
+    with database.transaction() as session:
+        session.execute(update(Waiting).values(consumer=consumer))
+    relay.run_once()
+    (row,) = rows(database, Waiting)
+    assert (row.topic, row.consumer, row.attempts) == (topic, consumer, 1)
+    with database.transaction() as session:
+        session.execute(update(Waiting).values(attempts=runtime.settings.queue_attempts - 1, due_at=func.now()))
+    relay.run_once()
+    assert rows(database, Waiting) == []
+    (letter,) = rows(database, DeadLetter)
+    assert letter.error == f"NoConsumer: no consumer {consumer or f'takes the topic {topic}'}"
+    with database.transaction() as session:
+        requeue(session, dead_letters(session, 1)[0].id)
+    (row,) = rows(database, Waiting)
+    assert (row.topic, row.consumer, row.attempts) == (topic, consumer, 0)
+
+
+def test_a_message_of_a_known_topic_beside_it_is_handed_on(runtime, database, transport):
+    with database.transaction() as session:
+        for topic in ("unheard.of", "order.confirmation"):
+            write(session, "order", f"order-{topic}", topic, json.loads('{"order": 1}'))
+    assert queue_wiring.relay(runtime, transport).run_once() == 2
+    assert [row.topic for row in rows(database, Waiting)] == ["unheard.of"]
+    assert transport.lengths()["confirmation"] == 1
+    transport._broker.client.flushdb()
