@@ -108,7 +108,7 @@ def html(result: Result) -> str:
         charts=[
             (chart["title"], chart["says"], charts.bars(found, chart["unit"]))
             for chart in result.get("charts", ())
-            if (found := _bars(result, chart["figure"]))
+            if (found := _bars(result, chart["figure"], chart["unit"]))
         ],
         curve=charts.for_any_screen(partial(charts.curve, curves)) if all(points for _, points in curves) else "",
         wait=_bar_chart(result, "p50_ms"),
@@ -136,9 +136,10 @@ def layers(arm: dict[str, Any]) -> list[tuple[str, float]]:
     return [*found, ("store", left)]
 
 
-def _bars(result: Result, name: str) -> list[Bar]:
+def _bars(result: Result, name: str, unit: str = "") -> list[Bar]:
+    scale = 100 if unit == "%" else 1  # figures are shares of one
     return [
-        Bar(arm["title"], middle, arm["spread"][name]["min"], arm["spread"][name]["max"])
+        Bar(arm["title"], scale * middle, scale * arm["spread"][name]["min"], scale * arm["spread"][name]["max"])
         for arm in result["arms"]
         if (middle := value_of(arm, name)) is not None
     ]
@@ -167,7 +168,7 @@ def _panels(result: Result) -> list[tuple[str, str, str, list[Bar]]]:
     return [
         (chart["title"], "", chart["unit"], found)
         for chart in result.get("charts", ())[:2]
-        if (found := _bars(result, chart["figure"]))
+        if (found := _bars(result, chart["figure"], chart["unit"]))
     ]
 
 

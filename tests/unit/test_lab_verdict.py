@@ -194,6 +194,14 @@ def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
     assert "4 times a cache did not answer" in html(result)
 
 
+def test_a_share_is_drawn_in_percent():
+    chart = [{"figure": "error_rate", "title": "Failed", "says": "", "unit": "%"}]
+    failing = replace(OFF, open=samples(SLOW_MS, queries=700, good=[True] * 75 + [False] * 25), closed=None)
+    result = {**outcome(off=failing, runs=2), "charts": chart}
+    assert "25.0 %" in picture(result)
+    assert "25.0 %" in html(result)
+
+
 def test_a_staleness_of_nothing_is_not_beaten_by_anything():
     """The cure shows no staleness where there was hardly any to be shown: that is no confirmation."""
     staleness = parse((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
