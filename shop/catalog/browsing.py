@@ -123,8 +123,9 @@ class Browser:
         text, mended = browse.q, None
         found, matched = self._matched(session, text, category_ids, browse.filters)
         if not matched and (better := search.mend(session, text)) != text:
-            text = mended = better
-            found, _ = self._matched(session, text, category_ids, browse.filters)
+            better_found, matched = self._matched(session, better, category_ids, browse.filters)
+            if matched:  # else the words are known, and nothing has all of them
+                text, found, mended = better, better_found, better
         matches, extra = search.matches(text, category_ids), search.highlights(text)
         page = listing.of_matches(session, matches, browse.filters, order, place, browse.limit, extra)
         return _listing(page, found, mended)

@@ -42,7 +42,7 @@ _OPERATORS = re.compile(r'"|(?<!\S)-(?=\w)|(?<!\S)or(?!\S)', re.IGNORECASE)
 
 def tidy(text: str) -> str:
     """Return a query in the form of the texts it is compared with, without what lies beyond :data:`MAX_LENGTH`."""
-    return one_line(text[:MAX_LENGTH])
+    return one_line(text[:MAX_LENGTH])[:MAX_LENGTH].rstrip()  # composing can lengthen a text, too
 
 
 def mend(session: Session, text: str) -> str:

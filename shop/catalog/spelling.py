@@ -3,10 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, func, literal, literal_column, or_, select, true, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import OFFERED, Product, SearchWord
+from shop.catalog.typing_errors import error, tolerance
 
 MAX_WORDS = 8
 """Words of a query that are looked up; the rest stay as typed."""
@@ -17,6 +31,8 @@ LONGEST = 40
 CANDIDATES = 100
 SAME_BEGINNING = 2
 """Letters that two swapped ones further on leave alone: a swap breaks three trigrams, too many in a short word."""
+VERY_SHORT = 5
+"""Letters of a word of which a swap may leave the first letter alone and no trigram beside it."""
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -77,7 +93,7 @@ def _in_texts(session: Session, words: Sequence[str]) -> frozenset[str]:
 
 
 def _begins_alike(word: ColumnElement[str]) -> ColumnElement[bool]:
-    beginning = func.left(word, SAME_BEGINNING)
+    beginning = func.left(word, case((func.length(word) <= VERY_SHORT, 1), else_=SAME_BEGINNING))
     return and_(
         SearchWord.word >= beginning,
         SearchWord.word < beginning + LAST_CHARACTER,
@@ -86,31 +102,11 @@ def _begins_alike(word: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def choose(unknown: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
-    """Return each unknown word's repair, where one is near enough: the fewest edits, then the most products."""
+    """Return each unknown word's repair, where one is near enough: the likeliest error, then the most products."""
     repairs = {}
     for word, candidates in unknown.items():
-        near = [(distance(word, candidate.word), -candidate.products, candidate.word) for candidate in candidates]
-        best = min(near, default=None)
-        if best is not None and best[0] <= tolerance(word):
-            repairs[word] = best[2]
+        near = [(error(word, candidate.word), -candidate.products, candidate.word) for candidate in candidates]
+        likely = [one for one in near if one[0] <= tolerance(max(len(word), len(one[2])))]
+        if likely:
+            repairs[word] = min(likely)[2]
     return repairs
-
-
-def tolerance(word: str) -> int:
-    """Return how many edits a word of this length forgives."""
-    return 1 if len(word) <= 4 else 2 if len(word) <= 8 else 3
-
-
-def distance(a: str, b: str) -> int:
-    """Count the insertions, deletions, substitutions and swaps of neighbours between two words (Damerau 1964)."""
-    before: list[int] = []
-    above = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        row = [i]
-        for j, y in enumerate(b, 1):
-            best = min(above[j] + 1, row[-1] + 1, above[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                best = min(best, before[j - 2] + 1)
-            row.append(best)
-        before, above = above, row
-    return above[-1]

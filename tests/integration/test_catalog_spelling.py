@@ -1,0 +1,142 @@
+"""The spelling by two written tables, against the words of the shop's own assortment."""
+
+import re
+
+import pytest
+from sqlalchemy import insert, text
+
+from shop.catalog import search
+from shop.catalog.models import SearchWord
+from shop.datasets.demo import assortment
+from shop.datasets.demo.products import Products
+from shop.datasets.demo.sizes import SIZES
+from shop.datasets.search_words import REBUILD
+from tests.factories import make_category, make_product
+
+TYPED = {
+    "headphnoes": "headphones",
+    "hedphones": "headphones",
+    "blutooth": "bluetooth",
+    "keybord": "keyboard",
+    "lether": "leather",
+    "leahter": "leather",
+    "ceremic": "ceramic",
+    "coton": "cotton",
+    "towle": "towel",
+    "enamle": "enamel",
+    "stonware": "stoneware",
+    "spekaer": "speaker",
+    "jacet": "jacket",
+    "blankte": "blanket",
+    "choclate": "chocolate",
+    "notbook": "notebook",
+    "matress": "mattress",
+    "mgu": "mug",
+    "chiar": "chair",
+    "tabel": "table",
+    "cusion": "cushion",
+    "binocluars": "binoculars",
+    "trouzers": "trousers",
+    "bakpack": "backpack",
+    "hamock": "hammock",
+    "necklase": "necklace",
+    "cofee": "coffee",
+    "candel": "candle",
+    "pilow": "pillow",
+    "lanp": "lamp",
+    "skrewdriver": "screwdriver",
+}
+NOT_SOLD = [
+    "lego",
+    "wine",
+    "beer",
+    "piano",
+    "guitar",
+    "iphone",
+    "television",
+    "fridge",
+    "microwave",
+    "toaster",
+    "drone",
+    "printer",
+    "xbox",
+    "aquarium",
+    "whisky",
+    "cigarettes",
+    "passport",
+    "nike",
+    "pizza",
+    "sushi",
+    "ticket",
+    "vacuum",
+    "violin",
+    "cheese",
+    "sausage",
+    "umbrella",
+    "mirror",
+    "curtain",
+    "sunglasses",
+    "diaper",
+    "kettle",
+    "scooter",
+    "wardrobe",
+    "carpet",
+    "golf",
+]
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    """Every word of three letters or more in titles and brands of the demo store, and how many products have it."""
+    products = Products(assortment.load(), SIZES["m"])
+    counts = {}
+    for number in range(1, products.count + 1):
+        product = products[number]
+        for word in {*re.findall(r"[^\W\d_]{3,}", f"{product.title} {product.brand}".lower())}:
+            counts[word] = counts.get(word, 0) + 1
+    return counts
+
+
+@pytest.fixture
+def mend(database, vocabulary):
+    with database.transaction() as session:
+        session.execute(insert(SearchWord), [{"word": word, "products": n} for word, n in vocabulary.items()])
+
+    def mend(words):
+        with database.reading() as session:
+            return {word: search.mend(session, word) for word in words}
+
+    return mend
+
+
+def test_typing_errors_are_mended(mend):
+    assert len(TYPED) == 31
+    mended = mend(TYPED)
+    missed = {word: mended[word] for word, meant in TYPED.items() if mended[word] != meant}
+    assert len(missed) <= 4, missed
+    assert set(missed.values()) <= set(TYPED)  # what is not mended stays as it was typed
+
+
+def test_words_of_what_is_not_sold_stay_as_they_are(mend):
+    assert len(NOT_SOLD) == 35
+    changed = {word: better for word, better in mend(NOT_SOLD).items() if better != word}
+    assert len(changed) <= 4, changed
+    assert not {"lego", "wine"} & set(changed)
+
+
+def test_a_repair_that_finds_nothing_is_not_made(client, database):
+    with database.transaction() as session:
+        shelf = make_category(session, "rest")
+        for slug, title in (("mug", "Enamel Mug"), ("lamp", "Brass Lamp")):
+            make_product(session, shelf, slug, title=title, brand="Tern", description="Plain.")
+        session.execute(text(REBUILD))
+    for q, meant, slugs in (("enamle mug", "enamel mug", ["mug"]), ("enamle lamp", None, [])):
+        answer = client.get("/api/v1/products", query_string={"q": q}).json
+        assert (answer["showing_results_for"], [item["slug"] for item in answer["items"]]) == (meant, slugs)
+
+
+def test_accents_that_were_not_typed_are_no_error(client, database):
+    with database.transaction() as session:
+        make_product(session, make_category(session, "rest"), "torch", title="Crème Brûlée Torch")
+        session.execute(text(REBUILD))
+    assert client.get("/api/v1/products?q=creme+brulee").json["showing_results_for"] == "crème brûlée"

@@ -1,0 +1,45 @@
+"""How likely it is that one word was meant by another."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.catalog.typing_errors import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, error, tolerance
+
+WORDS = st.text("abcdeéèz", max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "tenths"),
+    [
+        ("mug", "mug", 0),
+        ("mgu", "mug", SWAPPED),
+        ("umg", "mug", SWAPPED),
+        ("kettel", "kettle", SWAPPED),
+        ("coton", "cotton", DOUBLED),
+        ("lammp", "lamp", DOUBLED),
+        ("lap", "lamp", LETTER),
+        ("lampy", "lamp", LETTER),
+        ("lanp", "lamp", MISTAKEN),
+        ("towal", "towel", MISTAKEN),
+        ("wine", "wide", OTHER),
+        ("fridge", "ridge", LETTER + BEGINNING),
+        ("hose", "rose", OTHER + BEGINNING),
+        ("creme", "crème", 0),
+        ("", "ab", 2 * LETTER + BEGINNING),
+    ],
+)
+def test_errors_are_weighed(typed, meant, tenths):
+    assert error(typed, meant) == error(meant, typed) == tenths
+
+
+@given(WORDS, WORDS)
+def test_no_error_is_below_zero_and_both_ways_weigh_the_same(a, b):
+    assert error(a, a) == 0
+    assert error(a, b) == error(b, a) >= 0
+
+
+def test_longer_words_forgive_more():
+    forgiven = [tolerance(letters) for letters in range(1, 15)]
+    assert forgiven == sorted(forgiven)
+    assert (forgiven[0], forgiven[-1]) == (SWAPPED, 2 * LETTER)
