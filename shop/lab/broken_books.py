@@ -1,7 +1,7 @@
-"""Which mismatches in the books are an experiment's, made on purpose, so that nobody looks for a fault behind them.
+"""Notes which experiment made which mismatch in the books on purpose, so that nobody looks for a fault behind it.
 
-Some experiments break the books, for that is what they show, and what is broken stays broken. A note beside their
-results says whose each mismatch is; ``shop books`` reads it.
+Some experiments show a problem by breaking the books, and the mismatches stay. A note beside the results of experiments
+names the experiment of each mismatch; ``shop books`` reads it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the figures of an experiment say: pure functions, tested by table.
+"""Judges the figures of an experiment: pure functions, tested by table.
 
 Problem: a lab that blames a good pattern for a busy machine is worse than none, and so is one that praises a pattern
 where its problem never showed.
@@ -33,7 +33,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunEvidence:
     """All that is judged by.
 
     Args:
@@ -89,7 +89,7 @@ class Judgement:
     claims: tuple[JudgedClaim, ...] = ()
 
 
-def judge(experiment: Experiment, seen: Evidence) -> Judgement:
+def judge(experiment: Experiment, seen: RunEvidence) -> Judgement:
     """Say what the figures say.
 
     Args:
@@ -137,7 +137,7 @@ def drift(experiment: Experiment, before: Samples, after: Samples) -> str | None
     return None
 
 
-def _errors(experiment: Experiment, seen: Evidence) -> str | None:
+def _errors(experiment: Experiment, seen: RunEvidence) -> str | None:
     limit = experiment.verdict.error_limit
     for name, figure in seen.arms.items():
         errors = figure["error_rate"]
@@ -146,7 +146,7 @@ def _errors(experiment: Experiment, seen: Evidence) -> str | None:
     return None
 
 
-def _troubles(experiment: Experiment, seen: Evidence) -> str | None:
+def _troubles(experiment: Experiment, seen: RunEvidence) -> str | None:
     tolerated = experiment.verdict.tolerates
     strange = {
         arm: {name: count for name, count in counts.items() if name not in tolerated}
@@ -163,7 +163,7 @@ def _problem_hidden(problem: Iterable[JudgedClaim]) -> str | None:
     return f"The problem did not show, so nothing is said of its cure: {'; '.join(hidden)}." if hidden else None
 
 
-def _disturbed(seen: Evidence) -> str | None:
+def _disturbed(seen: RunEvidence) -> str | None:
     """Return what makes every figure of time worthless, or ``None``."""
     if seen.saturated:
         signs = "; ".join(f"arm {name}: {sign}" for name, sign in seen.saturated.items())
@@ -229,7 +229,7 @@ def _look(claims: Iterable[JudgedClaim], caution: str | None) -> str:
     return f"One run shows what there may be to see, and claims nothing: {shown}.{f' {caution}' if caution else ''}"
 
 
-def _judged(claim: str, evidence: Evidence) -> JudgedClaim:
+def _judged(claim: str, evidence: RunEvidence) -> JudgedClaim:
     match = CLAIM.fullmatch(claim)
     assert match is not None  # noqa: S101 - the parser refused everything else
     kind, name, *figure = match["path"].split(".")

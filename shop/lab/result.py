@@ -14,7 +14,7 @@ import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import Experiment
-from shop.lab.judging import Evidence, drift, judge, not_well
+from shop.lab.judging import RunEvidence, drift, judge, not_well
 from shop.lab.runner import Record
 from shop.lab.statistics import Spread, percentile
 from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, ratios
@@ -48,7 +48,7 @@ def build(experiment: Experiment, record: Record, started: datetime, before: Map
     troubles = {arm.name: _troubles(arm.name, record) for arm in experiment.arms}
     judgement = judge(
         experiment,
-        Evidence(
+        RunEvidence(
             arms=arms,
             ratios=ratio,
             runs=len(runs),

@@ -1,4 +1,4 @@
-"""What the store counted as trouble while an arm was measured: time-outs, evictions, locks that were lost.
+"""Reads the store's own counts of trouble around an arm: time-outs, evictions, locks that were lost.
 
 Problem: on a busy machine Valkey answers too late a few times, the store does without it and logs that, and the
 experiment blames the pattern.
@@ -19,7 +19,7 @@ EVICTIONS = "evictions"
 
 
 @dataclass(frozen=True)
-class Trouble:
+class StoreTrouble:
     """One kind of trouble.
 
     Args:
@@ -33,19 +33,19 @@ class Trouble:
     label: tuple[str, str] | None = None
 
 
-TROUBLES: Mapping[str, Trouble] = MappingProxyType(
+TROUBLES: Mapping[str, StoreTrouble] = MappingProxyType(
     {
-        "cache_outages": Trouble(
+        "cache_outages": StoreTrouble(
             "times a cache did not answer in time and was left alone for a while", "shop_cache_outages_total"
         ),
-        EVICTIONS: Trouble("entries were evicted from Valkey, which was too small for what was measured"),
-        "locks_lost": Trouble(
+        EVICTIONS: StoreTrouble("entries were evicted from Valkey, which was too small for what was measured"),
+        "locks_lost": StoreTrouble(
             "times a lock ended before the load under it", "shop_cache_troubles_total", ("kind", "lock-lost")
         ),
-        "waits_given_up": Trouble(
+        "waits_given_up": StoreTrouble(
             "requests gave up waiting for another's load", "shop_cache_wait_seconds_count", ("ended", "gave-up")
         ),
-        "breakers_opened": Trouble("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
+        "breakers_opened": StoreTrouble("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
     }
 )
 """Name, as an experiment's ``tolerates`` has it, to what it is."""

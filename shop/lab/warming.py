@@ -1,4 +1,4 @@
-"""When a store is warm: the share of visits that a cache answered no longer rises. Pure functions over samples.
+"""Tells when a store is warm: the share of visits that a cache answered no longer rises. Pure functions over samples.
 
 Problem: a cold cache answers hardly anything, so a pattern measured before it is filled looks as if it were worth
 nothing.
