@@ -7,7 +7,7 @@ import math
 import re
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shop.db_connection import StoreConnection, WaitLimit
 from shop.db_refusals import is_read_only
+from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.settings import Settings, masked
 
@@ -112,7 +113,7 @@ def build_engine(
 
     Raises:
         ConfigurationError: no database address is known, or it is malformed; when it connects, also that the database
-            is not in UTF-8.
+            is not in UTF-8, or behind a pooler that gives no session of one's own.
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
@@ -126,13 +127,14 @@ def build_engine(
         connect_args={
             "connect_timeout": settings.db_connect_timeout_s,
             "application_name": "shop",
-            "options": (
-                f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={settings.db_lock_timeout_ms}"
-                f" -c idle_session_timeout={settings.db_idle_s}s -c timezone=UTC"
-            ),
         },
     )
-    _bound_waits(engine, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
+    limits = {
+        "statement_timeout": f"{settings.db_statement_timeout_ms}ms",
+        "lock_timeout": f"{settings.db_lock_timeout_ms}ms",
+        "idle_session_timeout": f"{settings.db_idle_s}s",
+    }
+    begin_sessions(engine, limits, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
     _leave_read_only_sessions(engine)
     _refuse_other_encodings(engine)
     _report_queries(engine, on_query)
@@ -140,9 +142,18 @@ def build_engine(
     return engine
 
 
-def _bound_waits(engine: Engine, limit: WaitLimit) -> None:
+def begin_sessions(engine: Engine, parameters: Mapping[str, str], limit: WaitLimit) -> None:
+    """Let an engine open connections of ours.
+
+    Args:
+        engine: of which nothing is connected yet.
+        parameters: what each session is told.
+        limit: bounds each wait for the server.
+    """
+    setup = SessionSetup(parameters, shown(engine.url))
+
     def connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
-        return StoreConnection.open(*given, wait_limit=limit, **named)
+        return setup.connect(lambda: StoreConnection.open(*given, wait_limit=limit, **named))
 
     event.listen(engine, "do_connect", connect)
 

@@ -197,6 +197,7 @@ def _run(settings: Settings, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     database = Database(build_engine(settings))
+    database.require_usable()
     metrics = Metrics()
     purging = Purging(settings, database, metrics)
     purging.start()

@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     """Where all state lives."""
 
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
-    """PostgreSQL 15 or newer, a database in UTF-8 of the store's own; unset, the stack runs its own."""
+    """PostgreSQL 15 or newer, a database in UTF-8 of the store's own, behind a pooler only if that gives each client a
+    session; unset, the stack runs its own."""
     cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
     """Redis 7 or newer, or Valkey, one server and no cluster, that may evict; unset, the stack runs its own."""
     broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))

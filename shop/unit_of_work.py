@@ -15,11 +15,12 @@ Source: Cosmic Python ch. 6; PostgreSQL manual 13.5; AWS Builders' Library, "Tim
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from shop.db_connection import require_unbroken
@@ -131,6 +132,15 @@ class Database:
     def piecemeal(self) -> "Database":
         """Return a database on the same pool in which every statement commits by itself (unsafe)."""
         return Database(self.engine, self._on_retry, piecemeal=True)
+
+    def require_usable(self) -> None:
+        """Connect once, at a process's start: a database that can never be used ends it, one that is away does not.
+
+        Raises:
+            ConfigurationError: it is not in UTF-8, or behind a pooler that gives no session of one's own.
+        """
+        with suppress(OperationalError), self.engine.connect():
+            pass
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

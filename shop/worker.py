@@ -211,6 +211,7 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
         raise ConfigurationError("SHOP_SECRET_KEY is not set: the worker signs the links in mails with the store's.")
     pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
     runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
+    runtime.database.require_usable()
     worker = Worker(runtime, Purging(settings, runtime.database, runtime.metrics) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())

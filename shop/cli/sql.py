@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from contextlib import suppress
+from typing import Any
 
 import click
 import psycopg
@@ -30,8 +32,23 @@ def sql(words: tuple[str, ...]) -> None:
     settings = resolve(load_settings(), READER)
     target = sqlalchemy_url(str(settings.database_url)).set(drivername="postgresql")
     given = psycopg.conninfo.conninfo_to_dict(target.render_as_string(hide_password=False))
+    _require_reading(given)
     password = given.pop("password", None)  # into the environment: command lines are everybody's to read
     environment = {**os.environ, "PGOPTIONS": f"{os.environ.get('PGOPTIONS', '')} {READ_ONLY}".strip()}
     if password:
         environment["PGPASSWORD"] = str(password)
     os.execve(psql, ["psql", "-d", psycopg.conninfo.make_conninfo("", **given), *words], environment)  # noqa: S606
+
+
+def _require_reading(given: dict[str, Any]) -> None:
+    """Make sure that what PostgreSQL is told while connecting is heard; a connection that fails is psql's to explain.
+
+    Raises:
+        ConfigurationError: a pooler ignores it, and psql could change something.
+    """
+    with suppress(psycopg.OperationalError), psycopg.connect(**given, options=READ_ONLY) as connection:
+        if connection.execute("SHOW default_transaction_read_only").fetchone() != ("on",):
+            raise ConfigurationError(
+                "The database is behind a pooler that ignores `options`, and psql could change it: to read it, name"
+                " PostgreSQL itself in DATABASE_URL."
+            )

@@ -28,6 +28,7 @@ from shop.datasets.progress import Progress, Silent
 from shop.db import build_engine, shown, sqlalchemy_url
 from shop.db_connection import StoreConnection
 from shop.db_requirements import require_writable
+from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 from shop.unit_of_work import Database
@@ -226,14 +227,17 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
     address = sqlalchemy_url(settings.database_url).set(drivername="postgresql")
-    try:
-        connection = StoreConnection.open(
+
+    def connect() -> StoreConnection:
+        return StoreConnection.open(
             address.render_as_string(hide_password=False),
             autocommit=True,
             connect_timeout=settings.db_connect_timeout_s,
             application_name="shop seed",
-            options="-c timezone=UTC",
         )
+
+    try:
+        connection = SessionSetup({}, shown(address)).connect(connect)
     except psycopg.OperationalError as error:
         raise ConfigurationError(f"The database does not answer: {str(error).strip().splitlines()[-1]}") from error
     with connection:

@@ -5,17 +5,20 @@ A pool that is merely busy must not make the process look unready, and a check m
 
 import http.client
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from shop.db import sqlalchemy_url
+from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
+from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import Limitation
-from shop.patterns.health.server_faults import NotWell, RefusesWrites
+from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
 from shop.patterns.health.valkey_server import try_valkey
 from shop.schema import pending
 from shop.settings import AMQP_SCHEMES
@@ -34,10 +37,16 @@ def postgres(url: str) -> tuple[Check, Check]:
         connect_args={
             "connect_timeout": 2,  # libpq's smallest; readiness has its own bound
             "application_name": "shop readiness",
-            "options": f"-c statement_timeout={int(TIMEOUT_S * 1000)}",
         },
     )
+    event.listen(engine, "do_connect", _connect)
     return lambda: _answers(engine), lambda: _has_schema(engine)
+
+
+def _connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
+    """Open a connection as the store does; whether a pooler gives it a session of its own is asked every time."""
+    limit = WaitLimit(TIMEOUT_S - GRACE_S)
+    return SessionSetup({}, "").connect(lambda: StoreConnection.open(*given, wait_limit=limit, **named))
 
 
 def valkey(url: str) -> Check:
@@ -85,6 +94,8 @@ def _answers(engine: Engine) -> None:
             read_only = connection.scalar(text("SHOW transaction_read_only")) == "on"
     except OperationalError as error:
         raise NotWell("no answer") from error
+    except ConfigurationError as error:
+        raise UnfitServer("is behind a pooler in transaction mode, where no time-out holds") from error
     if read_only:
         raise Limitation("read-only", "takes no changes: a standby, or default_transaction_read_only is on")
 
