@@ -21,7 +21,7 @@ from shop.stack import edge
 from shop.stack.program import Program, free_port
 from shop.web.edge import HOLDS, instead_of_failure
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 
 
 class Process:
@@ -42,6 +42,7 @@ class Process:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._program.healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()  # nobody else will: the test has no hold of it
                 raise RuntimeError(f"{self._program.name} did not start:\n{self._output.read_text()}")
             time.sleep(0.02)
 
