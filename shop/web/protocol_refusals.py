@@ -40,7 +40,8 @@ REFUSALS: Mapping[int, ProtocolRefusal] = MappingProxyType(
             "malformed",
             "Bad Request",
             "This is no HTTP request the store can read. An address holds printable ASCII characters; others are"
-            " percent-encoded, and control characters have no place in one.",
+            " percent-encoded, and control characters have no place in one. A condition such as If-None-Match stands"
+            " on one line.",
         ),
         403: ProtocolRefusal("forbidden", "Forbidden", "The store does not take this request."),
         404: ProtocolRefusal("not-found", "Not Found", "There is nothing at this address."),
