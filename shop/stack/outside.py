@@ -32,6 +32,15 @@ def check(settings: Settings, name: str) -> None:
         _check_valkey(name, address)
 
 
+def eviction_fault(settings: Settings) -> str:
+    """Return in a line why what the cache does when it is full does not fit; empty where it does, or is not known."""
+    from shop.patterns.health import valkey_server
+
+    address = str(settings.cache_url)
+    unfit = valkey_server.eviction_fault(address, CONNECT_TIMEOUT_S)
+    return f"CACHE_URL={masked(address)} {unfit}" if unfit else ""
+
+
 def fault(settings: Settings, name: str) -> str:
     """Return why the server at one of the four addresses cannot be used now; empty when it can."""
     try:

@@ -229,6 +229,8 @@ def _announce(plan: Plan, console: Console) -> None:
     console.say(f"the store is open at {plan.web_url}")
     if plan.settings.edge:
         _say_of_the_edge(console)
+    if "cache_url" in plan.outside and (unfit := outside.eviction_fault(plan.settings)):
+        console.say(unfit)
     if plan.settings.is_lab:
         console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")

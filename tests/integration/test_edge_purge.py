@@ -13,7 +13,7 @@ from shop.edge import LOOKS_A_REFRESH, Loop
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
-from shop.patterns.edge.registry import STALE_S
+from shop.patterns.edge.registry import INDEX, STALE_S
 from shop.patterns.observability.metrics import Metrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
@@ -110,6 +110,7 @@ def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, t
 
 
 def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetition(bench):
+    bench.clock.behind = -60  # however long this takes
     bench.purger.drop(["product:mug"])
     bench.answers(b"old")
     bench.keep("/p/mug")
@@ -132,14 +133,17 @@ def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(benc
 
 
 def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(bench):
+    bench.registry.register("/p/mug", ["product:mug"], 60)
+    kept = bench.edge.store.path("/p/mug")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    bench.clock.monotonic = lambda: bench.clock.ahead  # it stands still but for what is said here
     bench.purger.drop(["product:mug"])
-    bench.answers(b"old")
     repeated = []
-    for tenth in range(0, int(LATE_FILL_S + 5) * 10, 5):
-        bench.keep("/p/mug")
-        bench.clock.ahead = tenth / 10
+    for half in range(int(LATE_FILL_S + 5) * 2):
+        kept.touch()
+        bench.clock.ahead = half / 2
         bench.purger.run_once()
-        repeated += [] if bench.edge.store.path("/p/mug").exists() else [tenth / 10]
+        repeated += [] if kept.exists() else [half / 2]
     assert repeated == [REPEAT_S * number for number in range(int(LATE_FILL_S) + 1)]
 
 
@@ -150,6 +154,7 @@ def test_purges_are_repeated_for_as_long_as_the_configuration_waits_for_an_answe
 
 
 def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
+    bench.clock.behind = -60  # however long this takes
     bench.purger.hears(broadcasts=True)
     bench.answers(b"old")
     bench.keep("/p/mug")
@@ -165,6 +170,68 @@ def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
     Purger(nobody, bench.edge.store, bench.clock, bench.seen.append).drop(["product:cup"])
     assert bench.seen == [Flushed("registry away", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
+
+
+# ---- a registry that has lost what was written down ----
+
+
+@pytest.fixture
+def two_edges(settings, bench, tmp_path):
+    """Two purgers that have looked at the registry, and the file of one answer in either's store."""
+    other = Purger(Registry(settings.cache_url, 1000, bench.clock), Store(tmp_path / "other"), bench.clock, print)
+    bench.answers(b"old")
+    bench.keep("/p/mug")
+    kept = Store(tmp_path / "other").path("/p/mug")
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    for purger in (bench.purger, other):
+        purger.run_once()
+    return (bench.purger, bench.edge.store.path("/p/mug")), (other, kept)
+
+
+def test_a_cache_that_was_flushed_is_noticed_by_every_edge_at_its_next_look(two_edges, cache_client):
+    cache_client.flushdb()
+    for purger, kept in two_edges:
+        assert kept.exists()
+        purger.run_once()
+        assert not kept.exists()
+
+
+def test_an_edit_straight_after_a_flush_reaches_every_edge(two_edges, bench, cache_client):
+    cache_client.flushdb()
+    for purger, kept in two_edges:
+        purger.drop(["product:mug"])
+        assert not kept.exists()
+    assert bench.seen[-1] == Flushed("registry lost", 1)
+
+
+def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges, bench, cache_client):
+    (purger, kept), (other, elsewhere) = two_edges
+    purger.drop(["product:never-shown"])
+    assert kept.exists()
+    cache_client.delete("shop:1:edge:product:mug")
+    purger.drop(["product:mug"])
+    assert not kept.exists()
+    other.run_once()
+    assert not elsewhere.exists()
+    assert bench.seen[-1] == Flushed("registry lost", 1)
+    for _ in range(3):
+        purger.run_once()
+        purger.drop(["product:mug"])
+    assert len([event for event in bench.seen if event == Flushed("registry lost", 0)]) == 0  # once is enough
+
+
+@pytest.mark.parametrize("key", ["shop:1:edge:product:mug", INDEX])
+def test_something_else_under_a_key_of_the_registry_is_a_loss_and_is_mended(two_edges, bench, cache_client, key):
+    cache_client.delete(key)
+    cache_client.set(key, "something else")
+    with pytest.raises(Away):
+        bench.registry.register("/p/mug", ["product:mug"], 60)
+    bench.registry.register("/p/mug", ["product:mug"], 60)
+    for purger, kept in two_edges:
+        purger.run_once()
+        purger.drop(["product:mug"])
+        assert not kept.exists()
 
 
 class Looking:

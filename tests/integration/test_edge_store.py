@@ -21,6 +21,7 @@ from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.edge.purger import REPEAT_S, UNHEARD_S
+from shop.patterns.edge.registry import INDEX
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.factories import make_category, make_product
@@ -102,7 +103,10 @@ def running(settings, tmp_path_factory):
 @pytest.fixture
 def store(running, database, cache_client):
     running.offer(database)
-    running.edge.store.flush()  # what is kept there is written down in a cache that was just emptied
+    # What is kept there was written down in a cache that has just been emptied: the purger sees that, and drops it.
+    until(lambda: cache_client.zscore(INDEX, "") is not None)
+    until(lambda: "registry lost" in running.told() or "heard again" in running.told())
+    running.edge.store.flush()
     return running
 
 

@@ -14,6 +14,7 @@ from shop import app, edge, queue_wiring, worker
 from shop.app import create_app
 from shop.cli.queue import queue
 from shop.errors import ConfigurationError
+from shop.patterns.health import start
 from shop.patterns.health.readiness import Limitation
 from shop.settings import load_settings
 from shop.stack import outside, valkey
@@ -158,6 +159,19 @@ def says(fault):
 def test_a_user_who_may_not_look_at_the_server_but_do_all_else_is_accepted(server):
     server.client.execute_command("ACL", "SETUSER", "clerk", "on", ">word", "~*", "&*", "+@all", "-info")
     outside.check(load_settings(cache_url=as_user(server, "clerk", "word")), "cache_url")
+
+
+def test_a_cache_that_evicts_nothing_when_it_is_full_is_warned_of_at_start(server, caplog):
+    settings = load_settings(cache_url=server.url)
+    server.client.config_set("maxmemory", "64mb")
+    start.require_usable(settings, "cache_url")
+    assert [record.message for record in caplog.records] == ["cache_unfit"]
+    assert "allkeys-lfu" in outside.eviction_fault(settings)
+    server.client.config_set("maxmemory-policy", "allkeys-lfu")
+    start.require_usable(settings, "cache_url")
+    said = outside.eviction_fault(settings)
+    server.client.config_set("maxmemory-policy", "noeviction")
+    assert (len(caplog.records), said) == (1, "")
 
 
 @pytest.mark.parametrize("name", ["cache_url", "broker_url"])

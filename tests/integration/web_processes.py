@@ -11,7 +11,7 @@ import httpx
 from shop.settings import PROJECT_ROOT, Settings
 from shop.stack.program import free_port
 
-START_TIMEOUT_S = 40
+START_TIMEOUT_S = 60
 
 
 class WebServer:

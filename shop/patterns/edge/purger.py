@@ -6,7 +6,8 @@ delete those. A fill may be under way: its answer was made before the change and
 would look for it again. So each purge is repeated, once a second, until the slowest fill the edge waits for must have
 ended. A repetition deletes only what was asked for before the change was known everywhere: the edge sends the moment
 along with its question, and it comes back in the head of the answer. What cannot be known to be fresh is dropped whole:
-at the start, and whenever the broadcasts are no longer heard or are heard again, for what was said in between was not.
+at the start, whenever the broadcasts are no longer heard or are heard again, for what was said in between was not, and
+when the registry has lost what was written down.
 What cannot be deleted, for a disk that may only be read, say, stays due: it is tried again at every look, and until it
 is gone the edge passes everything by and the purger is not well.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 from shop.clock import Clock
 from shop.patterns.caching.levels import Away
-from shop.patterns.edge.registry import Registry
+from shop.patterns.edge.registry import IndexLost, Registry
 from shop.patterns.edge.store import Store
 
 REPEAT_S = 1.0
@@ -134,7 +135,11 @@ class Purger:
         self._attempt([None], self._keep_empty)
 
     def run_once(self) -> None:
-        """Repeat, at most once a second, the purges for which a fill may be under way; what failed, at every look."""
+        """Look at the registry, and repeat the purges for which a fill may be under way.
+
+        That is done at most once a second, and at every look for what failed.
+        """
+        self._look()
         self._repeat()
         with self._lock, suppress(OSError):  # where it cannot be, pages are slow and not old
             if self._store.is_closed and not self._failing:
@@ -153,6 +158,14 @@ class Purger:
         if until:
             self._attempt([*until], lambda: self._purge_outdated(until))
         self._forget(changes, now)
+
+    def _look(self) -> None:
+        try:
+            self._registry.check()
+        except IndexLost as lost:
+            self.flush(_why(lost))
+        except Away:
+            pass  # nothing is lost by not looking: the broadcasts go over the same server
 
     def _attempt(self, tags: Sequence[str | None], delete: Callable[[], None]) -> None:
         """Delete. What could not be deleted stays due, and those who wait behind it get their turn."""
@@ -186,16 +199,19 @@ class Purger:
     def _purge(self, tags: Sequence[str]) -> None:
         try:
             keys = self._registry.keys(tags)
-        except Away:
-            self.flush("registry away")
+        except Away as away:
+            self.flush(_why(away))
             return
         self._emit(Purged(tuple(tags), len(keys), self._store.purge(keys), late=False))
 
     def _purge_outdated(self, until: dict[str, float]) -> None:
         try:
             carrying = self._registry.by_tag(until)
-        except Away:
-            self._flush_outdated("registry away", max(until.values()))
+        except IndexLost as lost:
+            self.flush(_why(lost))
+            return
+        except Away as away:
+            self._flush_outdated(_why(away), max(until.values()))
             return
         outdated: dict[str, float] = {}
         for tag, keys in carrying.items():
@@ -223,3 +239,7 @@ class Purger:
             for tag, change in repeated.items():
                 if change.ends <= now and tag not in self._failing and self._changes.get(tag) == change:
                     del self._changes[tag]
+
+
+def _why(away: Away) -> str:
+    return "registry lost" if isinstance(away, IndexLost) else "registry away"

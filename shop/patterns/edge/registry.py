@@ -5,24 +5,39 @@ with it: filters, orders and pages make too many.
 Method: whoever answers something that the edge may keep writes its key down under each of its tags first. A member's
 score is the moment it may be forgotten, so a set never holds more than what can be in a store. Nothing is taken out by
 reading: any number of edges, each with a store of its own, read the same sets.
+A cache forgets: it is flushed, or evicts a set, and a purge that finds no keys looks like one that had none to find. So
+an index names every tag that has a set, and a number that was drawn when the index was made. Another number, or none,
+says that all was lost; a tag in the index without a set, that one was. Either way nothing is known of what is kept.
 Source: Fastly's documentation, "Surrogate-Key"; Warehouse, which purges its CDN the same way.
 """
 
+import secrets
 from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from redis.exceptions import RedisError
 
 from shop.clock import Clock
-from shop.patterns.caching.connections import Command, Connections
+from shop.patterns.caching.connections import Command, Connections, misused, refusal
 from shop.patterns.caching.levels import Away
 from shop.patterns.caching.pause import Pause
 
 PREFIX = "shop:1:edge:"
+INDEX = "shop:1:edge-index"
+"""Tags, each scored by when its last key may be forgotten, and the generation under an empty name."""
+GENERATIONS = range(1 << 52, 1 << 53)
+"""Whole numbers that a score holds exactly, and later than any time."""
+LOST_S = 60
+"""Seconds a set must still have had to live when it is missing: two clocks may differ by less."""
 PAUSE_S = 1.0
 """Seconds a registry that failed is left alone: it costs one timeout a second and process, not one an answer."""
 STALE_S = 15 * 60
 """Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and nginx forgets what
 nobody asked for in ten minutes."""
+
+
+class IndexLost(Away):
+    """Keys that were written down are gone: what is kept at an edge may be found under no tag."""
 
 
 class Registry:
@@ -41,6 +56,8 @@ class Registry:
         self._connections = Connections(url, timeout_ms / 1000)
         self._pause = Pause(clock, PAUSE_S)
         self._clock = clock
+        self._generation: int | None = None
+        """Of the index, as this process last saw it."""
 
     def register(self, key: str, tags: Iterable[str], lifetime_s: int) -> None:
         """Write down what a key is made from. Do it before the answer is sent: afterwards it can already be kept.
@@ -48,22 +65,27 @@ class Registry:
         Raises:
             Away: it could not be written down; whoever keeps the answer will not be told of its end.
         """
-        now = self._clock.now().timestamp()
+        now = int(self._clock.now().timestamp())
+        forgotten = now + lifetime_s + STALE_S
+        named = tuple(tags)
         commands: list[Command] = []
-        for tag in tags:
+        for tag in named:
             name = f"{PREFIX}{tag}"
             commands += [
-                ("ZREMRANGEBYSCORE", name, "-inf", int(now)),
-                ("ZADD", name, "GT", int(now) + lifetime_s + STALE_S, key),
+                ("ZREMRANGEBYSCORE", name, "-inf", now),
+                ("ZADD", name, "GT", forgotten, key),
                 ("EXPIRE", name, lifetime_s + STALE_S, "NX"),
                 ("EXPIRE", name, lifetime_s + STALE_S, "GT"),
             ]
-        self._ask(commands)
+        ends = [word for tag in named for word in (forgotten, tag)]
+        # Behind the sets: what is named in the index has one.
+        self._ask([*commands, ("ZREMRANGEBYSCORE", INDEX, "-inf", now), ("ZADD", INDEX, "GT", *ends)])
 
     def keys(self, tags: Iterable[str]) -> set[str]:
         """Return the keys of everything that was made from one of the tags.
 
         Raises:
+            IndexLost: they are not all there any more.
             Away: they could not be read.
         """
         return set().union(*self.by_tag(tags).values())
@@ -72,26 +94,68 @@ class Registry:
         """Return the keys of everything that was made from each of the tags.
 
         Raises:
+            IndexLost: they are not all there any more.
             Away: they could not be read.
         """
         asked = tuple(tags)
-        answers = self._ask([("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked])
-        return {tag: {key.decode() for key in members} for tag, members in zip(asked, answers, strict=True)}
+        looks: list[Command] = [("ZSCORE", INDEX, tag) for tag in asked]  # before the sets: see register
+        answers = self._ask([("ZSCORE", INDEX, ""), *looks, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked)])
+        self._compare(answers[0])
+        ends, sets = answers[1 : 1 + len(asked)], answers[1 + len(asked) :]
+        then = self._clock.now().timestamp() + LOST_S
+        if any(end is not None and float(end) > then and not keys for end, keys in zip(ends, sets, strict=True)):
+            self._begin_anew()
+        return {tag: {key.decode() for key in keys} for tag, keys in zip(asked, sets, strict=True)}
+
+    def check(self) -> None:
+        """Look whether what was written down is still there, as a whole.
+
+        Raises:
+            IndexLost: it is not; told once.
+            Away: it could not be looked at.
+        """
+        self._compare(self._ask([("ZSCORE", INDEX, "")])[0])
+
+    def _compare(self, score: bytes | None) -> None:
+        """Remember the index's generation, drawing one where there is none.
+
+        Raises:
+            IndexLost: it was another before.
+        """
+        before = self._generation
+        if score is None:
+            drawn = secrets.choice(GENERATIONS)
+            score = self._ask([("ZADD", INDEX, "NX", drawn, ""), ("ZSCORE", INDEX, "")])[1]
+        self._generation = int(float(score or 0))
+        if before is not None and before != self._generation:
+            raise IndexLost(self.name)
+
+    def _begin_anew(self) -> NoReturn:
+        """Draw another generation, so that whoever purges another edge hears of the loss, too."""
+        drawn = secrets.choice(GENERATIONS)
+        self._ask([("DEL", INDEX), ("ZADD", INDEX, drawn, "")])
+        self._generation = drawn
+        raise IndexLost(self.name)
 
     def close(self) -> None:
         """Give back every connection."""
         self._connections.close()
 
-    def _ask(self, commands: list[Command]) -> list[list[bytes]]:
-        if not commands:
-            return []
+    def _ask(self, commands: list[Command]) -> list[Any]:
         if self._pause.running and not self._pause.admits():
             raise Away(self.name)
         try:
             answers = self._connections.exchange(commands)
+            if (refused := refusal(answers)) is not None:
+                raise refused
+            keys = misused(commands, answers)
+            if keys:
+                self._connections.exchange([("UNLINK", key) for key in keys])
         except (RedisError, OSError) as error:
             self._pause.failed()
             raise Away(self.name) from error
         if self._pause.running:
             self._pause.succeeded()
+        if keys:
+            raise IndexLost(self.name)
         return answers

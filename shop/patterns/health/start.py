@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from shop.patterns.health.checks import TIMEOUT_S
 from shop.patterns.health.server_faults import NotWell, UnfitServer, refusal
-from shop.patterns.health.valkey_server import try_valkey
+from shop.patterns.health.valkey_server import eviction_fault, try_valkey
 from shop.settings import AMQP_SCHEMES, Settings, variable
 
 _log = logging.getLogger(__name__)
@@ -14,7 +14,8 @@ _log = logging.getLogger(__name__)
 def require_usable(settings: Settings, *names: str) -> None:
     """Make sure that no server a process leans on is one it can never use.
 
-    One that is away, full, or refuses the password is left to readiness: it may come back, and the store serves on.
+    One that is away, full, or refuses the password is left to readiness: it may come back, and the store serves on. A
+    cache that will refuse to write once it is full is warned of.
 
     Args:
         settings: where the addresses are.
@@ -33,3 +34,5 @@ def require_usable(settings: Settings, *names: str) -> None:
             raise refusal(name, address, fault) from None
         except NotWell as fault:
             _log.warning("server_not_well", extra={"variable": variable(name), "fault": str(fault)})
+        if name == "cache_url" and (unfit := eviction_fault(address, TIMEOUT_S)):
+            _log.warning("cache_unfit", extra={"variable": variable(name), "fault": unfit})

@@ -23,6 +23,10 @@ MODES = {
     "sentinel": ("is a Sentinel, which keeps no data", "name the server that it watches"),
 }
 """Modes the store cannot use: what is wrong, and what to do."""
+NO_ROOM = (
+    "evicts nothing when it is full (maxmemory-policy noeviction) and will refuse every write: set allkeys-lfu, or"
+    " another of the allkeys policies"
+)
 TAKE = "return redis.call('DEL', KEYS[1])"
 
 
@@ -61,6 +65,23 @@ def try_valkey(url: str, timeout_s: float) -> None:
     for answer in tried:
         if isinstance(answer, redis.RedisError):
             raise explained(answer) from answer
+
+
+def eviction_fault(url: str, timeout_s: float) -> str:
+    """Return why what a cache does when it is full does not fit; empty where it fits, or where it does not tell.
+
+    Args:
+        url: where it is, with its password.
+        timeout_s: what one connect, one write or one read may take, in seconds.
+    """
+    client = connect(url, timeout_s)
+    try:
+        found = client.info("memory")
+    except (redis.RedisError, OSError):
+        return ""  # it is away, or its user may not look
+    finally:
+        client.close()
+    return NO_ROOM if found.get("maxmemory") and found.get("maxmemory_policy") == "noeviction" else ""
 
 
 def explained(error: Exception) -> NotWell:
