@@ -2,8 +2,9 @@
 
 Problem: ``OFFSET n`` reads and throws away n rows, and shows a row twice when another is inserted before it.
 Method: keyset pagination. A cursor holds the sort, the sort key and the id of the row at the edge of a page; the next
-page is everything beyond it in the same order, found by index. The id breaks ties, so the order is total. A cursor
-holds nothing secret and is checked field by field, so it needs no signature.
+page is everything beyond it in the same order, found by index. The id breaks ties, so the order is total. What keeps
+its sort key is shown exactly once, whatever comes and goes; what gets another one between two pages may be shown twice
+or not at all. A cursor holds nothing secret and is checked field by field, so it needs no signature.
 Source: Winand, "SQL Performance Explained", ch. 7, "Paging through results".
 """
 

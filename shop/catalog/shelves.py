@@ -40,6 +40,9 @@ class Shelves:
         self._all = shelves
         self._by_id = {shelf.id: shelf for shelf in shelves}
         self._by_slug = {shelf.slug: shelf for shelf in shelves}
+        self._inside: dict[int | None, list[Shelf]] = {}
+        for shelf in shelves:
+            self._inside.setdefault(shelf.parent_id, []).append(shelf)
 
     def get(self, slug: str) -> Shelf:
         """Return one category.
@@ -59,8 +62,7 @@ class Shelves:
 
     def children(self, shelf: Shelf | None) -> list[Shelf]:
         """Return what stands in a category; the departments for ``None``."""
-        parent_id = shelf.id if shelf else None
-        return [other for other in self._all if other.parent_id == parent_id]
+        return self._inside.get(shelf.id if shelf else None, [])
 
     def within(self, shelf: Shelf | None) -> list[int]:
         """Return the ids of a category and of everything below it; of all of them for ``None``."""

@@ -36,6 +36,7 @@ def faults(page: Page) -> list[str]:
     "path",
     [
         "/",
+        "/departments",
         "/search?q=lamp",
         "/search?q=zzzzqqq",
         "/cart",

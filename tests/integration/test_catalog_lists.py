@@ -1,11 +1,15 @@
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from shop.catalog.editing import Edit
 from shop.catalog.facets import BAND_STARTS
+from shop.catalog.models import Category
 from tests.factories import make_category, make_product
 
 SORTS = ["popularity", "price_asc", "price_desc", "rating", "newest"]
@@ -95,6 +99,27 @@ def test_lists_are_sorted_as_asked(client, shelf):
     assert new == sorted(new, reverse=True)
     popular = column("popularity", lambda item: by_slug[item["slug"]].popularity)
     assert popular == sorted(popular, reverse=True)
+
+
+@pytest.mark.parametrize(("sort", "both_ways"), [("price_asc", True), ("newest", False)])
+def test_what_keeps_its_place_is_shown_once_and_only_what_moves_is_shown_twice_or_not_at_all(
+    client, runtime, database, shelf, sort, both_ways
+):
+    """Between two pages one product is withdrawn, one added, one becomes the dearest, and one the cheapest."""
+    whole = [item["slug"] for item in products(client, sort=sort, limit=100)["items"]]
+    first = products(client, sort=sort, limit=20)
+    seen, ahead = whole[0], whole[-1]
+    edit = runtime.services().catalog.edit
+    edit(whole[1], Edit(withdrawn=True))
+    edit(seen, Edit(price=99_000))
+    edit(ahead, Edit(price=1))
+    with database.transaction() as session:
+        make_product(session, session.get(Category, shelf[0].category_id), "new", price_amount=1)
+    rest = products(client, sort=sort, limit=100, cursor=first["next_cursor"])
+    shown = [item["slug"] for page in (first, rest) for item in page["items"]]
+    kept = [slug for slug in whole if slug not in (seen, ahead)]
+    assert [slug for slug in shown if slug in kept] == kept
+    assert (shown.count(seen), shown.count(ahead)) == ((2, 0) if both_ways else (1, 1))
 
 
 def test_a_product_added_before_the_cursor_moves_nothing(client, database, shelf):
@@ -236,3 +261,34 @@ def test_a_page_shows_what_it_can_of_an_address_that_makes_no_sense(client, shel
     assert client.get("/c/kitchen?cursor=garbage&min_rating=99&utm_source=x&brand=").status_code == 200
     assert client.get("/c/nowhere").status_code == 404
     assert client.get("/c/Not%20A%20Slug").status_code == 404
+
+
+# ---- the menu of a store with thousands of categories ----
+
+DEPARTMENTS = """
+INSERT INTO categories (slug, name, position)
+SELECT 'd' || number, 'Things of kind number ' || number, number FROM generate_series(1, :count) AS number
+"""
+CATEGORIES = """
+INSERT INTO categories (slug, name, parent_id, position)
+SELECT slug || '-' || number, 'Things of sort ' || number || ' of ' || slug, id, number
+FROM categories, generate_series(1, :count) AS number
+"""
+
+
+@pytest.mark.parametrize(("departments", "categories"), [(2_100, 0), (60, 34), (2, 1_049)])
+def test_the_menu_shows_the_first_departments_and_no_page_grows_with_the_tree(
+    client, database, departments, categories
+):
+    with database.transaction() as session:
+        session.execute(text(DEPARTMENTS), {"count": departments})
+        session.execute(text(CATEGORIES), {"count": categories})
+    for path in ("/cart", "/", "/login"):
+        page = client.get(path)
+        assert len(page.data) < 30_000, path
+        assert len(re.findall('class="departments__link" href="/c/', page.text)) == min(departments, 12)
+        assert ('href="/departments"' in page.text) == (departments > 12)
+    listed = client.get("/departments").text
+    assert len(re.findall('class="tile" href="/c/', listed)) == departments
+    if categories > 8:
+        assert ">All in Things of kind number 1</a>" in page.text

@@ -48,6 +48,7 @@ def edge(shared_edge, origin):
 
 PUBLIC = [
     "/",
+    "/departments",
     "/c/mugs",
     "/search?q=mug",
     "/p/blue-mug",

@@ -15,6 +15,7 @@ from tests.factories import make_category, make_product
 SCREEN = "/api/v1/screens/product/blue-mug"
 PUBLIC = [
     "/",
+    "/departments",
     "/c/mugs",
     "/c/mugs?sort=price_asc",
     "/c/mugs?min_price=1",
