@@ -71,13 +71,15 @@ class Loop:
         self._lines = settings.log_dir / "edge.jsonl"
         self._aside = self._lines.with_name("edge.1.jsonl")
         self._answers = AccessLog(self._lines, self._aside)
-        self._pid_file = settings.edge_dir / "nginx.pid"
+        self._home = settings.edge_dir
+        self._pid_file = self._home / "nginx.pid"
+        self._published = False
         self._seen: Snapshot | None = None
         self._settling = 0
         """Looks for which nothing is kept: until then a worker may not have seen the flip."""
 
     def run_once(self) -> None:
-        """Follow the switches, repeat purges, count answers, mind the log."""
+        """Follow the switches, repeat purges; then what can wait: count answers, mind the log, publish."""
         self._board.refresh()
         now = self._board.current()
         if self._seen is not None and now != self._seen:
@@ -91,6 +93,17 @@ class Loop:
         for (ttl_class, outcome), count in self._answers.read().items():
             self._metrics.cache.counted(LAYER, ttl_class, outcome, count)
         self._mind_the_log()
+        self.publish_once()
+
+    def publish_once(self) -> None:
+        """Publish the static files, if that was not done yet.
+
+        Raises:
+            OSError: they cannot all be written.
+        """
+        if not self._published:
+            publish(STATIC, self._home)
+            self._published = True
 
     def _mind_the_log(self) -> None:
         if self._lines.exists() and self._lines.stat().st_size > LINES_KEPT_BYTES:
@@ -165,13 +178,16 @@ class Purging:
             raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
         clock = SystemClock()
         self._registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
-        publish(STATIC, settings.edge_dir)
         self._store = Store(settings.edge_dir / "store")
         purger = Purger(self._registry, self._store, clock, lambda event: _tell(event, metrics))
         self._listener = Listener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
         self._purger = purger
         self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()), metrics)
+        try:
+            self.loop.publish_once()
+        except OSError as error:  # the application serves them meanwhile, and there is other work to do
+            _log.warning("assets_not_published", extra={"reason": str(error)})
 
     def start(self) -> None:
         """Hear broadcasts from now on; the loop is the caller's to run."""

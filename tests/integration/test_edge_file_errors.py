@@ -6,12 +6,14 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
+from shop.edge import Purging
 from shop.patterns.caching import Listener
 from shop.patterns.caching.broadcast import publishing
 from shop.patterns.caching.connections import Connections
 from shop.patterns.edge import Flushed, Purged, PurgeFailed, Purger, Registry, Store
 from shop.patterns.edge.purger import MOST_DUE
 from shop.patterns.edge.store import FilesKept
+from shop.patterns.observability.metrics import Metrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.integration.edge import Process
@@ -114,6 +116,26 @@ def test_a_store_that_cannot_be_written_to_is_not_well(files):
     home.rename(home.with_name("aside"))
     home.touch()
     assert files.store.fault == "nothing can be kept: the store may not be written to"
+
+
+def test_purging_goes_on_where_the_static_files_cannot_be_published_yet(settings, database, cache_client, tmp_path):
+    there = settings.model_copy(update={"var_dir": tmp_path})
+    there.edge_dir.mkdir()
+    (there.edge_dir / "published").touch()  # in the place of the directory
+    purging = Purging(there, database, Metrics())
+    purging.start()
+    store = Store(there.edge_dir / "store")
+    kept = store.path("/p/mug")
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    purging.loop._purger.flush("a test")
+    with pytest.raises(OSError, match="published"):
+        purging.loop.run_once()
+    assert not kept.exists()
+    (there.edge_dir / "published").unlink()
+    purging.loop.run_once()
+    assert (there.edge_dir / "published" / "gzip").is_dir()
+    purging.close()
 
 
 class Unwell:

@@ -10,6 +10,7 @@ import pytest
 
 from shop.clock import SystemClock
 from shop.edge import LOOKS_A_REFRESH, Loop
+from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
@@ -290,6 +291,13 @@ def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(benc
         return "after-it-was-moved" in bench.edge.lines()
 
     until(lands_in_the_new_one)
+
+
+def test_keys_are_remembered_for_as_long_as_an_answer_may_be_served_and_answers_kept_for_it(bench):
+    assert max(policy.grace_s for policy in (REFERENCE, CATALOGUE, SEARCH, NEGATIVE)) < STALE_S
+    written = (bench.edge.settings.edge_dir / "nginx.conf").read_text()
+    kept_min = int(re.findall(r"inactive=(\d+)m", written)[0])
+    assert kept_min * 60 > CATALOGUE.ttl_s + CATALOGUE.stale_if_error_s
 
 
 def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):

@@ -155,6 +155,15 @@ def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
     until(lambda: watchdog._thread is None)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watchdog_whose_thread_has_ended_begins_anew_with_the_next_lock():
+    watchdog, extended = Watchdog(every_s=0.01), []
+    with watchdog.keeping(Lease("k"), lambda held: {}["a defect"]):
+        until(lambda: not watchdog._thread.is_alive())
+    with watchdog.keeping(Lease("l"), lambda held: extended.append(held) or True):
+        until(lambda: extended)
+
+
 def test_a_lock_that_was_lost_is_not_asked_about_again():
     watchdog, extended = Watchdog(every_s=0.01), []
     with watchdog.keeping(Lease("k"), lambda held: bool(extended.append(held))):

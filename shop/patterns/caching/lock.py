@@ -92,7 +92,7 @@ class Watchdog:
         """
         with self._changed:
             self._held[lease] = (time.monotonic() + self._every_s, extend)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lock-watchdog", daemon=True)
                 self._thread.start()
         try:

@@ -32,8 +32,8 @@ LOST_S = 60
 PAUSE_S = 1.0
 """Seconds a registry that failed is left alone: it costs one timeout a second and process, not one an answer."""
 STALE_S = 15 * 60
-"""Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and nginx forgets what
-nobody asked for in ten minutes."""
+"""Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and where it cannot, for
+ten minutes at most (``OUTAGE_S`` in ``policy``)."""
 
 
 class IndexLost(Away):
