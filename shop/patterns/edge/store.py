@@ -16,6 +16,9 @@ from pathlib import Path
 
 LEVEL_CHARS = 2
 """``levels=2`` in the configuration."""
+AS_IT_ACTS = os.access in os.supports_effective_ids
+"""access(2) asks for the real user, and forgets the capability by which a stack that root started passes the folders
+above; with the effective ids it is asked for the process as it acts."""
 ROOM_BYTES = 1024 * 1024
 """Free on the disk, as ``deploy/nginx/room.js`` asks for it."""
 HEAD_BYTES = 16 * 1024
@@ -54,7 +57,7 @@ class Store:
         """Why nothing can be kept; empty where it can, or where nginx has not begun to."""
         if not self._home.exists():
             return ""
-        if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK)):
+        if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK, effective_ids=AS_IT_ACTS)):
             return "nothing can be kept: the store may not be written to"
         found = os.statvfs(self._home)
         return "nothing can be kept: the disk is full" if found.f_bavail * found.f_frsize < ROOM_BYTES else ""
