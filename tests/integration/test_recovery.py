@@ -38,11 +38,16 @@ from tests.integration.kills import (
 )
 from tests.integration.own_postgres import OwnPostgres
 from tests.integration.simulator import Simulator
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("recovery")  # one process, one PostgreSQL to kill
 ON_HAND, PIECES = 5, 2
 PAID, CALLED_OFF, GIVEN_BACK, NONE = "paid", "cancelled", "refunded", "no order"
 LATENCY_MS = 30_000
+BUSY_SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'shop' AND state <> 'idle' AND pid <> pg_backend_pid()
+"""
 GIVEN_UP_S = 10
 """Much longer than a request waits for a database that hangs, and the end of the test where one waits for ever."""
 ORDERS_OF_A_FULL_DISK = 20
@@ -89,6 +94,11 @@ class World:
         for _ in "12":
             self.web.runtime.services().completer.run_once()
         return self.stands(cart)
+
+    def busy_sessions(self) -> int:
+        """Return how many sessions of the server are in the middle of something, but for the one that asks."""
+        with self.database.reading() as session:
+            return session.scalar(text(BUSY_SESSIONS))
 
     def mismatches(self) -> set[tuple[str, str]]:
         """Return what the auditor finds wrong on either side."""
@@ -178,6 +188,7 @@ def test_postgresql_hangs_and_a_commit_that_was_cut_is_settled_as_after_a_crash(
     assert goes_on.is_alive(), "they waited until it went on"
     goes_on.cancel()
     world.postgres.go_on()
+    until(lambda: world.busy_sessions() == 0)  # what was cut is carried out, or given up
     assert {(answer.status_code, answer.headers["Retry-After"]) for answer in answers} == {(503, "1")}
     assert hasty.runtime.database.engine.pool.checkedout() == 0
     assert world.press_again(again) == PAID
