@@ -19,6 +19,7 @@ from shop.db import build_engine
 from shop.errors import ConfigurationError
 from shop.orders.replaying import Replaying
 from shop.orders.transitions import EventType, after
+from shop.stack.program import free_port
 from shop.unit_of_work import Database
 
 pytestmark = pytest.mark.xdist_group("seeding")  # one process, one database that is seeded for all
@@ -111,7 +112,7 @@ def test_an_unknown_data_set_or_size_names_those_there_are(seeded, dataset, size
 def test_a_size_of_a_data_set_that_has_only_one_is_refused(seeded, monkeypatch, tmp_path, command):
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", seeded.database_url)
-    monkeypatch.setenv("CACHE_URL", "nothing starts from here")
+    monkeypatch.setenv("CACHE_URL", f"redis://127.0.0.1:{free_port()}/0")  # nothing starts from here
     done = CliRunner().invoke(main, [*command, "--dataset", "complete-journey", "--size", "s"])
     assert (done.exit_code, done.stderr) == (2, "shop: The data set complete-journey has one size: leave out --size.\n")
 
