@@ -156,11 +156,12 @@ class Runner:
         while True:
             rise = HitRateRise.of(self.offer(f"{arm.title}: warm-up", self.plan(arm, seconds)))
             warmed_s += seconds
-            if rise is None or rise.has_settled:
+            if rise is not None and rise.has_settled:
                 return None
             if warmed_s + seconds > limit_s:
-                words = f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
-                return words if rise.second > rise.first else None
+                if rise is None or rise.second <= rise.first:
+                    return None
+                return f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
 
     def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
         """Offer load, doing each act at its moment, in seconds after the load began."""

@@ -133,7 +133,9 @@ def test_a_switch_the_store_does_not_have_is_refused_before_anything_is_flipped(
 @pytest.mark.slow
 def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     text = (EXPERIMENTS / "cache-aside.toml").read_text().replace("[phases]", "[phases]\nsettle_s = 1.2")
-    text = text.replace("warm_up_s = 2.0", "warm_up_s = 1.0").replace("share = 0.5", "share = 0.5, duration_s = 1.0")
+    text = text.replace("warm_up_s = 2.0", "warm_up_s = 1.0\nwarm_up_limit_s = 3.0").replace(
+        "share = 0.5", "share = 0.5, duration_s = 1.0"
+    )
     text = text.replace("products = 1000", "products = 1")  # so that the first visit has warmed all there is
     quick = parse(text, "quick").lasting(1.0, 1)
     quick = quick.with_(steady_state=quick.steady_state.with_(duration_s=0.5))
