@@ -38,7 +38,7 @@ from shop.orders import pages as orders_pages
 from shop.orders.link_pages import create_link_pages
 from shop.orders.service import Orders, adoption_note
 from shop.patterns.caching.memory import Memory
-from shop.patterns.edge.access_log import Tally
+from shop.patterns.edge.totals import EdgeTotals
 from shop.patterns.health.start import require_usable
 from shop.patterns.observability import figures
 from shop.patterns.observability.logs import configure_logging
@@ -143,10 +143,9 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     desk = Desk(settings.run_dir)
     memory = Memory(settings.cache_url) if settings.cache_url else None
 
-    edge = Tally(settings.log_dir / "edge.jsonl")
-
     def count() -> figures.Figures:
-        return figures.collect(registry, edge.total())
+        edge = EdgeTotals.load(settings.edge_answers_file)
+        return figures.collect(registry, figures.EdgeSums(edge.requests, edge.failed, edge.look_ups) if edge else None)
 
     def mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:

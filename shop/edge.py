@@ -14,8 +14,9 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import generate_latest
@@ -27,6 +28,8 @@ from shop.patterns import loops
 from shop.patterns.caching import Listener
 from shop.patterns.edge import AccessLog, Event, Flushed, PurgeFailed, Purger, Registry, Store
 from shop.patterns.edge.access_log import LAYER
+from shop.patterns.edge.totals import EdgeTotals
+from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
 from shop.patterns.loops import Runner
 from shop.patterns.observability.logs import configure_logging
@@ -43,6 +46,8 @@ LOOKS_A_REFRESH = 4
 stored must be gone within the second, too."""
 LINES_KEPT_BYTES = 64 * 1024 * 1024
 """nginx's log beyond this is moved aside, as the application's is."""
+SAVE_EVERY_S = 1.0
+"""How far behind ``/lab`` may show what the edge answered."""
 CAP_S = 1.0
 """Seconds a round that failed is followed by, at most: purges wait to be repeated."""
 STATIC = PROJECT_ROOT / "shop" / "web" / "static"
@@ -70,7 +75,11 @@ class Loop:
         self.pause_s = settings.switch_refresh_s / LOOKS_A_REFRESH
         self._lines = settings.log_dir / "edge.jsonl"
         self._aside = self._lines.with_name("edge.1.jsonl")
-        self._answers = AccessLog(self._lines, self._aside)
+        self._totals_file = settings.edge_answers_file
+        self._totals = EdgeTotals.load(self._totals_file) or EdgeTotals()
+        self._answers = AccessLog(self._lines, self._aside, self._totals.position)
+        self._saved_at = 0.0
+        self._unsaved = False
         self._home = settings.edge_dir
         self._pid_file = self._home / "nginx.pid"
         self._published = False
@@ -90,8 +99,7 @@ class Loop:
             self._settling = max(0, self._settling - 1)
             self._purger.keep_empty()
         self._purger.run_once()
-        for (ttl_class, outcome), count in self._answers.read().items():
-            self._metrics.cache.counted(LAYER, ttl_class, outcome, count)
+        self._count()
         self._mind_the_log()
         self.publish_once()
 
@@ -104,6 +112,21 @@ class Loop:
         if not self._published:
             publish(STATIC, self._home)
             self._published = True
+
+    def _count(self) -> None:
+        found = self._answers.read()
+        for answer, count in found.items():
+            self._metrics.cache.counted(LAYER, answer.ttl_class, answer.outcome, count)
+            self._metrics.edge.answers.answered(*answer, count)
+        before = self._totals.position
+        self._totals.add(found, self._answers.position)
+        if self._totals.position != before:
+            self._unsaved = True
+        if self._unsaved and time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            with suppress(OSError):  # a full disk: what is not saved now is saved later
+                self._totals.save(self._totals_file)
+                self._unsaved = False
+            self._saved_at = time.monotonic()
 
     def _mind_the_log(self) -> None:
         if self._lines.exists() and self._lines.stat().st_size > LINES_KEPT_BYTES:
@@ -149,7 +172,7 @@ def _write(path: Path, body: bytes) -> None:
 def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--port", type=int, required=True, help="where /readyz is answered, on the loopback address")
+    parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered")
     try:
         settings = load_settings()
         require_production(settings)
@@ -218,46 +241,33 @@ def _run(settings: Settings, port: int) -> None:
     purging = Purging(settings, database, metrics)
     purging.start()
     runner = purging.runner(stopped)
+    probe = ProbeServer(_answers(purging, runner, metrics), settings.metrics_hosts, port)
     runner.start()
-    probe = ThreadingHTTPServer(("127.0.0.1", port), _probe(purging, runner, metrics))
-    threading.Thread(target=probe.serve_forever, name="probe", daemon=True).start()
+    probe.start()
     try:
         stopped.wait()
     finally:
         runner.join(STOP_S)
-        probe.shutdown()
+        probe.stop()
         purging.close()
         database.engine.dispose()
 
 
-def _probe(purging: Purging, runner: Runner, metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+def _answers(purging: Purging, runner: Runner, metrics: Metrics) -> Answer:
     """Return what says on ``/readyz`` whether purging is well, and on ``/metrics`` what was counted.
 
     Every other path answers 200: the process lives, and has published its files.
     """
 
-    class Probe(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(metrics.registry), "text/plain; version=0.0.4")
-            elif self.path == "/readyz":
-                faults = {runner.loop.name: runner.fault, **purging.faults()}
-                body = json.dumps({"loops": faults}).encode()
-                self._answer(503 if any(faults.values()) else 200, body, "application/json")
-            else:
-                self._answer(200, b"", "text/plain")
+    def answer(path: str) -> tuple[int, bytes, str]:
+        if path == "/metrics":
+            return 200, generate_latest(metrics.registry), "text/plain; version=0.0.4"
+        if path == "/readyz":
+            faults = {runner.loop.name: runner.fault, **purging.faults()}
+            return 503 if any(faults.values()) else 200, json.dumps({"loops": faults}).encode(), "application/json"
+        return 200, b"", "text/plain"
 
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing of probes."""
-
-    return Probe
+    return answer
 
 
 def _tell(event: Event, metrics: Metrics) -> None:

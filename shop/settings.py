@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     default. The stack names its own edge here."""
     metrics_port: Port = 9464
     """Where ``/metrics`` is answered, never the public port; unset, ``shop up`` takes a free one."""
+    metrics_host: str = "127.0.0.1"
+    """A further address on which web, worker and purger answer ``/metrics``, for a scraper on another machine or in
+    another container: one that leads into your own network alone, or ``0.0.0.0`` for all of this machine's."""
     workers: int = Field(default=2, ge=1, le=64)
     """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
     threads: int = Field(default=8, ge=1, le=128)
@@ -232,6 +235,12 @@ class Settings(BaseSettings):
         return "https" if self.edge and self.tls_cert else "http"
 
     @property
+    def metrics_hosts(self) -> tuple[str, ...]:
+        """Return the addresses figures are answered on: loopback, where our own commands ask, is always among them."""
+        covers_loopback = self.metrics_host in ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 - the user's word
+        return (self.metrics_host,) if covers_loopback else ("127.0.0.1", self.metrics_host)
+
+    @property
     def is_lab(self) -> bool:
         """Whether the store may show its insides."""
         return self.profile == "lab"
@@ -250,6 +259,11 @@ class Settings(BaseSettings):
     def edge_dir(self) -> Path:
         """Where the edge keeps what it serves."""
         return self.var_dir / "edge"
+
+    @property
+    def edge_answers_file(self) -> Path:
+        """Where the process beside nginx notes what the edge has answered since the stack was started."""
+        return self.run_dir / "edge-answers.json"
 
     @property
     def run_dir(self) -> Path:

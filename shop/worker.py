@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import false, select
@@ -22,6 +21,7 @@ from shop.edge import Purging
 from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
 from shop.patterns.health import checks
+from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
 from shop.patterns.loops import Loop, Runner
 from shop.patterns.observability.logs import configure_logging
@@ -160,39 +160,26 @@ class Worker:
         }
 
 
-def probe(worker: Worker, registry: CollectorRegistry, port: int) -> ThreadingHTTPServer:
-    """Return a server that says how the worker is; the caller runs it."""
+def answers(worker: Worker, registry: CollectorRegistry) -> Answer:
+    """Return what says how the worker is, and what it has counted."""
 
-    class Probe(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    def answer(path: str) -> tuple[int, bytes, str]:
+        if path == "/metrics":
+            return 200, generate_latest(registry), "text/plain; version=0.0.4"
+        if path == "/readyz":
             faults = worker.faults()
-            if self.path == "/metrics":
-                self._answer(200, generate_latest(registry), "text/plain; version=0.0.4")
-            elif self.path == "/readyz":
-                status = 503 if any(faults.values()) else 200
-                self._answer(status, json.dumps({"loops": faults}).encode(), "application/json")
-            elif self.path == "/livez":
-                self._answer(200, b"alive\n", "text/plain")
-            else:
-                self._answer(404, b"", "text/plain")
+            return 503 if any(faults.values()) else 200, json.dumps({"loops": faults}).encode(), "application/json"
+        if path == "/livez":
+            return 200, b"alive\n", "text/plain"
+        return 404, b"", "text/plain"
 
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing of probes."""
-
-    return ThreadingHTTPServer(("127.0.0.1", port), Probe)
+    return answer
 
 
 def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m shop.worker")
-    parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered, on loopback")
+    parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered")
     parser.add_argument("--edge", action="store_true", help="do the work of the purger beside nginx too")
     given = parser.parse_args()
     try:
@@ -215,12 +202,12 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     worker = Worker(runtime, Purging(settings, runtime.database, runtime.metrics) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
-    server = probe(worker, runtime.metrics.registry, port)
-    threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
+    server = ProbeServer(answers(worker, runtime.metrics.registry), settings.metrics_hosts, port)
+    server.start()
     worker.start()
     _log.info("worker_started", extra={"loops": sorted(worker.faults())})
     worker.wait()
-    server.shutdown()
+    server.stop()
     worker.close()
     _log.info("worker_stopped")
 

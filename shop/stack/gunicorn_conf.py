@@ -5,6 +5,7 @@
 """
 
 import gc
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,14 @@ def when_ready(server: Any) -> None:
     What the parent holds is left out of every collection from here on, before the first fork. A collection in a worker
     would write to the head of each object, and so make a copy of each page the two share: 2.5 MB a worker.
     """
-    exporter.serve(_settings.metrics_port)
+    for host in _settings.metrics_hosts:
+        try:
+            exporter.serve(_settings.metrics_port, host)
+        except OSError as error:
+            sys.exit(
+                f"shop: /metrics cannot be answered on {host}:{_settings.metrics_port} ({error.strerror}):"
+                " choose another SHOP_METRICS_PORT, or set SHOP_METRICS_HOST to an address of this machine."
+            )
     gc.collect()
     gc.freeze()
 

@@ -26,13 +26,14 @@ def choose(names: tuple[str, ...], remembered: Mapping[str, int]) -> dict[str, i
     return chosen
 
 
-def require_free(host: str, port: int, change: str = "--port or SHOP_PORT") -> None:
+def require_free(host: str, port: int, change: str = "--port or SHOP_PORT", change_host: str = "SHOP_HOST") -> None:
     """Make sure a port that is not ours to choose can be listened on.
 
     Args:
         host: on which address.
         port: the port.
         change: what the user sets to choose another.
+        change_host: what the user has set to name the address.
 
     Raises:
         ConfigurationError: it is taken (names the holder where that can be known), or this user may not.
@@ -45,7 +46,7 @@ def require_free(host: str, port: int, change: str = "--port or SHOP_PORT") -> N
         ) from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            raise ConfigurationError(f"SHOP_HOST={host}: cannot listen there: {error.strerror}.") from None
+            raise ConfigurationError(f"{change_host}={host}: cannot listen there: {error.strerror}.") from None
         raise ConfigurationError(
             f"Port {port} is taken{holder(port)}; stop that, or choose another with {change}."
         ) from None

@@ -60,6 +60,7 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
     with directories.explained(settings), state.exclusively():
         stop_leftovers(state, console.say)
         ports.require_free(settings.host, settings.port)
+        settings.edge_answers_file.unlink(missing_ok=True)  # the edge counts from this start on
         plan = make_plan(settings, state.load())
         supervisor = Supervisor(state, settings.log_dir, console)
         supervisor.listen()
@@ -213,7 +214,8 @@ def _webhooks(settings: Settings, chosen: Mapping[str, int]) -> str:
 def _metrics_port(settings: Settings, last: StackState) -> int:
     """Return where figures are answered: as asked for, else on any free port, so that two stacks never meet there."""
     if "metrics_port" in settings.model_fields_set:
-        ports.require_free(ports.LOOPBACK, settings.metrics_port, "SHOP_METRICS_PORT")
+        for host in settings.metrics_hosts:
+            ports.require_free(host, settings.metrics_port, "SHOP_METRICS_PORT", "SHOP_METRICS_HOST")
         return settings.metrics_port
     return ports.choose(("metrics",), last.ports)["metrics"]
 

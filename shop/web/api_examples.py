@@ -38,6 +38,7 @@ VALUES: Mapping[str, Any] = MappingProxyType(
         "products": 24,
         "rating": 5,
         "rating_count": 31,
+        "edge": {"requests": 24_000, "failed": 2},
         "requests": 1000,
         "stars": 5,
         "workers": 2,

@@ -72,13 +72,21 @@ class LayerFigures(ApiModel):
     hits: int
 
 
+class EdgeFigures(ApiModel):
+    """What the edge answered, from what it kept or from the application."""
+
+    requests: int
+    failed: int = Field(description="Answers of status 500 and above.")
+
+
 class FiguresAnswer(ApiModel):
     """Sums since the web server was started, over all its processes."""
 
     workers: int = Field(description="Web processes that share the work.")
     metrics_port: int = Field(description="Where `/metrics` is answered on this machine, also while no thread is free.")
-    requests: int
+    requests: int = Field(description="Requests the application answered.")
     failed: int = Field(description="Answers of status 500 and above.")
+    edge: EdgeFigures | None = Field(description="What shoppers were answered; `null` where no edge stands in front.")
     queries: int = Field(description="Database statements run for requests.")
     layers: list[LayerFigures]
     loads: dict[str, int] = Field(
@@ -172,7 +180,7 @@ def create_api(
     def tell_figures() -> Any:
         """Return what all web processes together have done since they were started.
 
-        What the edge answered is counted from its log, since the process that is asked was started.
+        What the edge answered is counted from its log, and at most a second old.
         """
         found = count()
         answer = FiguresAnswer(
@@ -180,6 +188,7 @@ def create_api(
             metrics_port=settings.metrics_port,
             requests=found.requests,
             failed=found.failed,
+            edge=EdgeFigures(requests=found.edge.requests, failed=found.edge.failed) if found.edge else None,
             queries=found.queries,
             layers=[LayerFigures(**asdict(layer)) for layer in found.layers],
             loads=dict(found.loads),

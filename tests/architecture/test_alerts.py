@@ -10,8 +10,9 @@ import yaml
 from shop.patterns.observability.metrics import Metrics
 from shop.settings import PROJECT_ROOT
 
-ALERTS = PROJECT_ROOT / "deploy" / "prometheus" / "alerts"
-RULES = sorted(path for path in ALERTS.glob("*.yml") if not path.stem.endswith("_test"))
+PROMETHEUS = PROJECT_ROOT / "deploy" / "prometheus"
+RULES = sorted((PROMETHEUS / "alerts").glob("*.yml"))
+"""All that lies there: whoever loads rules names the folder."""
 FIGURE = re.compile(r"\bshop_[a-z_]+\b")
 
 
@@ -24,8 +25,19 @@ def test_the_rules_fire_when_they_should_and_are_silent_otherwise(path):
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("no promtool on this machine (on Debian: apt install prometheus)")
-    done = subprocess.run([promtool, "test", "rules", path.with_name(f"{path.stem}_test.yml")], capture_output=True)
+    tests = PROMETHEUS / "tests" / f"{path.stem}_test.yml"
+    done = subprocess.run([promtool, "test", "rules", tests], capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_file_beside_the_rules_is_one_and_the_configuration_loads_them_all():
+    assert all("groups" in yaml.safe_load(path.read_text()) for path in RULES)
+    configuration = PROMETHEUS / "prometheus.yml"
+    (pattern,) = yaml.safe_load(configuration.read_text())["rule_files"]
+    assert sorted(PROMETHEUS.glob(pattern)) == RULES
+    if promtool := shutil.which("promtool"):
+        done = subprocess.run([promtool, "check", "config", configuration], capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_figure_named_exists():

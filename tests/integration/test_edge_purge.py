@@ -15,6 +15,7 @@ from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
 from shop.patterns.edge.registry import INDEX, STALE_S
+from shop.patterns.edge.totals import EdgeTotals
 from shop.patterns.observability.metrics import Metrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
@@ -277,6 +278,31 @@ def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for
     looking.clock.ahead = LATE_FILL_S
     assert not looking.keeps()
     assert Flushed("a switch was flipped", 1) in looking.seen
+
+
+def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
+    monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)  # after every look that found a line
+    monkeypatch.setattr("shop.edge.SAVE_EVERY_S", 0.0)
+    settings, metrics = bench.edge.settings, Metrics()
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    loop = Loop(settings, bench.purger, Board(dict, 1.0), metrics)
+
+    def counted(outcome):
+        loop.run_once()
+        found = EdgeTotals.load(settings.edge_answers_file)
+        return found.look_ups[("none", outcome)] if found else 0
+
+    bench.answers(b"mug")
+    bench.keep("/p/mug")
+    until(lambda: counted("miss") == 1)
+    for hits in (1, 2, 3):
+        assert bench.edge.entry("/p/mug") == "hit"
+        until(lambda wanted=hits: counted("hit") == wanted)
+    assert counted("miss") == 1
+    labels = {"ttl_class": "none", "outcome": "hit", "status": "2xx"}
+    assert metrics.registry.get_sample_value("shop_edge_requests_total", labels) == 3
+    bucket = "shop_edge_request_duration_seconds_bucket"
+    assert metrics.registry.get_sample_value(bucket, {"outcome": "hit", "le": "+Inf"}) == 3
 
 
 def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):

@@ -1,16 +1,26 @@
 """What is counted from nginx' log, while nginx goes on writing it."""
 
-from collections import Counter
-
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shop.patterns.edge.access_log import AccessLog, Tally
-from shop.patterns.observability.figures import collect
+from shop.patterns.edge.access_log import AccessLog, EdgeAnswer
+from shop.patterns.edge.totals import EdgeTotals
+from shop.patterns.observability.figures import EdgeSums, collect
+from shop.patterns.observability.metrics import Metrics
 
 
-def line(said, name="catalogue"):
-    return f'{{"ts":1.0,"path":"/p/a\\"b","cache":"shop-edge; {said}","class":"{name}","client":"127.0.0.1"}}\n'
+def line(said, name="catalogue", status=200, duration_s="0.002"):
+    return (
+        f'{{"ts":1.0,"path":"/p/a\\"b","status":{status},"duration_s":{duration_s},"app_s":"0.001, 0.001","bytes":12,'
+        f'"cache":"shop-edge; {said}","class":"{name}","client":"127.0.0.1"}}\n'
+    )
+
+
+def look_ups(log):
+    """Read a log; return how many look-ups there were, by class and outcome."""
+    totals = EdgeTotals()
+    totals.add(log.read(), log.position)
+    return totals.look_ups
 
 
 @pytest.fixture
@@ -39,14 +49,14 @@ def write(path, text, mode="a"):
 def test_each_line_is_one_look_up(path, said, outcome):
     log = AccessLog(path)
     write(path, line(said))
-    assert log.read() == {("catalogue", outcome): 1}
+    assert look_ups(log) == {("catalogue", outcome): 1}
     assert not log.read()
 
 
 def test_a_class_that_is_none_of_ours_is_not_a_label(path):
     log = AccessLog(path)
     write(path, line("fwd=miss", "made-up") + line("fwd=bypass", ""))
-    assert log.read() == {("none", "miss"): 1, ("none", "bypass"): 1}
+    assert look_ups(log) == {("none", "miss"): 1, ("none", "bypass"): 1}
 
 
 def test_what_an_earlier_server_wrote_is_not_counted(path):
@@ -59,9 +69,9 @@ def test_a_line_that_is_not_all_there_is_counted_once_it_is(path):
     log = AccessLog(path)
     whole = line("hit")
     write(path, whole + whole[:70])
-    assert log.read() == {("catalogue", "hit"): 1}
+    assert look_ups(log) == {("catalogue", "hit"): 1}
     write(path, whole[70:])
-    assert log.read() == {("catalogue", "hit"): 1}
+    assert look_ups(log) == {("catalogue", "hit"): 1}
 
 
 def test_nothing_is_lost_when_the_log_is_moved_aside(path):
@@ -69,19 +79,67 @@ def test_nothing_is_lost_when_the_log_is_moved_aside(path):
     log = AccessLog(path)
     write(path, line("hit"))
     path.replace(path.with_name("edge.1.jsonl"))
-    assert log.read() == {("catalogue", "hit"): 1}
+    assert look_ups(log) == {("catalogue", "hit"): 1}
     write(path.with_name("edge.1.jsonl"), line("hit"))  # nginx has not been told yet
     write(path, line("fwd=miss"))
-    assert log.read() == {("catalogue", "hit"): 1, ("catalogue", "miss"): 1}
+    assert look_ups(log) == {("catalogue", "hit"): 1, ("catalogue", "miss"): 1}
+
+
+def test_an_answer_is_told_with_its_status_and_its_duration(path):
+    log = AccessLog(path)
+    write(path, line("hit") * 3 + line("fwd=bypass", "", 503, "1.250"))
+    assert log.read() == {
+        EdgeAnswer("catalogue", "hit", 200, 0.002): 3,
+        EdgeAnswer("none", "bypass", 503, 1.25): 1,
+    }
+
+
+def test_one_that_is_started_again_counts_no_line_twice_and_none_never(path, tmp_path):
+    write(path, line("hit"))
+    first, counted = AccessLog(path), EdgeTotals()
+    write(path, line("hit") + line("fwd=miss", status=500))
+    counted.add(first.read(), first.position)
+    counted.save(tmp_path / "totals")
+    write(path, line("hit"))  # while nobody reads
+    path.replace(path.with_name("edge.1.jsonl"))
+    write(path, line("hit"))
+    again = EdgeTotals.load(tmp_path / "totals")
+    second = AccessLog(path, position=again.position)
+    again.add(second.read(), second.position)
+    assert (again.requests, again.failed) == (4, 1)
+    assert again.look_ups == {("catalogue", "hit"): 3, ("catalogue", "miss"): 1}
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"requests": 1, "failed": 0, "look_ups": 3}'])
+def test_totals_that_are_not_there_or_torn_are_none(tmp_path, text):
+    if text is not None:
+        (tmp_path / "totals").write_text(text)
+    assert EdgeTotals.load(tmp_path / "totals") is None
 
 
 def test_the_edge_is_shown_as_a_layer_of_its_own(path):
-    tally = Tally(path)
+    log, totals = AccessLog(path), EdgeTotals()
     write(path, line("hit") + line("hit; detail=error", "reference") + line("fwd=miss") + line("fwd=bypass", ""))
-    for _ in range(2):
-        (layer,) = collect(CollectorRegistry(), tally.total()).layers
-        assert (layer.name, layer.asked, layer.hits) == ("shop-edge", 3, 2)
+    totals.add(log.read(), log.position)
+    found = collect(CollectorRegistry(), EdgeSums(totals.requests, totals.failed, totals.look_ups))
+    (layer,) = found.layers
+    assert (layer.name, layer.asked, layer.hits) == ("shop-edge", 3, 2)
+    assert (found.requests, found.edge.requests) == (0, 4)
+
+
+def test_what_the_edge_answered_has_a_rate_errors_and_a_duration():
+    metrics = Metrics()
+    metrics.edge.answers.answered("catalogue", "hit", 200, 0.0, 640)
+    metrics.edge.answers.answered("none", "bypass", 502, 3.0, 2)
+    value = metrics.registry.get_sample_value
+    requests, bucket = "shop_edge_requests_total", "shop_edge_request_duration_seconds_bucket"
+    assert value(requests, {"ttl_class": "catalogue", "outcome": "hit", "status": "2xx"}) == 640
+    assert value(requests, {"ttl_class": "none", "outcome": "bypass", "status": "5xx"}) == 2
+    assert value(bucket, {"outcome": "hit", "le": "0.001"}) == 640
+    assert [value(bucket, {"outcome": "bypass", "le": bound}) for bound in ("2.5", "5.0", "+Inf")] == [0, 2, 2]
+    assert value("shop_edge_request_duration_seconds_sum", {"outcome": "bypass"}) == 6.0
 
 
 def test_without_an_edge_there_is_no_such_layer():
-    assert collect(CollectorRegistry(), Counter()).layers == ()
+    found = collect(CollectorRegistry())
+    assert (found.layers, found.edge) == ((), None)

@@ -7,9 +7,9 @@ Source: RFC 9211 (the words of ``Cache-Status``); nginx's documentation of ``$up
 
 import os
 import re
-import threading
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH
 
@@ -21,27 +21,52 @@ NO_CLASS = "none"
 """Of what no class was named for: private answers, static files, errors."""
 UNSTORED = "unstored"
 """The outcome where an answer would have been kept, and the store could not be written to."""
-_LINE = re.compile(rb'"cache":"shop-edge; ([^"]*)","class":"([^"]*)"')
+_LINE = re.compile(
+    rb'"status":(\d+),"duration_s":([\d.]+),"app_s":"[^"]*","bytes":\d+,"cache":"shop-edge; ([^"]*)","class":"([^"]*)"'
+)
+
+
+class EdgeAnswer(NamedTuple):
+    """What one line says of an answer; many lines say the same."""
+
+    ttl_class: str
+    outcome: str
+    status: int
+    duration_s: float
+    """From the first byte of the request to the last of the answer, in whole milliseconds."""
+
+
+class LogPosition(NamedTuple):
+    """A place in a log: which file, however it is called by now, and up to which byte."""
+
+    inode: int
+    read_to: int
 
 
 class AccessLog:
     """Reads what is added to nginx's log, also over the moment when it is moved aside.
 
     Args:
-        path: of the log; it need not be there yet. What stands in it already is an earlier server's.
+        path: of the log; it need not be there yet.
         aside: where it is moved to when it has grown.
+        position: where to begin; at the end by default, since what stands in it already is an earlier server's.
     """
 
-    def __init__(self, path: Path, aside: Path | None = None) -> None:
+    def __init__(self, path: Path, aside: Path | None = None, position: LogPosition | None = None) -> None:
         self._path = path
         self._aside = aside or path.with_name(f"{path.stem}.1{path.suffix}")
         found = _stat(path)
-        self._file = found and found.st_ino
-        self._read_to = found.st_size if found else 0
+        self._file = position.inode if position else found and found.st_ino
+        self._read_to = position.read_to if position else found.st_size if found else 0
 
-    def read(self) -> Counter[tuple[str, str]]:
-        """Return how many look-ups were added since the last call, by class and outcome."""
-        found: Counter[tuple[str, str]] = Counter()
+    @property
+    def position(self) -> LogPosition | None:
+        """Return up to where it was read; ``None`` while there is no log."""
+        return None if self._file is None else LogPosition(self._file, self._read_to)
+
+    def read(self) -> Counter[EdgeAnswer]:
+        """Return what was added since the last call, each answer with how many there were of it."""
+        found: Counter[EdgeAnswer] = Counter()
         now = _stat(self._path)
         if self._file is not None and (now is None or now.st_ino != self._file):
             left = _stat(self._aside)
@@ -55,7 +80,7 @@ class AccessLog:
             self._read(self._path, found)
         return found
 
-    def _read(self, path: Path, found: Counter[tuple[str, str]]) -> None:
+    def _read(self, path: Path, found: Counter[EdgeAnswer]) -> None:
         with path.open("rb") as log:
             log.seek(self._read_to)
             while chunk := log.read(CHUNK_BYTES):
@@ -64,27 +89,10 @@ class AccessLog:
                     break  # a line that is not all there is read the next time
                 self._read_to += len(chunk) - len(rest)
                 log.seek(self._read_to)
-                for said, name in _LINE.findall(whole):
-                    found[(_class_of(name.decode()), _outcome(said.decode()))] += 1
-
-
-class Tally:
-    """Look-ups at the edge since this was made, added up; for several threads.
-
-    Args:
-        path: of nginx's log.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._log = AccessLog(path)
-        self._lock = threading.Lock()
-        self._total: Counter[tuple[str, str]] = Counter()
-
-    def total(self) -> Counter[tuple[str, str]]:
-        """Return how many there were, by class and outcome."""
-        with self._lock:
-            self._total += self._log.read()
-            return Counter(self._total)
+                # Counted as they stand, and then read: a busy edge says the same thousands of times a second.
+                for (status, duration, said, name), count in Counter(_LINE.findall(whole)).items():
+                    look_up = _class_of(name.decode()), _outcome(said.decode())
+                    found[EdgeAnswer(*look_up, int(status), float(duration))] += count
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -32,6 +32,17 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeSums:
+    """What the edge answered, from what it kept or from the application."""
+
+    requests: int
+    failed: int
+    """Answers of status 500 and above."""
+    look_ups: Mapping[tuple[str, str], int]
+    """Class of time-to-live and outcome to how many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Sums since the server was started, over all its processes."""
 
@@ -42,6 +53,8 @@ class Figures:
     layers: tuple[Layer, ...]
     loads: Mapping[str, int]
     """Class of time-to-live to how many values of it were made afresh."""
+    edge: EdgeSums | None = None
+    """``None`` where no edge stands before the server."""
 
     @property
     def queries_per_request(self) -> float | None:
@@ -49,19 +62,22 @@ class Figures:
         return self.queries / self.requests if self.requests else None
 
 
-def collect(own: CollectorRegistry, edge: Mapping[tuple[str, str], int] | None = None) -> Figures:
+def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> Figures:
     """Read the figures of every process of this server.
 
     Args:
         own: this process's registry, read where it is the only one.
-        edge: look-ups in front of the server, by class and outcome; nobody in it has counted them.
+        edge: what was answered in front of the server, which no process of it has counted.
     """
     registry = own
     if DIRECTORY_VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client types part of itself
     found = summarise(sample for family in registry.collect() for sample in family.samples)
-    asked = [(outcome, count) for (_, outcome), count in (edge or {}).items() if outcome in ASKED]
+    if edge is None:
+        return found
+    found = replace(found, edge=edge)
+    asked = [(outcome, count) for (_, outcome), count in edge.look_ups.items() if outcome in ASKED]
     if not asked:
         return found
     hits = sum(count for outcome, count in asked if outcome in SERVED)

@@ -54,7 +54,7 @@ class Metrics:
             "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
         )
         self.cache = CacheMetrics(self.registry)
-        self.edge = EdgeMetrics(self.registry)
+        self.edge = EdgeMetrics(self.registry, DURATION_BUCKETS_S)
         self.resilience = ResilienceMetrics(self.registry)
         self.projections = ProjectionMetrics(self.registry)
         self.queue = QueueMetrics(self.registry)
