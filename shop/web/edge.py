@@ -117,6 +117,11 @@ def instead_of_failure(environ: "WSGIEnvironment", status: int) -> Headers:
     return [INSTEAD] if status in FAILURES and environ.get(HOLDS) else []
 
 
+def holds_something(environ: "WSGIEnvironment") -> bool:
+    """Tell whether the edge has an answer of this address that is no longer fresh."""
+    return bool(environ.get(HOLDS))
+
+
 def _stale_bounds(policy: Policy) -> Headers:
     if not policy.grace_s:
         return []

@@ -95,6 +95,24 @@ def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
     assert edge.get("/p/for-none-500").status_code == 503
 
 
+@pytest.mark.parametrize("status", [301, 404, 410])
+def test_what_is_gone_takes_the_place_of_what_was_there(edge, origin, status):
+    """The application lets it be kept where the edge says that it holds something, whoever of the two asks for it."""
+    paths = {"/p/for-speed": bounds(60, 60), "/p/late-for-speed": bounds(1, 60)}
+    for path, headers in paths.items():
+        keep(edge, origin, path, headers)
+
+    def gone(asked):
+        return Reply(b"gone", status, {"X-Accel-Expires": "60"} if asked.headers.get("x-edge-holds") else {})
+
+    origin.reply = gone
+    let_pass(3.0)  # nginx counts whole seconds
+    for path in paths:
+        until(lambda path=path: (edge.get(path).status_code, edge.entry(path)) == (status, "hit"))
+    origin.stop()
+    assert [edge.get(path).status_code for path in paths] == [status] * 2
+
+
 def test_browsers_are_not_told_how_long_the_edge_may_serve_what_is_stale(edge, origin):
     words = "stale-while-revalidate=60, stale-if-error=600"
     said = {"/": words, "/p/mug": f"public, max-age=300, {words}", "/p/cup": "no-cache", "/cart": "no-store"}

@@ -151,8 +151,28 @@ def test_that_a_product_moved_or_went_is_kept_in_place_of_what_was(told, runtime
     catalog, paths = runtime.services().catalog, ("/p/{}", "/api/v1/products/{}", "/p/{}/reviews")
     assert lifetime(told("/p/blue-mug")) == "300"
     catalog.edit("blue-mug", Edit(slug="red-mug"))
-    assert [lifetime(told(path.format("blue-mug"))) for path in paths] == ["10"] * 3
+    assert [lifetime(told(path.format("blue-mug"))) for path in paths] == ["300"] * 3
     catalog.edit("red-mug", Edit(withdrawn=True))
     assert [lifetime(told(path.format("red-mug"))) for path in paths] == ["10"] * 3
     assert "/p/red-mug" in runtime.edge_registry.keys(["product:red-mug"])
     assert lifetime(told("/p/never-there")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "tag"),
+    [
+        ("/p/gone", "product:gone"),
+        ("/p/gone/reviews", "product:gone"),
+        ("/api/v1/products/gone", "product:gone"),
+        ("/api/v1/products/gone/related", "product:gone"),
+        ("/api/v1/screens/product/gone", "product:gone"),
+        ("/c/gone", "category:gone"),
+        ("/c/gone?min_rating=4", "category:gone"),
+        ("/api/v1/products?category=gone", "category:gone"),
+    ],
+)
+def test_that_there_is_nothing_takes_the_place_of_what_the_edge_holds_until_there_is_again(told, runtime, path, tag):
+    assert lifetime(told(path)) is None  # made-up names are endless
+    answer = told(path, **{"X-Edge-Holds": "1"})
+    assert (answer.status_code, lifetime(answer), answer.headers["Cache-Control"]) == (404, "10", "no-store")
+    assert all(path in runtime.edge_registry.keys([ended]) for ended in (tag, "categories", "catalogue"))
