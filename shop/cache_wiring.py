@@ -12,7 +12,7 @@ from functools import partial
 
 from shop import knobs
 from shop.clock import Clock
-from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError, Unavailable
+from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ShopError, Unavailable
 from shop.patterns.caching import (
     Ahead,
     Cache,
@@ -41,13 +41,15 @@ from shop.patterns.caching import (
     jittered,
 )
 from shop.patterns.caching.cache import Guarding
-from shop.patterns.caching.jitter import Lifetime
+from shop.patterns.caching.jitter import SHARE, Lifetime
 from shop.patterns.observability import record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.settings import Settings
 from shop.switches import Snapshot
 
 BYTES_A_MB = 1024 * 1024
+FAILED = "The store cannot look this up at the moment."
+"""Said where a load failed that another process had begun."""
 ABSENCES = (NotFound, ProductRenamed, ProductWithdrawn)
 """What is remembered of what is not there. Their order stands in stored entries: add at the end."""
 
@@ -96,6 +98,9 @@ class CacheRuntime:
                 absent=ABSENCES if switches["cache.negative"] == "on" else None,
                 refusal=is_refusal,
                 forgiving=switches["cache.stale_if_error"] == "on",
+                own=lambda error: isinstance(error, DeadlinePassed),
+                failure=lambda: Unavailable(FAILED),
+                longest=(1 + SHARE) * max(1.0, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE)),
             ),
             self._guarding(switches["cache.stampede"]),
             self.throttle,

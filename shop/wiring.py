@@ -233,7 +233,7 @@ class Runtime:
             projector=Projector(self.database, self.metrics.projections.lagged),
             reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
-            completer=Completer(checking_out, payments, resolution, cancellation, self.clock),
+            completer=Completer(checking_out, payments, resolution, cancellation),
             confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
             link_mail_consumer=LinkMailConsumer(
                 self.database, Inbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post

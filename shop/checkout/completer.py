@@ -12,11 +12,10 @@ Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), t
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from shop.checkout.cancellation import Cancellation
 from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
-from shop.clock import Clock
 from shop.errors import Conflict, NotFound, ProviderUnavailable, Unavailable
 from shop.orders import queries
 from shop.orders.events import Cause
@@ -52,7 +51,6 @@ class Completer:
         payments: knows what is open.
         resolution: settles an order by the provider's books.
         cancellation: gives money back.
-        clock: tells how old an order is.
     """
 
     def __init__(
@@ -61,21 +59,19 @@ class Completer:
         payments: Payments,
         resolution: Resolution,
         cancellation: Cancellation,
-        clock: Clock,
     ) -> None:
         self._database = database
         self._payments = payments
         self._resolution = resolution
         self._cancellation = cancellation
-        self._clock = clock
 
     def run_once(self) -> Completed:
         """Settle what was left open and refund what is owed; return what became of it."""
         with self._database.reading() as session:
-            open_ = queries.placed(session, self._payments.left_open(session, MOST_AT_ONCE))
-            owed = queries.placed(session, self._payments.owed(session, MOST_AT_ONCE))
-        ends = [self._tried(self._settle, public_id, placed_at) for public_id, placed_at in open_.items()]
-        ends += [self._tried(self._refund, public_id, placed_at) for public_id, placed_at in owed.items()]
+            open_ = queries.ages(session, self._payments.left_open(session, MOST_AT_ONCE))
+            owed = queries.ages(session, self._payments.owed(session, MOST_AT_ONCE))
+        ends = [self._tried(self._settle, public_id, age) for public_id, age in open_.items()]
+        ends += [self._tried(self._refund, public_id, age) for public_id, age in owed.items()]
         done = Completed(
             paid=ends.count(Status.PAID),
             undone=ends.count(Status.CANCELLED),
@@ -86,8 +82,8 @@ class Completer:
             _log.info("completed", extra={"paid": done.paid, "undone": done.undone, "refunded": done.refunded})
         return done
 
-    def _settle(self, public_id: str, placed_at: datetime) -> Status:
-        is_old = self._clock.now() - placed_at > GIVEN_UP_AFTER
+    def _settle(self, public_id: str, age: timedelta) -> Status:
+        is_old = age > GIVEN_UP_AFTER
         try:
             return self._resolution.resolve(public_id, Cause.ABANDONED, give_up=is_old)
         except ProviderUnavailable as error:
@@ -95,15 +91,13 @@ class Completer:
                 self._resolution.postpone(public_id, error)
             raise
 
-    def _refund(self, public_id: str, placed_at: datetime) -> Status | None:
+    def _refund(self, public_id: str, age: timedelta) -> Status | None:
         return Status.REFUNDED if self._cancellation.refund(public_id) else None
 
-    def _tried(
-        self, work: Callable[[str, datetime], Status | None], public_id: str, placed_at: datetime
-    ) -> Status | None:
+    def _tried(self, work: Callable[[str, timedelta], Status | None], public_id: str, age: timedelta) -> Status | None:
         """Do one; what cannot be done now keeps nobody from doing the next."""
         try:
-            return work(public_id, placed_at)
+            return work(public_id, age)
         except (Conflict, NotFound, Unavailable) as refusal:
             _log.info("not_completed", extra={"order": public_id, "reason": refusal.detail})
             return None

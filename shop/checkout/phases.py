@@ -8,7 +8,7 @@ and nothing here commits.
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -55,12 +55,12 @@ class Unfinished:
 
     Args:
         public_id: its order.
-        placed_at: when it was placed.
+        age: how long ago it was placed.
         is_own: whether the order is the same shopper's; not so if it came with the cart of a guest who signed in.
     """
 
     public_id: str
-    placed_at: datetime
+    age: timedelta
     is_own: bool
 
 
@@ -127,7 +127,7 @@ class Phases:
             stream.take_turns(session, key.owner)
             earlier = queries.in_the_way(session, key.owner, key.key)
             if earlier is not None:
-                return _met(earlier, key, wanted.owner)
+                return _met(session, earlier, key, wanted.owner)
         details = wanted.details
         held = Carts.held_lines(session, wanted.owner)
         lines = _priced(session, held)
@@ -247,7 +247,7 @@ class Phases:
             Database.after_commit(session, lambda: self._invalidate(ended))
 
 
-def _met(earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
+def _met(session: Session, earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
     """Decide how a checkout meets an earlier one of its cart. Only a shopper's own order goes on under its key.
 
     Raises:
@@ -258,7 +258,7 @@ def _met(earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
         raise Invalid(REUSED, errors={"Idempotency-Key": REUSED})
     if earlier.checkout_key == key.key and (is_own or earlier.status != Status.PENDING_PAYMENT):
         return earlier
-    return Unfinished(earlier.public_id, earlier.created_at, is_own)
+    return Unfinished(earlier.public_id, queries.ages(session, [earlier.id])[earlier.public_id], is_own)
 
 
 def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[Line]:

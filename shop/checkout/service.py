@@ -13,7 +13,6 @@ Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
@@ -174,7 +173,7 @@ class Checkout:
         raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
 
     def _finish(self, earlier: Unfinished) -> Status:
-        is_old = datetime.now(UTC) - earlier.placed_at > GIVEN_UP_AFTER
+        is_old = earlier.age > GIVEN_UP_AFTER
         try:
             status = self._resolution.resolve(earlier.public_id, Cause.SUPERSEDED, give_up=is_old)
         except (Conflict, ProviderUnavailable) as refusal:

@@ -11,12 +11,14 @@ from shop.catalog.models import StockItem
 from shop.checkout.completer import Completed
 from shop.checkout.resolution import GIVEN_UP_AFTER
 from shop.checkout.steps import RecoveryPoint
+from shop.clock import SystemClock
 from shop.orders.events import Cause
 from shop.orders.models import Order
 from shop.orders.projection import AtOnce
 from shop.orders.state import Cancel
 from shop.orders.stream import OrderStreams
 from shop.payments.models import Payment
+from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import complete_all_at_once, die_at
 
@@ -71,6 +73,25 @@ def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way
     let_the_claim_run_out(database, GIVEN_UP_AFTER)
     assert completer.run_once() == Completed(undone=1)
     assert books(database) == ((3, 0), {"cancelled": 1}, {"abandoned": 1})
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
+def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, shelf, simulator, ahead):
+    """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
+
+    class Elsewhere(SystemClock):
+        def now(self):
+            return super().now() + ahead
+
+    runtime = build(settings, Elsewhere())
+    die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
+    try:
+        let_the_claim_run_out(database)
+        assert runtime.services().completer.run_once() == Completed(left=1)
+        let_the_claim_run_out(database, GIVEN_UP_AFTER)
+        assert runtime.services().completer.run_once() == Completed(undone=1)
+    finally:
+        runtime.close()
 
 
 def test_what_a_request_is_at_work_on_is_left_alone(database, settings, shelf, completer):

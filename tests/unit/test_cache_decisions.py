@@ -13,7 +13,7 @@ from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
 from shop.patterns.caching.filling import Ask, Filler, Rules
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
-from shop.patterns.caching.judging import judge
+from shop.patterns.caching.judging import bounded, judge
 from shop.patterns.caching.levels import NullLevel, Reading
 from shop.patterns.caching.lock import name_of
 from shop.patterns.caching.locked import Meeting
@@ -71,6 +71,18 @@ def test_a_larger_beta_refreshes_sooner():
 def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, versions, state, served):
     verdict = judge(Reading(encode(kept), versions), NOW)
     assert (verdict.state, verdict.entry is not None) == (state, served)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "longest_s", "state"), [(330, 330, "fresh"), (331, 330, "expired"), (1e9, 330, "expired")]
+)
+def test_an_entry_that_claims_to_live_longer_than_its_class_allows_has_expired(left_s, longest_s, state):
+    """It was stored by a clock that was ahead: for how long it has been there nobody can say."""
+    kept = entry(fresh_until=NOW + left_s, kept_until=NOW + left_s + 60)
+    verdict = bounded(judge(Reading(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
+    assert verdict.state == state
+    if state == "expired":
+        assert (verdict.entry.fresh_until, verdict.entry.kept_until) == (NOW, NOW + 60)
 
 
 def test_what_is_not_there_is_missing():

@@ -22,10 +22,10 @@ from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry, encode
 from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
 from shop.patterns.caching.found import digest
-from shop.patterns.caching.jitter import Lifetime, exact
-from shop.patterns.caching.judging import INVALIDATED, MISSING, Verdict, judge
+from shop.patterns.caching.jitter import SHARE, Lifetime, exact
+from shop.patterns.caching.judging import INVALIDATED, MISSING, Verdict, bounded, judge
 from shop.patterns.caching.levels import ANY, Away, Claim, Level, Reading
-from shop.patterns.caching.lock import Lease
+from shop.patterns.caching.lock import Ended, Lease
 from shop.patterns.caching.policy import NEGATIVE, Policy
 from shop.patterns.caching.throttle import Throttle
 
@@ -91,6 +91,10 @@ class Filled(NamedTuple):
     """The level did not answer: broadcasts may not arrive either, so nobody may keep a copy."""
 
 
+class LoadFailed(RuntimeError):
+    """The load that this one waited for has failed elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is done with what a loader says.
@@ -101,12 +105,18 @@ class Rules:
             takes one text. Only these very classes count. ``None``: absence is not remembered.
         refusal: tells whether an exception is an answer, to be passed on, rather than a failure.
         forgiving: whether the last good value stands in when loading fails.
+        own: tells whether a failure is the asker's alone, and says nothing to whoever else waits for the load.
+        failure: makes what is raised where the load that was waited for failed in another process.
+        longest: the most of a policy's seconds that an entry may live.
     """
 
     lifetime: Lifetime = exact
     absent: type[Exception] | tuple[type[Exception], ...] | None = None
     refusal: Callable[[Exception], bool] = lambda error: False
     forgiving: bool = False
+    own: Callable[[Exception], bool] = lambda error: False
+    failure: Callable[[], Exception] = LoadFailed
+    longest: float = 1 + SHARE
 
     def remembered(self, error: Exception) -> str | None:
         """Return what is stored of an absence; ``None`` for an error that is none."""
@@ -163,14 +173,30 @@ class Filler:
         """Tell whether anything of this class is to be stored."""
         return policy.ttl_s > 0 and not (policy.negative and self.rules.absent is None)
 
-    def judged(self, reading: Reading) -> Verdict:
+    def judged(self, ask: Ask, reading: Reading) -> Verdict:
         """Decide what may be done with what the level holds; what says "no such thing" counts only where that does."""
-        verdict = judge(reading, self.now())
+        now = self.now()
+        verdict = judge(reading, now)
         if verdict.further and verdict.entry is not None:
             verdict = self._settled(verdict, verdict.entry)
-        if verdict.entry is not None and verdict.entry.negative and self.rules.absent is None:
+        entry = verdict.entry
+        if entry is None:
+            return verdict
+        if entry.negative and self.rules.absent is None:
             return MISSING  # left from when it was remembered
-        return verdict
+        ttl_s = (NEGATIVE if entry.negative else ask.policy).ttl_s
+        return bounded(verdict, entry, now, ttl_s * self.rules.longest)
+
+    def failed_elsewhere(self, ask: Ask, last: Entry | None) -> Filled:
+        """Answer where the load that was waited for has failed in another process.
+
+        Raises:
+            Exception: as the rules say, where no last good value may stand in.
+        """
+        if last is None or not self.rules.forgiving:
+            raise self.rules.failure()
+        self.throttle.rest(ask.key)
+        return Filled(last, "stale-if-error")
 
     def meanwhile(self, ask: Ask, entry: Entry | None) -> Entry | None:
         """Return what expired, if it may still be served while somebody else loads its successor."""
@@ -201,17 +227,22 @@ class Filler:
             lease: the lock the caller holds.
         """
         held = lease
+        ended: Ended = "failed"
         try:
             filled = self.load(ask, claim.versions, why, last)
+            ended = "failed" if filled.detail == "stale-if-error" else "unstored"
             if filled.detail != "stale-if-error" and not isinstance(filled.entry.value, Unkept):
                 with suppress(Away):  # the level has said so itself; the value is as good without it
                     filled = filled._replace(away=True)
                     stored = self._store(ask, filled.entry, claim, held)
                     filled, held = filled._replace(stored=stored, away=False), None if stored else held
             return filled
+        except Exception as error:
+            ended = "unstored" if self.rules.refusal(error) or self.rules.own(error) else "failed"
+            raise
         finally:
             if held is not None:
-                self.level.release(held)
+                self.level.release(held, ended)
 
     def load(self, ask: Ask, versions: tuple[str, ...], why: Why, last: Entry | None = None) -> Filled:
         """Run the loader and make an entry of what it says, without storing it anywhere.

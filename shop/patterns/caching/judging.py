@@ -44,3 +44,20 @@ def judge(reading: Reading, now: float) -> Verdict:
     if entry.versions[:known] != reading.versions:
         return INVALIDATED
     return Verdict(state, entry, tags_named(reading.stored)[known:])
+
+
+def bounded(verdict: Verdict, entry: Entry, now: float, longest_s: float) -> Verdict:
+    """Take an entry for expired that claims to live longer than any of its class.
+
+    The clock of whoever stored it was ahead, or this one was set back. How long it has been there nobody can say.
+
+    Args:
+        verdict: on the entry.
+        entry: that was judged.
+        now: unix time in seconds.
+        longest_s: seconds an entry of its class lives at most.
+    """
+    if entry.fresh_until - now <= longest_s:
+        return verdict
+    grace_s = entry.kept_until - entry.fresh_until
+    return verdict._replace(state="expired", entry=entry._replace(fresh_until=now, kept_until=now + grace_s))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from shop.patterns.caching.lock import Lease
+from shop.patterns.caching.lock import Ended, Lease
 
 Versions = tuple[str | None, ...]
 """How each tag stands, in the order asked; ``None`` for a tag the level knows nothing of."""
@@ -38,6 +38,17 @@ class Claim(NamedTuple):
     """How :data:`ANY` stands, for a load that may find further tags; empty for others."""
 
 
+class Taking(NamedTuple):
+    """What came of trying to take a lock."""
+
+    mine: bool
+    reading: Reading
+    holder: str = ""
+    """The token of whoever holds the lock."""
+    ended: str = ""
+    """How the last load under this name ended that stored nothing, as :func:`lock.in_vain` wrote it."""
+
+
 class Level(Protocol):
     """A store of encoded entries that also keeps a version for each tag, and a lock for each load.
 
@@ -64,16 +75,21 @@ class Level(Protocol):
     def claim(self, tags: Sequence[str]) -> Claim:
         """Return how the tags stand now, giving a version to each that has none. Call it before a load."""
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
-        """Take the lock if it is free, and then read, in one round trip; tell whether it is the caller's."""
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
+        """Take the lock if it is free, and then read, in one round trip."""
 
     def write(
         self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
     ) -> None:
         """Keep an encoded entry for at most ``ttl_s`` seconds, ``passing`` tags no longer, and release the lock."""
 
-    def release(self, lease: Lease) -> None:
-        """Give the lock back and wake who waits for it; do nothing if it is no longer the caller's."""
+    def release(self, lease: Lease, ended: Ended | None = None) -> None:
+        """Give the lock back and wake who waits for it; do nothing if it is no longer the caller's.
+
+        Args:
+            lease: the lock.
+            ended: how a load ended that stored nothing, for those who waited for it; ``None`` where none began.
+        """
 
     def extend(self, lease: Lease) -> bool:
         """Hold the lock for its whole time again; tell whether it is still the caller's."""
@@ -111,7 +127,7 @@ class NullLevel:
         """Refuse."""
         raise Away(self.name)
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
         """Refuse."""
         raise Away(self.name)
 
@@ -121,7 +137,7 @@ class NullLevel:
         """Refuse."""
         raise Away(self.name)
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: Lease, ended: Ended | None = None) -> None:
         """Agree: nobody holds one."""
 
     def extend(self, lease: Lease) -> bool:

@@ -6,6 +6,9 @@ compares the token, so nobody ever removes a lock that has become somebody else'
 blocks nobody for longer than that. While a holder lives and its load is slow, a watchdog thread extends it.
 The lock saves work and guarantees nothing: it may be lost with the server that keeps it, and then two load. That no
 stale value is served does not rest on it, but on the tags' versions. So one server is enough, and no quorum is asked.
+Whoever waited for a load that stored nothing has nothing to read. A failure is shared then: tried one after the other,
+each of so many processes would wait for the database in its turn. Of an answer that is not kept nobody waits again, and
+all who did load at once.
 Its name carries the tags' versions: after an invalidation nobody waits for a load whose result is already worthless.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Valkey's documentation, "Distributed locks", the single-instance form; Kleppmann, "How to do distributed
@@ -19,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shop.patterns.caching.connections import Command
 from shop.patterns.caching.forks import in_every_child
@@ -36,6 +40,10 @@ class Lease:
 
     name: str
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+Ended = Literal["failed", "unstored"]
+"""How a load ends that stores nothing: with a failure that anybody would have met, or with an answer for one."""
 
 
 def name_of(key: str, versions: Sequence[str]) -> str:
@@ -56,6 +64,16 @@ def taking(place: str, lease: Lease) -> list[Command]:
 def releasing(place: str, lease: Lease) -> Command:
     """Return the command that gives a lock back, if it is still the caller's."""
     return ("EVAL", _RELEASE, 1, place, lease.token)
+
+
+def in_vain(lease: Lease, ended: Ended) -> str:
+    """Return what is left behind by a load that stored nothing: whose it was, and how it ended."""
+    return f"{ended}:{lease.token}"
+
+
+def ending(place: str, lease: Lease, ended: Ended) -> Command:
+    """Return the command that tells who waits for a load that it ended and stored nothing; before the lock is free."""
+    return ("SET", place, in_vain(lease, ended), "PX", round(TTL_S * 1000))
 
 
 def extending(place: str, lease: Lease) -> Command:

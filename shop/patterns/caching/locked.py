@@ -2,9 +2,10 @@
 
 Method: one thread of a process leads (``flight``), and of all processes' leaders the one that holds the lock loads (see
 ``lock``). Whoever loses gets the expired value at once while its class allows that; where there is none, it waits to be
-woken and reads what the winner stored. It never asks the database, unless its patience ends first. What wakes it may be
-lost and whoever it waits for may have died, so it looks by itself now and then (see ``waiting``). After an invalidation
-all of that begins anew, under another name: a load from before it is worth nothing to whoever comes later.
+woken and reads what the winner stored, or shares its failure. It never asks the database, unless its patience ends
+first, or the winner's answer was none to be stored. What wakes it may be lost and whoever it waits for may have died,
+so it looks by itself now and then (see ``waiting``). After an invalidation all of that begins anew, under another name:
+a load from before it is worth nothing to whoever comes later.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
 """
@@ -73,7 +74,7 @@ class Locked(Unguarded):
                 return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), last, deadline)
             except _Overtaken as overtaken:
                 reading = overtaken.reading
-                verdict = self._filler.judged(reading)
+                verdict = self._filler.judged(ask, reading)
                 if verdict.state == "fresh" and verdict.entry is not None:
                     return Filled(verdict.entry, collapsed=True)
 
@@ -118,17 +119,22 @@ class Locked(Unguarded):
         """Take the lock and load, or wait for the process that holds it."""
         if ask.policy.negative:  # mostly nothing will be stored, and who waited would have waited for nothing
             return self._filler.fill(ask, claim, why(verdict))
-        lease = Lease(name)
+        lease, awaited = Lease(name), ""
         started = time.monotonic()
         with self._meeting.waiting.expecting(name) as woken:
             while True:
                 try:
-                    mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
+                    mine, reading, holder, ended = self._filler.level.take(ask.key, ask.tags, lease)
                 except Away:
                     return self._filler.load(ask, (), "bypass", verdict.entry)._replace(away=True)
-                found = self._filler.judged(reading)
+                found = self._filler.judged(ask, reading)
                 if found.state == "fresh" or reading.versions != claim.versions:
                     return self._done(ask, lease, found, reading, started, mine=mine)
+                if awaited and ended.endswith(awaited):
+                    if mine:
+                        self._filler.level.release(lease)
+                    self._waited(ask, "process", started, filled=False)
+                    return self._after_in_vain(ask, claim, verdict, failed=ended.startswith("failed"))
                 if mine:
                     return self._under(ask, lease, claim, why(verdict), verdict.entry)
                 if (last := self._filler.meanwhile(ask, verdict.entry)) is not None:
@@ -136,8 +142,15 @@ class Locked(Unguarded):
                 if time.monotonic() >= deadline:
                     self._waited(ask, "process", started, filled=False)
                     return self._impatient(ask, name, claim)
+                awaited = holder
                 woken.wait(min(self._meeting.waiting.recheck_s, max(0.0, deadline - time.monotonic())))
                 woken.clear()
+
+    def _after_in_vain(self, ask: Ask, claim: Claim, verdict: Verdict, *, failed: bool) -> Filled:
+        """Answer where what was waited for has stored nothing: share a failure, and wait for no other's answer."""
+        if failed:
+            return self._filler.failed_elsewhere(ask, verdict.entry)
+        return self._filler.fill(ask, claim, why(verdict), verdict.entry)
 
     def _done(self, ask: Ask, lease: Lease, found: Verdict, reading: Reading, started: float, *, mine: bool) -> Filled:
         """Take what another process has stored meanwhile.
@@ -154,10 +167,10 @@ class Locked(Unguarded):
 
     def _refresh_led(self, ask: Ask, name: str, entry: Entry, why: Why) -> Filled | None:
         lease = Lease(name)
-        mine, reading = self._filler.level.take(ask.key, ask.tags, lease)
+        mine, reading, *_ = self._filler.level.take(ask.key, ask.tags, lease)
         if not mine:
             return None
-        found = self._filler.judged(reading)
+        found = self._filler.judged(ask, reading)
         if found.state != "fresh" or found.entry is None or found.entry.fresh_until > entry.fresh_until:
             self._filler.level.release(lease)  # somebody was faster, or it was invalidated: neither is this one's to do
             return None

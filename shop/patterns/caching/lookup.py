@@ -67,7 +67,7 @@ class Lookup:
 
     def _held(self, ask: Ask, started: float) -> Answer | None:
         try:
-            verdict = self._filler.judged(self._level.read(ask.key, ask.tags))
+            verdict = self._filler.judged(ask, self._level.read(ask.key, ask.tags))
         except Away:
             return None
         if verdict.state != "fresh" or verdict.entry is None or verdict.entry.negative:
@@ -96,7 +96,7 @@ class Lookup:
         try:
             if reading is None:
                 reading = self._level.read(ask.key, ask.tags)
-            verdict = self._filler.judged(reading)
+            verdict = self._filler.judged(ask, reading)
             if verdict.state == "fresh" and verdict.entry is not None:
                 return self._fresh(ask, verdict.entry, started)
             filled = self._filled(ask, reading, verdict)

@@ -30,8 +30,8 @@ from shop.patterns.caching.broadcast import announcing, publishing, refusing
 from shop.patterns.caching.connections import Command, Connections, misused, refusal
 from shop.patterns.caching.events import CameBack, Emit, WentAway, WrongType, ignore
 from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.levels import ANY, Away, Claim, Reading, Refused, Versions
-from shop.patterns.caching.lock import Lease, extending, releasing, taking
+from shop.patterns.caching.levels import ANY, Away, Claim, Reading, Refused, Taking, Versions
+from shop.patterns.caching.lock import Ended, Lease, ending, extending, releasing, taking
 from shop.patterns.caching.pause import Pause
 
 PREFIX = "shop:1:"
@@ -127,14 +127,16 @@ class SharedLevel:
             tuple([tag for tag, done in zip(tags, made, strict=True) if done]),
         )
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> tuple[bool, Reading]:
+    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
         """Take a lock if it is free, then read: what the last holder stored is seen by whoever follows.
 
         Raises:
             Away: Valkey did not answer in time, or is being left alone.
         """
-        _, holder, *found = self._ask([*taking(_lock_key(lease.name), lease), *_looking(key, tags)])
-        return holder == lease.token.encode(), _reading(found)
+        asking: list[Command] = [*taking(_lock_key(lease.name), lease), ("GET", _ended_key(lease.name))]
+        _, holder, ended, *found = self._ask([*asking, *_looking(key, tags)])
+        held_by = (holder or b"").decode()
+        return Taking(held_by == lease.token, _reading(found), held_by, (ended or b"").decode())
 
     def write(
         self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
@@ -155,10 +157,11 @@ class SharedLevel:
         shortening: list[Command] = [("PEXPIRE", _tag_key(tag), kept_ms, "LT") for tag in passing]
         self._ask([("SET", _entry_key(key), stored, "PX", kept_ms), *shortening, *self._releasing(lease)])
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: Lease, ended: Ended | None = None) -> None:
         """Give a lock back and wake who waits for it; where Valkey is away it ends by itself."""
+        said = [] if ended is None else [ending(_ended_key(lease.name), lease, ended)]
         with contextlib.suppress(Away):  # the level has said so itself
-            self._ask(self._releasing(lease))
+            self._ask([*said, *self._releasing(lease)])
 
     def extend(self, lease: Lease) -> bool:
         """Hold a lock for its whole time again; tell whether it is still the caller's.
@@ -296,3 +299,7 @@ def _tag_key(tag: str) -> str:
 
 def _lock_key(name: str) -> str:
     return f"{PREFIX}l:{name}"
+
+
+def _ended_key(name: str) -> str:
+    return f"{PREFIX}n:{name}"
