@@ -59,17 +59,22 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         store.shop("down")
 
 
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """The machine's own Chromium."""
+def chromium() -> dict[str, Any]:
+    """Return how the machine's own Chromium is started."""
     executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if executable is None:
         pytest.skip("no Chromium on this machine (on Debian: apt install chromium)")
+    return {
+        "executable_path": executable,
+        "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    }
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """The machine's own Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+        browser = playwright.chromium.launch(**chromium())
         yield browser
         browser.close()
 

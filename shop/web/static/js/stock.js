@@ -1,6 +1,9 @@
 // The page may be minutes old; how many pieces are left may not be.
 
+import { whenRestored } from "./restored.js";
+
 const FEW = 10;
+const NOTHING_SAID = "\u00a0"; // keeps its line
 
 function inWords(available) {
   if (available === 0) return "Sold out";
@@ -23,4 +26,12 @@ async function refresh(element) {
   if (answer?.ok) show(element, (await answer.json()).available);
 }
 
-document.querySelectorAll("[data-stock]").forEach(refresh);
+function watch(element) {
+  whenRestored(
+    () => (element.textContent = NOTHING_SAID),
+    () => refresh(element),
+  );
+  refresh(element);
+}
+
+document.querySelectorAll("[data-stock]").forEach(watch);
