@@ -17,6 +17,7 @@ from shop.patterns.caching import (
     Ahead,
     Cache,
     Early,
+    InvalidationBarrier,
     Level,
     Listener,
     LocalLevel,
@@ -66,6 +67,7 @@ class CacheRuntime:
     listener: Listener | None
     popularity: Popularity
     throttle: Throttle
+    barrier: InvalidationBarrier | None
     refresher: Refresher = field(default_factory=lambda: Refresher(_aside))
 
     def start(self) -> None:
@@ -85,6 +87,8 @@ class CacheRuntime:
         if self.listener is not None:
             self.listener.stop()
         self.shared.close()
+        if self.barrier is not None:
+            self.barrier.close()
 
     def compose(self, switches: Snapshot) -> Through:
         """Return the cache for one way the switches can stand."""
@@ -106,8 +110,8 @@ class CacheRuntime:
             self.throttle,
         )
         writing: dict[str, Callable[[], Through]] = {
-            "event": lambda: OnEvent(cache),
-            "write-through": lambda: WriteThrough(cache, self.telemetry),
+            "event": lambda: OnEvent(cache, self.barrier, self.telemetry),
+            "write-through": lambda: WriteThrough(cache, self.barrier, self.telemetry),
             "ttl": lambda: TimeOnly(cache),
         }
         return writing[switches["cache.invalidation"]]()
@@ -128,11 +132,12 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
     local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock, telemetry)
     meeting = Meeting()
     shared: Level = NullLevel()
-    listener = None
+    listener = barrier = None
     if settings.cache_url is not None:
         shared = level = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
         listener = Listener(settings.cache_url, local, telemetry, meeting.waiting, level)
-    return CacheRuntime(clock, telemetry, shared, local, meeting, listener, Popularity(clock), Throttle(clock))
+        barrier = InvalidationBarrier(settings.cache_url)
+    return CacheRuntime(clock, telemetry, shared, local, meeting, listener, Popularity(clock), Throttle(clock), barrier)
 
 
 def is_refusal(error: Exception) -> bool:

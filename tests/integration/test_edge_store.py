@@ -182,6 +182,15 @@ def _objects(given):
     return [*([given] if isinstance(given, dict) else []), *(one for value in inner for one in _objects(value))]
 
 
+def test_who_has_edited_a_price_and_looks_through_the_edge_sees_it(store, runtime):
+    seen = []
+    for price in range(900, 930):
+        store.price()  # so that there is something old to be seen
+        runtime.services().catalog.edit(store.mug, Edit(price=price))
+        seen.append(store.price())
+    assert seen == list(range(900, 930))
+
+
 def _numbers(answer):
     return set(re.findall(rb"\d+(?:\.\d+)?", answer.content))
 

@@ -230,7 +230,7 @@ def test_random_use_leaves_the_books_in_order(clock):
 
 def test_a_refill_that_fails_is_told_of_and_the_others_are_made(cache, seen):
     done = []
-    WriteThrough(cache, seen.append).changed(["a"], [lambda: 1 / 0, lambda: done.append("second")])
+    WriteThrough(cache, emit=seen.append).changed(["a"], [lambda: 1 / 0, lambda: done.append("second")])
     assert done == ["second"]
     assert [event.reason for event in seen if isinstance(event, RefillFailed)] == ["ZeroDivisionError"]
 

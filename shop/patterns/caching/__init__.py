@@ -31,6 +31,7 @@ It ends when what it is made from has changed, or with its time (a copy in memor
     b'12.00'
 """
 
+from shop.patterns.caching.barrier import InvalidationBarrier
 from shop.patterns.caching.broadcast import Listener
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.filling import Ask, Rules, Tagged, Unkept, found_tags
@@ -59,6 +60,7 @@ __all__ = [
     "Early",
     "Found",
     "Guard",
+    "InvalidationBarrier",
     "Kept",
     "Level",
     "Listener",

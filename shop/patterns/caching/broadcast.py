@@ -10,9 +10,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Silent
 
 from shop import threads
@@ -22,6 +24,8 @@ from shop.patterns.caching.waiting import Waiting
 
 HEARTBEAT_S = 1.0
 """Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
+SIGNED_MS = 2_000
+"""Life of signatures: longer than anybody waits for them."""
 RETRY_S = 0.5
 """Seconds between two attempts to listen."""
 
@@ -64,6 +68,16 @@ def publishing(connections: Connections, tags: Sequence[str]) -> Command:
 def refusing(connections: Connections, tags: Sequence[str]) -> Command:
     """Return the command that tells every listener of an invalidation that the server has refused to write."""
     return ("PUBLISH", _refused(connections), json.dumps(tags))
+
+
+def ticketing(connections: Connections, ticket: str) -> Command:
+    """Return the command that has every listener sign that it has heard all that was said before; see ``barrier``."""
+    return ("PUBLISH", _tickets(connections), ticket)
+
+
+def signatures(ticket: str) -> str:
+    """Return the key under which a ticket is signed."""
+    return f"shop:1:heard:{ticket}"
 
 
 def announcing(connections: Connections, name: str) -> Command:
@@ -141,7 +155,7 @@ class Listener:
         connection: Any = self._connections.open()
         try:
             connection.connect()
-            channels = [name(self._connections) for name in (_channel, _fills, _refused)]
+            channels = [name(self._connections) for name in (_channel, _fills, _refused, _tickets)]
             connection.send_command("SUBSCRIBE", *channels, check_health=False)
             for _ in channels:
                 connection.read_response()
@@ -182,10 +196,19 @@ class Listener:
         if channel.decode() == _fills(self._connections):
             self._waiting.wake(said[0].decode())
             return
+        if channel.decode() == _tickets(self._connections):
+            self._sign(said[0].decode())
+            return
         tags = json.loads(said[0])
         if channel.decode() == _refused(self._connections) and self._debtor is not None:
             self._debtor.owe(tags)  # first: what is read from now on comes after the delivery
         self._hearer.drop(tags)
+
+    def _sign(self, ticket: str) -> None:
+        """Say that all was dealt with that was said before."""
+        key = signatures(ticket)
+        with suppress(RedisError, OSError):  # the writer waits for a moment only
+            self._connections.exchange([("RPUSH", key, self._hearer.name), ("PEXPIRE", key, SIGNED_MS)])
 
     def _report(self, error: Exception) -> None:
         if not self._lost and not self._stopped.is_set():
@@ -206,3 +229,8 @@ def _fills(connections: Connections) -> str:
 def _refused(connections: Connections) -> str:
     """Return the channel of what was invalidated in vain: readers of the server still see what was before."""
     return f"shop:1:refused:{connections.database}"
+
+
+def _tickets(connections: Connections) -> str:
+    """Return the channel of tickets that every listener signs."""
+    return f"shop:1:heard:{connections.database}"

@@ -127,10 +127,15 @@ class Cache:
         Call it after the commit, never before: a reader between the two would store the old state under the new
         version.
         """
+        self.end(tags)
+
+    def end(self, tags: Sequence[str]) -> bool:
+        """Do what :meth:`invalidate` does; tell whether that is done, or owed."""
         done = self._level.invalidate(tags)
         if self._local is not None:
             self._local.drop(tags)  # last: a copy made of the level's old entry meanwhile goes, too
         self._emit(Invalidated(self._level.name, len(tags), delayed=not done))
+        return done
 
     def _looked_up(self, ask: Ask) -> Entry | None:
         moment = None if self._local is None else self._local.moment()

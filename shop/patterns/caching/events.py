@@ -144,6 +144,11 @@ class Invalidated:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """Not every process said in time that it has heard an invalidation: some may serve what was before for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
 class WrongType:
     """Something of another type stood under some of a level's keys, and was deleted."""
 
@@ -182,6 +187,7 @@ Event = (
     | RefreshDropped
     | RefillFailed
     | Invalidated
+    | Unheard
     | WrongType
     | WentAway
     | CameBack

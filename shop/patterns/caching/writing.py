@@ -19,7 +19,7 @@ from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import Emit, RefillFailed, ignore
+from shop.patterns.caching.events import Emit, RefillFailed, Unheard, ignore
 from shop.patterns.caching.filling import Ask, Load, Tagged
 from shop.patterns.caching.local import Kept
 from shop.patterns.caching.policy import Policy
@@ -57,26 +57,43 @@ class Through(Protocol):
         """
 
 
+class Barrier(Protocol):
+    """What a writer waits at for the other processes."""
+
+    def wait(self) -> bool:
+        """Wait for a moment until all have heard what was invalidated; tell whether they have."""
+
+
 class OnEvent:
     """The writer invalidates.
 
     Args:
         cache: read through.
+        barrier: waited at after a change; nothing is waited for by default.
+        emit: told of processes that have not heard in time.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, barrier: Barrier | None = None, emit: Emit = ignore) -> None:
+        self._barrier = barrier
+        self._emit = emit
         self.get_or_load = cache.get_or_load
         self.get_many = cache.get_many
         self.kept = cache.kept
         self.invalidate = cache.invalidate
+        self._end = cache.end
 
     def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return all of them."""
         return tuple(tags)
 
     def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate."""
-        self.invalidate(tags)
+        """Invalidate, and wait until every process has heard."""
+        if self._end(tags):
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._barrier is not None and not self._barrier.wait():
+            self._emit(Unheard())
 
 
 class WriteThrough(OnEvent):
@@ -84,21 +101,20 @@ class WriteThrough(OnEvent):
 
     Args:
         cache: read through.
-        emit: told of refills that failed: what was committed is committed, and the next reader fills.
+        barrier: as of :class:`OnEvent`.
+        emit: told of refills that failed, too: what was committed is committed, and the next reader fills.
     """
 
-    def __init__(self, cache: Cache, emit: Emit = ignore) -> None:
-        super().__init__(cache)
-        self._emit = emit
-
     def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, then fill."""
-        self.invalidate(tags)
+        """Invalidate, then fill, and wait until every process has heard."""
+        done = self._end(tags)
         for refill in refills:
             try:
                 refill()
             except Exception as error:  # noqa: BLE001 - whatever a loader raises, the writer has written
                 self._emit(RefillFailed(type(error).__name__))
+        if done:
+            self._wait()
 
 
 class TimeOnly(OnEvent):

@@ -20,6 +20,7 @@ from shop.patterns.caching.events import (
     RefreshDropped,
     Stored,
     TooLarge,
+    Unheard,
     Waited,
     WentAway,
     WrongType,
@@ -113,6 +114,10 @@ class CacheMetrics:
     @note.register
     def _(self, event: TooLarge) -> None:
         self._troubles.labels("too-large").inc()
+
+    @note.register
+    def _(self, event: Unheard) -> None:
+        self._troubles.labels("unheard").inc()
 
     @note.register
     def _(self, event: WrongType) -> None:

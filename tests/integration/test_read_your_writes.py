@@ -1,0 +1,80 @@
+"""Who has edited and looks sees the edit, whichever process answers; nobody waits long for a process that hangs."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shop.clock import SystemClock
+from shop.patterns.caching import Cache, InvalidationBarrier, Listener, OnEvent, SharedLevel, WriteThrough
+from shop.patterns.caching.events import Unheard
+
+
+class SlowHearer:
+    """A process that is told of an invalidation and gets no turn until the test lets it."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.told, self.may_go_on, self.done = threading.Event(), threading.Event(), threading.Event()
+
+    def hears(self, *, broadcasts):
+        """Drop nothing."""
+
+    def drop(self, tags):
+        self.told.set()
+        assert self.may_go_on.wait(20)
+        self.done.set()
+
+
+@pytest.fixture
+def slow(settings, cache_client):
+    slow = SlowHearer()
+    listeners = [Listener(settings.cache_url, slow), Listener(settings.cache_url, SlowHearer())]
+    listeners[1]._hearer.may_go_on.set()
+    for listener in listeners:
+        listener.start()
+    yield slow
+    slow.may_go_on.set()
+    for listener in listeners:
+        listener.stop()
+
+
+@pytest.fixture(params=[OnEvent, WriteThrough])
+def begin(request, settings, cache_client):
+    """What makes a writer that waits for so many seconds at most, and the list of what it says."""
+    url, clock, opened = settings.cache_url, SystemClock(), []
+
+    def begin(bound_s):
+        level, barrier, seen = SharedLevel(url, 1000, clock), InvalidationBarrier(url, bound_s), []
+        opened.extend((level, barrier))
+        return request.param(Cache(level, clock), barrier, seen.append), seen
+
+    yield begin
+    for one in opened:
+        one.close()
+
+
+def test_a_change_is_acknowledged_when_every_process_has_dealt_with_it(begin, slow):
+    writing, seen = begin(20.0)
+    with ThreadPoolExecutor(1) as writer:
+        changing = writer.submit(writing.changed, ["a"])
+        assert slow.told.wait(20)
+        assert not changing.done()
+        slow.may_go_on.set()
+        changing.result(20)
+    assert slow.done.is_set()
+    assert seen == []
+
+
+def test_a_process_that_hangs_holds_up_no_editor_and_is_counted(begin, slow):
+    writing, seen = begin(0.05)
+    writing.changed(["a"])
+    assert not slow.done.is_set()
+    assert seen == [Unheard()]
+
+
+def test_where_nobody_listens_nobody_is_waited_for(begin):
+    writing, seen = begin(20.0)
+    writing.changed(["a"])
+    assert seen == []
