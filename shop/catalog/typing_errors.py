@@ -22,7 +22,7 @@ OTHER = 15
 """Any letter for any other."""
 BEGINNING = 7
 """More, where the first letter is wrong: people seldom mistype it."""
-TOLERANCES = ((4, SWAPPED), (5, MISTAKEN), (7, LETTER), (9, OTHER))
+TOLERANCES = ((4, SWAPPED), (7, LETTER), (9, OTHER))
 """Up to how many letters a word forgives how much."""
 LONG = 2 * LETTER
 """What longer words forgive."""
