@@ -9,29 +9,31 @@ import fs from 'fs';
 // Many times the largest answer that is kept, so that those being stored at the same moment fit in too.
 const ROOM = 'x'.repeat(1024 * 1024);
 
+// Below the working directory: access(2) forgets the right to pass closed folders above, which nginx may have.
+const STORE = 'store';
+
 function lacking(r) {
-    const store = r.variables.edge_store;
     const name = crypto.createHash('md5').update(r.variables.edge_key).digest('hex');
-    return is_writable(`${store}/${name.slice(-2)}`, store) && has_room(store) ? '' : '1';
+    return is_writable(`${STORE}/${name.slice(-2)}`) && has_room() ? '' : '1';
 }
 
 // A level of the store is made with its first answer.
-function is_writable(level, store) {
+function is_writable(directory) {
     try {
-        fs.accessSync(level, fs.constants.W_OK | fs.constants.X_OK);
+        fs.accessSync(directory, fs.constants.W_OK | fs.constants.X_OK);
         return true;
     } catch (error) {
-        return level !== store && error.code === 'ENOENT' && is_writable(store, store);
+        return directory !== STORE && error.code === 'ENOENT' && is_writable(STORE);
     }
 }
 
 // Only writing tells. What was found holds for a moment, in all of nginx's processes: the zone forgets it (timeout).
-function has_room(store) {
+function has_room() {
     const known = ngx.shared.room.get('has');
     if (known !== undefined) {
         return known === 'yes';
     }
-    const found = try_to_write(`${store}/room.${process.pid}`);
+    const found = try_to_write(`${STORE}/room.${process.pid}`);
     ngx.shared.room.set('has', found ? 'yes' : 'no');
     return found;
 }

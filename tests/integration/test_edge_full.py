@@ -1,8 +1,11 @@
 """An edge whose store is full, read-only or not there: pages are passed through whole, and it is said."""
 
+import os
+
 import pytest
 
 from shop.stack import edge as stack_edge
+from shop.stack import privileges
 from tests.integration.edge import Edge, Origin, entry
 from tests.waiting import until
 
@@ -59,6 +62,28 @@ def test_pages_pass_through_while_the_disk_is_full(settings, origin, tmp_path):
         assert not list((edge.settings.edge_dir / "store").glob("room.*"))
     finally:
         edge.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a stack that root started keeps a right of root's")
+def test_a_store_below_a_folder_that_is_closed_to_others_is_written_to_with_the_right_to_pass_it(
+    settings, origin, tmp_path
+):
+    account = privileges.ServerAccount.of_servers(tmp_path)  # as in a checkout under /root
+    home = tmp_path / "var"
+    home.mkdir()
+    tmp_path.chmod(0o700)
+    edge = Edge(settings, home, origin.port, {"user root root;": ""}, ("sh", "-c", AS_SERVER.format(account, home)))
+    try:
+        assert edge.entry("/") == "fwd=miss; stored"
+        until(lambda: edge.entry("/") == "hit")
+    finally:
+        edge.stop()
+
+
+AS_SERVER = (
+    "chown -R {0.uid}:{0.gid} {1} && exec setpriv --reuid {0.uid} --regid {0.gid} --clear-groups"
+    ' --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search "$0" "$@"'
+)
 
 
 def test_nothing_is_kept_nor_served_from_what_is_kept_while_the_purger_has_closed_the_store(edge, origin):
