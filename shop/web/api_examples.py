@@ -79,6 +79,7 @@ VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("CategoryNode", "slug"): "mugs",
         ("CategoryNode", "url"): "/c/mugs",
         ("Credentials", "password"): "let-me-shop",
+        ("OrderSchema", "status"): "paid",
         ("ProductAddition", "title"): "Tall Porcelain Mug",
         ("Registration", "email"): "new@shop.test",
         ("Highlight", "title"): "Everyday Stoneware <mark>Mug</mark>",
@@ -155,6 +156,8 @@ def example(schema: Json, schemas: Json, owner: str = "", field: str = "") -> An
     Raises:
         KeyError: it holds text, and nothing is known for a field of that name.
     """
+    if (owner, field) in VALUES_IN:
+        return VALUES_IN[owner, field]
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return example(schemas[name], schemas, name, field)
@@ -169,8 +172,6 @@ def example(schema: Json, schemas: Json, owner: str = "", field: str = "") -> An
 
 
 def _of_type(schema: Json, schemas: Json, owner: str, field: str) -> Any:
-    if (owner, field) in VALUES_IN:
-        return VALUES_IN[owner, field]
     match schema.get("type"):
         case "object":
             return _object(schema, schemas, owner)

@@ -3,18 +3,15 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-import flask_openapi3_swagger  # type: ignore[import-untyped]
 from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from flask_openapi3.utils import parse_parameters
 
 from shop.patterns.caching import CATALOGUE, REFERENCE, Found
 from shop.web import problems
-from shop.web.assets import send_file
 from shop.web.public import HTML, JSON, publish
 from shop.web.schemas import Problem
 
@@ -27,9 +24,6 @@ Money is in whole minor units. Errors are problem documents (RFC 9457); match on
 something may carry an `Idempotency-Key`, a checkout must. Guests are known by a cookie, accounts by a cookie or a
 token.
 """
-BROWSER_FILES = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
-KEEP_A_DAY = "public, max-age=86400"
-"""Of the files of the page to browse the description: they change with a version of its package."""
 SECURITY_SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "account", "description": "From `POST /api/v1/session`."},
@@ -156,12 +150,16 @@ def _browser(app: OpenAPI) -> Blueprint:
 
     @browser.get("/docs")
     def docs() -> Response:
-        return publish(Found(render_template("api_docs.html").encode(), CATALOGUE), HTML)
+        from shop.web import api_reference  # for this alone: no process is heavier that is not asked
 
-    @browser.get("/docs/<path:name>")
-    def file(name: str) -> Response:
-        response = send_file(BROWSER_FILES, name)
-        response.headers["Cache-Control"] = KEEP_A_DAY
-        return response
+        found = app.api_doc
+        page = render_template(
+            "api_docs.html",
+            about=found["info"]["description"].strip(),
+            version=found["openapi"],
+            groups=api_reference.groups(found),
+            schemas=api_reference.schemas(found),
+        )
+        return publish(Found(page.encode(), CATALOGUE), HTML)
 
     return browser

@@ -46,6 +46,7 @@ def faults(page: Page) -> list[str]:
         "/reset",
         "/lab",
         "/lab/mail",
+        "/api/docs",
         "/nothing-here",
         "/orders",
         "/orders/link",

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from shop.cli.reference import stored
 from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
 from shop.lab import report
-from tests.e2e.conftest import Store
-from tests.e2e.test_accessibility import TWO_FRAMES
+from tests.e2e.conftest import Store, best_seller
+from tests.e2e.test_accessibility import TWO_FRAMES, faults
 from tests.e2e.test_shopping import put_in_cart, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
@@ -72,15 +72,41 @@ def test_the_staff_see_on_a_phone_where_orders_stand_and_what_is_next(page: Page
 def test_the_api_s_page_is_dark_when_all_else_is_and_leads_back_to_the_store(page: Page):
     page.emulate_media(color_scheme="dark")
     page.goto("/api/docs")
-    page.locator(".opblock").first.wait_for()
     for scheme, is_dark in (("dark", True), ("light", False), ("dark", True)):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.evaluate(TWO_FRAMES)
-        letters = page.evaluate(LIGHTNESS, [".opblock-summary-description", "color"])
+        letters = page.evaluate(LIGHTNESS, [".call__path", "color"])
         ground = page.evaluate(LIGHTNESS, ["body", "backgroundColor"])
         assert (letters - ground if is_dark else ground - letters) > 3 * 128, f"{scheme}: {letters} on {ground}"
     page.get_by_role("link", name="shop, home").click()
     page.wait_for_url("**/")
+
+
+SHIFTS = """new Promise(done => new PerformanceObserver((list, observer) => {
+  observer.disconnect();
+  done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0));
+}).observe({type: "layout-shift", buffered: true}) || setTimeout(done, 200, 0))"""
+"""How far what was seen has moved: the layout-shift entries of the page so far, of which there may be none."""
+
+
+@pytest.mark.parametrize("path", ["/", "/api/docs", "/api/docs#checkout"])
+def test_nothing_moves_once_it_is_in_sight(page: Page, path: str):
+    page.goto("about:blank")
+    page.goto(path, wait_until="networkidle")
+    page.evaluate(TWO_FRAMES)
+    assert page.evaluate(SHIFTS) < 0.1
+
+
+def test_a_call_can_be_tried_from_the_api_s_page(page: Page):
+    page.goto("/api/docs#get_product")
+    call = page.locator("#get_product")
+    expect(call).to_have_attribute("open", "")
+    call.get_by_role("textbox", name="slug").fill(str(best_seller(page)["slug"]))
+    call.get_by_role("button", name="Send GET").click()
+    expect(call.get_by_role("status")).to_contain_text("200")
+    expect(call.get_by_label("The answer")).to_contain_text('"price"')
+    page.evaluate("document.querySelectorAll('#checkout, #schema-OrderSchema').forEach(one => { one.open = true; })")
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("experiment", ["cache-layers", "cache-hot-set", "slow-payments"])
