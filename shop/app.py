@@ -20,6 +20,7 @@ from shop.cart.sessions import current_owner
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
+from shop.catalog.crawler_pages import create_crawler_pages
 from shop.catalog.reviews_page import create_review_pages
 from shop.catalog.service import Catalog
 from shop.checkout import api as checkout_api
@@ -92,13 +93,13 @@ def create_app(runtime: Runtime) -> OpenAPI:
     security.install_body_check(app)
     problems.install(app)
     assets.install(app)
-    rendering.install(app)
+    rendering.install(app, settings.own_address)
     sessions.install(app, lambda: context.services(Services).accounts, settings)
     if settings.is_lab:
         _hang_lab(app, runtime)
     _hang_accounts(app)
     _hang_cart(app)
-    _hang_catalog(app)
+    _hang_catalog(app, settings.own_address)
     _hang_orders(app, test_cards=settings.is_lab)
     idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_keys)
     _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
@@ -157,7 +158,7 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
     app.register_blueprint(lab_pages.create_pages(store, board, desk, count, settings.log_dir, mails))
 
 
-def _hang_catalog(app: OpenAPI) -> None:
+def _hang_catalog(app: OpenAPI, address: str) -> None:
     def use() -> Catalog:
         return context.services(Services).catalog
 
@@ -165,6 +166,7 @@ def _hang_catalog(app: OpenAPI) -> None:
     app.register_api(catalog_api.create_api(use))
     app.register_blueprint(catalog_pages.create_pages(use))
     app.register_blueprint(create_review_pages(use))
+    app.register_blueprint(create_crawler_pages(use, address))
     app.register_blueprint(catalog_admin.create_admin(use))
 
 

@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     mail_ca_file: Path | None = None
     """Certificates (PEM) of the authorities trusted to name the mail server; unset, the machine's own are."""
     public_address: str | None = None
-    """Where shoppers find the store, for the links in mails; the stack says so."""
+    """Where shoppers find the store, for links in mails, link previews and sitemaps; the stack says so."""
     queue_threads: int = Field(default=2, ge=1, le=32)
     """Messages a worker handles at the same time."""
     queue_prefetch: int = Field(default=8, ge=1, le=1_000)
@@ -228,6 +228,11 @@ class Settings(BaseSettings):
         if value is not None and not is_address(value, schemes):
             raise PydanticCustomError("address", "is not {kind}", {"kind": kind})
         return value
+
+    @property
+    def own_address(self) -> str:
+        """Where shoppers find the store, without a slash at the end."""
+        return (self.public_address or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def scheme(self) -> str:

@@ -184,7 +184,7 @@ class Runtime:
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
-        links = OrderLinks(self.settings.secret_keys, self.clock, self._address())
+        links = OrderLinks(self.settings.secret_keys, self.clock, self.settings.own_address)
         letters = Letters(self.database, links, self.stationery)
         link_requests = LinkRequests(self.database, clean_email)
         phases = Phases(
@@ -213,7 +213,11 @@ class Runtime:
             password_changes=PasswordChanges(self.database, self.passwords),
             password_resets=resets,
             password_mail=PasswordMailConsumer(
-                Inbox(self.database, password_mail.CONSUMER), resets, self.stationery, self.post, self._address()
+                Inbox(self.database, password_mail.CONSUMER),
+                resets,
+                self.stationery,
+                self.post,
+                self.settings.own_address,
             ),
             session_reaper=SessionReaper(self.database, self.clock),
             carts=carts,
@@ -262,9 +266,6 @@ class Runtime:
         if snapshot["orders.confirmation"] == "queue":
             return ByQueue()
         return Inline(self.database, letters, self.post)
-
-    def _address(self) -> str:
-        return self.settings.public_address or f"http://{self.settings.host}:{self.settings.port}"
 
     def _keys(self, snapshot: Snapshot) -> Keeper:
         if snapshot["checkout.idempotency"] == "off":

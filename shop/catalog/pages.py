@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template, request
 from shop.catalog import addresses, tags
 from shop.catalog.absences import keep_absences
 from shop.catalog.browsing import Browse
-from shop.catalog.pictures import draw, drawing_version, picture_url
+from shop.catalog.pictures import draw, drawing_version, picture_url, png_of
 from shop.catalog.service import Catalog
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
@@ -19,6 +19,7 @@ from shop.web.assets import KEEP
 from shop.web.public import HTML, publish
 
 SVG = "image/svg+xml"
+PNG = "image/png"
 SORTS = (
     (RELEVANCE, "Best match"),
     (POPULARITY, "Most popular"),
@@ -40,7 +41,7 @@ def create_pages(use: Callable[[], Catalog]) -> Blueprint:
     _add_home(pages, use)
     _add_lists(pages, use)
     _add_product(pages, use)
-    _add_pictures(pages)
+    _add_pictures(pages, use)
     return pages
 
 
@@ -112,7 +113,13 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         return _html(Found(page.encode(), found.policy, catalog.carried(found.tags)))
 
 
-def _add_pictures(pages: Blueprint) -> None:
+def _add_pictures(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+    @pages.get("/p/<slug>/preview.png")
+    def preview(slug: str) -> Response:
+        """Send the product's picture as link previews take it. Only of what is sold: each is drawn point by point."""
+        found = use().product(slug)
+        return publish(replace(found, value=png_of(json.loads(found.value)["picture"]), key=None), PNG)
+
     @pages.get("/pictures/<motif>/<slug>.svg", defaults={"version": ""})
     @pages.get("/pictures/<version>/<motif>/<slug>.svg")
     def picture(version: str, motif: str, slug: str) -> Response:

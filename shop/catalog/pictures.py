@@ -40,6 +40,10 @@ PARTNERS = (180, 150, 210, 35, -35, 120)
 """Degrees between the colour of a thing and its second colour: complements, neighbours, a triad."""
 
 
+PNG_PX = 600
+"""What the larger kind of link preview asks for at least."""
+
+
 def motifs() -> Sequence[str]:
     """Return the names of everything that can be drawn."""
     return tuple(MOTIFS)
@@ -85,6 +89,15 @@ def draw(motif: str, seed: str) -> str:
         f"{_backdrop(_hsl(behind, 34, 80), random)}"
         f'<g opacity=".16">{ellipse(200, 305, 128, 13, _hsl(behind, 40, 18))}</g>{thing}</svg>'
     )
+
+
+def png_of(url: str) -> bytes:
+    """Return the picture at an address of :func:`picture_url` as PNG, :data:`PNG_PX` wide and high."""
+    import resvg_py  # a renderer, for this alone: no process is heavier that nobody asks for a preview
+
+    *_, motif, file = url.split("/")
+    svg = draw(motif, file.removesuffix(".svg"))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=PNG_PX, skip_system_fonts=True))
 
 
 def _colour(seed: str, random: Random) -> Colour:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shop.catalog import adding, editing, inventory, products, reviewing, shelves, tags
+from shop.catalog import adding, editing, inventory, products, reviewing, shelves, sitemap, tags
 from shop.catalog.adding import NewProduct
 from shop.catalog.answers import Answers, Build, as_json, entity_tag, read
 from shop.catalog.browsing import Browse, Browser
@@ -193,6 +193,20 @@ class Catalog:
         """Return the tree as the pages' menu shows it."""
         items: list[dict[str, Any]] = read(self.categories())["items"]
         return items
+
+    def sitemap_parts(self) -> list[int]:
+        """Return the numbers of the sitemap's parts that list products."""
+        with self._database.reading() as session:
+            return sitemap.parts(session)
+
+    def sitemap_part(self, number: int) -> list[str]:
+        """Return the slugs of one part of the sitemap.
+
+        Raises:
+            NotFound: there is no such part.
+        """
+        with self._database.reading() as session:
+            return sitemap.part(session, number)
 
     def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> Found:
         """Return a public page's HTML through the cache, under a key and tags of its own.

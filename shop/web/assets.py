@@ -14,6 +14,8 @@ from shop.web.fingerprint import tree_hash
 YEAR_S = 365 * 24 * 3600
 """As good as for ever: the address changes when a file does."""
 KEEP = f"public, max-age={YEAR_S}, immutable"
+KEEP_A_DAY = "public, max-age=86400"
+"""For an address that stays when the file changes."""
 ASK_AGAIN = "no-cache"
 """For an address with another release's hash: a page from before a deployment still finds its files."""
 
@@ -31,7 +33,13 @@ def install(app: Flask) -> None:
     def static_url(filename: str) -> str:
         return url_for("asset", version=current, filename=filename)
 
+    def favicon() -> Response:
+        response = send_file(folder, "img/favicon.ico")
+        response.headers["Cache-Control"] = KEEP_A_DAY
+        return response
+
     app.add_url_rule("/assets/<version>/<path:filename>", "asset", asset)
+    app.add_url_rule("/favicon.ico", "favicon", favicon)  # asked for unseen, by browsers and by previews of links
     app.jinja_env.globals["static_url"] = static_url
 
 

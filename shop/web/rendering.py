@@ -19,11 +19,15 @@ AGES = (
 """Units an age is told in, longest first."""
 
 
-def install(app: Flask, clock: Clock | None = None) -> None:
-    """Give the app's templates their filters, and ``has_page(endpoint)`` for links to pages not every profile has.
+def install(app: Flask, address: str, clock: Clock | None = None) -> None:
+    """Give the app's templates their filters and functions.
+
+    ``has_page(endpoint)`` is for links to pages not every profile has, ``absolute(path)`` for readers without a base:
+    search engines and link previews. It asks the settings, since a kept page is the same under every ``Host``.
 
     Args:
         app: the application.
+        address: where shoppers find the store.
         clock: what ``ago`` counts from; the machine's own by default.
     """
     clock = clock or SystemClock()
@@ -37,6 +41,7 @@ def install(app: Flask, clock: Clock | None = None) -> None:
         iso=lambda moment: as_datetime(moment).isoformat(timespec="seconds"),
         words=words,
     )
+    environment.globals["absolute"] = lambda path: f"{address}{path}"
     environment.globals["has_page"] = app.view_functions.__contains__
 
 
