@@ -61,9 +61,9 @@ def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(ma
 
 
 def test_migrations_loads_and_backups_are_not_cut(make):
-    database = make(lambda: 5.0, statement_ms=100)
+    database = make(lambda: 5.0, statement_ms=400)
     with database.transaction() as session:
-        session.execute(text("SET LOCAL transaction_timeout = 200"))
+        session.execute(text("SET LOCAL transaction_timeout = 800"))
         lift_limits(session.connection())
         session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
     with pytest.raises(Unavailable), database.transaction() as session:
