@@ -254,6 +254,8 @@ class SharedLevel:
 
     def _take_account(self, sent: Sequence[Command], answers: list[Any]) -> None:
         """Raise a refusal among the answers; delete what has a wrong type, which stands for nothing."""
+        if not any(isinstance(one, ResponseError) for one in answers):
+            return  # as nearly always
         if (refused := refusal(answers)) is not None:
             raise refused
         if keys := misused(sent, answers):
