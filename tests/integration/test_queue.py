@@ -352,7 +352,7 @@ def relay_when_well(one, condition):
             one.relay.run_once()
         return condition()
 
-    until(once, timeout_s=20)
+    until(once, timeout_s=60)
 
 
 def test_a_message_that_kills_its_process_is_a_dead_letter_of_the_next(bench, broker, settings):

@@ -220,7 +220,7 @@ def test_deliveries_wait_until_it_takes_changes_and_the_worker_is_not_ready_mean
     try:
         faults = until(lambda: found if (found := worker.get("/readyz"))[0] == 503 and "postgres" in found[1] else None)
         assert "DatabaseReadOnly" in faults[1]
-        until(lambda: "failure_not_noted" in (own.log_dir / "worker.jsonl").read_text())
+        until(lambda: "delivery_not_begun" in (own.log_dir / "worker.jsonl").read_text())
         told.take_changes()
         until(lambda: worker.get("/readyz")[0] == 200)
         until(lambda: _mails(runtime) == 1)

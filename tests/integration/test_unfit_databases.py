@@ -132,8 +132,9 @@ def leaves(group, *words):
             yield " ".join((*words, name))
 
 
-NOT_ON_THE_DATABASE = ("up", "down", "status", "migrate", "restore", "cache", "fault", "logs", "lab", "sql")
-"""They ask the running stack or its files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any."""
+NOT_ON_THE_DATABASE = ("up", "down", "status", "migrate", "restore", "cache", "fault", "logs", "lab", "sql", "reset")
+"""They ask the running stack or its files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any; ``reset``
+refuses an address whatever is there."""
 GIVEN = {
     "switch get": ("cache.shared",),
     "switch set": ("cache.shared", "off"),

@@ -40,7 +40,7 @@ class StillClock:
 def app() -> Flask:
     app = Flask(__name__, static_folder=str(WEB / "static"), template_folder=str(WEB / "templates"))
     assets.install(app)
-    rendering.install(app, StillClock())
+    rendering.install(app, "http://shop.test", StillClock())
     return app
 
 
