@@ -50,7 +50,7 @@ class OwnValkey:
     """A broker of this module's own, so that it can be stopped."""
 
     def __init__(self):
-        self.disk = SmallDisk("shop-queue-", megabytes=4)
+        self.disk = SmallDisk("shop-queue-", megabytes=64)
         self._program = valkey.broker(self.disk.home, free_port())
         self.url = valkey.url(self.disk.home, self._program.port)
         self._process = None
@@ -343,7 +343,8 @@ def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, mo
         assert one.count(Waiting) == 1
     finally:
         broker.free()
-    relay_when_well(one, lambda: one.outcomes["handled"] == 3)
+    # What was refused may have been on its way: it comes twice then.
+    relay_when_well(one, lambda: one.outcomes["handled"] >= 3)
 
 
 def relay_when_well(one, condition):

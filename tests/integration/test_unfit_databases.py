@@ -133,8 +133,8 @@ def leaves(group, *words):
 
 
 NOT_ON_THE_DATABASE = ("up", "down", "status", "migrate", "restore", "cache", "fault", "logs", "lab", "sql", "reset")
-"""They ask the running stack or its files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any; ``reset``
-refuses an address whatever is there."""
+"""They ask the running stack or its files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any, and
+``reset`` refuses an address whatever is there."""
 GIVEN = {
     "switch get": ("cache.shared",),
     "switch set": ("cache.shared", "off"),
