@@ -1,5 +1,6 @@
 """Putting a backup back: in one transaction, the schema included, so that a failure leaves what was there."""
 
+import time
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
 """
 """Sessions of people and programs; PostgreSQL's own processes have no user."""
+LEAVING_S, LOOK_EVERY_S = 2.0, 0.05
+"""How long a session that was closed may still be listed: its process ends after the client has gone on."""
 NOTE = "INSERT INTO restores (taken_at) VALUES (:taken_at)"
 
 
@@ -59,7 +62,10 @@ def restore_backup(engine: Engine, path: Path) -> BackupManifest:
 
 
 def _require_alone(connection: Connection) -> None:
-    others = connection.scalar(text(OTHER_SESSIONS))
+    given_up_at = time.monotonic() + LEAVING_S
+    while (others := connection.scalar(text(OTHER_SESSIONS))) and time.monotonic() < given_up_at:
+        time.sleep(LOOK_EVERY_S)
+        connection.execute(text("SELECT pg_stat_clear_snapshot()"))  # a transaction sees one list, or asks for another
     if others:
         raise ConfigurationError(
             f"The store runs: {others} other sessions are open in its database. Stop everything that uses it, first."
