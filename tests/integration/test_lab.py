@@ -91,7 +91,7 @@ def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_pat
     process = start_experiment(store, tmp_path / "lab")
     assert stored()[SWITCH] == "off"
     process.send_signal(number)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert stored()[SWITCH] == "on"
     assert Interrupted.__name__ in said
     assert not (tmp_path / "lab" / NOTE).exists()
@@ -100,7 +100,7 @@ def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_pat
 def test_what_a_killed_experiment_left_is_put_back_by_the_next(store, stored, tmp_path):
     process = start_experiment(store, tmp_path / "lab")
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert stored()[SWITCH] == "off", "nobody could put it back"
     said = []
     with restoring(store, tmp_path / "lab", [SWITCH], said.append) as before:
@@ -120,7 +120,7 @@ def test_two_experiments_do_not_flip_at_once(store, tmp_path):
     with pytest.raises(ConfigurationError, match=f"pid {process.pid}"), restoring(store, tmp_path / "lab", [SWITCH]):
         pass
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 def test_a_switch_the_store_does_not_have_is_refused_before_anything_is_flipped(store, tmp_path):
