@@ -6,8 +6,9 @@
 import crypto from 'crypto';
 import fs from 'fs';
 
+// Bytes, made where they are written: what stands here runs anew in each request that runs any script.
 // Many times the largest answer that is kept, so that those being stored at the same moment fit in too.
-const ROOM = 'x'.repeat(1024 * 1024);
+const ROOM = 1024 * 1024;
 
 // Below the working directory: access(2) forgets the right to pass closed folders above, which nginx may have.
 const STORE = 'store';
@@ -41,7 +42,7 @@ function has_room() {
 function try_to_write(path) {
     let found = true;
     try {
-        fs.writeFileSync(path, ROOM);
+        fs.writeFileSync(path, 'x'.repeat(ROOM));
     } catch (error) {
         found = false;
     }

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,10 @@ def test_what_shares_a_stack_runs_in_one_process(request):
     if request.config.getoption("dist", "no") == "no" and not hasattr(request.config, "workerinput"):
         pytest.skip("one process runs them all")
     assert request.node.nodeid.endswith("@grouped")  # else each process starts a stack of its own, and nothing says so
+
+
+@pytest.mark.parametrize("script", sorted((PROJECT_ROOT / "deploy/nginx").glob("*.js")), ids=lambda script: script.name)
+def test_a_script_of_the_edge_computes_nothing_outside_its_functions(script):
+    """njs runs what stands there for each request that runs any script: a checkout would pay for another's constant."""
+    outside = re.findall(r"^(?:const|let|var) .*", script.read_text(), re.MULTILINE)
+    assert [line for line in outside if "(" in line] == []
