@@ -158,7 +158,7 @@ def test_a_slow_load_keeps_its_lock(start, gate, cache_client):
 
     until(outlives_its_time)
     gate.open()
-    assert holder.told()["got"] == ["one"]  # that it lost no lock is not asked: a busy machine may answer one late
+    assert holder.told()["locks_lost"] == 0
     assert waiter.told()["got"] == ["one"]
     assert gate.loads == 1
 

@@ -205,3 +205,20 @@ def test_stopping_drops_what_waits_and_ends_the_thread():
     assert not thread.is_alive()
     assert done == []
     assert not refresher.offer("late", print)
+
+
+def test_an_extension_that_comes_after_the_lock_was_given_back_tells_of_no_loss():
+    asked, given_back, told = threading.Event(), threading.Event(), []
+
+    def late(lease):
+        asked.set()
+        given_back.wait(5)
+        return False
+
+    watchdog = Watchdog(0.01)
+    with watchdog.keeping(Lease("k"), late, lambda: told.append("lost")):
+        assert asked.wait(5)
+    given_back.set()
+    with watchdog.keeping(Lease("l"), lambda lease: False, lambda: told.append("another")):
+        until(lambda: told)  # the one thread has come back from the first
+    assert told == ["another"]

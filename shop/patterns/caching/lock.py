@@ -97,19 +97,23 @@ class Watchdog:
 
     def _start_empty(self) -> None:
         self._changed = threading.Condition()
-        self._held: dict[Lease, tuple[float, Callable[[Lease], bool]]] = {}
+        self._held: dict[Lease, tuple[float, Callable[[Lease], bool], Callable[[], None]]] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def keeping(self, lease: Lease, extend: Callable[[Lease], bool]) -> Iterator[None]:
+    def keeping(
+        self, lease: Lease, extend: Callable[[Lease], bool], lost: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
         """Keep a lock extended for as long as the block runs.
 
         Args:
-            lease: what is held.
+            lease: what is held; given back after the block, not within.
             extend: extends it and tells whether it still was the caller's; must not raise.
+            lost: told that it was not. An extension that was under way when the block ended tells nothing: by its
+                answer the lock may have been given back.
         """
         with self._changed:
-            self._held[lease] = (time.monotonic() + self._every_s, extend)
+            self._held[lease] = (time.monotonic() + self._every_s, extend, lost)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lock-watchdog", daemon=True)
                 self._thread.start()
@@ -127,18 +131,21 @@ class Watchdog:
                 if not self._held:
                     self._thread = None
                     return
-                first = min(due for due, _ in self._held.values())
+                first = min(due for due, *_ in self._held.values())
                 if (pause := first - time.monotonic()) > 0:
                     self._changed.wait(pause)
-                due = [(lease, extend) for lease, (at, extend) in self._held.items() if at <= time.monotonic()]
-            for lease, extend in due:
-                self._extend(lease, extend)
+                due = [
+                    (lease, extend, lost) for lease, (at, extend, lost) in self._held.items() if at <= time.monotonic()
+                ]
+            for each in due:
+                self._extend(*each)
 
-    def _extend(self, lease: Lease, extend: Callable[[Lease], bool]) -> None:
+    def _extend(self, lease: Lease, extend: Callable[[Lease], bool], lost: Callable[[], None]) -> None:
         still_held = extend(lease)
         with self._changed:
             if lease in self._held:
                 if still_held:
-                    self._held[lease] = (time.monotonic() + self._every_s, extend)
+                    self._held[lease] = (time.monotonic() + self._every_s, extend, lost)
                 else:
                     del self._held[lease]
+                    lost()

@@ -13,7 +13,7 @@ Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (s
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -177,18 +177,22 @@ class Locked(Unguarded):
         return unless_unchanged(self._under(ask, lease, self._claimed_anew(ask, entry), why, entry), entry)
 
     def _under(self, ask: Ask, lease: Lease, claim: Claim, why: Why, last: Entry | None) -> Filled:
-        """Load under the lock, extended for as long as it takes."""
-        with self._meeting.watchdog.keeping(lease, self._extend):
-            return self._filler.fill(ask, claim, why, last, lease)
+        """Load under the lock, extended for as long as the load takes; what follows gives it back."""
+
+        def load() -> bytes:
+            with self._meeting.watchdog.keeping(lease, self._extend, self._lost):
+                return ask.load()
+
+        return self._filler.fill(replace(ask, load=load), claim, why, last, lease)
 
     def _extend(self, lease: Lease) -> bool:
         try:
-            held = self._filler.level.extend(lease)
+            return self._filler.level.extend(lease)
         except Away:
             return True  # nobody knows; ask again
-        if not held:
-            self._filler.emit(LockLost(self._filler.level.name))
-        return held
+
+    def _lost(self) -> None:
+        self._filler.emit(LockLost(self._filler.level.name))
 
     def _impatient(self, ask: Ask, name: str, claim: Claim) -> Filled:
         """Load beside whoever has been loading for too long; once a process, or all who waited would do it at once."""
