@@ -14,9 +14,10 @@ from tests.integration.small_disk import SmallDisk
 START_TIMEOUT_S = 30
 DISK_MB = 256
 LOG_RECORD_BYTES, LOG_RECORDS = 500_000, 1_000
-NOT_WAITING = {"fsync": "off", "full_page_writes": "off"}
+OF_A_TEST = {"fsync": "off", "full_page_writes": "off", "restart_after_crash": "off"}
 """A kill takes nothing from the kernel, so nothing has to be on the disk. ``synchronous_commit`` stays on: without it
-the last commits are still in the memory of the server that is killed."""
+the last commits are still in the memory of the server that is killed. A server that started itself again after a crash
+would be up for a moment of its own choice; here the test starts it."""
 
 
 class OwnPostgres:
@@ -27,7 +28,7 @@ class OwnPostgres:
         self._home = self.disk.home
         self._process: subprocess.Popen[bytes] | None = None
         postgres.initialise(self._home / "pg")
-        self._program = postgres.program(self._home / "pg", free_port(), NOT_WAITING)
+        self._program = postgres.program(self._home / "pg", free_port(), OF_A_TEST)
         self.url = postgres.url(self._home / "pg", self._program.port)
 
     def start(self) -> None:
@@ -88,6 +89,8 @@ class OwnPostgres:
                         "SELECT pg_logical_emit_message(true, 'filler', repeat('0', %s))", [LOG_RECORD_BYTES]
                     )
             except psycopg.OperationalError:
+                if self._process is not None:
+                    self._process.wait(START_TIMEOUT_S)
                 return
         raise RuntimeError("the disk was not full")
 

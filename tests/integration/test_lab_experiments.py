@@ -241,7 +241,7 @@ def observe(store, tmp_path):
 def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, name, fault):
     actions = (Action(at_s=0.6, fault="cache", value=fault), Action(at_s=1.8, fault="cache"))
     driving = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
-    seen = observe("cache-loss", name, driving=driving, actions=actions)[name]
+    seen = observe("cache-loss", name, driving=driving, actions=actions, products=20)[name]
     assert seen["error_rate"] == 0
     assert seen["hit_rate_before"] > 0.5
     assert seen["share_origin"] > 0.1, "of 3 s the cache was away for 1.2"
