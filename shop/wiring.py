@@ -386,5 +386,5 @@ def _dependencies(settings: Settings) -> list[Dependency]:
     if settings.broker_url:
         found.append(Dependency("broker", False, checks.broker(settings.broker_url)))
     if settings.payments_url:
-        found.append(Dependency("payments", False, checks.http_service(settings.payments_url)))
+        found.append(Dependency("payments", False, checks.payments(settings.payments_url, settings.payments_api_key)))
     return found

@@ -118,25 +118,12 @@ def _check_rabbitmq(name: str, address: str) -> None:
 
 
 def _check_payments(address: str, api_key: str) -> None:
-    """Ask for a charge there is none of, as the store does before it charges again."""
-    import httpcore
+    from shop.patterns.health.payments_server import try_payments
 
-    headers = [("Authorization", f"Bearer {api_key}")] if api_key else []
-    times = dict.fromkeys(("connect", "read", "write", "pool"), CONNECT_TIMEOUT_S)
-    asked = f"{address.rstrip('/')}/charges?key=shop-probe"
     try:
-        status = httpcore.request("GET", asked, headers=headers, extensions={"timeout": times}).status
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise _unreachable("payments_url", address, str(error) or type(error).__name__) from None
-    if status in (401, 403):
-        raise ConfigurationError(
-            f"PAYMENTS_URL={masked(address)} refuses the store's key ({status}): correct SHOP_PAYMENTS_API_KEY."
-        )
-    if status != 200:
-        raise ConfigurationError(
-            f"PAYMENTS_URL={masked(address)} answers {status} to GET /charges: name the address below which the"
-            " provider's calls lie, or wait until it is well."
-        )
+        try_payments(address, api_key, CONNECT_TIMEOUT_S)
+    except NotWell as fault:
+        raise refusal("payments_url", address, fault) from None
 
 
 def _unreachable(name: str, address: str, why: str) -> ConfigurationError:

@@ -73,6 +73,35 @@ def test_a_store_with_its_database_is_ready_whatever_else_is_away(probing):
     }
 
 
+PROVIDERS = {
+    "as the store needs it": ({}, {}, "ok", ""),
+    "with another key": ({"payments_api_key": "of-another-store"}, {}, "away", "refuses the store's key (401)"),
+    "without a key": ({"payments_api_key": ""}, {}, "away", "refuses the store's key (401)"),
+    "below another path": ({"path": "/v2"}, {}, "away", "answers 404 to GET /charges"),
+    "that refuses every call": ({}, {"error_rate": 1.0}, "away", "answers 503 to GET /charges"),
+    "that is too slow": ({}, {"latency_ms": 1500}, "away", "no answer"),
+}
+
+
+@pytest.mark.parametrize("case", PROVIDERS)
+def test_a_payments_provider_is_well_when_it_answers_the_store_s_own_call(probing, settings, simulator, case):
+    changes, manners, state, detail = PROVIDERS[case]
+    url = simulator.url + changes.get("path", "")
+    simulator.behave(**manners)
+    key = changes.get("payments_api_key", settings.payments_api_key)
+    client = probing(payments_url=url, payments_api_key=key)
+
+    def told():
+        found = client.get("/readyz").json["dependencies"]["payments"]
+        return found["state"] == state and found["detail"].startswith(detail)
+
+    until(told)  # at once, unless this machine stands still for longer than a check may take
+    answer = client.get("/readyz")
+    assert answer.status_code == 200  # browsing goes on
+    assert simulator.url not in answer.text
+    assert key == "" or key not in answer.text
+
+
 def test_a_store_without_its_database_is_not_ready(probing):
     answer = probing(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none").get("/readyz")
     assert answer.status_code == 503

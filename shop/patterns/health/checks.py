@@ -3,7 +3,6 @@
 A pool that is merely busy must not make the process look unready, and a check must not queue behind shoppers.
 """
 
-import http.client
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from shop.db import sqlalchemy_url
 from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
 from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
+from shop.patterns.health.payments_server import try_payments
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import Limitation
 from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
@@ -61,24 +61,9 @@ def broker(url: str) -> Check:
     return valkey(url)
 
 
-def http_service(url: str, path: str = "/livez") -> Check:
-    """Return a check that an HTTP service answers its probe."""
-    parts = urlsplit(url)
-
-    def check() -> None:
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-        try:
-            connection.request("GET", path)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
-            raise NotWell(f"no answer ({type(error).__name__})") from error
-        finally:
-            connection.close()
-        if status >= 500:
-            raise NotWell(f"answers {status}")
-
-    return check
+def payments(url: str, api_key: str) -> Check:
+    """Return a check that the payments provider answers the store's calls, with the store's key."""
+    return lambda: try_payments(url, api_key, TIMEOUT_S)
 
 
 def _tried(trial: Callable[[str, float], None], url: str) -> None:
