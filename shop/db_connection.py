@@ -11,14 +11,16 @@ Source: Google, "Site Reliability Engineering", ch. 22 (deadlines); PostgreSQL m
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import psycopg
 from psycopg import Transaction
-from psycopg.abc import PQGen
+from psycopg.abc import PQGen, PQGenConn
 from psycopg.errors import _WaitTimeout
 from psycopg.pq import TransactionStatus
 
@@ -30,10 +32,10 @@ LIFT = "SELECT set_config(name, '0', %s) FROM pg_settings WHERE name = ANY(%s)"
 GRACE_S = 0.5
 """What a statement gets beyond its limit. One begun past the request's deadline, such as those that settle what was
 charged, gets this and no more."""
-CONNECT_AT_LEAST_S = 2
-"""libpq's least, and psycopg's, who take whole seconds."""
 SIGNALS_EVERY_S = 0.1
 """How often a wait looks for signals, such as Ctrl-C."""
+_connect_until: ContextVar[float] = ContextVar("connect_until", default=math.inf)
+"""Reading of the monotonic clock at which the connection being opened is given up."""
 
 
 class TransactionAborted(RuntimeError):
@@ -141,11 +143,28 @@ class StoreConnection(psycopg.Connection[Any]):
         Raises:
             OperationalError: the server does not answer, or the caller's time is up.
         """
-        if wait_limit is not None:
-            left_s = wait_limit.time_left()
-            if left_s <= 0:
-                raise psycopg.OperationalError("there is no time left to open a connection")
-            named["connect_timeout"] = min(named["connect_timeout"], max(CONNECT_AT_LEAST_S, left_s))
-        connection = cls.connect(*given, **named)
+        left_s = math.inf if wait_limit is None else wait_limit.time_left()
+        if left_s <= 0:
+            raise psycopg.OperationalError("there is no time left to open a connection")
+        token = _connect_until.set(time.monotonic() + left_s)
+        try:
+            connection = cls.connect(*given, **named)
+        finally:
+            _connect_until.reset(token)
         connection.wait_limit = wait_limit
         return connection
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        """Connect as psycopg does, step by step, and stop when the caller's time is up.
+
+        ``connect_timeout`` cannot do it: it takes whole seconds, at least two, for each of the server's addresses.
+        """
+        until, steps = _connect_until.get(), super()._connect_gen(conninfo)
+        try:
+            wanted = next(steps)
+            while time.monotonic() < until:
+                wanted = steps.send((yield wanted))
+        except StopIteration as connected:
+            return cast(Self, connected.value)
+        raise psycopg.OperationalError("the database did not answer before the caller's time was up")

@@ -1,15 +1,20 @@
 """A connection waits no longer for its server than somebody waits for it."""
 
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from shop.db import build_engine, lift_limits
-from shop.db_connection import GRACE_S, WaitLimit
+from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
 from shop.errors import Unavailable
 from shop.unit_of_work import Database
+from tests.waiting import seconds_until
 
+CALLER_S = 0.3
 LONG_S = 5
 """What a statement takes that nothing cuts: the server's own time-out is put off here, as if it hung."""
 
@@ -58,6 +63,19 @@ def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(ma
         assert session.scalar(text("SELECT 1")) == 1
         with pytest.raises(Unavailable), Database(database.engine).transaction() as another:
             another.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("ports", [1, 3])
+def test_all_attempts_to_connect_together_end_with_the_caller_s_time(ports):
+    until = time.monotonic() + CALLER_S
+    limit = WaitLimit(LONG_S, lambda: max(0.0, until - time.monotonic()))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # its kernel takes connections, and nobody answers them
+        where = {"host": ",".join(["127.0.0.1"] * ports), "port": ",".join([str(silent.getsockname()[1])] * ports)}
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(StoreConnection.open, wait_limit=limit, connect_timeout=LONG_S, **where)
+            took_s = seconds_until(opening.done)
+            assert isinstance(opening.exception(), psycopg.OperationalError)
+    assert took_s < CALLER_S + 1
 
 
 def test_migrations_loads_and_backups_are_not_cut(make):

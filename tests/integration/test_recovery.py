@@ -7,6 +7,7 @@ completer is alone with what she left.
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -38,7 +39,7 @@ from tests.integration.kills import (
 )
 from tests.integration.own_postgres import OwnPostgres
 from tests.integration.simulator import Simulator
-from tests.waiting import until
+from tests.waiting import seconds_until, until
 
 pytestmark = pytest.mark.xdist_group("recovery")  # one process, one PostgreSQL to kill
 ON_HAND, PIECES = 5, 2
@@ -50,6 +51,8 @@ BUSY_SESSIONS = """
 """
 GIVEN_UP_S = 10
 """Much longer than a request waits for a database that hangs, and the end of the test where one waits for ever."""
+HURRY_MS = 300
+"""The deadline of a request, of which less than a second is to be overrun."""
 ORDERS_OF_A_FULL_DISK = 20
 """Rows fit into the pages there are for a while."""
 IN_SILENCE, IN_HASTE = "tok_timeout_charged", "tok_ok"
@@ -193,6 +196,32 @@ def test_postgresql_hangs_and_a_commit_that_was_cut_is_settled_as_after_a_crash(
     assert hasty.runtime.database.engine.pool.checkedout() == 0
     assert world.press_again(again) == PAID
     assert world.complete(gone) in ((PAID,) if point == SETTLING else (NONE, CALLED_OFF))
+
+
+@pytest.fixture
+def unconnected(world):
+    """A web process that has no connection to PostgreSQL yet, and a hurry."""
+    runtime = build(world.settings.model_copy(update={"request_timeout_ms": HURRY_MS}))
+    web = Web(runtime)
+    runtime.database.engine.dispose()
+    yield web
+    runtime.close()
+
+
+def test_a_connection_that_a_hanging_postgresql_does_not_open_is_given_up_at_the_deadline(world, unconnected):
+    shopper = unconnected.shopper(world.cart())
+    world.postgres.hang()
+    goes_on = threading.Timer(GIVEN_UP_S, world.postgres.go_on)
+    goes_on.start()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(shopper.get, "/api/v1/cart")
+        took_s = seconds_until(asked.done)
+    goes_on.cancel()
+    world.postgres.go_on()
+    answer = asked.result()
+    assert (answer.status_code, answer.json["type"]) == (503, "/problems/unavailable")
+    assert answer.headers["Retry-After"]
+    assert took_s < HURRY_MS / 1000 + 1
 
 
 @pytest.mark.parametrize("point", PHASES)
