@@ -24,15 +24,20 @@ from shop.db import Base
 SEPARATORS = "-/._+"
 """Between two words; PostgreSQL takes `salt/pepper` for a file, `node.js` for a host and the end of `24-7` for -7."""
 
+ENGLISH = "english_unaccented"
+"""The text search configuration of texts and queries: English stems of words without their accents."""
+PLAIN = "simple_unaccented"
+"""The configuration of the words that typing errors are mended against: lower case, without accents, not stemmed."""
+
 
 def _searched(column: str) -> str:
-    return f"to_tsvector('english', translate({column}, '{SEPARATORS}', '{' ' * len(SEPARATORS)}'))"
+    return f"to_tsvector('{ENGLISH}', translate({column}, '{SEPARATORS}', '{' ' * len(SEPARATORS)}'))"
 
 
 _HYPHENATED = r"regexp_replace(title, '(^|\s)[^-\s]+(?=\s|$)', ' ', 'g')"
 """The words of a title that have a hyphen: these are found without it, too."""
 SEARCH_EXPRESSION = (
-    f"setweight({_searched('title')} || to_tsvector('english', replace({_HYPHENATED}, '-', '')), 'A')"
+    f"setweight({_searched('title')} || to_tsvector('{ENGLISH}', replace({_HYPHENATED}, '-', '')), 'A')"
     f" || setweight({_searched('brand')}, 'B')"
     f" || setweight({_searched('description')}, 'C')"
 )
@@ -165,7 +170,7 @@ class Review(Base):
 
 
 class SearchWord(Base):
-    """A word that occurs in the catalogue, to mend typing errors against; rebuilt after bulk loads."""
+    """A word that occurs in the catalogue, without accents, to mend typing errors against; rebuilt after bulk loads."""
 
     __tablename__ = "search_words"
     __table_args__ = (

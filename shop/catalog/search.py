@@ -3,11 +3,12 @@
 Problem: people type half words and wrong words, and a ``LIKE '%word%'`` reads the whole table to find neither.
 Method: PostgreSQL's own full text search over a stored, indexed vector (title before brand before description). The
 last word also matches as the beginning of one, since it may still be under way. Words written together, as in `wi-fi`,
-are words of their own on both sides. A word the catalogue does not know is mended to the nearest one it does know:
-candidates by trigram index, the choice by edit distance. Ranking reads every match, so it is bounded: of more than
-:data:`DEPTH` matches, the most popular are ranked.
-Source: PostgreSQL manual, ch. 12 and F.35 (pg_trgm); Damerau, "A technique for computer detection and correction of
-spelling errors", CACM 1964.
+are words of their own on both sides. Accents count on neither: texts and queries go through one configuration of the
+text search, which folds a word (``unaccent``) before it looks for its stem. A word the catalogue does not know is
+mended to the nearest one it does know: candidates by trigram index, the choice by edit distance. Ranking reads every
+match, so it is bounded: of more than :data:`DEPTH` matches, the most popular are ranked.
+Source: PostgreSQL manual, ch. 12 and appendix F (pg_trgm, unaccent); Damerau, "A technique for computer detection and
+correction of spelling errors", CACM 1964.
 """
 
 import re
@@ -20,7 +21,7 @@ from sqlalchemy import CTE, ColumnElement, Float, Text, cast, func, literal, lit
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shop.catalog.cards import AnySelect
-from shop.catalog.models import OFFERED, SEPARATORS, Product
+from shop.catalog.models import ENGLISH, OFFERED, SEPARATORS, Product
 from shop.catalog.spelling import choose, unknown_words
 from shop.catalog.text_forms import one_line
 
@@ -28,7 +29,7 @@ MAX_LENGTH = 200
 """Characters of a query that are looked at."""
 DEPTH = 5_000
 """Matches ranked at most."""
-ENGLISH: ColumnElement[Any] = literal_column("'english'::regconfig")
+CONFIGURATION: ColumnElement[Any] = literal_column(f"'{ENGLISH}'::regconfig")
 START, STOP, SEAM = "\ue000", "\ue001", "\ue002"
 """Marks around a match, and around what stands between two words, while the text is escaped; private use, so no title
 holds them."""
@@ -82,11 +83,11 @@ def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
     marks = f"StartSel={START}, StopSel={STOP}"
     asked = query(text)
     return (
-        func.ts_headline(ENGLISH, _apart(Product.title), asked, literal(f"{marks}, HighlightAll=true", Text)).label(
-            "title_marked"
-        ),
         func.ts_headline(
-            ENGLISH,
+            CONFIGURATION, _apart(Product.title), asked, literal(f"{marks}, HighlightAll=true", Text)
+        ).label("title_marked"),
+        func.ts_headline(
+            CONFIGURATION,
             _apart(Product.description),
             any_of(text),
             literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text),
@@ -104,10 +105,11 @@ def query(text: str) -> ColumnElement[Any]:
     """Build the query: the whole words, or all but the last of them and the beginning of a word."""
     terms = [_WORD.findall(term) for term in _WRITTEN_TOGETHER.findall(text)]
     if not terms or _OPERATORS.search(text):  # somebody who writes operators means what they write
-        return func.websearch_to_tsquery(ENGLISH, literal(_with_operators(text), Text))
+        return func.websearch_to_tsquery(CONFIGURATION, literal(_with_operators(text), Text))
     *head, last = terms
     whole, begun = (
-        func.to_tsquery(ENGLISH, literal(" & ".join([*map(_term, head), _term(last, end)]), Text)) for end in ("", ":*")
+        func.to_tsquery(CONFIGURATION, literal(" & ".join([*map(_term, head), _term(last, end)]), Text))
+        for end in ("", ":*")
     )
     return whole.op("||")(begun).self_group()
 
@@ -121,7 +123,7 @@ def any_of(text: str) -> ColumnElement[Any]:
     words = _WORD.findall(text)
     if not words or _OPERATORS.search(text):
         return query(text)
-    return func.to_tsquery(ENGLISH, literal(" | ".join([*words, f"{words[-1]}:*"]), Text))
+    return func.to_tsquery(CONFIGURATION, literal(" | ".join([*words, f"{words[-1]}:*"]), Text))
 
 
 def _term(parts: Sequence[str], end: str = "") -> str:

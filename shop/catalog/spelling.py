@@ -1,7 +1,7 @@
 """Which words of a query the catalogue does not know, and what was probably meant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import (
     ARRAY,
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import OFFERED, Product, SearchWord
+from shop.catalog.models import ENGLISH, OFFERED, Product, SearchWord
 from shop.catalog.typing_errors import error, tolerance
 
 MAX_WORDS = 8
@@ -44,7 +44,15 @@ class Candidate:
     products: int
 
 
-def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequence[Candidate]]:
+@dataclass(frozen=True, slots=True)
+class UnknownWord:
+    """A word of a query as the known words are written, without accents, and those of them that are near."""
+
+    folded: str
+    near: list[Candidate] = field(default_factory=list)
+
+
+def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, UnknownWord]:
     """Return the unknown ones of some lower-case words with the known words near them; 1 or 2 queries.
 
     A word is known if a title or brand has it, or a word that begins with it, or if any text has it by its stem.
@@ -55,25 +63,27 @@ def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, Sequen
     return {word: near for word, near in candidates.items() if word not in described}
 
 
-def _candidates(session: Session, words: Sequence[str]) -> dict[str, list[Candidate]]:
-    given = func.unnest(literal(list(words), ARRAY(Text))).table_valued("word").render_derived("given")
-    begins = and_(SearchWord.word >= given.c.word, SearchWord.word < given.c.word + LAST_CHARACTER)
+def _candidates(session: Session, words: Sequence[str]) -> dict[str, UnknownWord]:
+    typed = func.unnest(literal(list(words), ARRAY(Text))).table_valued("word").render_derived("typed")
+    folded = func.lower(func.unaccent(typed.c.word)).label("folded")
+    given = select(typed.c.word, folded).cte("given").prefix_with("MATERIALIZED", dialect="postgresql")
+    begins = and_(SearchWord.word >= given.c.folded, SearchWord.word < given.c.folded + LAST_CHARACTER)
     near = (
         select(SearchWord.word, SearchWord.products)
-        .where(or_(SearchWord.word.bool_op("%")(given.c.word), _begins_alike(given.c.word)))
-        .order_by(func.similarity(SearchWord.word, given.c.word).desc(), SearchWord.products.desc(), SearchWord.word)
+        .where(or_(SearchWord.word.bool_op("%")(given.c.folded), _begins_alike(given.c.folded)))
+        .order_by(func.similarity(SearchWord.word, given.c.folded).desc(), SearchWord.products.desc(), SearchWord.word)
         .limit(CANDIDATES)
         .correlate(given)
         .lateral("near")
     )
     statement = (
-        select(given.c.word, near.c.word, near.c.products)
+        select(given.c.word, given.c.folded, near.c.word, near.c.products)
         .select_from(given.join(near, true()))
         .where(~select(1).where(begins).correlate(given).exists())
     )
-    found: dict[str, list[Candidate]] = {}
-    for word, candidate, products in session.execute(statement):
-        found.setdefault(word, []).append(Candidate(candidate, products))
+    found: dict[str, UnknownWord] = {}
+    for word, without_accents, candidate, products in session.execute(statement):
+        found.setdefault(word, UnknownWord(without_accents)).near.append(Candidate(candidate, products))
     return found
 
 
@@ -81,7 +91,7 @@ def _in_texts(session: Session, words: Sequence[str]) -> frozenset[str]:
     """Return the words that occur in a product's text, or that every text may have."""
     asked = []
     for number, word in enumerate(words):
-        stem = func.plainto_tsquery(literal_column("'english'::regconfig"), literal(word, Text))
+        stem = func.plainto_tsquery(literal_column(f"'{ENGLISH}'::regconfig"), literal(word, Text))
         # Materialised, so it is planned to be read whole, by index; a bare EXISTS is planned to read the table until
         # the first match, and a rare word has none.
         texts = (
@@ -101,12 +111,12 @@ def _begins_alike(word: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-def choose(unknown: Mapping[str, Sequence[Candidate]]) -> dict[str, str]:
+def choose(unknown: Mapping[str, UnknownWord]) -> dict[str, str]:
     """Return each unknown word's repair, where one is near enough: the likeliest error, then the most products."""
     repairs = {}
-    for word, candidates in unknown.items():
-        near = [(error(word, candidate.word), -candidate.products, candidate.word) for candidate in candidates]
-        likely = [one for one in near if one[0] <= tolerance(max(len(word), len(one[2])))]
+    for word, asked in unknown.items():
+        near = [(error(asked.folded, known.word), -known.products, known.word) for known in asked.near]
+        likely = [one for one in near if one[0] <= tolerance(max(len(asked.folded), len(one[2])))]
         if likely:
             repairs[word] = min(likely)[2]
     return repairs

@@ -4,12 +4,11 @@ Problem: a word that the store does not know is a typing error, or the name of w
 the two look alike: `wine` is as far from `wide` as `towle` is from `towel`.
 Method: edits are weighed by how people mistype. Two letters in the wrong order, or one instead of two, are hardly ever
 another word; a letter replaced by one that lies elsewhere and sounds otherwise mostly is, and so is another first
-letter. A short word forgives only the first kind, a long one several. Accents cost nothing.
+letter. A short word forgives only the first kind, a long one several.
 Source: Damerau, "A technique for computer detection and correction of spelling errors", CACM 1964; Kernighan, Church
 and Gale, "A spelling correction program based on a noisy channel model", COLING 1990.
 """
 
-import unicodedata
 from itertools import combinations
 
 SWAPPED = DOUBLED = 5
@@ -40,7 +39,7 @@ def tolerance(letters: int) -> int:
 
 def error(typed: str, meant: str) -> int:
     """Return how large an error it would be to have typed one word for another, in tenths of a letter."""
-    a, b = _bare(typed), _bare(meant)
+    a, b = typed, meant
     before: list[int] = []
     above = [0]
     for j in range(len(b)):
@@ -68,11 +67,6 @@ def _instead(typed: str, meant: str, place: int) -> int:
     if typed == meant:
         return 0
     return (MISTAKEN if typed + meant in _CONFUSED else OTHER) + (0 if place else BEGINNING)
-
-
-def _bare(word: str) -> str:
-    """Return a word without the accents of its letters."""
-    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
 
 
 def _confused() -> frozenset[str]:

@@ -6,15 +6,15 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from shop.catalog.models import SEPARATORS
+from shop.catalog.models import PLAIN, SEPARATORS
 from shop.unit_of_work import Database
 
+_NAMES = f"translate(title || '' '' || brand, ''{SEPARATORS}'', repeat('' '', {len(SEPARATORS)}))"
 WORDS: Final = f"""
     SELECT word, ndoc
-    FROM ts_stat('SELECT to_tsvector(''simple'', translate(title || '' '' || brand, ''{SEPARATORS}'', repeat('' '', 5)))
-        FROM products WHERE withdrawn_at IS NULL')
+    FROM ts_stat('SELECT to_tsvector(''{PLAIN}'', {_NAMES}) FROM products WHERE withdrawn_at IS NULL')
     WHERE length(word) BETWEEN 3 AND 40 AND word ~ '^[[:alpha:]]+$'
-"""  # noqa: S608 - the separators are a constant
+"""  # noqa: S608 - constants
 """Numbers and single letters are left out: there is nothing to mend in them."""
 REBUILD: Final = f"INSERT INTO search_words (word, products) {WORDS}"
 """Fills the empty table."""

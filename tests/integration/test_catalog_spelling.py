@@ -135,8 +135,15 @@ def test_a_repair_that_finds_nothing_is_not_made(client, database):
         assert (answer["showing_results_for"], [item["slug"] for item in answer["items"]]) == (meant, slugs)
 
 
-def test_accents_that_were_not_typed_are_no_error(client, database):
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("creme brulle", "creme brulee"), ("crème brûllée", "crème brulee"), ("etagre", "etagere"), ("étagre", "etagere")],
+)
+def test_accents_typed_or_not_are_no_part_of_an_error(client, database, typed, meant):
     with database.transaction() as session:
-        make_product(session, make_category(session, "rest"), "torch", title="Crème Brûlée Torch")
+        shelf = make_category(session, "rest")
+        for slug, title in (("torch", "Crème Brûlée Torch"), ("shelf", "Étagère")):
+            make_product(session, shelf, slug, title=title, brand="Tern", description="Plain.")
         session.execute(text(REBUILD))
-    assert client.get("/api/v1/products?q=creme+brulee").json["showing_results_for"] == "crème brûlée"
+    answer = client.get("/api/v1/products", query_string={"q": typed}).json
+    assert (answer["showing_results_for"], len(answer["items"])) == (meant, 1)

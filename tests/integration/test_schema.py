@@ -134,10 +134,14 @@ def test_text_of_a_store_from_before_is_brought_into_one_form_and_found(new_data
         products = connection.execute(text("SELECT slug, title, brand, description FROM products ORDER BY slug")).all()
         assert [tuple(row) for row in products] == [(slug, *map(one_line, rest)) for slug, *rest in TEXT_AS_IT_CAME]
         assert connection.scalar(text("SELECT name FROM categories")) == "Pâté"
-        found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery('english', :words) ORDER BY slug")
-        for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("café", ["jar"])):
-            assert connection.scalars(found, {"words": words}).all() == slugs
-        assert connection.scalars(text("SELECT word FROM search_words WHERE word ~ 'pepper'")).all() == ["pepper"]
+        found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery(:by, :words) ORDER BY slug")
+        for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("café", ["jar"]), ("cafe", ["jar"])):
+            assert connection.scalars(found, {"by": "english_unaccented", "words": words}).all() == slugs
+        known = text("SELECT word FROM search_words WHERE word ~ 'pepper|^caf' ORDER BY word")
+        assert connection.scalars(known).all() == ["cafe", "pepper"]
         config.attributes["connection"] = connection
+        command.downgrade(config, "0016")
+        assert connection.scalars(found, {"by": "english", "words": "café"}).all() == ["jar"]
+        assert connection.scalars(known).all() == ["café", "pepper"]
         command.downgrade(config, "0014")
     engine.dispose()

@@ -11,7 +11,7 @@ from shop.catalog.cursors import Cursor, decode, encode, finite, whole
 from shop.catalog.filters import Filters
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, ORDERS, RATING
-from shop.catalog.spelling import Candidate, choose
+from shop.catalog.spelling import Candidate, UnknownWord, choose
 from shop.errors import Invalid, NotFound
 
 
@@ -89,10 +89,10 @@ def test_highlights_escape_everything_but_the_marks():
 
 def test_a_word_is_mended_by_the_likeliest_error_then_by_the_most_products():
     near = [Candidate("kettles", 90), Candidate("kettle", 5), Candidate("nettle", 7), Candidate("settle", 9)]
-    assert choose({"kettel": near}) == {"kettel": "kettle"}
-    assert choose({"ettle": near, "xettle": near, "zzzzzz": near}) == {}
-    assert choose({"lampp": [Candidate("lamps", 1), Candidate("lamp", 2)]}) == {"lampp": "lamp"}
-    assert choose({"towal": [Candidate("towel", 1), Candidate("towil", 2)]}) == {"towal": "towil"}
+    assert choose({"kettel": UnknownWord("kettel", near)}) == {"kettel": "kettle"}
+    assert choose({word: UnknownWord(word, near) for word in ("ettle", "xettle", "zzzzzz")}) == {}
+    assert choose({"lampp": UnknownWord("lampp", [Candidate("lamps", 1), Candidate("lamp", 2)])}) == {"lampp": "lamp"}
+    assert choose({"towal": UnknownWord("towal", [Candidate("towel", 1), Candidate("towil", 2)])}) == {"towal": "towil"}
 
 
 FILTERS = st.builds(

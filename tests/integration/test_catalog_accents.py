@@ -1,0 +1,106 @@
+"""Words are found whether their accents were typed or not, in the text and in the query."""
+
+import pytest
+from sqlalchemy import select, text
+
+from shop.catalog.models import SearchWord
+from shop.datasets.search_words import REBUILD
+from tests.factories import make_category, make_product
+
+TITLES = {
+    "rack": ("Étagère murale", "Maison Née", "Pour la forêt."),
+    "cage": ("Etagere of Wire", "Tern", "Plain."),
+    "tea": ("Thé vert", "Née", "Bio."),
+    "bread": ("Smørrebrød Board", "Ærø", "For rugbrød."),
+    "road": ("Straßenschild", "Groß", "Emaille."),
+    "oats": ("Müsli-Schale Nº3", "Łódź", "Zoë's."),
+    "coat": ("Işık Lambası", "IŞIK", "Ilık."),
+    "tyre": ("Ёлка", "Й", "Зелёная."),
+    "vase": ("Πιάτο", "Tern", "Μπλε."),
+}
+
+
+@pytest.fixture
+def shelf(database):
+    with database.transaction() as session:
+        category = make_category(session, "rest")
+        for slug, (title, brand, description) in TITLES.items():
+            make_product(session, category, slug, title=title, brand=brand, description=description)
+        session.execute(text(REBUILD))
+
+
+def find(client, q):
+    return client.get("/api/v1/products", query_string={"q": q}).json
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("etagere", {"rack", "cage"}),
+        ("étagère", {"rack", "cage"}),
+        ("e\u0301tage\u0300re", {"rack", "cage"}),
+        ("ÉTAGÈRE", {"rack", "cage"}),
+        ("etag", {"rack", "cage"}),
+        ("étag", {"rack", "cage"}),
+        ("étagères", {"rack", "cage"}),
+        ('"étagère murale"', {"rack"}),
+        ('"etagere murale"', {"rack"}),
+        ("etagere -muralé", {"cage"}),
+        ("murale or thé", {"rack", "tea"}),
+        ("nee", {"rack", "tea"}),
+        ("foret", {"rack"}),
+        ("thé", {"tea"}),
+        ("the vert", {"tea"}),
+        ("the", set()),
+        ("smorrebrod", {"bread"}),
+        ("smørrebrod", {"bread"}),
+        ("aero", {"bread"}),
+        ("strassenschild", {"road"}),
+        ("STRAẞENSCHILD", {"road"}),
+        ("gross", {"road"}),
+        ("musli", {"oats"}),
+        ("müsli-schale", {"oats"}),
+        ("musli-schale", {"oats"}),
+        ("lodz", {"oats"}),
+        ("isik", {"coat"}),
+        ("ISIK", {"coat"}),
+        ("lambasi", {"coat"}),
+        ("елка", {"tyre"}),
+        ("и", set()),
+        ("πιατο", {"vase"}),
+    ],
+)
+def test_accents_count_neither_in_the_text_nor_in_the_query(client, shelf, q, found):
+    answer = find(client, q)
+    assert ({item["slug"] for item in answer["items"]}, answer["showing_results_for"]) == (found, None)
+
+
+@pytest.mark.parametrize(
+    ("q", "title"),
+    [
+        ("etagere", "<mark>Étagère</mark> murale"),
+        ("étagère", "<mark>Etagere</mark> of Wire"),
+        ("smorrebrod", "<mark>Smørrebrød</mark> Board"),
+        ("musli", "<mark>Müsli</mark>-Schale Nº3"),
+        ("strassenschild", "<mark>Straßenschild</mark>"),
+    ],
+)
+def test_a_match_is_marked_as_it_was_written(client, shelf, q, title):
+    assert title in [item["highlight"]["title"] for item in find(client, q)["items"]]
+
+
+def test_the_piece_of_a_description_is_marked_as_it_was_written(client, shelf):
+    (item,) = find(client, "foret")["items"]
+    assert item["highlight"]["description"] == "Pour la <mark>forêt</mark>"
+
+
+def test_the_two_spellings_of_two_letters_are_a_typing_error(client, shelf):
+    answer = find(client, "muesli")
+    assert ([item["slug"] for item in answer["items"]], answer["showing_results_for"]) == (["oats"], "musli")
+
+
+def test_words_are_learnt_as_they_are_looked_for(database, shelf):
+    with database.reading() as session:
+        words = set(session.scalars(select(SearchWord.word)))
+    assert words >= {"etagere", "smorrebrod", "strassenschild", "musli", "lodz", "isik", "the"}
+    assert not {word for word in words if word != word.casefold()}
