@@ -1,6 +1,7 @@
 """What search engines read before they come: ``/robots.txt`` and ``/sitemap.xml``."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
 from flask import Blueprint, Response
@@ -10,6 +11,9 @@ from shop.catalog.cards import category_url, product_url
 from shop.catalog.service import Catalog
 from shop.patterns.caching import REFERENCE, Found
 from shop.web.public import publish
+
+Place = tuple[str, datetime | None]
+"""A path, and when what it shows last changed, where that is known."""
 
 TEXT = "text/plain; charset=utf-8"
 XML = "application/xml"
@@ -51,26 +55,39 @@ def create_crawler_pages(use: Callable[[], Catalog], address: str) -> Blueprint:
     @pages.get("/sitemap.xml")
     def index() -> Response:
         """List the parts: 0 is the home page and the categories, the others are products."""
-        parts = (f"/sitemap-{number}.xml" for number in (0, *use().sitemap_parts()))
-        return _listing("sitemapindex", "sitemap", (address + path for path in parts))
+        products = ((f"/sitemap-{part.number}.xml", part.changed_at) for part in use().sitemap_parts())
+        return _listing("sitemapindex", "sitemap", address, (("/sitemap-0.xml", None), *products))
 
     @pages.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
         catalog = use()
-        paths = map(product_url, catalog.sitemap_part(number)) if number else _shelves(catalog)
-        return _listing("urlset", "url", (address + path for path in paths))
+        return _listing("urlset", "url", address, _products(catalog, number) if number else _shelves(catalog))
 
     return pages
 
 
-def _shelves(catalog: Catalog) -> Iterable[str]:
-    yield from ("/", "/departments")
+def _shelves(catalog: Catalog) -> Iterable[Place]:
+    """List the pages of which no time of their last change is known: a list changes with each product in it."""
+    yield from (("/", None), ("/departments", None))
     for department in catalog.departments():
         for shelf in (department, *department["children"]):
-            yield category_url(shelf["slug"])
+            yield category_url(shelf["slug"]), None
 
 
-def _listing(root: str, entry: str, addresses: Iterable[str]) -> Response:
-    entries = "\n".join(f"<{entry}><loc>{escape(one)}</loc></{entry}>" for one in addresses)
+def _products(catalog: Catalog, number: int) -> Iterable[Place]:
+    return ((product_url(page.slug), page.changed_at) for page in catalog.sitemap_part(number))
+
+
+def _listing(root: str, entry: str, address: str, places: Iterable[Place]) -> Response:
+    entries = "\n".join(
+        f"<{entry}><loc>{escape(address + path)}</loc>{_lastmod(changed_at)}</{entry}>" for path, changed_at in places
+    )
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">\n{entries}\n</{root}>\n'
     return publish(Found(document.encode(), REFERENCE), XML)
+
+
+def _lastmod(changed_at: datetime | None) -> str:
+    """Write a time as sitemaps.org wants it (W3C date and time)."""
+    if changed_at is None:
+        return ""
+    return f"<lastmod>{changed_at.astimezone(UTC).isoformat(timespec='seconds')}</lastmod>"

@@ -44,6 +44,8 @@ SEARCH_EXPRESSION = (
 RATING_EXPRESSION = "CASE WHEN rating_count = 0 THEN 0 ELSE round(rating_sum::numeric / rating_count, 2) END"
 MAX_PRICE = 100_000_000
 """A million euros, in cents: beyond it, somebody mistyped."""
+SITEMAP_PART = 10_000
+"""Ids that one part of the sitemap covers, about a megabyte; an index tells the latest change of each part."""
 IS_OFFERED = text("withdrawn_at IS NULL")
 """The lists' indexes hold these rows alone, so a list that asks for them still reads nothing but its index."""
 
@@ -91,6 +93,7 @@ class Product(Base):
         _list_index("popularity", text("popularity DESC"), "id"),
         Index("ix_products_withdrawn_at", "withdrawn_at", postgresql_where=text("withdrawn_at IS NOT NULL")),
         Index("ix_products_search", "search", postgresql_using="gin"),
+        Index("ix_products_part_updated_at", text(f"((id - 1) / {SITEMAP_PART})"), text("updated_at DESC")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -109,6 +112,7 @@ class Product(Base):
     search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_EXPRESSION, persisted=True), deferred=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When what its page shows last changed, stock apart; a trigger keeps it."""
     withdrawn_at: Mapped[datetime | None] = mapped_column()
     """Since when it is no longer sold; ``NULL`` for what is. Orders, reviews and stock stay with it."""
 

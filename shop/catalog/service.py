@@ -15,6 +15,7 @@ from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import Data, ProductPage, WholeScreen
 from shop.catalog.schemas import Listing, ProductRecord, Related, Review, Stock
 from shop.catalog.screens import BoughtTogether, Screens
+from shop.catalog.sitemap import SitemapPage, SitemapPart
 from shop.catalog.slugs import checked
 from shop.errors import PreconditionFailed
 from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Tagged, Through
@@ -194,13 +195,13 @@ class Catalog:
         items: list[dict[str, Any]] = read(self.categories())["items"]
         return items
 
-    def sitemap_parts(self) -> list[int]:
-        """Return the numbers of the sitemap's parts that list products."""
+    def sitemap_parts(self) -> list[SitemapPart]:
+        """Return the sitemap's parts that list products."""
         with self._database.reading() as session:
             return sitemap.parts(session)
 
-    def sitemap_part(self, number: int) -> list[str]:
-        """Return the slugs of one part of the sitemap.
+    def sitemap_part(self, number: int) -> list[SitemapPage]:
+        """Return the products of one part of the sitemap.
 
         Raises:
             NotFound: there is no such part.

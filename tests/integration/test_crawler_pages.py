@@ -3,14 +3,17 @@
 import re
 import struct
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 from xml.etree import ElementTree
 
 import pytest
+from sqlalchemy import select, text
 
 from shop.app import create_app
 from shop.catalog import sitemap
+from shop.catalog.models import SITEMAP_PART, Category
 from tests.factories import make_category, make_product
 
 ADDRESS = "https://shop.example"
@@ -23,8 +26,8 @@ def client(runtime, database):
     with database.transaction() as session:
         mugs = make_category(session, "mugs", make_category(session, "kitchen"))
         make_product(session, mugs, "blue-mug")
-        make_product(session, mugs, "red-mug", id=sitemap.PART * 2 + 1)
-        make_product(session, mugs, "old-mug", id=sitemap.PART * 5, withdrawn_at=runtime.clock.now())
+        make_product(session, mugs, "red-mug", id=SITEMAP_PART * 2 + 1)
+        make_product(session, mugs, "old-mug", id=SITEMAP_PART * 5, withdrawn_at=runtime.clock.now())
     known = runtime.settings.model_copy(update={"public_address": ADDRESS})
     return create_app(replace(runtime, settings=known)).test_client()
 
@@ -90,6 +93,103 @@ def test_the_sitemap_lists_all_that_is_sold_and_nothing_else(client):
     assert all(client.get(urlsplit(address).path).status_code == 200 for part in listed for address in part)
     assert client.get("/sitemap-2.xml").status_code == 404
     assert client.get("/sitemap-99999999999999999999.xml").status_code == 404
+
+
+# ---- when a page last changed ----
+
+LONG_AGO = "2020-02-29T10:00:00+00:00"
+
+
+@pytest.fixture
+def unchanged(client, database):
+    """The client, of a store in which nothing was changed for long."""
+    with database.transaction() as session:
+        session.execute(text("UPDATE products SET updated_at = :then"), {"then": LONG_AGO})
+    return client
+
+
+def last_changes(client, path):
+    """The times that one file of the sitemap tells, by path."""
+    root = ElementTree.fromstring(client.get(path).data)  # noqa: S314 - our own
+    entries = [[entry.findtext(f"s:{name}", None, NAMESPACE) for name in ("loc", "lastmod")] for entry in root]
+    return {urlsplit(address).path: changed_at for address, changed_at in entries}
+
+
+def told_changes(client):
+    """The times told of the part with the blue mug, in the index, and of the mug, in the part."""
+    return last_changes(client, "/sitemap.xml")["/sitemap-1.xml"], last_changes(client, "/sitemap-1.xml")["/p/blue-mug"]
+
+
+def write(database, statement):
+    with database.transaction() as session:
+        session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "title = 'Cup'",
+        "brand = 'Tern'",
+        "description = 'New.'",
+        "price_amount = price_amount + 1",
+        "category_id = (SELECT id FROM categories WHERE slug = 'kitchen')",
+        "rating_count = 1, rating_sum = 5",
+    ],
+)
+def test_an_entry_tells_when_what_its_page_shows_last_changed(unchanged, database, runtime, change):
+    assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
+    before = datetime.now(UTC).replace(microsecond=0)
+    write(database, f"UPDATE products SET {change} WHERE slug = 'blue-mug'")  # noqa: S608 - one of those above
+    part, page = told_changes(unchanged)
+    assert part == page
+    assert before <= datetime.fromisoformat(page) <= datetime.now(UTC)
+    assert last_changes(unchanged, "/sitemap.xml")["/sitemap-3.xml"] == LONG_AGO
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE products SET popularity = popularity + 1",
+        "UPDATE products SET title = title, price_amount = price_amount, description = description",
+        "UPDATE stock_items SET on_hand = on_hand - 1",
+    ],
+)
+def test_no_entry_tells_a_change_that_its_page_does_not_show(unchanged, database, statement):
+    write(database, statement)
+    assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
+
+
+def test_a_part_has_changed_when_a_product_is_gone_from_it(unchanged, database):
+    with database.transaction() as session:
+        make_product(session, session.scalars(select(Category)).first(), "green-mug", id=7, updated_at=LONG_AGO)
+    assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
+    write(database, "UPDATE products SET withdrawn_at = now() WHERE slug = 'green-mug'")
+    part, page = told_changes(unchanged)
+    assert (part > LONG_AGO, page) == (True, LONG_AGO)
+
+
+def test_no_time_is_told_of_pages_of_which_none_is_known(client):
+    assert set(last_changes(client, "/sitemap-0.xml").values()) == {None}
+    assert last_changes(client, "/sitemap.xml")["/sitemap-0.xml"] is None
+
+
+@pytest.mark.parametrize("path", ["/sitemap.xml", "/sitemap-1.xml"])
+def test_a_file_of_the_sitemap_is_sent_again_only_where_it_changed(unchanged, database, path):
+    etag = unchanged.get(path).headers["ETag"]
+    known = unchanged.get(path, headers={"If-None-Match": etag})
+    assert (known.status_code, known.data, known.headers["ETag"]) == (304, b"", etag)
+    write(database, "UPDATE products SET price_amount = price_amount + 1 WHERE slug = 'blue-mug'")
+    anew = unchanged.get(path, headers={"If-None-Match": etag})
+    assert (anew.status_code, anew.headers["ETag"] != etag) == (200, True)
+
+
+def test_the_index_of_a_large_sitemap_reads_some_index_entries_a_part(database):
+    assert SITEMAP_PART <= 50_000  # addresses a file holds at most
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(session.scalars(text(f"EXPLAIN {sitemap.PARTS.text}")))
+    assert plan.count("using ix_products_part_updated_at") == 2
+    assert "Seq Scan" not in plan
 
 
 def test_a_browser_that_asks_unseen_finds_an_icon(client):
