@@ -9,6 +9,7 @@ import argparse
 import gzip
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -46,6 +47,11 @@ LOOKS_A_REFRESH = 4
 stored must be gone within the second, too."""
 LINES_KEPT_BYTES = 64 * 1024 * 1024
 """nginx's log beyond this is moved aside, as the application's is."""
+MOVED_AGAIN_AFTER_S = 1.0
+"""By then each of nginx's processes has opened the new log, and what it had not written yet is in the old one."""
+FIRST_PROCESS = 1
+"""nginx's number where it has a container to itself: of processes that this one does not see, and whose first is not
+nginx here. A script beside it sees that the log is gone (``deploy/nginx/reopen-log.sh``)."""
 SAVE_EVERY_S = 1.0
 """How far behind ``/lab`` may show what the edge answered."""
 CAP_S = 1.0
@@ -78,7 +84,7 @@ class Loop:
         self._totals_file = settings.edge_answers_file
         self._totals = EdgeTotals.load(self._totals_file) or EdgeTotals()
         self._answers = AccessLog(self._lines, self._aside, self._totals.position)
-        self._saved_at = 0.0
+        self._saved_at = self._moved_at = -math.inf
         self._unsaved = False
         self._home = settings.edge_dir
         self._pid_file = self._home / "nginx.pid"
@@ -124,17 +130,27 @@ class Loop:
             self._unsaved = True
         if self._unsaved and time.monotonic() - self._saved_at >= SAVE_EVERY_S:
             with suppress(OSError):  # a full disk: what is not saved now is saved later
+                self._totals_file.parent.mkdir(parents=True, exist_ok=True)
                 self._totals.save(self._totals_file)
                 self._unsaved = False
             self._saved_at = time.monotonic()
 
     def _mind_the_log(self) -> None:
-        if self._lines.exists() and self._lines.stat().st_size > LINES_KEPT_BYTES:
+        now = time.monotonic()
+        if now - self._moved_at < MOVED_AGAIN_AFTER_S or not self._lines.exists():
+            return
+        if self._lines.stat().st_size > LINES_KEPT_BYTES:
             self._lines.replace(self._aside)
-            try:
-                os.kill(int(self._pid_file.read_text()), signal.SIGUSR1)  # nginx opens its log anew
-            except (OSError, ValueError):
-                _log.warning("edge_log_not_reopened")
+            self._moved_at = now
+            self._have_the_log_reopened()
+
+    def _have_the_log_reopened(self) -> None:
+        try:
+            nginx = int(self._pid_file.read_text())
+            if nginx != FIRST_PROCESS:
+                os.kill(nginx, signal.SIGUSR1)
+        except (OSError, ValueError):
+            _log.warning("edge_log_not_reopened")
 
 
 def publish(source: Path, home: Path) -> Path:

@@ -115,6 +115,7 @@ def filled(settings: Settings, app: str) -> dict[str, str]:
         "EDGE_APP": app,
         "EDGE_CONF": _in_quotes(CONFIGURATION),
         "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
+        "EDGE_STDOUT": "",  # nobody reads it twice
         "EDGE_MODULES": "",  # the wheel has njs built in
         "EDGE_CONNECTIONS": str(CONNECTIONS[settings.profile]),
     }

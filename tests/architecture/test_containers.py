@@ -1,5 +1,6 @@
 """The containers run the same code with the same variables as the stack."""
 
+import os
 import re
 import subprocess
 from importlib.metadata import version
@@ -25,6 +26,7 @@ PRODUCTION = {
     "SHOP_PUBLIC_ADDRESS": "https://shop.example",
 }
 SERVICES = COMPOSE["services"]
+CONTAINED = load_settings(var_dir=Path("/app/var"))
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "shop"]
 
 
@@ -180,6 +182,23 @@ def test_the_edge_and_its_purger_share_the_store():
     assert f"{volume}:{SERVICES['edge']['environment']['EDGE_HOME']}" in SERVICES["edge"]["volumes"]
     assert there == "/app/var/edge"
     assert SERVICES["purger"]["command"][:-1] == ["python", *edge.purger(load_settings(), 1).argv[1:-1]]
+
+
+def test_the_edge_s_answers_are_written_where_the_purger_counts_them_and_where_its_output_is_read():
+    edge_has, purger_has = (SERVICES[name]["volumes"] for name in ("edge", "purger"))
+    there, ours = (Path(names["EDGE_LOG"]) for names in (SERVICES["edge"]["environment"], edge.filled(CONTAINED, "")))
+    assert f"edge-log:{there.parent}" in edge_has
+    assert f"edge-log:{ours.parent}" in purger_has
+    assert there.name == ours.name
+    assert "edge-log" in COMPOSE["volumes"]
+    assert SERVICES["edge"]["environment"]["EDGE_STDOUT"] == "access_log /dev/stdout line;"
+
+
+def test_the_edge_opens_its_log_anew_by_a_script_that_its_image_runs():
+    [mount] = [found for found in SERVICES["edge"]["volumes"] if ":/docker-entrypoint.d/" in found]
+    script, there, _ = mount.split(":")
+    assert there.endswith(".sh")
+    assert os.access(PROJECT_ROOT / script, os.X_OK), "the image passes over a script that cannot be run"
 
 
 def test_the_worker_is_started_as_the_stack_starts_it_without_an_edge_beside_it():

@@ -85,6 +85,22 @@ def test_nothing_is_lost_when_the_log_is_moved_aside(path):
     assert look_ups(log) == {("catalogue", "hit"): 1, ("catalogue", "miss"): 1}
 
 
+def test_what_one_of_nginx_s_processes_adds_to_the_old_log_beside_the_new_one_is_counted(path):
+    log, old = AccessLog(path), path.with_name("edge.1.jsonl")
+    write(path, line("hit"))
+    assert look_ups(log) == {("catalogue", "hit"): 1}
+    path.replace(old)
+    for _ in "12":
+        write(path, line("fwd=miss"))
+        assert look_ups(log) == {("catalogue", "miss"): 1}
+        write(old, line("hit"))  # its buffer, which it empties a little later than the other
+        assert look_ups(log) == {("catalogue", "hit"): 1}
+    path.replace(old)
+    write(path, line("fwd=miss"))
+    assert look_ups(log) == {("catalogue", "miss"): 1}
+    assert not log.read()
+
+
 def test_an_answer_is_told_with_its_status_and_its_duration(path):
     log = AccessLog(path)
     write(path, line("hit") * 3 + line("fwd=bypass", "", 503, "1.250"))

@@ -58,6 +58,8 @@ class AccessLog:
         found = _stat(path)
         self._file = position.inode if position else found and found.st_ino
         self._read_to = position.read_to if position else found.st_size if found else 0
+        self._before: LogPosition | None = None
+        """In the log moved aside last: one of nginx's processes may write to it when another writes to the new one."""
 
     @property
     def position(self) -> LogPosition | None:
@@ -67,32 +69,37 @@ class AccessLog:
     def read(self) -> Counter[EdgeAnswer]:
         """Return what was added since the last call, each answer with how many there were of it."""
         found: Counter[EdgeAnswer] = Counter()
-        now = _stat(self._path)
+        now, left = _stat(self._path), _stat(self._aside)
+        if self._before is not None and left is not None and left.st_ino == self._before.inode:
+            self._before = LogPosition(left.st_ino, _read(self._aside, self._before.read_to, found))
         if self._file is not None and (now is None or now.st_ino != self._file):
-            left = _stat(self._aside)
             if left is not None and left.st_ino == self._file:
-                self._read(self._aside, found)
+                self._read_to = _read(self._aside, self._read_to, found)
             if now is None:
                 return found  # nginx has not opened a new one yet, and still writes to that
+            self._before = LogPosition(self._file, self._read_to)
         if now is not None:
             if now.st_ino != self._file:
                 self._file, self._read_to = now.st_ino, 0
-            self._read(self._path, found)
+            self._read_to = _read(self._path, self._read_to, found)
         return found
 
-    def _read(self, path: Path, found: Counter[EdgeAnswer]) -> None:
-        with path.open("rb") as log:
-            log.seek(self._read_to)
-            while chunk := log.read(CHUNK_BYTES):
-                whole, newline, rest = chunk.rpartition(b"\n")
-                if not newline:
-                    break  # a line that is not all there is read the next time
-                self._read_to += len(chunk) - len(rest)
-                log.seek(self._read_to)
-                # Counted as they stand, and then read: a busy edge says the same thousands of times a second.
-                for (status, duration, said, name), count in Counter(_LINE.findall(whole)).items():
-                    look_up = _class_of(name.decode()), _outcome(said.decode())
-                    found[EdgeAnswer(*look_up, int(status), float(duration))] += count
+
+def _read(path: Path, read_to: int, found: Counter[EdgeAnswer]) -> int:
+    """Count the whole lines of a log from a byte on; return the byte up to which they go."""
+    with path.open("rb") as log:
+        log.seek(read_to)
+        while chunk := log.read(CHUNK_BYTES):
+            whole, newline, rest = chunk.rpartition(b"\n")
+            if not newline:
+                break  # a line that is not all there is read the next time
+            read_to += len(chunk) - len(rest)
+            log.seek(read_to)
+            # Counted as they stand, and then read: a busy edge says the same thousands of times a second.
+            for (status, duration, said, name), count in Counter(_LINE.findall(whole)).items():
+                look_up = _class_of(name.decode()), _outcome(said.decode())
+                found[EdgeAnswer(*look_up, int(status), float(duration))] += count
+    return read_to
 
 
 def _stat(path: Path) -> os.stat_result | None:
