@@ -15,4 +15,5 @@ NO_ADDRESSES = (
     "A <a@c.de>",
     "a@b_c.de",
     "a@-b.de",
+    "a" * 65 + "@b.de",
 )

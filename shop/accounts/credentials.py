@@ -3,10 +3,10 @@
 import re
 
 from shop.accounts.password_policy import password_fault
-from shop.email_address import EMAIL_MAX, clean_email
+from shop.email_address import EMAIL_MAX, clean_email, kept_spelling
 from shop.errors import Invalid
 
-__all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration"]
+__all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration", "kept_spelling"]
 
 NAME_MAX = 100
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
@@ -23,10 +23,7 @@ def clean_name(name: str) -> tuple[str, str | None]:
 
 def is_same_email(typed: str, kept: str) -> bool:
     """Tell whether an address, spelled in any way, is the one an account is kept under."""
-    try:
-        return clean_email(typed) == kept
-    except Invalid:
-        return False
+    return kept_spelling(typed) == kept
 
 
 def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shop.accounts import session_records
-from shop.accounts.credentials import clean_email, clean_name, clean_registration
+from shop.accounts.credentials import clean_name, clean_registration, kept_spelling
 from shop.accounts.models import AccountSession, ApiToken, User
 from shop.accounts.passwords import Passwords
 from shop.accounts.secret_tokens import new_token, token_hash
@@ -191,12 +191,10 @@ class Accounts:
             session.execute(update(User).where(User.id == user_id).values(name=name))
 
     def _find(self, email: str) -> Row[*tuple[Any, ...]] | None:
-        try:
-            email = clean_email(email)
-        except Invalid:
-            return None  # told apart from a wrong password, it would say which addresses are worth a try
+        """Return an account by its address; ``None`` also for what is no address, which is worth no other answer."""
+        kept = kept_spelling(email)
         with self._database.reading() as session:
-            return session.execute(select(*COLUMNS, User.password_hash).where(User.email == email)).one_or_none()
+            return session.execute(select(*COLUMNS, User.password_hash).where(User.email == kept)).one_or_none()
 
     def _renew_hash(self, user_id: int, stored: str, password: str) -> None:
         try:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from shop.accounts import personal_data as account_data
-from shop.accounts.credentials import clean_email
+from shop.accounts.credentials import kept_spelling
 from shop.cart import personal_data as cart_data
 from shop.cart.service import Carts, Owner
 from shop.catalog import personal_data as review_data
@@ -147,13 +147,9 @@ class PersonalData:
 
 
 def _normalised(email: str) -> str:
-    """Return the spelling an address is kept under; also one that today's rule refuses and an older one let in."""
-    try:
-        return clean_email(email)
-    except Invalid as refusal:
-        if "@" not in email:
-            raise Invalid(f"{email} is no email address.") from refusal
-        return email.strip().lower()
+    if "@" not in email:
+        raise Invalid(f"{email} is no email address.")
+    return kept_spelling(email)
 
 
 def _find(session: Session, email: str) -> DataSubject:

@@ -50,6 +50,14 @@ def test_every_failed_log_in_answers_the_same(client, database, ann, email, pass
     assert client.get_cookie("account") is None
 
 
+def test_an_account_keeps_its_log_in_when_the_rule_for_addresses_becomes_stricter(client, database):
+    older = "a" * 65 + "@shop.test"
+    with database.transaction() as session:
+        make_account(session, older)
+    assert sign_in(client, older.upper()).status_code == 200
+    assert who(client) == older
+
+
 def test_an_account_that_does_not_exist_costs_a_verification_too(runtime, database, ann):
     verified = []
 
