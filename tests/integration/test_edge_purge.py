@@ -14,7 +14,7 @@ import pytest
 
 from shop.clock import SystemClock
 from shop.edge import LOOKS_A_REFRESH, Loop
-from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH
+from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
 from shop.patterns.caching.levels import Away
 from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
@@ -123,6 +123,23 @@ def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetiti
     bench.answers(b"new")
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
+
+
+def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answer_is_deleted(bench):
+    change_was_s = UNHEARD_S / 2  # seconds ago; the edge's clock is the real one, and a busy machine needs some
+    copies = LocalLevel(1_000_000, bench.clock)
+    copies.hears(broadcasts=True)
+    copies.keep("mug", b"old", ["product:mug"], CATALOGUE.ttl_s, copies.moment())
+    bench.clock.behind = change_was_s
+    bench.purger.drop(["product:mug"])
+    bench.clock.ahead = change_was_s
+    bench.answers(copies.get("mug").value)
+    bench.keep("/p/mug")
+    bench.answers(b"new")
+    bench.purger.run_once()
+    assert bench.edge.get("/p/mug").content == b"new"
+    bench.clock.ahead = UNHEARD_S
+    assert copies.get("mug") is None  # what is asked for later is not from it
 
 
 def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from shop.catalog.pictures import picture_url
 from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
-from shop.patterns.edge.purger import REPEAT_S, UNHEARD_S
+from shop.patterns.edge.purger import UNHEARD_S
 from shop.patterns.edge.registry import INDEX
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
@@ -82,7 +83,9 @@ class EdgedStore:
 
     def is_quiet(self):
         """Tell whether nothing that is asked for now will be deleted by a repetition."""
-        return time.time() - self._log().stat().st_mtime > UNHEARD_S + REPEAT_S + 0.5
+        lines = map(json.loads, self._log().read_text().splitlines())
+        last = max(line["ts"] for line in lines if not line.get("late") and line.get("reason") != "late fills")
+        return time.time() - datetime.fromisoformat(last).timestamp() > UNHEARD_S
 
     def _log(self):
         return self.edge.settings.log_dir / "purger.jsonl"

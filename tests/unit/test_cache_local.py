@@ -113,6 +113,18 @@ def test_a_value_read_before_an_invalidation_is_not_kept_after_it(local):
     assert local.get("a") is None
 
 
+def test_a_copy_is_the_older_the_longer_its_value_took(local, clock):
+    """What a process that hears nothing may serve is bounded from when it was read, or nobody could wait for it."""
+    moment = local.moment()
+    clock.at += TTL_S - 1
+    assert local.keep("a", b"v", [], 60, moment)
+    clock.at += 0.9
+    assert held(local, "a") == ["a"]
+    clock.at += 0.1
+    assert held(local, "a") == []
+    assert not local.keep("b", b"v", [], 60, moment)
+
+
 def test_while_no_broadcast_is_heard_nothing_is_served_or_kept(local):
     keep(local, "a")
     moment = local.moment()

@@ -5,8 +5,10 @@ Method: an entry is stored under its key together with the versions its tags had
 only while every tag still has that version. Invalidating a tag gives it a version never seen before, so it reaches
 every entry that carries the tag, without knowing their keys; and a load that began before an invalidation fills an
 entry that nobody will ever be served, however late the fill arrives. Entry and tags are read in one round trip. In
-front of that may stand a local level, which holds copies and is told what to drop (see ``local``). Who loads when many
-miss at once is a strategy's business (see ``stampede``); what becomes of what it says, a filler's (see ``filling``).
+front of that may stand a local level, which holds copies and is told what to drop (see ``local``). A load that reads
+through the cache gets no copies: what it makes is stored under the versions of now, and a copy may be from before an
+invalidation that this process has not heard of yet. Who loads when many miss at once is a strategy's business (see
+``stampede``); what becomes of what it says, a filler's (see ``filling``).
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
 Source: Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013 (leases against stale fills); Microsoft's Cloud
 Design Patterns, "Cache-Aside".
@@ -18,9 +20,9 @@ from collections.abc import Callable, Sequence
 from shop.clock import Clock
 from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
-from shop.patterns.caching.filling import Ask, Filler, Load, Rules, Tagged, found_tags
+from shop.patterns.caching.filling import Ask, Filler, Load, Rules, Tagged, found_tags, is_loading
 from shop.patterns.caching.levels import Level, Reading
-from shop.patterns.caching.local import Kept, Local
+from shop.patterns.caching.local import Kept, Local, Moment
 from shop.patterns.caching.locked import Locked
 from shop.patterns.caching.lookup import Answer, Lookup
 from shop.patterns.caching.policy import Policy
@@ -144,13 +146,12 @@ class Cache:
             return None
         if self._local is not None:
             stored = self._keep(self._local, ask, answer, moment)
-            outcome: Outcome = "bypass" if moment is None else "miss"
-            self._emit(Answered(self._local.name, ask.policy.name, outcome, 0, stored, 0.0))
+            self._emit(Answered(self._local.name, ask.policy.name, _passed(moment), 0, stored, 0.0))
         return answer.entry
 
     def _copy(self, key: str, policy: Policy) -> Kept | None:
         local = self._local
-        if local is None:
+        if local is None or is_loading():
             return None
         started = time.perf_counter()
         kept = local.get(key)
@@ -164,7 +165,7 @@ class Cache:
             self._emit(Answered(local.name, policy.name, "hit", left_s, False, spent))
         return kept
 
-    def _below(self, ask: Ask, moment: int | None = None, reading: Reading | None = None) -> Answer:
+    def _below(self, ask: Ask, moment: Moment | None = None, reading: Reading | None = None) -> Answer:
         """Answer what the local level did not, and leave a copy there.
 
         A moment belongs to a reading that was made after it; it is taken here where there is none yet.
@@ -182,11 +183,10 @@ class Cache:
             stored = self._keep(local, ask, answer, moment)
             spent = time.perf_counter() - keeping
         finally:
-            outcome: Outcome = "bypass" if moment is None else "miss"
-            self._emit(Answered(local.name, ask.policy.name, outcome, 0, stored, spent))
+            self._emit(Answered(local.name, ask.policy.name, _passed(moment), 0, stored, spent))
         return answer
 
-    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: int | None) -> bool:
+    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: Moment | None) -> bool:
         if moment is None or not answer.copy_until:
             return False
         entry = answer.entry
@@ -200,6 +200,11 @@ class Cache:
     def _raise(self, says: bytes) -> bytes:
         """Say again that there is no such thing."""
         raise self._filler.rules.revived(says.decode())
+
+
+def _passed(moment: Moment | None) -> Outcome:
+    """Return what the local level did of a look-up that went on below it."""
+    return "bypass" if moment is None or is_loading() else "miss"
 
 
 def _not_asked() -> bytes:

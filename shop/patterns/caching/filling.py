@@ -15,6 +15,7 @@ Source: RFC 5861 (stale-if-error); RFC 2308 (negative answers have a short life 
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -38,6 +39,7 @@ who shares the connection's server while it is moved."""
 
 MARK = "\x00"
 """Around the number of the kind of an absence, in its entry; the first kind's text stands alone."""
+_LOADING: ContextVar[bool] = ContextVar("loading", default=False)
 AHEAD_OF_TIME = frozenset({"early", "ahead"})
 """Loads that were not needed yet: when one fails, the entry it was to replace was fresh and still stands."""
 
@@ -252,7 +254,7 @@ class Filler:
         """
         started = self.clock.monotonic()
         try:
-            value = ask.load()
+            value = _run(ask.load)
         except Exception as error:
             loading_s = self.clock.monotonic() - started
             absence = self.rules.remembered(error)
@@ -319,6 +321,19 @@ class Filler:
         if self.level.versions(further) != entry.versions[-len(further) :]:
             return INVALIDATED
         return Verdict(verdict.state, entry._replace(value=Tagged(entry.value, further)))
+
+
+def is_loading() -> bool:
+    """Tell whether the caller is part of a load, and what it reads part of what will be kept."""
+    return _LOADING.get()
+
+
+def _run(load: Load) -> bytes:
+    before = _LOADING.set(True)
+    try:
+        return load()
+    finally:
+        _LOADING.reset(before)
 
 
 def _named(*, absent: bool, refused: bool) -> Literal["absent", "refused", "failed"]:

@@ -21,7 +21,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shop.clock import Clock
 from shop.patterns.caching.events import Emit, Evicted, Held, ignore
@@ -29,7 +29,8 @@ from shop.patterns.caching.forks import in_every_child
 from shop.patterns.caching.found import digest
 
 TTL_S = 5.0
-"""Longest life of a copy. A hot screen is asked for many times a second: a longer one would save next to nothing."""
+"""Longest life of a copy, from before its value was read. A hot screen is asked for many times a second: a longer one
+would save next to nothing. The edge's purger counts on it (see ``purger``)."""
 OVERHEAD_BYTES = 600
 """What a copy costs beside its bytes: its record, its places in the order and among its tags."""
 
@@ -38,6 +39,15 @@ SHORT_SHARE = 0.1
 """Of the room, for copies not yet used twice; the paper's figure."""
 NEGATIVES = 1024
 """Most copies that say "there is no such thing": made-up names are endless, and must not push out what exists."""
+
+
+class Moment(NamedTuple):
+    """When a reader began, to be compared when its value is to be kept."""
+
+    drops: int
+    """How often something had been dropped so far."""
+    taken: float
+    """On the monotonic clock, in seconds."""
 
 
 @dataclass(slots=True)
@@ -72,7 +82,7 @@ class Local(Protocol):
     def get(self, key: str) -> Kept | None:
         """Return the copy under ``key``, if it may be served."""
 
-    def moment(self) -> int | None:
+    def moment(self) -> Moment | None:
         """Return the moment, to be taken before looking further down; ``None`` while nothing may be kept."""
 
     def keep(
@@ -81,7 +91,7 @@ class Local(Protocol):
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: int,
+        moment: Moment,
         *,
         negative: bool = False,
         known: str = "",
@@ -157,10 +167,10 @@ class LocalLevel:
         kept.used = True
         return kept
 
-    def moment(self) -> int | None:
-        """Return how often something was dropped so far; ``None`` while broadcasts are not heard."""
+    def moment(self) -> Moment | None:
+        """Return how often something was dropped so far, and the time; ``None`` while broadcasts are not heard."""
         with self._lock:
-            return self._dropped if self._hears else None
+            return Moment(self._dropped, self._clock.monotonic()) if self._hears else None
 
     def keep(
         self,
@@ -168,19 +178,20 @@ class LocalLevel:
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: int,
+        moment: Moment,
         *,
         negative: bool = False,
         known: str = "",
     ) -> bool:
         """Keep a value, unless something was dropped since ``moment``; the least useful make room."""
         size = len(value) + len(key) + OVERHEAD_BYTES
-        until = self._clock.monotonic() + min(ttl_s, TTL_S)
-        if ttl_s <= 0 or size > self._limit_bytes:
+        now = self._clock.monotonic()
+        until = min(now + ttl_s, moment.taken + TTL_S)
+        if until <= now or size > self._limit_bytes:
             return False
         found_digest = known or digest(value)
         with self._lock:
-            if moment != self._dropped:
+            if moment.drops != self._dropped:
                 return False
             before = self._copies.get(key)
             proven = before is not None and before.queue is self._long
@@ -292,7 +303,7 @@ class SwitchedOffLocal:
         """Return nothing."""
         return None
 
-    def moment(self) -> int | None:
+    def moment(self) -> Moment | None:
         """Say that nothing may be kept."""
         return None
 
@@ -302,7 +313,7 @@ class SwitchedOffLocal:
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: int,
+        moment: Moment,
         *,
         negative: bool = False,
         known: str = "",

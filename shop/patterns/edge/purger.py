@@ -22,14 +22,16 @@ from typing import NamedTuple
 
 from shop.clock import Clock
 from shop.patterns.caching.levels import Away
+from shop.patterns.caching.local import TTL_S as LONGEST_COPY_S
 from shop.patterns.edge.registry import IndexLost, Registry
 from shop.patterns.edge.store import Store
 
 REPEAT_S = 1.0
 """Seconds between two repetitions: what a late fill can be served for."""
-UNHEARD_S = 2.0
-"""Seconds after a change in which a worker may still answer from before it: what the silence of a lost connection takes
-to be noticed."""
+UNHEARD_S = LONGEST_COPY_S
+"""Seconds after a change in which a worker may still answer from before it: what a copy of its own lives, of which the
+worker was not told that it has ended. A lost connection is noticed sooner; but a message may be lost, and a worker that
+stood still may answer before it hears."""
 SLOWEST_FILL_S = 16.0
 """Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
 LATE_FILL_S = UNHEARD_S + SLOWEST_FILL_S
