@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("web-workers")
 INVALIDATED = re.compile(rb"\*3\r\n\$7\r\nmessage\r\n\$\d+\r\nshop:1:invalidated:[^\r]*\r\n\$\d+\r\n[^\r]*\r\n")
+STATEMENT_S = 1.5
 NUMBERS = itertools.count(1)
 
 
@@ -22,7 +25,18 @@ class Worker:
 
     def __init__(self, settings, home):
         self.cache = Relay(settings.cache_url)
-        self.server = WebServer(settings.model_copy(update={"cache_url": self.cache.url}), home)
+        self.database = Relay(settings.database_url)
+        self.server = WebServer(
+            settings.model_copy(
+                update={
+                    "cache_url": self.cache.url,
+                    "database_url": self.database.url,
+                    "db_statement_timeout_ms": int(STATEMENT_S * 1000),
+                    "db_lock_timeout_ms": int(STATEMENT_S * 1000),
+                }
+            ),
+            home,
+        )
 
     def get(self, path):
         return httpx.get(self.server.url + path, timeout=30)
@@ -30,6 +44,7 @@ class Worker:
     def stop(self):
         self.server.stop()
         self.cache.close()
+        self.database.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +64,8 @@ def workers(running, cache_client):
     yield running
     for worker in running:
         worker.cache.answered = lambda answer: answer
+        worker.database.go_on()
+        worker.database.asked = lambda question: None
 
 
 @pytest.fixture
@@ -70,3 +87,20 @@ def test_a_page_made_by_a_worker_that_has_not_heard_yet_shows_nothing_of_what_it
     pages = [worker.get(f"/p/{mug}") for worker in (unheard, other)]
     assert "shop-shared; hit" in pages[1].headers["Cache-Status"]
     assert ["5.55" in page.text for page in pages] == [True, True]
+
+
+def test_with_a_database_that_hangs_no_worker_waits_longer_than_the_one_that_asks_it(workers, mug):
+    asked = []
+    for worker in workers:
+        worker.database.asked = lambda question: asked.append(question) if b"FROM products" in question else None
+        worker.database.hang()
+
+    def ask(worker):
+        began = time.monotonic()
+        return worker.get(f"/api/v1/products/{mug}").status_code, time.monotonic() - began
+
+    with ThreadPoolExecutor(2) as shoppers:
+        answers = list(shoppers.map(ask, workers))
+    assert [status for status, _ in answers] == [503, 503]
+    assert max(took for _, took in answers) < 2.5 * STATEMENT_S  # one after the other takes more than three
+    assert len(asked) == 1
