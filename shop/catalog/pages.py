@@ -56,16 +56,6 @@ def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
 
         return _html(catalog.page("home", [tags.HOME], render))
 
-    @pages.get("/departments")
-    def departments() -> Response:
-        """List all of them: the menu and the home page show the first ones only."""
-        catalog = use()
-
-        def render() -> str:
-            return _render(catalog, "catalog/departments.html")
-
-        return _html(catalog.page("departments", [tags.CATEGORIES], render))
-
 
 def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
     @pages.get("/c/<slug>")

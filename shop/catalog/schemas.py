@@ -233,11 +233,12 @@ class Listing(ApiModel):
 
 
 class CategoryScreen(ApiModel):
-    """All the category page needs."""
+    """All the category page needs; of its children the first."""
 
     category: CategoryRef
     breadcrumbs: list[Link]
     children: list[CategoryRef]
+    children_count: int
     listing: Listing
 
 

@@ -27,6 +27,8 @@ REVIEWS_SHOWN = 5
 ALSO_BOUGHT_SHOWN = 6
 ALSO_BOUGHT_ASKED = 50
 """Where some of the first are no longer sold."""
+CHILDREN_SHOWN = 24
+"""Categories a department's page shows; beyond, a page of its own lists them."""
 HOME_POPULAR = 12
 HOME_NEW = 8
 
@@ -88,7 +90,8 @@ class Screens:
             return CategoryScreen(
                 category=shelf.ref,
                 breadcrumbs=shelves.breadcrumbs(path),
-                children=[child.ref for child in tree.children(shelf)],
+                children=[child.ref for child in tree.children(shelf)[:CHILDREN_SHOWN]],
+                children_count=len(tree.children(shelf)),
                 listing=self.browser.listing(session, browse),
             )
 

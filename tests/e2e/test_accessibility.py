@@ -37,6 +37,7 @@ def faults(page: Page) -> list[str]:
     [
         "/",
         "/departments",
+        "/c/beauty-care/categories",
         "/search?q=lamp",
         "/search?q=zzzzqqq",
         "/cart",

@@ -288,7 +288,59 @@ def test_the_menu_shows_the_first_departments_and_no_page_grows_with_the_tree(
         assert len(page.data) < 30_000, path
         assert len(re.findall('class="departments__link" href="/c/', page.text)) == min(departments, 12)
         assert ('href="/departments"' in page.text) == (departments > 12)
-    listed = client.get("/departments").text
-    assert len(re.findall('class="tile" href="/c/', listed)) == departments
     if categories > 8:
         assert ">All in Things of kind number 1</a>" in page.text
+
+
+def walked(client, path):
+    """Yield what each page of a list of shelves leads to, and see that it is small, until there is no next page."""
+    while path:
+        page = client.get(path)
+        assert len(page.data) < 30_000, path
+        assert re.search(f'<link rel="canonical" href="https?://[^/"]+{path}">', page.text)
+        yield re.findall('class="tile" href="/c/([^"]+)"', page.text)
+        path = next(iter(re.findall('rel="next" href="([^"]+)"', page.text)), "")
+
+
+@pytest.mark.parametrize(("departments", "categories"), [(2_100, 0), (2, 1_049), (1, 2_100)])
+def test_all_shelves_are_listed_on_pages_that_stay_small(client, database, departments, categories):
+    with database.transaction() as session:
+        session.execute(text(DEPARTMENTS), {"count": departments})
+        session.execute(text(CATEGORIES), {"count": categories})
+    found = [slug for page in walked(client, "/departments") for slug in page]
+    assert found == [f"d{number}" for number in range(1, departments + 1)]
+    own = client.get("/c/d1")
+    assert len(own.data) < 30_000
+    if categories:
+        assert len(re.findall('class="chip" href="/c/d1-', own.text)) == 24
+        assert f'<a class="chip" href="/c/d1/categories">All {categories:,} categories</a>' in own.text
+        found = [slug for page in walked(client, "/c/d1/categories") for slug in page]
+        assert found == [f"d1-{number}" for number in range(1, categories + 1)]
+
+
+def test_few_categories_are_all_on_the_page_of_their_department(client, database):
+    with database.transaction() as session:
+        session.execute(text(DEPARTMENTS), {"count": 1})
+        session.execute(text(CATEGORIES), {"count": 24})
+    page = client.get("/c/d1").text
+    assert len(re.findall('class="chip" href="/c/d1-', page)) == 24
+    assert "/c/d1/categories" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/departments/1",
+        "/departments/2",
+        "/departments/999999999999",
+        "/c/d1/categories/2",
+        "/c/d1-1/categories",
+        "/c/d2/categories",
+    ],
+)
+def test_there_is_no_page_of_shelves_that_are_none(client, database, path):
+    with database.transaction() as session:
+        session.execute(text(DEPARTMENTS), {"count": 1})
+        session.execute(text(CATEGORIES), {"count": 1})
+    assert client.get("/c/d1/categories").status_code == client.get("/departments").status_code == 200
+    assert client.get(path).status_code == 404

@@ -49,7 +49,10 @@ def edge(shared_edge, origin):
 PUBLIC = [
     "/",
     "/departments",
+    "/departments/2",
     "/c/mugs",
+    "/c/mugs/categories",
+    "/c/mugs/categories/12",
     "/search?q=mug",
     "/p/blue-mug",
     "/p/blue-mug/reviews",

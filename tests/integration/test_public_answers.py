@@ -16,6 +16,7 @@ SCREEN = "/api/v1/screens/product/blue-mug"
 PUBLIC = [
     "/",
     "/departments",
+    "/c/kitchen/categories",
     "/c/mugs",
     "/c/mugs?sort=price_asc",
     "/c/mugs?min_price=1",
@@ -41,6 +42,7 @@ OF_THIS_REQUEST = {"X-Request-ID", "traceparent", "Server-Timing", "Cache-Status
 @pytest.fixture(autouse=True)
 def mugs(database):
     with database.transaction() as session:
+        make_category(session, "pans", make_category(session, "kitchen"))
         shelf = make_category(session, "mugs")
         make_product(session, shelf, "blue-mug")
         make_product(session, shelf, "red-mug")
