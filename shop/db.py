@@ -75,6 +75,18 @@ def sqlalchemy_url(url: str) -> URL:
     return parsed
 
 
+def connection_parameters(url: str) -> dict[str, Any]:
+    """Return an address as the driver's own parameters, which SQLAlchemy passes on, too.
+
+    Written as text again they differ: SQLAlchemy writes a blank in ``options`` as ``+``, which libpq does not read.
+
+    Raises:
+        ConfigurationError: it is no PostgreSQL address.
+    """
+    parsed = sqlalchemy_url(url)
+    return dict(parsed.get_dialect()().create_connect_args(parsed)[1])
+
+
 def shown(url: URL) -> str:
     """Return an address fit to be shown: in the usual spelling, without its password."""
     return masked(url.set(drivername="postgresql").render_as_string(hide_password=True))

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from shop.db import sqlalchemy_url
+from shop.db import connection_parameters
 from shop.errors import ConfigurationError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -218,8 +218,8 @@ def snapshot(database_url: str, under_way_s: float) -> Snapshot:
 
 @contextmanager
 def _reading(database_url: str) -> Iterator[Connection]:
-    address = sqlalchemy_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, connect_timeout=5, application_name="shop books") as connection:
+    given = {**connection_parameters(database_url), "connect_timeout": 5, "application_name": "shop books"}
+    with psycopg.connect(**given) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         yield connection

@@ -25,7 +25,7 @@ from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
 from shop.datasets.production import NO_DATA_SET
 from shop.datasets.progress import Progress, Silent
-from shop.db import build_engine, shown, sqlalchemy_url
+from shop.db import build_engine, connection_parameters, shown, sqlalchemy_url
 from shop.db_connection import StoreConnection
 from shop.db_requirements import require_writable
 from shop.db_session import SessionSetup
@@ -226,15 +226,12 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
-    address = sqlalchemy_url(settings.database_url).set(drivername="postgresql")
+    address = sqlalchemy_url(settings.database_url)
+    given = connection_parameters(settings.database_url)
+    given |= {"connect_timeout": settings.db_connect_timeout_s, "application_name": "shop seed"}
 
     def connect() -> StoreConnection:
-        return StoreConnection.open(
-            address.render_as_string(hide_password=False),
-            autocommit=True,
-            connect_timeout=settings.db_connect_timeout_s,
-            application_name="shop seed",
-        )
+        return StoreConnection.open(autocommit=True, **given)
 
     try:
         connection = SessionSetup({}, shown(address)).connect(connect)

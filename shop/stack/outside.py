@@ -53,15 +53,15 @@ def fault(settings: Settings, name: str) -> str:
 def _check_postgres(address: str) -> None:
     import psycopg  # here and below: only who sets an address pays for its driver
 
-    from shop.db import require_utf8, sqlalchemy_url
+    from shop.db import connection_parameters, require_utf8
     from shop.db_connection import StoreConnection
     from shop.db_requirements import require_writable
     from shop.db_session import SessionSetup
 
-    target = sqlalchemy_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+    given = {**connection_parameters(address), "connect_timeout": CONNECT_TIMEOUT_S}
     try:
         setup = SessionSetup({}, masked(address))
-        with setup.connect(lambda: StoreConnection.open(target, connect_timeout=CONNECT_TIMEOUT_S)) as connection:
+        with setup.connect(lambda: StoreConnection.open(**given)) as connection:
             version = connection.info.server_version // 10_000
             require_utf8(connection, masked(address))
             require_writable(connection, masked(address))

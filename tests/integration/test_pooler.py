@@ -91,6 +91,16 @@ def test_transaction_mode_is_refused_by_every_command_in_one_line(in_transaction
     assert "***" in done.stderr
 
 
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+@pytest.mark.parametrize("more", ["", IGNORING], ids=["refusing options", "ignoring options"])
+def test_no_pooler_stands_between_psql_and_what_it_is_told_not_to_change(behind, mode, more, monkeypatch):
+    monkeypatch.setattr(os, "execve", lambda *given: pytest.fail("psql was started"))
+    done = CliRunner().invoke(main, ["sql", "-c", "SELECT 1"], env={"DATABASE_URL": behind(mode, more)})
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
+    assert "is behind a pooler" in done.stderr
+    assert "name PostgreSQL itself in DATABASE_URL" in done.stderr
+
+
 def test_transaction_mode_is_refused_before_the_stack_starts(settings, in_transactions):
     with pytest.raises(ConfigurationError, match="transaction mode"):
         outside.check(settings.model_copy(update={"database_url": in_transactions}), "database_url")

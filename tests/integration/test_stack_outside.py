@@ -6,6 +6,8 @@ import threading
 import pytest
 import redis
 
+from shop.books.store import snapshot
+from shop.datasets.loading import exclusive
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import outside
@@ -22,6 +24,18 @@ def refusal(name: str, address: str) -> str:
 @pytest.mark.parametrize("name", ["database_url", "cache_url", "broker_url"])
 def test_a_server_that_is_there_and_fit_is_accepted(settings, name):
     outside.check(settings, name)
+
+
+@pytest.mark.parametrize("way", ["start", "audit", "load"])
+def test_options_in_an_address_reach_the_database_as_they_are_written(settings, database, way):
+    given = settings.model_copy(update={"database_url": f"{settings.database_url}?options=-c%20work_mem%3D9MB"})
+    if way == "start":
+        outside.check(given, "database_url")
+    elif way == "audit":
+        assert snapshot(str(given.database_url), 0)
+    else:
+        with exclusive(given) as connection:
+            assert connection.execute("SHOW work_mem").fetchone() == ("9MB",)
 
 
 @pytest.mark.parametrize(
