@@ -10,6 +10,7 @@ import psycopg
 from shop.stack import database_roles, postgres
 from shop.stack.database_roles import OWNER, READER, STORE
 from shop.stack.program import free_port
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 EVERYBODY = "host all all 127.0.0.1/32 trust\n"
@@ -31,7 +32,8 @@ class ClusterServer:
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._program.argv, stdout=log, stderr=log, cwd="/")
-        until(self._program.healthy)
+        with ended_on_failure(self.__exit__):
+            until(self._program.healthy)
         return self
 
     def __exit__(self, *error: object) -> None:

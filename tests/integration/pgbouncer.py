@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from shop.stack.program import free_port, port_answers
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -51,7 +52,8 @@ class PgBouncer:
         with (self._home.with_suffix(".log")).open("wb") as log:
             self._process = subprocess.Popen([PROGRAM, self._home / "ini"], stdout=log, stderr=log, cwd="/", **account)
         self.url = url.set(host="127.0.0.1", port=self._port).render_as_string(hide_password=False)
-        until(lambda: port_answers(self._port) or self._process.poll() is not None)
+        with ended_on_failure(self.stop):
+            until(lambda: port_answers(self._port) or self._process.poll() is not None)
 
     def _configure(self, url, mode: str, more: str) -> None:
         ini = INI.format(host=url.host, server=url.port, port=self._port, home=self._home, mode=mode, more=more)

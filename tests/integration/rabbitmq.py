@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from shop.stack.program import free_port, port_answers
+from tests.integration.started import ended_on_failure
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's; the one on PATH insists on an account of its own."""
@@ -34,7 +35,8 @@ class RabbitMQ:
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        with ended_on_failure(self.close):
+            self.start()
 
     @property
     def url(self) -> str:
@@ -47,9 +49,13 @@ class RabbitMQ:
             self._process = subprocess.Popen(
                 [SERVER], env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
+        with ended_on_failure(self.stop):
+            self._wait(self._process)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not port_answers(self._port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._home / "output").read_text())
             time.sleep(0.1)
 

@@ -15,6 +15,7 @@ import httpx
 from shop.payments.simulator.books import FILE
 from shop.settings import Settings
 from shop.stack.program import port_answers
+from tests.integration.started import ended_on_failure
 
 START_TIMEOUT_S = 20
 THREADS = 8
@@ -50,7 +51,8 @@ class Simulator:
                 stderr=log,
                 start_new_session=True,
             )
-        self._wait()
+        with ended_on_failure(self.kill):
+            self._wait()
 
     @property
     def pid(self) -> int | None:

@@ -16,6 +16,7 @@ from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.metrics import Metrics
 from shop.stack import valkey
 from shop.stack.program import free_port
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 TIMEOUT_MS = 1_000  # more than a well server's machine may stand still
@@ -35,7 +36,8 @@ class OwnValkey:
         self.process = subprocess.Popen(
             [*self.program.argv, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(self.program.healthy)
+        with ended_on_failure(self.kill):
+            until(self.program.healthy)
 
     def hang(self):
         self.process.send_signal(signal.SIGSTOP)

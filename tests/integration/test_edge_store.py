@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import httpx
+import psutil
 import pytest
 import redis
 from sqlalchemy import select, text, update
@@ -30,6 +31,7 @@ from shop.stack.program import free_port
 from tests.factories import make_category, make_product
 from tests.integration.edge import Edge, Process, entry
 from tests.integration.shoppers import DETAILS
+from tests.integration.started import ended_on_failure
 from tests.integration.test_orders import make_order
 from tests.integration.web_processes import WebServer
 from tests.waiting import let_pass, seconds_until, until
@@ -49,9 +51,12 @@ class EdgedStore:
 
     def __init__(self, settings, home):
         self.web = WebServer(settings.model_copy(update={"trusted_proxies": "127.0.0.1"}), home / "web", workers=2)
-        self.edge = Edge(settings, home / "edge", self.web.settings.port)
-        self.purger = Process(stack_edge.purger(self.edge.settings, free_port()), home / "purger")
-        self.web.wait()
+        with ended_on_failure(self.web.stop):
+            self.edge = Edge(settings, home / "edge", self.web.settings.port)
+        with ended_on_failure(self.web.stop, self.edge.stop):
+            self.purger = Process(stack_edge.purger(self.edge.settings, free_port()), home / "purger")
+        with ended_on_failure(self.stop):
+            self.web.wait()
 
     def offer(self, database):
         number = next(self._numbers)
@@ -99,6 +104,22 @@ class EdgedStore:
         self.edge.stop()
         self.purger.stop()
         self.web.stop()
+
+
+@pytest.mark.parametrize("part", ["Edge", "Process"])
+def test_a_store_that_does_not_start_whole_leaves_nothing_running(settings, tmp_path, monkeypatch, part):
+    started = set()
+
+    def fails(*given):
+        started.update(psutil.Process().children())
+        raise RuntimeError("the machine is too busy")
+
+    before = set(psutil.Process().children())
+    monkeypatch.setattr(f"{__name__}.{part}", fails)
+    with pytest.raises(RuntimeError, match="too busy"):
+        EdgedStore(settings, tmp_path)
+    assert started - before
+    assert not [child for child in started - before if child.is_running()]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from shop.stack import down, postgres, valkey
 from shop.stack.program import free_port, port_answers
 from shop.stack.state import StateFile
 from tests.integration import breakable
+from tests.integration.started import ended_on_failure
 
 pytestmark = pytest.mark.xdist_group("faults")  # one process, one stack to break
 PATIENCE_S = 30
@@ -47,7 +48,8 @@ class Stack:
         self.log = (var / "out").open("wb")
         argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
-        until(lambda: self.state.load().phase == "ready")
+        with ended_on_failure(self._end_servers):
+            until(lambda: self.state.load().phase == "ready")
         self.cache_url = valkey.url(var / "cache", self.cache_port)
         self.cache = redis.Redis.from_url(self.cache_url, socket_timeout=PATIENCE_S, retry=None)
 
@@ -65,6 +67,9 @@ class Stack:
 
     def end(self) -> None:
         self.cache.close()
+        self._end_servers()
+
+    def _end_servers(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_S)

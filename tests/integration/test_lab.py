@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -24,6 +23,8 @@ from shop.stack.program import free_port
 from shop.switch_store import SwitchStore
 from tests.factories import make_category, make_product
 from tests.integration.offering import START_S, offered
+from tests.integration.started import ended_on_failure
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("lab-store")  # one process, one store
 START_TIMEOUT_S = 60
@@ -49,11 +50,9 @@ def address(settings, tmp_path_factory):
     program = http_servers.web(own)
     with (home / "web.log").open("wb") as log:
         process = subprocess.Popen(program.argv, env={**os.environ, **program.env}, stdout=log, stderr=log)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not program.healthy():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError((home / "web.log").read_text())
-        time.sleep(0.02)
+    with ended_on_failure(process.kill):
+        until(lambda: program.healthy() or process.poll() is not None, START_TIMEOUT_S)
+        assert process.poll() is None, (home / "web.log").read_text()
     yield f"http://127.0.0.1:{port}"
     process.send_signal(program.stop_signal)
     process.wait(program.stop_timeout_s)

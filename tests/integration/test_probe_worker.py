@@ -14,6 +14,7 @@ import pytest
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.integration.edge import Edge, read_all
+from tests.integration.started import ended_on_failure
 from tests.integration.web_processes import WebServer
 from tests.waiting import until
 
@@ -170,7 +171,8 @@ def test_a_silent_connection_does_not_hold_up_a_stop():
         "wsgiref.simple_server:demo_app",
     ]
     server = subprocess.Popen(command)
-    until(lambda: served(port))  # a worker that has not started yet would not hear that it is to stop
+    with ended_on_failure(server.kill):
+        until(lambda: served(port))  # a worker that has not started yet would not hear that it is to stop
     silent = socket.create_connection(("127.0.0.1", port))
     assert served(port)  # so the silent one is accepted, too
     server.terminate()

@@ -36,6 +36,7 @@ from shop.stack.program import free_port
 from tests.integration.poison_worker import start_poison_worker
 from tests.integration.rabbitmq import SERVER, RabbitMQ
 from tests.integration.small_disk import SmallDisk
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 CONSUMER = "shouting"
@@ -58,7 +59,8 @@ class OwnValkey:
 
     def start(self):
         self._process = subprocess.Popen(self._program.argv, stdout=subprocess.DEVNULL)
-        until(self._program.healthy)
+        with ended_on_failure(self.stop):
+            until(self._program.healthy)
 
     def stop(self):
         self._process.kill()

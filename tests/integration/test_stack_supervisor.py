@@ -19,6 +19,7 @@ from shop.stack.program import Program, free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from shop.stack.supervisor import StartFailed, Supervisor
 from tests.integration import supervised
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 PATIENCE_S = 20
@@ -33,7 +34,8 @@ class Running:
         ports = [str(free_port()), str(free_port())]
         argv = [sys.executable, supervised.__file__, str(var), *ports]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
-        until(lambda: self.state.load().phase == "ready")
+        with ended_on_failure(self.end):
+            until(lambda: self.state.load().phase == "ready")
 
     def record(self, name: str) -> ProcessRecord:
         return self.state.load().processes[name]

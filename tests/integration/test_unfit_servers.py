@@ -20,6 +20,7 @@ from shop.settings import load_settings
 from shop.stack import outside, valkey
 from shop.stack.program import free_port
 from shop.wiring import build
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("unfit-servers")  # one process, one server of each kind
@@ -33,9 +34,10 @@ class OwnValkey:
         program = valkey.broker(home, self.port)
         words = [word for name, value in more.items() for word in (f"--{name.replace('_', '-')}", value)]
         self._process = subprocess.Popen([*program.argv, *words], stdout=subprocess.DEVNULL)
-        until(program.healthy)
         self.url = valkey.url(home, self.port)
         self.client = redis.Redis.from_url(self.url)
+        with ended_on_failure(self.close):
+            until(program.healthy)
 
     def close(self):
         self.client.close()

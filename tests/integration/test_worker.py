@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import uuid
 
+import psutil
 import pytest
 import redis
 from sqlalchemy import select, text
@@ -25,6 +26,7 @@ from shop.patterns.queue.models import HandledMessage
 from shop.stack.program import free_port, port_answers
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS, die_at
+from tests.integration.started import ended_on_failure
 from tests.waiting import until
 
 
@@ -38,7 +40,8 @@ class Process:
             env={**os.environ, **settings.as_environment()},
             stderr=subprocess.PIPE,
         )
-        until(lambda: port_answers(self.port) or self.process.poll() is not None)
+        with ended_on_failure(lambda: self.end(signal.SIGKILL)):
+            until(lambda: port_answers(self.port) or self.process.poll() is not None)
 
     def get(self, path):
         try:
@@ -70,6 +73,17 @@ def worker(settings, database, simulator):
     for one in started:
         if one.process.poll() is None:
             one.end(signal.SIGKILL)
+
+
+def test_a_worker_that_does_not_answer_in_time_is_ended(settings, monkeypatch):
+    def never(condition):
+        raise AssertionError("it never happened")
+
+    monkeypatch.setattr(f"{__name__}.until", never)
+    before = set(psutil.Process().children())
+    with pytest.raises(AssertionError, match="never"):
+        Process(settings)
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.fixture
