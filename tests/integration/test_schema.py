@@ -7,6 +7,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from shop.books.store import snapshot
 from shop.catalog.text_forms import one_line
@@ -16,6 +17,7 @@ from shop.orders.replaying import Replaying
 from shop.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
 from shop.settings import load_settings
 from shop.unit_of_work import Database
+from tests.factories import make_category, make_product
 
 
 def test_migrating_twice_changes_nothing_the_second_time(new_database):
@@ -129,19 +131,39 @@ def test_text_of_a_store_from_before_is_brought_into_one_form_and_found(new_data
         for row in TEXT_AS_IT_CAME:
             insert = "INSERT INTO products (slug, category_id, title, brand, description, price_amount)"
             connection.exec_driver_sql(f"{insert} VALUES (%s, 1, %s, %s, %s, 900)", row)
-    assert "0015" in upgrade(engine)
+        command.upgrade(config, "0015")
+    found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery(:by, :words) ORDER BY slug")
     with engine.begin() as connection:
         products = connection.execute(text("SELECT slug, title, brand, description FROM products ORDER BY slug")).all()
         assert [tuple(row) for row in products] == [(slug, *map(one_line, rest)) for slug, *rest in TEXT_AS_IT_CAME]
         assert connection.scalar(text("SELECT name FROM categories")) == "Pâté"
-        found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery(:by, :words) ORDER BY slug")
-        for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("café", ["jar"]), ("cafe", ["jar"])):
-            assert connection.scalars(found, {"by": "english_unaccented", "words": words}).all() == slugs
+        for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("wifi", ["mug"]), ("café", ["jar"])):
+            assert connection.scalars(found, {"by": "english", "words": words}).all() == slugs
         known = text("SELECT word FROM search_words WHERE word ~ 'pepper|^caf' ORDER BY word")
-        assert connection.scalars(known).all() == ["cafe", "pepper"]
+        assert connection.scalars(known).all() == ["café", "pepper"]
         config.attributes["connection"] = connection
+        command.upgrade(config, "0017")
+        for words, slugs in (("pepper", ["mill"]), ("wifi", ["mug"]), ("café", ["jar"]), ("cafe", ["jar"])):
+            assert connection.scalars(found, {"by": "english_unaccented", "words": words}).all() == slugs
+        assert connection.scalars(known).all() == ["cafe", "pepper"]
         command.downgrade(config, "0016")
         assert connection.scalars(found, {"by": "english", "words": "café"}).all() == ["jar"]
         assert connection.scalars(known).all() == ["café", "pepper"]
         command.downgrade(config, "0014")
+        assert connection.scalars(found, {"by": "english", "words": "café"}).all() == ["jar"]
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO categories (slug, name) VALUES ('jars', :text)",
+        "UPDATE products SET title = :text",
+        "UPDATE products SET brand = :text",
+    ],
+)
+def test_the_tables_refuse_text_in_another_form(database, statement):
+    with database.transaction() as session:
+        make_product(session, make_category(session))
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.execute(text(statement), {"text": "Cafe\u0301"})

@@ -1,8 +1,11 @@
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
+from shop.catalog import pictures
 from shop.catalog.pictures import draw, drawing_version, motifs, picture_url
 from shop.datasets.complete_journey import shelves
 from shop.datasets.demo import assortment
@@ -47,3 +50,16 @@ def test_every_motif_the_data_asks_for_can_be_drawn():
 def test_the_address_of_a_picture_names_motif_and_product():
     assert picture_url("mug", "a-mug") == f"/pictures/{drawing_version()}/mug/a-mug.svg"
     assert re.fullmatch("[0-9a-f]{12}", drawing_version())  # as the edge's pattern has it
+
+
+@pytest.mark.parametrize("changed", [None, "pictures.py", "motifs/pen.py", "motifs/kitchen.py"])
+def test_pictures_have_other_addresses_when_the_code_that_draws_them_changes(monkeypatch, tmp_path, changed):
+    """Wherever that code lies: another host, or the same one after a restart, says the same."""
+    before, here = drawing_version(), Path(pictures.__file__).parent
+    shutil.copytree(here / "motifs", tmp_path / "motifs")
+    shutil.copy(here / "pictures.py", tmp_path)
+    if changed:
+        with (tmp_path / changed).open("a") as file:
+            file.write("# another line\n")
+    monkeypatch.setattr(pictures, "__file__", str(tmp_path / "pictures.py"))
+    assert (drawing_version.__wrapped__() == before) == (changed is None)
