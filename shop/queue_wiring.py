@@ -5,6 +5,7 @@ Only the worker and the commands about the queue need it: a web process writes m
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from shop.accounts import password_resets
 from shop.checkout import confirmation, link_mail
@@ -15,9 +16,11 @@ from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import Message
 from shop.patterns.outbox.relay import Relay
 from shop.patterns.queue.deliveries import Deliveries, Patience
-from shop.patterns.queue.transport import Transport
 from shop.settings import Settings
 from shop.wiring import Runtime
+
+if TYPE_CHECKING:
+    from shop.patterns.queue.transport import Transport
 
 SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -31,7 +34,7 @@ CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in n
 RETRY_CAP_S = 300.0
 
 
-def transport(settings: Settings) -> Transport:
+def transport(settings: Settings) -> "Transport":
     """Return the way to the broker; nothing is connected yet.
 
     Raises:
@@ -39,6 +42,9 @@ def transport(settings: Settings) -> Transport:
     """
     if settings.broker_url is None:
         raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
+    # Only here, for the worker to say first what dramatiq is to look for.
+    from shop.patterns.queue.transport import Transport
+
     return Transport(settings.broker_url, CONSUMERS, settings.queue_length)
 
 
@@ -48,7 +54,7 @@ def consumers_of(message: Message) -> tuple[str, ...]:
     return tuple(name for name in named if name in CONSUMERS)
 
 
-def relay(runtime: Runtime, to: Transport) -> Relay:
+def relay(runtime: Runtime, to: "Transport") -> Relay:
     """Return the relay from this database's outbox."""
     failing = deliveries(runtime)
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import false, select
@@ -176,8 +177,17 @@ def answers(worker: Worker, registry: CollectorRegistry) -> Answer:
     return answer
 
 
+def _leave_gevent_out() -> None:
+    """Let dramatiq find no gevent: it would load all of it, 2.6 MB, to see that its threads are threads.
+
+    Locust brings it, and needs it in other processes only.
+    """
+    cast(dict[str, None], sys.modules).setdefault("gevent", None)
+
+
 def main() -> None:
     """Run until SIGTERM."""
+    _leave_gevent_out()
     parser = argparse.ArgumentParser(prog="python -m shop.worker")
     parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered")
     parser.add_argument("--edge", action="store_true", help="do the work of the purger beside nginx too")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from xml.sax.saxutils import escape
+from html import escape
 
 from flask import Blueprint, Response
 

@@ -8,8 +8,6 @@ from shop.settings import Settings
 from shop.stack.program import Program
 
 PROBE_TIMEOUT_S = 1.0
-PAYMENTS_THREADS = 32
-"""The simulator answers slowly on purpose: a slow one must not make the others wait."""
 _GUNICORN = (sys.executable, "-m", "gunicorn")
 
 
@@ -29,19 +27,11 @@ def web(settings: Settings) -> Program:
 
 
 def payments(settings: Settings, port: int) -> Program:
-    """Describe the payments simulator: one process, so that what it has charged is in one place."""
-    options = {
-        "--bind": f"127.0.0.1:{port}",
-        "--worker-class": "gthread",
-        "--workers": "1",
-        "--threads": str(PAYMENTS_THREADS),
-        "--log-level": "warning",
-        "--graceful-timeout": "3",
-    }
-    words = [word for option in options.items() for word in option]
+    """Describe the payments simulator."""
+    conf = "python:shop.payments.simulator.gunicorn_conf"
     return Program(
         name="payments",
-        argv=(*_GUNICORN, *words, "--no-control-socket", "shop.payments.simulator.app:create_app()"),
+        argv=(*_GUNICORN, "-c", conf, "--bind", f"127.0.0.1:{port}", "shop.payments.simulator.app:create_app()"),
         port=port,
         healthy=lambda: answers(port),
         env=settings.as_environment(),

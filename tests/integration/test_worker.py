@@ -103,6 +103,13 @@ def buy(runtime):
     return runtime.services().checkout.submit(owner, uuid.uuid4().hex, CheckoutDetails.model_validate(DETAILS))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files a process has mapped")
+def test_dramatiq_does_not_load_all_of_gevent_to_see_that_it_is_not_used(worker):
+    mapped = {one.path for one in psutil.Process(worker().process.pid).memory_maps()}
+    assert any("psycopg" in path for path in mapped)
+    assert not [path for path in mapped if "gevent" in path]
+
+
 def count(database, model):
     with database.reading() as session:
         return len(session.scalars(select(model)).all())
