@@ -23,7 +23,7 @@ from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
-from shop.datasets.production import NO_DATA_SET
+from shop.datasets.production import NO_DATA_SET, OWN
 from shop.datasets.progress import Progress, Silent
 from shop.db import build_engine, connection_parameters, shown, sqlalchemy_url
 from shop.db_connection import StoreConnection
@@ -36,8 +36,6 @@ from shop.unit_of_work import Database
 LOADING_LOCK = 7_411_905_234
 """Key of the advisory lock that makes two loading processes take turns."""
 DEFAULT_DATASET, DEFAULT_SIZE = "demo", "m"
-OWN = "own"
-"""Name of the data set of a store that sells only what was imported."""
 NUMBERED = ("categories", "users", "products", "reviews", "orders")
 
 

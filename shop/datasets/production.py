@@ -6,6 +6,8 @@ from shop.datasets.accounts import ADMIN, SHOPPER
 from shop.errors import ConfigurationError
 
 REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `shop import`."
+OWN = "own"
+"""Name of the data set of a store that sells only what was imported."""
 NO_DATA_SET = (
     "SHOP_PROFILE=production sells nothing invented: take the products of your own with `shop import`, or set"
     " SHOP_PROFILE=lab to try the store."
@@ -13,13 +15,13 @@ NO_DATA_SET = (
 
 
 def require_own_data(engine: Engine) -> None:
-    """Make sure that a migrated database holds no data set and no account whose password is published.
+    """Make sure that a migrated database holds no data set but its owner's, and no account with a published password.
 
     Raises:
         ConfigurationError: it does; it was a lab's.
     """
     with engine.connect() as connection:
-        dataset = connection.scalar(text("SELECT name || ' ' || size FROM datasets LIMIT 1"))
+        dataset = connection.scalar(text("SELECT name || ' ' || size FROM datasets WHERE name <> :own"), {"own": OWN})
         if dataset is not None:
             raise ConfigurationError(
                 f"DATABASE_URL leads to a lab's database: it holds the data set {dataset.strip()}, with invented"

@@ -9,6 +9,7 @@ from shop.cli import data_progress, main
 from shop.cli.data import _told_import
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
+from shop.datasets.production import require_own_data
 from shop.errors import ConfigurationError
 from tests.factories import make_category, make_product
 from tests.waiting import until
@@ -259,6 +260,12 @@ def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(d
     ]
     asked = CliRunner().invoke(main, ["prepare", "--size", "s"])
     assert (asked.exit_code, "products of your own" in asked.output) == (2, True)
+
+
+def test_production_starts_with_the_catalogue_that_its_owner_imported(database, settings, write):
+    for content in (MUG, MUG.replace("12.99", "13.99")):
+        taking.take(settings, rows(write(HEADER + content)))
+        require_own_data(database.engine)
 
 
 def test_the_command_drops_the_cached_catalogue(database, settings, write, monkeypatch, client, runtime):

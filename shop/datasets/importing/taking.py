@@ -19,8 +19,9 @@ from shop.datasets.importing.changes import ChangedTags, Invalidate
 from shop.datasets.importing.reading import Found
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.importing.staging import judge, stage
-from shop.datasets.loading import OWN, exclusive, standing
+from shop.datasets.loading import exclusive, standing
 from shop.datasets.plan import Connection
+from shop.datasets.production import OWN
 from shop.datasets.progress import Progress, Silent
 from shop.datasets.search_words import refresh
 from shop.errors import ConfigurationError, ShopError, Unavailable
