@@ -6,16 +6,18 @@ from datetime import timedelta
 import httpx
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from shop.catalog.editing import Edit
 from shop.catalog.models import Category, Product
 from shop.cli.cache import cache as cache_command
-from shop.errors import ConfigurationError
+from shop.clock import SystemClock
+from shop.errors import ConfigurationError, NotFound
 from shop.patterns.caching import CATALOGUE
 from shop.patterns.caching.connections import Connections
 from shop.patterns.caching.refresh import POPULAR
 from shop.stack.program import free_port
+from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.cache_measures import queries_of
 from tests.integration.web_processes import WebServer
@@ -49,6 +51,27 @@ def test_switched_off_nothing_kept_of_what_is_not_there_is_told(client, blue_mug
         answer = client.get("/api/v1/products/no-such-mug")
         assert (answer.status_code, queries_of(answer)) == (404, queries)
         assert "detail=negative" not in answer.headers["Cache-Status"] or switched == "on"
+
+
+def test_what_a_machine_whose_clock_is_ahead_has_stored_counts_as_over(client, settings, database, blue_mug):
+    """It claims to live for an hour more, and nobody can say how long it has been there."""
+
+    class Ahead(SystemClock):
+        def now(self):
+            return super().now() + timedelta(hours=1)
+
+    elsewhere = build(settings, Ahead())
+    try:
+        elsewhere.services().catalog.product("blue-mug")
+        with pytest.raises(NotFound):
+            elsewhere.services().catalog.product("red-mug")
+    finally:
+        elsewhere.close()
+    with database.transaction() as session:  # and the invalidation is lost
+        session.execute(update(Product).values(price_amount=1300))
+        make_product(session, session.scalars(select(Category)).one(), "red-mug")
+    assert client.get("/api/v1/products/blue-mug").json["price"]["amount"] == 1300
+    assert client.get("/api/v1/products/red-mug").status_code == 200
 
 
 def test_a_product_that_is_made_is_seen_at_once_where_it_was_not_before(client, runtime, database, blue_mug):

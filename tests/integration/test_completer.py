@@ -1,6 +1,6 @@
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
@@ -9,9 +9,11 @@ from shop.cart.service import Carts, Owner
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.completer import Completed
+from shop.checkout.details import CheckoutDetails
 from shop.checkout.resolution import GIVEN_UP_AFTER
 from shop.checkout.steps import RecoveryPoint
 from shop.clock import SystemClock
+from shop.errors import ProviderUnavailable
 from shop.orders.events import Cause
 from shop.orders.models import Order
 from shop.orders.projection import AtOnce
@@ -20,7 +22,7 @@ from shop.orders.stream import OrderStreams
 from shop.payments.models import Payment
 from shop.wiring import build
 from tests.factories import make_category, make_product
-from tests.integration.shoppers import complete_all_at_once, die_at
+from tests.integration.shoppers import DETAILS, complete_all_at_once, die_at
 
 
 @pytest.fixture
@@ -75,23 +77,45 @@ def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way
     assert books(database) == ((3, 0), {"cancelled": 1}, {"abandoned": 1})
 
 
-@pytest.mark.parametrize("ahead", [timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
-def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, shelf, simulator, ahead):
-    """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
+@pytest.fixture(params=[timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
+def elsewhere(request, settings, database, cache_client, monkeypatch):
+    """What runs on a machine whose clock is off, whichever way a module asks for the time."""
 
     class Elsewhere(SystemClock):
         def now(self):
-            return super().now() + ahead
+            return super().now() + request.param
 
+    class Off(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + request.param
+
+    for module in ("completer", "phases", "resolution", "service"):
+        monkeypatch.setattr(f"shop.checkout.{module}.datetime", Off, raising=False)
     runtime = build(settings, Elsewhere())
+    yield runtime.services()
+    runtime.close()
+
+
+def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, shelf, elsewhere):
+    """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
-    try:
-        let_the_claim_run_out(database)
-        assert runtime.services().completer.run_once() == Completed(left=1)
-        let_the_claim_run_out(database, GIVEN_UP_AFTER)
-        assert runtime.services().completer.run_once() == Completed(undone=1)
-    finally:
-        runtime.close()
+    let_the_claim_run_out(database)
+    assert elsewhere.completer.run_once() == Completed(left=1)
+    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    assert elsewhere.completer.run_once() == Completed(undone=1)
+
+
+def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, shelf, elsewhere):
+    owner = guest(database)
+    die_at(settings, (owner, "the-key"), RecoveryPoint.PLACED)
+    let_the_claim_run_out(database)
+    with pytest.raises(ProviderUnavailable):  # a charge may still be on its way
+        elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
+    assert books(database)[1] == {"pending_payment": 1}
+    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
+    assert books(database)[1] == {"cancelled": 1, "paid": 1}
 
 
 def test_what_a_request_is_at_work_on_is_left_alone(database, settings, shelf, completer):
