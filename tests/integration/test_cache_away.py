@@ -10,7 +10,7 @@ import redis
 
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
-from shop.patterns.caching.events import Answered, CameBack, Invalidated, WentAway
+from shop.patterns.caching.events import Answered, CameBack, Invalidated, NeverDelivered, WentAway
 from shop.patterns.observability import record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.metrics import Metrics
@@ -160,6 +160,26 @@ def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next
     server.go_on()
     clock.ahead += shared.PAUSE_S
     assert take(cache, b"new") == b"new"
+
+
+def test_a_process_that_ends_delivers_what_it_owes_without_waiting_for_the_pause_to_end(server, cache, clock, seen):
+    take(cache, b"old")
+    server.hang()
+    cache.invalidate(["a"])
+    server.go_on()
+    cache._level.close()
+    other = SharedLevel(server.url, TIMEOUT_MS, clock)
+    assert take(Cache(other, clock), b"new") == b"new"
+    other.close()
+    assert [event for event in seen if isinstance(event, NeverDelivered)] == []
+
+
+def test_a_process_that_ends_while_the_cache_is_away_says_what_it_could_not_deliver(server, clock, seen):
+    level = SharedLevel(server.url, 50, clock, seen.append)
+    server.hang()
+    level.invalidate(["a", "b"])
+    level.close()
+    assert [event.tags for event in seen if isinstance(event, NeverDelivered)] == [("a", "b")]
 
 
 def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):

@@ -144,6 +144,14 @@ class Invalidated:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverDelivered:
+    """A process has ended that still owed invalidations: what carries the tags is served until its time is over."""
+
+    level: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unheard:
     """Not every process said in time that it has heard an invalidation: some may serve what was before for a moment."""
 
@@ -187,6 +195,7 @@ Event = (
     | RefreshDropped
     | RefillFailed
     | Invalidated
+    | NeverDelivered
     | Unheard
     | WrongType
     | WentAway

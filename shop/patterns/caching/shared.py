@@ -6,8 +6,8 @@ Method: a look-up is one packet: GET of the entry, then of each of its tags. The
 transaction: a version read after the entry can only be newer than it. No command names two keys, so the keys may live
 on different servers of a cluster. Every wait is bounded. A failure starts a pause in which
 nobody asks; at its end one thread tries, and the others keep away until it has succeeded. An invalidation that could
-not be delivered is owed: this process sends it in front of its next command. Until then another process may still
-serve the old entry, and if this process dies first, until the entry's time-to-live is over: that class is the bound.
+not be delivered is owed: this process sends it in front of its next command, or when it is closed. Until then another
+process may still serve the old entry, and if this process is killed first, until the entry's time-to-live is over.
 A server that is full, or may only be read, answers and refuses to write. It can still pass a message on: a refused
 invalidation is told to every process, and each owes it from then on, so none reads before one of them has delivered it.
 Who was refused, or has just been started, puts a write of its own in front of what it asks, until that succeeds.
@@ -28,7 +28,7 @@ from redis.exceptions import RedisError, ResponseError
 from shop.clock import Clock
 from shop.patterns.caching.broadcast import announcing, publishing, refusing
 from shop.patterns.caching.connections import Command, Connections, misused, refusal
-from shop.patterns.caching.events import CameBack, Emit, WentAway, WrongType, ignore
+from shop.patterns.caching.events import CameBack, Emit, NeverDelivered, WentAway, WrongType, ignore
 from shop.patterns.caching.forks import in_every_child
 from shop.patterns.caching.levels import ANY, Away, Claim, Reading, Refused, Taking, Versions
 from shop.patterns.caching.lock import Ended, Lease, ending, extending, releasing, taking
@@ -202,7 +202,13 @@ class SharedLevel:
                 self._ask([])
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Try for the last time to deliver what is owed, and give back every connection."""
+        if self._owed:
+            self._pause = Pause(self._clock, PAUSE_S)  # there is no later time to wait for
+            try:
+                self._ask([])
+            except Away:
+                self._emit(NeverDelivered(self.name, tuple(self._owed)))
         self._connections.close()
 
     def _forgetting(self, tags: Collection[str]) -> list[Command]:

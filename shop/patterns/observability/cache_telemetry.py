@@ -2,7 +2,17 @@
 
 import logging
 
-from shop.patterns.caching.events import Answered, CameBack, Event, Loaded, LookedInVain, TooLarge, WentAway, WrongType
+from shop.patterns.caching.events import (
+    Answered,
+    CameBack,
+    Event,
+    Loaded,
+    LookedInVain,
+    NeverDelivered,
+    TooLarge,
+    WentAway,
+    WrongType,
+)
 from shop.patterns.observability import record
 from shop.patterns.observability.metrics import Metrics
 
@@ -37,6 +47,8 @@ class CacheTelemetry:
             _log.warning("cache_away", extra={"layer": event.level, "reason": event.reason, "pause_s": event.pause_s})
         elif isinstance(event, CameBack):
             _log.warning("cache_back", extra={"layer": event.level})
+        elif isinstance(event, NeverDelivered):
+            _log.warning("invalidations_lost", extra={"layer": event.level, "tags": list(event.tags)})
         elif isinstance(event, Loaded) and event.outcome == "failed":
             _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
         elif isinstance(event, TooLarge):
