@@ -76,7 +76,8 @@ def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
     for path, headers in paths.items():
         keep(edge, origin, path, headers)
     statuses = {path: int(path.rpartition("-")[2]) for path in paths if path[-1].isdigit()}
-    origin.reply = lambda asked: Reply(b"new", statuses.get(asked.target, 200))
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    origin.reply = lambda asked: Reply(b"new", statuses.get(asked.target, 200), html)
     let_pass(3.0)  # nginx counts whole seconds
     for status in FAILURES:
         answer = edge.get(f"/p/for-need-{status}")
@@ -84,6 +85,7 @@ def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
         for path in (f"/p/for-none-{status}", f"/p/never-stale-{status}"):
             assert edge.get(path).status_code == 503
             assert b"is not answering" in edge.get(path).content
+            assert edge.get(path).headers["Content-Type"] == "text/html; charset=utf-8"  # and nothing of the failure's
     assert edge.get("/p/for-need-404").status_code == 404  # that it is gone is an answer
     assert [(edge.get(path).content, edge.entry(path)) for path in ("/p/for-need-200", "/p/late-for-speed")] == [
         (b"new", "fwd=stale")
