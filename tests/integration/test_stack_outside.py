@@ -127,6 +127,11 @@ def test_a_server_that_went_away_is_not_healthy(settings):
     assert "does not answer" in outside.fault(away, "cache_url")
 
 
+def test_a_broker_that_is_away_is_refused_with_the_reason():
+    for scheme in ("redis", "amqp"):
+        assert "Connection refused" in refusal("broker_url", f"{scheme}://127.0.0.1:{free_port()}/0")
+
+
 def test_the_cache_and_the_broker_are_configured_for_what_they_are(settings):
     with (
         redis.Redis.from_url(str(settings.cache_url)) as cache,

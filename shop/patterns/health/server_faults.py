@@ -31,6 +31,7 @@ def refusal(name: str, address: str, fault: NotWell) -> ConfigurationError:
     if not remedy:
         remedy = f"start that server, or unset {variable(name)} to use the stack's own"
         if found.startswith("no answer"):
-            cause = masked(" ".join(str(fault.__cause__).split()))
+            said = str(fault.__cause__) or repr(fault.__cause__)  # pika's say nothing of what they carry
+            cause = masked(" ".join(said.split()))
             found = f"does not answer ({cause})"
     return ConfigurationError(f"{variable(name)}={masked(address)} {found}: {remedy}.")
