@@ -5,6 +5,8 @@ Playwright switches that cache off, so these tests have a browser of their own.
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -72,21 +74,45 @@ def test_back_after_signing_out_names_nobody(page: Page) -> None:
     assert name.get_attribute("title") is None
 
 
+@contextmanager
+def changed(store: Store, slug: str, **fields: object) -> Iterator[None]:
+    """Change a product for as long as the block runs."""
+    with httpx.Client(base_url=f"{store.url}/api/v1") as admin:
+        given = admin.post("/tokens", json={"email": "admin@shop.test", "password": "let-me-shop"}).json()
+        admin.headers["Authorization"] = f"Bearer {given['token']}"
+        record = admin.get(f"/admin/products/{slug}").json()
+        admin.patch(f"/admin/products/{slug}", json=fields).raise_for_status()
+        try:
+            yield
+        finally:
+            before = {name: record[name] for name in fields}
+            admin.patch(f"/admin/products/{slug}", json=before).raise_for_status()
+
+
 def test_back_on_a_product_that_sold_out_meanwhile_says_so(page: Page, store: Store) -> None:
     slug = some_product(store, 11)
     page.goto(f"/p/{slug}")
     page.goto("/")
-    with httpx.Client(base_url=store.url) as admin:
-        given = admin.post("/api/v1/tokens", json={"email": "admin@shop.test", "password": "let-me-shop"}).json()
-        admin.headers["Authorization"] = f"Bearer {given['token']}"
-        record = admin.get(f"/api/v1/admin/products/{slug}").json()
-        admin.patch(f"/api/v1/admin/products/{slug}", json={"on_hand": 0}).raise_for_status()
-        try:
-            go_back(page)
-            expect(page.locator("[data-stock]")).to_have_text("Sold out")
-            expect(page.get_by_role("button", name="Add to cart")).to_be_disabled()
-        finally:
-            admin.patch(f"/api/v1/admin/products/{slug}", json={"on_hand": record["on_hand"]}).raise_for_status()
+    with changed(store, slug, on_hand=0):
+        go_back(page)
+        expect(page.locator("[data-stock]")).to_have_text("Sold out")
+        expect(page.get_by_role("button", name="Add to cart")).to_be_disabled()
+
+
+def test_back_on_a_list_says_what_sold_out_and_what_things_cost_by_now(page: Page, store: Store) -> None:
+    slug = some_product(store, 13)
+    title = httpx.get(f"{store.url}/api/v1/products/{slug}").json()["title"]
+    price = {"amount": 1_234_500, "currency": "EUR"}
+    page.goto(f"/search?{urlencode({'q': title})}")
+    page.goto(f"/p/{slug}")
+    page.goto("/cart")
+    with changed(store, slug, on_hand=0, price=price):
+        go_back(page)
+        expect(page.locator(".product__price")).to_have_text("€12,345.00")
+        page.evaluate("delete document.documentElement.dataset.restored")
+        go_back(page)
+        card = page.locator(".product-card").filter(has=page.locator(f'[href="/p/{slug}"]'))
+        expect(card.locator(".product-card__foot")).to_have_text("€12,345.00 Sold out")
 
 
 def test_back_to_a_private_page_shows_it_as_it_is_now(page: Page, store: Store) -> None:
