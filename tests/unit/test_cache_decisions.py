@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.clock import HeldClock
+from shop.db_connection import GRACE_S
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
 from shop.patterns.caching.filling import Ask, Filler, Rules
@@ -16,10 +17,11 @@ from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
 from shop.patterns.caching.judging import bounded, judge
 from shop.patterns.caching.levels import NullLevel, Reading
 from shop.patterns.caching.lock import name_of
-from shop.patterns.caching.locked import Meeting
+from shop.patterns.caching.locked import PATIENCE_S, Meeting
 from shop.patterns.caching.policy import CATALOGUE
 from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, Ahead, Popularity, Refresher
 from shop.patterns.caching.throttle import RETRY_S, Throttle
+from shop.settings import Settings
 
 draws = st.floats(0.0, 1.0)
 NOW = 1_000_000.0
@@ -179,3 +181,7 @@ def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has
     for _ in range(int(POPULAR)):
         popularity.count("k")
     assert entry.fresh_until - ahead.renew_at(ask, entry) == pytest.approx(0.2 * 0.01 * CATALOGUE.ttl_s, rel=0.01)
+
+
+def test_who_waits_for_a_load_waits_until_a_statement_that_hangs_is_given_up():
+    assert Settings.model_fields["db_statement_timeout_ms"].default / 1000 + GRACE_S < PATIENCE_S

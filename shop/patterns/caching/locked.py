@@ -28,8 +28,9 @@ from shop.patterns.caching.lock import Lease, Watchdog, name_of
 from shop.patterns.caching.stampede import Unguarded, unless_unchanged, why
 from shop.patterns.caching.waiting import Waiting
 
-PATIENCE_S = 5.0
-"""Longest wait for somebody else's load: what a statement may take, and longer than a dead holder's lock stands."""
+PATIENCE_S = 6.0
+"""Longest wait for somebody else's load: more than a statement may take on a server that hangs (5.5 s), and than a dead
+holder's lock stands."""
 
 
 @dataclass(frozen=True, slots=True)
