@@ -117,15 +117,17 @@ def test_a_run_ends_at_once_without_a_store_of_this_machine(locust):
         assert reason in said
 
 
+def listening(process):
+    """Return the addresses on which one waits for connections."""
+    connections = psutil.Process(process.pid).net_connections("tcp")
+    return [tuple(connection.laddr) for connection in connections if connection.status == psutil.CONN_LISTEN]
+
+
 def test_the_page_is_for_this_machine_and_says_that_no_store_answers(locust):
     port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
     process = locust("--host", nobody, "--web-port", str(port), headless=False)
 
-    def listening():
-        connections = psutil.Process(process.pid).net_connections("tcp")
-        return [connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN]
-
-    assert until(listening, timeout_s=30) == [("127.0.0.1", port)]
+    assert until(lambda: listening(process), timeout_s=30) == [("127.0.0.1", port)]
     asked = {"user_count": 1, "spawn_rate": 1, "host": nobody}
     assert httpx.post(f"http://127.0.0.1:{port}/swarm", data=asked).status_code == 200
     figures = f"http://127.0.0.1:{port}/stats/requests"
@@ -140,10 +142,11 @@ def test_a_master_and_its_worker_share_a_run_on_the_running_stack(locust, store,
     (tmp_path / "run").mkdir()
     running = StackState(phase="ready", supervisor=Identity.of(os.getpid()), web_url=store)
     StateFile(tmp_path / "run").save(running)
-    link = str(free_port())
+    link, elsewhere = str(free_port()), str(tmp_path / "elsewhere")  # where no store runs: the master names it
     words = ["--expect-workers", "1", "--users", "2", "--spawn-rate", "2", "--run-time", "2", "--think", "0"]
     master = locust("Browser", "--master", "--master-bind-port", link, *words, "--json")
-    worker = locust("Browser", "--worker", "--master-port", link)
+    assert until(lambda: listening(master), timeout_s=30) == [("127.0.0.1", int(link))]
+    worker = locust("Browser", "--worker", "--master-port", link, SHOP_VAR_DIR=elsewhere)
     seen = told(master)
     assert seen["GET", "/"][0] > 0
     assert not any(failures for _, failures in seen.values())
