@@ -218,3 +218,11 @@ def test_the_stacks_own_server_that_takes_no_writes_is_ill(server):
     full(server)
     assert valkey.answers(server.port, word)
     assert not valkey.takes_writes(server.port, word)
+
+
+def test_the_stacks_own_server_that_lets_everybody_in_is_ill(server):
+    word = valkey.password(server.home)
+    server.client.config_set("requirepass", "")
+    let_in = valkey.answers(server.port, word)
+    server.client.config_set("requirepass", word)
+    assert (let_in, valkey.answers(server.port, word)) == (False, True)
