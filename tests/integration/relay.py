@@ -27,8 +27,6 @@ class Relay:
         self.url = urlunsplit(there._replace(netloc=f"{account}@127.0.0.1:{port}" if account else f"127.0.0.1:{port}"))
         self.answered: Callable[[bytes], bytes] = lambda answer: answer
         """What becomes of what the server says."""
-        self.asked: Callable[[bytes], None] = lambda question: None
-        """Told what the server is asked."""
         self._flows = threading.Event()
         self._flows.set()
         self._open: set[socket.socket] = set()
@@ -71,7 +69,6 @@ class Relay:
             answering.start()
             with suppress(OSError):
                 while question := near.recv(CHUNK_BYTES):
-                    self.asked(question)
                     far.sendall(question)
             _cut(far)
             answering.join()
