@@ -6,6 +6,7 @@ import pytest
 
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, Tagged, TimeOnly, found_tags
+from shop.patterns.caching.connections import Connections
 from shop.patterns.caching.events import CameLate, Loaded
 from tests.waiting import until
 
@@ -127,3 +128,15 @@ def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, so
     OnEvent(cache).invalidate(["y"])
     source.now = b"new"
     assert page(by_time, source) == b"old"
+
+
+def test_to_find_tags_costs_no_round_trip_more(process, source, monkeypatch):
+    """How all tags stood before comes with the look-up, and how the found ones stand with the look before storing."""
+    cache, trips, exchange = process(), [], Connections.exchange
+    page(cache, source)
+    cache.invalidate(["x"])
+    monkeypatch.setattr(Connections, "exchange", lambda self, sent: trips.append(len(sent)) or exchange(self, sent))
+    cache.get_or_load("plain", CATALOGUE, ["x"], lambda: b"plain")
+    plain = len(trips)
+    page(cache, source)
+    assert (source.loads, len(trips) - plain) == (2, plain)

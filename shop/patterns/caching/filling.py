@@ -206,6 +206,17 @@ class Filler:
             return None
         return entry
 
+    def read(self, ask: Ask) -> Reading:
+        """Return what the level holds, and how :data:`ANY` stands where the load may find tags; one round trip.
+
+        Raises:
+            Away: the level does not answer.
+        """
+        if not ask.finds_tags:
+            return self.level.read(ask.key, ask.tags)
+        stored, versions, _ = self.level.read(ask.key, (*ask.tags, ANY))
+        return Reading(stored, versions[:-1], versions[-1])
+
     def claim(self, ask: Ask) -> Claim:
         """Return how the tags stand, and whether anything at all is invalidated from now on, where that must be known.
 
@@ -307,7 +318,9 @@ class Filler:
         """
         if not further:
             return claim.versions if not ask.tags or self.level.versions(ask.tags) == claim.versions else None
-        *versions, moment = self.level.claim((*ask.tags, *further, ANY)).versions
+        every = (*ask.tags, *further, ANY)
+        known = tuple([version for version in self.level.versions(every) if version is not None])
+        *versions, moment = known if len(known) == len(every) else self.level.claim(every).versions
         stands = (tuple(versions[: len(ask.tags)]), moment) == (claim.versions, claim.moment)
         return tuple(versions) if stands else None
 

@@ -26,6 +26,8 @@ class Reading(NamedTuple):
 
     stored: bytes | None
     versions: Versions
+    moment: str | None = None
+    """How :data:`ANY` stood, where that was read as well and the level knows it."""
 
 
 class Claim(NamedTuple):

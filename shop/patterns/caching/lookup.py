@@ -95,7 +95,7 @@ class Lookup:
         verdict: Verdict | None = None
         try:
             if reading is None:
-                reading = self._level.read(ask.key, ask.tags)
+                reading = self._filler.read(ask)
             verdict = self._filler.judged(ask, reading)
             if verdict.state == "fresh" and verdict.entry is not None:
                 return self._fresh(ask, verdict.entry, started)

@@ -215,7 +215,8 @@ class SharedLevel:
         """Return the commands that give tags a new version, and then tell every process's local level."""
         if not tags:
             return []
-        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (*tags, ANY)]
+        # ANY comes first: a load that reads the new version of a tag reads behind it that something has changed.
+        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (ANY, *tags)]
         return [*changes, publishing(self._connections, list(tags))]
 
     def _releasing(self, lease: Lease | None) -> list[Command]:

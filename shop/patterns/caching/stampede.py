@@ -68,9 +68,9 @@ class Unguarded:
     def _claimed(self, ask: Ask, reading: Reading) -> Claim:
         """Return how the tags stand; asked only where the reading from before does not tell all of it."""
         known = tuple([version for version in reading.versions if version is not None])
-        if ask.finds_tags or len(known) < len(reading.versions):
+        if len(known) < len(reading.versions) or (ask.finds_tags and reading.moment is None):
             return self._filler.claim(ask)
-        return Claim(known)
+        return Claim(known, (), reading.moment or "")
 
     def _claimed_anew(self, ask: Ask, entry: Entry) -> Claim:
         """Return how the tags stood for an entry that is fresh and is to be renewed."""
