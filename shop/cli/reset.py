@@ -49,7 +49,7 @@ def reset(yes: bool) -> None:  # noqa: FBT001 - click passes options by name
 
 
 def _told(settings: Settings, parts: tuple[ResetPart, ...], *, runs: bool) -> str:
-    lines = ["The running stack is stopped."] if runs else []
+    lines = ["The running stack will be stopped."] if runs else []
     lines += ["This goes for good:"]
     lines += [f"  {settings.var_dir / part.name}  {part.bytes / MB:,.1f} MB  {part.holds}" for part in parts]
     lines += [f"This stays: {STAYS}."]

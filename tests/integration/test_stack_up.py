@@ -136,7 +136,7 @@ def test_a_reset_takes_the_data_and_leaves_what_its_user_made(running):
     assert running.look().well, "and has done nothing"
     done = running.shop("reset", "--yes")
     assert done.returncode == 0, done.stderr
-    assert "The running stack is stopped." in done.stdout
+    assert "The running stack will be stopped." in done.stdout
     assert not running.state().load().runs
     assert not [name for name in gone if (var / name).exists()]
     assert [path.read_text() for path in kept] == ["mine"] * len(kept)
