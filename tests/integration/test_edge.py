@@ -592,8 +592,9 @@ def test_the_token_of_an_orders_link_is_in_no_log_of_the_edge_whatever_happens(s
 
 def test_no_connection_to_the_application_is_kept_for_good(edge, origin):
     """A kept connection is one process's: kept for good, one process serves everything and the others idle."""
-    for _ in range(45):
+    began = time.monotonic()
+    while time.monotonic() - began < 2.5:
         edge.get("/api/v1/me")
     a_connection = Counter(asked.peer for asked in origin.asked)
-    assert sum(a_connection.values()) == 45
-    assert 1 < max(a_connection.values()) <= 20, "kept for some requests, and then opened anew"
+    assert 3 <= len(a_connection) < 10, "each is kept for about a second"
+    assert max(a_connection.values()) > 5, "and used again meanwhile"

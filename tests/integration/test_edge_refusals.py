@@ -191,7 +191,7 @@ def test_one_address_has_so_many_requests_under_way_and_the_others_go_on(edge, o
 
 
 def test_an_edge_that_cannot_reach_the_application_for_want_of_connections_says_so(settings, origin, tmp_path):
-    few = {"worker_connections 4096": "worker_connections 10", "worker_processes 2": "worker_processes 1"}
+    few = {"worker_connections 2048": "worker_connections 10", "worker_processes 2": "worker_processes 1"}
     origin.says(Connection="close")  # nothing is kept towards the application that could be used again
     edge = Edge(settings, tmp_path, origin.port, few)
     answers = []
