@@ -77,7 +77,7 @@ class Worker:
             "got": [got for got, _ in answers],
             "seconds": [seconds for _, seconds in answers],
             "why": [event.why for event in self.seen if isinstance(event, Loaded)],
-            "gave_up": sum(isinstance(event, Waited) and not event.filled for event in self.seen),
+            "gave_up": sum(isinstance(event, Waited) and event.ended == "gave-up" for event in self.seen),
             "locks_lost": sum(isinstance(event, LockLost) for event in self.seen),
         }
 

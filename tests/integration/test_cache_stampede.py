@@ -237,7 +237,9 @@ class AnotherProcess:
         self.waits = threading.Event()
         self.level = SharedLevel(url, 2000, SystemClock())
         self._take, self.level.take = self.level.take, self._watched
-        self.cache = Cache(self.level, SystemClock(), guarding=partial(Locked, meeting=Meeting(patience_s=60)))
+        self.events = []
+        guarding = partial(Locked, meeting=Meeting(patience_s=60))
+        self.cache = Cache(self.level, SystemClock(), self.events.append, guarding=guarding)
         self.came_to = []
 
     def _watched(self, *asked):
@@ -309,6 +311,8 @@ def test_who_waited_for_a_load_that_stored_nothing_loads_beside_the_others(other
         return too_large
 
     assert in_vain(others, lambda: too_large, load) == [too_large] * 3
+    waits = [event.ended for other in others for event in other.events if isinstance(event, Waited)]
+    assert waits == ["in-vain"] * 2, "their patience has not ended"
 
 
 def test_a_failure_that_is_one_askers_own_is_not_shared(others):

@@ -63,8 +63,8 @@ class Waited:
     on: Literal["thread", "process"]
     """Who was loading: a thread of this process, or another process."""
     seconds: float
-    filled: bool
-    """Whether the wait ended with a value; else the patience did."""
+    ended: Literal["filled", "in-vain", "gave-up"]
+    """With a value; with a load that stored nothing, such as one that failed; or because the patience did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,11 +109,11 @@ class Locked(Unguarded):
         except StillFlying:
             if last is not None:
                 return Filled(last, "stale-while-loading", tried=False)
-            self._waited(ask, "thread", started, filled=False)
+            self._waited(ask, "thread", started, "gave-up")
             return instead()
         if own:
             return filled
-        self._waited(ask, "thread", started, filled=True)
+        self._waited(ask, "thread", started, "filled")
         return filled._replace(stored=False, collapsed=True, loading_s=0.0)
 
     def _lead(self, ask: Ask, name: str, claim: Claim, verdict: Verdict, deadline: float) -> Filled:
@@ -134,14 +134,14 @@ class Locked(Unguarded):
                 if awaited and ended.endswith(awaited):
                     if mine:
                         self._filler.level.release(lease)
-                    self._waited(ask, "process", started, filled=False)
+                    self._waited(ask, "process", started, "in-vain")
                     return self._after_in_vain(ask, claim, verdict, failed=ended.startswith("failed"))
                 if mine:
                     return self._under(ask, lease, claim, why(verdict), verdict.entry)
                 if (last := self._filler.meanwhile(ask, verdict.entry)) is not None:
                     return Filled(last, "stale-while-loading", tried=False)
                 if time.monotonic() >= deadline:
-                    self._waited(ask, "process", started, filled=False)
+                    self._waited(ask, "process", started, "gave-up")
                     return self._impatient(ask, name, claim)
                 awaited = holder
                 woken.wait(min(self._meeting.waiting.recheck_s, max(0.0, deadline - time.monotonic())))
@@ -163,7 +163,7 @@ class Locked(Unguarded):
             self._filler.level.release(lease)
         if found.state != "fresh" or found.entry is None:
             raise _Overtaken(reading)
-        self._waited(ask, "process", started, filled=True)
+        self._waited(ask, "process", started, "filled")
         return Filled(found.entry, collapsed=True)
 
     def _refresh_led(self, ask: Ask, name: str, entry: Entry, why: Why) -> Filled | None:
@@ -203,8 +203,10 @@ class Locked(Unguarded):
         except StillFlying:
             return work()
 
-    def _waited(self, ask: Ask, on: Literal["thread", "process"], since: float, *, filled: bool) -> None:
-        self._filler.emit(Waited(ask.policy.name, on, time.monotonic() - since, filled))
+    def _waited(
+        self, ask: Ask, on: Literal["thread", "process"], since: float, ended: Literal["filled", "in-vain", "gave-up"]
+    ) -> None:
+        self._filler.emit(Waited(ask.policy.name, on, time.monotonic() - since, ended))
 
 
 class LockedEarly(Locked):

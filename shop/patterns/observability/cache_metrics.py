@@ -96,7 +96,7 @@ class CacheMetrics:
 
     @note.register
     def _(self, event: Waited) -> None:
-        self._waits_s.labels(event.on, "filled" if event.filled else "gave-up").observe(event.seconds)
+        self._waits_s.labels(event.on, event.ended).observe(event.seconds)
 
     @note.register
     def _(self, event: Stored) -> None:
