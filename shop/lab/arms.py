@@ -45,6 +45,8 @@ class Arm(Strict):
     """Of Zipf's law, instead of the workload's: how steep demand is."""
     browsers: int = Field(default=0, ge=0, le=10_000)
     """How many shoppers keep what they were sent and ask whether it still holds; 0: nobody keeps anything."""
+    warm_up_s: float | None = Field(default=None, gt=0)
+    """Instead of the phases', where an arm's cache keeps nothing for good at first."""
     driving: dict[str, Any] = Field(default_factory=dict)
     """What the driver is told of this arm alone."""
 

@@ -250,13 +250,20 @@ class Experiment(Strict):
             changes["driving"] = {**self.driving, **self.drive.lasting(self.driving, seconds)}
         return self.with_(**changes)
 
+    def warm_up_s(self, arm: Arm) -> float:
+        """Return how long an arm is warmed up at least, in seconds."""
+        return self.phases.warm_up_s if arm.warm_up_s is None else arm.warm_up_s
+
     def seconds(self) -> float:
         """Return how long it takes, about."""
         phases, calibrate = self.phases, self.workload.calibrate
-        paced = phases.warm_up_s + phases.open_s + phases.closed_s + 3 * START_S
+        measured = phases.open_s + phases.closed_s + 3 * START_S
         steady = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + START_S))
         slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
-        driven = [paced if self.driver == drivers.LOAD else self.drive.seconds(self.driven(arm)) for arm in self.arms]
+        driven = [
+            self.warm_up_s(arm) + measured if self.driver == drivers.LOAD else self.drive.seconds(self.driven(arm))
+            for arm in self.arms
+        ]
         return steady + slow + phases.runs * sum(phases.settle_s + each for each in driven)
 
 

@@ -94,6 +94,8 @@ def _arm(experiment: Experiment, arm: Arm) -> str:
     flips += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
     flips += [f"{name}={value:g}" for name, value in arm.knobs.items()]
     flips += [f"{name}: {value}" for name, value in arm.driving.items()]
+    if arm.warm_up_s is not None:
+        flips.append(f"warms up for {arm.warm_up_s:g} s")
     flips += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]
     flips += [f"{arm.browsers} browsers that keep what they were sent"] if arm.browsers else []
     switches = ", ".join(f"`{flip}`" for flip in flips)

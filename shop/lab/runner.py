@@ -187,7 +187,7 @@ class Runner:
         if self._experiment.driver != drivers.LOAD:
             seen = self._experiment.drive.observe(self, arm, self._experiment.driven(arm))
             return Observation(arm.name, seen.samples, None, seen.measures, seen.curve)
-        unsettled = self.warm_up(arm, phases.warm_up_s)
+        unsettled = self.warm_up(arm, self._experiment.warm_up_s(arm))
         acts = actions(self._store, arm.actions)
         paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
         plan = self.plan(arm, phases.closed_s, ceiling_rps=self._ceiling)

@@ -35,6 +35,14 @@ def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
     assert experiment.seconds() < THREE_MINUTES_WITH_ROOM_S, "on a slow machine it takes longer"
 
 
+def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
+    layers = load("cache-layers")
+    hasty = layers.with_(arms=tuple(arm.with_(warm_up_s=None) for arm in layers.arms))
+    assert layers.warm_up_s(layers.arm("edge")) == 6
+    assert hasty.warm_up_s(hasty.arm("edge")) == hasty.phases.warm_up_s
+    assert layers.seconds() - hasty.seconds() == pytest.approx(2 * layers.phases.runs * (6 - hasty.phases.warm_up_s))
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "complaint"),
     [
