@@ -278,10 +278,13 @@ def test_cache_layers_are_answered_further_and_further_out(observe):
 def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     before = turned(store)
     driving, knobs = {"ttl_s": 1.2, "after_s": 1.0, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
-    arms = observe("cache-stampede", "none", "lock", driving=driving, knobs=knobs)
-    kinds = ("expired", "invalidated", "cold")
-    loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
-    assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
+    kinds, loads = ("expired", "invalidated", "cold"), {"none": [0.0], "lock": [0.0]}
+    for _ in range(3):  # whether two unprotected readers meet is chance: on a busy machine three times none may
+        arms = observe("cache-stampede", "none", "lock", driving=driving, knobs=knobs)
+        loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
+        assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
+        if sum(loads["none"]) > sum(loads["lock"]):
+            break
     assert sum(loads["none"]) > sum(loads["lock"]), loads
     assert turned(store) == before
 
