@@ -22,7 +22,7 @@ from shop.patterns.caching.envelope import Entry
 from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
 from shop.patterns.caching.filling import Ask, Filler, Load, Rules, Tagged, found_tags, is_loading
 from shop.patterns.caching.levels import Level, Reading
-from shop.patterns.caching.local import Kept, Local, Moment
+from shop.patterns.caching.local import Kept, Local, ReadMoment
 from shop.patterns.caching.locked import Locked
 from shop.patterns.caching.lookup import Answer, Lookup
 from shop.patterns.caching.policy import Policy
@@ -165,7 +165,7 @@ class Cache:
             self._emit(Answered(local.name, policy.name, "hit", left_s, False, spent))
         return kept
 
-    def _below(self, ask: Ask, moment: Moment | None = None, reading: Reading | None = None) -> Answer:
+    def _below(self, ask: Ask, moment: ReadMoment | None = None, reading: Reading | None = None) -> Answer:
         """Answer what the local level did not, and leave a copy there.
 
         A moment belongs to a reading that was made after it; it is taken here where there is none yet.
@@ -186,7 +186,7 @@ class Cache:
             self._emit(Answered(local.name, ask.policy.name, _passed(moment), 0, stored, spent))
         return answer
 
-    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: Moment | None) -> bool:
+    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: ReadMoment | None) -> bool:
         if moment is None or not answer.copy_until:
             return False
         entry = answer.entry
@@ -202,7 +202,7 @@ class Cache:
         raise self._filler.rules.revived(says.decode())
 
 
-def _passed(moment: Moment | None) -> Outcome:
+def _passed(moment: ReadMoment | None) -> Outcome:
     """Return what the local level did of a look-up that went on below it."""
     return "bypass" if moment is None or is_loading() else "miss"
 

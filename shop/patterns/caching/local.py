@@ -41,7 +41,7 @@ NEGATIVES = 1024
 """Most copies that say "there is no such thing": made-up names are endless, and must not push out what exists."""
 
 
-class Moment(NamedTuple):
+class ReadMoment(NamedTuple):
     """When a reader began, to be compared when its value is to be kept."""
 
     drops: int
@@ -82,7 +82,7 @@ class Local(Protocol):
     def get(self, key: str) -> Kept | None:
         """Return the copy under ``key``, if it may be served."""
 
-    def moment(self) -> Moment | None:
+    def moment(self) -> ReadMoment | None:
         """Return the moment, to be taken before looking further down; ``None`` while nothing may be kept."""
 
     def keep(
@@ -91,7 +91,7 @@ class Local(Protocol):
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: Moment,
+        moment: ReadMoment,
         *,
         negative: bool = False,
         known: str = "",
@@ -167,10 +167,10 @@ class LocalLevel:
         kept.used = True
         return kept
 
-    def moment(self) -> Moment | None:
+    def moment(self) -> ReadMoment | None:
         """Return how often something was dropped so far, and the time; ``None`` while broadcasts are not heard."""
         with self._lock:
-            return Moment(self._dropped, self._clock.monotonic()) if self._hears else None
+            return ReadMoment(self._dropped, self._clock.monotonic()) if self._hears else None
 
     def keep(
         self,
@@ -178,7 +178,7 @@ class LocalLevel:
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: Moment,
+        moment: ReadMoment,
         *,
         negative: bool = False,
         known: str = "",
@@ -303,7 +303,7 @@ class SwitchedOffLocal:
         """Return nothing."""
         return None
 
-    def moment(self) -> Moment | None:
+    def moment(self) -> ReadMoment | None:
         """Say that nothing may be kept."""
         return None
 
@@ -313,7 +313,7 @@ class SwitchedOffLocal:
         value: bytes,
         tags: Sequence[str],
         ttl_s: float,
-        moment: Moment,
+        moment: ReadMoment,
         *,
         negative: bool = False,
         known: str = "",
