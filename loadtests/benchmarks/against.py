@@ -1,11 +1,12 @@
-"""The store beside itself at another commit: pages, checkouts and memory, both built here and measured in turn.
+"""The store beside itself at another commit: pages, edits, checkouts and memory, both built here and measured in turn.
 
     .venv/bin/python loadtests/benchmarks/against.py --against COMMIT [--rounds 5] [--seconds 3] [--size s]
 
 Both commits, the other one and HEAD, are cloned, installed from their own lock files and started with their own
 ``shop up``; what is measured is asked over HTTP, so any two commits with the same contract can be compared. Memory is
-the proportional size (PSS) of the supervisor and all below it, soon after the start. Only Linux has that figure; there
-it needs /proc.
+the proportional size (PSS) of the supervisor and all below it, soon after each of several starts, which differ by some
+MB: PostgreSQL counts what it has touched. Only Linux has that figure; there it needs /proc. An edit is a new price, and
+its time runs from its answer until the edge says it.
 
 Exit code 1 where a median of HEAD is worse than all the other's rounds: outside their spread.
 """
@@ -39,6 +40,8 @@ PRODUCTS = 20
 CLIENTS = 8
 CHECKOUTS = 160
 COLD_LOOKS = 60
+EDITS = 20
+SETTLED_S = 2.0
 TIMEOUT_S = 30
 STAFF = {"email": "admin@shop.test", "password": "let-me-shop"}
 BUYER = {
@@ -74,10 +77,12 @@ class BuiltStore:
         subprocess.run(["git", "clone", "--quiet", "--no-checkout", ROOT, home], check=True)
         subprocess.run(["git", "-C", home, "checkout", "--quiet", "--detach", commit], check=True)
         subprocess.run(["make", "--no-print-directory", READY], cwd=home, check=True, stdout=subprocess.DEVNULL)
-        self._shop("up", "--detach", "--port", str(self.port), "--size", size)
+        self._size = size
+        self._start()
         self.slugs = [item["slug"] for item in self._json("/api/v1/products?in_stock=true&limit=50")["items"]][
             :PRODUCTS
         ]
+        self._staff = self.ask("POST", "/api/v1/session", STAFF).cookie
         self._stock_up()
 
     def stop(self) -> None:
@@ -85,7 +90,10 @@ class BuiltStore:
         self._shop("down")
 
     def memory_mb(self) -> float:
-        """Return the proportional size of all processes, in MB."""
+        """Start anew; return the proportional size of all processes, in MB."""
+        self.stop()
+        self._start()
+        time.sleep(SETTLED_S)
         done = self._shop("status", "--json")
         roots = [process["pid"] for process in json.loads(done)["processes"] if process.get("pid")]
         return footprint.proportional_mb(roots)
@@ -124,6 +132,19 @@ class BuiltStore:
             times.append((time.perf_counter() - began) * 1000)
         return statistics.median(times)
 
+    def edit_ms(self) -> float:
+        """Return the median time from the answer to an edit until its price is read through the edge, in ms."""
+        slug, times = self.slugs[0], []
+        for _ in range(EDITS):
+            price = 100 + secrets.randbelow(100_000)
+            self.ask("GET", f"/api/v1/products/{slug}")  # so that there is something old to be read
+            self._patch(slug, {"price": price})
+            began = time.perf_counter()
+            while json.loads(self.ask("GET", f"/api/v1/products/{slug}").body)["price"]["amount"] != price:
+                pass
+            times.append((time.perf_counter() - began) * 1000)
+        return statistics.median(times)
+
     def set_switches(self, values: Mapping[str, str]) -> None:
         """Set switches, and wait until every process has seen them."""
         for name, value in values.items():
@@ -136,11 +157,16 @@ class BuiltStore:
         return self.ask("POST", "/api/v1/checkout", BUYER, cookie, secrets.token_hex(8))
 
     def _stock_up(self) -> None:
-        cookie = self.ask("POST", "/api/v1/session", STAFF).cookie
         for slug in self.slugs:
-            reply = self.ask("PATCH", f"/api/v1/admin/products/{slug}", {"on_hand": 1_000_000}, cookie)
-            if reply.status != http.client.OK:
-                raise RuntimeError(f"{slug} was not stocked: {reply}")
+            self._patch(slug, {"on_hand": 1_000_000})
+
+    def _patch(self, slug: str, change: Mapping[str, int]) -> None:
+        reply = self.ask("PATCH", f"/api/v1/admin/products/{slug}", change, self._staff)
+        if reply.status != http.client.OK:
+            raise RuntimeError(f"{slug} was not edited: {reply}")
+
+    def _start(self) -> None:
+        self._shop("up", "--detach", "--port", str(self.port), "--size", self._size)
 
     def _json(self, path: str) -> dict[str, list[dict[str, str]]]:
         found: dict[str, list[dict[str, str]]] = json.loads(self.ask("GET", path).body)
@@ -167,14 +193,22 @@ def main() -> int:
         for name, commit in {"HEAD": "HEAD", asked.against: asked.against}.items():
             stores[name] = BuiltStore(_resolved(commit), home / name, asked.size)
             stack.callback(stores[name].stop)
-        memory = {name: [store.memory_mb()] for name, store in stores.items()}
-        show("memory of all processes after the start", "MB", memory)
         worse = [
+            _compare(
+                "memory of all processes after a start",
+                "MB",
+                stores,
+                {},
+                BuiltStore.memory_mb,
+                asked.rounds,
+                lower=True,
+            ),
             _compare("product page from the edge", "requests/s", stores, {}, _page(asked.seconds), asked.rounds),
             _compare(
                 "the same from local memory", "requests/s", stores, LOCAL_SWITCHES, _page(asked.seconds), asked.rounds
             ),
             _compare("the same cold", "ms", stores, COLD_SWITCHES, BuiltStore.cold_ms, asked.rounds, lower=True),
+            _compare("an edit until the edge says it", "ms", stores, {}, BuiltStore.edit_ms, asked.rounds, lower=True),
             _compare("checkouts", "checkouts/s", stores, {}, BuiltStore.checkout_rate, asked.rounds),
         ]
     return int(any(worse))
