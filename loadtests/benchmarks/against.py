@@ -138,7 +138,7 @@ class BuiltStore:
         for _ in range(EDITS):
             price = 100 + secrets.randbelow(100_000)
             self.ask("GET", f"/api/v1/products/{slug}")  # so that there is something old to be read
-            self._patch(slug, {"price": price})
+            self._patch(slug, {"price": {"amount": price, "currency": "EUR"}})
             began = time.perf_counter()
             while json.loads(self.ask("GET", f"/api/v1/products/{slug}").body)["price"]["amount"] != price:
                 pass
@@ -160,7 +160,7 @@ class BuiltStore:
         for slug in self.slugs:
             self._patch(slug, {"on_hand": 1_000_000})
 
-    def _patch(self, slug: str, change: Mapping[str, int]) -> None:
+    def _patch(self, slug: str, change: Mapping[str, object]) -> None:
         reply = self.ask("PATCH", f"/api/v1/admin/products/{slug}", change, self._staff)
         if reply.status != http.client.OK:
             raise RuntimeError(f"{slug} was not edited: {reply}")
@@ -195,7 +195,7 @@ def main() -> int:
             stack.callback(stores[name].stop)
         worse = [
             _compare(
-                "memory of all processes after a start",
+                "memory of all after a start",
                 "MB",
                 stores,
                 {},
