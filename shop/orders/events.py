@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from shop.money import Money
 from shop.orders.transitions import EventType
@@ -50,6 +50,8 @@ class Line:
 class OrderPlaced:
     """The first event of every stream: all an order starts with, but for contact details."""
 
+    event_type: ClassVar[EventType] = EventType.ORDER_PLACED
+
     public_id: str
     number: str
     user_id: int | None
@@ -65,12 +67,16 @@ class OrderPlaced:
 class PaymentCharged:
     """The provider has taken the money; also after the order was given up."""
 
+    event_type: ClassVar[EventType] = EventType.PAYMENT_CHARGED
+
     provider_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentDeclined:
     """The provider has refused, in its own words."""
+
+    event_type: ClassVar[EventType] = EventType.PAYMENT_DECLINED
 
     reason: str
 
@@ -79,15 +85,21 @@ class PaymentDeclined:
 class OrderShipped:
     """It has left."""
 
+    event_type: ClassVar[EventType] = EventType.ORDER_SHIPPED
+
 
 @dataclass(frozen=True, slots=True)
 class OrderDelivered:
     """It has arrived."""
 
+    event_type: ClassVar[EventType] = EventType.ORDER_DELIVERED
+
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
     """It will not be sent; its pieces are for others again."""
+
+    event_type: ClassVar[EventType] = EventType.ORDER_CANCELLED
 
     cause: Cause
 
@@ -95,6 +107,8 @@ class OrderCancelled:
 @dataclass(frozen=True, slots=True)
 class PaymentRefunded:
     """The money is back."""
+
+    event_type: ClassVar[EventType] = EventType.PAYMENT_REFUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,8 @@ class RefundClosed:
         reason: how it was settled; shown to staff alone. It must name nobody, since it stays for good.
     """
 
+    event_type: ClassVar[EventType] = EventType.REFUND_CLOSED
+
     closed_by: int
     reason: str
 
@@ -113,6 +129,8 @@ class RefundClosed:
 @dataclass(frozen=True, slots=True)
 class OrderAdopted:
     """A guest signed in, and what she had placed became her account's."""
+
+    event_type: ClassVar[EventType] = EventType.ORDER_ADOPTED
 
     user_id: int
 
@@ -167,8 +185,7 @@ UPCASTERS = Upcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): cause_of
 
 def written(event: OrderEvent) -> Happened:
     """Return an event as it is appended, in the shape of today."""
-    kind = EventType(type(event).__name__)
-    return Happened(kind.value, SCHEMA_VERSIONS[kind], _data(event))
+    return Happened(event.event_type.value, SCHEMA_VERSIONS[event.event_type], _data(event))
 
 
 def read(stored: Stored) -> OrderEvent:

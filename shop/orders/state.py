@@ -126,7 +126,7 @@ def decide(state: OrderState, command: Command) -> list[OrderEvent]:
     decided = _meant(state, command)
     status: Status | None = state.status
     for event in decided:
-        status = after(status, EventType(type(event).__name__))
+        status = after(status, event.event_type)
     return decided
 
 
@@ -142,7 +142,7 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
     Raises:
         IllegalTransition: that cannot have happened to an order that stood there.
     """
-    status = after(state.status if state else None, EventType(type(event).__name__))
+    status = after(state.status if state else None, event.event_type)
     match event, state:
         case OrderPlaced(public_id, number, user_id, lines), None:
             return OrderState(version, public_id, number, user_id, lines, event.total, status, False, False, at, at)
@@ -154,7 +154,7 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
             return replace(state, version=version, status=status, changed_at=at, user_id=user_id)
         case _, OrderState():
             return replace(state, version=version, status=status, changed_at=at)
-    raise IllegalTransition(None, EventType(type(event).__name__))
+    raise IllegalTransition(None, event.event_type)
 
 
 def fold(stream: Iterable[Stored], state: OrderState | None = None) -> OrderState:

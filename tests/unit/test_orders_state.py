@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from shop.orders.events import (
     Line,
     OrderAdopted,
     OrderCancelled,
+    OrderEvent,
     OrderPlaced,
     PaymentCharged,
     PaymentDeclined,
@@ -117,3 +119,8 @@ def test_a_stream_that_tells_an_impossible_story_is_refused():
         fold(stored(PaymentCharged("ch_1")))
     with pytest.raises(IllegalTransition):
         fold([])
+
+
+def test_each_event_names_its_stored_type_whatever_its_class_is_called():
+    types = [event.event_type for event in get_args(OrderEvent)]
+    assert sorted(types) == sorted(EventType)
