@@ -22,7 +22,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from shop.lab.experiment import Experiment, load, load_all
+from shop.lab.experiment import LabExperiment, load, load_all
 from shop.settings import PREFIX, PROJECT_ROOT
 from shop.stack.program import free_port
 
@@ -46,12 +46,12 @@ def left_alone_because(result: Result) -> str | None:
     return f"{result['verdict']}: {result['reason']}"
 
 
-def workers_of(experiment: Experiment) -> int:
+def workers_of(experiment: LabExperiment) -> int:
     """Return how many web processes an experiment is run with."""
     return max(WORKERS, experiment.workers)
 
 
-def in_order(experiments: Sequence[Experiment]) -> list[Experiment]:
+def in_order(experiments: Sequence[LabExperiment]) -> list[LabExperiment]:
     """Return them so that one store serves many, and none finds books another has broken."""
     return sorted(experiments, key=lambda one: (workers_of(one), one.breaks_books, one.name))
 
@@ -71,7 +71,7 @@ def _store(workers: int) -> Iterator[Mapping[str, str]]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _draw(experiment: Experiment, environment: Mapping[str, str], tries: int) -> str | None:
+def _draw(experiment: LabExperiment, environment: Mapping[str, str], tries: int) -> str | None:
     """Run an experiment until it may be stored; return why it was left alone."""
     reason: str | None = None
     for number in range(1, tries + 1):

@@ -12,7 +12,7 @@ from locust.runners import WorkerRunner
 from sessions import STOP_TIMEOUT_S
 from users import THINK_MEDIAN_S, Assortment, Person
 
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab.arrivals import SHOPPERS_EXPONENT
 from shop.lab.hosts import check_loopback
 from shop.settings import load_settings
@@ -71,5 +71,5 @@ def _ask(environment: Environment) -> None:
     Person.think_median_s = environment.parsed_options.think
     try:
         Assortment.fetch(environment.host, environment.parsed_options.exponent)
-    except Unavailable as error:
+    except ServiceUnavailable as error:
         raise ConfigurationError(f"{error} Is {environment.host} the store, and is it started (`shop up`)?") from None

@@ -20,11 +20,11 @@ from locust.exception import StopUser
 from sessions import TIMEOUT_S, CountingSession, SingleAttemptPool
 
 from shop.lab import pacing
-from shop.lab.arrivals import Zipf, schedule, think_time
+from shop.lab.arrivals import ZipfDistribution, schedule, think_time
 from shop.lab.hosts import check_loopback
 from shop.lab.load import LAG_LIMIT_MS
 from shop.lab.statistics import percentile
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 
 PRODUCTS = 500
 """The head of the catalogue, by popularity; the tail is hardly ever seen."""
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 class Assortment:
     """What there is to look at, fetched once when a test starts."""
 
-    products: Zipf[str] | None = None
+    products: ZipfDistribution[str] | None = None
     categories: Sequence[str] = ()
 
     @classmethod
@@ -52,9 +52,9 @@ class Assortment:
             ConfigurationError: the host is not this machine, or sells nothing.
             Unavailable: the store does not answer.
         """
-        store = Store(host)
+        store = StoreClient(host)
         try:
-            cls.products = Zipf(store.products(PRODUCTS), exponent)
+            cls.products = ZipfDistribution(store.products(PRODUCTS), exponent)
             cls.categories = store.categories()
         finally:
             store.close()
@@ -186,7 +186,7 @@ class OpenLoop(LoopbackUser):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.pace = pacing.Pace()
+        self.pace = pacing.LoadPace()
         self.ending = False
         environment.events.test_stopping.add_listener(self._end)
 

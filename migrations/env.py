@@ -7,7 +7,7 @@ from shop.backup import models as backup  # noqa: F401
 from shop.cart import models as cart  # noqa: F401
 from shop.catalog import models as catalog  # noqa: F401
 from shop.datasets import models as datasets  # noqa: F401
-from shop.db import Base
+from shop.db import ModelBase
 from shop.mail import models as mail  # noqa: F401
 from shop.orders import models as orders  # noqa: F401
 from shop.patterns.idempotency import models as idempotency  # noqa: F401
@@ -19,6 +19,6 @@ from shop.switch_store import StoredSwitch  # noqa: F401
 connection = context.config.attributes.get("connection")
 if connection is None:
     raise SystemExit("Run `shop migrate`: it knows the database and takes the lock.")
-context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=False)
+context.configure(connection=connection, target_metadata=ModelBase.metadata, compare_server_default=False)
 with context.begin_transaction():
     context.run_migrations()

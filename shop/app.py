@@ -12,34 +12,34 @@ from shop.accounts import pages as accounts_pages
 from shop.accounts.credentials import is_same_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
-from shop.accounts.service import Account, Accounts
+from shop.accounts.service import AccountIdentity, AccountService
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
-from shop.cart.service import Carts
+from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
 from shop.catalog.crawler_pages import create_crawler_pages
 from shop.catalog.reviews_page import create_review_pages
-from shop.catalog.service import Catalog
+from shop.catalog.service import CatalogService
 from shop.catalog.shelf_pages import create_shelf_pages
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
-from shop.checkout.cancellation import Cancellation
-from shop.checkout.notices import Notices
+from shop.checkout.cancellation import OrderCancellation
+from shop.checkout.notices import PaymentWebhooks
 from shop.checkout.phases import owner_name
-from shop.checkout.service import Checkout
+from shop.checkout.service import CheckoutService
 from shop.errors import ConfigurationError
-from shop.faults import Desk
+from shop.faults import FaultChannel
 from shop.mail.models import Mail
 from shop.mail.post import latest
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.link_pages import create_link_pages
-from shop.orders.service import Orders, adoption_note
-from shop.patterns.caching.memory import Memory
+from shop.orders.service import OrderService, adoption_note
+from shop.patterns.caching.memory import MaxMemory
 from shop.patterns.edge.totals import EdgeTotals
 from shop.patterns.health.start import require_usable
 from shop.patterns.observability import figures
@@ -63,18 +63,18 @@ from shop.web import (
     security,
     switches_api,
 )
-from shop.web.forwarded import Forwarded
+from shop.web.forwarded import TrustedProxyMiddleware
 from shop.web.guest_identity import current_guest, renew_guest
 from shop.web.host_names import HostNames
 from shop.web.identity import current_identity
-from shop.web.probes import Probes
+from shop.web.probes import HealthProbeMiddleware
 from shop.web.session_cookie import SessionCookies
-from shop.wiring import Runtime, Services, build
+from shop.wiring import ProcessRuntime, StoreServices, build
 
 _log = logging.getLogger(__name__)
 
 
-def create_app(runtime: Runtime) -> OpenAPI:
+def create_app(runtime: ProcessRuntime) -> OpenAPI:
     """Build the store's web application.
 
     Args:
@@ -86,8 +86,8 @@ def create_app(runtime: Runtime) -> OpenAPI:
     headers = security.headers(https_only=not settings.is_lab)
     hosts = HostNames(settings)
     context.install(app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab)
-    app.wsgi_app = Probes(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
-    app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
+    app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app, hosts)
     access.install(app)
@@ -95,7 +95,7 @@ def create_app(runtime: Runtime) -> OpenAPI:
     problems.install(app)
     assets.install(app)
     rendering.install(app, settings.own_address)
-    sessions.install(app, lambda: context.services(Services).accounts, settings)
+    sessions.install(app, lambda: context.services(StoreServices).accounts, settings)
     if settings.is_lab:
         _hang_lab(app, runtime)
     _hang_accounts(app)
@@ -108,24 +108,24 @@ def create_app(runtime: Runtime) -> OpenAPI:
 
 
 def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
-    def orders() -> Orders:
-        return context.services(Services).orders
+    def orders() -> OrderService:
+        return context.services(StoreServices).orders
 
-    def checkout() -> Checkout:
-        return context.services(Services).checkout
+    def checkout() -> CheckoutService:
+        return context.services(StoreServices).checkout
 
-    def cancellation() -> Cancellation:
-        return context.services(Services).cancellation
+    def cancellation() -> OrderCancellation:
+        return context.services(StoreServices).cancellation
 
-    def carts() -> Carts:
-        return context.services(Services).carts
+    def carts() -> CartService:
+        return context.services(StoreServices).carts
 
     def close_refund(public_id: str, closed_by: int, reason: str) -> None:
         cancellation().close_refund(public_id, closed_by, reason)
 
     app.register_api(orders_api.create_api(orders, close_refund))
     app.register_blueprint(orders_pages.create_pages(orders))
-    app.register_blueprint(create_link_pages(orders, lambda: context.services(Services).link_requests))
+    app.register_blueprint(create_link_pages(orders, lambda: context.services(StoreServices).link_requests))
     app.register_blueprint(orders_admin.create_admin(orders, close_refund))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts, test_cards=test_cards))
     app.register_blueprint(
@@ -133,19 +133,19 @@ def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
     )
 
 
-def _hang_payments(app: OpenAPI, runtime: Runtime) -> None:
-    def notices() -> Notices:
-        return context.services(Services).notices
+def _hang_payments(app: OpenAPI, runtime: ProcessRuntime) -> None:
+    def notices() -> PaymentWebhooks:
+        return context.services(StoreServices).notices
 
     app.register_blueprint(create_webhook(notices, runtime.settings.payments_webhook_secret, runtime.clock))
 
 
-def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
+def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
     settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
-    desk = Desk(settings.run_dir)
-    memory = Memory(settings.cache_url) if settings.cache_url else None
+    desk = FaultChannel(settings.run_dir)
+    memory = MaxMemory(settings.cache_url) if settings.cache_url else None
 
-    def count() -> figures.Figures:
+    def count() -> figures.MetricsSummary:
         edge = EdgeTotals.load(settings.edge_answers_file)
         return figures.collect(registry, figures.EdgeSums(edge.requests, edge.failed, edge.look_ups) if edge else None)
 
@@ -160,8 +160,8 @@ def _hang_lab(app: OpenAPI, runtime: Runtime) -> None:
 
 
 def _hang_catalog(app: OpenAPI, address: str) -> None:
-    def use() -> Catalog:
-        return context.services(Services).catalog
+    def use() -> CatalogService:
+        return context.services(StoreServices).catalog
 
     app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
     app.register_api(catalog_api.create_api(use))
@@ -173,14 +173,14 @@ def _hang_catalog(app: OpenAPI, address: str) -> None:
 
 
 def _hang_accounts(app: OpenAPI) -> None:
-    def use() -> Accounts:
-        return context.services(Services).accounts
+    def use() -> AccountService:
+        return context.services(StoreServices).accounts
 
     def changes() -> PasswordChanges:
-        return context.services(Services).password_changes
+        return context.services(StoreServices).password_changes
 
     def resets() -> PasswordResets:
-        return context.services(Services).password_resets
+        return context.services(StoreServices).password_resets
 
     app.register_api(accounts_api.create_api(use, _welcome))
     app.register_blueprint(accounts_pages.create_pages(use, _welcome))
@@ -191,16 +191,16 @@ def _hang_accounts(app: OpenAPI) -> None:
 
 
 def _hang_cart(app: OpenAPI) -> None:
-    def use() -> Carts:
-        return context.services(Services).carts
+    def use() -> CartService:
+        return context.services(StoreServices).carts
 
     app.register_api(cart_api.create_api(use))
     app.register_blueprint(cart_pages.create_pages(use))
 
 
-def _welcome(account: Account) -> str | None:
+def _welcome(account: AccountIdentity) -> str | None:
     """Bring the guest's orders that were placed under the account's e-mail, and her cart, into the account."""
-    services, guest = context.services(Services), current_guest()
+    services, guest = context.services(StoreServices), current_guest()
     if guest is None:
         return None
     merged = services.carts.merge(guest.cart_id, account.user_id)  # first: behind it no order of this cart is placed
@@ -215,7 +215,7 @@ def _renew_guest() -> None:
     if guest is None or current_identity() is not None:
         return
     if guest.earlier_id is not None:
-        context.services(Services).orders.follow(guest.earlier_id, guest.guest_id)
+        context.services(StoreServices).orders.follow(guest.earlier_id, guest.guest_id)
     renew_guest(guest)
 
 
@@ -247,7 +247,7 @@ def _complete(settings: Settings) -> Settings:
     return settings
 
 
-def _check_schema(runtime: Runtime) -> None:
+def _check_schema(runtime: ProcessRuntime) -> None:
     """Refuse to serve from a schema this code was not written for. A database that is away is readiness's business."""
     try:
         with runtime.database.engine.connect() as connection:

@@ -12,30 +12,30 @@ from functools import partial
 
 from shop import knobs
 from shop.clock import Clock
-from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ShopError, Unavailable
+from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ServiceUnavailable, ShopError
 from shop.patterns.caching import (
-    Ahead,
     Cache,
-    Early,
+    CacheClient,
+    CacheLevel,
+    EarlyExpiry,
+    FailureBackoff,
+    HitCounter,
     InvalidationBarrier,
-    Level,
-    Listener,
+    InvalidationListener,
+    LoadOptions,
     LocalLevel,
-    Locked,
     LockedEarly,
-    Meeting,
+    LockedLoad,
+    NoProtection,
     NullLevel,
     OnEvent,
-    Popularity,
-    Refresher,
-    Rules,
+    RefreshAhead,
+    RefreshWorker,
     SharedLevel,
+    StampedeState,
     SwitchedOff,
     SwitchedOffLocal,
-    Throttle,
-    Through,
     TimeOnly,
-    Unguarded,
     WriteThrough,
     exact,
     hurried,
@@ -46,7 +46,7 @@ from shop.patterns.caching.jitter import SHARE, Lifetime
 from shop.patterns.observability import record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.settings import Settings
-from shop.switches import Snapshot
+from shop.switches import SwitchSnapshot
 
 BYTES_A_MB = 1024 * 1024
 FAILED = "The store cannot look this up at the moment."
@@ -61,14 +61,14 @@ class CacheRuntime:
 
     clock: Clock
     telemetry: CacheTelemetry
-    shared: Level
+    shared: CacheLevel
     local: LocalLevel
-    meeting: Meeting
-    listener: Listener | None
-    popularity: Popularity
-    throttle: Throttle
+    meeting: StampedeState
+    listener: InvalidationListener | None
+    popularity: HitCounter
+    throttle: FailureBackoff
     barrier: InvalidationBarrier | None
-    refresher: Refresher = field(default_factory=lambda: Refresher(_aside))
+    refresher: RefreshWorker = field(default_factory=lambda: RefreshWorker(_aside))
 
     def start(self) -> None:
         """Start the background threads."""
@@ -90,26 +90,26 @@ class CacheRuntime:
         if self.barrier is not None:
             self.barrier.close()
 
-    def compose(self, switches: Snapshot) -> Through:
+    def compose(self, switches: SwitchSnapshot) -> CacheClient:
         """Return the cache for one way the switches can stand."""
         cache = Cache(
             self.shared if switches["cache.shared"] == "on" else SwitchedOff(self.shared),
             self.clock,
             self.telemetry,
             self.local if switches["cache.local"] == "on" else SwitchedOffLocal(self.local),
-            Rules(
+            LoadOptions(
                 lifetime=_lifetime(switches),
                 absent=ABSENCES if switches["cache.negative"] == "on" else None,
                 refusal=is_refusal,
                 forgiving=switches["cache.stale_if_error"] == "on",
                 own=lambda error: isinstance(error, DeadlinePassed),
-                failure=lambda: Unavailable(FAILED),
+                failure=lambda: ServiceUnavailable(FAILED),
                 longest=(1 + SHARE) * max(1.0, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE)),
             ),
             self._guarding(switches["cache.stampede"]),
             self.throttle,
         )
-        writing: dict[str, Callable[[], Through]] = {
+        writing: dict[str, Callable[[], CacheClient]] = {
             "event": lambda: OnEvent(cache, self.barrier, self.telemetry),
             "write-through": lambda: WriteThrough(cache, self.barrier, self.telemetry),
             "ttl": lambda: TimeOnly(cache),
@@ -119,10 +119,12 @@ class CacheRuntime:
     def _guarding(self, strategy: str) -> Guarding:
         strategies: dict[str, Guarding] = {
             "lock+early": partial(LockedEarly, meeting=self.meeting),
-            "lock": partial(Locked, meeting=self.meeting),
-            "early": Early,
-            "refresh-ahead": partial(Ahead, meeting=self.meeting, popularity=self.popularity, refresher=self.refresher),
-            "none": Unguarded,
+            "lock": partial(LockedLoad, meeting=self.meeting),
+            "early": EarlyExpiry,
+            "refresh-ahead": partial(
+                RefreshAhead, meeting=self.meeting, popularity=self.popularity, refresher=self.refresher
+            ),
+            "none": NoProtection,
         }
         return strategies[strategy]
 
@@ -130,22 +132,24 @@ class CacheRuntime:
 def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheRuntime:
     """Build a process's cache runtime; nothing is connected yet and no thread runs."""
     local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock, telemetry)
-    meeting = Meeting()
-    shared: Level = NullLevel()
+    meeting = StampedeState()
+    shared: CacheLevel = NullLevel()
     listener = barrier = None
     if settings.cache_url is not None:
         shared = level = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
-        listener = Listener(settings.cache_url, local, telemetry, meeting.waiting, level)
+        listener = InvalidationListener(settings.cache_url, local, telemetry, meeting.waiting, level)
         barrier = InvalidationBarrier(settings.cache_url)
-    return CacheRuntime(clock, telemetry, shared, local, meeting, listener, Popularity(clock), Throttle(clock), barrier)
+    return CacheRuntime(
+        clock, telemetry, shared, local, meeting, listener, HitCounter(clock), FailureBackoff(clock), barrier
+    )
 
 
 def is_refusal(error: Exception) -> bool:
     """Tell whether a loader's error is an answer to the shopper; that the database is away is none."""
-    return isinstance(error, ShopError) and not isinstance(error, Unavailable)
+    return isinstance(error, ShopError) and not isinstance(error, ServiceUnavailable)
 
 
-def _lifetime(switches: Snapshot) -> Lifetime:
+def _lifetime(switches: SwitchSnapshot) -> Lifetime:
     lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
     return hurried(lifetime, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE))
 

@@ -43,7 +43,7 @@ NAMING = {
 """A constraint's name says what it is, so an error that quotes it can be understood."""
 
 
-class Base(DeclarativeBase):
+class ModelBase(DeclarativeBase):
     """The base of every feature's models."""
 
     metadata = MetaData(naming_convention=NAMING)

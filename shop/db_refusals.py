@@ -7,7 +7,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shop.errors import DatabaseReadOnly, Invalid, Unavailable
+from shop.errors import DatabaseReadOnly, InvalidFields, ServiceUnavailable
 
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
@@ -32,9 +32,9 @@ class LostRace(Exception):
     """A transaction gives way to another's; nothing was done. :meth:`Database.retrying` runs it again."""
 
 
-def busy() -> Unavailable:
+def busy() -> ServiceUnavailable:
     """Return the refusal of a transaction that lost its races."""
-    return Unavailable(_BUSY, retry_after=RETRY_AFTER_S)
+    return ServiceUnavailable(_BUSY, retry_after=RETRY_AFTER_S)
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -63,13 +63,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
-        raise Invalid(_NO_TEXT) from error
+        raise InvalidFields(_NO_TEXT) from error
     except PoolTimeout as error:
-        raise Unavailable("The store is busy; try again.", retry_after=RETRY_AFTER_S) from error
+        raise ServiceUnavailable("The store is busy; try again.", retry_after=RETRY_AFTER_S) from error
     except DBAPIError as error:
         state = sqlstate(error)
         if _is_not_storable(error):
-            raise Invalid(_NO_TEXT) from error
+            raise InvalidFields(_NO_TEXT) from error
         if is_read_only(error.orig):
             raise DatabaseReadOnly(_READ_ONLY, retry_after=READ_ONLY_RETRY_AFTER_S) from error
         if not isinstance(error, OperationalError) and not error.connection_invalidated:
@@ -77,8 +77,8 @@ def translated() -> Iterator[None]:
         if state in RETRIED_SQLSTATES:
             raise LostRace from error
         if state in {LOCK_NOT_AVAILABLE, QUERY_CANCELED, *OVERDUE}:
-            raise Unavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
-        raise Unavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error
+            raise ServiceUnavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
+        raise ServiceUnavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error
 
 
 def _is_not_storable(error: DBAPIError) -> bool:

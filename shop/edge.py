@@ -26,19 +26,27 @@ from shop.clock import SystemClock
 from shop.db import build_engine
 from shop.errors import ConfigurationError
 from shop.patterns import loops
-from shop.patterns.caching import Listener
-from shop.patterns.edge import AccessLog, Event, Flushed, PurgeFailed, Purger, Registry, Store
+from shop.patterns.caching import InvalidationListener
+from shop.patterns.edge import (
+    EdgeFlushed,
+    EdgeLogReader,
+    Event,
+    ProxyCacheFiles,
+    PurgeFailed,
+    SurrogateKeyIndex,
+    TagPurger,
+)
 from shop.patterns.edge.access_log import LAYER
 from shop.patterns.edge.totals import EdgeTotals
 from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
-from shop.patterns.loops import Runner
+from shop.patterns.loops import LoopRunner
 from shop.patterns.observability.logs import configure_logging
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.production_rules import require_production
 from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.switch_store import SwitchStore
-from shop.switches import Board, Snapshot
+from shop.switches import SwitchPoller, SwitchSnapshot
 from shop.unit_of_work import Database
 from shop.web.fingerprint import tree_hash
 
@@ -64,7 +72,7 @@ STOP_S = 5.0
 _log = logging.getLogger("shop.edge")
 
 
-class Loop:
+class PurgerLoop:
     """What is looked at again and again.
 
     Args:
@@ -74,7 +82,7 @@ class Loop:
         metrics: where the edge's answers are counted.
     """
 
-    def __init__(self, settings: Settings, purger: Purger, board: Board, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, purger: TagPurger, board: SwitchPoller, metrics: ProcessMetrics) -> None:
         self._purger = purger
         self._board = board
         self._metrics = metrics
@@ -83,13 +91,13 @@ class Loop:
         self._aside = self._lines.with_name("edge.1.jsonl")
         self._totals_file = settings.edge_answers_file
         self._totals = EdgeTotals.load(self._totals_file) or EdgeTotals()
-        self._answers = AccessLog(self._lines, self._aside, self._totals.position)
+        self._answers = EdgeLogReader(self._lines, self._aside, self._totals.position)
         self._saved_at = self._moved_at = -math.inf
         self._unsaved = False
         self._home = settings.edge_dir
         self._pid_file = self._home / "nginx.pid"
         self._published = False
-        self._seen: Snapshot | None = None
+        self._seen: SwitchSnapshot | None = None
         self._settling = 0
         """Looks for which nothing is kept: until then a worker may not have seen the flip."""
 
@@ -200,7 +208,7 @@ def main() -> None:
         sys.exit(MISUSED)
 
 
-class Purging:
+class EdgePurger:
     """Everything the purging of one nginx consists of, for whichever process does it.
 
     Args:
@@ -212,17 +220,19 @@ class Purging:
         ConfigurationError: there is no cache, over which invalidations are heard.
     """
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, database: Database, metrics: ProcessMetrics) -> None:
         if settings.cache_url is None:
             raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
         clock = SystemClock()
-        self._registry = Registry(settings.cache_url, settings.cache_timeout_ms, clock)
-        self._store = Store(settings.edge_dir / "store")
-        purger = Purger(self._registry, self._store, clock, lambda event: _tell(event, metrics))
-        self._listener = Listener(settings.cache_url, purger)
+        self._registry = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
+        self._store = ProxyCacheFiles(settings.edge_dir / "store")
+        purger = TagPurger(self._registry, self._store, clock, lambda event: _tell(event, metrics))
+        self._listener = InvalidationListener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
         self._purger = purger
-        self.loop = Loop(settings, purger, Board(store.load, settings.switch_refresh_s, _quietly()), metrics)
+        self.loop = PurgerLoop(
+            settings, purger, SwitchPoller(store.load, settings.switch_refresh_s, _quietly()), metrics
+        )
         try:
             self.loop.publish_once()
         except OSError as error:  # the application serves them meanwhile, and there is other work to do
@@ -232,10 +242,12 @@ class Purging:
         """Hear broadcasts from now on; the loop is the caller's to run."""
         self._listener.start()
 
-    def runner(self, stopped: threading.Event) -> Runner:
+    def runner(self, stopped: threading.Event) -> LoopRunner:
         """Return what runs the loop until stopped, whatever becomes of a round."""
         every_s = self.loop.pause_s
-        return Runner(loops.Loop("purger", self.loop.run_once, every_s, cap_s=max(every_s, CAP_S)), stopped)
+        return LoopRunner(
+            loops.BackgroundLoop("purger", self.loop.run_once, every_s, cap_s=max(every_s, CAP_S)), stopped
+        )
 
     def faults(self) -> dict[str, str]:
         """Return what purging depends on and what is wrong with it; empty text where nothing is."""
@@ -253,8 +265,8 @@ def _run(settings: Settings, port: int) -> None:
         signal.signal(number, lambda *_: stopped.set())
     database = Database(build_engine(settings))
     database.require_usable()
-    metrics = Metrics()
-    purging = Purging(settings, database, metrics)
+    metrics = ProcessMetrics()
+    purging = EdgePurger(settings, database, metrics)
     purging.start()
     runner = purging.runner(stopped)
     probe = ProbeServer(_answers(purging, runner, metrics), settings.metrics_hosts, port)
@@ -269,7 +281,7 @@ def _run(settings: Settings, port: int) -> None:
         database.engine.dispose()
 
 
-def _answers(purging: Purging, runner: Runner, metrics: Metrics) -> Answer:
+def _answers(purging: EdgePurger, runner: LoopRunner, metrics: ProcessMetrics) -> Answer:
     """Return what says on ``/readyz`` whether purging is well, and on ``/metrics`` what was counted.
 
     Every other path answers 200: the process lives, and has published its files.
@@ -286,13 +298,13 @@ def _answers(purging: Purging, runner: Runner, metrics: Metrics) -> Answer:
     return answer
 
 
-def _tell(event: Event, metrics: Metrics) -> None:
+def _tell(event: Event, metrics: ProcessMetrics) -> None:
     if isinstance(event, PurgeFailed):
         metrics.edge.purge_failed()
         tags = list(event.tags) if event.tags is not None else None
         _log.warning("edge_not_purged", extra={"tags": tags, "reason": event.reason})
         return
-    if isinstance(event, Flushed):
+    if isinstance(event, EdgeFlushed):
         metrics.edge.purged("flush", event.files)
         _log.info("edge_flushed", extra={"reason": event.reason, "files": event.files})
         return

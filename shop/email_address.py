@@ -9,7 +9,7 @@ Source: RFC 5321, 4.1.2 (Mailbox) and 4.5.3.1.1 (the length of its local part); 
 
 from functools import lru_cache
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.storable import storable
 
 EMAIL_MAX = 254
@@ -33,7 +33,7 @@ def clean_email(email: str) -> str:
             email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True
         )
     except EmailNotValidError:
-        raise Invalid("Some fields are not right.", errors={"email": NO_ADDRESS}) from None
+        raise InvalidFields("Some fields are not right.", errors={"email": NO_ADDRESS}) from None
     return (found.ascii_email or found.normalized).lower()
 
 
@@ -41,5 +41,5 @@ def kept_spelling(email: str) -> str:
     """Return the spelling an account's address is kept under; also one that an older rule let in."""
     try:
         return clean_email(email)
-    except Invalid:
+    except InvalidFields:
         return storable(email.strip().lower())

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from shop.errors import Conflict, Invalid, Unavailable
+from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
 from shop.private_files import write_private
 from shop.switches import nearest
 
@@ -32,7 +32,7 @@ ANOTHERS = "The stack is another user's: order its faults as that user."
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FaultKind:
     """What can be done to one dependency.
 
     Args:
@@ -46,38 +46,38 @@ class Fault:
     does: str
 
 
-FAULTS: Mapping[str, Fault] = MappingProxyType(
+FAULTS: Mapping[str, FaultKind] = MappingProxyType(
     {
         fault.name: fault
         for fault in (
-            Fault(
+            FaultKind(
                 "cache",
                 (NONE, "down", "hang", "flush"),
                 "down: Valkey is killed and kept down. hang: it is stopped in the middle of its work, connections open."
                 " flush: it forgets everything, once.",
             ),
-            Fault(
+            FaultKind(
                 "database",
                 (NONE, "hang", "down"),
                 "hang: every process of PostgreSQL is stopped. down: all are killed and kept down; it then recovers.",
             ),
-            Fault(
+            FaultKind(
                 "broker",
                 (NONE, "down", "hang"),
                 "down: the queue's Valkey is killed and kept down. hang: it is stopped, connections open.",
             ),
-            Fault(
+            FaultKind(
                 "web",
                 (NONE, "kill"),
                 "kill: one of the web server's processes is killed in the middle of its work, once; another starts.",
             ),
-            Fault(
+            FaultKind(
                 "payments",
                 (NONE, "slow", "failing", "down", "hang"),
                 "Done to the provider's simulator. slow: each call waits 12 s before it is looked at. failing: one call"
                 " in ten is answered 503. down: it is killed and kept down. hang: it is stopped, connections open.",
             ),
-            Fault(
+            FaultKind(
                 "mail",
                 (NONE, "down", "slow"),
                 "Made at the client, for the stack has no mail server. down: no letter is taken. slow: each takes 2 s.",
@@ -101,7 +101,7 @@ OTHER_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Report:
+class FaultReport:
     """What the supervisor says.
 
     Args:
@@ -118,7 +118,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Order:
+class FaultRequest:
     """What somebody wants: dependency to value, and a name of its own so that its answer is known."""
 
     order: str
@@ -133,14 +133,16 @@ def check(name: str, value: str) -> None:
     """
     if name not in FAULTS:
         near = nearest(name, FAULTS, OTHER_NAMES)
-        raise Invalid(f"There is no fault {name!r}.{near}", errors={"name": "unknown fault"})
+        raise InvalidFields(f"There is no fault {name!r}.{near}", errors={"name": "unknown fault"})
     known = FAULTS[name].values
     if value not in known:
         near = nearest(value, dict.fromkeys(known))
-        raise Invalid(f"{name} takes {', '.join(known)}; not {value!r}.{near}", errors={"value": "not one of them"})
+        raise InvalidFields(
+            f"{name} takes {', '.join(known)}; not {value!r}.{near}", errors={"value": "not one of them"}
+        )
 
 
-class Desk:
+class FaultChannel:
     """Where faults are ordered, and where it is said what is in force.
 
     Args:
@@ -150,12 +152,12 @@ class Desk:
     def __init__(self, run_dir: Path) -> None:
         self._orders, self._report = run_dir / "faults.order.json", run_dir / "faults.json"
 
-    def report(self) -> Report:
+    def report(self) -> FaultReport:
         """Return what the supervisor last said; that it offers nothing, where there is none."""
         found = _read(self._report)
-        return Report(**{**found, "offered": tuple(found["offered"])}) if found else Report()
+        return FaultReport(**{**found, "offered": tuple(found["offered"])}) if found else FaultReport()
 
-    def order(self, name: str, value: str, request_id: str = "") -> Report:
+    def order(self, name: str, value: str, request_id: str = "") -> FaultReport:
         """Have a fault put in force, or ended with ``none``, and return once it is.
 
         Args:
@@ -171,12 +173,12 @@ class Desk:
         """
         check(name, value)
         if name not in self.report().offered:
-            raise Conflict(f"The {name} is no server of this stack: what others run is not broken from here.")
+            raise StateConflict(f"The {name} is no server of this stack: what others run is not broken from here.")
         known_as = f"{request_id} {name}={value}" if request_id else ""
         with self._taking_turns():  # the order says how all stands: made of an old report, it would end another's fault
             return self._order({**self.report().in_force, name: value}, known_as)
 
-    def clear(self) -> Report:
+    def clear(self) -> FaultReport:
         """End every fault.
 
         Raises:
@@ -186,12 +188,12 @@ class Desk:
             report = self.report()
             return self._order(dict.fromkeys(report.offered, NONE)) if report.offered else report
 
-    def orders(self) -> Order | None:
+    def orders(self) -> FaultRequest | None:
         """Return what is wanted now; read by the supervisor."""
         found = _read(self._orders)
-        return Order(found["order"], found["wanted"]) if found else None
+        return FaultRequest(found["order"], found["wanted"]) if found else None
 
-    def say(self, report: Report) -> None:
+    def say(self, report: FaultReport) -> None:
         """Write down what is in force; written by the supervisor alone."""
         _write(self._report, asdict(report))
 
@@ -214,26 +216,28 @@ class Desk:
             yield  # no stack has run here
             return
         except PermissionError:
-            raise Unavailable(ANOTHERS) from None
+            raise ServiceUnavailable(ANOTHERS) from None
         try:
             fcntl.flock(place, fcntl.LOCK_EX)  # the system gives it back when a process dies
             yield
         finally:
             os.close(place)
 
-    def _order(self, wanted: dict[str, str], known_as: str = "") -> Report:
+    def _order(self, wanted: dict[str, str], known_as: str = "") -> FaultReport:
         order = known_as or secrets.token_hex(8)
         try:
-            _write(self._orders, asdict(Order(order, wanted)))
+            _write(self._orders, asdict(FaultRequest(order, wanted)))
         except PermissionError:
-            raise Unavailable(ANOTHERS) from None
+            raise ServiceUnavailable(ANOTHERS) from None
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while (report := self.report()).order != order:
             if time.monotonic() > deadline:
-                raise Unavailable("Nobody carried it out: does the stack's supervisor still run? See `shop status`.")
+                raise ServiceUnavailable(
+                    "Nobody carried it out: does the stack's supervisor still run? See `shop status`."
+                )
             time.sleep(POLL_S)
         if report.failed:
-            raise Unavailable(f"The {report.failed}.")
+            raise ServiceUnavailable(f"The {report.failed}.")
         return report
 
 
@@ -243,7 +247,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     except PermissionError:
-        raise Unavailable(ANOTHERS) from None
+        raise ServiceUnavailable(ANOTHERS) from None
     return found
 
 

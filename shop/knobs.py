@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.switches import nearest
 
 TTL_SCALE = "lab.ttl_scale"
@@ -19,7 +19,7 @@ CACHE_MEMORY = "lab.cache_memory_mb"
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class LabParameter:
     """One number.
 
     Args:
@@ -37,18 +37,18 @@ class Knob:
     does: str
 
 
-KNOBS: Mapping[str, Knob] = MappingProxyType(
+KNOBS: Mapping[str, LabParameter] = MappingProxyType(
     {
         knob.name: knob
         for knob in (
-            Knob(
+            LabParameter(
                 TTL_SCALE,
                 1.0,
                 0.001,
                 1.0,
                 "Times-to-live of all classes are multiplied by it: at 0.01, five minutes are three seconds.",
             ),
-            Knob(CACHE_MEMORY, 64.0, 1.0, 4096.0, "What the stack's own cache holds before it evicts, in MB."),
+            LabParameter(CACHE_MEMORY, 64.0, 1.0, 4096.0, "What the stack's own cache holds before it evicts, in MB."),
         )
     }
 )
@@ -61,10 +61,10 @@ def check(name: str, value: float) -> None:
         Invalid: no such knob, or a value outside its bounds.
     """
     if name not in KNOBS:
-        raise Invalid(f"There is no knob {name!r}.{nearest(name, KNOBS)}", errors={"name": "unknown knob"})
+        raise InvalidFields(f"There is no knob {name!r}.{nearest(name, KNOBS)}", errors={"name": "unknown knob"})
     knob = KNOBS[name]
     if not knob.low <= value <= knob.high:
-        raise Invalid(
+        raise InvalidFields(
             f"{name} is from {knob.low:g} to {knob.high:g}; not {value:g}.", errors={"value": "out of bounds"}
         )
 
@@ -74,6 +74,6 @@ def stands(stored: Mapping[str, str], name: str) -> float:
     try:
         value = float(stored.get(name, ""))
         check(name, value)
-    except (ValueError, Invalid):
+    except (ValueError, InvalidFields):
         return KNOBS[name].default
     return value

@@ -13,14 +13,14 @@ from shop.customers import password_mail
 from shop.errors import ConfigurationError
 from shop.orders import link_requests
 from shop.patterns.observability import correlation
-from shop.patterns.outbox.messages import Message
-from shop.patterns.outbox.relay import Relay
-from shop.patterns.queue.deliveries import Deliveries, Patience
+from shop.patterns.outbox.messages import QueueMessage
+from shop.patterns.outbox.relay import OutboxRelay
+from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy
 from shop.settings import Settings
-from shop.wiring import Runtime
+from shop.wiring import ProcessRuntime
 
 if TYPE_CHECKING:
-    from shop.patterns.queue.transport import Transport
+    from shop.patterns.queue.transport import MessageBroker
 
 SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -34,7 +34,7 @@ CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in n
 RETRY_CAP_S = 300.0
 
 
-def transport(settings: Settings) -> "Transport":
+def transport(settings: Settings) -> "MessageBroker":
     """Return the way to the broker; nothing is connected yet.
 
     Raises:
@@ -43,22 +43,22 @@ def transport(settings: Settings) -> "Transport":
     if settings.broker_url is None:
         raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
     # Only here, for the worker to say first what dramatiq is to look for.
-    from shop.patterns.queue.transport import Transport
+    from shop.patterns.queue.transport import MessageBroker
 
-    return Transport(settings.broker_url, CONSUMERS, settings.queue_length)
+    return MessageBroker(settings.broker_url, CONSUMERS, settings.queue_length)
 
 
-def consumers_of(message: Message) -> tuple[str, ...]:
+def consumers_of(message: QueueMessage) -> tuple[str, ...]:
     """Return the consumers of this release that a message is for; none where its topic or its consumer is unknown."""
     named = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
     return tuple(name for name in named if name in CONSUMERS)
 
 
-def relay(runtime: Runtime, to: "Transport") -> Relay:
+def relay(runtime: ProcessRuntime, to: "MessageBroker") -> OutboxRelay:
     """Return the relay from this database's outbox."""
     failing = deliveries(runtime)
 
-    def publish(message: Message) -> None:
+    def publish(message: QueueMessage) -> None:
         names = consumers_of(message)
         if not names:
             correlation.adopt(message.request_id, message.traceparent)
@@ -66,19 +66,19 @@ def relay(runtime: Runtime, to: "Transport") -> Relay:
         for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
             to.publish(consumer, message.to_json())
 
-    return Relay(runtime.database, publish, to.room)
+    return OutboxRelay(runtime.database, publish, to.room)
 
 
-def deliveries(runtime: Runtime) -> Deliveries:
+def deliveries(runtime: ProcessRuntime) -> MessageDispatcher:
     """Return what becomes of a delivery; each takes the switches as they stand then."""
     settings = runtime.settings
-    return Deliveries(
+    return MessageDispatcher(
         runtime.database,
         {
             confirmation.CONSUMER: lambda message: runtime.services().confirmation_consumer.handle(message),
             link_mail.CONSUMER: lambda message: runtime.services().link_mail_consumer.handle(message),
             password_mail.CONSUMER: lambda message: runtime.services().password_mail.handle(message),
         },
-        Patience(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
+        RetryPolicy(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
         runtime.metrics.queue.delivered,
     )

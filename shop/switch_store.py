@@ -7,12 +7,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop import knobs
-from shop.db import Base
+from shop.db import ModelBase
 from shop.switches import SWITCHES, check, is_unsafe
 from shop.unit_of_work import Database
 
 
-class StoredSwitch(Base):
+class StoredSwitch(ModelBase):
     """A switch that was flipped away from its default."""
 
     __tablename__ = "switches"

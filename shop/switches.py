@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shop import threads
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 
 FEW = 10
 """Names that can be listed in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class PatternSwitch:
     """One switch.
 
     Args:
@@ -45,104 +45,104 @@ class Switch:
 KNOB_PREFIX = "lab."
 """What numbers are called that are kept beside the switches: no switch's name begins so."""
 
-SWITCHES: Mapping[str, Switch] = MappingProxyType(
+SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
     {
         switch.name: switch
         for switch in (
-            Switch(
+            PatternSwitch(
                 "cache.browser",
                 ("on", "off"),
                 "Validators: who comes back to a page asks whether it changed, and a 304 carries no body.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.edge",
                 ("on", "off"),
                 "nginx keeps public answers: a hit reaches no Python at all; a change deletes exactly what it touched.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.local",
                 ("on", "off"),
                 "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.shared",
                 ("on", "off"),
                 "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.invalidation",
                 ("event", "write-through", "ttl"),
                 "What a writer does after its commit: end what it changed, fill it again too, or leave it to time.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.stampede",
                 ("lock+early", "lock", "early", "refresh-ahead", "none"),
                 "Who loads when a hot entry ends: one in all processes, some of the readers, or everybody who asks.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.negative",
                 ("on", "off"),
                 "Remembers for seconds that there is no such thing: made-up addresses cost no query the second time.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.jitter",
                 ("on", "off"),
                 "Lifetimes differ by a tenth: what was filled together does not expire together.",
             ),
-            Switch(
+            PatternSwitch(
                 "cache.stale_if_error",
                 ("on", "off"),
                 "The last good value stands in while loading fails: browsing outlives the database for a while.",
             ),
-            Switch(
+            PatternSwitch(
                 "api.composite",
                 ("on", "off"),
                 "One call a screen; off, the product page's script makes one call a part.",
             ),
-            Switch(
+            PatternSwitch(
                 "checkout.idempotency",
                 ("on", "off"),
                 "A key makes sending again safe; off, a client that times out and tries again orders and pays twice.",
                 unsafe=frozenset({"off"}),
             ),
-            Switch(
+            PatternSwitch(
                 "checkout.transaction",
                 ("on", "off"),
                 "A phase is one transaction; off, every statement commits by itself and a crash leaves broken books.",
                 unsafe=frozenset({"off"}),
             ),
-            Switch(
+            PatternSwitch(
                 "checkout.stock",
                 ("conditional", "pessimistic", "serializable", "optimistic", "naive"),
                 "Five ways to take the last piece; the last one sells it twice.",
                 unsafe=frozenset({"naive"}),
             ),
-            Switch(
+            PatternSwitch(
                 "orders.projection",
                 ("inline", "async"),
                 "The rows behind lists and counts of orders: written with the event, or a moment later by the worker.",
             ),
-            Switch(
+            PatternSwitch(
                 "orders.confirmation",
                 ("queue", "inline"),
                 "Mail after the answer, tried until it is sent; inline, the shopper waits and a failure loses it.",
             ),
-            Switch(
+            PatternSwitch(
                 "payments.breaker",
                 ("on", "off"),
                 "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",
             ),
-            Switch(
+            PatternSwitch(
                 "payments.timeout",
                 ("on", "off"),
                 "A limit a call, inside the request's deadline; off, a thread waits as long as the provider takes.",
             ),
-            Switch(
+            PatternSwitch(
                 "payments.retries",
                 ("on", "off"),
                 "One layer that asks again, with full jitter and a budget; off, the first hiccup is the shopper's.",
             ),
-            Switch(
+            PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line a request, tied together by the request id; off, nothing is written.",
@@ -153,7 +153,7 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class SwitchSnapshot:
     """How all switches stand at one moment; hashable, so an object graph can be kept for it."""
 
     values: tuple[str, ...]
@@ -162,7 +162,7 @@ class Snapshot:
     """What an experiment has turned: name and stored value; see ``shop.knobs``."""
 
     @classmethod
-    def of(cls, stored: Mapping[str, str]) -> "Snapshot":
+    def of(cls, stored: Mapping[str, str]) -> "SwitchSnapshot":
         """Take the stored values, falling back to the default where one is missing or no longer exists."""
         return cls(
             tuple(
@@ -189,13 +189,15 @@ def check(name: str, value: str, *, allow_unsafe: bool) -> None:
     """
     switch = SWITCHES.get(name)
     if switch is None:
-        raise Invalid(f"There is no switch {name!r}.{nearest(name, SWITCHES)}", errors={"name": "unknown switch"})
+        raise InvalidFields(f"There is no switch {name!r}.{nearest(name, SWITCHES)}", errors={"name": "unknown switch"})
     if value not in switch.values:
-        raise Invalid(
+        raise InvalidFields(
             f"{name} takes {', '.join(switch.values)}; not {value!r}.", errors={"value": "not one of its values"}
         )
     if is_unsafe(name, value) and not allow_unsafe:
-        raise Invalid(f"{name}={value} is unsafe and refused outside the lab profile.", errors={"value": "unsafe"})
+        raise InvalidFields(
+            f"{name}={value} is unsafe and refused outside the lab profile.", errors={"value": "unsafe"}
+        )
 
 
 def is_unsafe(name: str, value: str) -> bool:
@@ -220,7 +222,7 @@ def nearest(name: str, known: Mapping[str, object], also: Mapping[str, str] = Ma
     return f" There are {', '.join(known)}." if len(known) <= FEW else ""
 
 
-class Board:
+class SwitchPoller:
     """One process's current snapshot, kept fresh in the background.
 
     Args:
@@ -238,12 +240,12 @@ class Board:
         self._load = load
         self._refresh_s = refresh_s
         self._on_failure = on_failure
-        self._snapshot = Snapshot.of({})
+        self._snapshot = SwitchSnapshot.of({})
         self._turn = threading.Lock()  # a reading begun before a flip must not end after the one that saw it
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def current(self) -> Snapshot:
+    def current(self) -> SwitchSnapshot:
         """Return the newest snapshot; never blocks, never fails."""
         return self._snapshot
 
@@ -251,7 +253,7 @@ class Board:
         """Read the stored values now; keep the last snapshot when that fails."""
         with self._turn:
             try:
-                self._snapshot = Snapshot.of(self._load())
+                self._snapshot = SwitchSnapshot.of(self._load())
             except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
                 self._on_failure(error)
 

@@ -35,7 +35,7 @@ RETRY_BASE_S = 0.01
 RETRY_CAP_S = 0.25
 
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
-_enclosing: ContextVar["Enclosing | None"] = ContextVar("enclosing_transaction", default=None)
+_enclosing: ContextVar["OuterTransaction | None"] = ContextVar("enclosing_transaction", default=None)
 _EFFECTS = "shop.after_commit"
 _LAST_WORDS = "shop.with_commit"
 
@@ -58,7 +58,7 @@ def refuse_in_transaction(what: str) -> None:
         raise ExternalCallInTransaction(f"{what} was called inside an open transaction")
 
 
-class Enclosing:
+class OuterTransaction:
     """One transaction that all blocks of a context join.
 
     A block that raises rolls back all of it, not only its own part: a savepoint around each would cost two round
@@ -175,7 +175,7 @@ class Database:
             raise busy() from error
 
     @contextmanager
-    def enclosing(self) -> Iterator[Enclosing]:
+    def enclosing(self) -> Iterator[OuterTransaction]:
         """Open one transaction that every :meth:`transaction` and :meth:`reading` of this context joins.
 
         It is committed at the end of the block, unless it was rolled back before or the block raises. Effects wait for
@@ -186,7 +186,7 @@ class Database:
         """
         try:
             with translated(), self.engine.connect() as connection:
-                outer = Enclosing(connection)
+                outer = OuterTransaction(connection)
                 try:
                     with _open(outer):
                         yield outer
@@ -259,7 +259,7 @@ class Database:
 
 
 @contextmanager
-def _open(outer: Enclosing | None = None) -> Iterator[None]:
+def _open(outer: OuterTransaction | None = None) -> Iterator[None]:
     """Count a transaction as open in this context, and let others join it where it encloses them."""
     depth = _open_transactions.set(_open_transactions.get() + 1)
     enclosing = _enclosing.set(outer)

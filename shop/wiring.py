@@ -15,142 +15,149 @@ from shop import cache_wiring, knobs
 from shop.accounts.credentials import clean_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
-from shop.accounts.passwords import Passwords, callers_waiting
-from shop.accounts.service import Accounts
+from shop.accounts.passwords import PasswordHashing, callers_waiting
+from shop.accounts.service import AccountService
 from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
-from shop.cart.service import Carts
+from shop.cart.service import CartService
 from shop.catalog import offers, tags
 from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import PartByPart, WholeScreen
-from shop.catalog.service import Catalog
+from shop.catalog.service import CatalogService
 from shop.catalog.stock import STRATEGIES
 from shop.checkout import link_mail
-from shop.checkout.cancellation import Cancellation
-from shop.checkout.completer import Completer
-from shop.checkout.confirmation import CONSUMER, ByQueue, Confirmation, ConfirmationConsumer, Inline, Letters
+from shop.checkout.cancellation import OrderCancellation
+from shop.checkout.completer import CheckoutCompleter
+from shop.checkout.confirmation import (
+    CONSUMER,
+    ByQueue,
+    ConfirmationConsumer,
+    InlineConfirmation,
+    OrderConfirmation,
+    OrderEmails,
+)
 from shop.checkout.handover import move_claims
 from shop.checkout.link_mail import LinkMailConsumer
-from shop.checkout.notices import Notices
-from shop.checkout.phases import Phases
+from shop.checkout.notices import PaymentWebhooks
+from shop.checkout.phases import CheckoutPhases
 from shop.checkout.reservations import ReservationReaper
-from shop.checkout.resolution import Resolution
-from shop.checkout.service import Checkout
+from shop.checkout.resolution import PaymentReconciler
+from shop.checkout.service import CheckoutService
 from shop.clock import Clock, SystemClock
 from shop.customers import password_mail
 from shop.customers.password_mail import PasswordMailConsumer
 from shop.customers.rights import PersonalData
 from shop.db import build_engine
-from shop.faults import NONE, Desk
-from shop.mail.letters import Stationery
-from shop.mail.post import Breakable, Mailbox, Post, Smtp
-from shop.orders.fulfilment import Fulfilment
+from shop.faults import NONE, FaultChannel
+from shop.mail.letters import EmailTemplates
+from shop.mail.post import DatabaseMailer, FaultInjectingMailer, MailTransport, SmtpMailer
+from shop.orders.fulfilment import OrderFulfilment
 from shop.orders.link_requests import LinkRequests
 from shop.orders.links import OrderLinks
-from shop.orders.projection import AtOnce, Projection, Projector, Soon
+from shop.orders.projection import AsyncProjection, AtOnce, OrderProjection, OrderProjector
 from shop.orders.queries import bought_together
-from shop.orders.service import Orders
+from shop.orders.service import OrderService
 from shop.orders.stream import OrderStreams
-from shop.patterns.caching import Through
-from shop.patterns.edge import Registry
+from shop.patterns.caching import CacheClient
+from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.health import checks
-from shop.patterns.health.readiness import Dependency, Readiness
+from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
 from shop.patterns.health.server_faults import NotWell
-from shop.patterns.idempotency.keeper import Keeper, KeysHonoured, KeysIgnored
+from shop.patterns.idempotency.keeper import IdempotencyPolicy, KeysHonoured, KeysIgnored
 from shop.patterns.idempotency.reaper import KeyReaper
-from shop.patterns.idempotency.records import Records
+from shop.patterns.idempotency.records import KeyStore
 from shop.patterns.observability import record
-from shop.patterns.observability.access import AccessLog, JsonAccessLog, NoAccessLog
+from shop.patterns.observability.access import AccessRecorder, JsonAccessLog, NoAccessLog
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.lines import LineFile
 from shop.patterns.observability.logs import log_path
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
-from shop.patterns.queue.inbox import Inbox
+from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.resilience import deadlines
-from shop.payments.guarded import Guards
+from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
-from shop.payments.provider import AbsentProvider, Provider
+from shop.payments.provider import AbsentProvider, PaymentProvider
 from shop.payments.refunds import owed_refunds
-from shop.payments.service import Payments
+from shop.payments.service import PaymentService
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
-from shop.switches import Board, Snapshot
+from shop.switches import SwitchPoller, SwitchSnapshot
 from shop.unit_of_work import Database
-from shop.web.browser import BrowserCaching, NoBrowserCaching, Revalidating
+from shop.web.browser import BrowserCaching, EtagCaching, NoBrowserCaching
 from shop.web.edge import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
-from shop.web.short_way import ShortWay
+from shop.web.short_way import CachedResponseFastPath
 
 _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
 """What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
-PROJECTIONS: Mapping[str, type[Projection]] = MappingProxyType({"inline": AtOnce, "async": Soon})
+PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType({"inline": AtOnce, "async": AsyncProjection})
 
 
 @dataclass(frozen=True)
-class Services:
+class StoreServices:
     """Everything a request may use, for one snapshot of the switches."""
 
-    switches: Snapshot
-    cache: Through
+    switches: SwitchSnapshot
+    cache: CacheClient
     browser: BrowserCaching
     edge: EdgeCaching
-    short_way: ShortWay
-    access_log: AccessLog
-    idempotency: Keeper
-    accounts: Accounts
+    short_way: CachedResponseFastPath
+    access_log: AccessRecorder
+    idempotency: IdempotencyPolicy
+    accounts: AccountService
     password_changes: PasswordChanges
     password_resets: PasswordResets
     password_mail: PasswordMailConsumer
     personal_data: PersonalData
     session_reaper: SessionReaper
-    carts: Carts
+    carts: CartService
     cart_reaper: CartReaper
-    catalog: Catalog
-    payments: Payments
-    orders: Orders
-    checkout: Checkout
-    cancellation: Cancellation
-    notices: Notices
+    catalog: CatalogService
+    payments: PaymentService
+    orders: OrderService
+    checkout: CheckoutService
+    cancellation: OrderCancellation
+    notices: PaymentWebhooks
     key_reaper: KeyReaper
     reservation_reaper: ReservationReaper
-    projector: Projector
-    completer: Completer
+    projector: OrderProjector
+    completer: CheckoutCompleter
     orphaned_charges: OrphanedCharges
     confirmation_consumer: ConfirmationConsumer
     link_mail_consumer: LinkMailConsumer
     link_requests: LinkRequests
     order_links: OrderLinks
-    fulfilment: Fulfilment
+    fulfilment: OrderFulfilment
 
 
 @dataclass
-class Runtime:
+class ProcessRuntime:
     """What one process shares between its requests. Build it after a fork, never before."""
 
     settings: Settings
     clock: Clock
     database: Database
     switch_store: SwitchStore
-    board: Board
+    board: SwitchPoller
     cache: CacheRuntime
-    edge_registry: Registry | None
-    metrics: Metrics
+    edge_registry: SurrogateKeyIndex | None
+    metrics: ProcessMetrics
     telemetry: CacheTelemetry
     lines: LineFile
-    readiness: Readiness
-    passwords: Passwords
+    readiness: ReadinessCheck
+    passwords: PasswordHashing
     list_bulkhead: ListBulkhead
-    provider: Provider
-    guards: Guards
-    post: Post
-    stationery: Stationery
-    _graphs: dict[Snapshot, Services] = field(default_factory=dict)
+    provider: PaymentProvider
+    guards: ProviderResilience
+    post: MailTransport
+    stationery: EmailTemplates
+    _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict)
 
-    def services(self) -> Services:
+    def services(self) -> StoreServices:
         """Return the services for the switches as they stand now."""
         snapshot = self.board.current()
         graph = self._graphs.get(snapshot)
@@ -178,16 +185,16 @@ class Runtime:
         self.lines.close()
         self.database.engine.dispose()
 
-    def _compose(self, snapshot: Snapshot) -> Services:
+    def _compose(self, snapshot: SwitchSnapshot) -> StoreServices:
         cache = self.cache.compose(snapshot)
-        browser = Revalidating() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
+        browser = EtagCaching() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge = self._edge(snapshot)
         payments = self._payments(snapshot)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
         links = OrderLinks(self.settings.secret_keys, self.clock, self.settings.own_address)
-        letters = Letters(self.database, links, self.stationery)
+        letters = OrderEmails(self.database, links, self.stationery)
         link_requests = LinkRequests(self.database, clean_email)
-        phases = Phases(
+        phases = CheckoutPhases(
             streams,
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
@@ -195,25 +202,25 @@ class Runtime:
             timedelta(seconds=self.settings.reservation_s),
             self._confirmation(snapshot, letters),
         )
-        orders = Orders(self.database, offers.by_ids, streams, owed_refunds)
+        orders = OrderService(self.database, offers.by_ids, streams, owed_refunds)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
-        cancellation = Cancellation(checking_out, orders, payments, phases)
-        resolution = Resolution(checking_out, payments, phases)
-        carts = Carts(self.database, offers, move_claims)
+        cancellation = OrderCancellation(checking_out, orders, payments, phases)
+        resolution = PaymentReconciler(checking_out, payments, phases)
+        carts = CartService(self.database, offers, move_claims)
         resets = PasswordResets(self.database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
-        return Services(
+        return StoreServices(
             switches=snapshot,
             cache=cache,
             browser=browser,
             edge=edge,
-            short_way=ShortWay(cache, browser, edge),
-            catalog=Catalog(self.database, cache, bought_together, product_page, self.list_bulkhead),
+            short_way=CachedResponseFastPath(cache, browser, edge),
+            catalog=CatalogService(self.database, cache, bought_together, product_page, self.list_bulkhead),
             accounts=self._accounts(),
             password_changes=PasswordChanges(self.database, self.passwords),
             password_resets=resets,
             password_mail=PasswordMailConsumer(
-                Inbox(self.database, password_mail.CONSUMER),
+                ConsumerInbox(self.database, password_mail.CONSUMER),
                 resets,
                 self.stationery,
                 self.post,
@@ -230,55 +237,57 @@ class Runtime:
             ),
             payments=payments,
             orders=orders,
-            checkout=Checkout(checking_out, payments, phases, cancellation.refund),
+            checkout=CheckoutService(checking_out, payments, phases, cancellation.refund),
             cancellation=cancellation,
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
-            projector=Projector(self.database, self.metrics.projections.lagged),
+            projector=OrderProjector(self.database, self.metrics.projections.lagged),
             reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
-            completer=Completer(checking_out, payments, resolution, cancellation),
-            confirmation_consumer=ConfirmationConsumer(Inbox(self.database, CONSUMER), letters, self.post),
+            completer=CheckoutCompleter(checking_out, payments, resolution, cancellation),
+            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(self.database, CONSUMER), letters, self.post),
             link_mail_consumer=LinkMailConsumer(
-                self.database, Inbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post
+                self.database, ConsumerInbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post
             ),
             link_requests=link_requests,
             order_links=links,
-            fulfilment=Fulfilment(
+            fulfilment=OrderFulfilment(
                 self.database,
                 orders,
                 timedelta(seconds=self.settings.ship_after_s),
                 timedelta(seconds=self.settings.deliver_after_s),
             ),
-            notices=Notices(checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.received),
+            notices=PaymentWebhooks(
+                checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.received
+            ),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
             ),
         )
 
-    def _accounts(self) -> Accounts:
+    def _accounts(self) -> AccountService:
         settings = self.settings
         token_lifetime = timedelta(days=settings.token_lifetime_days)
         session_lifetime = timedelta(days=settings.session_lifetime_days)
-        return Accounts(self.database, self.clock, self.passwords, token_lifetime, session_lifetime)
+        return AccountService(self.database, self.clock, self.passwords, token_lifetime, session_lifetime)
 
-    def _confirmation(self, snapshot: Snapshot, letters: Letters) -> Confirmation:
+    def _confirmation(self, snapshot: SwitchSnapshot, letters: OrderEmails) -> OrderConfirmation:
         if snapshot["orders.confirmation"] == "queue":
             return ByQueue()
-        return Inline(self.database, letters, self.post)
+        return InlineConfirmation(self.database, letters, self.post)
 
-    def _keys(self, snapshot: Snapshot) -> Keeper:
+    def _keys(self, snapshot: SwitchSnapshot) -> IdempotencyPolicy:
         if snapshot["checkout.idempotency"] == "off":
             return KeysIgnored()
         kept_for = timedelta(hours=self.settings.idempotency_kept_h)
-        return KeysHonoured(self.database, Records(kept_for, timedelta(seconds=self._claim_s(snapshot))))
+        return KeysHonoured(self.database, KeyStore(kept_for, timedelta(seconds=self._claim_s(snapshot))))
 
-    def _edge(self, snapshot: Snapshot) -> EdgeCaching:
+    def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":
             return NotKeptAtTheEdge()
         return KeptAtTheEdge(self.edge_registry, self.clock, knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE))
 
-    def _payments(self, snapshot: Snapshot) -> Payments:
+    def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
         timeout = snapshot["payments.timeout"] == "on"
         provider = self.guards.around(
             self.provider,
@@ -286,19 +295,19 @@ class Runtime:
             retries=snapshot["payments.retries"] == "on",
             breaker=snapshot["payments.breaker"] == "on",
         )
-        return Payments(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
+        return PaymentService(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
 
-    def _limit_s(self, snapshot: Snapshot) -> float:
+    def _limit_s(self, snapshot: SwitchSnapshot) -> float:
         """Return what all attempts at one call to the provider may take together, at most."""
         limited = snapshot["payments.timeout"] == "on"
         return (self.settings.request_timeout_ms if limited else 2 * WITHOUT_LIMIT_MS) / 1000
 
-    def _claim_s(self, snapshot: Snapshot) -> float:
+    def _claim_s(self, snapshot: SwitchSnapshot) -> float:
         """Return how long a payment, or a key whose work goes on in phases, is one request's own."""
         return self._limit_s(snapshot) + self.settings.db_statement_timeout_ms / 1000
 
 
-def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> Runtime:
+def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> ProcessRuntime:
     """Build a process's runtime. Nothing is connected yet and no thread runs before :meth:`Runtime.start`.
 
     Args:
@@ -312,11 +321,11 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     database = Database(build_engine(settings, record.query_ran, deadlines.remaining), record.transaction_retried)
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
-    metrics = Metrics()
+    metrics = ProcessMetrics()
     telemetry = CacheTelemetry(metrics)
-    board = Board(store.load, settings.switch_refresh_s, _switches_unreadable)
+    board = SwitchPoller(store.load, settings.switch_refresh_s, _switches_unreadable)
     cache = cache_wiring.build(settings, clock, telemetry)
-    return Runtime(
+    return ProcessRuntime(
         settings=settings,
         clock=clock,
         database=database,
@@ -327,46 +336,46 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         metrics=metrics,
         telemetry=telemetry,
         lines=LineFile(log_path(settings, process)),
-        readiness=Readiness([*_dependencies(settings), _threads(board, cache)], clock),
-        passwords=Passwords(waiting=callers_waiting(settings.threads)),
+        readiness=ReadinessCheck([*_dependencies(settings), _threads(board, cache)], clock),
+        passwords=PasswordHashing(waiting=callers_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
-        guards=Guards(settings, clock, ResilienceTelemetry(metrics)),
+        guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics)),
         post=_post(settings),
-        stationery=Stationery(),
+        stationery=EmailTemplates(),
     )
 
 
-def _edge_registry(settings: Settings, clock: Clock) -> Registry | None:
+def _edge_registry(settings: Settings, clock: Clock) -> SurrogateKeyIndex | None:
     """Return where the edge's keys are written down, if there is a server for it."""
-    return Registry(settings.cache_url, settings.cache_timeout_ms, clock) if settings.cache_url else None
+    return SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock) if settings.cache_url else None
 
 
-def _provider(settings: Settings) -> Provider:
+def _provider(settings: Settings) -> PaymentProvider:
     if settings.payments_url is None:
         return AbsentProvider()
     return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
-def _post(settings: Settings) -> Post:
-    post: Post = Mailbox()
+def _post(settings: Settings) -> MailTransport:
+    post: MailTransport = DatabaseMailer()
     if settings.mail_url is not None:
-        post = Smtp(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file)
+        post = SmtpMailer(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file)
     if not settings.is_lab:
         return post
-    desk = Desk(settings.run_dir)
-    return Breakable(post, lambda: desk.report().in_force.get("mail", NONE))
+    desk = FaultChannel(settings.run_dir)
+    return FaultInjectingMailer(post, lambda: desk.report().in_force.get("mail", NONE))
 
 
 def _switches_unreadable(error: Exception) -> None:
     _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"})
 
 
-def _thread_faults(board: Board, cache: CacheRuntime) -> dict[str, str]:
+def _thread_faults(board: SwitchPoller, cache: CacheRuntime) -> dict[str, str]:
     return {"switches": board.fault, **cache.thread_faults()}
 
 
-def _threads(board: Board, cache: CacheRuntime) -> Dependency:
+def _threads(board: SwitchPoller, cache: CacheRuntime) -> HealthDependency:
     """Return what asks for this process's own threads: without one of them it serves what is long out of date."""
 
     def check() -> None:
@@ -374,17 +383,19 @@ def _threads(board: Board, cache: CacheRuntime) -> Dependency:
             if fault:
                 raise NotWell(f"{name}: {fault}")
 
-    return Dependency("threads", True, check)
+    return HealthDependency("threads", True, check)
 
 
-def _dependencies(settings: Settings) -> list[Dependency]:
+def _dependencies(settings: Settings) -> list[HealthDependency]:
     """Return what the store leans on. Without the database it cannot serve; without the others it serves less."""
     answers, has_schema = checks.postgres(settings.database_url or "")
-    found = [Dependency("postgres", True, answers), Dependency("schema", True, has_schema)]
+    found = [HealthDependency("postgres", True, answers), HealthDependency("schema", True, has_schema)]
     if settings.cache_url:
-        found.append(Dependency("cache", False, checks.valkey(settings.cache_url)))
+        found.append(HealthDependency("cache", False, checks.valkey(settings.cache_url)))
     if settings.broker_url:
-        found.append(Dependency("broker", False, checks.broker(settings.broker_url)))
+        found.append(HealthDependency("broker", False, checks.broker(settings.broker_url)))
     if settings.payments_url:
-        found.append(Dependency("payments", False, checks.payments(settings.payments_url, settings.payments_api_key)))
+        found.append(
+            HealthDependency("payments", False, checks.payments(settings.payments_url, settings.payments_api_key))
+        )
     return found

@@ -18,20 +18,20 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import false, select
 
 from shop import queue_wiring
-from shop.edge import Purging
+from shop.edge import EdgePurger
 from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
 from shop.patterns.health import checks
 from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
-from shop.patterns.loops import Loop, Runner
+from shop.patterns.loops import BackgroundLoop, LoopRunner
 from shop.patterns.observability.logs import configure_logging
-from shop.patterns.outbox.relay import Relay, backlog
+from shop.patterns.outbox.relay import OutboxRelay, backlog
 from shop.patterns.queue.inbox import InboxReaper
 from shop.production_rules import require_production
 from shop.settings import Settings, load_settings
 from shop.switch_store import StoredSwitch
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 MISUSED = 2
 STOP_S = 10.0
@@ -62,7 +62,7 @@ NO_ROW = select(StoredSwitch.name).where(false()).with_for_update()
 _log = logging.getLogger("shop.worker")
 
 
-def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
+def loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[BackgroundLoop]:
     """Return what this process does again and again; each round takes the switches as they stand then.
 
     Args:
@@ -70,39 +70,41 @@ def loops(runtime: Runtime, relay: Relay | None = None) -> list[Loop]:
         relay: from the outbox to the queue, where there is a broker.
     """
     found = [
-        Loop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
-        Loop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
-        Loop("projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S),
-        Loop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
-        Loop("session-reaper", lambda: runtime.services().session_reaper.run_once(), REAP_SESSIONS_EVERY_S),
-        Loop("cart-reaper", lambda: runtime.services().cart_reaper.run_once(), REAP_CARTS_EVERY_S),
-        Loop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
-        Loop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
-        Loop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
-        Loop("postgres", lambda: _require_writable(runtime), MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
+        BackgroundLoop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
+        BackgroundLoop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
+        BackgroundLoop(
+            "projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S
+        ),
+        BackgroundLoop("key-reaper", lambda: runtime.services().key_reaper.run_once(), REAP_EVERY_S),
+        BackgroundLoop("session-reaper", lambda: runtime.services().session_reaper.run_once(), REAP_SESSIONS_EVERY_S),
+        BackgroundLoop("cart-reaper", lambda: runtime.services().cart_reaper.run_once(), REAP_CARTS_EVERY_S),
+        BackgroundLoop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
+        BackgroundLoop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
+        BackgroundLoop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
+        BackgroundLoop("postgres", lambda: _require_writable(runtime), MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
     ]
     if relay is not None:
         check = checks.broker(runtime.settings.broker_url or "")
-        found.append(Loop("broker", check, TRY_BROKER_EVERY_S, cap_s=TRY_BROKER_EVERY_S))
-        found.append(Loop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
+        found.append(BackgroundLoop("broker", check, TRY_BROKER_EVERY_S, cap_s=TRY_BROKER_EVERY_S))
+        found.append(BackgroundLoop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
     if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
-        found.append(Loop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
+        found.append(BackgroundLoop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
     return found
 
 
-def _measure(runtime: Runtime) -> None:
+def _measure(runtime: ProcessRuntime) -> None:
     with runtime.database.reading() as session:
         found = backlog(session)
     runtime.metrics.queue.backlog(found.waiting, found.oldest_s)
 
 
-def _require_writable(runtime: Runtime) -> None:
+def _require_writable(runtime: ProcessRuntime) -> None:
     """Ask for a row lock, as most work here begins; a server that takes no changes refuses even an empty one."""
     with runtime.database.reading() as session:
         session.execute(NO_ROW)
 
 
-class Worker:
+class BackgroundWorker:
     """Loops and consumers of one process, started and stopped together.
 
     Args:
@@ -110,16 +112,16 @@ class Worker:
         purging: the purger's work, if this process does it.
     """
 
-    def __init__(self, runtime: Runtime, purging: Purging | None = None) -> None:
+    def __init__(self, runtime: ProcessRuntime, purging: EdgePurger | None = None) -> None:
         self._runtime = runtime
         self._purging = purging
         self._stopped = threading.Event()
         self._transport = queue_wiring.transport(runtime.settings) if runtime.settings.broker_url else None
         found = loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
-        runners = [Runner(loop, self._stopped) for loop in found]
+        runners = [LoopRunner(loop, self._stopped) for loop in found]
         if purging is not None:
             runners.append(purging.runner(self._stopped))
-        self.runners: Sequence[Runner] = runners
+        self.runners: Sequence[LoopRunner] = runners
 
     def start(self) -> None:
         """Start every thread."""
@@ -161,7 +163,7 @@ class Worker:
         }
 
 
-def answers(worker: Worker, registry: CollectorRegistry) -> Answer:
+def answers(worker: BackgroundWorker, registry: CollectorRegistry) -> Answer:
     """Return what says how the worker is, and what it has counted."""
 
     def answer(path: str) -> tuple[int, bytes, str]:
@@ -209,7 +211,7 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
     runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
     runtime.database.require_usable()
-    worker = Worker(runtime, Purging(settings, runtime.database, runtime.metrics) if with_edge else None)
+    worker = BackgroundWorker(runtime, EdgePurger(settings, runtime.database, runtime.metrics) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
     server = ProbeServer(answers(worker, runtime.metrics.registry), settings.metrics_hosts, port)

@@ -22,7 +22,7 @@ from shop.db import build_engine
 from shop.schema import upgrade
 from shop.settings import Settings, load_settings
 from shop.stack import postgres, valkey
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 from shop.unit_of_work import Database
 
 # How long an example takes, or to find one, depends on what else the machine does.
@@ -84,9 +84,9 @@ class _Running:
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="shop-tests-"))
         self.home.chmod(0o755)
-        self.processes: list[tuple[Program, subprocess.Popen[bytes]]] = []
+        self.processes: list[tuple[ServerProgram, subprocess.Popen[bytes]]] = []
 
-    def start(self, program: Program) -> None:
+    def start(self, program: ServerProgram) -> None:
         with (self.home / f"{program.name}.log").open("wb") as log:
             process = subprocess.Popen(program.argv, stdout=log, stderr=log, cwd="/")
         self.processes.append((program, process))

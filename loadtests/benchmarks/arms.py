@@ -6,8 +6,8 @@ figure of one round proves nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from shop.lab.load import Plan, Samples, Visit, run
-from shop.lab.statistics import Spread
+from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit, run
+from shop.lab.statistics import FigureSpread
 
 Measure = Callable[[], float]
 
@@ -38,14 +38,14 @@ def show(title: str, unit: str, found: Mapping[str, Sequence[float]]) -> float:
     return ratio.median
 
 
-def drive(base_url: str, path: str, *, seconds: float = 3.0, clients: int = 16) -> Samples:
+def drive(base_url: str, path: str, *, seconds: float = 3.0, clients: int = 16) -> LoadSamples:
     """Drive one path as fast as it goes, from a process of its own.
 
     Raises:
         RuntimeError: requests failed, or the generator was the bottleneck; either way there is no figure.
     """
-    visits = (Visit(name=path, paths=(path,)),)
-    plan = Plan(base_url=base_url, mode="closed", duration_s=seconds, concurrency=clients, visits=visits)
+    visits = (ShopperVisit(name=path, paths=(path,)),)
+    plan = LoadPhase(base_url=base_url, mode="closed", duration_s=seconds, concurrency=clients, visits=visits)
     seen = run(plan)
     if not all(seen.good):
         raise RuntimeError(f"{base_url}{path}: {seen.faults}")
@@ -64,8 +64,8 @@ def requests_per_second(base_url: str, path: str, *, seconds: float = 3.0, clien
     return len(seen.good) / seen.seconds
 
 
-def _spread(figures: Sequence[float]) -> Spread:
-    spread = Spread.of(figures)
+def _spread(figures: Sequence[float]) -> FigureSpread:
+    spread = FigureSpread.of(figures)
     if spread is None:
         raise ValueError("nothing was measured")
     return spread

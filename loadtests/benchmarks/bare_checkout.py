@@ -22,7 +22,7 @@ from sqlalchemy import event, text
 
 from shop.app import create_app as create_store
 from shop.settings import Settings, load_settings
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 CART_VARIABLE = "BARE_CHECKOUT_CART"
 """A cart that is prepared for the recording."""
@@ -134,7 +134,7 @@ def _tape(settings: Settings) -> tuple[list[Statement], list[Statement]]:
 Recorded = list[tuple[str, dict[str, Any]]]
 
 
-def _record(runtime: Runtime, cart: str) -> list[Recorded]:
+def _record(runtime: ProcessRuntime, cart: str) -> list[Recorded]:
     app, engine = create_store(runtime), runtime.database.engine
     transactions: list[Recorded] = []
     with engine.begin() as connection:

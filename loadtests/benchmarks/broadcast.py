@@ -23,7 +23,7 @@ from pathlib import Path
 
 from shop.clock import SystemClock
 from shop.lab.statistics import percentile
-from shop.patterns.caching import CATALOGUE, Cache, Listener, LocalLevel, SharedLevel
+from shop.patterns.caching import CATALOGUE, Cache, InvalidationListener, LocalLevel, SharedLevel
 from shop.stack import valkey
 from shop.stack.program import free_port
 
@@ -83,7 +83,7 @@ def _hold(pipe: Connection, url: str, busy: int) -> None:
     """Hold a copy, and say when it was gone; again for each order, until the order is to end."""
     clock = SystemClock()
     local = LocalLevel(1_000_000, clock)
-    listener = Listener(url, local)
+    listener = InvalidationListener(url, local)
     listener.start()
     cache = Cache(SharedLevel(url, 1000, clock), clock, local=local)
     for number in range(busy):

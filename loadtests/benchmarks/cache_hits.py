@@ -29,8 +29,8 @@ from dogpile.cache import make_region
 from flask_caching import Cache as FlaskCaching
 
 from shop.clock import SystemClock
-from shop.lab.statistics import Spread
-from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, NullLevel, SharedLevel, Tagged
+from shop.lab.statistics import FigureSpread
+from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, NullLevel, SharedLevel, TaggedValue
 from shop.stack import valkey
 from shop.stack.program import free_port
 
@@ -84,7 +84,7 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
         return found
 
     def load_screen() -> bytes:
-        return Tagged(value, SHOWN)
+        return TaggedValue(value, SHOWN)
 
     shared.get_or_load(KEY, CATALOGUE, TAGS, load)
     shared.get_or_load(SCREEN, CATALOGUE, TAGS, load_screen, finds_tags=True)
@@ -159,7 +159,7 @@ def _verdict(found: dict[str, list[float]], size: int) -> int:
 
 
 def _median(figures: Sequence[float]) -> float:
-    spread = Spread.of(figures)
+    spread = FigureSpread.of(figures)
     return spread.median if spread else 0.0
 
 

@@ -37,7 +37,7 @@ from shop.app import create_app
 from shop.db import build_engine
 from shop.settings import Settings
 from shop.stack import http_servers
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 from shop.wiring import build
 
 BARE = (
@@ -200,7 +200,7 @@ def _serve_bare(stack: ExitStack, settings: Settings) -> int:
     bare = settings.model_copy(update={"port": port, "metrics_port": free_port(), "var_dir": home})
     (cart,) = fill(settings, 1, RECORDED_PRODUCT)
     env = {**bare.as_environment(), CART_VARIABLE: cart, "PYTHONPATH": str(Path(__file__).parent)}
-    stack.enter_context(running(Program("bare", BARE, port, lambda: answers(port, "/livez"), env), home))
+    stack.enter_context(running(ServerProgram("bare", BARE, port, lambda: answers(port, "/livez"), env), home))
     return port
 
 

@@ -13,7 +13,7 @@ import httpx
 from arms import show
 
 from shop.lab.restoring import restoring
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 from shop.settings import load_settings
 from shop.stack.addresses import web_url
 
@@ -28,7 +28,7 @@ QUERIES = re.compile(r'desc="(\d+) quer')
 def main() -> int:
     """Measure and print; return the exit code."""
     settings = load_settings()
-    store = Store(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
+    store = StoreClient(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
     store.check_ready()
     slugs = store.products(PRODUCTS)
     flipped = restoring(store, settings.var_dir / "lab", [SWITCH])
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _look(
-    client: httpx.Client, store: Store, slugs: tuple[str, ...], cache: str, *, twice: bool = False
+    client: httpx.Client, store: StoreClient, slugs: tuple[str, ...], cache: str, *, twice: bool = False
 ) -> tuple[list[float], list[int]]:
     store.set_switch(SWITCH, cache)
     time.sleep(SETTLE_S)

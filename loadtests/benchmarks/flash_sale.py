@@ -26,18 +26,18 @@ from arms import show
 from own_database import own_database
 from sqlalchemy import text
 
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import Ordered
+from shop.checkout.service import PaidOrder
 from shop.db import build_engine
 from shop.errors import ShopError
 from shop.money import Money
 from shop.patterns.observability import record
-from shop.payments.provider import Charged, ChargeRequest, Declined
+from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded
 from shop.settings import Settings
 from shop.switches import SWITCHES
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 PRODUCTS, IN_A_CART = 50, 3
 SHAPES = {"one": 1, "many": IN_A_CART}
@@ -63,11 +63,11 @@ DETAILS = CheckoutDetails.model_validate(
 class YesAtOnce:
     """A provider that takes no time, so that none of it is measured."""
 
-    def charge(self, request: ChargeRequest) -> Charged | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """Say yes."""
-        return Charged(f"ch_{request.key}")
+        return ChargeSucceeded(f"ch_{request.key}")
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
+    def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """Know nothing."""
         return None
 
@@ -103,7 +103,7 @@ class Sale:
     oversold: int
 
 
-_runtime: Runtime
+_runtime: ProcessRuntime
 
 
 def main() -> int:
@@ -235,12 +235,12 @@ def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
             break
         seen, before = record.begin(), time.perf_counter()
         try:
-            result = checkout.submit(Owner(guest_cart_id=cart), f"key-{number}", DETAILS)
+            result = checkout.submit(CartOwner(guest_cart_id=cart), f"key-{number}", DETAILS)
         except ShopError as refusal:
             busy += refusal.retry_after is not None
             refused += refusal.retry_after is None
         else:
-            if isinstance(result, Ordered):
+            if isinstance(result, PaidOrder):
                 waits.append((time.perf_counter() - before) * 1000)
         retries += seen.retries
     return Bought(began, time.time(), waits, retries, refused, busy)

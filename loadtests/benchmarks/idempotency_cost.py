@@ -26,7 +26,7 @@ from sqlalchemy import make_url, text
 
 from shop.app import create_app
 from shop.settings import Settings
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 VIEW = "cart_api.add_item"
 PATH, BODY = "/api/v1/cart/items", {"product": "thing-1", "quantity": 1}
@@ -78,7 +78,7 @@ def _count(settings: Settings) -> dict[str, int]:
     return found
 
 
-def _arms(runtime: Runtime) -> dict[str, Ask]:
+def _arms(runtime: ProcessRuntime) -> dict[str, Ask]:
     with runtime.database.transaction() as session:
         cart = session.scalar(text("INSERT INTO carts (id) VALUES (gen_random_uuid()) RETURNING id"))
     taught, untaught = (_shopper(app, str(cart)) for app in (create_app(runtime), _forgetting(create_app(runtime))))

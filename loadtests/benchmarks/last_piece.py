@@ -23,8 +23,8 @@ from urllib.parse import quote_plus
 import httpx
 from arms import show
 
-from shop.lab.shopper import Shopper
-from shop.lab.store import API, Store
+from shop.lab.shopper import GuestClient
+from shop.lab.store import API, StoreClient
 from shop.settings import load_settings
 from shop.stack.addresses import web_url
 
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("url", nargs="?", default=web_url(load_settings()))
     parser.add_argument("--rounds", type=int, default=20)
     asked = parser.parse_args()
-    store = Store(asked.url)
+    store = StoreClient(asked.url)
     store.check_ready()
     seen = Figures()
     with httpx.Client(base_url=store.base_url, trust_env=False) as client:
@@ -66,7 +66,7 @@ class Figures:
     agreed: list[float] = field(default_factory=list)
 
 
-def _look(store: Store, client: httpx.Client, slug: str, seen: Figures) -> None:
+def _look(store: StoreClient, client: httpx.Client, slug: str, seen: Figures) -> None:
     """Sell two pieces of a product, the second being the last."""
     paths = _showing(client, slug)
     store.edit(slug, on_hand=2)
@@ -127,9 +127,9 @@ def _offers(client: httpx.Client, path: str, slug: str) -> bool | None:
     return next((SOLD_OUT not in card for card in cards if f'href="/p/{slug}"' in card), None)
 
 
-def _buy(store: Store, slug: str) -> float:
+def _buy(store: StoreClient, slug: str) -> float:
     """Buy a piece; return the milliseconds the checkout took."""
-    with Shopper(store.base_url) as shopper:
+    with GuestClient(store.base_url) as shopper:
         shopper.fill(slug)
         return _timed(shopper.check_out)
 

@@ -11,21 +11,31 @@ import time
 from datetime import UTC, datetime
 
 from shop.money import Money
-from shop.orders.events import Line, OrderAdopted, OrderDelivered, OrderPlaced, OrderShipped, PaymentCharged, written
+from shop.orders.events import (
+    OrderAdopted,
+    OrderDelivered,
+    OrderedLine,
+    OrderPlaced,
+    OrderShipped,
+    PaymentCharged,
+    written,
+)
 from shop.orders.state import fold
-from shop.patterns.events import Stored
+from shop.patterns.events import StoredEvent
 
 ROUNDS = 5
 FOLDS = 2_000
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def stream(lines: int) -> list[Stored]:
+def stream(lines: int) -> list[StoredEvent]:
     """Return the longest stream of an order of so many lines."""
-    placed = OrderPlaced("ord_1", "S-1", None, tuple(Line(n, f"Product {n}", 1, Money(999)) for n in range(lines)))
+    placed = OrderPlaced(
+        "ord_1", "S-1", None, tuple(OrderedLine(n, f"Product {n}", 1, Money(999)) for n in range(lines))
+    )
     events = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
     told = [written(event) for event in events]
-    return [Stored(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
+    return [StoredEvent(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
 
 
 def microseconds(lines: int) -> float:

@@ -23,8 +23,8 @@ import httpx
 from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
 from shop.money import Money
-from shop.patterns.resilience.events import Attempted, Event
-from shop.payments.guarded import Guarded, Guards
+from shop.patterns.resilience.events import AttemptFinished, Event
+from shop.payments.guarded import ProviderResilience, ResilientProvider
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import ChargeRequest
 from shop.settings import Settings, load_settings
@@ -94,13 +94,13 @@ def _drive(settings: Settings, guard: str, *, way: bool, seconds: float) -> Seen
     seen, lock = Seen(), threading.Lock()
 
     def noted(event: Event) -> None:
-        if isinstance(event, Attempted) and event.outcome in ("ok", "failed"):
+        if isinstance(event, AttemptFinished) and event.outcome in ("ok", "failed"):
             with lock:
                 seen.reached += 1
 
     bare = HttpProvider(str(settings.payments_url), WITHOUT_LIMIT_MS, settings.payments_api_key)
     switches = {"timeout": False, "retries": False, "breaker": False} | {guard: way}
-    guarded = Guards(settings, SystemClock(), noted).around(bare, **switches)
+    guarded = ProviderResilience(settings, SystemClock(), noted).around(bare, **switches)
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=_calls, args=(guarded, until, seen, lock)) for _ in range(THREADS)]
     for thread in threads:
@@ -111,7 +111,7 @@ def _drive(settings: Settings, guard: str, *, way: bool, seconds: float) -> Seen
     return seen
 
 
-def _calls(provider: Guarded, until: float, seen: Seen, lock: threading.Lock) -> None:
+def _calls(provider: ResilientProvider, until: float, seen: Seen, lock: threading.Lock) -> None:
     while (started := time.monotonic()) < until:
         try:
             provider.charge(ChargeRequest(f"bench-{uuid.uuid4()}", Money(100), "tok_ok", {}))

@@ -17,7 +17,7 @@ from shop.db import build_engine
 from shop.schema import upgrade
 from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.stack import http_servers, postgres, valkey
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 
 START_TIMEOUT_S = 30
 
@@ -65,7 +65,7 @@ def popular(settings: Settings) -> str:
 
 
 @contextmanager
-def running(program: Program, home: Path) -> Iterator[None]:
+def running(program: ServerProgram, home: Path) -> Iterator[None]:
     """Run a program for as long as the block lasts."""
     with (home / f"{program.name}.log").open("wb") as log:
         process = subprocess.Popen(

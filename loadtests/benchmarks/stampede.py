@@ -32,22 +32,22 @@ from sqlalchemy import create_engine, text
 
 from shop.clock import SystemClock
 from shop.patterns.caching import (
-    Ahead,
     Cache,
-    Early,
-    Listener,
+    CachePolicy,
+    EarlyExpiry,
+    HitCounter,
+    InvalidationListener,
     LocalLevel,
-    Locked,
     LockedEarly,
-    Meeting,
-    Policy,
-    Popularity,
-    Refresher,
+    LockedLoad,
+    NoProtection,
+    RefreshAhead,
+    RefreshWorker,
     SharedLevel,
-    Unguarded,
+    StampedeState,
 )
 from shop.stack import postgres, valkey
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 
 STRATEGIES = ("lock+early", "lock", "early", "refresh-ahead", "none", "dogpile.cache")
 HEAVY = text("SELECT md5(string_agg((x % 97)::text, '' ORDER BY x)) FROM generate_series(1, 60000) AS x")
@@ -89,19 +89,19 @@ class Subject:
             return str(connection.execute(HEAVY).scalar_one()).encode()
 
     def _ours(self, strategy: str, cache_url: str) -> Get:
-        clock, meeting, refresher = SystemClock(), Meeting(), Refresher()
+        clock, meeting, refresher = SystemClock(), StampedeState(), RefreshWorker()
         refresher.start()
         guarding = {
             "lock+early": partial(LockedEarly, meeting=meeting),
-            "lock": partial(Locked, meeting=meeting),
-            "early": Early,
-            "refresh-ahead": partial(Ahead, meeting=meeting, popularity=Popularity(clock), refresher=refresher),
-            "none": Unguarded,
+            "lock": partial(LockedLoad, meeting=meeting),
+            "early": EarlyExpiry,
+            "refresh-ahead": partial(RefreshAhead, meeting=meeting, popularity=HitCounter(clock), refresher=refresher),
+            "none": NoProtection,
         }[strategy]
         cache = Cache(SharedLevel(cache_url, 5000, clock), clock, guarding=guarding)
-        Listener(cache_url, LocalLevel(1, clock), waiting=meeting.waiting).start()
+        InvalidationListener(cache_url, LocalLevel(1, clock), waiting=meeting.waiting).start()
         policies = {
-            ttl_s: Policy("catalogue", ttl_s, stale_while_revalidate_s=60, stale_if_error_s=60)
+            ttl_s: CachePolicy("catalogue", ttl_s, stale_while_revalidate_s=60, stale_if_error_s=60)
             for ttl_s in (TTL_S, LONG_S)
         }
         return lambda key, ttl_s: cache.get_or_load(key, policies[ttl_s], [key], self.load)
@@ -284,7 +284,7 @@ def _servers() -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _running(program: Program) -> Iterator[None]:
+def _running(program: ServerProgram) -> Iterator[None]:
     process = Popen(program.argv, stdout=DEVNULL, stderr=DEVNULL, cwd="/")
     deadline = time.monotonic() + START_TIMEOUT_S
     try:

@@ -21,7 +21,7 @@ from keep_alive import requests_per_second
 from servers import answers, flip, get, popular, running, serve
 
 from shop.settings import Settings
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 
 WARM_UP_REQUESTS = 200
 """Enough for every thread of every worker to have its connection."""
@@ -108,7 +108,7 @@ def _start_bare(stack: ExitStack, home: Path, settings: Settings) -> int:
         CACHE_VARIABLE: str(settings.cache_url),
         "PYTHONPATH": str(Path(__file__).parent),
     }
-    stack.enter_context(running(Program("bare", BARE, port, lambda: answers(port, "/screen/x"), env), home))
+    stack.enter_context(running(ServerProgram("bare", BARE, port, lambda: answers(port, "/screen/x"), env), home))
     return port
 
 

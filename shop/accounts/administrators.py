@@ -7,8 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shop.accounts.credentials import clean_email, clean_registration
 from shop.accounts.models import User
-from shop.accounts.passwords import Passwords
-from shop.errors import Conflict, NotFound
+from shop.accounts.passwords import PasswordHashing
+from shop.errors import NotFound, StateConflict
 from shop.unit_of_work import Database
 
 
@@ -20,7 +20,7 @@ class AdministratorAccounts:
         passwords: the process's hashing.
     """
 
-    def __init__(self, database: Database, passwords: Passwords) -> None:
+    def __init__(self, database: Database, passwords: PasswordHashing) -> None:
         self._database = database
         self._passwords = passwords
 
@@ -36,7 +36,9 @@ class AdministratorAccounts:
         opened = insert(User).values(email=email, name=name, password_hash=password_hash, role="admin")
         with self._database.transaction() as session:
             if session.scalar(opened.on_conflict_do_nothing().returning(User.id)) is None:
-                raise Conflict(f"{email} has an account: make it an administrator with `shop admin grant {email}`.")
+                raise StateConflict(
+                    f"{email} has an account: make it an administrator with `shop admin grant {email}`."
+                )
         return email
 
     def grant(self, email: str) -> str:

@@ -13,21 +13,21 @@ from shop.accounts import sessions
 from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import STORABLE, keep_private
-from shop.accounts.service import Account, Accounts
+from shop.accounts.service import AccountIdentity, AccountService
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY, Calls
-from shop.web.schemas import ApiModel, Problem
+from shop.web.openapi import ANYBODY, ApiBlueprint
+from shop.web.schemas import ApiModel, ProblemDetails
 
 
-class Credentials(ApiModel):
+class LoginCredentials(ApiModel):
     """What proves who somebody is."""
 
     email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=STORABLE)
     password: SecretStr = Field(max_length=PASSWORD_MAX, examples=["let-me-shop"], json_schema_extra=STORABLE)
 
 
-class Registration(ApiModel):
+class AccountRegistration(ApiModel):
     """A new account."""
 
     email: str = Field(max_length=EMAIL_MAX, examples=["new@shop.test"], json_schema_extra={"format": "email"})
@@ -62,25 +62,25 @@ class TokenAnswer(ApiModel):
     expires_at: datetime
 
 
-class Ending(ApiModel):
+class SessionEnd(ApiModel):
     """How far a log-out goes."""
 
     everywhere: bool = Field(default=False, description="End every session and token of the account.")
 
 
-def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Calls:
+def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> ApiBlueprint:
     """Build the routes.
 
     Args:
         use: returns the accounts of the request being served.
         on_sign_in: told who is about to be signed in; returns a note for her.
     """
-    api = Calls("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
+    api = ApiBlueprint("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
 
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 429, 503)})
     @answered_anew
-    def start_session(body: Credentials) -> Any:
+    def start_session(body: LoginCredentials) -> Any:
         """Sign in with a cookie. A guest's cart moves into the account's."""
         account = use().authenticate(body.email, body.password.get_secret_value())
         note = sessions.sign_in(use(), account, on_sign_in)
@@ -88,7 +88,7 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
 
     @api.delete("/session", security=ANYBODY, responses={204: None, **_problems(401, 422, 503)})
     @answered_anew
-    def end_session(query: Ending) -> Any:
+    def end_session(query: SessionEnd) -> Any:
         """Sign out: end the cookie's session, or revoke the bearer token the request carries."""
         if (identity := current_identity()) is not None and query.everywhere:
             use().end_sessions(identity.user_id)
@@ -98,14 +98,14 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
         return "", HTTPStatus.NO_CONTENT
 
     @api.post("/users", operation_id="register_user", responses={201: UserAnswer, **_problems(409, 422, 429, 503)})
-    def register(body: Registration) -> Any:
+    def register(body: AccountRegistration) -> Any:
         """Open an account. It does not sign in."""
         account = use().register(body.email, body.password.get_secret_value(), body.name)
         return UserAnswer(user=_shown(account)).model_dump(), HTTPStatus.CREATED
 
     @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 429, 503)})
     @answered_anew
-    def issue_token(body: Credentials) -> Any:
+    def issue_token(body: LoginCredentials) -> Any:
         """Get a bearer token, for programs: send it as `Authorization: Bearer`."""
         account = use().authenticate(body.email, body.password.get_secret_value())
         issued = use().issue_token(account.user_id, account.epoch)
@@ -115,9 +115,9 @@ def create_api(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Ca
     return api
 
 
-def _shown(account: Account) -> UserSchema:
+def _shown(account: AccountIdentity) -> UserSchema:
     return UserSchema(name=account.name, email=account.email, role=account.role)
 
 
 def _problems(*statuses: int) -> dict[str | int, Any]:
-    return dict.fromkeys(statuses, Problem)
+    return dict.fromkeys(statuses, ProblemDetails)

@@ -4,7 +4,7 @@ import re
 
 from shop.accounts.password_policy import password_fault
 from shop.email_address import EMAIL_MAX, clean_email, kept_spelling
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 
 __all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration", "kept_spelling"]
 
@@ -38,7 +38,7 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     errors: dict[str, str] = {}
     try:
         email = clean_email(email)
-    except Invalid as refusal:
+    except InvalidFields as refusal:
         errors |= refusal.errors
     name, fault = clean_name(name)
     if fault is not None:
@@ -46,5 +46,5 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     if (fault := password_fault(password, email)) is not None:
         errors["password"] = fault
     if errors:
-        raise Invalid("Some fields are not right.", errors=errors)
+        raise InvalidFields("Some fields are not right.", errors=errors)
     return email, name

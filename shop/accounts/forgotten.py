@@ -19,12 +19,12 @@ from shop.accounts.credentials import EMAIL_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.password_resets import PasswordResets
 from shop.accounts.private_answers import STORABLE, keep_private
-from shop.accounts.service import Accounts
-from shop.errors import Invalid, NotFound
+from shop.accounts.service import AccountService
+from shop.errors import InvalidFields, NotFound
 from shop.web.idempotency import answered_anew
-from shop.web.openapi import Calls
+from shop.web.openapi import ApiBlueprint
 from shop.web.problems import STATUS
-from shop.web.schemas import ApiModel, Problem
+from shop.web.schemas import ApiModel, ProblemDetails
 
 SENT = (
     "If there is an account with this address, a mail with a link is on its way. The link is good once,"
@@ -58,16 +58,18 @@ class NewPassword(ApiModel):
     password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
 
 
-def create_reset_api(use: Callable[[], PasswordResets]) -> Calls:
+def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:
     """Build the calls.
 
     Args:
         use: returns the password resets of the request being served.
     """
-    api = Calls("resets_api", __name__, url_prefix="/api/v1/password-resets", abp_tags=[Tag(name="accounts")])
+    api = ApiBlueprint("resets_api", __name__, url_prefix="/api/v1/password-resets", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
 
-    @api.post("", operation_id="request_password_reset", responses={202: LinkSent, 422: Problem, 503: Problem})
+    @api.post(
+        "", operation_id="request_password_reset", responses={202: LinkSent, 422: ProblemDetails, 503: ProblemDetails}
+    )
     def request_reset(body: ForgottenPassword) -> Any:
         """Have a link to set a new password sent by mail. The answer does not tell whether there is an account."""
         use().request(body.email)
@@ -76,7 +78,7 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> Calls:
     @api.post(
         "/confirm",
         operation_id="confirm_password_reset",
-        responses={204: None, 404: Problem, 422: Problem, 429: Problem, 503: Problem},
+        responses={204: None, 404: ProblemDetails, 422: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails},
     )
     @answered_anew
     def set_password(body: NewPassword) -> Any:
@@ -87,7 +89,7 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> Calls:
     return api
 
 
-def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[], Accounts]) -> Blueprint:
+def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[], AccountService]) -> Blueprint:
     """Build the pages.
 
     Args:
@@ -105,8 +107,8 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
     def request_reset() -> Page:
         try:
             use().request(request.form.get("email", ""))
-        except Invalid as error:
-            return _page("forgotten", error.errors, STATUS[Invalid])
+        except InvalidFields as error:
+            return _page("forgotten", error.errors, STATUS[InvalidFields])
         flash(SENT, "info")
         return redirect("/forgotten", 303)
 
@@ -126,8 +128,8 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
         token = session.get(CARRIED, "")
         try:
             use().reset(token, request.form.get("password", ""))
-        except Invalid as error:
-            return _page("reset", error.errors, STATUS[Invalid], email=use().check(token))
+        except InvalidFields as error:
+            return _page("reset", error.errors, STATUS[InvalidFields], email=use().check(token))
         except NotFound as error:
             return _page("forgotten", {"form": error.detail}, STATUS[NotFound])
         session.pop(CARRIED, None)

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class User(Base):
+class User(ModelBase):
     """An account. One without a password hash (a customer that came with a data set) cannot log in."""
 
     __tablename__ = "users"
@@ -30,7 +30,7 @@ class User(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class AccountSession(Base):
+class AccountSession(ModelBase):
     """One signed-in browser. Its cookie holds a random token, of which only the SHA-256 is kept."""
 
     __tablename__ = "account_sessions"
@@ -42,7 +42,7 @@ class AccountSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class ApiToken(Base):
+class ApiToken(ModelBase):
     """A bearer token, kept only as its SHA-256."""
 
     __tablename__ = "api_tokens"
@@ -54,7 +54,7 @@ class ApiToken(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class PasswordReset(Base):
+class PasswordReset(ModelBase):
     """A link that lets the reader of a mail set a password, once. Only the SHA-256 of its token is kept."""
 
     __tablename__ = "password_resets"

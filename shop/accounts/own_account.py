@@ -14,14 +14,14 @@ from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import STORABLE, keep_private
-from shop.accounts.service import Accounts
-from shop.errors import Conflict, Invalid
+from shop.accounts.service import AccountService
+from shop.errors import InvalidFields, StateConflict
 from shop.web.access import needs_account
 from shop.web.idempotency import answered_anew
-from shop.web.identity import Identity, require_identity
-from shop.web.openapi import KNOWN, Calls
+from shop.web.identity import SignedInIdentity, require_identity
+from shop.web.openapi import KNOWN, ApiBlueprint
 from shop.web.problems import STATUS
-from shop.web.schemas import ApiModel, Problem
+from shop.web.schemas import ApiModel, ProblemDetails
 
 PAGE = "/account"
 LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max": NAME_MAX}
@@ -36,16 +36,16 @@ class PasswordChange(ApiModel):
     new_password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
 
 
-def create_account_api(use: Callable[[], Accounts], changes: Callable[[], PasswordChanges]) -> Calls:
+def create_account_api(use: Callable[[], AccountService], changes: Callable[[], PasswordChanges]) -> ApiBlueprint:
     """Build the call.
 
     Args:
         use: returns the accounts of the request being served.
         changes: returns the password changes of the request being served.
     """
-    api = Calls("account_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
+    api = ApiBlueprint("account_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
-    refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 429, 503), Problem)
+    refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 429, 503), ProblemDetails)
 
     @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
     @needs_account
@@ -58,7 +58,7 @@ def create_account_api(use: Callable[[], Accounts], changes: Callable[[], Passwo
     return api
 
 
-def create_account_pages(use: Callable[[], Accounts], changes: Callable[[], PasswordChanges]) -> Blueprint:
+def create_account_pages(use: Callable[[], AccountService], changes: Callable[[], PasswordChanges]) -> Blueprint:
     """Build the page; arguments as :func:`create_account_api`."""
     pages = Blueprint("own_account", __name__, template_folder="templates")
     pages.after_request(keep_private)
@@ -72,8 +72,8 @@ def create_account_pages(use: Callable[[], Accounts], changes: Callable[[], Pass
         identity = require_identity()
         try:
             use().rename(identity.user_id, request.form.get("name", ""))
-        except Invalid as error:
-            return _page(identity, error.errors, STATUS[Invalid])
+        except InvalidFields as error:
+            return _page(identity, error.errors, STATUS[InvalidFields])
         return _done("Your name is changed.")
 
     @pages.post(f"{PAGE}/password")
@@ -82,14 +82,14 @@ def create_account_pages(use: Callable[[], Accounts], changes: Callable[[], Pass
         identity, form = require_identity(), request.form
         try:
             _change(use(), changes(), form.get("current_password", ""), form.get("new_password", ""))
-        except (Invalid, Conflict) as error:
+        except (InvalidFields, StateConflict) as error:
             return _page(identity, error.errors or {"form": error.detail}, STATUS[type(error)])
         return _done("Your password is changed. Every other browser is signed out.")
 
     return pages
 
 
-def _change(accounts: Accounts, changes: PasswordChanges, present: str, new: str) -> None:
+def _change(accounts: AccountService, changes: PasswordChanges, present: str, new: str) -> None:
     bearer = sessions.bearer(request)
     account = changes.change(require_identity().user_id, present, new, bearer=bearer)
     if bearer is None:
@@ -101,6 +101,6 @@ def _done(note: str) -> Page:
     return redirect(PAGE, 303)
 
 
-def _page(identity: Identity, errors: Mapping[str, str] | None = None, status: int = 200) -> Page:
+def _page(identity: SignedInIdentity, errors: Mapping[str, str] | None = None, status: int = 200) -> Page:
     shown: dict[str, Any] = {"identity": identity, "errors": errors or {}, "form": request.form, **LIMITS}
     return render_template("accounts/account.html", **shown), status

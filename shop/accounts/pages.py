@@ -10,8 +10,8 @@ from shop.accounts import sessions
 from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import keep_private
-from shop.accounts.service import Account, Accounts
-from shop.errors import BadCredentials, Conflict, Invalid, ShopError, TooManyRequests
+from shop.accounts.service import AccountIdentity, AccountService
+from shop.errors import BadCredentials, InvalidFields, ShopError, StateConflict, TooManyRequests
 from shop.web.idempotency import answered_anew
 from shop.web.identity import current_identity
 from shop.web.problems import STATUS
@@ -24,7 +24,7 @@ LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max"
 Page = tuple[str, int] | AnyResponse
 
 
-def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> Blueprint:
+def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> Blueprint:
     """Build the pages.
 
     Args:
@@ -59,7 +59,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
         form = request.form
         try:
             account = use().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
-        except (Invalid, Conflict, TooManyRequests) as error:
+        except (InvalidFields, StateConflict, TooManyRequests) as error:
             return _refused("register", error)
         return _enter(use(), account, on_sign_in)
 
@@ -79,7 +79,7 @@ def create_pages(use: Callable[[], Accounts], on_sign_in: sessions.OnSignIn) -> 
     return pages
 
 
-def _enter(accounts: Accounts, account: Account, on_sign_in: sessions.OnSignIn) -> Page:
+def _enter(accounts: AccountService, account: AccountIdentity, on_sign_in: sessions.OnSignIn) -> Page:
     note = sessions.sign_in(accounts, account, on_sign_in)
     if note:
         flash(note, "info")

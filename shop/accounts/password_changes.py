@@ -7,10 +7,10 @@ from sqlalchemy import Row, select, update
 from shop.accounts import session_records
 from shop.accounts.models import User
 from shop.accounts.password_policy import password_fault
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import token_hash
-from shop.accounts.service import COLUMNS, Account, to_account
-from shop.errors import Conflict, Invalid, NotFound
+from shop.accounts.service import COLUMNS, AccountIdentity, to_account
+from shop.errors import InvalidFields, NotFound, StateConflict
 from shop.unit_of_work import Database
 
 WRONG_PRESENT = "This is not your present password."
@@ -26,11 +26,11 @@ class PasswordChanges:
         passwords: the process's hashing.
     """
 
-    def __init__(self, database: Database, passwords: Passwords) -> None:
+    def __init__(self, database: Database, passwords: PasswordHashing) -> None:
         self._database = database
         self._passwords = passwords
 
-    def change(self, user_id: int, present: str, new: str, *, bearer: str | None = None) -> Account:
+    def change(self, user_id: int, present: str, new: str, *, bearer: str | None = None) -> AccountIdentity:
         """Set another password, and end every session and token of the account.
 
         Args:
@@ -49,10 +49,10 @@ class PasswordChanges:
         """
         row = self._read(user_id)
         if (fault := SAME if new == present else password_fault(new, row.email)) is not None:
-            raise Invalid("Some fields are not right.", errors={"new_password": fault})
+            raise InvalidFields("Some fields are not right.", errors={"new_password": fault})
         # No connection is held while hashes are computed.
         if not self._passwords.matches(present, row.password_hash):
-            raise Invalid("Some fields are not right.", errors={"current_password": WRONG_PRESENT})
+            raise InvalidFields("Some fields are not right.", errors={"current_password": WRONG_PRESENT})
         return self._replace(user_id, row.password_hash, self._passwords.hash(new), bearer)
 
     def _read(self, user_id: int) -> Row[*tuple[Any, ...]]:
@@ -62,10 +62,10 @@ class PasswordChanges:
             raise NotFound("There is no such account.")
         return row
 
-    def _replace(self, user_id: int, stored: str, new: str, bearer: str | None) -> Account:
+    def _replace(self, user_id: int, stored: str, new: str, bearer: str | None) -> AccountIdentity:
         still = (User.id == user_id) & (User.password_hash == stored)
         with self._database.transaction() as session:
             if session.scalar(update(User).where(still).values(password_hash=new).returning(User.id)) is None:
-                raise Conflict(OVERTAKEN)
+                raise StateConflict(OVERTAKEN)
             session_records.end_all(session, user_id, kept=token_hash(bearer) if bearer else b"")
             return to_account(session.execute(select(*COLUMNS).where(User.id == user_id)).one())

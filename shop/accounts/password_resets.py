@@ -21,10 +21,10 @@ from shop.accounts import session_records
 from shop.accounts.credentials import clean_email
 from shop.accounts.models import PasswordReset, User
 from shop.accounts.password_policy import password_fault
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
-from shop.errors import Invalid, NotFound
+from shop.errors import InvalidFields, NotFound
 from shop.patterns.outbox import messages
 from shop.unit_of_work import Database
 
@@ -55,7 +55,7 @@ class PasswordResets:
         passwords: the process's hashing.
     """
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
+    def __init__(self, database: Database, clock: Clock, passwords: PasswordHashing) -> None:
         self._database = database
         self._clock = clock
         self._passwords = passwords
@@ -118,7 +118,7 @@ class PasswordResets:
             Invalid: the password may not be used; the link stays good.
         """
         if (fault := password_fault(password, self.check(token))) is not None:
-            raise Invalid("Some fields are not right.", errors={"password": fault})
+            raise InvalidFields("Some fields are not right.", errors={"password": fault})
         password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
         good = (PasswordReset.token_hash == token_hash(token)) & (PasswordReset.expires_at > self._clock.now())
         with self._database.transaction() as session:

@@ -41,7 +41,7 @@ def callers_waiting(threads: int) -> int:
     return max(0, min(WAITING, threads // 2 - AT_ONCE))
 
 
-class Passwords:
+class PasswordHashing:
     """Hashes and verifies; build one a process, so that its limit holds for the process.
 
     Args:
@@ -121,7 +121,7 @@ def _taken(semaphore: threading.BoundedSemaphore, timeout_s: float) -> Iterator[
 
 def hash_password(password: str) -> str:
     """Return the encoded hash of one password, for loading accounts."""
-    return Passwords().hash(password)
+    return PasswordHashing().hash(password)
 
 
 def _normalised(password: str) -> str:

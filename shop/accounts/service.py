@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from shop.accounts import session_records
 from shop.accounts.credentials import clean_name, clean_registration, kept_spelling
 from shop.accounts.models import AccountSession, ApiToken, User
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
-from shop.errors import BadCredentials, Conflict, Invalid, TooManyRequests
+from shop.errors import BadCredentials, InvalidFields, StateConflict, TooManyRequests
 from shop.unit_of_work import Database
 
 TOKEN_PREFIX = "shop_"  # noqa: S105 - not a secret: it lets secret scanners find one that leaked
@@ -27,7 +27,7 @@ COLUMNS = (User.id, User.session_epoch, User.email, User.name, User.role)
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountIdentity:
     """Who somebody was proved to be."""
 
     user_id: int
@@ -46,7 +46,7 @@ class IssuedToken:
     expires_at: datetime
 
 
-class Accounts:
+class AccountService:
     """The use cases of accounts.
 
     Args:
@@ -61,7 +61,7 @@ class Accounts:
         self,
         database: Database,
         clock: Clock,
-        passwords: Passwords,
+        passwords: PasswordHashing,
         token_lifetime: timedelta,
         session_lifetime: timedelta = SESSION_LIFETIME,
     ) -> None:
@@ -71,7 +71,7 @@ class Accounts:
         self._token_lifetime = token_lifetime
         self._session_lifetime = session_lifetime
 
-    def register(self, email: str, password: str, name: str) -> Account:
+    def register(self, email: str, password: str, name: str) -> AccountIdentity:
         """Open an account with the role ``customer``.
 
         Raises:
@@ -85,10 +85,10 @@ class Accounts:
         with self._database.transaction() as session:
             row = session.execute(opened.on_conflict_do_nothing().returning(*COLUMNS)).one_or_none()
         if row is None:
-            raise Conflict(TAKEN, errors={"email": TAKEN})
+            raise StateConflict(TAKEN, errors={"email": TAKEN})
         return to_account(row)
 
-    def authenticate(self, email: str, password: str) -> Account:
+    def authenticate(self, email: str, password: str) -> AccountIdentity:
         """Prove who somebody is by password; the work and the answer do not tell whether the account exists.
 
         Raises:
@@ -106,7 +106,7 @@ class Accounts:
             self._renew_hash(row.id, stored, password)
         return to_account(row)
 
-    def open_session(self, account: Account) -> IssuedToken:
+    def open_session(self, account: AccountIdentity) -> IssuedToken:
         """Sign a browser in: make a session of its own; only the hash of its token is kept.
 
         Raises:
@@ -124,7 +124,7 @@ class Accounts:
             )
         return IssuedToken(token, expires_at)
 
-    def identity_of_session(self, token: str) -> Account | None:
+    def identity_of_session(self, token: str) -> AccountIdentity | None:
         """Return the account that a browser is signed in to, or ``None`` if its session ended; one query."""
         known = (AccountSession.token_hash == token_hash(token)) & (AccountSession.expires_at > self._clock.now())
         with self._database.reading() as session:
@@ -159,7 +159,7 @@ class Accounts:
             session.add(kept)
         return IssuedToken(token, kept.expires_at)
 
-    def identity_of_token(self, token: str) -> Account | None:
+    def identity_of_token(self, token: str) -> AccountIdentity | None:
         """Return the account a bearer token stands for, or ``None`` if it is unknown, revoked or expired."""
         known = (ApiToken.token_hash == token_hash(token)) & (ApiToken.expires_at > self._clock.now())
         with self._database.reading() as session:
@@ -186,7 +186,7 @@ class Accounts:
         """
         name, fault = clean_name(name)
         if fault is not None:
-            raise Invalid("Some fields are not right.", errors={"name": fault})
+            raise InvalidFields("Some fields are not right.", errors={"name": fault})
         with self._database.transaction() as session:
             session.execute(update(User).where(User.id == user_id).values(name=name))
 
@@ -208,6 +208,6 @@ class Accounts:
             )
 
 
-def to_account(row: Row[*tuple[Any, ...]]) -> Account:
+def to_account(row: Row[*tuple[Any, ...]]) -> AccountIdentity:
     """Return the account of a row of :data:`COLUMNS`."""
-    return Account(row.id, row.session_epoch, row.email, row.name, row.role)
+    return AccountIdentity(row.id, row.session_epoch, row.email, row.name, row.role)

@@ -15,18 +15,18 @@ from typing import Any
 from flask import Flask, Request, Response, after_this_request, current_app, redirect, request, session, url_for
 from flask_login import LoginManager
 
-from shop.accounts.service import Account, Accounts, IssuedToken
+from shop.accounts.service import AccountIdentity, AccountService, IssuedToken
 from shop.errors import BadCredentials, NotSignedIn
 from shop.settings import Settings
 from shop.web import problems
-from shop.web.identity import Identity, current_identity
+from shop.web.identity import SignedInIdentity, current_identity
 
 COOKIE = "ACCOUNT_COOKIE_NAME"
 """Key of the app's configuration; named as Flask names the settings of its own cookie."""
 OLDER_SESSION = "_user_id"
 """Under it the signed cookie said who was signed in, before sessions were kept on the server."""
 ENDED = "You were signed out. Sign in again."
-OnSignIn = Callable[[Account], str | None]
+OnSignIn = Callable[[AccountIdentity], str | None]
 """Told the account that is about to be signed in; returns a note for her, or ``None``."""
 
 
@@ -39,7 +39,7 @@ class _LoginManager(LoginManager):  # type: ignore[misc]  # flask-login is untyp
         return response
 
 
-def install(app: Flask, use: Callable[[], Accounts], settings: Settings) -> None:
+def install(app: Flask, use: Callable[[], AccountService], settings: Settings) -> None:
     """Let requests of the app say who makes them.
 
     Args:
@@ -56,7 +56,7 @@ def install(app: Flask, use: Callable[[], Accounts], settings: Settings) -> None
     app.register_error_handler(NotSignedIn, _ask_to_sign_in)
 
 
-def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str | None:
+def sign_in(accounts: AccountService, account: AccountIdentity, on_sign_in: OnSignIn) -> str | None:
     """Start a signed-in session in the browser being answered.
 
     Whatever the browser carried before is dropped, so a session somebody planted does not become hers (session
@@ -77,12 +77,12 @@ def sign_in(accounts: Accounts, account: Account, on_sign_in: OnSignIn) -> str |
     return note
 
 
-def renew(accounts: Accounts, account: Account) -> None:
+def renew(accounts: AccountService, account: AccountIdentity) -> None:
     """Give the browser being answered a new session of its account, whose others have ended."""
     _send_cookie(accounts.open_session(account))
 
 
-def sign_out(accounts: Accounts) -> None:
+def sign_out(accounts: AccountService) -> None:
     """End the session of the browser being answered, here and in the browser.
 
     Nothing is left for the next person at the machine, and nothing for a copy of the cookie.
@@ -91,7 +91,7 @@ def sign_out(accounts: Accounts) -> None:
     session.clear()
 
 
-def leave(accounts: Accounts) -> None:
+def leave(accounts: AccountService) -> None:
     """End the session of the browser being answered, if it has one; what a guest has stays."""
     if _carried(request) is not None:
         _end_carried(accounts)
@@ -130,7 +130,7 @@ def _carried(asked: Request) -> str | None:
     return asked.cookies.get(current_app.config[COOKIE])
 
 
-def _end_carried(accounts: Accounts) -> None:
+def _end_carried(accounts: AccountService) -> None:
     if (token := _carried(request)) is not None:
         accounts.end_session(token)
 
@@ -156,13 +156,13 @@ def _attributes() -> dict[str, Any]:
     }
 
 
-def _of_cookie(accounts: Accounts, asked: Request) -> Identity | None:
+def _of_cookie(accounts: AccountService, asked: Request) -> SignedInIdentity | None:
     token = _carried(asked)
     account = accounts.identity_of_session(token) if token is not None else None
     return _identity(account) if account else None
 
 
-def _of_token(accounts: Accounts, asked: Request) -> Identity | None:
+def _of_token(accounts: AccountService, asked: Request) -> SignedInIdentity | None:
     token = bearer(asked)
     if token is None:
         return None
@@ -172,8 +172,8 @@ def _of_token(accounts: Accounts, asked: Request) -> Identity | None:
     return _identity(account)
 
 
-def _identity(account: Account) -> Identity:
-    return Identity(account.user_id, account.email, account.name, account.role)
+def _identity(account: AccountIdentity) -> SignedInIdentity:
+    return SignedInIdentity(account.user_id, account.email, account.name, account.role)
 
 
 def _ask_to_sign_in(error: NotSignedIn) -> Response:

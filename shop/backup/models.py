@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Identity, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class DatabaseRestore(Base):
+class DatabaseRestore(ModelBase):
     """One backup that was put back: what the provider knows from between the two moments, the store may not."""
 
     __tablename__ = "restores"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from shop.books import provider, store
-from shop.books.findings import Mismatch, Verdict, seen_twice
+from shop.books.findings import AuditResult, BookMismatch, seen_twice
 from shop.books.judging import judge
 from shop.errors import ConfigurationError
 from shop.settings import Settings
@@ -21,7 +21,7 @@ def audit(
     under_way_s: float = UNDER_WAY_S,
     look_again_s: float = LOOK_AGAIN_S,
     pause: Callable[[float], None] = time.sleep,
-) -> Verdict:
+) -> AuditResult:
     """Look through the books.
 
     Args:
@@ -39,15 +39,15 @@ def audit(
     pause(look_again_s)
     second = _look(settings, under_way_s)
     found = seen_twice(first.mismatches, second.mismatches)
-    return Verdict(second.orders, second.products, second.charges, second.under_way, found)
+    return AuditResult(second.orders, second.products, second.charges, second.under_way, found)
 
 
-def _look(settings: Settings, under_way_s: float) -> Verdict:
+def _look(settings: Settings, under_way_s: float) -> AuditResult:
     if settings.database_url is None or settings.payments_url is None:
         raise ConfigurationError("Both sides are needed: start the stack, or set DATABASE_URL and PAYMENTS_URL.")
     ours = store.snapshot(settings.database_url, under_way_s)
     theirs = provider.charges(settings.payments_url, settings.payments_api_key)
     limit = timedelta(seconds=under_way_s)
-    found: tuple[Mismatch, ...] = tuple(judge(ours, theirs, limit))
+    found: tuple[BookMismatch, ...] = tuple(judge(ours, theirs, limit))
     young = sum(order.status == "pending_payment" and order.age <= limit for order in ours.orders)
-    return Verdict(len(ours.orders), ours.products, len(theirs), young, found)
+    return AuditResult(len(ours.orders), ours.products, len(theirs), young, found)

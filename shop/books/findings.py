@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
+class BookMismatch:
     """One thing that is not so.
 
     Args:
@@ -25,7 +25,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AuditResult:
     """What an audit came to: how much was looked at, and all that was wrong."""
 
     orders: int
@@ -33,14 +33,14 @@ class Verdict:
     charges: int
     under_way: int
     """Orders waiting for their payment, too young to be held against anybody."""
-    mismatches: tuple[Mismatch, ...]
+    mismatches: tuple[BookMismatch, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
         return {**asdict(self), "mismatches": [mismatch.to_json() for mismatch in self.mismatches]}
 
 
-def seen_twice(first: Iterable[Mismatch], second: Iterable[Mismatch]) -> tuple[Mismatch, ...]:
+def seen_twice(first: Iterable[BookMismatch], second: Iterable[BookMismatch]) -> tuple[BookMismatch, ...]:
     """Return what the second look still shows of what the first one showed, in its newer words. Pure."""
     before = {(mismatch.kind, mismatch.id) for mismatch in first}
     return tuple(mismatch for mismatch in second if (mismatch.kind, mismatch.id) in before)

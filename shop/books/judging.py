@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
-from shop.books.findings import Mismatch
-from shop.books.provider import Charge
-from shop.books.store import Order, Snapshot
+from shop.books.findings import BookMismatch
+from shop.books.provider import ProviderCharge
+from shop.books.store import AuditedOrder, StoreSnapshot
 
 NEXT = {
     ("", "OrderPlaced"): "pending_payment",
@@ -56,7 +56,7 @@ def stands(story: str) -> str | None:
     return at or None
 
 
-def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> Iterator[Mismatch]:
+def judge(store: StoreSnapshot, charges: Sequence[ProviderCharge], under_way: timedelta) -> Iterator[BookMismatch]:
     """Name everything that is not as it must be.
 
     Args:
@@ -69,66 +69,66 @@ def judge(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> I
         yield from _unfinished(order, store, under_way)
     for public_id, comes_to, total, same in store.lines:
         if comes_to != total:
-            yield Mismatch("order_total", public_id, f"its lines come to {comes_to}, its row says {total}")
+            yield BookMismatch("order_total", public_id, f"its lines come to {comes_to}, its row says {total}")
         if not same:
-            yield Mismatch("order_lines", public_id, "its lines are not those it was placed with")
+            yield BookMismatch("order_lines", public_id, "its lines are not those it was placed with")
     for public_id, shown, exists in store.summaries:
         said = "differs from the order" if shown and exists else "is missing" if exists else "is of no order"
-        yield Mismatch("read_model", public_id, f"its row in the read model {said}")
+        yield BookMismatch("read_model", public_id, f"its row in the read model {said}")
     for slug, on_hand, reserved, received, sold, promised in store.stock:
         if on_hand != received - sold:
             says = f"{on_hand} on hand; {received} came in and {sold} were sold, which leaves {received - sold}"
-            yield Mismatch("stock_on_hand", slug, says)
+            yield BookMismatch("stock_on_hand", slug, says)
         if reserved != promised:
-            yield Mismatch("stock_reserved", slug, f"{reserved} reserved; open orders hold {promised}")
+            yield BookMismatch("stock_reserved", slug, f"{reserved} reserved; open orders hold {promised}")
     for provider_id, public_id, says in store.conflicts:
         if provider_id not in store.settled:
-            yield Mismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
+            yield BookMismatch("webhook_conflict", provider_id, f"the provider told of order {public_id}: {says}")
     for (public_ids,) in store.doubles:
-        yield Mismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
+        yield BookMismatch("order_twice", public_ids, "the same buyer, the same request, no key, paid more than once")
     for (public_ids,) in store.cart_lines:
-        yield Mismatch("cart_paid_twice", public_ids, "the same lines of one cart, paid in more than one order")
+        yield BookMismatch("cart_paid_twice", public_ids, "the same lines of one cart, paid in more than one order")
     for kind, message_id, says in store.messages:
-        yield Mismatch(kind, message_id, says)
+        yield BookMismatch(kind, message_id, says)
     yield from _money(store, charges, under_way)
 
 
-def _story(order: Order) -> Iterator[Mismatch]:
+def _story(order: AuditedOrder) -> Iterator[BookMismatch]:
     if not order.versions == order.last_version >= order.version:
         says = f"{order.versions} events up to version {order.last_version}, its row follows version {order.version}"
-        yield Mismatch("events_missing", order.public_id, says)
+        yield BookMismatch("events_missing", order.public_id, says)
     state = stands(order.story)
     if state is None:
-        yield Mismatch("events_impossible", order.public_id, order.story or "no events")
+        yield BookMismatch("events_impossible", order.public_id, order.story or "no events")
         return
     if (order.status, order.version) != (ROW.get(state, state), order.last_version):
         row = f"its row says {order.status} at version {order.version}"
-        yield Mismatch("order_status", order.public_id, f"{row}; its events say {state} at {order.last_version}")
+        yield BookMismatch("order_status", order.public_id, f"{row}; its events say {state} at {order.last_version}")
     if order.told_total != order.total:
-        yield Mismatch("order_total", order.public_id, f"placed for {order.told_total}, its row says {order.total}")
+        yield BookMismatch("order_total", order.public_id, f"placed for {order.told_total}, its row says {order.total}")
     if order.payment is None:
-        yield Mismatch("payment_missing", order.public_id, "an order without a payment")
+        yield BookMismatch("payment_missing", order.public_id, "an order without a payment")
         return
     if order.payment not in PAYMENTS.get(state, set()):
-        yield Mismatch("payment_status", order.public_id, f"its payment is {order.payment}, its events say {state}")
+        yield BookMismatch("payment_status", order.public_id, f"its payment is {order.payment}, its events say {state}")
     if order.amount != order.total:
         says = f"its payment is over {order.amount}, the order over {order.total}"
-        yield Mismatch("payment_amount", order.public_id, says)
+        yield BookMismatch("payment_amount", order.public_id, says)
 
 
-def _unfinished(order: Order, store: Snapshot, under_way: timedelta) -> Iterator[Mismatch]:
+def _unfinished(order: AuditedOrder, store: StoreSnapshot, under_way: timedelta) -> Iterator[BookMismatch]:
     if order.status == "pending_payment" and order.age > under_way:
-        yield Mismatch("order_left_open", order.public_id, f"waiting for its payment since {order.created_at}")
+        yield BookMismatch("order_left_open", order.public_id, f"waiting for its payment since {order.created_at}")
     changed_at = order.payment_changed_at
     tried = f", tried {order.attempts} times; the last time: {order.last_error}" if order.attempts else ""
     if order.payment == "refund_failed":
         says = f"its money is owed{tried}; try it again or close it at /admin/orders"
-        yield Mismatch("refund_failed", order.public_id, says)
+        yield BookMismatch("refund_failed", order.public_id, says)
     if order.payment == "refund_pending" and changed_at is not None and store.at - changed_at > under_way:
-        yield Mismatch("refund_owed", order.public_id, f"its money is owed since {changed_at}{tried}")
+        yield BookMismatch("refund_owed", order.public_id, f"its money is owed since {changed_at}{tried}")
 
 
-def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> Iterator[Mismatch]:
+def _money(store: StoreSnapshot, charges: Sequence[ProviderCharge], under_way: timedelta) -> Iterator[BookMismatch]:
     ours = {order.charge_key: order for order in store.orders if order.charge_key is not None}
     theirs = {charge.key: charge for charge in charges}
     for key, order in ours.items():
@@ -146,38 +146,38 @@ def _money(store: Snapshot, charges: Sequence[Charge], under_way: timedelta) -> 
         yield from _kept_by_them(charge, bought, is_young=is_young and not is_lost)
     for number, ids in kept.items():
         if len(ids) > 1:
-            yield Mismatch("charged_twice", " ".join(ids), f"order {number} was charged {len(ids)} times")
+            yield BookMismatch("charged_twice", " ".join(ids), f"order {number} was charged {len(ids)} times")
 
 
-def _owed_by_us(order: Order, charge: Charge | None, *, is_before: bool) -> Iterator[Mismatch]:
+def _owed_by_us(order: AuditedOrder, charge: ProviderCharge | None, *, is_before: bool) -> Iterator[BookMismatch]:
     """Compare what our copy of a payment claims with the provider's books."""
     if order.payment not in ("charged", "refund_pending", "refund_failed", "refunded") or not order.amount:
         return
     if charge is None or not charge.succeeded:
         if not (is_before and order.payment == "refunded"):
             says = f"its payment is {order.payment}; the provider has no such charge"
-            yield Mismatch("charge_missing", order.public_id, says)
+            yield BookMismatch("charge_missing", order.public_id, says)
         return
     if charge.amount != order.amount:
-        yield Mismatch("charge_amount", order.public_id, f"{order.amount} here, {charge.amount} at the provider")
+        yield BookMismatch("charge_amount", order.public_id, f"{order.amount} here, {charge.amount} at the provider")
     if charge.id != order.provider_id:
-        yield Mismatch("charge_id", order.public_id, f"{order.provider_id} here, {charge.id} at the provider")
+        yield BookMismatch("charge_id", order.public_id, f"{order.provider_id} here, {charge.id} at the provider")
     if order.payment == "refunded" and charge.kept:
         says = f"given back here; the provider keeps {charge.kept} of {charge.id}"
-        yield Mismatch("refund_missing", order.public_id, says)
+        yield BookMismatch("refund_missing", order.public_id, says)
     if order.payment == "charged" and charge.refunded:
         says = f"the provider gave {charge.refunded} of {charge.id} back; nobody here knows"
-        yield Mismatch("refund_unknown", order.public_id, says)
+        yield BookMismatch("refund_unknown", order.public_id, says)
 
 
-def _kept_by_them(charge: Charge, order: Order | None, *, is_young: bool) -> Iterator[Mismatch]:
+def _kept_by_them(charge: ProviderCharge, order: AuditedOrder | None, *, is_young: bool) -> Iterator[BookMismatch]:
     """Find money that was taken for nothing."""
     if not charge.kept or is_young:
         return
     if order is None:
         says = f"{charge.kept} taken under {charge.key}, which nobody here knows; see `shop books settle --help`"
-        yield Mismatch("charge_unknown", charge.id, says)
+        yield BookMismatch("charge_unknown", charge.id, says)
     elif order.payment in ("pending", "declined", "abandoned"):
-        yield Mismatch(
+        yield BookMismatch(
             "charge_kept", order.public_id, f"{charge.kept} taken by {charge.id}; here it is {order.payment}"
         )

@@ -15,7 +15,7 @@ TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class ProviderCharge:
     """One charge in the provider's books; amounts in minor units."""
 
     id: str
@@ -34,7 +34,7 @@ class Charge:
         return self.amount - self.refunded if self.succeeded else 0
 
 
-def charges(base_url: str, api_key: str) -> list[Charge]:
+def charges(base_url: str, api_key: str) -> list[ProviderCharge]:
     """Return every charge the provider knows.
 
     Raises:
@@ -60,8 +60,8 @@ def _items(client: httpx.Client) -> Iterator[dict[str, Any]]:
         after = page[-1]["id"]
 
 
-def _charge(item: dict[str, Any]) -> Charge:
-    return Charge(
+def _charge(item: dict[str, Any]) -> ProviderCharge:
+    return ProviderCharge(
         id=item["id"],
         key=item["key"],
         amount=item["amount"],

@@ -130,7 +130,7 @@ JOIN orders AS o ON o.id = p.order_id
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AuditedOrder:
     """One order: its row, its story, and our copy of its payment."""
 
     id: int
@@ -157,12 +157,12 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StoreSnapshot:
     """What the store's database said at one moment."""
 
     at: datetime
     products: int
-    orders: Sequence[Order]
+    orders: Sequence[AuditedOrder]
     lines: Sequence[tuple[Any, ...]]
     summaries: Sequence[tuple[Any, ...]]
     stock: Sequence[tuple[Any, ...]]
@@ -176,7 +176,7 @@ class Snapshot:
     """When a backup was put back the last time."""
 
 
-def snapshot(database_url: str, under_way_s: float) -> Snapshot:
+def snapshot(database_url: str, under_way_s: float) -> StoreSnapshot:
     """Read everything, as it stood at one moment.
 
     Args:
@@ -196,10 +196,10 @@ def snapshot(database_url: str, under_way_s: float) -> Snapshot:
                 ).fetchall()
 
             ((at, products),) = rows("SELECT now(), count(*) FROM products")
-            return Snapshot(
+            return StoreSnapshot(
                 at,
                 products,
-                [Order(*row) for row in rows(ORDERS)],
+                [AuditedOrder(*row) for row in rows(ORDERS)],
                 rows(LINES),
                 rows(SUMMARIES),
                 rows(STOCK),

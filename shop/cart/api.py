@@ -7,14 +7,14 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import Field, JsonValue
 
-from shop.cart.lines import CartView, Line
+from shop.cart.lines import CartLine, CartView
 from shop.cart.models import MAX_QUANTITY
-from shop.cart.service import SLUG, Carts, Owner
+from shop.cart.service import SLUG, CartOwner, CartService
 from shop.cart.sessions import current_owner, keep
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY, Calls
-from shop.web.schemas import ApiModel, MoneySchema, Problem, WholeNumber
+from shop.web.openapi import ANYBODY, ApiBlueprint
+from shop.web.schemas import ApiModel, MoneySchema, ProblemDetails, WholeNumber
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
 """Documented, not checked here: what cannot be a slug is answered as a product that does not exist."""
@@ -33,13 +33,13 @@ class NewItem(ApiModel):
     quantity: WholeNumber = Field(default=1, ge=1, le=MAX_QUANTITY)
 
 
-class Quantity(ApiModel):
+class QuantityChange(ApiModel):
     """How many pieces a line is to hold."""
 
     quantity: WholeNumber = Field(ge=1, le=MAX_QUANTITY)
 
 
-class Item(ApiModel):
+class CartItemAnswer(ApiModel):
     """One line of a cart."""
 
     product: str = Field(description="The product's slug.")
@@ -56,14 +56,14 @@ class Item(ApiModel):
 class CartAnswer(ApiModel):
     """A cart, priced as of now."""
 
-    items: list[Item]
+    items: list[CartItemAnswer]
     count: int = Field(description="Pieces in it.")
     total: MoneySchema
     currency: str
     note: str | None = Field(default=None, description="What became of the change just asked for, if not all of it.")
 
 
-class Person(ApiModel):
+class PersonSummary(ApiModel):
     """Who is signed in."""
 
     name: str
@@ -71,36 +71,38 @@ class Person(ApiModel):
     role: str
 
 
-class Amount(ApiModel):
+class CartAmount(ApiModel):
     """How much lies in the cart."""
 
     count: int
     total: MoneySchema
 
 
-class Me(ApiModel):
+class SessionSummary(ApiModel):
     """What a page's header says to one person."""
 
-    user: Person | None
-    cart: Amount
+    user: PersonSummary | None
+    cart: CartAmount
 
 
-def create_api(use: Callable[[], Carts]) -> Calls:
+def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     """Build the routes.
 
     Args:
         use: returns the carts of the request being served.
     """
-    api = Calls("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
+    api = ApiBlueprint("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
     api.after_request(_keep_private)
 
-    @api.get("/me", operation_id="get_me", responses={200: Me, **_problems(401, 503)})
+    @api.get("/me", operation_id="get_me", responses={200: SessionSummary, **_problems(401, 503)})
     def me() -> Any:
         """Tell who is signed in and how much lies in the cart. Makes no cart and sets no cookie."""
         identity = current_identity()
         count, total = use().count_and_total(current_owner())
-        user = Person(name=identity.name, email=identity.email, role=identity.role) if identity else None
-        return Me(user=user, cart=Amount(count=count, total=MoneySchema(**total.to_json()))).model_dump()
+        user = PersonSummary(name=identity.name, email=identity.email, role=identity.role) if identity else None
+        return SessionSummary(
+            user=user, cart=CartAmount(count=count, total=MoneySchema(**total.to_json()))
+        ).model_dump()
 
     @api.get("/cart", operation_id="get_cart", responses={200: CartAnswer, **_problems(401, 503)})
     def view_cart() -> Any:
@@ -124,7 +126,7 @@ def create_api(use: Callable[[], Carts]) -> Calls:
         operation_id="change_cart_item",
         responses={200: CartAnswer, **_problems(401, 404, 410, 422, 503)},
     )
-    def change_item(path: ItemPath, body: Quantity) -> Any:
+    def change_item(path: ItemPath, body: QuantityChange) -> Any:
         """Make a line hold exactly so many pieces."""
         use().set_quantity(current_owner(), path.slug, body.quantity)
         return _answer(use(), current_owner())
@@ -142,7 +144,7 @@ def create_api(use: Callable[[], Carts]) -> Calls:
     return api
 
 
-def _answer(carts: Carts, owner: Owner, note: str | None = None) -> Any:
+def _answer(carts: CartService, owner: CartOwner, note: str | None = None) -> Any:
     return cart_answer(carts.view(owner), note).model_dump()
 
 
@@ -157,8 +159,8 @@ def cart_answer(cart: CartView, note: str | None = None) -> CartAnswer:
     )
 
 
-def _item(line: Line) -> Item:
-    return Item(
+def _item(line: CartLine) -> CartItemAnswer:
+    return CartItemAnswer(
         product=line.slug,
         title=line.title,
         url=f"/p/{line.slug}",
@@ -172,7 +174,7 @@ def _item(line: Line) -> Item:
 
 
 def _problems(*statuses: int) -> dict[str | int, Any]:
-    return dict.fromkeys(statuses, Problem)
+    return dict.fromkeys(statuses, ProblemDetails)
 
 
 def _keep_private(response: Response) -> Response:

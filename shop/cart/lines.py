@@ -11,7 +11,7 @@ from shop.money import Money
 NO_LONGER_SOLD = "This is no longer sold."
 
 
-class Offer(Protocol):
+class CartOffer(Protocol):
     """What the cart needs to know of a product; the catalogue's offers fit."""
 
     @property
@@ -52,7 +52,7 @@ class HeldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredItem:
     """What is stored of a line."""
 
     product_id: int
@@ -62,7 +62,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CartLine:
     """One product of a cart, at today's price."""
 
     product_id: int
@@ -90,7 +90,7 @@ class Line:
 class CartView:
     """A cart as it stands now."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[CartLine, ...]
 
     @property
     def count(self) -> int:
@@ -108,7 +108,7 @@ class CartView:
         return bool(self.lines) and all(line.can_be_bought for line in self.lines)
 
 
-def price(kept: Sequence[Kept], offers: Mapping[int, Offer]) -> CartView:
+def price(kept: Sequence[StoredItem], offers: Mapping[int, CartOffer]) -> CartView:
     """Price a cart anew; a product that is no longer offered is left out."""
     return CartView(tuple(_line(item, offers[item.product_id]) for item in kept if item.product_id in offers))
 
@@ -130,8 +130,8 @@ def merge_note(pieces: int, left: int = 0) -> str | None:
     return " ".join(said) or None
 
 
-def _line(kept: Kept, offer: Offer) -> Line:
-    return Line(
+def _line(kept: StoredItem, offer: CartOffer) -> CartLine:
+    return CartLine(
         product_id=offer.product_id,
         slug=offer.slug,
         title=offer.title,
@@ -143,7 +143,7 @@ def _line(kept: Kept, offer: Offer) -> Line:
     )
 
 
-def _notes(kept: Kept, offer: Offer) -> list[str]:
+def _notes(kept: StoredItem, offer: CartOffer) -> list[str]:
     if offer.withdrawn:
         return [f"{NO_LONGER_SOLD} Remove it to check out."]
     notes = []

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 MAX_QUANTITY = 99
 """Pieces of one product a cart holds at most."""
@@ -14,7 +14,7 @@ MAX_LINES = 100
 """Different products a cart holds at most: its page, its answer under a key and its checkout are as long as that."""
 
 
-class Cart(Base):
+class Cart(ModelBase):
     """A cart; a guest's is known only by its id, which her signed cookie carries."""
 
     __tablename__ = "carts"
@@ -26,7 +26,7 @@ class Cart(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class CartItem(Base):
+class CartItem(ModelBase):
     """A product in a cart. Nothing is ever charged by it: a cart is priced anew whenever it is looked at."""
 
     __tablename__ = "cart_items"

@@ -6,9 +6,9 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.cart.models import MAX_QUANTITY
-from shop.cart.service import Carts
+from shop.cart.service import CartService
 from shop.cart.sessions import current_owner, keep
-from shop.errors import Conflict, Invalid, ProductWithdrawn
+from shop.errors import InvalidFields, ProductWithdrawn, StateConflict
 from shop.web.redirects import local_path
 
 CART = "/cart"
@@ -17,7 +17,7 @@ WRONG_QUANTITY = f"Choose 1 to {MAX_QUANTITY}."
 Page = tuple[str, int] | AnyResponse
 
 
-def create_pages(use: Callable[[], Carts]) -> Blueprint:
+def create_pages(use: Callable[[], CartService]) -> Blueprint:
     """Build the pages.
 
     Args:
@@ -35,7 +35,7 @@ def create_pages(use: Callable[[], Carts]) -> Blueprint:
         owner = current_owner()
         try:
             added = use().add(owner, request.form.get("product", ""), _quantity(request.form.get("quantity", "1")))
-        except Conflict as full:
+        except StateConflict as full:
             flash(full.detail, "warning")
             return redirect(CART, 303)
         keep(owner, added.cart_id)
@@ -51,7 +51,7 @@ def create_pages(use: Callable[[], Carts]) -> Blueprint:
                 use().remove(current_owner(), slug)
             else:
                 use().set_quantity(current_owner(), slug, _quantity(given))
-        except Invalid as error:
+        except InvalidFields as error:
             return _show(use(), {slug: error.errors["quantity"]}, 422)
         except ProductWithdrawn:  # the line says so itself
             return _show(use(), {}, 410)
@@ -60,7 +60,7 @@ def create_pages(use: Callable[[], Carts]) -> Blueprint:
     return pages
 
 
-def _show(carts: Carts, errors: Mapping[str, str], status: int) -> Page:
+def _show(carts: CartService, errors: Mapping[str, str], status: int) -> Page:
     shown = {"cart": carts.view(current_owner()), "errors": errors, "max_quantity": MAX_QUANTITY}
     return render_template("cart/cart.html", **shown), status
 
@@ -73,7 +73,7 @@ def _quantity(given: str) -> int:
     """
     given = given.strip()
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_QUANTITY)) + 1):
-        raise Invalid("The quantity is not right.", errors={"quantity": WRONG_QUANTITY})
+        raise InvalidFields("The quantity is not right.", errors={"quantity": WRONG_QUANTITY})
     return int(given)
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Select, delete, false, update
 from sqlalchemy.orm import Session
 
 from shop.cart import lines, statements
-from shop.cart.lines import CartView, HeldLine, Kept, Offer
+from shop.cart.lines import CartOffer, CartView, HeldLine, StoredItem
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
-from shop.errors import Conflict, Invalid, NotFound, ProductWithdrawn
+from shop.errors import InvalidFields, NotFound, ProductWithdrawn, StateConflict
 from shop.money import Money
 from shop.unit_of_work import Database
 
@@ -21,13 +21,13 @@ NO_PRODUCT = "There is no such product."
 FULL = f"Your cart holds {MAX_LINES} different products, the most it can. Check out, or take one out first."
 
 
-class Offers(Protocol):
+class OfferLookup(Protocol):
     """What the catalogue does for carts; its module ``offers`` fits."""
 
-    def by_ids(self, session: Session, ids: list[int], /) -> Mapping[int, Offer]:
+    def by_ids(self, session: Session, ids: list[int], /) -> Mapping[int, CartOffer]:
         """Return the offers of the products that exist, by product id; one query."""
 
-    def by_slug(self, session: Session, slug: str, /) -> Offer:
+    def by_slug(self, session: Session, slug: str, /) -> CartOffer:
         """Return one product's offer, or raise ``NotFound``."""
 
     def worth(self, session: Session, wanted: Select[int, int], /) -> tuple[int, Money]:
@@ -35,7 +35,7 @@ class Offers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class CartOwner:
     """Whose cart is meant: the account's if there is one, else the guest's with this id, else nobody's yet."""
 
     user_id: int | None = None
@@ -54,13 +54,13 @@ class Owner:
             return (Cart.id == self.guest_cart_id) & Cart.user_id.is_(None)
         return false()
 
-    def with_cart(self, cart_id: uuid.UUID) -> "Owner":
+    def with_cart(self, cart_id: uuid.UUID) -> "CartOwner":
         """Return this owner, now known to have that cart."""
-        return self if self.user_id is not None else Owner(guest_cart_id=cart_id)
+        return self if self.user_id is not None else CartOwner(guest_cart_id=cart_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedItem:
     """What became of an addition."""
 
     cart_id: uuid.UUID
@@ -68,7 +68,7 @@ class Added:
     note: str | None
 
 
-class Carts:
+class CartService:
     """The use cases of carts.
 
     Every change first takes the lock on its cart's row, so two tabs, a merge and a checkout take turns on one cart
@@ -83,14 +83,14 @@ class Carts:
     def __init__(
         self,
         database: Database,
-        offers: Offers,
+        offers: OfferLookup,
         before_merge: Callable[[Session, uuid.UUID, int], None] = lambda session, guest_cart_id, user_id: None,
     ) -> None:
         self._database = database
         self._offers = offers
         self._before_merge = before_merge
 
-    def view(self, owner: Owner) -> CartView:
+    def view(self, owner: CartOwner) -> CartView:
         """Return the cart priced as of now: two queries, however much lies in it."""
         with self._database.reading() as session:
             rows = session.execute(
@@ -98,10 +98,10 @@ class Carts:
                     owner.condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
                 ).order_by(CartItem.added_at, CartItem.product_id)
             )
-            kept = [Kept(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
+            kept = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
             return lines.price(kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {})
 
-    def count_and_total(self, owner: Owner) -> tuple[int, Money]:
+    def count_and_total(self, owner: CartOwner) -> tuple[int, Money]:
         """Return how many pieces lie in the cart and what they cost now: one query, none without a cart."""
         if owner.user_id is None and owner.guest_cart_id is None:
             return 0, Money(0)
@@ -110,7 +110,7 @@ class Carts:
                 session, statements.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
             )
 
-    def add(self, owner: Owner, slug: str, quantity: int) -> Added:
+    def add(self, owner: CartOwner, slug: str, quantity: int) -> AddedItem:
         """Put pieces of a product into the cart, making the cart if there is none.
 
         Whether the shelf holds them is shown with the cart and decided at checkout; here it would only be a guess.
@@ -123,17 +123,17 @@ class Carts:
         """
         _check(quantity)
 
-        def work(session: Session) -> Added:
+        def work(session: Session) -> AddedItem:
             offer = self._sold(session, slug)
             cart_id = statements.locked(session, owner.user_id, owner.guest_cart_id)
             held = statements.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
             if held is None:
-                raise Conflict(FULL)
-            return Added(cart_id, lines.limit_note(held))
+                raise StateConflict(FULL)
+            return AddedItem(cart_id, lines.limit_note(held))
 
         return self._database.retrying(work)
 
-    def set_quantity(self, owner: Owner, slug: str, quantity: int) -> None:
+    def set_quantity(self, owner: CartOwner, slug: str, quantity: int) -> None:
         """Make a line hold exactly so many pieces.
 
         Raises:
@@ -158,7 +158,7 @@ class Carts:
 
         self._database.retrying(work)
 
-    def remove(self, owner: Owner, slug: str) -> None:
+    def remove(self, owner: CartOwner, slug: str) -> None:
         """Take a product out of the cart; well too if it was not in it.
 
         Raises:
@@ -186,7 +186,7 @@ class Carts:
         """
         if guest_cart_id is None:
             return None
-        guest = Owner(guest_cart_id=guest_cart_id)
+        guest = CartOwner(guest_cart_id=guest_cart_id)
 
         def work(session: Session) -> tuple[int, int]:
             self._before_merge(session, guest_cart_id, user_id)
@@ -198,17 +198,17 @@ class Carts:
         return lines.merge_note(*self._database.retrying(work))
 
     @staticmethod
-    def held_lines(session: Session, owner: Owner) -> dict[int, HeldLine]:
+    def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:
         """Return what lies in the cart, by product id, inside the caller's transaction."""
         return statements.held(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
-    def contents(session: Session, owner: Owner) -> dict[int, int]:
+    def contents(session: Session, owner: CartOwner) -> dict[int, int]:
         """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
-        return {product_id: line.quantity for product_id, line in Carts.held_lines(session, owner).items()}
+        return {product_id: line.quantity for product_id, line in CartService.held_lines(session, owner).items()}
 
     @staticmethod
-    def take(session: Session, owner: Owner, bought: Mapping[int, int]) -> None:
+    def take(session: Session, owner: CartOwner, bought: Mapping[int, int]) -> None:
         """Take what was bought out of the cart, inside the caller's transaction.
 
         Only that: what another tab added since the checkout began stays.
@@ -224,17 +224,17 @@ class Carts:
         statements.take(session, cart_id, bought)
 
     @staticmethod
-    def clear(session: Session, owner: Owner) -> None:
+    def clear(session: Session, owner: CartOwner) -> None:
         """Empty the cart, inside the caller's transaction."""
         session.execute(delete(CartItem).where(CartItem.cart_id.in_(statements.lock_of(owner.condition()))))
 
-    def _sold(self, session: Session, slug: str) -> Offer:
+    def _sold(self, session: Session, slug: str) -> CartOffer:
         offer = self._offer(session, slug)
         if offer.withdrawn:
             raise ProductWithdrawn(lines.NO_LONGER_SOLD)
         return offer
 
-    def _offer(self, session: Session, slug: str) -> Offer:
+    def _offer(self, session: Session, slug: str) -> CartOffer:
         if not SLUG.fullmatch(slug):
             raise NotFound(NO_PRODUCT)  # before PostgreSQL sees it: its text cannot even hold every string
         return self._offers.by_slug(session, slug)
@@ -242,4 +242,4 @@ class Carts:
 
 def _check(quantity: int) -> None:
     if not 1 <= quantity <= MAX_QUANTITY:
-        raise Invalid("The quantity is not right.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})
+        raise InvalidFields("The quantity is not right.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})

@@ -2,20 +2,20 @@
 
 import uuid
 
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.web.guest_identity import current_guest, keep_guest_cart
 from shop.web.identity import current_identity
 
 
-def current_owner() -> Owner:
+def current_owner() -> CartOwner:
     """Return whose cart the request means; for a passer-by, nobody's. Only reads."""
     if (identity := current_identity()) is not None:
-        return Owner(user_id=identity.user_id)
+        return CartOwner(user_id=identity.user_id)
     guest = current_guest()
-    return Owner(guest_cart_id=guest.cart_id, guest_id=guest.guest_id) if guest else Owner()
+    return CartOwner(guest_cart_id=guest.cart_id, guest_id=guest.guest_id) if guest else CartOwner()
 
 
-def keep(owner: Owner, cart_id: uuid.UUID) -> None:
+def keep(owner: CartOwner, cart_id: uuid.UUID) -> None:
     """Let a guest's browser carry her cart's id; each addition makes it last its full time anew."""
     if owner.user_id is None:
         keep_guest_cart(cart_id)

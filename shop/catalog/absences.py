@@ -15,12 +15,12 @@ from flask import Blueprint, Response, request
 from shop.catalog import tags
 from shop.catalog.slugs import is_slug
 from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
-from shop.patterns.caching import CATALOGUE, NEGATIVE, Policy
+from shop.patterns.caching import CATALOGUE, NEGATIVE, CachePolicy
 from shop.web import problems
 from shop.web.edge import holds_something
 from shop.web.public import told_to_the_edge
 
-ABSENCES: Mapping[type[ShopError], Policy] = MappingProxyType(
+ABSENCES: Mapping[type[ShopError], CachePolicy] = MappingProxyType(
     {ProductRenamed: CATALOGUE, ProductWithdrawn: NEGATIVE, NotFound: NEGATIVE}
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import editing, naming, search_words, shelves
 from shop.catalog.models import Product
-from shop.errors import Invalid, NotFound
+from shop.errors import InvalidFields, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ def _category(session: Session, slug: str) -> int:
     try:
         shelf = tree.get(slug)
     except NotFound:
-        raise Invalid("There is no such category.", errors={"category": "no such category"}) from None
+        raise InvalidFields("There is no such category.", errors={"category": "no such category"}) from None
     if tree.children(shelf):
-        raise Invalid("Choose a category within it.", errors={"category": "a department: choose one of its categories"})
+        raise InvalidFields(
+            "Choose a category within it.", errors={"category": "a department: choose one of its categories"}
+        )
     return shelf.id

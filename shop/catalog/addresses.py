@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from shop.catalog.browsing import Browse
-from shop.catalog.filters import Filters
+from shop.catalog.browsing import ListQuery
+from shop.catalog.filters import ListFilters
 from shop.catalog.requests import ProductsQuery
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.money import Money
 
 PRICE = "price"
@@ -23,14 +23,14 @@ Arguments = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenFilter:
     """A filter in force, in words, and the address without it."""
 
     words: str
     url: str
 
 
-def read(arguments: Arguments, category: str | None = None) -> Browse:
+def read(arguments: Arguments, category: str | None = None) -> ListQuery:
     """Return what an address asks for.
 
     Args:
@@ -46,12 +46,12 @@ def read(arguments: Arguments, category: str | None = None) -> Browse:
     browse = replace(_usable(given).browse(), category=category)
     try:
         _ = browse.place
-    except Invalid:
+    except InvalidFields:
         return replace(browse, sort=None, cursor=None)
     return browse
 
 
-def write(path: str, browse: Browse) -> str:
+def write(path: str, browse: ListQuery) -> str:
     """Return the address of a list's page."""
     filters = browse.filters
     fields: list[tuple[str, object]] = [
@@ -82,24 +82,24 @@ def price_words(low: int | None, high: int | None) -> str:
     return f"{_short(Money(low))} to {_short(upper)}" if low else f"Under {_short(upper)}"
 
 
-def chosen(path: str, browse: Browse) -> list[Chosen]:
+def chosen(path: str, browse: ListQuery) -> list[ChosenFilter]:
     """Return the filters in force, each with the address that drops it."""
     filters = browse.filters
 
-    def without(kept: Filters) -> str:
+    def without(kept: ListFilters) -> str:
         return write(path, replace(browse, filters=kept, cursor=None))
 
     found = []
     if filters.min_price is not None or filters.max_price is not None:
         words = price_words(filters.min_price, filters.max_price)
-        found.append(Chosen(words, without(replace(filters, min_price=None, max_price=None))))
+        found.append(ChosenFilter(words, without(replace(filters, min_price=None, max_price=None))))
     if filters.min_rating is not None:
-        found.append(Chosen(f"{filters.min_rating} stars and up", without(replace(filters, min_rating=None))))
+        found.append(ChosenFilter(f"{filters.min_rating} stars and up", without(replace(filters, min_rating=None))))
     for brand in filters.brands:
         rest = tuple(other for other in filters.brands if other != brand)
-        found.append(Chosen(brand, without(replace(filters, brands=rest))))
+        found.append(ChosenFilter(brand, without(replace(filters, brands=rest))))
     if filters.in_stock:
-        found.append(Chosen("In stock", without(replace(filters, in_stock=False))))
+        found.append(ChosenFilter("In stock", without(replace(filters, in_stock=False))))
     return found
 
 

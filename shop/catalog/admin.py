@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.catalog import product_form
-from shop.catalog.editing import Edit, EditConflict
+from shop.catalog.editing import EditConflict, ProductChange
 from shop.catalog.forms import faults
 from shop.catalog.inventory import ALL, GONE, LOW
 from shop.catalog.product_form import FieldClash, FormValues, Given
 from shop.catalog.requests import MAX_STOCK
 from shop.catalog.search import tidy
-from shop.catalog.service import Catalog
-from shop.errors import Conflict, Invalid
+from shop.catalog.service import CatalogService
+from shop.errors import InvalidFields, StateConflict
 from shop.web import idempotency
 from shop.web.identity import ADMIN, require_role
 
@@ -33,7 +33,7 @@ WORDS = {
 }
 
 
-def create_admin(use: Callable[[], Catalog]) -> Blueprint:
+def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the pages under ``/admin`` that are the catalogue's.
 
     Args:
@@ -69,13 +69,13 @@ def create_admin(use: Callable[[], Catalog]) -> Blueprint:
 
     @pages.post("/products/<slug>/withdraw")
     def withdraw(slug: str) -> AnyResponse:
-        use().edit(slug, Edit(withdrawn=True))
+        use().edit(slug, ProductChange(withdrawn=True))
         flash("Withdrawn. The store no longer sells it; orders of it stay.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
     @pages.post("/products/<slug>/offer")
     def offer(slug: str) -> AnyResponse:
-        use().edit(slug, Edit(withdrawn=False))
+        use().edit(slug, ProductChange(withdrawn=False))
         flash("Sold again, from now on.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
@@ -91,7 +91,7 @@ def _keep_private(response: Response) -> Response:
     return response
 
 
-def _list(catalog: Catalog) -> str:
+def _list(catalog: CatalogService) -> str:
     find, asked = tidy(request.args.get("find", "")), request.args.get("stock", "")
     which = asked if asked in (LOW, GONE) else ALL
     page = catalog.inventory(find, request.args.get("cursor") or None, which)
@@ -107,44 +107,44 @@ def _list(catalog: Catalog) -> str:
     )
 
 
-def _save(catalog: Catalog, slug: str, given: Given) -> AnyResponse:
+def _save(catalog: CatalogService, slug: str, given: Given) -> AnyResponse:
     try:
         saved = catalog.edit(slug, product_form.read(given))
     except ValidationError as error:
         return _form(catalog, slug, product_form.as_sent(given), faults(error, WORDS), status=422)
-    except Invalid as error:
+    except InvalidFields as error:
         return _form(catalog, slug, product_form.as_sent(given), _said(error), status=422)
     except EditConflict as error:
         now = catalog.stocked(slug)
         clashes = product_form.clashes(given, now, error.errors)
         said = {name: clash.words for name, clash in clashes.items()}
         return _form(catalog, slug, product_form.as_merged(given, now, clashes), said, clashes, status=409)
-    except Conflict as error:
+    except StateConflict as error:
         field = "slug" if "slug" in error.errors else "on_hand"
         return _form(catalog, slug, product_form.as_sent(given), {field: error.detail}, status=409)
     flash("Saved. The store shows it from now on.", "success")
     return redirect(f"/admin/products/{saved.slug}", SEE_OTHER)
 
 
-def _said(error: Invalid) -> dict[str, str]:
+def _said(error: InvalidFields) -> dict[str, str]:
     wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
     return {name: WORDS.get(name, said) for name, said in wrong.items()}
 
 
-def _add(catalog: Catalog, given: Given) -> AnyResponse:
+def _add(catalog: CatalogService, given: Given) -> AnyResponse:
     try:
         added = catalog.add(product_form.read_new(given))
     except ValidationError as error:
         return _new(catalog, given, faults(error, WORDS), 422)
-    except Invalid as error:
+    except InvalidFields as error:
         return _new(catalog, given, _said(error), 422)
-    except Conflict as error:
+    except StateConflict as error:
         return _new(catalog, given, {"slug": error.detail}, 409)
     flash("Added. The store sells it from now on.", "success")
     return redirect(f"/admin/products/{added.slug}", SEE_OTHER)
 
 
-def _new(catalog: Catalog, given: Given, errors: Mapping[str, str] = NOTHING, status: int = 200) -> Response:
+def _new(catalog: CatalogService, given: Given, errors: Mapping[str, str] = NOTHING, status: int = 200) -> Response:
     departments = catalog.departments()
     shelves = [
         (child["slug"], f"{department['name']}: {child['name']}")
@@ -163,7 +163,7 @@ def _new(catalog: Catalog, given: Given, errors: Mapping[str, str] = NOTHING, st
 
 
 def _form(
-    catalog: Catalog,
+    catalog: CatalogService,
     slug: str,
     form: FormValues | None = None,
     errors: Mapping[str, str] = NOTHING,

@@ -9,29 +9,29 @@ from flask_openapi3 import Tag
 from shop.catalog import schemas
 from shop.catalog.absences import keep_absences
 from shop.catalog.answers import entity_tag
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
-from shop.catalog.service import Catalog
-from shop.patterns.caching import Found
+from shop.catalog.service import CatalogService
+from shop.patterns.caching import CacheableResponse
 from shop.web.access import needs_account, needs_role
 from shop.web.identity import ADMIN, require_identity
-from shop.web.openapi import KNOWN, Calls, sends
+from shop.web.openapi import KNOWN, ApiBlueprint, sends
 from shop.web.preconditions import IfMatch
 from shop.web.public import JSON, publish
-from shop.web.schemas import Problem
+from shop.web.schemas import ProblemDetails
 
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")
 PUBLIC = sends("ETag", "Cache-Control", "Cache-Status")
 """What answers carry that are the same for everybody."""
 
 
-def create_api(use: Callable[[], Catalog]) -> Calls:
+def create_api(use: Callable[[], CatalogService]) -> ApiBlueprint:
     """Build the catalogue's calls.
 
     Args:
         use: returns the catalogue of the request being served.
     """
-    api = Calls("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api = ApiBlueprint("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     keep_absences(api)
     _add_reads(api, use)
     _add_product_parts(api, use)
@@ -40,8 +40,8 @@ def create_api(use: Callable[[], Catalog]) -> Calls:
     return api
 
 
-def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
-    @api.get("/products", responses={200: schemas.Listing})
+def _add_reads(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
+    @api.get("/products", responses={200: schemas.ProductListing})
     @PUBLIC
     def list_products(query: ProductsQuery) -> Response:
         """List products: a page by cursor, and what narrowing further would leave.
@@ -74,14 +74,14 @@ def _add_reads(api: Calls, use: Callable[[], Catalog]) -> None:
         return _public(use().product_screen(path.slug))
 
 
-def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
-    @api.get("/products/<string:slug>", responses={200: schemas.Product})
+def _add_product_parts(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
+    @api.get("/products/<string:slug>", responses={200: schemas.ProductDetail})
     @PUBLIC
     def get_product(path: ProductPath) -> Response:
         """Return one product."""
         return _public(use().product(path.slug))
 
-    @api.get("/products/<string:slug>/stock", responses={200: schemas.Stock})
+    @api.get("/products/<string:slug>/stock", responses={200: schemas.StockLevel})
     def get_stock(path: ProductPath) -> Response:
         """Return how many pieces can be bought at this moment; never from a cache."""
         response = Response(use().stock(path.slug).model_dump_json(), mimetype=JSON)
@@ -94,7 +94,7 @@ def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
         """Return a product's ratings summed up."""
         return _public(use().rating(path.slug))
 
-    @api.get("/products/<string:slug>/related", responses={200: schemas.Related})
+    @api.get("/products/<string:slug>/related", responses={200: schemas.RelatedProducts})
     @PUBLIC
     def get_related(path: ProductPath) -> Response:
         """Return what shoppers bought together with a product."""
@@ -107,8 +107,8 @@ def _add_product_parts(api: Calls, use: Callable[[], Catalog]) -> None:
         return _public(use().reviews(path.slug, query.limit, query.cursor))
 
 
-def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
-    @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.Review})
+def _add_writes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
+    @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.ReviewDetail})
     @needs_account
     def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
         """Review a product, once an account."""
@@ -117,12 +117,12 @@ def _add_writes(api: Calls, use: Callable[[], Catalog]) -> None:
         return _private(review.model_dump_json(), HTTPStatus.CREATED)
 
 
-def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
+def _add_administration(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
     @api.get(
         "/admin/products/<string:slug>",
         operation_id="get_product_record",
         security=KNOWN,
-        responses={200: schemas.ProductRecord, 403: Problem, 404: Problem},
+        responses={200: schemas.ProductRecord, 403: ProblemDetails, 404: ProblemDetails},
     )
     @needs_role(ADMIN)
     @sends("ETag")
@@ -136,7 +136,7 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.post(
         "/admin/products",
         security=KNOWN,
-        responses={201: schemas.ProductRecord, 403: Problem, 409: Problem},
+        responses={201: schemas.ProductRecord, 403: ProblemDetails, 409: ProblemDetails},
     )
     @needs_role(ADMIN)
     @sends("Location", "ETag")
@@ -154,7 +154,13 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.patch(
         "/admin/products/<string:slug>",
         security=KNOWN,
-        responses={200: schemas.ProductRecord, 403: Problem, 404: Problem, 409: Problem, 412: Problem},
+        responses={
+            200: schemas.ProductRecord,
+            403: ProblemDetails,
+            404: ProblemDetails,
+            409: ProblemDetails,
+            412: ProblemDetails,
+        },
     )
     @needs_role(ADMIN)
     @sends("ETag")
@@ -168,7 +174,7 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
     @api.delete(
         "/admin/products/<string:slug>",
         security=KNOWN,
-        responses={204: None, 403: Problem, 404: Problem, 412: Problem},
+        responses={204: None, 403: ProblemDetails, 404: ProblemDetails, 412: ProblemDetails},
     )
     @needs_role(ADMIN)
     def withdraw_product(header: WriteCondition, path: ProductPath) -> Response:
@@ -176,13 +182,13 @@ def _add_administration(api: Calls, use: Callable[[], Catalog]) -> None:
 
         Doing it twice is well. `PATCH` with `"withdrawn": false` sells it again.
         """
-        use().edit(path.slug, Edit(withdrawn=True), IfMatch.parse(header.if_match))
+        use().edit(path.slug, ProductChange(withdrawn=True), IfMatch.parse(header.if_match))
         response = Response(status=HTTPStatus.NO_CONTENT)
         response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def _public(found: Found) -> Response:
+def _public(found: CacheableResponse) -> Response:
     return publish(found, JSON)
 
 

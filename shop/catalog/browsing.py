@@ -8,19 +8,19 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import cursors, facets, listing, search, shelves
 from shop.catalog.cards import AnyRow, card
-from shop.catalog.cursors import Cursor
-from shop.catalog.filters import Filters
+from shop.catalog.cursors import PageCursor
+from shop.catalog.filters import ListFilters
 from shop.catalog.models import OFFERED, Product
-from shop.catalog.schemas import Card, Facets, Highlight, Listing
-from shop.catalog.sorting import ORDERS, POPULARITY, RELEVANCE, Order
-from shop.errors import Invalid
+from shop.catalog.schemas import ListFacets, ProductCard, ProductListing, SearchHighlight
+from shop.catalog.sorting import ORDERS, POPULARITY, RELEVANCE, SortOrder
+from shop.errors import InvalidFields
 
 DEFAULT_LIMIT = 24
 MAX_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Browse:
+class ListQuery:
     """What a shopper asked a list for.
 
     Args:
@@ -34,13 +34,13 @@ class Browse:
 
     category: str | None = None
     q: str = ""
-    filters: Filters = field(default_factory=Filters)
+    filters: ListFilters = field(default_factory=ListFilters)
     sort: str | None = None
     cursor: str | None = None
     limit: int = DEFAULT_LIMIT
 
     @property
-    def order(self) -> Order:
+    def order(self) -> SortOrder:
         """Return the order of the list.
 
         Raises:
@@ -49,13 +49,13 @@ class Browse:
         name = self.sort or (RELEVANCE if self.q else POPULARITY)
         order = ORDERS.get(name)
         if order is None:
-            raise Invalid(f"A list has no order {name!r}.", errors={"sort": f"one of {', '.join(ORDERS)}"})
+            raise InvalidFields(f"A list has no order {name!r}.", errors={"sort": f"one of {', '.join(ORDERS)}"})
         if order.column is None and not self.q:
-            raise Invalid("Only a search can be sorted by relevance.", errors={"sort": "takes a search"})
+            raise InvalidFields("Only a search can be sorted by relevance.", errors={"sort": "takes a search"})
         return order
 
     @property
-    def place(self) -> Cursor | None:
+    def place(self) -> PageCursor | None:
         """Return where the page begins.
 
         Raises:
@@ -66,19 +66,19 @@ class Browse:
     @property
     def is_plain(self) -> bool:
         """Tell whether this is the first page of a whole category in some order: one of few, asked for often."""
-        return self == Browse(category=self.category, sort=self.sort)
+        return self == ListQuery(category=self.category, sort=self.sort)
 
     @property
     def is_typed(self) -> bool:
         """Tell whether it holds words or prices that nobody offered: of those there is no end."""
         return bool(self.q) or not facets.is_offered(self.filters)
 
-    def normalised(self) -> "Browse":
+    def normalised(self) -> "ListQuery":
         """Return the same question with its words tidied, and without filters that leave everything."""
         return replace(self, q=search.tidy(self.q), filters=self.filters.normalised())
 
 
-class Browser:
+class ProductLister:
     """Lists products.
 
     Args:
@@ -88,7 +88,7 @@ class Browser:
     def __init__(self, facet_depth: int = facets.DEPTH) -> None:
         self._facet_depth = facet_depth
 
-    def listing(self, session: Session, browse: Browse) -> Listing:
+    def listing(self, session: Session, browse: ListQuery) -> ProductListing:
         """Answer one page of a list, with its facets; 3 queries, up to 6 where words are mended.
 
         Raises:
@@ -103,12 +103,12 @@ class Browser:
         page = listing.of_categories(session, ids, browse.filters, order, place, browse.limit)
         return _listing(page, self._facets(session, ids, browse.filters))
 
-    def top(self, session: Session, category_ids: Sequence[int], sort: str, limit: int) -> list[Card]:
+    def top(self, session: Session, category_ids: Sequence[int], sort: str, limit: int) -> list[ProductCard]:
         """Return the first products of some categories in an order; one query."""
-        page = listing.of_categories(session, category_ids, Filters(), ORDERS[sort], None, limit)
+        page = listing.of_categories(session, category_ids, ListFilters(), ORDERS[sort], None, limit)
         return [card(row) for row in page.rows]
 
-    def _facets(self, session: Session, category_ids: Sequence[int], filters: Filters) -> Facets:
+    def _facets(self, session: Session, category_ids: Sequence[int], filters: ListFilters) -> ListFacets:
         products = (
             select(Product.id)
             .where(Product.category_id.in_(category_ids), OFFERED)
@@ -118,8 +118,13 @@ class Browser:
         return found
 
     def _search(
-        self, session: Session, category_ids: Sequence[int], browse: Browse, order: Order, place: Cursor | None
-    ) -> Listing:
+        self,
+        session: Session,
+        category_ids: Sequence[int],
+        browse: ListQuery,
+        order: SortOrder,
+        place: PageCursor | None,
+    ) -> ProductListing:
         text, mended = browse.q, None
         found, matched = self._matched(session, text, category_ids, browse.filters)
         if not matched and (better := search.mend(session, text)) != text:
@@ -131,13 +136,13 @@ class Browser:
         return _listing(page, found, mended)
 
     def _matched(
-        self, session: Session, text: str, category_ids: Sequence[int], filters: Filters
-    ) -> tuple[Facets, int]:
+        self, session: Session, text: str, category_ids: Sequence[int], filters: ListFilters
+    ) -> tuple[ListFacets, int]:
         return facets.count(session, search.ids(text, category_ids), filters, search.DEPTH)
 
 
-def _listing(page: listing.Page, found: Facets, showing_results_for: str | None = None) -> Listing:
-    return Listing(
+def _listing(page: listing.ListPage, found: ListFacets, showing_results_for: str | None = None) -> ProductListing:
+    return ProductListing(
         items=[_result(row) for row in page.rows],
         next_cursor=page.next_cursor,
         prev_cursor=page.prev_cursor,
@@ -147,9 +152,11 @@ def _listing(page: listing.Page, found: Facets, showing_results_for: str | None 
     )
 
 
-def _result(row: AnyRow) -> Card:
+def _result(row: AnyRow) -> ProductCard:
     plain = card(row)
     if not hasattr(row, "title_marked"):
         return plain
-    highlight = Highlight(title=search.to_html(row.title_marked), description=search.to_html(row.description_marked))
+    highlight = SearchHighlight(
+        title=search.to_html(row.title_marked), description=search.to_html(row.description_marked)
+    )
     return plain.model_copy(update={"highlight": highlight})

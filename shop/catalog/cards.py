@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.models import OFFERED, Category, Product, StockItem
 from shop.catalog.pictures import picture_url
-from shop.catalog.schemas import Card
+from shop.catalog.schemas import ProductCard
 from shop.money import Money
 from shop.web.schemas import MoneySchema
 
@@ -39,7 +39,7 @@ def joined(statement: AnySelect) -> AnySelect:
     )
 
 
-def by_ids(session: Session, ids: Sequence[int]) -> list[Card]:
+def by_ids(session: Session, ids: Sequence[int]) -> list[ProductCard]:
     """Return the cards of the products that are sold, in the order asked for; one query."""
     if not ids:
         return []
@@ -48,9 +48,9 @@ def by_ids(session: Session, ids: Sequence[int]) -> list[Card]:
     return [found[number] for number in ids if number in found]
 
 
-def card(row: AnyRow) -> Card:
+def card(row: AnyRow) -> ProductCard:
     """Make a card of a row that holds :data:`COLUMNS`."""
-    return Card(**fields(row))
+    return ProductCard(**fields(row))
 
 
 def fields(row: AnyRow) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 
 from shop.catalog.absences import keep_absences
 from shop.catalog.cards import category_url, product_url
-from shop.catalog.service import Catalog
-from shop.patterns.caching import REFERENCE, Found
+from shop.catalog.service import CatalogService
+from shop.patterns.caching import REFERENCE, CacheableResponse
 from shop.web.public import publish
 
 Place = tuple[str, datetime | None]
@@ -37,7 +37,7 @@ NOT_FOR_CRAWLERS = (
 """One person's, the staff's, or a query of its own for each of endlessly many addresses."""
 
 
-def create_crawler_pages(use: Callable[[], Catalog], address: str) -> Blueprint:
+def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blueprint:
     """Build the files.
 
     Args:
@@ -50,7 +50,9 @@ def create_crawler_pages(use: Callable[[], Catalog], address: str) -> Blueprint:
     @pages.get("/robots.txt")
     def robots() -> Response:
         lines = ["User-agent: *", *(f"Disallow: {path}" for path in NOT_FOR_CRAWLERS)]
-        return publish(Found("\n".join([*lines, "", f"Sitemap: {address}/sitemap.xml", ""]).encode(), REFERENCE), TEXT)
+        return publish(
+            CacheableResponse("\n".join([*lines, "", f"Sitemap: {address}/sitemap.xml", ""]).encode(), REFERENCE), TEXT
+        )
 
     @pages.get("/sitemap.xml")
     def index() -> Response:
@@ -66,7 +68,7 @@ def create_crawler_pages(use: Callable[[], Catalog], address: str) -> Blueprint:
     return pages
 
 
-def _shelves(catalog: Catalog) -> Iterable[Place]:
+def _shelves(catalog: CatalogService) -> Iterable[Place]:
     """List the pages of which no time of their last change is known: a list changes with each product in it."""
     yield from (("/", None), ("/departments", None))
     for department in catalog.departments():
@@ -74,7 +76,7 @@ def _shelves(catalog: Catalog) -> Iterable[Place]:
             yield category_url(shelf["slug"]), None
 
 
-def _products(catalog: Catalog, number: int) -> Iterable[Place]:
+def _products(catalog: CatalogService, number: int) -> Iterable[Place]:
     return ((product_url(page.slug), page.changed_at) for page in catalog.sitemap_part(number))
 
 
@@ -83,7 +85,7 @@ def _listing(root: str, entry: str, address: str, places: Iterable[Place]) -> Re
         f"<{entry}><loc>{escape(address + path)}</loc>{_lastmod(changed_at)}</{entry}>" for path, changed_at in places
     )
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">\n{entries}\n</{root}>\n'
-    return publish(Found(document.encode(), REFERENCE), XML)
+    return publish(CacheableResponse(document.encode(), REFERENCE), XML)
 
 
 def _lastmod(changed_at: datetime | None) -> str:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 
 MAX_LENGTH = 200
 MAX_ID = 2**63 - 1
@@ -24,7 +24,7 @@ Check = Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class PageCursor:
     """A place in an ordered list."""
 
     sort: str
@@ -34,13 +34,13 @@ class Cursor:
     """Whether the page before the place is meant, not the one after it."""
 
 
-def encode(cursor: Cursor) -> str:
+def encode(cursor: PageCursor) -> str:
     """Write a cursor as an opaque word that needs no escaping in an address."""
     fields = [cursor.sort, cursor.key, cursor.id, int(cursor.backward)]
     return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decode(text: str, sort: str, fits: Check) -> Cursor:
+def decode(text: str, sort: str, fits: Check) -> PageCursor:
     """Read a cursor that :func:`encode` has written.
 
     Args:
@@ -56,8 +56,8 @@ def decode(text: str, sort: str, fits: Check) -> Cursor:
         case [str(of), int() | float() | str() as key, int(number), 0 | 1 as backward] if (
             of == sort and fits(key) and not isinstance(number, bool) and 0 <= number <= MAX_ID
         ):
-            return Cursor(sort, key, number, bool(backward))
-    raise Invalid("That is not a cursor of this list.", errors={"cursor": "not a cursor of this list"})
+            return PageCursor(sort, key, number, bool(backward))
+    raise InvalidFields("That is not a cursor of this list.", errors={"cursor": "not a cursor of this list"})
 
 
 def _fields(text: str) -> object:

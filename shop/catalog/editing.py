@@ -12,13 +12,13 @@ from shop.catalog import naming, products, search_words
 from shop.catalog.forms import unified_newlines
 from shop.catalog.inventory import StockedProduct
 from shop.catalog.models import Product, StockItem
-from shop.errors import Conflict
+from shop.errors import StateConflict
 
 Values = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class ProductChange:
     """A change; what is ``None`` stays. Price in minor units, ``on_hand`` in pieces.
 
     ``seen`` is what these fields were when the change was decided on, as far as that is known. A field that somebody
@@ -52,11 +52,13 @@ class Edit:
         return self.values.keys() <= {"on_hand"}
 
 
-class EditConflict(Conflict):
+class EditConflict(StateConflict):
     """Another changed a field that this edit wants to change, too; ``errors`` names each such field."""
 
+    problem = "edit-conflict"
 
-def lock(session: Session, slug: str, edit: Edit) -> None:
+
+def lock(session: Session, slug: str, edit: ProductChange) -> None:
     """Hold a product against every other edit until the transaction ends, and its stock where that is counted.
 
     Orders and carts may still point to it meanwhile; but for a new slug PostgreSQL wants the row for itself, and asks
@@ -85,7 +87,7 @@ def stored(row: StockedProduct) -> Values:
     }
 
 
-def changed_meanwhile(now: Values, edit: Edit) -> list[str]:
+def changed_meanwhile(now: Values, edit: ProductChange) -> list[str]:
     """Return the fields that an edit would write over another's change, by comparing three versions.
 
     The three are what was seen, what is wanted, and what is stored now. A field that is stored as it was seen is the
@@ -100,7 +102,7 @@ def changed_meanwhile(now: Values, edit: Edit) -> list[str]:
     ]
 
 
-def apply(session: Session, product_id: int, edit: Edit) -> None:
+def apply(session: Session, product_id: int, edit: ProductChange) -> None:
     """Change a product and its stock.
 
     Raises:
@@ -139,7 +141,7 @@ def count_stock(session: Session, product_id: int, on_hand: int) -> None:
     )
     if done.one_or_none() is None:
         reserved = session.scalar(select(StockItem.reserved).where(StockItem.product_id == product_id))
-        raise Conflict(
+        raise StateConflict(
             f"{reserved} pieces are promised to checkouts under way: there must be at least as many.",
             errors={"on_hand": f"at least {reserved}"},
         )

@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal, literal_column,
 from sqlalchemy.orm import Session
 
 from shop.catalog.cards import AVAILABLE, AnySelect
-from shop.catalog.filters import BRAND, IN_STOCK, PRICE, RATING, Filters
+from shop.catalog.filters import BRAND, IN_STOCK, PRICE, RATING, ListFilters
 from shop.catalog.models import Product, StockItem
-from shop.catalog.schemas import BrandFacet, Facets, PriceBand, RatingFacet
+from shop.catalog.schemas import BrandFacet, ListFacets, PriceBand, RatingFacet
 
 DEPTH = 20_000
 """Products counted at most: about 0.1 s of reading."""
@@ -25,13 +25,13 @@ BRANDS = 12
 TOTAL, COUNTED = "total", "counted"
 
 
-def is_offered(filters: Filters) -> bool:
+def is_offered(filters: ListFilters) -> bool:
     """Tell whether the prices asked for are those of the bands that a list offers."""
     ends = (start - 1 for start in BAND_STARTS)
     return filters.min_price in (None, *BAND_STARTS) and filters.max_price in (None, *ends)
 
 
-def count(session: Session, products: AnySelect, filters: Filters, depth: int = DEPTH) -> tuple[Facets, int]:
+def count(session: Session, products: AnySelect, filters: ListFilters, depth: int = DEPTH) -> tuple[ListFacets, int]:
     """Count a list's facets, and how many products there are before any filter, up to one beyond ``depth``; one query.
 
     Args:
@@ -73,7 +73,7 @@ def count(session: Session, products: AnySelect, filters: Filters, depth: int = 
     return assemble(session.execute(union_all(*parts)).all(), filters, depth)
 
 
-def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int) -> tuple[Facets, int]:
+def assemble(rows: Sequence[tuple[str, str, int]], filters: ListFilters, depth: int) -> tuple[ListFacets, int]:
     """Make the facets of counted rows: facet, value, how many; and say how many were counted."""
     counts = {(facet, value): n for facet, value, n in rows}
 
@@ -84,7 +84,7 @@ def assemble(rows: Sequence[tuple[str, str, int]], filters: Filters, depth: int)
     ends = (*(start - 1 for start in BAND_STARTS), None)
     brands = sorted(((value, n) for (facet, value), n in counts.items() if facet == BRAND), key=lambda b: (-b[1], b[0]))
     missing = [(brand, 0) for brand in dict.fromkeys(filters.brands) if (BRAND, brand) not in counts]
-    found = Facets(
+    found = ListFacets(
         total=min(of(TOTAL), depth),  # the one beyond tells only that there are more
         exact=of(COUNTED) <= depth,
         price=[

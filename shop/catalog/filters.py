@@ -12,7 +12,7 @@ PRICE, RATING, BRAND, IN_STOCK = "price", "rating", "brand", "in_stock"
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class ListFilters:
     """What a shopper asked for; nothing by default. Prices are in minor units, both ends included."""
 
     min_price: int | None = None
@@ -22,9 +22,9 @@ class Filters:
     in_stock: bool = False
 
     def __bool__(self) -> bool:
-        return self != Filters()
+        return self != ListFilters()
 
-    def normalised(self) -> "Filters":
+    def normalised(self) -> "ListFilters":
         """Return the same filters in one spelling: each brand once, and no price that every product meets."""
         return replace(
             self,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import cards, cursors, products, search
 from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
-from shop.catalog.cursors import Cursor, whole
+from shop.catalog.cursors import PageCursor, whole
 from shop.catalog.models import OFFERED, Category, Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.catalog.schemas import CategoryRef, ProductRecord
@@ -77,7 +77,7 @@ class StockedProduct:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class InventoryPage:
     """A page of products, and where the next one begins."""
 
     rows: Sequence[StockedProduct]
@@ -96,7 +96,7 @@ def one(session: Session, slug: str) -> StockedProduct:
     return _row(row)
 
 
-def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> Inventory:
+def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> InventoryPage:
     """Return a page of products; one query.
 
     Args:
@@ -126,8 +126,8 @@ def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> I
     rows = session.execute(statement.order_by(order, Product.id).limit(ROWS_A_PAGE + 1)).all()
     shown = rows[:ROWS_A_PAGE]
     last = shown[-1] if len(rows) > ROWS_A_PAGE else None
-    next_cursor = cursors.encode(Cursor(LOW if low else POPULAR, last.key, last.id)) if last is not None else None
-    return Inventory([_row(row) for row in shown], next_cursor)
+    next_cursor = cursors.encode(PageCursor(LOW if low else POPULAR, last.key, last.id)) if last is not None else None
+    return InventoryPage([_row(row) for row in shown], next_cursor)
 
 
 def _rows() -> AnySelect:

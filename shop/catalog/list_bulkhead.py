@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 
 THREADS = 8
 TURN_TIMEOUT_S = 1.0
@@ -48,7 +48,7 @@ class ListBulkhead:
 @contextmanager
 def _taken(semaphore: threading.BoundedSemaphore, timeout_s: float) -> Iterator[None]:
     if not semaphore.acquire(timeout=timeout_s):
-        raise Unavailable(BUSY, retry_after=RETRY_AFTER_S)
+        raise ServiceUnavailable(BUSY, retry_after=RETRY_AFTER_S)
     try:
         yield
     finally:

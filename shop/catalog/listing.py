@@ -26,14 +26,14 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import cursors
 from shop.catalog.cards import COLUMNS, AnyRow, AnySelect, joined
-from shop.catalog.cursors import Cursor
-from shop.catalog.filters import Filters
+from shop.catalog.cursors import PageCursor
+from shop.catalog.filters import ListFilters
 from shop.catalog.models import OFFERED, Product, StockItem
-from shop.catalog.sorting import Order
+from shop.catalog.sorting import SortOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """Rows of :data:`cards.COLUMNS` in order, and the cursors of the pages beside them."""
 
     rows: Sequence[AnyRow]
@@ -42,8 +42,13 @@ class Page:
 
 
 def of_categories(
-    session: Session, category_ids: Sequence[int], filters: Filters, order: Order, cursor: Cursor | None, limit: int
-) -> Page:
+    session: Session,
+    category_ids: Sequence[int],
+    filters: ListFilters,
+    order: SortOrder,
+    cursor: PageCursor | None,
+    limit: int,
+) -> ListPage:
     """Return a page of the products that stand in some categories; one query."""
     shelf = func.unnest(literal(list(category_ids), ARRAY(BigInteger))).table_valued("id").render_derived("shelf")
     column = order.column
@@ -65,12 +70,12 @@ def of_categories(
 def of_matches(
     session: Session,
     matches: FromClause,
-    filters: Filters,
-    order: Order,
-    cursor: Cursor | None,
+    filters: ListFilters,
+    order: SortOrder,
+    cursor: PageCursor | None,
     limit: int,
     extra: Sequence[ColumnElement[Any]],
-) -> Page:
+) -> ListPage:
     """Return a page of a search's matches; one query.
 
     Args:
@@ -98,11 +103,11 @@ def fetch(
     session: Session,
     picked: AnySelect,
     found: FromClause,
-    order: Order,
-    cursor: Cursor | None,
+    order: SortOrder,
+    cursor: PageCursor | None,
     limit: int,
     extra: Sequence[ColumnElement[Any]],
-) -> Page:
+) -> ListPage:
     """Read the cards of the first ``limit`` picked ids, and whether there are more."""
     page: Subquery = picked.order_by(*_ordering(order, found.c.key, found.c.id, cursor)).limit(limit + 1).subquery()
     statement = joined(select(*COLUMNS, page.c.key, *extra).join(page, page.c.id == Product.id))
@@ -110,32 +115,32 @@ def fetch(
     return cut(rows, order, cursor, limit)
 
 
-def cut(rows: Sequence[AnyRow], order: Order, cursor: Cursor | None, limit: int) -> Page:
+def cut(rows: Sequence[AnyRow], order: SortOrder, cursor: PageCursor | None, limit: int) -> ListPage:
     """Turn up to ``limit`` + 1 rows, read away from the cursor, into a page in the order shown."""
     backward = cursor is not None and cursor.backward
     more, kept = len(rows) > limit, list(rows[:limit])
     if backward:
         kept.reverse()
     if not kept:
-        return Page((), None, None)
+        return ListPage((), None, None)
     before, after = (more, True) if backward else (cursor is not None, more)
-    return Page(
+    return ListPage(
         kept,
         _place(kept[-1], order, backward=False) if after else None,
         _place(kept[0], order, backward=True) if before else None,
     )
 
 
-def _place(row: AnyRow, order: Order, *, backward: bool) -> str:
-    return cursors.encode(Cursor(order.name, order.to_key(row.key), row.id, backward))
+def _place(row: AnyRow, order: SortOrder, *, backward: bool) -> str:
+    return cursors.encode(PageCursor(order.name, order.to_key(row.key), row.id, backward))
 
 
-def _with_stock(statement: AnySelect, filters: Filters) -> AnySelect:
+def _with_stock(statement: AnySelect, filters: ListFilters) -> AnySelect:
     return statement.join(StockItem, StockItem.product_id == Product.id) if filters.in_stock else statement
 
 
 def _ordering(
-    order: Order, key: ColumnElement[Any], number: ColumnElement[Any], cursor: Cursor | None
+    order: SortOrder, key: ColumnElement[Any], number: ColumnElement[Any], cursor: PageCursor | None
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     backward = cursor is not None and cursor.backward
     return (
@@ -145,7 +150,7 @@ def _ordering(
 
 
 def _beyond(
-    order: Order, key: ColumnElement[Any], number: ColumnElement[Any], cursor: Cursor | None
+    order: SortOrder, key: ColumnElement[Any], number: ColumnElement[Any], cursor: PageCursor | None
 ) -> list[ColumnElement[bool]]:
     """Return the ranges beyond a cursor: its later ties, then everything past them."""
     if cursor is None:

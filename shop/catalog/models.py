@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 SEPARATORS = "-/._+"
 """Between two words; PostgreSQL takes `salt/pepper` for a file, `node.js` for a host and the end of `24-7` for -7."""
@@ -54,7 +54,7 @@ def _list_index(name: str, *columns: str | TextClause) -> Index:
     return Index(f"ix_products_{name}", *columns, postgresql_where=IS_OFFERED)
 
 
-class Category(Base):
+class Category(ModelBase):
     """A shelf. Two levels: departments, and the categories in them that products stand in."""
 
     __tablename__ = "categories"
@@ -73,7 +73,7 @@ class Category(Base):
     """The motif its products' pictures are drawn with; see ``shop.catalog.pictures``."""
 
 
-class Product(Base):
+class Product(ModelBase):
     """One thing for sale."""
 
     __tablename__ = "products"
@@ -121,7 +121,7 @@ OFFERED = Product.withdrawn_at.is_(None)
 """The condition of every list, search and count: what is sold."""
 
 
-class FormerSlug(Base):
+class FormerSlug(ModelBase):
     """A name a product had in addresses. It leads to the product for good, and is never another one's.
 
     A trigger refuses it to every other product.
@@ -134,7 +134,7 @@ class FormerSlug(Base):
     renamed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class StockItem(Base):
+class StockItem(ModelBase):
     """How many pieces there are, and how many of them are promised to a checkout under way."""
 
     __tablename__ = "stock_items"
@@ -153,7 +153,7 @@ class StockItem(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Review(Base):
+class Review(ModelBase):
     """What one account thinks of one product. The author's name is kept as it was when it was written."""
 
     __tablename__ = "reviews"
@@ -173,7 +173,7 @@ class Review(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class SearchWord(Base):
+class SearchWord(ModelBase):
     """A word that occurs in the catalogue, without accents, to mend typing errors against; rebuilt after bulk loads."""
 
     __tablename__ = "search_words"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import FormerSlug, Product
-from shop.errors import Conflict
+from shop.errors import StateConflict
 
 
 def rename(session: Session, product_id: int, slug: str) -> None:
@@ -52,6 +52,6 @@ def claiming(session: Session, slug: str) -> Iterator[None]:
         raise _taken(slug) from error
 
 
-def _taken(slug: str) -> Conflict:
+def _taken(slug: str) -> StateConflict:
     said = f"The name {slug} is, or was, another product's: choose another one."
-    return Conflict(said, errors={"slug": "is, or was, another product's"})
+    return StateConflict(said, errors={"slug": "is, or was, another product's"})

@@ -14,7 +14,7 @@ from shop.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ProductOffer:
     """A product as it can be bought at this moment."""
 
     product_id: int
@@ -49,7 +49,7 @@ _BY_FORMER_SLUG = _OFFERS.where(
 )
 
 
-def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
+def by_ids(session: Session, ids: Collection[int]) -> dict[int, ProductOffer]:
     """Return the offers of the products that exist, by product id; one query."""
     if not ids:
         return {}
@@ -57,7 +57,7 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, Offer]:
     return {row.id: _offer(row) for row in rows}
 
 
-def by_slug(session: Session, slug: str) -> Offer:
+def by_slug(session: Session, slug: str) -> ProductOffer:
     """Return one product's offer, by its slug or one it had: a page from before may still be open somewhere.
 
     Raises:
@@ -71,8 +71,8 @@ def by_slug(session: Session, slug: str) -> Offer:
     return _offer(row)
 
 
-def _offer(row: AnyRow) -> Offer:
-    return Offer(
+def _offer(row: AnyRow) -> ProductOffer:
+    return ProductOffer(
         product_id=row.id,
         slug=row.slug,
         title=row.title,

@@ -9,12 +9,12 @@ from flask import Blueprint, Response, render_template, request
 
 from shop.catalog import addresses, tags
 from shop.catalog.absences import keep_absences
-from shop.catalog.browsing import Browse
+from shop.catalog.browsing import ListQuery
 from shop.catalog.pictures import draw, drawing_version, picture_url, png_of
-from shop.catalog.service import Catalog
+from shop.catalog.service import CatalogService
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
-from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, Found
+from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, CacheableResponse
 from shop.web.assets import KEEP
 from shop.web.public import HTML, publish
 
@@ -30,7 +30,7 @@ SORTS = (
 )
 
 
-def create_pages(use: Callable[[], Catalog]) -> Blueprint:
+def create_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the catalogue's public pages.
 
     Args:
@@ -45,7 +45,7 @@ def create_pages(use: Callable[[], Catalog]) -> Blueprint:
     return pages
 
 
-def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+def _add_home(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/")
     def home() -> Response:
         catalog = use()
@@ -57,7 +57,7 @@ def _add_home(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         return _html(catalog.page("home", [tags.HOME], render))
 
 
-def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/c/<slug>")
     def category(slug: str) -> Response:
         catalog = use()
@@ -77,7 +77,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         browse = addresses.read(request.args.to_dict(flat=False)).normalised()
         if not browse.q:
             asking = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
-            return _html(Found(asking.encode(), SEARCH, catalog.carried([tags.HOME])))
+            return _html(CacheableResponse(asking.encode(), SEARCH, catalog.carried([tags.HOME])))
         found = catalog.listing(browse)
         listing = json.loads(found.value)
         suggested = [] if listing["items"] else catalog.suggestions()
@@ -87,7 +87,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         return _html(replace(found, value=page.encode(), tags=catalog.carried(shown), key=None))
 
 
-def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+def _add_product(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>")
     def product(slug: str) -> Response:
         catalog = use()
@@ -100,10 +100,10 @@ def _add_product(pages: Blueprint, use: Callable[[], Catalog]) -> None:
         parts = {"reviews": found, "product": product, "rating": rating}
         data = {name: json.loads(part.value) for name, part in parts.items()}
         page = _render(catalog, "catalog/reviews.html", **data)
-        return _html(Found(page.encode(), found.policy, catalog.carried(found.tags)))
+        return _html(CacheableResponse(page.encode(), found.policy, catalog.carried(found.tags)))
 
 
-def _add_pictures(pages: Blueprint, use: Callable[[], Catalog]) -> None:
+def _add_pictures(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>/preview.png")
     def preview(slug: str) -> Response:
         """Send the product's picture as link previews take it. Only of what is sold: each is drawn point by point."""
@@ -115,13 +115,13 @@ def _add_pictures(pages: Blueprint, use: Callable[[], Catalog]) -> None:
     def picture(version: str, motif: str, slug: str) -> Response:
         """Draw a picture from its address alone: nothing ends it but code that draws another way."""
         is_current = version == drawing_version()
-        response = publish(Found(draw(motif, slug).encode(), REFERENCE if is_current else CATALOGUE), SVG)
+        response = publish(CacheableResponse(draw(motif, slug).encode(), REFERENCE if is_current else CATALOGUE), SVG)
         if is_current:
             response.headers["Cache-Control"] = KEEP
         return response
 
 
-def _around(path: str, browse: Browse, listing: dict[str, Any]) -> dict[str, Any]:
+def _around(path: str, browse: ListQuery, listing: dict[str, Any]) -> dict[str, Any]:
     """Return what stands around a list: filters in force, sorts, and the pages beside it."""
 
     def beside(cursor: str | None) -> str:
@@ -131,7 +131,7 @@ def _around(path: str, browse: Browse, listing: dict[str, Any]) -> dict[str, Any
         "path": path,
         "browse": browse,
         "chosen": addresses.chosen(path, browse),
-        "unfiltered": addresses.write(path, Browse(q=browse.q, sort=browse.sort)),
+        "unfiltered": addresses.write(path, ListQuery(q=browse.q, sort=browse.sort)),
         "sort": browse.order.name,
         "sorts": [sort for sort in SORTS if browse.q or sort[0] != RELEVANCE],
         "price_value": addresses.price_value,
@@ -141,15 +141,15 @@ def _around(path: str, browse: Browse, listing: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _render(catalog: Catalog, template: str, **data: Any) -> str:
+def _render(catalog: CatalogService, template: str, **data: Any) -> str:
     return render_template(template, nav=catalog.departments(), **data)
 
 
-def _category(catalog: Catalog, browse: Browse, found: Found) -> str:
+def _category(catalog: CatalogService, browse: ListQuery, found: CacheableResponse) -> str:
     screen = json.loads(found.value)
     around = _around(f"/c/{browse.category}", browse, screen["listing"])
     return _render(catalog, "catalog/category.html", **screen, **around)
 
 
-def _html(found: Found) -> Response:
+def _html(found: CacheableResponse) -> Response:
     return publish(found, HTML)

@@ -14,7 +14,7 @@ from random import Random
 from types import MappingProxyType
 
 from shop.catalog.motifs import FALLBACK, MOTIFS
-from shop.catalog.motifs.pen import Pen, circle, ellipse, rect, shape
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, rect, shape
 from shop.web.fingerprint import HASH_CHARS
 
 Colour = tuple[float, float, float]
@@ -106,11 +106,11 @@ def _colour(seed: str, random: Random) -> Colour:
     return NAMED[named[-1]] if named else free
 
 
-def _pen(colour: Colour, random: Random) -> Pen:
+def _pen(colour: Colour, random: Random) -> PicturePen:
     hue, saturation, lightness = colour
     partner = hue + random.choice(PARTNERS)
     # light things get shade that is clearly darker, dark things highlights that are clearly lighter
-    return Pen(
+    return PicturePen(
         main=_hsl(hue, saturation, lightness),
         dark=_hsl(hue, saturation * 0.9, lightness - 20 if lightness > 40 else lightness - 10),
         light=_hsl(hue, saturation * 0.9, min(lightness + 24, 93)),

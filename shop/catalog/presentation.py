@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from shop.patterns.caching import Found
+from shop.patterns.caching import CacheableResponse
 
 Data = Mapping[str, Any]
 
 
-class Source(Protocol):
+class PageSource(Protocol):
     """Where a page's data comes from, as JSON."""
 
-    def product_screen(self, slug: str) -> Found:
+    def product_screen(self, slug: str) -> CacheableResponse:
         """Return all the product page needs."""
 
-    def product(self, slug: str) -> Found:
+    def product(self, slug: str) -> CacheableResponse:
         """Return the product alone."""
 
 
@@ -34,14 +34,14 @@ class ProductPage(Protocol):
     def template(self) -> str:
         """Name the template that shows the data."""
 
-    def found(self, source: Source, slug: str) -> Found:
+    def found(self, source: PageSource, slug: str) -> CacheableResponse:
         """Return the answer the page is made of.
 
         Raises:
             NotFound: there is no such product.
         """
 
-    def data(self, found: Found) -> Data:
+    def data(self, found: CacheableResponse) -> Data:
         """Return what the template needs of it."""
 
 
@@ -52,11 +52,11 @@ class WholeScreen:
     name: str = "whole"
     template: str = "catalog/product.html"
 
-    def found(self, source: Source, slug: str) -> Found:
+    def found(self, source: PageSource, slug: str) -> CacheableResponse:
         """Return the whole screen."""
         return source.product_screen(slug)
 
-    def data(self, found: Found) -> Data:
+    def data(self, found: CacheableResponse) -> Data:
         """Return all of it."""
         screen: Data = json.loads(found.value)
         return screen
@@ -69,10 +69,10 @@ class PartByPart:
     name: str = "parts"
     template: str = "catalog/product_parts.html"
 
-    def found(self, source: Source, slug: str) -> Found:
+    def found(self, source: PageSource, slug: str) -> CacheableResponse:
         """Return the product alone."""
         return source.product(slug)
 
-    def data(self, found: Found) -> Data:
+    def data(self, found: CacheableResponse) -> Data:
         """Return it under its name."""
         return {"product": json.loads(found.value)}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shop.catalog.adding import NewProduct
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.forms import decimal, minor_units, number_or_text, unified_newlines, whole_number
 from shop.catalog.inventory import StockedProduct
 from shop.catalog.models import MAX_PRICE
@@ -103,7 +103,7 @@ def in_page_order(errors: Mapping[str, str]) -> dict[str, str]:
     return {name: errors[name] for name in (*NEW, *errors) if name in errors}
 
 
-def read(given: Given) -> Edit:
+def read(given: Given) -> ProductChange:
     """Read the form: what its sender has changed, and what those fields were before.
 
     Raises:
@@ -111,7 +111,7 @@ def read(given: Given) -> Edit:
     """
     changed = [name for name in SHOWN if not _is_untouched(name, given)]
     if not changed:
-        return Edit()
+        return ProductChange()
     fields = _fields(given, changed)
     seen = {name: _typed(name, given[SHOWN[name]]) for name in changed if SHOWN[name] in given}
     known = {name: value for name, value in seen.items() if value is not None}

@@ -7,11 +7,19 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import cards, cursors
 from shop.catalog.cards import AVAILABLE, COLUMNS, AnyRow, joined
-from shop.catalog.cursors import Cursor, whole
+from shop.catalog.cursors import PageCursor, whole
 from shop.catalog.models import Category, FormerSlug, StockItem
 from shop.catalog.models import Product as ProductRow
 from shop.catalog.models import Review as ReviewRow
-from shop.catalog.schemas import CategoryRef, Product, RatingSummary, Review, ReviewPage, StarCount, Stock
+from shop.catalog.schemas import (
+    CategoryRef,
+    ProductDetail,
+    RatingSummary,
+    ReviewDetail,
+    ReviewPage,
+    StarCount,
+    StockLevel,
+)
 from shop.catalog.sorting import END_OF_TIME, EPOCH, MICROSECOND
 from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
 
@@ -19,15 +27,15 @@ LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundProduct:
     """A product with the numbers that lead to its other parts."""
 
     id: int
     category_id: int
-    product: Product
+    product: ProductDetail
 
 
-def find(session: Session, slug: str) -> Found:
+def find(session: Session, slug: str) -> FoundProduct:
     """Read one product.
 
     Raises:
@@ -43,8 +51,10 @@ def find(session: Session, slug: str) -> Found:
     )
     row = _sold(session.execute(joined(select(*COLUMNS, *more)).where(_had(slug))).one_or_none(), slug)
     category = CategoryRef(slug=row.category_slug, name=row.category_name, url=cards.category_url(row.category_slug))
-    product = Product(**cards.fields(row), description=row.description, created_at=row.created_at, category=category)
-    return Found(row.id, row.category_id, product)
+    product = ProductDetail(
+        **cards.fields(row), description=row.description, created_at=row.created_at, category=category
+    )
+    return FoundProduct(row.id, row.category_id, product)
 
 
 def find_id(session: Session, slug: str) -> int:
@@ -86,7 +96,7 @@ def _sold(row: AnyRow | None, slug: str) -> AnyRow:
     return row
 
 
-def stock(session: Session, slug: str) -> Stock:
+def stock(session: Session, slug: str) -> StockLevel:
     """Return what can be bought at this moment.
 
     Raises:
@@ -95,7 +105,7 @@ def stock(session: Session, slug: str) -> Stock:
     columns = (AVAILABLE.label("available"), ProductRow.slug, ProductRow.withdrawn_at)
     statement = select(*columns).select_from(ProductRow).outerjoin(StockItem).where(_had(slug))
     available = _sold(session.execute(statement).one_or_none(), slug).available
-    return Stock(slug=slug, available=available)
+    return StockLevel(slug=slug, available=available)
 
 
 def rating(session: Session, product_id: int) -> RatingSummary:
@@ -128,8 +138,8 @@ def reviews(session: Session, product_id: int, limit: int, cursor: str | None = 
     last = rows[limit - 1] if len(rows) > limit else None
     return ReviewPage(
         items=[
-            Review(author=row.author, rating=row.rating, body=row.body, created_at=row.created_at)
+            ReviewDetail(author=row.author, rating=row.rating, body=row.body, created_at=row.created_at)
             for row in rows[:limit]
         ],
-        next_cursor=last and cursors.encode(Cursor(LATEST, (last.created_at - EPOCH) // MICROSECOND, last.id)),
+        next_cursor=last and cursors.encode(PageCursor(LATEST, (last.created_at - EPOCH) // MICROSECOND, last.id)),
     )

@@ -6,14 +6,14 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validat
 
 from shop.catalog import cursors, search
 from shop.catalog.adding import NewProduct
-from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, Browse
-from shop.catalog.editing import Edit
-from shop.catalog.filters import Filters
+from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, ListQuery
+from shop.catalog.editing import ProductChange
+from shop.catalog.filters import ListFilters
 from shop.catalog.models import MAX_PRICE
 from shop.catalog.schemas import Name, Storable, Words
 from shop.catalog.service import REVIEWS_A_PAGE
 from shop.catalog.slugs import MAX_LENGTH, SHAPE, is_slug, slugify
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.money import CURRENCY
 from shop.web.schemas import ApiModel, MoneySchema, WholeNumber
 
@@ -59,12 +59,12 @@ class ProductsQuery(EmptyIsAbsent):
     )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Products on a page.")
 
-    def browse(self) -> Browse:
+    def browse(self) -> ListQuery:
         """Return the question as the catalogue takes it."""
-        return Browse(
+        return ListQuery(
             category=self.category,
             q=self.q,
-            filters=Filters(
+            filters=ListFilters(
                 min_price=self.min_price,
                 max_price=self.max_price,
                 min_rating=self.min_rating,
@@ -137,13 +137,13 @@ class ProductEdit(ApiModel):
             raise ValueError("name at least one field to change")
         return self
 
-    def edit(self) -> Edit:
+    def edit(self) -> ProductChange:
         """Return the change as the catalogue takes it.
 
         Raises:
             Invalid: the price is out of range, or in another currency.
         """
-        return Edit(
+        return ProductChange(
             price=None if self.price is None else minor_amount(self.price),
             title=self.title,
             description=self.description,
@@ -172,7 +172,7 @@ class ProductAddition(ApiModel):
         """
         made = self.slug or slugify(self.title)
         if not made or made in RESERVED:
-            raise Invalid("No name for addresses can be made from this title.", errors={"slug": "give one"})
+            raise InvalidFields("No name for addresses can be made from this title.", errors={"slug": "give one"})
         return NewProduct(
             slug=made,
             title=self.title,
@@ -191,7 +191,7 @@ def minor_amount(price: MoneySchema) -> int:
         Invalid: it is out of range, or in another currency.
     """
     if price.currency != CURRENCY:
-        raise Invalid(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})
+        raise InvalidFields(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})
     if not 1 <= price.amount <= MAX_PRICE:
-        raise Invalid("That is no price.", errors={"price.amount": f"between 1 and {MAX_PRICE} cents"})
+        raise InvalidFields("That is no price.", errors={"price.amount": f"between 1 and {MAX_PRICE} cents"})
     return price.amount

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product
 from shop.catalog.models import Review as ReviewRow
-from shop.catalog.schemas import Review
-from shop.errors import Conflict
+from shop.catalog.schemas import ReviewDetail
+from shop.errors import StateConflict
 
 
 def has_reviewed(session: Session, product_id: int, user_id: int) -> bool:
@@ -16,7 +16,7 @@ def has_reviewed(session: Session, product_id: int, user_id: int) -> bool:
     return bool(session.scalar(select(mine.exists())))
 
 
-def write(session: Session, product_id: int, user_id: int, author: str, rating: int, body: str) -> Review:
+def write(session: Session, product_id: int, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
     """Add an account's review of a product, and its rating to the product's sums.
 
     The unique index decides who is second, so two requests at once cannot both be first.
@@ -32,10 +32,10 @@ def write(session: Session, product_id: int, user_id: int, author: str, rating: 
     )
     created_at = session.scalar(statement)
     if created_at is None:
-        raise Conflict("You have reviewed this product already.")
+        raise StateConflict("You have reviewed this product already.")
     session.execute(
         update(Product)
         .where(Product.id == product_id)
         .values(rating_sum=Product.rating_sum + rating, rating_count=Product.rating_count + 1)
     )
-    return Review(author=author, rating=rating, body=body, created_at=created_at)
+    return ReviewDetail(author=author, rating=rating, body=body, created_at=created_at)

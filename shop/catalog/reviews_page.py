@@ -8,15 +8,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shop.catalog.forms import faults, number_or_text
 from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
-from shop.catalog.service import Catalog
-from shop.errors import Conflict
+from shop.catalog.service import CatalogService
+from shop.errors import StateConflict
 from shop.web import idempotency
-from shop.web.identity import Identity, require_identity
+from shop.web.identity import SignedInIdentity, require_identity
 
 SEE_OTHER = 303
 
 
-def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
+def create_review_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the page of the review form.
 
     Args:
@@ -36,7 +36,7 @@ def create_review_pages(use: Callable[[], Catalog]) -> Blueprint:
     return pages
 
 
-def _publish(catalog: Catalog, slug: str, who: Identity) -> AnyResponse:
+def _publish(catalog: CatalogService, slug: str, who: SignedInIdentity) -> AnyResponse:
     try:
         given = idempotency.fields()
         review = NewReview.model_validate({**given, "rating": number_or_text(given.get("rating", ""))})
@@ -44,13 +44,13 @@ def _publish(catalog: Catalog, slug: str, who: Identity) -> AnyResponse:
     except ValidationError as error:
         wrong = faults(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})
         return _form(catalog, slug, errors=wrong, status=422)
-    except Conflict:
+    except StateConflict:
         return _form(catalog, slug, done=True, status=409)
     return redirect(f"/p/{slug}#reviews", SEE_OTHER)
 
 
 def _form(
-    catalog: Catalog, slug: str, *, errors: dict[str, str] | None = None, done: bool = False, status: int = 200
+    catalog: CatalogService, slug: str, *, errors: dict[str, str] | None = None, done: bool = False, status: int = 200
 ) -> Response:
     html = render_template(
         "catalog/review_form.html",

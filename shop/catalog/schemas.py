@@ -37,21 +37,21 @@ Name = Annotated[Words, AfterValidator(one_line), AfterValidator(_not_blank)]
 """What something is called, on one line."""
 
 
-class Link(ApiModel):
+class NamedLink(ApiModel):
     """A name and where it leads."""
 
     name: str
     url: str
 
 
-class Highlight(ApiModel):
+class SearchHighlight(ApiModel):
     """Where a search matched, as HTML: everything is escaped, only ``<mark>`` is not."""
 
     title: str
     description: str
 
 
-class Card(ApiModel):
+class ProductCard(ApiModel):
     """A product as a list shows it."""
 
     slug: str
@@ -63,7 +63,7 @@ class Card(ApiModel):
     picture: str = Field(description="Path of an SVG.")
     in_stock: bool = Field(description="As last read; ask the stock call for the live answer.")
     url: str
-    highlight: Highlight | None = Field(default=None, description="Only in the results of a search.")
+    highlight: SearchHighlight | None = Field(default=None, description="Only in the results of a search.")
 
 
 class CategoryRef(ApiModel):
@@ -88,7 +88,7 @@ class CategoryTree(ApiModel):
     items: list[CategoryNode]
 
 
-class Product(Card):
+class ProductDetail(ProductCard):
     """A product by itself."""
 
     description: str
@@ -130,7 +130,7 @@ class RatingSummary(ApiModel):
     histogram: list[StarCount] = Field(description="Five entries, five stars first.")
 
 
-class Review(ApiModel):
+class ReviewDetail(ApiModel):
     """One review."""
 
     author: str
@@ -142,14 +142,14 @@ class Review(ApiModel):
 class ReviewPage(ApiModel):
     """A page of reviews, latest first."""
 
-    items: list[Review]
+    items: list[ReviewDetail]
     next_cursor: str | None
 
 
-class Related(ApiModel):
+class RelatedProducts(ApiModel):
     """Products bought together with one."""
 
-    items: list[Card]
+    items: list[ProductCard]
 
     @property
     def others(self) -> list[str]:
@@ -157,7 +157,7 @@ class Related(ApiModel):
         return [card.slug for card in self.items]
 
 
-class Stock(ApiModel):
+class StockLevel(ApiModel):
     """What can be bought at this moment."""
 
     slug: str
@@ -167,11 +167,11 @@ class Stock(ApiModel):
 class ProductScreen(ApiModel):
     """All the product page needs."""
 
-    product: Product
-    breadcrumbs: list[Link]
+    product: ProductDetail
+    breadcrumbs: list[NamedLink]
     rating: RatingSummary
-    reviews: list[Review]
-    also_bought: list[Card]
+    reviews: list[ReviewDetail]
+    also_bought: list[ProductCard]
 
     @property
     def others(self) -> list[str]:
@@ -183,8 +183,8 @@ class HomeScreen(ApiModel):
     """All the home page needs."""
 
     departments: list[CategoryNode]
-    popular: list[Card]
-    new: list[Card]
+    popular: list[ProductCard]
+    new: list[ProductCard]
 
 
 class PriceBand(ApiModel):
@@ -209,7 +209,7 @@ class BrandFacet(ApiModel):
     count: int
 
 
-class Facets(ApiModel):
+class ListFacets(ApiModel):
     """What narrowing further would leave: each facet counts under all filters but its own."""
 
     total: int = Field(description="Products under all filters.")
@@ -220,13 +220,13 @@ class Facets(ApiModel):
     in_stock: int = Field(description="How many of them can be bought now.")
 
 
-class Listing(ApiModel):
+class ProductListing(ApiModel):
     """One page of products."""
 
-    items: list[Card]
+    items: list[ProductCard]
     next_cursor: str | None
     prev_cursor: str | None = None
-    facets: Facets
+    facets: ListFacets
     showing_results_for: str | None = Field(
         default=None, description="The query as mended, where words of it were unknown to the catalogue."
     )
@@ -236,10 +236,10 @@ class CategoryScreen(ApiModel):
     """All the category page needs; of its children the first."""
 
     category: CategoryRef
-    breadcrumbs: list[Link]
+    breadcrumbs: list[NamedLink]
     children: list[CategoryRef]
     children_count: int
-    listing: Listing
+    listing: ProductListing
 
 
 class NewReview(ApiModel):

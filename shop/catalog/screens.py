@@ -15,8 +15,16 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards, products, shelves
-from shop.catalog.browsing import Browse, Browser
-from shop.catalog.schemas import Card, CategoryScreen, CategoryTree, HomeScreen, Link, ProductScreen, Related
+from shop.catalog.browsing import ListQuery, ProductLister
+from shop.catalog.schemas import (
+    CategoryScreen,
+    CategoryTree,
+    HomeScreen,
+    NamedLink,
+    ProductCard,
+    ProductScreen,
+    RelatedProducts,
+)
 from shop.catalog.sorting import NEWEST, POPULARITY
 from shop.unit_of_work import Database
 
@@ -34,7 +42,7 @@ HOME_NEW = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Screens:
+class ScreenBuilder:
     """Builds screens from the database.
 
     Args:
@@ -44,7 +52,7 @@ class Screens:
     """
 
     database: Database
-    browser: Browser
+    browser: ProductLister
     bought_together: BoughtTogether
 
     def product(self, slug: str) -> ProductScreen:
@@ -58,18 +66,18 @@ class Screens:
             path = shelves.load(session).path(found.category_id)
             return ProductScreen(
                 product=found.product,
-                breadcrumbs=shelves.breadcrumbs(path, Link(name=found.product.title, url=found.product.url)),
+                breadcrumbs=shelves.breadcrumbs(path, NamedLink(name=found.product.title, url=found.product.url)),
                 rating=products.rating(session, found.id),
                 reviews=products.reviews(session, found.id, REVIEWS_SHOWN).items,
                 also_bought=self.also_bought(session, found.id),
             )
 
-    def also_bought(self, session: Session, product_id: int) -> list[Card]:
+    def also_bought(self, session: Session, product_id: int) -> list[ProductCard]:
         """Return what shoppers bought with a product, never the product itself.
 
         2 queries, and 2 more where withdrawn products were among the first and there are others behind them.
         """
-        found: list[Card] = []
+        found: list[ProductCard] = []
         for wanted in (ALSO_BOUGHT_SHOWN + 1, ALSO_BOUGHT_ASKED):
             ids = self.bought_together(session, product_id, wanted)
             found = cards.by_ids(session, [number for number in ids if number != product_id])[:ALSO_BOUGHT_SHOWN]
@@ -77,7 +85,7 @@ class Screens:
                 break
         return found
 
-    def category(self, browse: Browse) -> CategoryScreen:
+    def category(self, browse: ListQuery) -> CategoryScreen:
         """Build a category's screen; 4 queries.
 
         Raises:
@@ -106,11 +114,11 @@ class Screens:
                 new=self.browser.top(session, everything, NEWEST, HOME_NEW),
             )
 
-    def popular(self, limit: int) -> Related:
+    def popular(self, limit: int) -> RelatedProducts:
         """Return what sells best; 2 queries."""
         with self.database.reading() as session:
             everything = shelves.load(session).within(None)
-            return Related(items=self.browser.top(session, everything, POPULARITY, limit))
+            return RelatedProducts(items=self.browser.top(session, everything, POPULARITY, limit))
 
     def tree(self) -> CategoryTree:
         """Build the category tree; 2 queries."""

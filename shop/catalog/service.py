@@ -7,18 +7,18 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import adding, editing, inventory, products, reviewing, shelves, sitemap, tags
 from shop.catalog.adding import NewProduct
-from shop.catalog.answers import Answers, Build, as_json, entity_tag, read
-from shop.catalog.browsing import Browse, Browser
-from shop.catalog.editing import Edit
-from shop.catalog.inventory import Inventory, StockedProduct
+from shop.catalog.answers import Build, CachedResponses, as_json, entity_tag, read
+from shop.catalog.browsing import ListQuery, ProductLister
+from shop.catalog.editing import ProductChange
+from shop.catalog.inventory import InventoryPage, StockedProduct
 from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.presentation import Data, ProductPage, WholeScreen
-from shop.catalog.schemas import Listing, ProductRecord, Related, Review, Stock
-from shop.catalog.screens import BoughtTogether, Screens
+from shop.catalog.schemas import ProductListing, ProductRecord, RelatedProducts, ReviewDetail, StockLevel
+from shop.catalog.screens import BoughtTogether, ScreenBuilder
 from shop.catalog.sitemap import SitemapPage, SitemapPart
 from shop.catalog.slugs import checked
 from shop.errors import PreconditionFailed
-from shop.patterns.caching import CATALOGUE, REFERENCE, Found, Tagged, Through
+from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse, CacheClient, TaggedValue
 from shop.unit_of_work import Database
 from shop.web.preconditions import IfMatch
 
@@ -28,7 +28,7 @@ SUGGESTED = 4
 CHANGED = "Somebody else has changed this product since you looked at it. Look again, then decide."
 
 
-class Catalog:
+class CatalogService:
     """Everything the store can tell about what it sells, and the changes to it.
 
     Answers that are the same for everybody are bytes of JSON, serialised once and kept in the cache; a hit touches
@@ -45,19 +45,19 @@ class Catalog:
     def __init__(
         self,
         database: Database,
-        cache: Through,
+        cache: CacheClient,
         bought_together: BoughtTogether,
         product_page: ProductPage | None = None,
         bulkhead: ListBulkhead | None = None,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._answers = Answers(database, cache, bulkhead or ListBulkhead())
-        self._browser = Browser()
-        self._screens = Screens(database, self._browser, bought_together)
+        self._answers = CachedResponses(database, cache, bulkhead or ListBulkhead())
+        self._browser = ProductLister()
+        self._screens = ScreenBuilder(database, self._browser, bought_together)
         self.product_page = product_page or WholeScreen()
 
-    def product_screen(self, slug: str) -> Found:
+    def product_screen(self, slug: str) -> CacheableResponse:
         """Return all the product page needs; see :class:`schemas.ProductScreen`.
 
         Raises:
@@ -66,7 +66,7 @@ class Catalog:
         name = checked(slug)
         return self._answers.of_product_beside_others("screen", name, lambda: self._screens.product(name))
 
-    def product(self, slug: str) -> Found:
+    def product(self, slug: str) -> CacheableResponse:
         """Return one product; see :class:`schemas.Product`.
 
         Raises:
@@ -83,7 +83,7 @@ class Catalog:
         """
         return read(self.product(slug))
 
-    def rating(self, slug: str) -> Found:
+    def rating(self, slug: str) -> CacheableResponse:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
 
         Raises:
@@ -92,7 +92,7 @@ class Catalog:
         name = checked(slug)
         return self._answers.of_product("rating", name, self._rating(name))
 
-    def related(self, slug: str) -> Found:
+    def related(self, slug: str) -> CacheableResponse:
         """Return what was bought with a product; see :class:`schemas.Related`.
 
         Raises:
@@ -100,12 +100,12 @@ class Catalog:
         """
         name = checked(slug)
 
-        def load(session: Session) -> Related:
-            return Related(items=self._screens.also_bought(session, products.find_id(session, name)))
+        def load(session: Session) -> RelatedProducts:
+            return RelatedProducts(items=self._screens.also_bought(session, products.find_id(session, name)))
 
         return self._answers.of_product_beside_others("related", name, self._answers.reading(load))
 
-    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> Found:
+    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> CacheableResponse:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
 
         Raises:
@@ -115,10 +115,12 @@ class Catalog:
         name = checked(slug)
         build = self._reviews(name, limit, cursor)
         if cursor is not None:
-            return Found(as_json(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
+            return CacheableResponse(as_json(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
         return self._answers.of_product(f"reviews:{limit}", name, build)
 
-    def reviewed(self, slug: str, cursor: str | None = None) -> tuple[Found, Found, Found]:
+    def reviewed(
+        self, slug: str, cursor: str | None = None
+    ) -> tuple[CacheableResponse, CacheableResponse, CacheableResponse]:
         """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
 
         Raises:
@@ -132,7 +134,7 @@ class Catalog:
         product, rating, *reviews = self._answers.parts_of_product(name, parts)
         return product, rating, reviews[0] if reviews else self.reviews(name, cursor=cursor)
 
-    def stock(self, slug: str) -> Stock:
+    def stock(self, slug: str) -> StockLevel:
         """Return what can be bought at this moment; never from a cache.
 
         Raises:
@@ -141,7 +143,7 @@ class Catalog:
         with self._database.reading() as session:
             return products.stock(session, checked(slug))
 
-    def listing(self, browse: Browse) -> Found:
+    def listing(self, browse: ListQuery) -> CacheableResponse:
         """Return one page of a list; see :class:`schemas.Listing`.
 
         Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
@@ -154,7 +156,7 @@ class Catalog:
         """
         browse = browse.normalised()
 
-        def load(session: Session) -> Listing:
+        def load(session: Session) -> ProductListing:
             return self._browser.listing(session, browse)
 
         if browse.q and browse.cursor is None:
@@ -163,7 +165,7 @@ class Catalog:
             return self._answers.unkept(browse, self._answers.reading(load))
         return self._answers.of_category("listing", browse, self._answers.reading(load))
 
-    def category_screen(self, browse: Browse) -> Found:
+    def category_screen(self, browse: ListQuery) -> CacheableResponse:
         """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
 
         Raises:
@@ -176,7 +178,7 @@ class Catalog:
             return self._answers.unkept(browse, lambda: self._screens.category(browse))
         return self._answers.of_category("screen:category", browse, lambda: self._screens.category(browse))
 
-    def home_screen(self) -> Found:
+    def home_screen(self) -> CacheableResponse:
         """Return all the home page needs; see :class:`schemas.HomeScreen`."""
         return self._answers.kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
@@ -186,7 +188,7 @@ class Catalog:
         items: list[dict[str, Any]] = read(kept)["items"]
         return items
 
-    def categories(self) -> Found:
+    def categories(self) -> CacheableResponse:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
         return self._answers.kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
@@ -209,14 +211,14 @@ class Catalog:
         with self._database.reading() as session:
             return sitemap.part(session, number)
 
-    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> Found:
+    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> CacheableResponse:
         """Return a public page's HTML through the cache, under a key and tags of its own.
 
         It carries the menu, and so the tag of the tree.
         """
         return self._answers.through(f"page:{key}", CATALOGUE, _of_page(page_tags), lambda: render().encode())
 
-    def page_of_product(self, slug: str, render: Callable[[str, Data], str]) -> Found:
+    def page_of_product(self, slug: str, render: Callable[[str, Data], str]) -> CacheableResponse:
         """Return a product's page through the cache; it ends with whatever ends the data it is filled with.
 
         Args:
@@ -232,7 +234,7 @@ class Catalog:
         def load() -> bytes:
             found = filling.found(self, name)
             page = render(filling.template, filling.data(found)).encode()
-            return Tagged(page, [tag for tag in found.tags if tag not in own])
+            return TaggedValue(page, [tag for tag in found.tags if tag not in own])
 
         key = f"page:product:{filling.name}:{name}"
         return self._answers.through(key, CATALOGUE, own, load, finds_tags=True)
@@ -241,7 +243,7 @@ class Catalog:
         """Return the tags that end a page made from these, which is not read through the cache itself."""
         return self._answers.carried(_of_page(page_tags))
 
-    def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> Review:
+    def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
         """Add an account's review of a product.
 
         Raises:
@@ -264,7 +266,7 @@ class Catalog:
         with self._database.reading() as session:
             return reviewing.has_reviewed(session, products.find_id(session, checked(slug)), user_id)
 
-    def inventory(self, find: str, cursor: str | None, which: str = inventory.ALL) -> Inventory:
+    def inventory(self, find: str, cursor: str | None, which: str = inventory.ALL) -> InventoryPage:
         """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
 
         Raises:
@@ -290,7 +292,7 @@ class Catalog:
         """
         return self.stocked(slug).record
 
-    def edit(self, slug: str, change: Edit, condition: IfMatch | None = None) -> ProductRecord:
+    def edit(self, slug: str, change: ProductChange, condition: IfMatch | None = None) -> ProductRecord:
         """Change a product, and return it as it then stands.
 
         The product is held from the first look to the commit, so what is compared is what is written over.

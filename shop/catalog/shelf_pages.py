@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template
 from shop.catalog import tags
 from shop.catalog.absences import keep_absences
 from shop.catalog.cards import category_url
-from shop.catalog.service import Catalog
+from shop.catalog.service import CatalogService
 from shop.catalog.slugs import checked
 from shop.errors import NotFound
 from shop.web.public import HTML, publish
@@ -64,7 +64,7 @@ class ShelfPage:
         return self.path if number == 1 else f"{self.path}/{number}"
 
 
-def create_shelf_pages(use: Callable[[], Catalog]) -> Blueprint:
+def create_shelf_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the pages.
 
     Args:

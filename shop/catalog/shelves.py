@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.cards import category_url
 from shop.catalog.models import OFFERED, Category, Product
-from shop.catalog.schemas import CategoryNode, CategoryRef, Link
+from shop.catalog.schemas import CategoryNode, CategoryRef, NamedLink
 from shop.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class CategoryShelf:
     """One category."""
 
     id: int
@@ -28,23 +28,23 @@ class Shelf:
         return CategoryRef(slug=self.slug, name=self.name, url=category_url(self.slug))
 
     @property
-    def link(self) -> Link:
+    def link(self) -> NamedLink:
         """Return its name and where it leads."""
-        return Link(name=self.name, url=category_url(self.slug))
+        return NamedLink(name=self.name, url=category_url(self.slug))
 
 
-class Shelves:
+class CategoryShelves:
     """All categories, in the order the store shows them."""
 
-    def __init__(self, shelves: Sequence[Shelf]) -> None:
+    def __init__(self, shelves: Sequence[CategoryShelf]) -> None:
         self._all = shelves
         self._by_id = {shelf.id: shelf for shelf in shelves}
         self._by_slug = {shelf.slug: shelf for shelf in shelves}
-        self._inside: dict[int | None, list[Shelf]] = {}
+        self._inside: dict[int | None, list[CategoryShelf]] = {}
         for shelf in shelves:
             self._inside.setdefault(shelf.parent_id, []).append(shelf)
 
-    def get(self, slug: str) -> Shelf:
+    def get(self, slug: str) -> CategoryShelf:
         """Return one category.
 
         Raises:
@@ -55,22 +55,22 @@ class Shelves:
             raise NotFound("There is no such category.")
         return shelf
 
-    def path(self, category_id: int) -> list[Shelf]:
+    def path(self, category_id: int) -> list[CategoryShelf]:
         """Return a category and what it stands in, the outermost first."""
         shelf = self._by_id[category_id]
         return [shelf] if shelf.parent_id is None else [*self.path(shelf.parent_id), shelf]
 
-    def children(self, shelf: Shelf | None) -> list[Shelf]:
+    def children(self, shelf: CategoryShelf | None) -> list[CategoryShelf]:
         """Return what stands in a category; the departments for ``None``."""
         return self._inside.get(shelf.id if shelf else None, [])
 
-    def within(self, shelf: Shelf | None) -> list[int]:
+    def within(self, shelf: CategoryShelf | None) -> list[int]:
         """Return the ids of a category and of everything below it; of all of them for ``None``."""
         if shelf is None:
             return [other.id for other in self._all]
         return [shelf.id, *(number for child in self.children(shelf) for number in self.within(child))]
 
-    def nodes(self, counts: dict[int, int], shelf: Shelf | None = None) -> list[CategoryNode]:
+    def nodes(self, counts: dict[int, int], shelf: CategoryShelf | None = None) -> list[CategoryNode]:
         """Build the tree below a category, with the products counted by category id."""
         return [
             CategoryNode(
@@ -83,11 +83,11 @@ class Shelves:
         ]
 
 
-def load(session: Session) -> Shelves:
+def load(session: Session) -> CategoryShelves:
     """Read the tree; one query."""
     columns = (Category.id, Category.slug, Category.name, Category.parent_id, Category.picture)
     rows = session.execute(select(*columns).order_by(Category.position, Category.name, Category.id))
-    return Shelves([Shelf(*row) for row in rows])
+    return CategoryShelves([CategoryShelf(*row) for row in rows])
 
 
 def counts(session: Session) -> dict[int, int]:
@@ -96,6 +96,6 @@ def counts(session: Session) -> dict[int, int]:
     return dict(rows.all())
 
 
-def breadcrumbs(shelves: Sequence[Shelf], *last: Link) -> list[Link]:
+def breadcrumbs(shelves: Sequence[CategoryShelf], *last: NamedLink) -> list[NamedLink]:
     """Return the way from the home page down a path of categories."""
-    return [Link(name="Home", url="/"), *(shelf.link for shelf in shelves), *last]
+    return [NamedLink(name="Home", url="/"), *(shelf.link for shelf in shelves), *last]

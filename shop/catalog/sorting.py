@@ -21,7 +21,7 @@ END_OF_TIME = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SortOrder:
     """One order of a list.
 
     Args:
@@ -43,14 +43,14 @@ class Order:
     from_key: Callable[[Any], Any] = int
 
 
-ORDERS: Mapping[str, Order] = {
+ORDERS: Mapping[str, SortOrder] = {
     order.name: order
     for order in (
-        Order(POPULARITY, Product.popularity.expression, True, False, whole(MAX_INTEGER)),
-        Order(PRICE_ASC, Product.price_amount.expression, False, False, whole(MAX_PRICE)),
+        SortOrder(POPULARITY, Product.popularity.expression, True, False, whole(MAX_INTEGER)),
+        SortOrder(PRICE_ASC, Product.price_amount.expression, False, False, whole(MAX_PRICE)),
         # the index on (price, id) read backward: its ties run backward too
-        Order(PRICE_DESC, Product.price_amount.expression, True, True, whole(MAX_PRICE)),
-        Order(
+        SortOrder(PRICE_DESC, Product.price_amount.expression, True, True, whole(MAX_PRICE)),
+        SortOrder(
             RATING,
             Product.rating.expression,
             True,
@@ -59,7 +59,7 @@ ORDERS: Mapping[str, Order] = {
             lambda rating: int(rating * 100),
             lambda key: Decimal(key) / 100,
         ),
-        Order(
+        SortOrder(
             NEWEST,
             Product.created_at.expression,
             True,
@@ -68,6 +68,6 @@ ORDERS: Mapping[str, Order] = {
             lambda moment: (moment - EPOCH) // MICROSECOND,
             lambda key: EPOCH + key * MICROSECOND,
         ),
-        Order(RELEVANCE, None, True, False, finite, float, float),
+        SortOrder(RELEVANCE, None, True, False, finite, float, float),
     )
 }

@@ -37,7 +37,7 @@ LAST_CHARACTER = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SpellingCandidate:
     """A known word that shares trigrams with an unknown one, and how many products have it."""
 
     word: str
@@ -49,7 +49,7 @@ class UnknownWord:
     """A word of a query as the known words are written, without accents, and those of them that are near."""
 
     folded: str
-    near: list[Candidate] = field(default_factory=list)
+    near: list[SpellingCandidate] = field(default_factory=list)
 
 
 def unknown_words(session: Session, words: Sequence[str]) -> Mapping[str, UnknownWord]:
@@ -83,7 +83,7 @@ def _candidates(session: Session, words: Sequence[str]) -> dict[str, UnknownWord
     )
     found: dict[str, UnknownWord] = {}
     for word, without_accents, candidate, products in session.execute(statement):
-        found.setdefault(word, UnknownWord(without_accents)).near.append(Candidate(candidate, products))
+        found.setdefault(word, UnknownWord(without_accents)).near.append(SpellingCandidate(candidate, products))
     return found
 
 

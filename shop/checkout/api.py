@@ -8,41 +8,41 @@ from pydantic import Field
 
 from shop.cart.api import CartAnswer, cart_answer
 from shop.cart.lines import CartView
-from shop.cart.service import Carts
+from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
-from shop.checkout.cancellation import Cancellation
+from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import Checkout, Earlier, Ordered, Refused
+from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierPaid, PaidOrder
 from shop.checkout.test_cards import refuse_test_card
-from shop.errors import CartChanged, Conflict
+from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
-from shop.orders.service import Orders, Shown
+from shop.orders.service import OrderService, OrdersPage
 from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
-from shop.web.openapi import ANYBODY, Calls, sends
-from shop.web.problems import kind, problem
-from shop.web.schemas import Problem
+from shop.web.openapi import ANYBODY, ApiBlueprint, sends
+from shop.web.problems import problem
+from shop.web.schemas import ProblemDetails
 
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
 EARLIER = "An earlier checkout of this cart is paid after all: see your orders. Nothing was ordered a second time."
 DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
 
 
-class CheckoutProblem(Problem):
+class CheckoutProblem(ProblemDetails):
     """A checkout's refusal; with the cart, where that is not what was agreed to."""
 
     cart: CartAnswer | None = Field(default=None, description="As it is now; with `cart-changed`.")
 
 
 def create_api(
-    use: Callable[[], Checkout],
-    cancellation: Callable[[], Cancellation],
-    orders: Callable[[], Orders],
-    carts: Callable[[], Carts],
+    use: Callable[[], CheckoutService],
+    cancellation: Callable[[], OrderCancellation],
+    orders: Callable[[], OrderService],
+    carts: Callable[[], CartService],
     *,
     test_cards: bool = True,
-) -> Calls:
+) -> ApiBlueprint:
     """Build the blueprint.
 
     Args:
@@ -52,7 +52,7 @@ def create_api(
         carts: returns its carts.
         test_cards: whether the simulator's cards are taken (the lab profile).
     """
-    api = Calls("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
+    api = ApiBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
     api.after_request(keep_private)
 
     @api.post(
@@ -75,8 +75,8 @@ def create_api(
             result = use().submit(current_owner(), key.key, body, body.agreement, guard)
         except CartChanged as refusal:
             return _changed(refusal, carts().view(current_owner()))
-        if isinstance(result, Earlier):
-            raise Conflict(EARLIER)
+        if isinstance(result, EarlierPaid):
+            raise StateConflict(EARLIER)
         return key.built or _answer(result, orders().bought)
 
     @api.post(
@@ -98,11 +98,11 @@ def create_api(
 
 def _changed(refusal: CartChanged, cart: CartView) -> Response:
     extension = {"cart": cart_answer(cart).model_dump()}
-    return problem(409, kind(CartChanged), refusal.detail, extension=extension)
+    return problem(409, CartChanged.problem, refusal.detail, extension=extension)
 
 
-def _answer(result: Ordered | Refused, look: Callable[[str], Shown]) -> Response:
-    if isinstance(result, Refused):
+def _answer(result: PaidOrder | DeclinedCheckout, look: Callable[[str], OrdersPage]) -> Response:
+    if isinstance(result, DeclinedCheckout):
         response = problem(402, "payment-declined", DECLINED)
     else:
         order = order_json(look(result.public_id))
@@ -113,6 +113,6 @@ def _answer(result: Ordered | Refused, look: Callable[[str], Shown]) -> Response
     return response
 
 
-def _cancelled(shown: Shown) -> Response:
+def _cancelled(shown: OrdersPage) -> Response:
     order = order_json(shown)
     return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)

@@ -9,24 +9,24 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.phases import NO_GUARD, Phases
-from shop.checkout.resolution import Resolution
+from shop.checkout.phases import NO_GUARD, CheckoutPhases
+from shop.checkout.resolution import PaymentReconciler
 from shop.errors import ProviderUnavailable
 from shop.orders import queries, stream
-from shop.orders.events import Cause
-from shop.orders.service import Orders, Viewer
+from shop.orders.events import CancellationCause
+from shop.orders.service import OrderService, OrderViewer
 from shop.orders.state import CloseRefund
-from shop.orders.transitions import Status
-from shop.patterns.idempotency.guard import Guard
+from shop.orders.transitions import OrderStatus
+from shop.patterns.idempotency.guard import KeyLease
 from shop.payments.models import Payment
 from shop.payments.refunds import OWED
-from shop.payments.service import Payments
+from shop.payments.service import PaymentService
 from shop.unit_of_work import Database
 
 _log = logging.getLogger(__name__)
 
 
-class Cancellation:
+class OrderCancellation:
     """The use case.
 
     Args:
@@ -36,14 +36,16 @@ class Cancellation:
         phases: the bodies of the transactions.
     """
 
-    def __init__(self, database: Database, orders: Orders, payments: Payments, phases: Phases) -> None:
+    def __init__(
+        self, database: Database, orders: OrderService, payments: PaymentService, phases: CheckoutPhases
+    ) -> None:
         self._database = database
         self._orders = orders
         self._payments = payments
         self._phases = phases
-        self._resolution = Resolution(database, payments, phases)
+        self._resolution = PaymentReconciler(database, payments, phases)
 
-    def cancel(self, viewer: Viewer, public_id: str, guard: Guard = NO_GUARD) -> None:
+    def cancel(self, viewer: OrderViewer, public_id: str, guard: KeyLease = NO_GUARD) -> None:
         """Cancel an order and give its money back. Cancelling a cancelled one tries an owed refund again.
 
         Args:
@@ -57,13 +59,13 @@ class Cancellation:
             Conflict: it has been shipped, or its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
         """
-        cause = Cause.STAFF if viewer.is_admin else Cause.CUSTOMER
-        if self._orders.detail(viewer, public_id).orders[0].status is Status.PENDING_PAYMENT:
+        cause = CancellationCause.STAFF if viewer.is_admin else CancellationCause.CUSTOMER
+        if self._orders.detail(viewer, public_id).orders[0].status is OrderStatus.PENDING_PAYMENT:
             self._resolution.resolve(public_id, cause)
         self._database.retrying(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 
-    def refund(self, public_id: str, guard: Guard = NO_GUARD) -> bool:
+    def refund(self, public_id: str, guard: KeyLease = NO_GUARD) -> bool:
         """Give back what is owed for a cancelled order; where the provider is away, it stays owed.
 
         Returns:
@@ -101,12 +103,12 @@ class Cancellation:
     def _postpone(self, payment: Payment, error: ProviderUnavailable) -> None:
         self._database.retrying(lambda session: self._payments.postpone(session, payment.order_id, error))
 
-    def _write_down(self, session: Session, public_id: str, guard: Guard) -> None:
+    def _write_down(self, session: Session, public_id: str, guard: KeyLease) -> None:
         self._phases.refunded(session, public_id)
         guard.finish(session, public_id)
 
-    def _take_back(self, session: Session, public_id: str, cause: Cause, guard: Guard) -> None:
+    def _take_back(self, session: Session, public_id: str, cause: CancellationCause, guard: KeyLease) -> None:
         guard.claim(session)
         order = stream.lock(session, public_id)
-        if order.status not in (Status.CANCELLED, Status.REFUNDED):
+        if order.status not in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
             self._phases.take_back(session, order, cause)

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shop.checkout.cancellation import Cancellation
-from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
-from shop.errors import Conflict, NotFound, ProviderUnavailable, Unavailable
+from shop.checkout.cancellation import OrderCancellation
+from shop.checkout.resolution import GIVEN_UP_AFTER, PaymentReconciler
+from shop.errors import NotFound, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.orders import queries
-from shop.orders.events import Cause
-from shop.orders.transitions import Status
-from shop.payments.service import Payments
+from shop.orders.events import CancellationCause
+from shop.orders.transitions import OrderStatus
+from shop.payments.service import PaymentService
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletionRound:
     """What one round came to, in orders."""
 
     paid: int = 0
@@ -43,7 +43,7 @@ class Completed:
     """Somebody is at work on it, or the provider cannot say yet."""
 
 
-class Completer:
+class CheckoutCompleter:
     """A loop's body; safe to run twice at once: a payment is claimed before it is settled, a refund has a key.
 
     Args:
@@ -56,48 +56,50 @@ class Completer:
     def __init__(
         self,
         database: Database,
-        payments: Payments,
-        resolution: Resolution,
-        cancellation: Cancellation,
+        payments: PaymentService,
+        resolution: PaymentReconciler,
+        cancellation: OrderCancellation,
     ) -> None:
         self._database = database
         self._payments = payments
         self._resolution = resolution
         self._cancellation = cancellation
 
-    def run_once(self) -> Completed:
+    def run_once(self) -> CompletionRound:
         """Settle what was left open and refund what is owed; return what became of it."""
         with self._database.reading() as session:
             open_ = queries.ages(session, self._payments.left_open(session, MOST_AT_ONCE))
             owed = queries.ages(session, self._payments.owed(session, MOST_AT_ONCE))
         ends = [self._tried(self._settle, public_id, age) for public_id, age in open_.items()]
         ends += [self._tried(self._refund, public_id, age) for public_id, age in owed.items()]
-        done = Completed(
-            paid=ends.count(Status.PAID),
-            undone=ends.count(Status.CANCELLED),
-            refunded=ends.count(Status.REFUNDED),
+        done = CompletionRound(
+            paid=ends.count(OrderStatus.PAID),
+            undone=ends.count(OrderStatus.CANCELLED),
+            refunded=ends.count(OrderStatus.REFUNDED),
             left=ends.count(None),
         )
         if open_ or owed:
             _log.info("completed", extra={"paid": done.paid, "undone": done.undone, "refunded": done.refunded})
         return done
 
-    def _settle(self, public_id: str, age: timedelta) -> Status:
+    def _settle(self, public_id: str, age: timedelta) -> OrderStatus:
         is_old = age > GIVEN_UP_AFTER
         try:
-            return self._resolution.resolve(public_id, Cause.ABANDONED, give_up=is_old)
+            return self._resolution.resolve(public_id, CancellationCause.ABANDONED, give_up=is_old)
         except ProviderUnavailable as error:
             if is_old:  # before that, an order is looked at for less than a minute, and nothing has failed yet
                 self._resolution.postpone(public_id, error)
             raise
 
-    def _refund(self, public_id: str, age: timedelta) -> Status | None:
-        return Status.REFUNDED if self._cancellation.refund(public_id) else None
+    def _refund(self, public_id: str, age: timedelta) -> OrderStatus | None:
+        return OrderStatus.REFUNDED if self._cancellation.refund(public_id) else None
 
-    def _tried(self, work: Callable[[str, timedelta], Status | None], public_id: str, age: timedelta) -> Status | None:
+    def _tried(
+        self, work: Callable[[str, timedelta], OrderStatus | None], public_id: str, age: timedelta
+    ) -> OrderStatus | None:
         """Do one; what cannot be done now keeps nobody from doing the next."""
         try:
             return work(public_id, age)
-        except (Conflict, NotFound, Unavailable) as refusal:
+        except (StateConflict, NotFound, ServiceUnavailable) as refusal:
             _log.info("not_completed", extra={"order": public_id, "reason": refusal.detail})
             return None

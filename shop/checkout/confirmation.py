@@ -14,15 +14,15 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound
-from shop.mail.letters import Letter, Stationery
-from shop.mail.post import MailFailed, Post
+from shop.mail.letters import EmailTemplates, OutgoingEmail
+from shop.mail.post import MailFailed, MailTransport
 from shop.orders import queries
 from shop.orders.countries import country_name
 from shop.orders.links import GOOD_FOR, OrderLinks
 from shop.orders.queries import OrderHolder, OrderView
-from shop.orders.stream import Head
-from shop.patterns.outbox.messages import Message, write
-from shop.patterns.queue.inbox import Inbox
+from shop.orders.stream import LockedOrder
+from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.queue.inbox import ConsumerInbox
 from shop.unit_of_work import Database
 
 CONSUMER = "confirmation"
@@ -31,14 +31,14 @@ TOPIC = "order.confirmation"
 _log = logging.getLogger(__name__)
 
 
-class Confirmation(Protocol):
+class OrderConfirmation(Protocol):
     """Sees to it that whoever paid is told."""
 
-    def paid(self, session: Session, order: Head) -> None:
+    def paid(self, session: Session, order: LockedOrder) -> None:
         """Take note, in the transaction that makes a locked order paid."""
 
 
-class Letters:
+class OrderEmails:
     """Writes the letter about an order.
 
     Args:
@@ -47,12 +47,12 @@ class Letters:
         stationery: holds the templates.
     """
 
-    def __init__(self, database: Database, links: OrderLinks, stationery: Stationery) -> None:
+    def __init__(self, database: Database, links: OrderLinks, stationery: EmailTemplates) -> None:
         self._database = database
         self._links = links
         self._stationery = stationery
 
-    def confirmation(self, public_id: str) -> Letter:
+    def confirmation(self, public_id: str) -> OutgoingEmail:
         """Return the letter that confirms an order.
 
         Raises:
@@ -70,7 +70,7 @@ class Letters:
             days=GOOD_FOR.days if holder.is_guest else 0,
         )
 
-    def link(self, public_id: str, request_id: uuid.UUID) -> Letter:
+    def link(self, public_id: str, request_id: uuid.UUID) -> OutgoingEmail:
         """Return the letter with the link to a guest's order.
 
         Args:
@@ -102,12 +102,12 @@ class Letters:
 class ByQueue:
     """Leaves it to the worker."""
 
-    def paid(self, session: Session, order: Head) -> None:
+    def paid(self, session: Session, order: LockedOrder) -> None:
         """Write the message with the change."""
         write(session, "order", order.public_id, TOPIC)
 
 
-class Inline:
+class InlineConfirmation:
     """Sends it in the request, after the commit: what goes wrong then is lost, and what is slow is waited for.
 
     Args:
@@ -116,12 +116,12 @@ class Inline:
         post: takes them.
     """
 
-    def __init__(self, database: Database, letters: Letters, post: Post) -> None:
+    def __init__(self, database: Database, letters: OrderEmails, post: MailTransport) -> None:
         self._database = database
         self._letters = letters
         self._post = post
 
-    def paid(self, session: Session, order: Head) -> None:
+    def paid(self, session: Session, order: LockedOrder) -> None:
         """Send it once the order is paid for good."""
         public_id = order.public_id
         Database.after_commit(session, lambda: self._send(public_id))
@@ -146,12 +146,12 @@ class ConfirmationConsumer:
         post: takes them.
     """
 
-    def __init__(self, inbox: Inbox, letters: Letters, post: Post) -> None:
+    def __init__(self, inbox: ConsumerInbox, letters: OrderEmails, post: MailTransport) -> None:
         self._inbox = inbox
         self._letters = letters
         self._post = post
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: QueueMessage) -> None:
         """Send the letter about an order.
 
         Raises:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from shop.checkout.agreement import PurchaseAgreement
 from shop.email_address import EMAIL_MAX, NO_ADDRESS, clean_email
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.money import Money
 from shop.orders.countries import COUNTRIES
 from shop.web.schemas import ApiModel, MoneySchema
@@ -25,7 +25,7 @@ def _writable(email: str) -> str:
     """Refuse what is no address, and leave what is one as typed: a fingerprint is taken of what was sent."""
     try:
         clean_email(email)
-    except Invalid:
+    except InvalidFields:
         raise ValueError(NO_ADDRESS) from None
     return email
 
@@ -49,7 +49,7 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Address(ApiModel):
+class DeliveryAddress(ApiModel):
     """Where the parcel goes."""
 
     name: Text
@@ -73,7 +73,7 @@ class CheckoutDetails(ApiModel):
     email: Annotated[str, AfterValidator(_writable)] = Field(
         max_length=EMAIL_MAX, examples=["shopper@example.org"], json_schema_extra={"format": "email"}
     )
-    address: Address
+    address: DeliveryAddress
     payment: PaymentToken
     expected_total: MoneySchema | None = Field(
         default=None,
@@ -114,6 +114,6 @@ def read_form(form: Mapping[str, str]) -> CheckoutDetails:
         )
     except ValidationError as error:
         wrong = (".".join(map(str, fault["loc"])) for fault in error.errors())
-        raise Invalid(
+        raise InvalidFields(
             "Some fields are not right.", errors={name.rpartition(".")[2]: MESSAGES[name] for name in wrong}
         ) from None

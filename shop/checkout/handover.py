@@ -12,10 +12,10 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.checkout.phases import owner_name
 from shop.orders import stream
-from shop.patterns.idempotency.records import Records
+from shop.patterns.idempotency.records import KeyStore
 
 CART_ROUTES = ("% /api/v1/cart/%", "% /cart/%")
 """What was answered there tells of the cart alone. Answers that tell of an order stay with the guest, whose it is; an
@@ -28,10 +28,10 @@ def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> Non
     A checkout under way on either side is waited for until it is placed; then it is among what moves, or it has seen
     the cart before anything moved.
     """
-    guest, account = owner_name(Owner(guest_cart_id=guest_cart_id)), owner_name(Owner(user_id=user_id))
+    guest, account = owner_name(CartOwner(guest_cart_id=guest_cart_id)), owner_name(CartOwner(user_id=user_id))
     if guest is None or account is None:
         raise ValueError("both a guest's cart and an account are needed")
     stream.take_turns(session, guest)
     stream.take_turns(session, account)
     stream.move_claims(session, guest, account)
-    Records.hand_over(session, guest, account, CART_ROUTES)
+    KeyStore.hand_over(session, guest, account, CART_ROUTES)

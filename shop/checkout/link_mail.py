@@ -4,14 +4,14 @@ import hmac
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.confirmation import Letters
-from shop.errors import Invalid
-from shop.mail.post import Post
+from shop.checkout.confirmation import OrderEmails
+from shop.errors import InvalidFields
+from shop.mail.post import MailTransport
 from shop.orders import queries
 from shop.orders.link_requests import PAUSE, LinkRequests
 from shop.orders.queries import GuestContact
-from shop.patterns.outbox.messages import Message
-from shop.patterns.queue.inbox import Inbox
+from shop.patterns.outbox.messages import QueueMessage
+from shop.patterns.queue.inbox import ConsumerInbox
 from shop.unit_of_work import Database
 
 CONSUMER = "order-link"
@@ -28,14 +28,21 @@ class LinkMailConsumer:
         post: takes them.
     """
 
-    def __init__(self, database: Database, inbox: Inbox, requests: LinkRequests, letters: Letters, post: Post) -> None:
+    def __init__(
+        self,
+        database: Database,
+        inbox: ConsumerInbox,
+        requests: LinkRequests,
+        letters: OrderEmails,
+        post: MailTransport,
+    ) -> None:
         self._database = database
         self._inbox = inbox
         self._requests = requests
         self._letters = letters
         self._post = post
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: QueueMessage) -> None:
         """Send the link of the order that was named, if it is a guest's, its address was given and it is time.
 
         Raises:
@@ -55,7 +62,7 @@ class LinkMailConsumer:
 
         self._inbox.once(message, note)
 
-    def _contact(self, message: Message) -> GuestContact | None:
+    def _contact(self, message: QueueMessage) -> GuestContact | None:
         """Return the order to write about; ``None`` where there is nothing to send."""
         with self._database.reading() as session:
             contact = queries.guest_contact(session, message.payload["number"], PAUSE)
@@ -63,6 +70,6 @@ class LinkMailConsumer:
             return None
         try:
             digest = self._requests.digest(contact.email)
-        except Invalid:  # an order of a build that took what is no address
+        except InvalidFields:  # an order of a build that took what is no address
             return None
         return contact if hmac.compare_digest(digest, message.payload["email_sha256"]) else None

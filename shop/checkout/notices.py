@@ -8,22 +8,22 @@ answer was lost is settled by its message, and a message that is lost is not mis
 import logging
 from collections.abc import Callable
 
-from shop.checkout.phases import Phases
-from shop.checkout.steps import Settled, Step
-from shop.errors import Conflict
+from shop.checkout.phases import CheckoutPhases
+from shop.checkout.steps import RecoveryStep, SettleResult
+from shop.errors import StateConflict
 from shop.money import Money
 from shop.orders import queries
 from shop.payments.models import Payment
-from shop.payments.notices import Happened, Notice
-from shop.payments.provider import Charged, Declined
+from shop.payments.notices import WebhookEvent, WebhookEventType
+from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.refunds import OWED
-from shop.payments.service import Payments
+from shop.payments.service import PaymentService
 from shop.unit_of_work import Database
 
 _log = logging.getLogger(__name__)
 
 
-class Notices:
+class PaymentWebhooks:
     """The use case.
 
     Args:
@@ -37,8 +37,8 @@ class Notices:
     def __init__(
         self,
         database: Database,
-        payments: Payments,
-        phases: Phases,
+        payments: PaymentService,
+        phases: CheckoutPhases,
         compensate: Callable[[str], object],
         observe: Callable[[str], None] = lambda outcome: None,
     ) -> None:
@@ -48,7 +48,7 @@ class Notices:
         self._compensate = compensate
         self._observe = observe
 
-    def receive(self, notice: Notice) -> None:
+    def receive(self, notice: WebhookEvent) -> None:
         """See :class:`shop.payments.notices.Receiver`."""
         with self._database.reading() as session:
             payment = self._payments.under_key(session, notice.charge_key)
@@ -66,37 +66,41 @@ class Notices:
             return
         try:
             self._take(public_id, payment, notice)
-        except Conflict:
+        except StateConflict:
             self._observe("early")
             raise
         self._observe("taken")
 
-    def _take(self, public_id: str, payment: Payment, notice: Notice) -> None:
+    def _take(self, public_id: str, payment: Payment, notice: WebhookEvent) -> None:
         match notice.happened:
-            case Happened.CHARGED if payment.status in ("pending", "abandoned"):
+            case WebhookEventType.CHARGED if payment.status in ("pending", "abandoned"):
                 self._charged(public_id, notice)
-            case Happened.DECLINED if payment.status == "pending":
-                declined = Declined("declined")
-                self._database.retrying(lambda session: self._phases.settle(session, public_id, Step.REFUSE, declined))
-            case Happened.REFUNDED:
+            case WebhookEventType.DECLINED if payment.status == "pending":
+                declined = ChargeDeclined("declined")
+                self._database.retrying(
+                    lambda session: self._phases.settle(session, public_id, RecoveryStep.REFUSE, declined)
+                )
+            case WebhookEventType.REFUNDED:
                 self._refunded(public_id, payment.status, notice)
 
-    def _charged(self, public_id: str, notice: Notice) -> None:
-        charged = Charged(notice.provider_id)
-        settled = self._database.retrying(lambda session: self._phases.settle(session, public_id, Step.PAY, charged))
-        if settled is Settled.TOO_LATE:
+    def _charged(self, public_id: str, notice: WebhookEvent) -> None:
+        charged = ChargeSucceeded(notice.provider_id)
+        settled = self._database.retrying(
+            lambda session: self._phases.settle(session, public_id, RecoveryStep.PAY, charged)
+        )
+        if settled is SettleResult.TOO_LATE:
             self._compensate(public_id)
 
-    def _refunded(self, public_id: str, status: str, notice: Notice) -> None:
+    def _refunded(self, public_id: str, status: str, notice: WebhookEvent) -> None:
         if status in ("pending", "abandoned"):  # this message has overtaken the one of its charge
-            raise Conflict("The charge is not known here yet; send this again.")
+            raise StateConflict("The charge is not known here yet; send this again.")
         if status in (*OWED, "refund_closed") and notice.refunded == notice.amount:
             self._database.retrying(lambda session: self._phases.refunded(session, public_id))
         elif status == "charged":
             _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})
 
 
-def contradiction(notice: Notice, payment: Payment) -> str:
+def contradiction(notice: WebhookEvent, payment: Payment) -> str:
     """Return what a message says against our record; empty where it fits, or may come to fit. Pure.
 
     Args:
@@ -106,9 +110,9 @@ def contradiction(notice: Notice, payment: Payment) -> str:
     ours, theirs = Money(payment.amount, payment.currency), notice.amount
     if theirs != ours:
         return f"{notice.happened} over {theirs}; the payment is over {ours}"
-    if payment.status == "declined" and notice.happened is not Happened.DECLINED:
+    if payment.status == "declined" and notice.happened is not WebhookEventType.DECLINED:
         return f"{notice.happened} of a payment that was declined"
-    if payment.provider_id is not None and notice.happened is Happened.DECLINED:
+    if payment.provider_id is not None and notice.happened is WebhookEventType.DECLINED:
         return f"{notice.happened} of a payment that was charged"
     if payment.provider_id not in (None, notice.provider_id):
         return f"{notice.happened} of another charge than {payment.provider_id}, which is ours"

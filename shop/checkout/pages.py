@@ -9,14 +9,22 @@ from flask import Response as FlaskResponse
 from werkzeug.wrappers import Response
 
 from shop.cart.lines import CartView
-from shop.cart.service import Carts
+from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
-from shop.checkout.cancellation import Cancellation
+from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.details import read_form
-from shop.checkout.service import Checkout, Earlier, Ordered, Refused
+from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierPaid, PaidOrder
 from shop.checkout.test_cards import TEST_CARDS, refuse_test_card
-from shop.errors import AlreadyPaid, CartChanged, Conflict, Invalid, OutOfStock, ProviderUnavailable, Unavailable
+from shop.errors import (
+    AlreadyPaid,
+    CartChanged,
+    InvalidFields,
+    OutOfStock,
+    ProviderUnavailable,
+    ServiceUnavailable,
+    StateConflict,
+)
 from shop.orders.countries import COUNTRIES
 from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
@@ -32,7 +40,7 @@ Page = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _FormValues:
     """What the form says when it comes back."""
 
     status: int
@@ -43,9 +51,9 @@ class _Said:
 
 
 def create_pages(
-    use: Callable[[], Checkout],
-    cancellation: Callable[[], Cancellation],
-    carts: Callable[[], Carts],
+    use: Callable[[], CheckoutService],
+    cancellation: Callable[[], OrderCancellation],
+    carts: Callable[[], CartService],
     renew_guest: Callable[[], None],
     *,
     test_cards: bool = True,
@@ -66,13 +74,13 @@ def create_pages(
     @pages.get("/checkout")
     def form() -> Page:
         renew_guest()
-        return _form(carts().view(current_owner()), _known(), _Said(200), cards)
+        return _form(carts().view(current_owner()), _known(), _FormValues(200), cards)
 
     @pages.post("/checkout")
     @idempotency.in_phases(required=True)
     def submit() -> Page:
         said = _submit(use(), cards)
-        if isinstance(said, _Said):
+        if isinstance(said, _FormValues):
             return _form(carts().view(current_owner()), request.form, said, cards)
         return said
 
@@ -82,14 +90,14 @@ def create_pages(
         try:
             guard = idempotency.current().guard(lambda session, cancelled: _to_order(cancelled))
             cancellation().cancel(viewer(), public_id, guard)
-        except (Conflict, ProviderUnavailable) as refusal:
+        except (StateConflict, ProviderUnavailable) as refusal:
             flash(refusal.detail, "warning")
         return _to_order(public_id)
 
     return pages
 
 
-def _submit(checkout: Checkout, cards: Cards) -> Response | _Said:
+def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormValues:
     """Send the form, and say what became of it."""
     key = idempotency.current()
     try:
@@ -97,29 +105,29 @@ def _submit(checkout: Checkout, cards: Cards) -> Response | _Said:
         if not cards:
             refuse_test_card(details.payment.token)
         guard = key.guard(
-            lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, Ordered) else None,
+            lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, PaidOrder) else None,
             details.fingerprint(),
         )
         result = checkout.submit(current_owner(), key.key, details, _agreement(), guard)
-    except Invalid as refusal:
+    except InvalidFields as refusal:
         if "cart" in refusal.errors:
             return redirect(CART, 303)
         if "Idempotency-Key" in refusal.errors:
-            return _Said(422, "warning", USED)
-        return _Said(422, errors=refusal.errors)
+            return _FormValues(422, "warning", USED)
+        return _FormValues(422, errors=refusal.errors)
     except OutOfStock:
         return redirect(CART, 303)  # where each line says what is left of it
     except AlreadyPaid:
         raise  # there is nothing left to send: its page says so
     except CartChanged as refusal:
-        return _Said(409, "warning", refusal.detail)
-    except Conflict as refusal:
-        return _Said(409, "warning", refusal.detail, keep_key=True)
-    except Unavailable as refusal:  # ours included: who paid and saw no answer must come back with the same key
-        return _Said(503, "danger", refusal.detail, keep_key=True)
-    if isinstance(result, Refused):
-        return _Said(402, "danger", DECLINED)
-    return _to_order(result.public_id, "?earlier" if isinstance(result, Earlier) else "")
+        return _FormValues(409, "warning", refusal.detail)
+    except StateConflict as refusal:
+        return _FormValues(409, "warning", refusal.detail, keep_key=True)
+    except ServiceUnavailable as refusal:  # ours included: who paid and saw no answer must come back with the same key
+        return _FormValues(503, "danger", refusal.detail, keep_key=True)
+    if isinstance(result, DeclinedCheckout):
+        return _FormValues(402, "danger", DECLINED)
+    return _to_order(result.public_id, "?earlier" if isinstance(result, EarlierPaid) else "")
 
 
 def _to_order(public_id: str, query: str = "") -> FlaskResponse:
@@ -127,7 +135,7 @@ def _to_order(public_id: str, query: str = "") -> FlaskResponse:
     return make_response(redirect(f"/orders/{public_id}{query}", 303))
 
 
-def _form(cart: CartView, given: Mapping[str, str], said: _Said, cards: Cards) -> Page:
+def _form(cart: CartView, given: Mapping[str, str], said: _FormValues, cards: Cards) -> Page:
     if not cart.can_be_bought and not said.keep_key:
         return redirect(CART, 303)
     page = render_template(

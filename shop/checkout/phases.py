@@ -13,24 +13,24 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from shop.cart.lines import HeldLine
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import availability, offers
-from shop.catalog.stock import Stock
+from shop.catalog.stock import StockStrategy
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
-from shop.checkout.confirmation import Confirmation
+from shop.checkout.confirmation import OrderConfirmation
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import Settled, Step
-from shop.errors import Invalid, OutOfStock
+from shop.checkout.steps import RecoveryStep, SettleResult
+from shop.errors import InvalidFields, OutOfStock
 from shop.money import Money
 from shop.orders import queries, stream
-from shop.orders.events import Cause, Line
+from shop.orders.events import CancellationCause, OrderedLine
 from shop.orders.models import Order
-from shop.orders.state import Cancel, Charge, CloseRefund, Command, Decline, Refund
-from shop.orders.stream import Changed, CheckoutKey, Head, NewOrder, OrderStreams
-from shop.orders.transitions import Status
-from shop.patterns.idempotency.guard import Guard, NoGuard
-from shop.payments.provider import Charged, Declined
-from shop.payments.service import Outcome, Payments
+from shop.orders.state import CancelOrder, CloseRefund, Command, RecordCharge, RecordDecline, RecordRefund
+from shop.orders.stream import CheckoutKey, LockedOrder, NewOrder, OrderChange, OrderStreams
+from shop.orders.transitions import OrderStatus
+from shop.patterns.idempotency.guard import KeyLease, NoGuard
+from shop.payments.provider import ChargeDeclined, ChargeSucceeded
+from shop.payments.service import Outcome, PaymentService
 from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
@@ -39,7 +39,7 @@ NO_GUARD = NoGuard()
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ChargeAttempt:
     """A charge to be made for an order."""
 
     public_id: str
@@ -50,7 +50,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class PendingCheckout:
     """An earlier checkout of the same cart whose payment is still open, and that the new one cannot go on with.
 
     Args:
@@ -65,15 +65,15 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CheckoutRequest:
     """What is to be bought: whose cart, the answers to the form, and what was agreed to pay for."""
 
-    owner: Owner
+    owner: CartOwner
     details: CheckoutDetails
     agreement: PurchaseAgreement = OPEN_AGREEMENT
 
 
-class Phases:
+class CheckoutPhases:
     """The bodies of the transactions.
 
     Args:
@@ -89,11 +89,11 @@ class Phases:
     def __init__(
         self,
         orders: OrderStreams,
-        payments: Payments,
-        stock: Stock,
+        payments: PaymentService,
+        stock: StockStrategy,
         invalidate: Callable[[Sequence[str]], None],
         reserved_for: timedelta,
-        confirmation: Confirmation,
+        confirmation: OrderConfirmation,
     ) -> None:
         self._orders = orders
         self._payments = payments
@@ -103,8 +103,8 @@ class Phases:
         self._confirmation = confirmation
 
     def place(
-        self, session: Session, key: CheckoutKey, wanted: Wanted, guard: Guard = NO_GUARD
-    ) -> Attempt | Order | Unfinished | None:
+        self, session: Session, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease = NO_GUARD
+    ) -> ChargeAttempt | Order | PendingCheckout | None:
         """Phase one: claim the key, price the cart now, place the order, open its payment, reserve its stock.
 
         One cart is checked out once at a time. A second tab, or a new form after an answer that got lost, has a key of
@@ -129,7 +129,7 @@ class Phases:
             if earlier is not None:
                 return _met(session, earlier, key, wanted.owner)
         details = wanted.details
-        held = Carts.held_lines(session, wanted.owner)
+        held = CartService.held_lines(session, wanted.owner)
         lines = _priced(session, held)
         address = details.address.model_dump()
         owner = wanted.owner
@@ -143,16 +143,16 @@ class Phases:
         charge_key = f"order-{order.public_id}"
         self._payments.open(session, order.id, new.total, charge_key)
         self._changed(session, self.stock.reserve(session, {line.product_id: line.quantity for line in lines}))
-        return Attempt(order.public_id, order.number, charge_key, new.total, first=True)
+        return ChargeAttempt(order.public_id, order.number, charge_key, new.total, first=True)
 
     def settle(
         self,
         session: Session,
         public_id: str,
-        step: Step,
+        step: RecoveryStep,
         outcome: Outcome | None,
-        answer: Callable[[Changed], None] = lambda changed: None,
-    ) -> Settled:
+        answer: Callable[[OrderChange], None] = lambda changed: None,
+    ) -> SettleResult:
         """Phase three: write down what the provider's answer means, all of it.
 
         Args:
@@ -164,33 +164,33 @@ class Phases:
                 if there is a final one; stock is not among it, and its rows are not yet locked.
         """
         order = stream.lock(session, public_id)
-        if order.status != Status.PENDING_PAYMENT:
+        if order.status != OrderStatus.PENDING_PAYMENT:
             return self._settle_late(session, order, outcome)
         match step, outcome:
-            case Step.PAY, Charged(provider_id=provider_id):
+            case RecoveryStep.PAY, ChargeSucceeded(provider_id=provider_id):
                 self._pay(session, order, provider_id, answer)
-            case Step.REFUSE, Declined(reason=reason):
-                self._give_up(session, order, "declined", Decline(reason), answer)
-            case Step.UNDO, _:
-                self._give_up(session, order, "abandoned", Cancel(Cause.NOT_POSSIBLE))
+            case RecoveryStep.REFUSE, ChargeDeclined(reason=reason):
+                self._give_up(session, order, "declined", RecordDecline(reason), answer)
+            case RecoveryStep.UNDO, _:
+                self._give_up(session, order, "abandoned", CancelOrder(CancellationCause.NOT_POSSIBLE))
                 stream.free_key(session, order.id)
             case _:
                 self._payments.release(session, order.id)
-        return Settled.DONE
+        return SettleResult.DONE
 
-    def call_off(self, session: Session, public_id: str, cause: Cause) -> None:
+    def call_off(self, session: Session, public_id: str, cause: CancellationCause) -> None:
         """Cancel an order that is not paid, the provider's books holding no charge for it."""
         order = stream.lock(session, public_id)
-        if order.status == Status.PENDING_PAYMENT:
-            self._give_up(session, order, "abandoned", Cancel(cause))
+        if order.status == OrderStatus.PENDING_PAYMENT:
+            self._give_up(session, order, "abandoned", CancelOrder(cause))
 
-    def take_back(self, session: Session, order: Head, cause: Cause) -> None:
+    def take_back(self, session: Session, order: LockedOrder, cause: CancellationCause) -> None:
         """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
 
         Raises:
             IllegalTransition: it has left, or is cancelled already.
         """
-        pieces = self._orders.change(session, order, Cancel(cause)).state.quantities
+        pieces = self._orders.change(session, order, CancelOrder(cause)).state.quantities
         self._payments.move(session, order.id, "refund_pending")
         self._changed(session, self.stock.restock(session, pieces))
 
@@ -207,15 +207,17 @@ class Phases:
     def refunded(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""
         order = stream.lock(session, public_id)
-        if order.status == Status.CANCELLED:
+        if order.status == OrderStatus.CANCELLED:
             self._payments.move(session, order.id, "refunded")
-            self._orders.change(session, order, Refund())
+            self._orders.change(session, order, RecordRefund())
 
-    def _pay(self, session: Session, order: Head, provider_id: str, answer: Callable[[Changed], None]) -> None:
-        changed = self._orders.change(session, order, Charge(provider_id))
+    def _pay(
+        self, session: Session, order: LockedOrder, provider_id: str, answer: Callable[[OrderChange], None]
+    ) -> None:
+        changed = self._orders.change(session, order, RecordCharge(provider_id))
         bought = changed.state.quantities
         self._payments.move(session, order.id, "charged", provider_id)
-        Carts.take(session, cart_owner(order.checkout_owner), bought)
+        CartService.take(session, cart_owner(order.checkout_owner), bought)
         self._confirmation.paid(session, order)
         answer(changed)
         self.stock.commit_reserved(session, bought)
@@ -223,23 +225,23 @@ class Phases:
     def _give_up(
         self,
         session: Session,
-        order: Head,
+        order: LockedOrder,
         payment_status: str,
         command: Command,
-        answer: Callable[[Changed], None] = lambda changed: None,
+        answer: Callable[[OrderChange], None] = lambda changed: None,
     ) -> None:
         changed = self._orders.change(session, order, command)
         self._payments.move(session, order.id, payment_status)
         answer(changed)
         self._changed(session, self.stock.release(session, changed.state.quantities))
 
-    def _settle_late(self, session: Session, order: Head, outcome: Outcome | None) -> Settled:
+    def _settle_late(self, session: Session, order: LockedOrder, outcome: Outcome | None) -> SettleResult:
         payment = self._payments.of(session, order.id)
-        if isinstance(outcome, Charged) and payment.status == "abandoned":
+        if isinstance(outcome, ChargeSucceeded) and payment.status == "abandoned":
             self._payments.move(session, order.id, "refund_pending", outcome.provider_id)
-            self._orders.change(session, order, Charge(outcome.provider_id))
-            return Settled.TOO_LATE
-        return Settled.ALREADY
+            self._orders.change(session, order, RecordCharge(outcome.provider_id))
+            return SettleResult.TOO_LATE
+        return SettleResult.ALREADY
 
     def _changed(self, session: Session, product_ids: frozenset[int]) -> None:
         if product_ids:
@@ -247,7 +249,7 @@ class Phases:
             Database.after_commit(session, lambda: self._invalidate(ended))
 
 
-def _met(session: Session, earlier: Order, key: CheckoutKey, owner: Owner) -> Order | Unfinished:
+def _met(session: Session, earlier: Order, key: CheckoutKey, owner: CartOwner) -> Order | PendingCheckout:
     """Decide how a checkout meets an earlier one of its cart. Only a shopper's own order goes on under its key.
 
     Raises:
@@ -255,13 +257,13 @@ def _met(session: Session, earlier: Order, key: CheckoutKey, owner: Owner) -> Or
     """
     is_own = earlier.user_id == owner.user_id
     if earlier.checkout_key == key.key and earlier.checkout_fingerprint != key.fingerprint:
-        raise Invalid(REUSED, errors={"Idempotency-Key": REUSED})
-    if earlier.checkout_key == key.key and (is_own or earlier.status != Status.PENDING_PAYMENT):
+        raise InvalidFields(REUSED, errors={"Idempotency-Key": REUSED})
+    if earlier.checkout_key == key.key and (is_own or earlier.status != OrderStatus.PENDING_PAYMENT):
         return earlier
-    return Unfinished(earlier.public_id, queries.ages(session, [earlier.id])[earlier.public_id], is_own)
+    return PendingCheckout(earlier.public_id, queries.ages(session, [earlier.id])[earlier.public_id], is_own)
 
 
-def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[Line]:
+def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[OrderedLine]:
     """Return what a cart holds, at today's prices; products no longer offered are left out.
 
     Raises:
@@ -272,25 +274,25 @@ def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[Line]:
     if gone := {offer.slug: "no longer sold" for offer in found.values() if offer.withdrawn}:
         raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=gone)
     lines = [
-        Line(product_id, found[product_id].title, line.quantity, found[product_id].unit_price)
+        OrderedLine(product_id, found[product_id].title, line.quantity, found[product_id].unit_price)
         for product_id, line in held.items()
         if product_id in found
     ]
     if not lines:
-        raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
+        raise InvalidFields(EMPTY_CART, errors={"cart": EMPTY_CART})
     return lines
 
 
-def owner_name(owner: Owner) -> str | None:
+def owner_name(owner: CartOwner) -> str | None:
     """Return whose checkout keys an owner's are; ``None`` for a passer-by, who has no cart to check out."""
     if owner.user_id is not None:
         return f"user:{owner.user_id}"
     return f"guest:{owner.guest_cart_id}" if owner.guest_cart_id else None
 
 
-def cart_owner(name: str | None) -> Owner:
+def cart_owner(name: str | None) -> CartOwner:
     """Return the owner of a name made by :func:`owner_name`, so that an order leads back to its cart."""
     kind, _, value = (name or "").partition(":")
     if kind == "user":
-        return Owner(user_id=int(value))
-    return Owner(guest_cart_id=uuid.UUID(value)) if kind == "guest" else Owner()
+        return CartOwner(user_id=int(value))
+    return CartOwner(guest_cart_id=uuid.UUID(value)) if kind == "guest" else CartOwner()

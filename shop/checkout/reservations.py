@@ -8,12 +8,12 @@ left open, and where they cannot be read the pieces stay promised.
 import logging
 from dataclasses import dataclass
 
-from shop.checkout.resolution import Resolution
-from shop.errors import Conflict, NotFound, ProviderUnavailable, Unavailable
+from shop.checkout.resolution import PaymentReconciler
+from shop.errors import NotFound, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.orders import queries
-from shop.orders.events import Cause
-from shop.orders.transitions import Status
-from shop.payments.service import Payments
+from shop.orders.events import CancellationCause
+from shop.orders.transitions import OrderStatus
+from shop.payments.service import PaymentService
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reaped:
+class ReapedReservations:
     """What became of the reservations whose time was over."""
 
     released: int = 0
@@ -43,27 +43,27 @@ class ReservationReaper:
         resolution: settles an order by the provider's books.
     """
 
-    def __init__(self, database: Database, payments: Payments, resolution: Resolution) -> None:
+    def __init__(self, database: Database, payments: PaymentService, resolution: PaymentReconciler) -> None:
         self._database = database
         self._payments = payments
         self._resolution = resolution
 
-    def run_once(self) -> Reaped:
+    def run_once(self) -> ReapedReservations:
         """Settle the unpaid orders whose reservation is over, and return what became of them."""
         with self._database.reading() as session:
             overdue = queries.overdue(session, MOST_AT_ONCE, self._payments.postponed(session))
         ends = [self._settle(public_id) for public_id in overdue]
-        paid = sum(end is Status.PAID for end in ends)
+        paid = sum(end is OrderStatus.PAID for end in ends)
         left = sum(end is None for end in ends)
-        return Reaped(released=len(ends) - paid - left, paid=paid, left=left)
+        return ReapedReservations(released=len(ends) - paid - left, paid=paid, left=left)
 
-    def _settle(self, public_id: str) -> Status | None:
+    def _settle(self, public_id: str) -> OrderStatus | None:
         try:
-            return self._resolution.resolve(public_id, Cause.UNPAID)
+            return self._resolution.resolve(public_id, CancellationCause.UNPAID)
         except ProviderUnavailable as refusal:
             self._resolution.postpone(public_id, refusal)
             _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
             return None
-        except (Conflict, NotFound, Unavailable) as refusal:
+        except (StateConflict, NotFound, ServiceUnavailable) as refusal:
             _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})
             return None

@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from shop.checkout.phases import Phases
-from shop.checkout.steps import Step
-from shop.errors import Conflict, ProviderUnavailable
+from shop.checkout.phases import CheckoutPhases
+from shop.checkout.steps import RecoveryStep
+from shop.errors import ProviderUnavailable, StateConflict
 from shop.orders import queries, stream
-from shop.orders.events import Cause
-from shop.orders.transitions import Status
-from shop.payments.provider import Charged, Declined
-from shop.payments.service import Payments, Unknown
+from shop.orders.events import CancellationCause
+from shop.orders.transitions import OrderStatus
+from shop.payments.provider import ChargeDeclined, ChargeSucceeded
+from shop.payments.service import OutcomePending, PaymentService
 from shop.unit_of_work import Database
 
 RETRY_AFTER_S = 2
@@ -24,7 +24,7 @@ GIVEN_UP_AFTER = timedelta(seconds=45)
 the button and got no answer has had the time to press it again."""
 
 
-class Resolution:
+class PaymentReconciler:
     """The use case.
 
     Args:
@@ -33,12 +33,12 @@ class Resolution:
         phases: the bodies of the transactions.
     """
 
-    def __init__(self, database: Database, payments: Payments, phases: Phases) -> None:
+    def __init__(self, database: Database, payments: PaymentService, phases: CheckoutPhases) -> None:
         self._database = database
         self._payments = payments
         self._phases = phases
 
-    def resolve(self, public_id: str, cause: Cause, *, give_up: bool = True) -> Status:
+    def resolve(self, public_id: str, cause: CancellationCause, *, give_up: bool = True) -> OrderStatus:
         """Settle an order whose payment is still open, and return where the order stands then.
 
         Args:
@@ -54,23 +54,25 @@ class Resolution:
         """
         with self._database.transaction() as session:
             order = stream.lock(session, public_id)
-            if order.status != Status.PENDING_PAYMENT:
-                return Status(order.status)
+            if order.status != OrderStatus.PENDING_PAYMENT:
+                return OrderStatus(order.status)
             if not self._payments.claim(session, order.id):
-                raise Conflict("This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S)
+                raise StateConflict(
+                    "This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S
+                )
             payment = self._payments.of(session, order.id)
         found = self._payments.find(payment.charge_key)
         if found is None and not give_up:
-            found = Unknown()
-        is_given_back = isinstance(found, Charged) and found.refunded.amount >= payment.amount > 0
+            found = OutcomePending()
+        is_given_back = isinstance(found, ChargeSucceeded) and found.refunded.amount >= payment.amount > 0
 
-        def write_down(session: Session) -> Status:
+        def write_down(session: Session) -> OrderStatus:
             if is_given_back:  # by hand at the provider, before we knew of the charge: there is nothing to sell
                 self._phases.call_off(session, public_id, cause)
             return self._write_down(session, public_id, found, cause)
 
         stands = self._database.retrying(write_down)
-        if isinstance(found, Unknown):
+        if isinstance(found, OutcomePending):
             raise ProviderUnavailable(
                 "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
             )
@@ -85,15 +87,19 @@ class Resolution:
         self._database.retrying(write_down)
 
     def _write_down(
-        self, session: Session, public_id: str, found: Charged | Declined | Unknown | None, cause: Cause
-    ) -> Status:
+        self,
+        session: Session,
+        public_id: str,
+        found: ChargeSucceeded | ChargeDeclined | OutcomePending | None,
+        cause: CancellationCause,
+    ) -> OrderStatus:
         match found:
-            case Charged():
-                self._phases.settle(session, public_id, Step.PAY, found)
-            case Declined():
-                self._phases.settle(session, public_id, Step.REFUSE, found)
-            case Unknown():
-                self._phases.settle(session, public_id, Step.WAIT, found)
+            case ChargeSucceeded():
+                self._phases.settle(session, public_id, RecoveryStep.PAY, found)
+            case ChargeDeclined():
+                self._phases.settle(session, public_id, RecoveryStep.REFUSE, found)
+            case OutcomePending():
+                self._phases.settle(session, public_id, RecoveryStep.WAIT, found)
             case None:
                 self._phases.call_off(session, public_id, cause)
-        return Status(stream.lock(session, public_id).status)
+        return OrderStatus(stream.lock(session, public_id).status)

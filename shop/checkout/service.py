@@ -16,24 +16,32 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.phases import EMPTY_CART, NO_GUARD, Attempt, Phases, Unfinished, Wanted, owner_name
-from shop.checkout.resolution import GIVEN_UP_AFTER, Resolution
-from shop.checkout.steps import RecoveryPoint, Settled, Step, decide
-from shop.errors import AlreadyPaid, Conflict, Invalid, ProviderUnavailable, Unavailable
+from shop.checkout.phases import (
+    EMPTY_CART,
+    NO_GUARD,
+    ChargeAttempt,
+    CheckoutPhases,
+    CheckoutRequest,
+    PendingCheckout,
+    owner_name,
+)
+from shop.checkout.resolution import GIVEN_UP_AFTER, PaymentReconciler
+from shop.checkout.steps import RecoveryPoint, RecoveryStep, SettleResult, decide
+from shop.errors import AlreadyPaid, InvalidFields, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.money import Money
 from shop.orders import queries
-from shop.orders.events import Cause
+from shop.orders.events import CancellationCause
 from shop.orders.models import Order
 from shop.orders.queries import OrderView
-from shop.orders.stream import Changed, CheckoutKey
-from shop.orders.transitions import Status
-from shop.patterns.idempotency.guard import Guard
+from shop.orders.stream import CheckoutKey, OrderChange
+from shop.orders.transitions import OrderStatus
+from shop.patterns.idempotency.guard import KeyLease
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeRequest
-from shop.payments.service import Outcome, Payments
+from shop.payments.service import Outcome, PaymentService
 from shop.unit_of_work import Database
 
 PLACE_ATTEMPTS = 3
@@ -54,7 +62,7 @@ AWAY = "The payments provider is away. Nothing was charged and nothing was order
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class PaidOrder:
     """The order is paid."""
 
     public_id: str
@@ -62,24 +70,24 @@ class Ordered:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class DeclinedCheckout:
     """The card was declined; nothing was ordered."""
 
     replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierPaid:
     """An earlier checkout of the same cart turned out to be paid; nothing was ordered now."""
 
     public_id: str
 
 
-Result = Ordered | Refused | Earlier
+Result = PaidOrder | DeclinedCheckout | EarlierPaid
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResponseContext:
     """What the answer is made of that is kept with the last phase.
 
     Args:
@@ -87,11 +95,11 @@ class Told:
         order: the order as the transaction that is about to end leaves it.
     """
 
-    result: Ordered | Refused
+    result: PaidOrder | DeclinedCheckout
     order: OrderView
 
 
-class Checkout:
+class CheckoutService:
     """The use case.
 
     Args:
@@ -105,8 +113,8 @@ class Checkout:
     def __init__(
         self,
         database: Database,
-        payments: Payments,
-        phases: Phases,
+        payments: PaymentService,
+        phases: CheckoutPhases,
         compensate: Callable[[str], object],
         reached: Callable[[RecoveryPoint], None] = lambda point: None,
     ) -> None:
@@ -114,16 +122,16 @@ class Checkout:
         self._payments = payments
         self._phases = phases
         self._compensate = compensate
-        self._resolution = Resolution(database, payments, phases)
+        self._resolution = PaymentReconciler(database, payments, phases)
         self._reached = reached
 
     def submit(
         self,
-        owner: Owner,
+        owner: CartOwner,
         key: str | None,
         details: CheckoutDetails,
         agreement: PurchaseAgreement = OPEN_AGREEMENT,
-        guard: Guard = NO_GUARD,
+        guard: KeyLease = NO_GUARD,
     ) -> Result:
         """Buy what is in the cart.
 
@@ -144,10 +152,10 @@ class Checkout:
         """
         name = owner_name(owner)
         if name is None:
-            raise Invalid(EMPTY_CART, errors={"cart": EMPTY_CART})
+            raise InvalidFields(EMPTY_CART, errors={"cart": EMPTY_CART})
         checkout_key = CheckoutKey(name, key, details.fingerprint())
-        begun = self._begin(checkout_key, Wanted(owner, details, agreement), guard)
-        if not isinstance(begun, Attempt):
+        begun = self._begin(checkout_key, CheckoutRequest(owner, details, agreement), guard)
+        if not isinstance(begun, ChargeAttempt):
             return begun
         outcome = self._payments.charge(
             ChargeRequest(begun.charge_key, begun.amount, details.payment.token, {"order": begun.number})
@@ -155,7 +163,7 @@ class Checkout:
         self._reached(RecoveryPoint.ANSWERED)
         return self._settle(begun, outcome, guard)
 
-    def _begin(self, key: CheckoutKey, wanted: Wanted, guard: Guard) -> Attempt | Result:
+    def _begin(self, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease) -> ChargeAttempt | Result:
         stock = self._phases.stock
         for _ in range(PLACE_ATTEMPTS):
             placed = self._database.retrying(
@@ -163,38 +171,38 @@ class Checkout:
                 isolation=stock.isolation,
                 attempts=stock.attempts,
             )
-            if isinstance(placed, Attempt):
+            if isinstance(placed, ChargeAttempt):
                 self._reached(RecoveryPoint.PLACED)
                 return placed
             if isinstance(placed, Order):
                 return self._again(placed, wanted.owner)
-            if placed is not None and self._finish(placed) is Status.PAID:
-                return Earlier(placed.public_id)
-        raise Unavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+            if placed is not None and self._finish(placed) is OrderStatus.PAID:
+                return EarlierPaid(placed.public_id)
+        raise ServiceUnavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
 
-    def _finish(self, earlier: Unfinished) -> Status:
+    def _finish(self, earlier: PendingCheckout) -> OrderStatus:
         is_old = earlier.age > GIVEN_UP_AFTER
         try:
-            status = self._resolution.resolve(earlier.public_id, Cause.SUPERSEDED, give_up=is_old)
-        except (Conflict, ProviderUnavailable) as refusal:
+            status = self._resolution.resolve(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
+        except (StateConflict, ProviderUnavailable) as refusal:
             if earlier.is_own and isinstance(refusal, ProviderUnavailable):
                 raise
-            raise Conflict(IN_ANOTHER_TAB, retry_after=RETRY_AFTER_S) from refusal
-        if status is Status.PAID and not earlier.is_own:
+            raise StateConflict(IN_ANOTHER_TAB, retry_after=RETRY_AFTER_S) from refusal
+        if status is OrderStatus.PAID and not earlier.is_own:
             raise AlreadyPaid(PAID_AS_GUEST)
         return status
 
-    def _again(self, order: Order, owner: Owner) -> Attempt | Result:
-        if order.status == Status.PENDING_PAYMENT:
+    def _again(self, order: Order, owner: CartOwner) -> ChargeAttempt | Result:
+        if order.status == OrderStatus.PENDING_PAYMENT:
             with self._database.transaction() as session:
                 claimed = self._payments.claim(session, order.id)
                 payment = self._payments.of(session, order.id)
             if claimed:
                 return _resumed(order, payment)
             if payment.status == "pending":
-                raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+                raise StateConflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
         result = self._came_to(order.public_id, order.id, replayed=True)
-        if isinstance(result, Ordered) and order.user_id != owner.user_id:
+        if isinstance(result, PaidOrder) and order.user_id != owner.user_id:
             raise AlreadyPaid(PAID_AS_GUEST)
         return result
 
@@ -202,37 +210,37 @@ class Checkout:
         with self._database.reading() as session:
             payment = self._payments.of(session, order_id or queries.internal_id(session, public_id))
         if payment.status == "declined":
-            return Refused(replayed)
+            return DeclinedCheckout(replayed)
         if payment.status == "abandoned":
-            raise Conflict("This order was cancelled before it was paid; nothing was charged.")
-        return Ordered(public_id, replayed)
+            raise StateConflict("This order was cancelled before it was paid; nothing was charged.")
+        return PaidOrder(public_id, replayed)
 
-    def _settle(self, attempt: Attempt, outcome: Outcome, guard: Guard) -> Result:
+    def _settle(self, attempt: ChargeAttempt, outcome: Outcome, guard: KeyLease) -> Result:
         step = decide(outcome, first_attempt=attempt.first)
-        result = Ordered(attempt.public_id) if step is Step.PAY else Refused()
+        result = PaidOrder(attempt.public_id) if step is RecoveryStep.PAY else DeclinedCheckout()
 
-        def work(session: Session) -> Settled:
-            def answer(changed: Changed) -> None:
-                guard.finish(session, Told(result, queries.after(changed)))
+        def work(session: Session) -> SettleResult:
+            def answer(changed: OrderChange) -> None:
+                guard.finish(session, ResponseContext(result, queries.after(changed)))
 
             return self._phases.settle(session, attempt.public_id, step, outcome, answer)
 
         settled = self._database.retrying(work)
         self._reached(RecoveryPoint.SETTLED)
-        if settled is Settled.ALREADY:  # by the provider's own message, or by another request: that is what counts
+        if settled is SettleResult.ALREADY:  # by the provider's own message, or by another request: that is what counts
             return self._came_to(attempt.public_id, replayed=False)
-        if settled is Settled.TOO_LATE:
+        if settled is SettleResult.TOO_LATE:
             self._compensate(attempt.public_id)
-            raise Conflict("This order was cancelled before it was paid; what was charged goes back.")
+            raise StateConflict("This order was cancelled before it was paid; what was charged goes back.")
         match step:
-            case Step.PAY | Step.REFUSE:
+            case RecoveryStep.PAY | RecoveryStep.REFUSE:
                 return result
-            case Step.UNDO:
+            case RecoveryStep.UNDO:
                 raise ProviderUnavailable(AWAY, retry_after=RETRY_AFTER_S)
-            case Step.WAIT:
+            case RecoveryStep.WAIT:
                 raise ProviderUnavailable(UNSURE, retry_after=RETRY_AFTER_S)
 
 
-def _resumed(order: Order, payment: Payment) -> Attempt:
+def _resumed(order: Order, payment: Payment) -> ChargeAttempt:
     amount = Money(payment.amount, payment.currency)
-    return Attempt(order.public_id, order.number, payment.charge_key, amount, first=False)
+    return ChargeAttempt(order.public_id, order.number, payment.charge_key, amount, first=False)

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from shop.payments.provider import Charged, Declined
-from shop.payments.service import NotCharged, Outcome, Unknown
+from shop.payments.provider import ChargeDeclined, ChargeSucceeded
+from shop.payments.service import NotCharged, Outcome, OutcomePending
 
 
 class RecoveryPoint(StrEnum):
@@ -17,7 +17,7 @@ class RecoveryPoint(StrEnum):
     """All is written down."""
 
 
-class Step(StrEnum):
+class RecoveryStep(StrEnum):
     """What the provider's answer leads to."""
 
     PAY = "pay"
@@ -26,7 +26,7 @@ class Step(StrEnum):
     WAIT = "wait"
 
 
-def decide(outcome: Outcome, *, first_attempt: bool) -> Step:
+def decide(outcome: Outcome, *, first_attempt: bool) -> RecoveryStep:
     """Decide what an answer leads to. Pure.
 
     Args:
@@ -35,17 +35,17 @@ def decide(outcome: Outcome, *, first_attempt: bool) -> Step:
             mean "was not charged".
     """
     match outcome:
-        case Charged():
-            return Step.PAY
-        case Declined():
-            return Step.REFUSE
+        case ChargeSucceeded():
+            return RecoveryStep.PAY
+        case ChargeDeclined():
+            return RecoveryStep.REFUSE
         case NotCharged(conclusive=conclusive) if conclusive or first_attempt:
-            return Step.UNDO
-        case NotCharged() | Unknown():
-            return Step.WAIT
+            return RecoveryStep.UNDO
+        case NotCharged() | OutcomePending():
+            return RecoveryStep.WAIT
 
 
-class Settled(StrEnum):
+class SettleResult(StrEnum):
     """What settling came to."""
 
     DONE = "done"

@@ -1,6 +1,6 @@
 """The payments simulator's cards: what the lab offers, and the production profile refuses."""
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 
 TEST_CARDS = (
     ("tok_ok", "Works", "Charged at once."),
@@ -21,4 +21,4 @@ def refuse_test_card(token: str) -> None:
         Invalid: it is one of the simulator's.
     """
     if token in _TOKENS:
-        raise Invalid("Some fields are not right.", errors={"token": REFUSED})
+        raise InvalidFields("Some fields are not right.", errors={"token": REFUSED})

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import click
 
-from shop.errors import ConfigurationError, Invalid, ShopError
+from shop.errors import ConfigurationError, InvalidFields, ShopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("shop.cli.stack:up", "Start the store and everything it needs."),
@@ -39,7 +39,7 @@ FAILED = 1
 MISUSED = 2
 
 
-class Commands(click.Group):
+class LazyCommands(click.Group):
     """Finds a sub-command by name and imports it only then."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,7 +64,7 @@ class Commands(click.Group):
             return super().main(*args, **options)
         except ConfigurationError as error:
             _end(str(error), MISUSED)
-        except Invalid as error:
+        except InvalidFields as error:
             _end(error.detail, MISUSED)
         except ShopError as error:
             _end(error.detail, FAILED)
@@ -75,7 +75,7 @@ class Commands(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group("shop", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("shop", cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shop")
 def main() -> None:
     """A store whose every backend pattern has a switch: flip it, load it, see the numbers."""

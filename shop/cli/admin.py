@@ -8,7 +8,7 @@ import click
 from shop.accounts.administrators import AdministratorAccounts
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.wiring import build
 
 DEFAULT_NAME = "Administrator"
@@ -42,8 +42,8 @@ def _changed(change: Callable[[AdministratorAccounts], str]) -> str:
     runtime = build(settings_of_the_store(), process="admin")
     try:
         return change(AdministratorAccounts(runtime.database, runtime.passwords))
-    except Invalid as error:
-        raise Invalid(" ".join([*error.errors.values()] or [error.detail])) from None
+    except InvalidFields as error:
+        raise InvalidFields(" ".join([*error.errors.values()] or [error.detail])) from None
     finally:
         runtime.close()
 

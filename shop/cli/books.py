@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shop.books.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
-from shop.books.findings import Mismatch, Verdict
+from shop.books.findings import AuditResult, BookMismatch
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
 from shop.lab.broken_books import BrokenBooks
@@ -69,14 +69,14 @@ def settle(charge: str, decision: str | None, reason: str, as_json: bool) -> Non
     emit({"charge": charge, "decision": decision, "amount": amount.to_json()}, said, as_json=as_json)
 
 
-def _document(verdict: Verdict, makers: Makers) -> dict[str, Any]:
+def _document(verdict: AuditResult, makers: Makers) -> dict[str, Any]:
     document = verdict.to_json()
     for one in document["mismatches"]:
         one["made_by"] = makers.get((one["kind"], one["id"]))
     return document
 
 
-def _told(verdict: Verdict, makers: Makers) -> str:
+def _told(verdict: AuditResult, makers: Makers) -> str:
     lines = [_line(found, makers.get((found.kind, found.id))) for found in verdict.mismatches[:SHOWN]]
     if len(verdict.mismatches) > SHOWN:
         lines.append(f"... and {len(verdict.mismatches) - SHOWN:,} more")
@@ -87,5 +87,5 @@ def _told(verdict: Verdict, makers: Makers) -> str:
     return "\n".join(lines)
 
 
-def _line(found: Mismatch, made_by: str | None) -> str:
+def _line(found: BookMismatch, made_by: str | None) -> str:
     return f"{found.kind:<18} {found.id}: {found.says}{f' [made on purpose by {made_by}]' if made_by else ''}"

@@ -9,10 +9,10 @@ import httpx
 
 from shop.cli.output import emit
 from shop.clock import SystemClock
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.patterns.caching import SharedLevel
-from shop.patterns.caching.inspecting import Inspection, inspect
-from shop.patterns.caching.levels import Away
+from shop.patterns.caching.inspecting import EntryInspection, inspect
+from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.health.server_faults import NotWell
 from shop.patterns.health.valkey_server import try_valkey
 from shop.patterns.observability.cache_figures import CacheFigures, parse
@@ -58,7 +58,7 @@ def purge(tag: str, as_json: bool) -> None:  # noqa: FBT001
     """End every entry that carries TAG, such as product:<slug>, in the shared level and in every process."""
     with _level() as level:
         if not level.invalidate([tag]):
-            raise Away(level.name)
+            raise CacheUnavailable(level.name)
     emit({"purged": tag}, f"Whatever was made from {tag} has ended.", as_json=as_json)
 
 
@@ -77,8 +77,8 @@ def _level() -> Iterator[SharedLevel]:
     level = SharedLevel(settings.cache_url, round(TIMEOUT_S * 1000), SystemClock())
     try:
         yield level
-    except Away:
-        raise Unavailable(f"The cache does not serve this{_why(settings.cache_url)}.") from None
+    except CacheUnavailable:
+        raise ServiceUnavailable(f"The cache does not serve this{_why(settings.cache_url)}.") from None
     finally:
         level.close()
 
@@ -114,7 +114,7 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 
 
-def _told_entry(found: Inspection) -> str:
+def _told_entry(found: EntryInspection) -> str:
     if found.state in ("missing", "unreadable"):
         return f"{found.key}: {found.state}"
     lines = [

@@ -8,7 +8,7 @@ from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
 from shop.customers.rights import ErasureResult
 from shop.errors import ConfigurationError
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 
 @click.group()
@@ -68,5 +68,5 @@ def _told(email: str, done: ErasureResult) -> str:
     return f"{told}\nA backup made before still holds it: forget again after restoring one."
 
 
-def _runtime() -> Runtime:
+def _runtime() -> ProcessRuntime:
     return build(settings_of_the_store(), process="customer")

@@ -14,7 +14,7 @@ from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
 from shop.datasets.importing.report import ImportReport
-from shop.datasets.loading import Report
+from shop.datasets.loading import LoadReport
 from shop.payments.opening import hand_over
 from shop.settings import Settings
 from shop.wiring import build
@@ -105,7 +105,7 @@ def _told_import(report: ImportReport) -> str:
     return "\n".join(lines)
 
 
-def _told(report: Report) -> str:
+def _told(report: LoadReport) -> str:
     name = f"{report.dataset} {report.size}"
     if report.already_there:
         lines = [f"{name} is there already."]

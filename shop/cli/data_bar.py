@@ -6,7 +6,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 
-class _Speed(ProgressColumn):
+class _RowRate(ProgressColumn):
     """Rows a second, as they come."""
 
     def render(self, task: Task) -> Text:
@@ -15,13 +15,13 @@ class _Speed(ProgressColumn):
         return Text(f"{speed:,.0f} rows/s" if speed else "", style="progress.data.speed")
 
 
-class Bar:
+class LoadBar:
     """One bar over all steps, on stderr."""
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description:<24}"), BarColumn(bar_width=30), TaskProgressColumn())
         self._bar = RichProgress(
-            *columns, _Speed(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+            *columns, _RowRate(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
         )
         self._task = self._bar.add_task("starting", total=None)
 

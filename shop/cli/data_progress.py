@@ -5,7 +5,7 @@ import time
 
 import click
 
-from shop.datasets.progress import Progress
+from shop.datasets.progress import LoadProgress
 
 QUIET_S = 1.0
 """A log file gets at most one line in this time: the steps of a small load come by the dozen."""
@@ -13,16 +13,16 @@ LONG_S = 10.0
 """A step that takes longer than this says how far it is."""
 
 
-def shown() -> Progress:
+def shown() -> LoadProgress:
     """Return the bar when a person watches stderr, lines otherwise."""
     if not sys.stderr.isatty():
-        return Lines()
-    from shop.cli.data_bar import Bar
+        return LineProgress()
+    from shop.cli.data_bar import LoadBar
 
-    return Bar()
+    return LoadBar()
 
 
-class Lines:
+class LineProgress:
     """A line now and then: for logs and pipes."""
 
     def __init__(self) -> None:

@@ -3,8 +3,8 @@
 import click
 
 from shop.cli.output import emit
-from shop.errors import ConfigurationError, Invalid
-from shop.faults import FAULTS, NONE, Desk, Report
+from shop.errors import ConfigurationError, InvalidFields
+from shop.faults import FAULTS, NONE, FaultChannel, FaultReport
 from shop.settings import load_settings
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -19,7 +19,7 @@ def fault() -> None:
 @_json
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List what can be broken, and what is."""
-    report = Desk(load_settings().run_dir).report()
+    report = FaultChannel(load_settings().run_dir).report()
     items = [_described(name, report) for name in FAULTS]
     emit({"items": items}, "\n".join(_line(name, report) for name in FAULTS), as_json=as_json)
 
@@ -32,7 +32,7 @@ def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
     """Break one dependency; ``none`` mends it."""
     try:
         report = _desk().order(name, value)
-    except Invalid as refusal:
+    except InvalidFields as refusal:
         raise click.UsageError(refusal.detail) from None
     done = f"{name}: {value}" if value == report.in_force[name] else f"{name}: {value}, done"
     emit(_described(name, report), f"{done}.", as_json=as_json)
@@ -46,8 +46,8 @@ def clear(as_json: bool) -> None:  # noqa: FBT001
     emit({"items": [_described(name, report) for name in FAULTS]}, "Nothing is broken on purpose.", as_json=as_json)
 
 
-def _desk() -> Desk:
-    desk = Desk(load_settings().run_dir)
+def _desk() -> FaultChannel:
+    desk = FaultChannel(load_settings().run_dir)
     if not desk.report().offered:
         raise ConfigurationError(
             "No stack takes faults here: start it with `shop up`, in the lab profile, with a server of its own."
@@ -55,7 +55,7 @@ def _desk() -> Desk:
     return desk
 
 
-def _described(name: str, report: Report) -> dict[str, object]:
+def _described(name: str, report: FaultReport) -> dict[str, object]:
     known = FAULTS[name]
     return {
         "name": name,
@@ -66,7 +66,7 @@ def _described(name: str, report: Report) -> dict[str, object]:
     }
 
 
-def _line(name: str, report: Report) -> str:
+def _line(name: str, report: FaultReport) -> str:
     value = report.in_force.get(name, NONE) if name in report.offered else "not offered"
     shown = value if value in (NONE, "not offered") else click.style(value, fg="red", bold=True)
     return f"{name:<10} {shown:<12} {' '.join(FAULTS[name].values)}\n{'':<10} {FAULTS[name].does}"

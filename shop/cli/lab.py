@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.cli import FAILED, MISUSED
-from shop.cli.lab_progress import Bar, Silent
+from shop.cli.lab_progress import ExperimentBar, SilentWatcher
 from shop.cli.output import emit
-from shop.errors import ConfigurationError, NotFound, Unavailable
+from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
 from shop.lab import experiment as experiments
 from shop.lab import report as reports
 from shop.lab import result as results
-from shop.lab.arms import Arm
+from shop.lab.arms import ExperimentArm
 from shop.lab.broken_books import noting
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.experiment import Experiment
-from shop.lab.restoring import Interrupted, restoring
-from shop.lab.runner import Runner
-from shop.lab.store import Store
+from shop.lab.experiment import LabExperiment
+from shop.lab.restoring import ExperimentInterrupted, restoring
+from shop.lab.runner import ExperimentRunner
+from shop.lab.store import StoreClient
 from shop.settings import Settings, load_settings
 from shop.stack.addresses import web_url
 
@@ -85,11 +85,11 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
     chosen = _experiment(name).lasting(duration, runs)
     settings = load_settings()
     try:
-        result, home = _measure(chosen, Store(url or web_url(settings)), _folder(settings), quiet=as_json)
-    except Interrupted as stop:
+        result, home = _measure(chosen, StoreClient(url or web_url(settings)), _folder(settings), quiet=as_json)
+    except ExperimentInterrupted as stop:
         click.echo("shop: interrupted; faults are mended, and every switch stands as it stood before.", err=True)
         sys.exit(SIGNAL_EXIT + stop.number)
-    except Unavailable as error:
+    except ServiceUnavailable as error:
         click.echo(f"shop: {error.detail}", err=True)
         sys.exit(FAILED)
     emit(result, "", as_json=True) if as_json else _print(result, home)
@@ -119,7 +119,7 @@ def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT0
     emit(result, "", as_json=True) if as_json else _print(result, home)
 
 
-def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> tuple[results.Result, Path]:
+def _measure(chosen: LabExperiment, store: StoreClient, folder: Path, *, quiet: bool) -> tuple[results.Result, Path]:
     try:
         store.check_ready()
         _check_workers(chosen, store)
@@ -134,7 +134,7 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
             edits=chosen.drive.edits,
         )
         with _noting(chosen, folder, started), kept as before, _watcher(chosen, quiet=quiet) as watcher:
-            record = Runner(chosen, store, watcher).run()
+            record = ExperimentRunner(chosen, store, watcher).run()
         result = results.build(chosen, record, started, before)
     finally:
         store.close()
@@ -143,7 +143,7 @@ def _measure(chosen: Experiment, store: Store, folder: Path, *, quiet: bool) -> 
     return result, home
 
 
-def _noting(chosen: Experiment, folder: Path, started: datetime) -> AbstractContextManager[None]:
+def _noting(chosen: LabExperiment, folder: Path, started: datetime) -> AbstractContextManager[None]:
     """Write down whose the mismatches are that an experiment leaves on purpose."""
     if not chosen.breaks_books:
         return nullcontext()
@@ -154,7 +154,7 @@ def _noting(chosen: Experiment, folder: Path, started: datetime) -> AbstractCont
     return noting(chosen.name, folder, audit, started, lambda text: click.echo(text, err=True))
 
 
-def _check_workers(chosen: Experiment, store: Store) -> None:
+def _check_workers(chosen: LabExperiment, store: StoreClient) -> None:
     if (there := store.workers()) < chosen.workers:
         raise ConfigurationError(
             f"{chosen.name} needs {chosen.workers} web processes, and the store has {there}: start it with "
@@ -162,8 +162,8 @@ def _check_workers(chosen: Experiment, store: Store) -> None:
         )
 
 
-def _watcher(chosen: Experiment, *, quiet: bool) -> Silent:
-    return Silent() if quiet or not sys.stderr.isatty() else Bar(chosen.seconds())
+def _watcher(chosen: LabExperiment, *, quiet: bool) -> SilentWatcher:
+    return SilentWatcher() if quiet or not sys.stderr.isatty() else ExperimentBar(chosen.seconds())
 
 
 def _print(result: results.Result, home: Path) -> None:
@@ -182,7 +182,7 @@ def _print(result: results.Result, home: Path) -> None:
     click.echo(f"\nFigures  {home / 'result.json'}\nReport   {home / 'report.html'}")
 
 
-def _experiment(name: str) -> Experiment:
+def _experiment(name: str) -> LabExperiment:
     try:
         return experiments.load(name)
     except NotFound as error:
@@ -198,7 +198,7 @@ def _folder(settings: Settings) -> Path:
     return settings.var_dir / "lab"
 
 
-def _pairs(arm: Arm) -> str:
+def _pairs(arm: ExperimentArm) -> str:
     stands = [f"{name}={value}" for name, value in arm.switches.items()]
     stands += [f"fault {name}={value}" for name, value in arm.faults.items()]
     stands += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Silent:
+class SilentWatcher:
     """Shows nothing."""
 
     def phase(self, text: str) -> None:
@@ -23,7 +23,7 @@ class Silent:
         pass
 
 
-class Bar(Silent):
+class ExperimentBar(SilentWatcher):
     """A progress bar on stderr, by time.
 
     Args:

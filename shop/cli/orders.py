@@ -7,10 +7,10 @@ import click
 
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
-from shop.orders.projection import Projector
-from shop.orders.replaying import Difference, Replaying
+from shop.orders.projection import OrderProjector
+from shop.orders.replaying import ProjectionDifference, ProjectionRebuilder
 from shop.stack.database_roles import OWNER
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 
 FAILED = 1
 SHOWN = 20
@@ -27,7 +27,7 @@ def rebuild(as_json: bool) -> None:  # noqa: FBT001 - click passes options by na
     """Replay every event into a read model beside the live one, and swap the two."""
     runtime = _runtime(OWNER)  # it makes tables
     try:
-        done = Replaying(runtime.database).rebuild()
+        done = ProjectionRebuilder(runtime.database).rebuild()
     finally:
         runtime.close()
     emit(
@@ -41,7 +41,7 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     """Fold every event and name each row that says something else; exit code 1 if there is one."""
     runtime = _runtime()
     try:
-        found = Replaying(runtime.database).verify()
+        found = ProjectionRebuilder(runtime.database).verify()
     finally:
         runtime.close()
     lines = [_told(difference) for difference in found.differences[:SHOWN]]
@@ -61,17 +61,17 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     """Say how far the read model is behind the events."""
     runtime = _runtime()
     try:
-        behind = Projector(runtime.database).backlog()
+        behind = OrderProjector(runtime.database).backlog()
     finally:
         runtime.close()
     told = f"{behind.events:,} events wait for the projector, the oldest for {behind.oldest_s:.1f} s."
     emit(asdict(behind), told, as_json=as_json)
 
 
-def _runtime(role: str | None = None) -> Runtime:
+def _runtime(role: str | None = None) -> ProcessRuntime:
     return build(settings_of_the_store(role), process="orders")
 
 
-def _told(difference: Difference) -> str:
+def _told(difference: ProjectionDifference) -> str:
     said = f"the row says {difference.row_says}, its events say {difference.events_say}"
     return f"{difference.order} {difference.field}: {said}"

@@ -12,9 +12,9 @@ from shop.cli.output import emit
 from shop.db import build_engine
 from shop.errors import ConfigurationError
 from shop.patterns.health import checks
-from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import NotWell
-from shop.patterns.outbox.relay import Backlog, BrokerAway, backlog
+from shop.patterns.outbox.relay import BrokerAway, OutboxBacklog, backlog
 from shop.patterns.queue import deliveries
 from shop.patterns.queue.models import DeadLetter
 from shop.settings import Settings
@@ -109,14 +109,14 @@ def _broker(settings: Settings, *, answers: bool) -> tuple[str, str]:
         return "away", "none is set, and no stack runs here"
     try:
         checks.broker(settings.broker_url)()
-    except Limitation as limitation:
+    except PartialService as limitation:
         return limitation.state, str(limitation)
     except NotWell as fault:
         return "away", str(fault)
     return ("ok", "") if answers else ("away", "it does not tell its queues' lengths")
 
 
-def _told(waiting: Backlog, broker: str, queues: dict[str, int] | None, dead: int) -> str:
+def _told(waiting: OutboxBacklog, broker: str, queues: dict[str, int] | None, dead: int) -> str:
     lines = [f"outbox: {waiting.waiting:,} waiting, the oldest due for {waiting.oldest_s:.1f} s"]
     if broker != "ok":
         lines.append(f"broker: {broker}; what is in the outbox waits for it")

@@ -9,9 +9,9 @@ from typing import Any, get_args
 from flask_openapi3 import OpenAPI
 
 from shop.app import create_app
-from shop.lab.experiment import Experiment
+from shop.lab.experiment import LabExperiment
 from shop.settings import PROJECT_ROOT, Settings, variable
-from shop.switches import SWITCHES, Switch
+from shop.switches import SWITCHES, PatternSwitch
 from shop.web import problems
 from shop.wiring import build
 
@@ -50,7 +50,7 @@ def settings_page() -> str:
     return SETTINGS + "".join(f"{_setting(name)}\n" for name in Settings.model_fields)
 
 
-def switches_page(patterns: Path, experiments: Iterable[Experiment]) -> str:
+def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
     """Return the page of all switches, as Markdown.
 
     Args:
@@ -93,8 +93,8 @@ def application() -> Iterator[OpenAPI]:
 
 def refusals() -> str:
     """Return the table of the refusals the store knows: status, last part of ``type``, meaning."""
-    known = sorted(problems.STATUS.items(), key=lambda pair: (pair[1], problems.kind(pair[0])))
-    lines = [f"| {status} | `{problems.kind(error)}` | {_first_line(error.__doc__)} |" for error, status in known]
+    known = sorted(problems.STATUS.items(), key=lambda pair: (pair[1], pair[0].problem))
+    lines = [f"| {status} | `{error.problem}` | {_first_line(error.__doc__)} |" for error, status in known]
     return "\n".join(["| status | `type` ends in | means |", "|---|---|---|", *lines])
 
 
@@ -102,14 +102,14 @@ def _first_line(doc: str | None) -> str:
     return (doc or "").splitlines()[0].replace("``", "`")
 
 
-def _switch(switch: Switch, owners: dict[Path, str], experiments: list[Experiment]) -> str:
+def _switch(switch: PatternSwitch, owners: dict[Path, str], experiments: list[LabExperiment]) -> str:
     pages = [f"[{page.stem}](../patterns/{page.name})" for page, says in owners.items() if f"`{switch.name}`" in says]
     flips = [f"[{one.name}](experiments.md)" for one in experiments if _flips(one, switch.name)]
     values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
     return f"| `{switch.name}` | {values} | {switch.teaches} | {', '.join(pages)} | {', '.join(flips) or '–'} |"
 
 
-def _flips(experiment: Experiment, name: str) -> bool:
+def _flips(experiment: LabExperiment, name: str) -> bool:
     return len({arm.switches.get(name) for arm in experiment.arms}) > 1
 
 

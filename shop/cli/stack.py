@@ -13,7 +13,7 @@ from shop.stack import detached as background
 from shop.stack import down as stopping
 from shop.stack import status as looking
 from shop.stack import up as starting
-from shop.stack.console import Console
+from shop.stack.console import StackConsole
 from shop.stack.privileges import become_unprivileged, belongs_to_root
 from shop.stack.supervisor import StartFailed
 
@@ -53,7 +53,7 @@ def up(
             )
         )
     try:
-        starting.run(settings, (*SHOP, "prepare", *data), Console())
+        starting.run(settings, (*SHOP, "prepare", *data), StackConsole())
     except StartFailed as error:
         if str(error):
             _complain(f"shop: {error}")

@@ -11,9 +11,9 @@ from rich.table import Table
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
 from shop.db import build_engine
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.switch_store import SwitchStore
-from shop.switches import SWITCHES, Snapshot, nearest
+from shop.switches import SWITCHES, SwitchSnapshot, nearest
 from shop.unit_of_work import Database
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -54,7 +54,7 @@ def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
     try:
         with _store() as store:
             store.set(name, value)
-    except Invalid as refusal:
+    except InvalidFields as refusal:
         raise click.UsageError(refusal.detail) from None
     emit(_described(name, {name: value}), f"{name} stands at {value}.", as_json=as_json)
 
@@ -84,7 +84,7 @@ def _store() -> Iterator[SwitchStore]:
 
 def _stand() -> dict[str, str]:
     with _store() as store:
-        return Snapshot.of(store.load()).to_dict()
+        return SwitchSnapshot.of(store.load()).to_dict()
 
 
 def _require(name: str) -> None:

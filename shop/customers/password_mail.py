@@ -1,10 +1,10 @@
 """The mail with a link to set a password: what the worker does for who has forgotten one."""
 
 from shop.accounts.password_resets import PasswordResets, ResetLink
-from shop.mail.letters import Letter, Stationery
-from shop.mail.post import Post
-from shop.patterns.outbox.messages import Message
-from shop.patterns.queue.inbox import Inbox
+from shop.mail.letters import EmailTemplates, OutgoingEmail
+from shop.mail.post import MailTransport
+from shop.patterns.outbox.messages import QueueMessage
+from shop.patterns.queue.inbox import ConsumerInbox
 
 CONSUMER = "password-mail"
 PAGE = "/reset"
@@ -21,14 +21,21 @@ class PasswordMailConsumer:
         address: of the store.
     """
 
-    def __init__(self, inbox: Inbox, resets: PasswordResets, stationery: Stationery, post: Post, address: str) -> None:
+    def __init__(
+        self,
+        inbox: ConsumerInbox,
+        resets: PasswordResets,
+        stationery: EmailTemplates,
+        post: MailTransport,
+        address: str,
+    ) -> None:
         self._inbox = inbox
         self._resets = resets
         self._stationery = stationery
         self._post = post
         self._address = address
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: QueueMessage) -> None:
         """Send a link to the address in the message, if it has an account that has not been sent enough of them.
 
         Raises:
@@ -44,7 +51,7 @@ class PasswordMailConsumer:
         self._post.send(letter)
         self._inbox.once(message, lambda session: self._post.file(session, letter))
 
-    def _letter(self, message: Message, link: ResetLink) -> Letter:
+    def _letter(self, message: QueueMessage, link: ResetLink) -> OutgoingEmail:
         return self._stationery.write(
             "password_reset",
             message_id=f"<password-reset.{message.message_id}@shop>",

@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 from shop.accounts import personal_data as account_data
 from shop.accounts.credentials import kept_spelling
 from shop.cart import personal_data as cart_data
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import personal_data as review_data
 from shop.clock import Clock
 from shop.customers.traces import PersonalTraces
-from shop.errors import Conflict, Invalid, NotFound
+from shop.errors import InvalidFields, NotFound, StateConflict
 from shop.mail import personal_data as mail_data
 from shop.orders import personal_data as order_data
 from shop.orders.personal_data import PersonsOrder
@@ -89,7 +89,7 @@ class PersonalData:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, carts: Carts, changed: Callable[[Iterable[str]], None]
+        self, database: Database, clock: Clock, carts: CartService, changed: Callable[[Iterable[str]], None]
     ) -> None:
         self._database = database
         self._clock = clock
@@ -135,9 +135,9 @@ class PersonalData:
         return forgotten
 
     def _carts_of(self, person: DataSubject) -> list[dict[str, Any]]:
-        owners = [Owner(guest_cart_id=guest) for guest in person.guests]
+        owners = [CartOwner(guest_cart_id=guest) for guest in person.guests]
         if person.user_id is not None:
-            owners.insert(0, Owner(user_id=person.user_id))
+            owners.insert(0, CartOwner(user_id=person.user_id))
         found = (self._carts.view(owner) for owner in owners)
         return [
             {"items": [{"product": line.slug, "title": line.title, "quantity": line.quantity} for line in cart.lines]}
@@ -148,7 +148,7 @@ class PersonalData:
 
 def _normalised(email: str) -> str:
     if "@" not in email:
-        raise Invalid(f"{email} is no email address.")
+        raise InvalidFields(f"{email} is no email address.")
     return kept_spelling(email)
 
 
@@ -172,7 +172,7 @@ def _forget(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     waiting = [order for order in person.orders if order.status in order_data.OPEN]
     still_open = [f"{order.number} ({order.status.value})" for order in waiting]
     if still_open:
-        raise Conflict(
+        raise StateConflict(
             f"Nothing was changed: {len(still_open)} of the orders of {email} still need their address:"
             f" {', '.join(still_open)}. Deliver or cancel them, then run this again."
         )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shop.orders.link_requests import email_digest
 from shop.patterns.idempotency.models import IdempotencyKey
-from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.queue.models import DeadLetter
 
 
@@ -31,7 +31,9 @@ class PersonalTraces:
         """Return them as they stand."""
         keys = session.scalars(select(IdempotencyKey).where(self._keys()).order_by(IdempotencyKey.created_at))
         return {
-            "waiting_messages": [_message(row) for row in session.scalars(select(Waiting).where(self._told(Waiting)))],
+            "waiting_messages": [
+                _message(row) for row in session.scalars(select(OutboxMessage).where(self._told(OutboxMessage)))
+            ],
             "dead_letters": [
                 _message(row) for row in session.scalars(select(DeadLetter).where(self._told(DeadLetter)))
             ],
@@ -42,12 +44,12 @@ class PersonalTraces:
         """Delete them; return how many messages and how many answers that were."""
         messages = sum(
             len(session.scalars(delete(table).where(self._told(table)).returning(table.id)).all())
-            for table in (Waiting, DeadLetter)
+            for table in (OutboxMessage, DeadLetter)
         )
         answers = session.scalars(delete(IdempotencyKey).where(self._keys()).returning(IdempotencyKey.key)).all()
         return messages, len(answers)
 
-    def _told(self, table: type[Waiting | DeadLetter]) -> ColumnElement[bool]:
+    def _told(self, table: type[OutboxMessage | DeadLetter]) -> ColumnElement[bool]:
         by_order = (table.aggregate == "order") & table.aggregate_id.in_(self.orders)
         by_digest = table.payload["email_sha256"].astext == email_digest(self.email)
         return or_(by_order, by_digest, func.lower(table.payload["email"].astext) == self.email)
@@ -60,7 +62,7 @@ class PersonalTraces:
         return or_(IdempotencyKey.owner.in_(self.owners), *said)
 
 
-def _message(row: Waiting | DeadLetter) -> dict[str, Any]:
+def _message(row: OutboxMessage | DeadLetter) -> dict[str, Any]:
     return {"topic": row.topic, "about": row.aggregate_id, "payload": row.payload, "created_at": row.created_at}
 
 

@@ -22,9 +22,9 @@ from shop.accounts.passwords import hash_password
 from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
-from shop.datasets.plan import Connection, Finding, Plan, Step, continue_numbering
+from shop.datasets.plan import Connection, LoadPlan, LoadStep, SourceFinding, continue_numbering
 from shop.datasets.production import NO_DATA_SET, OWN
-from shop.datasets.progress import Progress, Silent
+from shop.datasets.progress import LoadProgress, SilentProgress
 from shop.db import build_engine, connection_parameters, shown, sqlalchemy_url
 from shop.db_connection import StoreConnection
 from shop.db_requirements import require_writable
@@ -39,30 +39,30 @@ DEFAULT_DATASET, DEFAULT_SIZE = "demo", "m"
 NUMBERED = ("categories", "users", "products", "reviews", "orders")
 
 
-def _complete_journey(settings: Settings, size: str) -> Plan:
+def _complete_journey(settings: Settings, size: str) -> LoadPlan:
     from shop.datasets.complete_journey.plan import plan  # its extra may not be installed
 
     return plan(settings)
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetSource:
     """A data set that can be loaded: its sizes, and how one of them is laid out."""
 
     sizes: tuple[str, ...]
-    plan: Callable[[Settings, str], Plan]
+    plan: Callable[[Settings, str], LoadPlan]
 
 
-DATASETS: Mapping[str, Source] = MappingProxyType(
+DATASETS: Mapping[str, DatasetSource] = MappingProxyType(
     {
-        "demo": Source(SIZES["demo"], demo_plan),
-        "complete-journey": Source(SIZES["complete-journey"], _complete_journey),
+        "demo": DatasetSource(SIZES["demo"], demo_plan),
+        "complete-journey": DatasetSource(SIZES["complete-journey"], _complete_journey),
     }
 )
 
 
 @dataclass(frozen=True)
-class State:
+class DatasetState:
     """Which data a database holds."""
 
     kind: Literal["empty", "partial", "complete"]
@@ -71,7 +71,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Report:
+class LoadReport:
     """What a load did."""
 
     dataset: str
@@ -80,7 +80,7 @@ class Report:
     """Rows loaded by this run."""
     seconds: float
     already_there: bool
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[SourceFinding, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""
@@ -92,7 +92,7 @@ class Report:
         }
 
 
-def seed(settings: Settings, dataset: str, size: str, progress: Progress | None = None) -> Report:
+def seed(settings: Settings, dataset: str, size: str, progress: LoadProgress | None = None) -> LoadReport:
     """Load a data set into the store's database, or what is missing of it.
 
     Args:
@@ -109,10 +109,10 @@ def seed(settings: Settings, dataset: str, size: str, progress: Progress | None 
         raise ConfigurationError(NO_DATA_SET)
     source = _source(dataset)
     size = size if len(source.sizes) > 1 else source.sizes[0]
-    return load(settings, dataset, size, source.plan(settings, size), progress or Silent())
+    return load(settings, dataset, size, source.plan(settings, size), progress or SilentProgress())
 
 
-def load(settings: Settings, dataset: str, size: str, plan: Plan, progress: Progress) -> Report:
+def load(settings: Settings, dataset: str, size: str, plan: LoadPlan, progress: LoadProgress) -> LoadReport:
     """Take the steps of a plan that were not taken yet.
 
     Raises:
@@ -123,22 +123,22 @@ def load(settings: Settings, dataset: str, size: str, plan: Plan, progress: Prog
         there = standing(connection)
         _refuse_mixing(there, dataset, size)
         if there.kind == "complete":
-            return Report(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
+            return LoadReport(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
         connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
         rows = _take_all(connection, plan, progress)
         findings = tuple(plan.findings())
         _complete(connection, findings)
     progress.finish()
-    return Report(dataset, size, rows, time.monotonic() - started, False, findings)
+    return LoadReport(dataset, size, rows, time.monotonic() - started, False, findings)
 
 
-def state(engine: Engine) -> State:
+def state(engine: Engine) -> DatasetState:
     """Return which data a database holds, and whether all of it is there; a database without the schema is empty."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("datasets"):
-            return State("empty")
+            return DatasetState("empty")
         row = connection.execute(text("SELECT name, size, completed_at IS NOT NULL FROM datasets")).one_or_none()
-    return State("complete" if row[2] else "partial", row[0], row[1]) if row else State("empty")
+    return DatasetState("complete" if row[2] else "partial", row[0], row[1]) if row else DatasetState("empty")
 
 
 def is_seeded(database: Database) -> bool:
@@ -189,23 +189,23 @@ def open_own(settings: Settings) -> bool:
     return True
 
 
-def _source(dataset: str) -> Source:
+def _source(dataset: str) -> DatasetSource:
     if dataset not in DATASETS:
         raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(DATASETS)}.")
     return DATASETS[dataset]
 
 
-def standing(connection: Connection) -> State:
+def standing(connection: Connection) -> DatasetState:
     """Return which data a migrated database holds; products nobody seeded are the owner's own."""
     row = connection.execute("SELECT name, size, completed_at IS NOT NULL FROM datasets").fetchone()
     if row:
-        return State("complete" if row[2] else "partial", row[0], row[1])
+        return DatasetState("complete" if row[2] else "partial", row[0], row[1])
     if connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
-        return State("complete", OWN, "")
-    return State("empty")
+        return DatasetState("complete", OWN, "")
+    return DatasetState("empty")
 
 
-def _refuse_mixing(standing: State, dataset: str, size: str) -> None:
+def _refuse_mixing(standing: DatasetState, dataset: str, size: str) -> None:
     if standing.kind == "empty" or (standing.dataset, standing.size) == (dataset, size):
         return
     holds = "products of your own" if standing.dataset == OWN else f"the data set {standing.dataset} {standing.size}"
@@ -244,7 +244,7 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
-def _take_all(connection: Connection, plan: Plan, progress: Progress) -> int:
+def _take_all(connection: Connection, plan: LoadPlan, progress: LoadProgress) -> int:
     done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
     progress.start(0, 0)
     progress.step("reading the source")
@@ -253,7 +253,7 @@ def _take_all(connection: Connection, plan: Plan, progress: Progress) -> int:
     return sum(_take(connection, step, progress) for step in plan.steps if step.name not in done)
 
 
-def _take(connection: Connection, step: Step, progress: Progress) -> int:
+def _take(connection: Connection, step: LoadStep, progress: LoadProgress) -> int:
     progress.step(step.name)
     with connection.transaction():
         rows = step.run(connection, progress.advance)
@@ -261,7 +261,7 @@ def _take(connection: Connection, step: Step, progress: Progress) -> int:
     return rows
 
 
-def _complete(connection: Connection, findings: tuple[Finding, ...]) -> None:
+def _complete(connection: Connection, findings: tuple[SourceFinding, ...]) -> None:
     """Do what needs all rows to be there, and say that they are."""
     report = json.dumps([finding.to_json() for finding in findings])
     with connection.transaction():
@@ -272,6 +272,6 @@ def _complete(connection: Connection, findings: tuple[Finding, ...]) -> None:
     connection.execute("VACUUM (ANALYZE)")
 
 
-def _kept_findings(connection: Connection) -> tuple[Finding, ...]:
+def _kept_findings(connection: Connection) -> tuple[SourceFinding, ...]:
     row = connection.execute("SELECT report FROM datasets").fetchone()
-    return tuple(Finding(**entry) for entry in row[0]) if row else ()
+    return tuple(SourceFinding(**entry) for entry in row[0]) if row else ()

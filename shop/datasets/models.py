@@ -7,10 +7,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class Dataset(Base):
+class LoadedDataset(ModelBase):
     """The one data set of this database; two of them never mix."""
 
     __tablename__ = "datasets"
@@ -25,7 +25,7 @@ class Dataset(Base):
     completed_at: Mapped[datetime | None] = mapped_column()
 
 
-class SeedStep(Base):
+class SeedStep(ModelBase):
     """A step of loading that was committed together with its rows, so a killed load goes on behind it."""
 
     __tablename__ = "seed_steps"

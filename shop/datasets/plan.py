@@ -16,7 +16,7 @@ PROGRESS_EVERY = 500
 
 
 @dataclass(frozen=True)
-class Finding:
+class SourceFinding:
     """Something odd in a source, counted: what it is, how many rows, what was done with them."""
 
     subject: str
@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Step:
+class LoadStep:
     """One step.
 
     Args:
@@ -43,14 +43,14 @@ class Step:
     run: Callable[[Connection, Seen], int]
 
 
-class Plan(Protocol):
+class LoadPlan(Protocol):
     """A data set of one size, ready to be loaded."""
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[LoadStep]:
         """All steps, in order."""
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> Sequence[SourceFinding]:
         """What was odd in the source."""
 
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Progress(Protocol):
+class LoadProgress(Protocol):
     """Told of what happens while data is loaded."""
 
     def start(self, total: int, done: int) -> None:
@@ -22,7 +22,7 @@ class Progress(Protocol):
         """Everything is loaded."""
 
 
-class Silent:
+class SilentProgress:
     """Says nothing."""
 
     def start(self, total: int, done: int) -> None:

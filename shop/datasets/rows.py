@@ -105,6 +105,6 @@ class OrderRows:
         )
 
 
-def _line(line: Line) -> order_events.Line:
+def _line(line: Line) -> order_events.OrderedLine:
     product_id, title, quantity, price = line
-    return order_events.Line(product_id, title, quantity, Money(price))
+    return order_events.OrderedLine(product_id, title, quantity, Money(price))

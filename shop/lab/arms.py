@@ -5,10 +5,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop.faults import NONE
-from shop.lab.load import Visit
+from shop.lab.load import ShopperVisit
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A part of an experiment's file: a key nobody reads is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -18,7 +18,7 @@ class Strict(BaseModel):
         return self.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
-class Action(Strict):
+class ScheduledAction(StrictModel):
     """Something done to the store while it is under load."""
 
     at_s: float = Field(ge=0)
@@ -27,7 +27,7 @@ class Action(Strict):
     value: str = NONE
 
 
-class Arm(Strict):
+class ExperimentArm(StrictModel):
     """One side of the comparison."""
 
     name: str = Field(pattern=r"^[a-z][\w-]*$")
@@ -37,9 +37,9 @@ class Arm(Strict):
     """In force from the first warm-up to the end of the arm."""
     knobs: dict[str, float] = Field(default_factory=dict)
     """Instead of the experiment's."""
-    actions: tuple[Action, ...] = ()
+    actions: tuple[ScheduledAction, ...] = ()
     """Done in the phase at the common rate."""
-    visits: tuple[Visit, ...] = ()
+    visits: tuple[ShopperVisit, ...] = ()
     """Instead of the workload's, where the switch changes what a client asks for."""
     exponent: float | None = Field(default=None, ge=0, le=3)
     """Of Zipf's law, instead of the workload's: how steep demand is."""
@@ -51,7 +51,7 @@ class Arm(Strict):
     """What the driver is told of this arm alone."""
 
 
-class Chart(Strict):
+class FigureChart(StrictModel):
     """A picture of one figure, all arms side by side."""
 
     figure: str

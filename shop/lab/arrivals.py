@@ -35,7 +35,7 @@ def schedule(kind: Arrivals, rate: float, duration_s: float, chance: random.Rand
         yield moment
 
 
-class Zipf(Generic[T]):
+class ZipfDistribution(Generic[T]):
     """Chooses things by rank: the n-th is wanted in proportion to 1 / n to the power of the exponent.
 
     Args:

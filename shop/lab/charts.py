@@ -35,7 +35,7 @@ LAYER_NAMES = {
 
 
 @dataclass(frozen=True)
-class Bar:
+class ChartBar:
     """One bar: what it stands for, its value, and how far single runs went from it."""
 
     label: str
@@ -51,7 +51,7 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def bars(rows: Sequence[Bar], unit: str, width: int = 420) -> str:
+def bars(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
     """Draw one bar an arm, the first without the pattern, each with a whisker from the lowest to the highest run."""
     span = width - 110
     top = max((row.high for row in rows), default=0.0) or 1.0
@@ -216,7 +216,7 @@ def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int
     return _svg(width, 8 + len(arms) * 56, parts, "Where requests were answered")
 
 
-def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[Bar]]], note: str) -> str:
+def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], note: str) -> str:
     """Draw the before-and-after as one picture that stands alone, for a README.
 
     Args:

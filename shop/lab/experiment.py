@@ -14,10 +14,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
-from shop.lab.arms import Arm, Chart, Strict
+from shop.lab.arms import ExperimentArm, FigureChart, StrictModel
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
-from shop.lab.drivers.bench import Driver
-from shop.lab.load import Visit
+from shop.lab.drivers.bench import ArmDriver
+from shop.lab.load import ShopperVisit
 from shop.lab.troubles import TROUBLES
 from shop.settings import PROJECT_ROOT
 from shop.switches import nearest
@@ -37,7 +37,7 @@ FIGURES = frozenset(
 """What is measured of each arm in each run, whatever drives it, and so may stand in a ratio or a claim."""
 
 
-class SteadyState(Strict):
+class SteadyState(StrictModel):
     """What the store must look like before and after, or nothing in between may be believed."""
 
     says: str
@@ -51,7 +51,7 @@ class SteadyState(Strict):
     """A difference below this many milliseconds is never held against it."""
 
 
-class Calibration(Strict):
+class RateCalibration(StrictModel):
     """The rate both arms are offered: a share of what one arm, the slow one, was seen to carry."""
 
     arm: str
@@ -62,10 +62,10 @@ class Calibration(Strict):
     lower bound; without it, the quickest arm would measure the generator."""
 
 
-class Workload(Strict):
+class ExperimentWorkload(StrictModel):
     """What is asked for, how often, and by how many."""
 
-    visits: tuple[Visit, ...] = ()
+    visits: tuple[ShopperVisit, ...] = ()
     products: int = Field(default=500, ge=1, le=5000)
     """How many of the most popular products are visited."""
     exponent: float = Field(default=SHOPPERS_EXPONENT, ge=0, le=3)
@@ -74,7 +74,7 @@ class Workload(Strict):
     """How many different slugs of nothing are asked for, chosen by the same law."""
     arrivals: Arrivals = "poisson"
     rate: float | None = Field(default=None, gt=0)
-    calibrate: Calibration | None = None
+    calibrate: RateCalibration | None = None
     connections: int = Field(default=16, ge=1, le=256)
     timeout_s: float = Field(default=10.0, gt=0)
     good_within_ms: float = Field(default=1000.0, gt=0)
@@ -87,7 +87,7 @@ class Workload(Strict):
         return self
 
 
-class Phases(Strict):
+class PhaseLengths(StrictModel):
     """How long each part lasts, in seconds, for each arm in each run."""
 
     runs: int = Field(default=3, ge=1, le=20)
@@ -104,7 +104,7 @@ class Phases(Strict):
     """As fast as it goes: the most an arm can do."""
 
 
-class Verdict(Strict):
+class VerdictRules(StrictModel):
     """What confirms the hypothesis, and what makes the whole run worthless."""
 
     problem_when: tuple[str, ...] = Field(min_length=1)
@@ -131,7 +131,7 @@ class Verdict(Strict):
         return self
 
 
-class Experiment(Strict):
+class LabExperiment(StrictModel):
     """One experiment, as its file states it."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -139,8 +139,8 @@ class Experiment(Strict):
     hypothesis: str
     teaches: str
     steady_state: SteadyState
-    workload: Workload
-    phases: Phases = Phases()
+    workload: ExperimentWorkload
+    phases: PhaseLengths = PhaseLengths()
     driver: str = drivers.LOAD
     """What puts the store under load, and what it looks at; ``load`` offers the same visits to every arm."""
     driving: dict[str, Any] = Field(default_factory=dict)
@@ -150,11 +150,11 @@ class Experiment(Strict):
     workers: int = Field(default=1, ge=1)
     """Web processes without which there is nothing to be seen."""
     knobs: dict[str, float] = Field(default_factory=dict)
-    arms: tuple[Arm, ...] = Field(min_length=2, max_length=8)
+    arms: tuple[ExperimentArm, ...] = Field(min_length=2, max_length=8)
     """The way without the pattern first."""
     ratios: dict[str, str] = Field(min_length=1)
-    charts: tuple[Chart, ...] = ()
-    verdict: Verdict
+    charts: tuple[FigureChart, ...] = ()
+    verdict: VerdictRules
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -190,15 +190,15 @@ class Experiment(Strict):
         return self
 
     @property
-    def drive(self) -> Driver:
+    def drive(self) -> ArmDriver:
         """Return what puts the store under load."""
         return drivers.DRIVERS[self.driver]
 
-    def driven(self, arm: Arm) -> Any:
+    def driven(self, arm: ExperimentArm) -> Any:
         """Return what the driver is told in an arm; raise ``ValidationError`` where it does not fit."""
         return self.drive.given.model_validate({**self.driving, **arm.driving})
 
-    def turned(self, arm: Arm) -> dict[str, float]:
+    def turned(self, arm: ExperimentArm) -> dict[str, float]:
         """Return how the knobs stand in an arm."""
         return {**self.knobs, **arm.knobs}
 
@@ -211,15 +211,15 @@ class Experiment(Strict):
         """Return the names of the knobs it turns."""
         return {name for arm in self.arms for name in self.turned(arm)} | set(self.drive.knobs)
 
-    def exponent(self, arm: Arm) -> float:
+    def exponent(self, arm: ExperimentArm) -> float:
         """Return the exponent of Zipf's law by which products are chosen in an arm."""
         return self.workload.exponent if arm.exponent is None else arm.exponent
 
-    def visits(self, arm: Arm) -> tuple[Visit, ...]:
+    def visits(self, arm: ExperimentArm) -> tuple[ShopperVisit, ...]:
         """Return what is visited in an arm."""
         return arm.visits or self.workload.visits
 
-    def arm(self, name: str) -> Arm:
+    def arm(self, name: str) -> ExperimentArm:
         """Return the arm of that name; raise ``KeyError`` where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
 
@@ -227,7 +227,7 @@ class Experiment(Strict):
         """Return the names of the switches it flips."""
         return {name for arm in self.arms for name in arm.switches}
 
-    def lasting(self, seconds: float | None, runs: int | None) -> "Experiment":
+    def lasting(self, seconds: float | None, runs: int | None) -> "LabExperiment":
         """Return it with other lengths.
 
         Args:
@@ -238,7 +238,7 @@ class Experiment(Strict):
         """
         changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_(runs=runs)}
         if seconds is not None:
-            phases: Phases = changes["phases"]
+            phases: PhaseLengths = changes["phases"]
             share = seconds / (phases.open_s + phases.closed_s)
             less = min(1.0, share)
             changes["phases"] = phases.with_(open_s=phases.open_s * share, closed_s=phases.closed_s * share)
@@ -250,7 +250,7 @@ class Experiment(Strict):
             changes["driving"] = {**self.driving, **self.drive.lasting(self.driving, seconds)}
         return self.with_(**changes)
 
-    def warm_up_s(self, arm: Arm) -> float:
+    def warm_up_s(self, arm: ExperimentArm) -> float:
         """Return how long an arm is warmed up at least, in seconds."""
         return self.phases.warm_up_s if arm.warm_up_s is None else arm.warm_up_s
 
@@ -267,7 +267,7 @@ class Experiment(Strict):
         return steady + slow + phases.runs * sum(phases.settle_s + each for each in driven)
 
 
-def parse(text: str, source: str) -> Experiment:
+def parse(text: str, source: str) -> LabExperiment:
     """Read an experiment.
 
     Args:
@@ -278,7 +278,7 @@ def parse(text: str, source: str) -> Experiment:
         ConfigurationError: it is no TOML, has a key nobody reads, or contradicts itself.
     """
     try:
-        return Experiment.model_validate(tomllib.loads(text))
+        return LabExperiment.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} is not TOML: {error}") from None
     except ValidationError as error:
@@ -287,7 +287,7 @@ def parse(text: str, source: str) -> Experiment:
         raise ConfigurationError(f"{source}: {where}: {fault['msg']}.") from None
 
 
-def load_all(folder: Path = EXPERIMENTS) -> dict[str, Experiment]:
+def load_all(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
     """Read every experiment of a folder, by name.
 
     Raises:
@@ -302,7 +302,7 @@ def load_all(folder: Path = EXPERIMENTS) -> dict[str, Experiment]:
     return found
 
 
-def load(name: str, folder: Path = EXPERIMENTS) -> Experiment:
+def load(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
     """Read one experiment.
 
     Raises:

@@ -19,9 +19,9 @@ from geventhttpclient import HTTPClient
 
 from shop.lab import pacing
 from shop.lab.answers import lookups, who_answered
-from shop.lab.arrivals import Zipf, schedule
+from shop.lab.arrivals import ZipfDistribution, schedule
 from shop.lab.hosts import check_loopback
-from shop.lab.load import Plan, Samples, Visit
+from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit
 from shop.lab.statistics import percentile
 
 _QUERIES = re.compile(r'desc="(\d+) quer')
@@ -29,7 +29,7 @@ _MAX_AGE = re.compile(r"max-age=(\d+)")
 ORPHAN_CHECK_S = 1.0
 
 
-class Browser:
+class SimulatedBrowser:
     """One shopper's browser: keeps what it was sent, and asks whether it still holds (RFC 9111, the private part)."""
 
     def __init__(self) -> None:
@@ -54,20 +54,20 @@ class Browser:
         self._kept[path] = (str(validator), now + max(0, int(lifetime[1]) - age) if lifetime else now)
 
 
-class Driver:
+class LoadGenerator:
     """Makes visits and writes down what came of them.
 
     Args:
         plan: what to visit, and in which proportions.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPhase) -> None:
         self._plan = plan
         self._chance = random.Random(plan.seed)
-        self._products = Zipf(plan.products or ("",), plan.exponent)
-        self._categories = Zipf(plan.categories or ("",), plan.exponent)
-        self._unknowns = Zipf(range(plan.unknowns), plan.exponent)
-        self._browsers = [Browser() for _ in range(plan.browsers)]
+        self._products = ZipfDistribution(plan.products or ("",), plan.exponent)
+        self._categories = ZipfDistribution(plan.categories or ("",), plan.exponent)
+        self._unknowns = ZipfDistribution(range(plan.unknowns), plan.exponent)
+        self._browsers = [SimulatedBrowser() for _ in range(plan.browsers)]
         parts = max(max(len(visit.paths), len(visit.then)) for visit in plan.visits)
         self._client = HTTPClient.from_url(
             plan.base_url,
@@ -123,7 +123,7 @@ class Driver:
             self.due_s += [0.0] * visits
             self.answered += [""] * visits
 
-    def _choose(self) -> Visit:
+    def _choose(self) -> ShopperVisit:
         kinds = self._plan.visits
         return self._chance.choices(kinds, weights=[kind.weight for kind in kinds])[0]
 
@@ -134,7 +134,7 @@ class Driver:
         gevent.joinall(parts)
         return all(part.value for part in parts)
 
-    def _call(self, kind: Visit, browser: Browser | None, answered: list[str], path: str) -> bool:
+    def _call(self, kind: ShopperVisit, browser: SimulatedBrowser | None, answered: list[str], path: str) -> bool:
         if browser is not None and browser.is_fresh(path, time.perf_counter()):
             self.answers["browser"] += 1
             answered.append("browser")
@@ -170,9 +170,9 @@ class Driver:
         return who
 
 
-def offer(plan: Plan) -> Samples:
+def offer(plan: LoadPhase) -> LoadSamples:
     """Offer one phase of load from this process and return what came back."""
-    driver, process = Driver(plan), psutil.Process()
+    driver, process = LoadGenerator(plan), psutil.Process()
     if plan.begin_at is not None:
         gevent.sleep(max(0.0, plan.begin_at - time.monotonic()))
     driver.began = time.perf_counter()
@@ -193,7 +193,7 @@ def offer(plan: Plan) -> Samples:
     wall, after = time.perf_counter() - began, process.cpu_times()
     driver.give_up(pace.offered - len(driver.latencies_ms))
     driver.close()
-    return Samples(
+    return LoadSamples(
         offered=pace.offered,
         seconds=plan.duration_s if plan.mode == "open" else wall,
         latencies_ms=driver.latencies_ms,
@@ -221,7 +221,7 @@ def _end_with(parent: int) -> None:
 def main() -> None:
     """Run the plan on stdin."""
     parent = os.getppid()
-    plan = Plan.model_validate_json(sys.stdin.read())
+    plan = LoadPhase.model_validate_json(sys.stdin.read())
     check_loopback(plan.base_url)
     gevent.spawn(_end_with, parent)
     sys.stdout.write(offer(plan).model_dump_json())

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shop.lab.experiment import CLAIM, Experiment
-from shop.lab.load import Samples
-from shop.lab.statistics import Spread, percentile
+from shop.lab.experiment import CLAIM, LabExperiment
+from shop.lab.load import LoadSamples
+from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.troubles import told
 
 Word = Literal["confirmed", "refuted", "invalid", "look"]
@@ -47,8 +47,8 @@ class RunEvidence:
         drifted: how the store's quickness changed from before to after; ``None`` when it did not.
     """
 
-    arms: Mapping[str, Mapping[str, Spread | None]]
-    ratios: Mapping[str, Spread | None]
+    arms: Mapping[str, Mapping[str, FigureSpread | None]]
+    ratios: Mapping[str, FigureSpread | None]
     runs: int
     saturated: Mapping[str, str] = field(default_factory=dict)
     unsettled: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class JudgedClaim:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ExperimentVerdict:
     """What the figures say, and why, in words.
 
     Args:
@@ -89,7 +89,7 @@ class Judgement:
     claims: tuple[JudgedClaim, ...] = ()
 
 
-def judge(experiment: Experiment, seen: RunEvidence) -> Judgement:
+def judge(experiment: LabExperiment, seen: RunEvidence) -> ExperimentVerdict:
     """Say what the figures say.
 
     Args:
@@ -102,19 +102,19 @@ def judge(experiment: Experiment, seen: RunEvidence) -> Judgement:
     worth = [_judged(claim, seen) for claim in rules.confirmed_when]
     claims = (*problem, *right, *worth)
     if reason := _errors(experiment, seen):
-        return Judgement("invalid", reason, claims=claims)
+        return ExperimentVerdict("invalid", reason, claims=claims)
     worthless, hidden = _troubles(experiment, seen) or _sentence(seen.failing), _problem_hidden(problem)
     if seen.runs == 1:
-        return Judgement("look", _look(claims, worthless or hidden or _disturbed(seen)), claims=claims)
+        return ExperimentVerdict("look", _look(claims, worthless or hidden or _disturbed(seen)), claims=claims)
     correctness, timing = _correctness(right), _timing(worth, _disturbed(seen))
     if worthless or (hidden and correctness != "refuted"):  # what is wrong is wrong, whatever the other arm showed
-        return Judgement("invalid", worthless or hidden or "", claims=claims)
-    return Judgement(
+        return ExperimentVerdict("invalid", worthless or hidden or "", claims=claims)
+    return ExperimentVerdict(
         _overall(correctness, timing), _reason(right, worth, timing, _disturbed(seen)), correctness, timing, claims
     )
 
 
-def not_well(before: Samples, after: Samples) -> str | None:
+def not_well(before: LoadSamples, after: LoadSamples) -> str | None:
     """Return why the store was not well before or after the runs, or ``None`` when it was."""
     for when, seen in (("before", before), ("after", after)):
         if not seen.latencies_ms or not all(seen.good):
@@ -122,7 +122,7 @@ def not_well(before: Samples, after: Samples) -> str | None:
     return None
 
 
-def drift(experiment: Experiment, before: Samples, after: Samples) -> str | None:
+def drift(experiment: LabExperiment, before: LoadSamples, after: LoadSamples) -> str | None:
     """Return how the store's median answer moved further than the experiment allows, or ``None`` when it did not."""
     limits = experiment.steady_state
     if not before.latencies_ms or not after.latencies_ms:
@@ -137,7 +137,7 @@ def drift(experiment: Experiment, before: Samples, after: Samples) -> str | None
     return None
 
 
-def _errors(experiment: Experiment, seen: RunEvidence) -> str | None:
+def _errors(experiment: LabExperiment, seen: RunEvidence) -> str | None:
     limit = experiment.verdict.error_limit
     for name, figure in seen.arms.items():
         errors = figure["error_rate"]
@@ -146,7 +146,7 @@ def _errors(experiment: Experiment, seen: RunEvidence) -> str | None:
     return None
 
 
-def _troubles(experiment: Experiment, seen: RunEvidence) -> str | None:
+def _troubles(experiment: LabExperiment, seen: RunEvidence) -> str | None:
     tolerated = experiment.verdict.tolerates
     strange = {
         arm: {name: count for name, count in counts.items() if name not in tolerated}
@@ -252,5 +252,5 @@ def _sentence(words: str | None) -> str | None:
     return f"{words[0].upper()}{words[1:]}." if words else None
 
 
-def _faults(seen: Samples) -> str:
+def _faults(seen: LoadSamples) -> str:
     return ", ".join(f"{count} times {kind}" for kind, count in seen.faults.items()) or "no answers"

@@ -13,7 +13,7 @@ from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 
 BUSY_SHARE = 0.85
@@ -24,11 +24,11 @@ TICK_S = 0.1
 GRACE_S = 15.0
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Visit(_Strict):
+class ShopperVisit(_StrictModel):
     """One thing a shopper does: a call, or several as a browser would make them."""
 
     name: str
@@ -41,7 +41,7 @@ class Visit(_Strict):
     """The status that is well; below 400 where nothing is said."""
 
 
-class Plan(_Strict):
+class LoadPhase(_StrictModel):
     """One phase of load. Times are in seconds."""
 
     base_url: str
@@ -53,7 +53,7 @@ class Plan(_Strict):
     concurrency: int = Field(gt=0)
     """Open: visits under way at once, at most. Closed: how many clients visit."""
     timeout_s: float = Field(default=10.0, gt=0)
-    visits: tuple[Visit, ...] = Field(min_length=1)
+    visits: tuple[ShopperVisit, ...] = Field(min_length=1)
     products: tuple[str, ...] = ()
     """Slugs, the most wanted first."""
     categories: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Plan(_Strict):
     seed: int = 1
 
 
-class Samples(_Strict):
+class LoadSamples(_StrictModel):
     """What one phase brought back."""
 
     offered: int
@@ -110,10 +110,10 @@ class Samples(_Strict):
         return None
 
 
-def merged(parts: Sequence[Samples]) -> Samples:
+def merged(parts: Sequence[LoadSamples]) -> LoadSamples:
     """Return several phases as if they had been one; moments stay those of each phase."""
     seconds = sum(part.seconds for part in parts)
-    return Samples(
+    return LoadSamples(
         offered=sum(part.offered for part in parts),
         seconds=seconds,
         latencies_ms=[ms for part in parts for ms in part.latencies_ms],
@@ -130,7 +130,7 @@ def merged(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def _lookups(parts: Sequence[Samples]) -> dict[str, tuple[int, int]]:
+def _lookups(parts: Sequence[LoadSamples]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for part in parts:
         for layer, (hits, looked) in part.lookups.items():
@@ -139,7 +139,7 @@ def _lookups(parts: Sequence[Samples]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
+def run(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
     """Run one phase in a process of its own and wait for it.
 
     Args:
@@ -167,14 +167,14 @@ def run(plan: Plan, tick: Callable[[], None] = lambda: None) -> Samples:
             raise
 
 
-def _written(given: IO[bytes], plan: Plan) -> IO[bytes]:
+def _written(given: IO[bytes], plan: LoadPhase) -> IO[bytes]:
     """Write a plan where the generator reads it: thousands of products are more than a pipe holds at once."""
     given.write(plan.model_dump_json().encode())
     given.seek(0)
     return given
 
 
-def _collect(process: "subprocess.Popen[str]", plan: Plan, tick: Callable[[], None]) -> Samples:
+def _collect(process: "subprocess.Popen[str]", plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
     waited = 0.0
     limit = plan.duration_s + plan.timeout_s + GRACE_S
     while True:
@@ -185,7 +185,9 @@ def _collect(process: "subprocess.Popen[str]", plan: Plan, tick: Callable[[], No
             waited += TICK_S
             tick()
             if waited > limit:
-                raise Unavailable("The load generator did not end in time.") from None
+                raise ServiceUnavailable("The load generator did not end in time.") from None
     if process.returncode != 0:
-        raise Unavailable(f"The load generator broke down: {err.strip().splitlines()[-1:] or process.returncode}")
-    return Samples.model_validate_json(out)
+        raise ServiceUnavailable(
+            f"The load generator broke down: {err.strip().splitlines()[-1:] or process.returncode}"
+        )
+    return LoadSamples.model_validate_json(out)

@@ -10,8 +10,8 @@ from typing import Self
 
 import httpx
 
-from shop.errors import Unavailable
-from shop.lab.store import Store
+from shop.errors import ServiceUnavailable
+from shop.lab.store import StoreClient
 
 IN_FLIGHT = "shop_http_in_flight"
 RETRIES = "shop_db_retries_total"
@@ -19,14 +19,14 @@ LOOK_EVERY_S = 0.2
 """Each look reads the files of every web process."""
 
 
-class Meters:
+class MetricsClient:
     """The figures of a store on this machine.
 
     Args:
         store: asked once, where they are.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreClient) -> None:
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{store.metrics_port()}", trust_env=False)
 
     def close(self) -> None:
@@ -50,18 +50,18 @@ class Meters:
         try:
             return self._client.get("/metrics").text
         except httpx.HTTPError as error:
-            raise Unavailable(f"The store's figures cannot be read: {type(error).__name__}.") from None
+            raise ServiceUnavailable(f"The store's figures cannot be read: {type(error).__name__}.") from None
 
 
-class InFlight:
+class InFlightSampler:
     """Looks again and again, in a thread, how many requests are being answered.
 
     Args:
         store: whose.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._meters = Meters(store)
+    def __init__(self, store: StoreClient) -> None:
+        self._meters = MetricsClient(store)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, name="in-flight", daemon=True)
         self._seen: list[tuple[float, float]] = []
@@ -84,7 +84,7 @@ class InFlight:
             at = time.monotonic()
             try:
                 self._seen.append((at, self._meters.read(IN_FLIGHT)))
-            except Unavailable:
+            except ServiceUnavailable:
                 continue  # a look that is missing says nothing
 
 
@@ -96,7 +96,7 @@ def total(text: str, name: str) -> float:
     """
     values = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
     if not values:
-        raise Unavailable(f"The store shows no {name}: is it older than this?")
+        raise ServiceUnavailable(f"The store shows no {name}: is it older than this?")
     return sum(map(float, values))
 
 

@@ -21,7 +21,7 @@ DRAIN_S = 5.0
 """After the last arrival, seconds that requests on their way are given to come back."""
 
 
-class Pace:
+class LoadPace:
     """How a load goes, from the side of whoever offers it."""
 
     def __init__(self) -> None:
@@ -37,8 +37,8 @@ def open_loop(
     *,
     concurrency: int,
     drain_s: float = DRAIN_S,
-    pace: Pace | None = None,
-) -> Pace:
+    pace: LoadPace | None = None,
+) -> LoadPace:
     """Start one visit at each moment, whether or not earlier ones have come back.
 
     At most ``concurrency`` visits are under way; one that is due while all are taken waits its turn, and that wait is
@@ -52,7 +52,7 @@ def open_loop(
         pace: written to while it goes on, for who cannot wait for the end.
     """
     due: Queue[float] = Queue()
-    pace = pace or Pace()
+    pace = pace or LoadPace()
 
     def serve() -> None:
         while True:
@@ -77,7 +77,7 @@ def closed_loop(
     drain_s: float = DRAIN_S,
     think: Callable[[], float] | None = None,
     every_s: float = 0.0,
-) -> Pace:
+) -> LoadPace:
     """Let ``clients`` visit again once their last visit came back, for ``duration_s`` seconds.
 
     Args:
@@ -88,7 +88,7 @@ def closed_loop(
         think: returns how long a client pauses before each visit, in seconds; not at all by default.
         every_s: no client begins two visits within so many seconds, however soon it is answered.
     """
-    pace = Pace()
+    pace = LoadPace()
     end = time.perf_counter() + duration_s
 
     def loop() -> None:
@@ -113,7 +113,7 @@ def closed_loop(
     return pace
 
 
-def _release(moments: Iterable[float], due: "Queue[float]", pace: Pace) -> None:
+def _release(moments: Iterable[float], due: "Queue[float]", pace: LoadPace) -> None:
     begin = time.perf_counter()
     for moment in moments:
         intended = begin + moment

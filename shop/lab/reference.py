@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from shop.lab import drivers
-from shop.lab.arms import Arm
-from shop.lab.experiment import Experiment
+from shop.lab.arms import ExperimentArm
+from shop.lab.experiment import LabExperiment
 
 HEAD = """# Experiments
 
@@ -14,12 +14,12 @@ How to run one: [Run an experiment](../how-to/run-an-experiment.md). Why they ar
 """
 
 
-def page(experiments: Iterable[Experiment]) -> str:
+def page(experiments: Iterable[LabExperiment]) -> str:
     """Return the page, as Markdown."""
     return "\n".join([HEAD, *(_section(experiment) for experiment in experiments)])
 
 
-def _section(experiment: Experiment) -> str:
+def _section(experiment: LabExperiment) -> str:
     arms = "\n".join(_arm(experiment, arm) for arm in experiment.arms)
     ratios = "\n".join(f"| `{name}` | `{expression}` |" for name, expression in experiment.ratios.items())
     return f"""## {experiment.title}
@@ -49,7 +49,7 @@ trouble of its own{_tolerated(experiment)}.
 """
 
 
-def _claims(experiment: Experiment) -> str:
+def _claims(experiment: LabExperiment) -> str:
     rules = experiment.verdict
     parts = (
         ("**The problem shows when**, in every run,", rules.problem_when),
@@ -61,12 +61,12 @@ def _claims(experiment: Experiment) -> str:
     )
 
 
-def _tolerated(experiment: Experiment) -> str:
+def _tolerated(experiment: LabExperiment) -> str:
     names = ", ".join(f"`{name}`" for name in experiment.verdict.tolerates)
     return f"; {names} {'belong' if len(experiment.verdict.tolerates) > 1 else 'belongs'} to it" if names else ""
 
 
-def _load(experiment: Experiment) -> str:
+def _load(experiment: LabExperiment) -> str:
     workload, phases = experiment.workload, experiment.phases
     runs = f"{phases.runs} runs" if phases.runs > 1 else "One run"
     needs = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
@@ -88,7 +88,7 @@ Products are chosen from the {workload.products:,} most popular by Zipf's law, e
 at the common rate and driven for {phases.closed_s:g} s as fast as it goes.{knobs}{needs}"""
 
 
-def _arm(experiment: Experiment, arm: Arm) -> str:
+def _arm(experiment: LabExperiment, arm: ExperimentArm) -> str:
     flips = [f"{name}={value}" for name, value in arm.switches.items()]
     flips += [f"fault {name}={value}" for name, value in arm.faults.items()]
     flips += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
@@ -106,7 +106,7 @@ def _arm(experiment: Experiment, arm: Arm) -> str:
     return f"| `{arm.name}`: {arm.title} | {switches} | {visits} |"
 
 
-def _rate(experiment: Experiment) -> str:
+def _rate(experiment: LabExperiment) -> str:
     calibrate, workload = experiment.workload.calibrate, experiment.workload
     if calibrate is None:
         return f"{workload.rate:g} visits/s, {workload.arrivals} arrivals."

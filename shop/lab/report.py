@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from shop.lab import charts
-from shop.lab.charts import Bar
+from shop.lab.charts import ChartBar
 from shop.lab.result import Result, read
 from shop.lab.troubles import told
 from shop.lab.verdict import ANSWERERS
@@ -136,10 +136,10 @@ def layers(arm: dict[str, Any]) -> list[tuple[str, float]]:
     return [*found, ("store", left)]
 
 
-def _bars(result: Result, name: str, unit: str = "") -> list[Bar]:
+def _bars(result: Result, name: str, unit: str = "") -> list[ChartBar]:
     scale = 100 if unit == "%" else 1  # figures are shares of one
     return [
-        Bar(arm["title"], scale * middle, scale * arm["spread"][name]["min"], scale * arm["spread"][name]["max"])
+        ChartBar(arm["title"], scale * middle, scale * arm["spread"][name]["min"], scale * arm["spread"][name]["max"])
         for arm in result["arms"]
         if (middle := value_of(arm, name)) is not None
     ]
@@ -163,7 +163,7 @@ def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
     return f"{charts.number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.number(1 / factor)}"
 
 
-def _panels(result: Result) -> list[tuple[str, str, str, list[Bar]]]:
+def _panels(result: Result) -> list[tuple[str, str, str, list[ChartBar]]]:
     """Return what an experiment says should be drawn, the first two of it."""
     return [
         (chart["title"], "", chart["unit"], found)

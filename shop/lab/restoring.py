@@ -18,7 +18,7 @@ import psutil
 
 from shop.errors import ConfigurationError
 from shop.faults import NONE
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 
 NOTE = "restore.json"
 SETTLE_S = 1.0
@@ -26,7 +26,7 @@ SETTLE_S = 1.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(BaseException):
+class ExperimentInterrupted(BaseException):
     """Somebody asked the experiment to stop.
 
     Args:
@@ -39,7 +39,7 @@ class Interrupted(BaseException):
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedState:
     """What an experiment may change, and how it stood before."""
 
     switches: Mapping[str, str]
@@ -52,7 +52,7 @@ class Kept:
 
 @contextmanager
 def restoring(
-    store: Store,
+    store: StoreClient,
     folder: Path,
     names: Iterable[str],
     say: Callable[[str], None] = lambda text: None,
@@ -98,7 +98,7 @@ def restoring(
                 signal.signal(number, handler)
 
 
-def recover(store: Store, folder: Path, say: Callable[[str], None]) -> None:
+def recover(store: StoreClient, folder: Path, say: Callable[[str], None]) -> None:
     """Put back what an experiment that was killed could not.
 
     Raises:
@@ -111,14 +111,14 @@ def recover(store: Store, folder: Path, say: Callable[[str], None]) -> None:
     if _alive(left["pid"], left["started"]):
         raise ConfigurationError(f"Another experiment is under way (pid {left['pid']}): wait for it, or stop it first.")
     if left["url"] == store.base_url:
-        wanted = Kept(**left["kept"])
+        wanted = SavedState(**left["kept"])
         put_back(store, wanted)
         put = [*wanted.switches, *wanted.knobs, *wanted.prices]
         say(f"An earlier experiment was killed; put back {', '.join(put)}.")
     note.unlink()
 
 
-def put_back(store: Store, wanted: Kept) -> None:
+def put_back(store: StoreClient, wanted: SavedState) -> None:
     """Set all of it, without asking first how it stands: the process that answers may not know yet.
 
     Faults end first: what they took away may be needed for the rest.
@@ -134,8 +134,8 @@ def put_back(store: Store, wanted: Kept) -> None:
 
 
 def _kept(
-    store: Store, before: Mapping[str, str], names: set[str], knobs: set[str], faults: set[str], *, edits: bool
-) -> Kept:
+    store: StoreClient, before: Mapping[str, str], names: set[str], knobs: set[str], faults: set[str], *, edits: bool
+) -> SavedState:
     if missing := sorted(names - set(before)):
         raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
     turned = store.knobs() if knobs else {}
@@ -150,7 +150,7 @@ def _kept(
     if already := [f"{name}={value}" for name, value in broken.items() if value != NONE]:
         raise ConfigurationError(f"Broken on purpose already: {', '.join(already)}. Mend it with `shop fault clear`.")
     slug = store.edited_product() if edits else ""
-    return Kept(
+    return SavedState(
         switches={name: before[name] for name in names},
         knobs={name: turned[name] for name in knobs},
         prices={slug: store.price(slug)} if slug else {},
@@ -158,7 +158,7 @@ def _kept(
     )
 
 
-def _write(folder: Path, url: str, kept: Kept) -> Path:
+def _write(folder: Path, url: str, kept: SavedState) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": asdict(kept)}
     note = folder / NOTE
@@ -177,4 +177,4 @@ def _alive(pid: int, started: float) -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(number)
+    raise ExperimentInterrupted(number)

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 
 from shop.errors import NotFound
-from shop.lab.experiment import Experiment
+from shop.lab.experiment import LabExperiment
 from shop.lab.judging import RunEvidence, drift, judge, not_well
-from shop.lab.runner import Record
-from shop.lab.statistics import Spread, percentile
+from shop.lab.runner import RunRecord
+from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, ratios
 
 LATEST = "latest"
@@ -30,7 +30,7 @@ Result = dict[str, Any]
 """A result document; its shape is the contract's."""
 
 
-def build(experiment: Experiment, record: Record, started: datetime, before: Mapping[str, str]) -> Result:
+def build(experiment: LabExperiment, record: RunRecord, started: datetime, before: Mapping[str, str]) -> Result:
     """Turn what was seen into a result document.
 
     Args:
@@ -151,11 +151,11 @@ def read(home: Path) -> Result:
     return document
 
 
-def _over_runs(runs: list[Figures]) -> dict[str, Spread | None]:
-    return {name: Spread.of(run[name] for run in runs) for name in runs[0]}
+def _over_runs(runs: list[Figures]) -> dict[str, FigureSpread | None]:
+    return {name: FigureSpread.of(run[name] for run in runs) for name in runs[0]}
 
 
-def _arm(spreads: Mapping[str, Spread | None], measures: Sequence[str]) -> dict[str, Any]:
+def _arm(spreads: Mapping[str, FigureSpread | None], measures: Sequence[str]) -> dict[str, Any]:
     middle = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
     return {
         **{name: middle[name] for name in (*_OWN, "db_queries_per_request")},
@@ -165,36 +165,36 @@ def _arm(spreads: Mapping[str, Spread | None], measures: Sequence[str]) -> dict[
     }
 
 
-def _saturated(arm: str, record: Record) -> str | None:
+def _saturated(arm: str, record: RunRecord) -> str | None:
     seen = [observation for run in record.observations for observation in run if observation.arm == arm]
     signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed) if phase)
     return next(filter(None, signs), None)
 
 
-def _troubles(arm: str, record: Record) -> dict[str, float]:
+def _troubles(arm: str, record: RunRecord) -> dict[str, float]:
     """Return what the store counted as trouble in all runs of an arm together."""
     seen = [observation.troubles for run in record.observations for observation in run if observation.arm == arm]
     return dict(sum((Counter(one) for one in seen), Counter()))
 
 
-def _unsettled(record: Record) -> dict[str, str]:
+def _unsettled(record: RunRecord) -> dict[str, str]:
     return {seen.arm: seen.unsettled for run in record.observations for seen in run if seen.unsettled}
 
 
-def _distribution(arm: str, record: Record) -> list[tuple[float, float]]:
+def _distribution(arm: str, record: RunRecord) -> list[tuple[float, float]]:
     runs = [observation for run in record.observations for observation in run if observation.arm == arm]
     samples = [ms for observation in runs for ms in observation.open.latencies_ms]
     return [(percent, round(percentile(samples, percent), 3)) for percent in DISTRIBUTION] if samples else []
 
 
-def _curve(arm: str, record: Record) -> list[tuple[float, float, float, float]]:
+def _curve(arm: str, record: RunRecord) -> list[tuple[float, float, float, float]]:
     """Return a driver's curve: each place with the median over the runs, the lowest and the highest."""
     curves = [observation.curve for run in record.observations for observation in run if observation.arm == arm]
-    spreads = [(points[0][0], Spread.of(value for _, value in points)) for points in zip(*curves, strict=False)]
+    spreads = [(points[0][0], FigureSpread.of(value for _, value in points)) for points in zip(*curves, strict=False)]
     return [(at, _round(found.median), _round(found.low), _round(found.high)) for at, found in spreads if found]
 
 
-def _bounds(spread: Spread) -> dict[str, float]:
+def _bounds(spread: FigureSpread) -> dict[str, float]:
     return {"min": _round(spread.low), "max": _round(spread.high)}
 
 

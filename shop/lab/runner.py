@@ -5,22 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.lab import drivers, load
-from shop.lab.arms import Arm
-from shop.lab.drivers.bench import GENERATOR_START_S, Act, Hands, actions
-from shop.lab.experiment import Experiment
-from shop.lab.load import Plan, Samples
-from shop.lab.store import Store
+from shop.lab.arms import ExperimentArm
+from shop.lab.drivers.bench import GENERATOR_START_S, Act, ScheduledActions, actions
+from shop.lab.experiment import LabExperiment
+from shop.lab.load import LoadPhase, LoadSamples
+from shop.lab.store import StoreClient
 from shop.lab.troubles import TroubleCounters, risen
-from shop.lab.verdict import Observation
+from shop.lab.verdict import ArmObservation
 from shop.lab.warming import HitRateRise
 
 PROBE_CONNECTIONS = 4
 SEEDS_A_RUN = 1000
 
 
-class Watcher(Protocol):
+class ProgressWatcher(Protocol):
     """Shows how far an experiment is."""
 
     def phase(self, text: str) -> None:
@@ -31,18 +31,18 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """All that was seen."""
 
     rate: float
     """Visits a second that both arms were offered."""
-    before: Samples
-    after: Samples
-    observations: tuple[tuple[Observation, ...], ...]
+    before: LoadSamples
+    after: LoadSamples
+    observations: tuple[tuple[ArmObservation, ...], ...]
     """For each run, one observation an arm, in the order they were made."""
 
 
-class Runner:
+class ExperimentRunner:
     """Runs one experiment against a running store. The caller restores the switches.
 
     Args:
@@ -55,10 +55,10 @@ class Runner:
 
     def __init__(
         self,
-        experiment: Experiment,
-        store: Store,
-        watcher: Watcher,
-        offer: Callable[[Plan, Callable[[], None]], Samples] = load.run,
+        experiment: LabExperiment,
+        store: StoreClient,
+        watcher: ProgressWatcher,
+        offer: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run,
         start_s: float = GENERATOR_START_S,
     ) -> None:
         self._experiment = experiment
@@ -75,7 +75,7 @@ class Runner:
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
         self._categories = store.categories() if "{category}" in paths else ()
 
-    def run(self) -> Record:
+    def run(self) -> RunRecord:
         """Run it from start to end.
 
         Raises:
@@ -90,9 +90,9 @@ class Runner:
             # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
             arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
             runs.append(tuple(self.observe(arm, rate, number) for arm in arms))
-        return Record(rate, before, self._probe("steady state, after"), tuple(runs))
+        return RunRecord(rate, before, self._probe("steady state, after"), tuple(runs))
 
-    def observe(self, arm: Arm, rate: float, number: int = 0) -> Observation:
+    def observe(self, arm: ExperimentArm, rate: float, number: int = 0) -> ArmObservation:
         """Measure one arm once: flip, break what it wants broken, look, mend.
 
         Args:
@@ -115,7 +115,7 @@ class Runner:
                 self._store.clear_faults()
 
     @property
-    def store(self) -> Store:
+    def store(self) -> StoreClient:
         """Return the store."""
         return self._store
 
@@ -124,7 +124,7 @@ class Runner:
         """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
         return self._start_s
 
-    def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
+    def plan(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
         """Return an arm's load for so many seconds; closed loop unless said otherwise."""
         workload = self._experiment.workload
         self._seed += 1  # no phase repeats another's visits, which would find everything warm
@@ -143,9 +143,9 @@ class Runner:
             "browsers": arm.browsers,
             "seed": self._seed,
         }
-        return Plan.model_validate({**given, **other})
+        return LoadPhase.model_validate({**given, **other})
 
-    def warm_up(self, arm: Arm, seconds: float) -> str | None:
+    def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
         """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
 
         Args:
@@ -163,12 +163,12 @@ class Runner:
                     return None
                 return f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
 
-    def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
+    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, Act]] = ()) -> LoadSamples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
         self._watcher.phase(f"{self._label}: {label}" if self._label else label)
         begin_at = time.monotonic() + self._start_s
         plan = plan.model_copy(update={"begin_at": begin_at}) if acts else plan
-        with Hands(begin_at, acts):
+        with ScheduledActions(begin_at, acts):
             return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))
 
     def wait(self, seconds: float) -> None:
@@ -178,15 +178,15 @@ class Runner:
             time.sleep(min(left, load.TICK_S))
             self._watcher.advance(min(left, load.TICK_S))
 
-    def flip(self, label: str, arm: Arm, switches: Mapping[str, str]) -> None:
+    def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
         """Flip an arm's switches, some of them otherwise, and wait until every process knows."""
         self._flip(arm, label, switches)
 
-    def _measure(self, arm: Arm, rate: float) -> Observation:
+    def _measure(self, arm: ExperimentArm, rate: float) -> ArmObservation:
         phases, label = self._experiment.phases, arm.title
         if self._experiment.driver != drivers.LOAD:
             seen = self._experiment.drive.observe(self, arm, self._experiment.driven(arm))
-            return Observation(arm.name, seen.samples, None, seen.measures, seen.curve)
+            return ArmObservation(arm.name, seen.samples, None, seen.measures, seen.curve)
         unsettled = self.warm_up(arm, self._experiment.warm_up_s(arm))
         acts = actions(self._store, arm.actions)
         paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
@@ -195,9 +195,9 @@ class Runner:
         rise = HitRateRise.of(paced)
         if unsettled is None and rise and rise.still_rose and not acts:
             unsettled = f"its hit rate went {rise.words()} while it was measured"
-        return Observation(arm.name, paced, fastest, unsettled=unsettled)
+        return ArmObservation(arm.name, paced, fastest, unsettled=unsettled)
 
-    def _probe(self, label: str) -> Samples:
+    def _probe(self, label: str) -> LoadSamples:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self._flip(arm, label)
@@ -216,12 +216,12 @@ class Runner:
         seen = self._phase("calibration", arm, "closed", workload.calibrate.duration_s)
         carried = seen.good.count(True) / seen.seconds
         if carried == 0:
-            raise Unavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
+            raise ServiceUnavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
         if workload.calibrate.ceiling is not None:
             self._ceiling = carried * workload.calibrate.ceiling
         return max(1.0, round(carried * workload.calibrate.share, 1))
 
-    def _flip(self, arm: Arm, label: str, otherwise: Mapping[str, str] | None = None) -> None:
+    def _flip(self, arm: ExperimentArm, label: str, otherwise: Mapping[str, str] | None = None) -> None:
         switches = {**arm.switches, **(otherwise or {})}
         self._watcher.phase(f"{label}: {_words(switches)}")
         for name, value in switches.items():
@@ -233,13 +233,13 @@ class Runner:
     def _phase(
         self,
         label: str,
-        arm: Arm,
+        arm: ExperimentArm,
         mode: Literal["open", "closed"],
         seconds: float,
         rate: float = 1.0,
         connections: int | None = None,
         acts: Sequence[tuple[float, Act]] = (),
-    ) -> Samples:
+    ) -> LoadSamples:
         workload = self._experiment.workload
         plan = self.plan(arm, seconds, mode=mode, rate=rate, concurrency=connections or workload.connections)
         return self.offer(label, plan, acts)

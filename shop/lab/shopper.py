@@ -29,7 +29,7 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-class Shopper:
+class GuestClient:
     """A guest who buys one piece of something, and sends it back.
 
     Args:

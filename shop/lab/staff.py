@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.lab.hosts import check_loopback
 from shop.lab.store import ADMIN, API, DEMO_PASSWORD, TIMEOUT_S
 
@@ -14,7 +14,7 @@ NUMBER = re.compile(r">(S-[2-9A-Z]{4}-[2-9A-Z]{4})<")
 """An order's number, as the list shows it."""
 
 
-class Staff:
+class AdminClient:
     """The administrator at her pages.
 
     Args:
@@ -28,7 +28,7 @@ class Staff:
         self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
         words = {"email": ADMIN, "password": DEMO_PASSWORD}
         if self._client.post(f"{API}/session", json=words).status_code != 200:
-            raise Unavailable(f"The store does not let {ADMIN} in.")
+            raise ServiceUnavailable(f"The store does not let {ADMIN} in.")
 
     def __enter__(self) -> Self:
         return self

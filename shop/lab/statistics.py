@@ -25,7 +25,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class FigureSpread:
     """One figure over several runs: the middle one, and how far the others went."""
 
     median: float
@@ -33,7 +33,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, figures: Iterable[float | None]) -> "Spread | None":
+    def of(cls, figures: Iterable[float | None]) -> "FigureSpread | None":
         """Take one figure a run; runs that have none are left out, and none at all gives ``None``."""
         known = [figure for figure in figures if figure is not None]
         return cls(statistics.median(known), min(known), max(known)) if known else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.hosts import check_loopback
 
@@ -26,7 +26,7 @@ ADMIN = "admin@shop.test"
 DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
 
-class Store:
+class StoreClient:
     """A client of the running store.
 
     Args:
@@ -117,7 +117,7 @@ class Store:
                 if answer.status_code == 200 and all(parts[name]["state"] == "ok" for name in BREAKABLE & set(parts)):
                     return
             time.sleep(READY_POLL_S)
-        raise Unavailable(f"The store is not ready after {timeout_s:.0f} s: see {self.base_url}/readyz.")
+        raise ServiceUnavailable(f"The store is not ready after {timeout_s:.0f} s: see {self.base_url}/readyz.")
 
     def knobs(self) -> dict[str, float]:
         """Return how the knobs stand that can be turned."""
@@ -242,13 +242,13 @@ class Store:
         try:
             answer = self._client.get(path, params=query)
         except httpx.HTTPError as error:
-            raise Unavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
+            raise ServiceUnavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
         if answer.status_code != 200:
-            raise Unavailable(f"The store answered {path} with {answer.status_code}.")
+            raise ServiceUnavailable(f"The store answered {path} with {answer.status_code}.")
         try:
             return answer.json() if parse else None
         except ValueError:
-            raise Unavailable(f"What listens at {self.base_url} is no store: {path} is no JSON.") from None
+            raise ServiceUnavailable(f"What listens at {self.base_url} is no store: {path} is no JSON.") from None
 
     def _put(self, path: str, body: Mapping[str, object], what: str) -> None:
         self._checked("PUT", path, body, what)
@@ -266,9 +266,9 @@ class Store:
         try:
             answer = self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise Unavailable(f"The store did not take {what}: {type(error).__name__}.") from None
+            raise ServiceUnavailable(f"The store did not take {what}: {type(error).__name__}.") from None
         if answer.status_code >= 500:
-            raise Unavailable(f"The store did not take {what}: {answer.text.strip()[:200]}")
+            raise ServiceUnavailable(f"The store did not take {what}: {answer.text.strip()[:200]}")
         if answer.status_code >= 400:
             raise ConfigurationError(f"The store refuses {what}: {answer.text.strip()[:200]}")
         return answer

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from shop.errors import Unavailable
-from shop.lab.meters import Meters, counted
-from shop.lab.store import Store
+from shop.errors import ServiceUnavailable
+from shop.lab.meters import MetricsClient, counted
+from shop.lab.store import StoreClient
 
 EVICTIONS = "evictions"
 
@@ -58,7 +58,7 @@ class TroubleCounters:
         store: whose.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreClient) -> None:
         self._store = store
 
     def read(self) -> dict[str, float]:
@@ -67,13 +67,13 @@ class TroubleCounters:
         Raises:
             Unavailable: the store does not show its figures.
         """
-        meters = Meters(self._store)
+        meters = MetricsClient(self._store)
         try:
             text = meters.text()
         finally:
             meters.close()
         counts = {name: counted(text, one.metric, one.label) for name, one in TROUBLES.items() if one.metric}
-        with suppress(Unavailable):  # a process that was killed on purpose may be the one that was asked
+        with suppress(ServiceUnavailable):  # a process that was killed on purpose may be the one that was asked
             evicted = self._store.evicted_keys()
             return counts if evicted is None else {**counts, EVICTIONS: float(evicted)}
         return counts

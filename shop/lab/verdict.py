@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shop.lab.experiment import RATIO, Experiment
-from shop.lab.load import Samples
-from shop.lab.statistics import Spread, percentile
+from shop.lab.experiment import RATIO, LabExperiment
+from shop.lab.load import LoadSamples
+from shop.lab.statistics import FigureSpread, percentile
 
 Figures = Mapping[str, float | None]
 
@@ -15,12 +15,12 @@ ANSWERERS = ("browser", *LAYERS, "origin")
 
 
 @dataclass(frozen=True)
-class Observation:
+class ArmObservation:
     """One arm in one run: the phase at the common rate, and the phase as fast as it goes."""
 
     arm: str
-    open: Samples
-    closed: Samples | None
+    open: LoadSamples
+    closed: LoadSamples | None
     """``None`` where a driver did not drive it as fast as it goes."""
     measures: Figures = field(default_factory=dict)
     """What a driver found out beside."""
@@ -31,7 +31,7 @@ class Observation:
     """How far the hit rate still rose while it was measured; ``None`` where it stood."""
 
 
-def figures(seen: Observation, good_within_ms: float) -> Figures:
+def figures(seen: ArmObservation, good_within_ms: float) -> Figures:
     """Return the figures of one arm in one run, by name; ``None`` where nothing was there to be measured."""
     paced, latencies = seen.open, seen.open.latencies_ms
     within = sum(good and ms <= good_within_ms for good, ms in zip(paced.good, latencies, strict=True))
@@ -55,7 +55,7 @@ def figures(seen: Observation, good_within_ms: float) -> Figures:
     }  # the names are declared in shop.lab.experiment.FIGURES
 
 
-def ratios(experiment: Experiment, runs: Sequence[Mapping[str, Figures]]) -> dict[str, Spread | None]:
+def ratios(experiment: LabExperiment, runs: Sequence[Mapping[str, Figures]]) -> dict[str, FigureSpread | None]:
     """Return each ratio over the runs; both its sides come from the same run, so drift between runs cancels.
 
     Args:
@@ -67,7 +67,7 @@ def ratios(experiment: Experiment, runs: Sequence[Mapping[str, Figures]]) -> dic
         match = RATIO.fullmatch(expression)
         assert match is not None  # noqa: S101 - the parser refused everything else
         pairs = [(run[match["top"]][match["over"]], run[match["bottom"]][match["under"]]) for run in runs]
-        found[name] = Spread.of(_quotient(over, under) for over, under in pairs)
+        found[name] = FigureSpread.of(_quotient(over, under) for over, under in pairs)
     return found
 
 

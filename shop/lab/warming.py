@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shop.lab.load import Samples
+from shop.lab.load import LoadSamples
 
 ORIGIN = "origin"
 RISE_LIMIT = 0.06
@@ -31,7 +31,7 @@ class HitRateRise:
     """Standard error of the difference."""
 
     @classmethod
-    def of(cls, samples: Samples) -> "HitRateRise | None":
+    def of(cls, samples: LoadSamples) -> "HitRateRise | None":
         """Compare the halves of a load by when visits were due; ``None`` where one of them was answered nothing."""
         middle = samples.seconds / 2
         visits = [(due, who) for due, who in zip(samples.due_s, samples.answered, strict=True) if who]

@@ -13,7 +13,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingEmail:
     """One mail.
 
     Args:
@@ -48,7 +48,7 @@ class Letter:
         return message
 
 
-class Stationery:
+class EmailTemplates:
     """Writes letters from the templates of this folder."""
 
     def __init__(self) -> None:
@@ -61,11 +61,11 @@ class Stationery:
             keep_trailing_newline=True,
         )
 
-    def write(self, template: str, message_id: str, recipient: str, subject: str, **names: Any) -> Letter:
+    def write(self, template: str, message_id: str, recipient: str, subject: str, **names: Any) -> OutgoingEmail:
         """Write a letter from ``<template>.txt`` and ``<template>.html``.
 
         Raises:
             UndefinedError: the template asks for a name that is not given.
         """
         text, html = (self._templates.get_template(f"{template}.{kind}").render(names) for kind in ("txt", "html"))
-        return Letter(message_id, recipient, subject, text, html)
+        return OutgoingEmail(message_id, recipient, subject, text, html)

@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Identity, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class Mail(Base):
+class Mail(ModelBase):
     """One mail as it would have left; shown at ``/lab/mail``."""
 
     __tablename__ = "mails"

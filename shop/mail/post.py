@@ -19,8 +19,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from shop.email_address import clean_email
-from shop.errors import ConfigurationError, Invalid
-from shop.mail.letters import Letter
+from shop.errors import ConfigurationError, InvalidFields
+from shop.mail.letters import OutgoingEmail
 from shop.mail.models import Mail
 from shop.patterns.queue.failures import PermanentFailure
 from shop.unit_of_work import refuse_in_transaction
@@ -44,10 +44,10 @@ class MailRefused(MailFailed, PermanentFailure):
     """The mail server will never take this letter; the message names no address, which belongs in no log."""
 
 
-class Post(Protocol):
+class MailTransport(Protocol):
     """Somebody who takes letters."""
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: OutgoingEmail) -> None:
         """Do what must be done outside a transaction.
 
         Raises:
@@ -55,17 +55,17 @@ class Post(Protocol):
             MailRefused: it will never be.
         """
 
-    def file(self, session: Session, letter: Letter) -> None:
+    def file(self, session: Session, letter: OutgoingEmail) -> None:
         """Do what is done in the transaction that notes the letter as sent."""
 
 
-class Mailbox:
+class DatabaseMailer:
     """Keeps letters in a table."""
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: OutgoingEmail) -> None:
         """Do nothing: all of it happens in the transaction."""
 
-    def file(self, session: Session, letter: Letter) -> None:
+    def file(self, session: Session, letter: OutgoingEmail) -> None:
         """Keep a letter; the second one of the same id is the same letter."""
         session.execute(
             insert(Mail)
@@ -80,7 +80,7 @@ class Mailbox:
         )
 
 
-class Smtp:
+class SmtpMailer:
     """Hands letters to a mail server, each over a connection of its own.
 
     Where the connection is encrypted, the server's certificate must be good for its name: otherwise whoever sits in
@@ -107,7 +107,7 @@ class Smtp:
         self._timeout_s = timeout_s
         self._context = _trusting(ca_file) if ca_file is not None else None
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: OutgoingEmail) -> None:
         """Send a letter.
 
         Raises:
@@ -126,7 +126,7 @@ class Smtp:
         except (smtplib.SMTPException, OSError) as error:
             raise MailFailed(_reason(error)) from error
 
-    def file(self, session: Session, letter: Letter) -> None:
+    def file(self, session: Session, letter: OutgoingEmail) -> None:
         """Do nothing: it has left."""
 
     @contextmanager
@@ -158,10 +158,10 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
         raise ConfigurationError(f"SHOP_MAIL_CA_FILE={ca_file} holds no readable certificates: {error}.") from None
 
 
-def _recipient(letter: Letter) -> str:
+def _recipient(letter: OutgoingEmail) -> str:
     try:
         return clean_email(letter.recipient)
-    except Invalid:
+    except InvalidFields:
         raise MailRefused("the recipient is no email address that every mail server takes") from None
 
 
@@ -184,7 +184,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}{words}"
 
 
-class Breakable:
+class FaultInjectingMailer:
     """The post as the lab can break it: what is seen of a mail server that is down or slow is made here, at the client.
 
     Args:
@@ -193,12 +193,14 @@ class Breakable:
         sleep: waits so many seconds.
     """
 
-    def __init__(self, post: Post, fault: Callable[[], str], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, post: MailTransport, fault: Callable[[], str], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._post = post
         self._fault = fault
         self._sleep = sleep
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: OutgoingEmail) -> None:
         """Send a letter, or fail to, as ordered."""
         refuse_in_transaction("the mail server")
         match self._fault():
@@ -208,7 +210,7 @@ class Breakable:
                 self._sleep(SLOW_S)
         self._post.send(letter)
 
-    def file(self, session: Session, letter: Letter) -> None:
+    def file(self, session: Session, letter: OutgoingEmail) -> None:
         """See the real one."""
         self._post.file(session, letter)
 

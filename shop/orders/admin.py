@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from shop.errors import Conflict, Invalid
-from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, Orders
-from shop.orders.transitions import Status
+from shop.errors import InvalidFields, StateConflict
+from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
+from shop.orders.transitions import OrderStatus
 from shop.orders.viewers import keep_private
 from shop.web.identity import ADMIN, require_role
 from shop.web.redirects import local_path
@@ -19,7 +19,7 @@ OWED = "owed"
 ADMIN_ORDERS = "/admin/orders"
 
 
-def create_admin(use: Callable[[], Orders], close_refund: CloseRefund) -> Blueprint:
+def create_admin(use: Callable[[], OrderService], close_refund: CloseRefund) -> Blueprint:
     """Build the pages.
 
     Args:
@@ -33,14 +33,14 @@ def create_admin(use: Callable[[], Orders], close_refund: CloseRefund) -> Bluepr
     @pages.get(ADMIN_ORDERS)
     def orders() -> str:
         given = request.args.get("status", "")
-        status = Status(given) if given in set(Status) else None
+        status = OrderStatus(given) if given in set(OrderStatus) else None
         only_owed = request.args.get("refund") == OWED
         shown = use().everybodys(status, request.args.get("cursor"), PAGE, only_owed=only_owed)
         return render_template(
             "orders/admin.html",
             shown=shown,
             counts=use().counts(),
-            statuses=list(Status),
+            statuses=list(OrderStatus),
             chosen=status,
             owed=use().owed_count(),
             only_owed=only_owed,
@@ -73,7 +73,7 @@ def read_reason(given: str) -> str:
     reason = given.strip()
     if not 0 < len(reason) <= MAX_REASON_LENGTH or "\0" in reason:
         wrong = f"Say how it was settled, in 1 to {MAX_REASON_LENGTH} characters."
-        raise Invalid(wrong, errors={"reason": wrong})
+        raise InvalidFields(wrong, errors={"reason": wrong})
     return reason
 
 
@@ -85,14 +85,14 @@ def _done(change: Callable[[], None], said: str) -> Response:
     """Make a change and go back to the list, saying how it went."""
     try:
         change()
-    except (Conflict, Invalid) as refusal:
+    except (StateConflict, InvalidFields) as refusal:
         flash(refusal.detail, "warning")
     else:
         flash(said, "success")
     return redirect(local_path(request.form.get("next"), ADMIN_ORDERS), 303)
 
 
-def _address(status: Status | None, cursor: str | None, *, only_owed: bool) -> str:
+def _address(status: OrderStatus | None, cursor: str | None, *, only_owed: bool) -> str:
     given = {"status": status.value if status else None, "refund": OWED if only_owed else None, "cursor": cursor}
     query = urlencode({name: value for name, value in given.items() if value})
     return f"{ADMIN_ORDERS}?{query}" if query else ADMIN_ORDERS

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from shop.errors import NotSignedIn
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
-from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, Orders
+from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
 from shop.orders.viewers import SIGN_IN, keep_private, require_viewer, viewer
 from shop.web.access import needs, needs_role
 from shop.web.identity import ADMIN, require_identity
-from shop.web.openapi import ANYBODY, KNOWN, Calls
-from shop.web.schemas import ApiModel, Problem
+from shop.web.openapi import ANYBODY, KNOWN, ApiBlueprint
+from shop.web.schemas import ApiModel, ProblemDetails
 
 TAG = Tag(name="orders", description="Own orders, and sending them off.")
 DEFAULT_LIMIT = 20
@@ -37,7 +37,7 @@ class PageQuery(ApiModel):
 def problem_responses(*statuses: int) -> dict[str | int, Any]:
     """Describe refusals for the API's description."""
     return {
-        status: {"content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+        status: {"content": {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}}
         for status in statuses
     }
 
@@ -53,14 +53,14 @@ class CloseRefundBody(ApiModel):
     )
 
 
-def create_api(use: Callable[[], Orders], close_refund: CloseRefund) -> Calls:
+def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> ApiBlueprint:
     """Build the blueprint.
 
     Args:
         use: returns the service of the request being served.
         close_refund: stops owing a refund that staff has settled in another way.
     """
-    api = Calls("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+    api = ApiBlueprint("orders_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
     api.after_request(keep_private)
 
     @api.get(

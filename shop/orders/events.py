@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from shop.money import Money
 from shop.orders.transitions import EventType
-from shop.patterns.events import Data, Happened, Stored, Upcasters
+from shop.patterns.events import Data, EventUpcasters, NewEvent, StoredEvent
 
 
-class Cause(StrEnum):
+class CancellationCause(StrEnum):
     """Why an order was cancelled."""
 
     CUSTOMER = "customer"
@@ -32,7 +32,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OrderedLine:
     """One product of an order, with its title and price as they were when it was bought."""
 
     product_id: int
@@ -55,7 +55,7 @@ class OrderPlaced:
     public_id: str
     number: str
     user_id: int | None
-    lines: tuple[Line, ...]
+    lines: tuple[OrderedLine, ...]
 
     @property
     def total(self) -> Money:
@@ -101,7 +101,7 @@ class OrderCancelled:
 
     event_type: ClassVar[EventType] = EventType.ORDER_CANCELLED
 
-    cause: Cause
+    cause: CancellationCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +161,15 @@ SCHEMA_VERSIONS: Mapping[str, int] = MappingProxyType(
     }
 )
 """The shape of each event's data as it is written today."""
-SENTENCES: Mapping[str, Cause] = MappingProxyType(
+SENTENCES: Mapping[str, CancellationCause] = MappingProxyType(
     {
-        "cancelled by the customer": Cause.CUSTOMER,
-        "cancelled by the store": Cause.STAFF,
-        "payment declined": Cause.DECLINED,
-        "payment not possible": Cause.NOT_POSSIBLE,
-        "not paid in time": Cause.UNPAID,
-        "never paid": Cause.ABANDONED,
-        "never paid; the cart was checked out again": Cause.SUPERSEDED,
+        "cancelled by the customer": CancellationCause.CUSTOMER,
+        "cancelled by the store": CancellationCause.STAFF,
+        "payment declined": CancellationCause.DECLINED,
+        "payment not possible": CancellationCause.NOT_POSSIBLE,
+        "not paid in time": CancellationCause.UNPAID,
+        "never paid": CancellationCause.ABANDONED,
+        "never paid; the cart was checked out again": CancellationCause.SUPERSEDED,
     }
 )
 """What version 1 of ``OrderCancelled`` said, word for word."""
@@ -177,18 +177,18 @@ SENTENCES: Mapping[str, Cause] = MappingProxyType(
 
 def cause_of_sentence(data: Data) -> Data:
     """Lift ``OrderCancelled`` from version 1, where the cause was a sentence or missing, to version 2."""
-    return {"cause": SENTENCES.get(data.get("reason", ""), Cause.UNKNOWN).value}
+    return {"cause": SENTENCES.get(data.get("reason", ""), CancellationCause.UNKNOWN).value}
 
 
-UPCASTERS = Upcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): cause_of_sentence})
+UPCASTERS = EventUpcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): cause_of_sentence})
 
 
-def written(event: OrderEvent) -> Happened:
+def written(event: OrderEvent) -> NewEvent:
     """Return an event as it is appended, in the shape of today."""
-    return Happened(event.event_type.value, SCHEMA_VERSIONS[event.event_type], _data(event))
+    return NewEvent(event.event_type.value, SCHEMA_VERSIONS[event.event_type], _data(event))
 
 
-def read(stored: Stored) -> OrderEvent:
+def read(stored: StoredEvent) -> OrderEvent:
     """Return what a stored event says, whatever version it was written in.
 
     Raises:
@@ -207,7 +207,7 @@ def read(stored: Stored) -> OrderEvent:
         case EventType.ORDER_DELIVERED:
             return OrderDelivered()
         case EventType.ORDER_CANCELLED:
-            return OrderCancelled(Cause(data["cause"]))
+            return OrderCancelled(CancellationCause(data["cause"]))
         case EventType.PAYMENT_REFUNDED:
             return PaymentRefunded()
         case EventType.REFUND_CLOSED:
@@ -235,10 +235,10 @@ def _data(event: OrderEvent) -> dict[str, Any]:
             return {}
 
 
-def _line_data(line: Line) -> dict[str, Any]:
+def _line_data(line: OrderedLine) -> dict[str, Any]:
     price = line.unit_price
     return {"product_id": line.product_id, "title": line.title, "quantity": line.quantity, "unit_price": price.amount}
 
 
-def _line(data: Data) -> Line:
-    return Line(data["product_id"], data["title"], data["quantity"], Money(data["unit_price"]))
+def _line(data: Data) -> OrderedLine:
+    return OrderedLine(data["product_id"], data["title"], data["quantity"], Money(data["unit_price"]))

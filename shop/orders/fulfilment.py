@@ -13,10 +13,10 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.orders.models import OrderEvent, OrderSummary
-from shop.orders.service import Orders
-from shop.orders.transitions import EventType, Status
+from shop.orders.service import OrderService
+from shop.orders.transitions import EventType, OrderStatus
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
@@ -24,7 +24,7 @@ MOST_AT_ONCE = 100
 _log = logging.getLogger(__name__)
 
 
-class Fulfilment:
+class OrderFulfilment:
     """A loop's body; safe to run twice at once: each step is taken under the order's lock, and taken once.
 
     Args:
@@ -34,11 +34,13 @@ class Fulfilment:
         deliver_after: from shipped to delivered; zero: not by itself.
     """
 
-    def __init__(self, database: Database, orders: Orders, ship_after: timedelta, deliver_after: timedelta) -> None:
+    def __init__(
+        self, database: Database, orders: OrderService, ship_after: timedelta, deliver_after: timedelta
+    ) -> None:
         self._database = database
         self._steps = (
-            (Status.PAID, EventType.PAYMENT_CHARGED, ship_after, orders.ship),
-            (Status.SHIPPED, EventType.ORDER_SHIPPED, deliver_after, orders.deliver),
+            (OrderStatus.PAID, EventType.PAYMENT_CHARGED, ship_after, orders.ship),
+            (OrderStatus.SHIPPED, EventType.ORDER_SHIPPED, deliver_after, orders.deliver),
         )
 
     def run_once(self) -> int:
@@ -53,7 +55,7 @@ class Fulfilment:
         return taken
 
 
-def _due(session: Session, status: Status, since: EventType, wait: timedelta) -> list[str]:
+def _due(session: Session, status: OrderStatus, since: EventType, wait: timedelta) -> list[str]:
     """Ask the read model, which has an index for it; what it says of a moment ago is checked under the order's lock."""
     long_ago = (
         select(OrderEvent.version)
@@ -67,7 +69,7 @@ def _due(session: Session, status: Status, since: EventType, wait: timedelta) ->
 def _take(step: Callable[[str], None], public_id: str) -> bool:
     try:
         step(public_id)
-    except Conflict as refusal:
+    except StateConflict as refusal:
         _log.info("not_fulfilled", extra={"order": public_id, "reason": refusal.detail})
         return False
     return True

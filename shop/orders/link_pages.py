@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from shop.errors import Invalid, NotFound
+from shop.errors import InvalidFields, NotFound
 from shop.orders.link_requests import PAUSE, LinkRequests
 from shop.orders.links import GOOD_FOR, PAGE
-from shop.orders.service import Orders
+from shop.orders.service import OrderService
 from shop.orders.viewers import hand_pass, keep_private, links, viewer_with_link
 from shop.web import context
 from shop.web.problems import STATUS
@@ -29,7 +29,7 @@ SENT = (
 )
 
 
-def create_link_pages(orders: Callable[[], Orders], requests: Callable[[], LinkRequests]) -> Blueprint:
+def create_link_pages(orders: Callable[[], OrderService], requests: Callable[[], LinkRequests]) -> Blueprint:
     """Build the pages.
 
     Args:
@@ -61,8 +61,8 @@ def create_link_pages(orders: Callable[[], Orders], requests: Callable[[], LinkR
     def send() -> Response | tuple[str, int]:
         try:
             requests().request(request.form.get("number", ""), request.form.get("email", ""))
-        except Invalid as refusal:
-            return _form(refusal.errors, STATUS[Invalid])
+        except InvalidFields as refusal:
+            return _form(refusal.errors, STATUS[InvalidFields])
         return redirect(f"{FORM}?sent", 303)
 
     return pages

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.patterns.outbox import messages
 from shop.unit_of_work import Database
 
@@ -29,7 +29,7 @@ class LinkRequests:
 
     Args:
         database: where messages are written.
-        clean_email: returns the one spelling of an address, or raises ``Invalid`` with an error for ``email``.
+        clean_email: returns the one spelling of an address, or raises ``InvalidFields`` with an error for ``email``.
     """
 
     def __init__(self, database: Database, clean_email: Callable[[str], str]) -> None:
@@ -48,10 +48,10 @@ class LinkRequests:
             errors["number"] = "Enter the number of the order, such as S-7K3M-92QX."
         try:
             digest = self.digest(email)
-        except Invalid as refusal:
+        except InvalidFields as refusal:
             errors |= refusal.errors
         if errors or shape is None:
-            raise Invalid("Some fields are not right.", errors=errors)
+            raise InvalidFields("Some fields are not right.", errors=errors)
         wanted = {"number": f"S-{shape[1]}-{shape[2]}", "email_sha256": digest}
         same = hashlib.sha256(repr(wanted).encode()).hexdigest()[:32]
         with self._database.transaction() as session:

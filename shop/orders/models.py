@@ -8,13 +8,13 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
-from shop.patterns.events import Streams
+from shop.db import ModelBase
+from shop.patterns.events import EventStore
 
 STATUSES = ("pending_payment", "paid", "shipped", "delivered", "cancelled", "refunded")
 
 
-class Order(Base):
+class Order(ModelBase):
     """The head of an order's stream, for keys, locks and joins; always written with the event it follows.
 
     Contact details, checkout keys and the end of the reservation stand here alone. All else follows from the events.
@@ -60,7 +60,7 @@ class Order(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class OrderLine(Base):
+class OrderLine(ModelBase):
     """One product of an order, with its title and price as they were when it was bought."""
 
     __tablename__ = "order_lines"
@@ -80,7 +80,7 @@ class OrderLine(Base):
     """The line of a cart it was bought from, so that two orders of one line can be told; null for older orders."""
 
 
-class OrderEvent(Base):
+class OrderEvent(ModelBase):
     """Something that happened to an order; only ever appended, numbered without gaps.
 
     A trigger refuses every UPDATE, and every DELETE but the one that comes with the order's own.
@@ -98,10 +98,10 @@ class OrderEvent(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-STREAMS = Streams(OrderEvent, "order_id")
+STREAMS = EventStore(OrderEvent, "order_id")
 
 
-class OrderSummary(Base):
+class OrderSummary(ModelBase):
     """The read model: an order as lists and counts show it, made of its events alone and of nothing else.
 
     No foreign key: whatever reads from it must not be able to hold up a writer, and it is thrown away and made anew.
@@ -128,7 +128,7 @@ class OrderSummary(Base):
     changed_at: Mapped[datetime] = mapped_column()
 
 
-class OrderToProject(Base):
+class OrderToProject(ModelBase):
     """An event that the read model does not show yet.
 
     One row an event and not one an order: a projector deletes what it has taken, and must not delete the word of an

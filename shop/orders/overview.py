@@ -8,10 +8,10 @@ from typing import Protocol
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.money import Money
 from shop.orders.models import Order, OrderSummary
-from shop.orders.transitions import Status
+from shop.orders.transitions import OrderStatus
 
 
 class RefundState(Protocol):
@@ -31,14 +31,14 @@ class RefundState(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OrderRow:
     """One order of the list."""
 
     id: int
     public_id: str
     number: str
     email: str
-    status: Status
+    status: OrderStatus
     refund_pending: bool
     pieces: int
     total: Money
@@ -46,17 +46,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class OrderList:
     """A page of the list, where the next one starts, and what is owed of its orders, by their keys."""
 
-    orders: tuple[Row, ...]
+    orders: tuple[OrderRow, ...]
     next_cursor: str | None
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
 
 
 def page(
-    session: Session, status: Status | None, after: str | None, limit: int, *, only_owed: bool = False
-) -> Overview:
+    session: Session, status: OrderStatus | None, after: str | None, limit: int, *, only_owed: bool = False
+) -> OrderList:
     """Return everybody's orders, newest first.
 
     Args:
@@ -78,17 +78,17 @@ def page(
     if after is not None:
         last = session.scalar(select(OrderSummary.order_id).where(OrderSummary.public_id == after))
         if last is None:
-            raise Invalid("This page does not exist.", errors={"cursor": "unknown"})
+            raise InvalidFields("This page does not exist.", errors={"cursor": "unknown"})
         chosen = chosen.where(OrderSummary.order_id < last)
     rows = session.execute(chosen.order_by(OrderSummary.order_id.desc()).limit(limit + 1)).all()
     shown = tuple(_row(found, email) for found, email in rows[:limit])
-    return Overview(shown, shown[-1].public_id if len(rows) > limit else None)
+    return OrderList(shown, shown[-1].public_id if len(rows) > limit else None)
 
 
-def by_status(session: Session) -> dict[Status, int]:
+def by_status(session: Session) -> dict[OrderStatus, int]:
     """Return how many orders stand where."""
     rows = session.execute(select(OrderSummary.status, func.count()).group_by(OrderSummary.status))
-    return {Status(status): count for status, count in rows}
+    return {OrderStatus(status): count for status, count in rows}
 
 
 def owed_count(session: Session) -> int:
@@ -96,13 +96,13 @@ def owed_count(session: Session) -> int:
     return session.scalar(select(func.count()).where(OrderSummary.owes_refund)) or 0
 
 
-def _row(found: OrderSummary, email: str) -> Row:
-    return Row(
+def _row(found: OrderSummary, email: str) -> OrderRow:
+    return OrderRow(
         id=found.order_id,
         public_id=found.public_id,
         number=found.number,
         email=email,
-        status=Status(found.status),
+        status=OrderStatus(found.status),
         refund_pending=found.owes_refund,
         pieces=found.pieces,
         total=Money(found.total_amount, found.currency),

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from flask import Blueprint, render_template, request
 
 from shop.orders.countries import country_name
-from shop.orders.service import Orders
+from shop.orders.service import OrderService
 from shop.orders.story import tell
-from shop.orders.transitions import Status
+from shop.orders.transitions import OrderStatus
 from shop.orders.viewers import keep_private, links, viewer
 from shop.web import context
 from shop.web.identity import current_identity
 
 PAGE = 10
-CANCELLABLE = (Status.PENDING_PAYMENT, Status.PAID)
+CANCELLABLE = (OrderStatus.PENDING_PAYMENT, OrderStatus.PAID)
 
 
-def create_pages(use: Callable[[], Orders]) -> Blueprint:
+def create_pages(use: Callable[[], OrderService]) -> Blueprint:
     """Build the pages.
 
     Args:

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from shop.orders.models import Order, OrderEvent, OrderLine
-from shop.orders.transitions import Status
+from shop.orders.transitions import OrderStatus
 
-OPEN = (Status.PENDING_PAYMENT, Status.PAID, Status.SHIPPED)
+OPEN = (OrderStatus.PENDING_PAYMENT, OrderStatus.PAID, OrderStatus.SHIPPED)
 """They still need their address."""
 BLANK_ADDRESS = {"name": "", "line1": "", "city": "", "postcode": ""}
 
@@ -27,7 +27,7 @@ class PersonsOrder:
     id: int
     public_id: str
     number: str
-    status: Status
+    status: OrderStatus
     user_id: int | None
     guests: frozenset[str]
     """Whose keys it may have claimed, such as ``guest:…``; never an account's, which may be another person's."""
@@ -56,7 +56,8 @@ def find(session: Session, email: str, user_id: int | None, blanked: Collection[
         hers = or_(hers, Order.user_id == user_id)
     rows = session.scalars(select(Order).where(hers).order_by(Order.id).with_for_update(key_share=True))
     return [
-        PersonsOrder(row.id, row.public_id, row.number, Status(row.status), row.user_id, _guests(row)) for row in rows
+        PersonsOrder(row.id, row.public_id, row.number, OrderStatus(row.status), row.user_id, _guests(row))
+        for row in rows
     ]
 
 

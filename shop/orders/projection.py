@@ -25,7 +25,7 @@ from shop.last_words import LastWord
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
 from shop.orders.state import OrderState, fold
 from shop.orders.transitions import IllegalTransition
-from shop.patterns.events import Stored, Unreadable
+from shop.patterns.events import StoredEvent, UnknownEventVersion
 from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 500
@@ -35,7 +35,7 @@ _summaries = cast(Table, OrderSummary.__table__)
 _log = logging.getLogger(__name__)
 
 
-class Projection(Protocol):
+class OrderProjection(Protocol):
     """Hears of every order that changed."""
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
@@ -50,7 +50,7 @@ class AtOnce:
         Database.with_commit(session, LastWord(UPSERT, summary(order_id, state)))
 
 
-class Soon:
+class AsyncProjection:
     """The read model changes a moment later, by the worker: a checkout does not wait for it, and lists lag."""
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
@@ -59,7 +59,7 @@ class Soon:
 
 
 @dataclass(frozen=True, slots=True)
-class Projected:
+class ProjectionRound:
     """What one round did."""
 
     events: int
@@ -67,7 +67,7 @@ class Projected:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class ProjectionBacklog:
     """What the read model does not show yet."""
 
     events: int
@@ -75,7 +75,7 @@ class Backlog:
     """Seconds since the oldest of them was appended; 0 when there is none."""
 
 
-class Projector:
+class OrderProjector:
     """A loop's body; any number of them may run at once.
 
     Args:
@@ -87,18 +87,18 @@ class Projector:
         self._database = database
         self._lagged = lagged
 
-    def run_once(self) -> Projected:
+    def run_once(self) -> ProjectionRound:
         """Bring the summaries of the orders that changed longest ago up to date."""
         return self._database.retrying(self._project)
 
-    def backlog(self) -> Backlog:
+    def backlog(self) -> ProjectionBacklog:
         """Return how far behind the read model is."""
         age = func.clock_timestamp() - func.min(OrderToProject.queued_at)
         with self._database.reading() as session:
             events, oldest = session.execute(select(func.count(), age).select_from(OrderToProject)).one()
-        return Backlog(events, oldest.total_seconds() if oldest else 0.0)
+        return ProjectionBacklog(events, oldest.total_seconds() if oldest else 0.0)
 
-    def _project(self, session: Session) -> Projected:
+    def _project(self, session: Session) -> ProjectionRound:
         age = func.clock_timestamp() - OrderToProject.queued_at
         taken = session.execute(
             select(OrderToProject.order_id, OrderToProject.version, age)
@@ -107,7 +107,7 @@ class Projector:
             .with_for_update(skip_locked=True)
         ).all()
         if not taken:
-            return Projected(0, 0)
+            return ProjectionRound(0, 0)
         # read after the rows were taken: what they tell of is committed, and so is in the streams
         streams = STREAMS.load_all(session, {order_id for order_id, _, _ in taken})
         if rows := summaries(streams):
@@ -116,7 +116,7 @@ class Projector:
         session.execute(delete(OrderToProject).where(key.in_([(order_id, version) for order_id, version, _ in taken])))
         lags: list[timedelta] = [lag for _, _, lag in taken]
         Database.after_commit(session, lambda: self._lagged([lag.total_seconds() for lag in lags]))
-        return Projected(len(taken), len(streams))
+        return ProjectionRound(len(taken), len(streams))
 
 
 def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
@@ -137,7 +137,7 @@ def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
     }
 
 
-def summaries(streams: Mapping[int, Sequence[Stored]]) -> list[Mapping[str, Any]]:
+def summaries(streams: Mapping[int, Sequence[StoredEvent]]) -> list[Mapping[str, Any]]:
     """Return the rows of several orders, by their ids.
 
     A stream that cannot be read is left out and logged: it must not keep all the others from being shown. ``shop
@@ -147,7 +147,7 @@ def summaries(streams: Mapping[int, Sequence[Stored]]) -> list[Mapping[str, Any]
     for order_id, stream in sorted(streams.items()):
         try:
             rows.append(summary(order_id, fold(stream)))
-        except (IllegalTransition, Unreadable) as error:
+        except (IllegalTransition, UnknownEventVersion) as error:
             _log.error("stream_unreadable", extra={"order_id": order_id, "reason": str(error)})
     return rows
 

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from shop.errors import Invalid, NotFound
+from shop.errors import InvalidFields, NotFound
 from shop.money import Money
-from shop.orders.events import Line
+from shop.orders.events import OrderedLine
 from shop.orders.models import Order, OrderEvent, OrderLine
-from shop.orders.stream import Changed
-from shop.orders.transitions import EventType, Status, owes_refund
+from shop.orders.stream import OrderChange
+from shop.orders.transitions import EventType, OrderStatus, owes_refund
 
 BASKETS_LOOKED_AT = 400
 """The latest baskets with a product say what goes with it; all of them would say the same, for a popular one at a
@@ -26,7 +26,7 @@ _IN_THE_WAY = (
     select(Order)
     .where(
         Order.checkout_owner == bindparam("owner"),
-        or_(Order.checkout_key == bindparam("key"), Order.status == Status.PENDING_PAYMENT.value),
+        or_(Order.checkout_key == bindparam("key"), Order.status == OrderStatus.PENDING_PAYMENT.value),
     )
     .order_by((Order.checkout_key == bindparam("key")).desc().nulls_last(), Order.id)
     .limit(1)
@@ -34,7 +34,7 @@ _IN_THE_WAY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class OrderHistoryEntry:
     """Something that happened to an order."""
 
     type: EventType
@@ -78,12 +78,12 @@ class OrderView:
     public_id: str
     number: str
     email: str
-    status: Status
+    status: OrderStatus
     total: Money
     address: dict[str, Any]
     created_at: datetime
-    lines: tuple[Line, ...]
-    events: tuple[Event, ...]
+    lines: tuple[OrderedLine, ...]
+    events: tuple[OrderHistoryEntry, ...]
 
     @property
     def refund_pending(self) -> bool:
@@ -141,7 +141,7 @@ def note_link_sent(session: Session, public_id: str) -> None:
     session.execute(update(Order).where(Order.public_id == public_id).values(link_sent_at=func.clock_timestamp()))
 
 
-def after(changed: Changed) -> OrderView:
+def after(changed: OrderChange) -> OrderView:
     """Return an order as the transaction that has just changed it leaves it; asks the database nothing."""
     head, state = changed.head, changed.state
     return OrderView(
@@ -154,7 +154,10 @@ def after(changed: Changed) -> OrderView:
         address=dict(head.address),
         created_at=head.created_at,
         lines=state.lines,
-        events=tuple(Event(EventType(stored.type), dict(stored.data), stored.recorded_at) for stored in changed.stream),
+        events=tuple(
+            OrderHistoryEntry(EventType(stored.type), dict(stored.data), stored.recorded_at)
+            for stored in changed.stream
+        ),
     )
 
 
@@ -204,7 +207,7 @@ def overdue(session: Session, limit: int, left_out: Collection[int] = ()) -> lis
     return list(
         session.scalars(
             select(Order.public_id)
-            .where(Order.status == Status.PENDING_PAYMENT.value, Order.reserved_until < func.clock_timestamp())
+            .where(Order.status == OrderStatus.PENDING_PAYMENT.value, Order.reserved_until < func.clock_timestamp())
             .where(Order.id.not_in(left_out))
             .order_by(Order.reserved_until)
             .limit(limit)
@@ -238,7 +241,7 @@ def _page(session: Session, chosen: Select[Order], after: str | None, limit: int
     if after is not None:
         last = session.scalar(chosen.with_only_columns(Order.id).where(Order.public_id == after))
         if last is None:
-            raise Invalid("This page does not exist.", errors={"cursor": "unknown"})
+            raise InvalidFields("This page does not exist.", errors={"cursor": "unknown"})
         chosen = chosen.where(Order.id < last)
     return session.scalars(chosen.order_by(Order.id.desc()).limit(limit)).all()
 
@@ -254,17 +257,17 @@ def _views(session: Session, orders: Sequence[Order]) -> list[OrderView]:
         for event in session.scalars(
             select(OrderEvent).where(OrderEvent.order_id.in_(order_ids)).order_by(OrderEvent.version)
         ):
-            events[event.order_id].append(Event(EventType(event.type), event.data, event.recorded_at))
+            events[event.order_id].append(OrderHistoryEntry(EventType(event.type), event.data, event.recorded_at))
     return [_view(order, lines[order.id], events[order.id]) for order in orders]
 
 
-def _view(order: Order, lines: list[Line], events: list[Event]) -> OrderView:
+def _view(order: Order, lines: list[OrderedLine], events: list[OrderHistoryEntry]) -> OrderView:
     return OrderView(
         id=order.id,
         public_id=order.public_id,
         number=order.number,
         email=order.email,
-        status=Status(order.status),
+        status=OrderStatus(order.status),
         total=Money(order.total_amount, order.currency),
         address=order.address,
         created_at=order.created_at,
@@ -273,5 +276,5 @@ def _view(order: Order, lines: list[Line], events: list[Event]) -> OrderView:
     )
 
 
-def _line(line: OrderLine) -> Line:
-    return Line(line.product_id, line.title, line.quantity, Money(line.unit_price_amount))
+def _line(line: OrderLine) -> OrderedLine:
+    return OrderedLine(line.product_id, line.title, line.quantity, Money(line.unit_price_amount))

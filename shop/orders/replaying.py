@@ -16,12 +16,12 @@ from sqlalchemy import Connection, MetaData, Select, Table, exists, insert, sele
 from sqlalchemy.orm import Session
 
 from shop.db import lift_limits
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine, OrderSummary, OrderToProject
 from shop.orders.projection import summaries, summary
 from shop.orders.state import OrderState, fold
 from shop.orders.transitions import IllegalTransition
-from shop.patterns.events import Unreadable
+from shop.patterns.events import UnknownEventVersion
 from shop.unit_of_work import Database
 
 BESIDE = "rebuild"
@@ -41,7 +41,7 @@ BEHIND = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RebuildResult:
     """What a rebuild did: orders replayed, and how many of them again because they changed meanwhile."""
 
     orders: int
@@ -49,7 +49,7 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ProjectionDifference:
     """Where a row does not say what the order's events say."""
 
     order: str
@@ -60,16 +60,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifyResult:
     """What a comparison found."""
 
     orders: int
     waiting: int
     """Changed, and the projector has not come to them yet: that is no difference."""
-    differences: tuple[Difference, ...]
+    differences: tuple[ProjectionDifference, ...]
 
 
-class Replaying:
+class ProjectionRebuilder:
     """The use cases.
 
     Args:
@@ -79,7 +79,7 @@ class Replaying:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def rebuild(self) -> Rebuilt:
+    def rebuild(self) -> RebuildResult:
         """Make the read model anew and put it in the place of the live one.
 
         Raises:
@@ -94,37 +94,39 @@ class Replaying:
                     with self._database.transaction() as writing:
                         _fill(writing, beside, order_ids)
                     orders += len(order_ids)
-            return Rebuilt(orders, self._catch_up(beside) + self._swap(beside))
+            return RebuildResult(orders, self._catch_up(beside) + self._swap(beside))
 
-    def verify(self) -> Verified:
+    def verify(self) -> VerifyResult:
         """Fold every stream and hold every row against it, as all of them stood at one moment."""
-        orders, found = 0, list[Difference]()
+        orders, found = 0, list[ProjectionDifference]()
         with self._database.transaction() as session:
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             lift_limits(session.connection())
             waiting = set(session.scalars(select(OrderToProject.order_id)))
             for order_ids in _batches(session):
                 orders += len(order_ids)
-                rows = _Rows(session, order_ids)
+                rows = _ProjectedRows(session, order_ids)
                 for order_id, stream in STREAMS.load_all(session, order_ids).items():
                     try:
                         state = fold(stream)
-                    except (IllegalTransition, Unreadable) as error:
-                        found.append(Difference(str(order_id), "events", f"nothing: {error}", "that there is an order"))
+                    except (IllegalTransition, UnknownEventVersion) as error:
+                        found.append(
+                            ProjectionDifference(str(order_id), "events", f"nothing: {error}", "that there is an order")
+                        )
                     else:
                         found += rows.compared(order_id, state, is_waiting=order_id in waiting)
                 session.expunge_all()
             found += [
-                Difference(str(order_id), "events", "nothing: there are none", "that there is an order")
+                ProjectionDifference(str(order_id), "events", "nothing: there are none", "that there is an order")
                 for order_id in session.scalars(_rows_without_a_stream())
             ]
-        return Verified(orders, len(waiting), tuple(found))
+        return VerifyResult(orders, len(waiting), tuple(found))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": REBUILD_LOCK}):
-                raise Conflict("Another rebuild is under way.")
+                raise StateConflict("Another rebuild is under way.")
             connection.execute(text("SET idle_session_timeout = 0"))  # the lock is this session's, which only waits
             try:
                 yield
@@ -199,7 +201,7 @@ def _rows_without_a_stream() -> Select[int]:
     return select(rows.c.id).where(~exists().where(OrderEvent.order_id == rows.c.id)).order_by(rows.c.id)
 
 
-class _Rows:
+class _ProjectedRows:
     """What stands in the rows of some orders: three queries, however many they are."""
 
     def __init__(self, session: Session, order_ids: Sequence[int]) -> None:
@@ -214,24 +216,26 @@ class _Rows:
         ):
             self._lines[line.order_id].append((line.product_id, line.title, line.quantity, line.unit_price_amount))
 
-    def compared(self, order_id: int, state: OrderState, *, is_waiting: bool) -> Iterator[Difference]:
+    def compared(self, order_id: int, state: OrderState, *, is_waiting: bool) -> Iterator[ProjectionDifference]:
         """Hold one order's rows against what its events come to."""
         yield from _differing(state, "order", _head(state), self._heads.get(order_id))
         told = [(line.product_id, line.title, line.quantity, line.unit_price.amount) for line in state.lines]
         if self._lines[order_id] != told:
-            yield Difference(state.public_id, "lines", told, self._lines[order_id])
+            yield ProjectionDifference(state.public_id, "lines", told, self._lines[order_id])
         if not is_waiting:
             yield from _differing(state, "summary", summary(order_id, state), self._summaries.get(order_id))
 
 
-def _differing(state: OrderState, name: str, told: Mapping[str, Any], row: object | None) -> Iterator[Difference]:
+def _differing(
+    state: OrderState, name: str, told: Mapping[str, Any], row: object | None
+) -> Iterator[ProjectionDifference]:
     if row is None:
-        yield Difference(state.public_id, name, "there is one", None)
+        yield ProjectionDifference(state.public_id, name, "there is one", None)
         return
     for field, value in told.items():
         stands = getattr(row, field)
         if stands != value:
-            yield Difference(state.public_id, f"{name}.{field}", value, stands)
+            yield ProjectionDifference(state.public_id, f"{name}.{field}", value, stands)
 
 
 def _head(state: OrderState) -> Mapping[str, Any]:

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shop.orders.events import Line
+from shop.orders.events import OrderedLine
 from shop.orders.queries import OrderView
-from shop.orders.service import Shown
-from shop.orders.transitions import EventType, Status
+from shop.orders.service import OrdersPage
+from shop.orders.transitions import EventType, OrderStatus
 from shop.web.schemas import ApiModel, MoneySchema
 
 
@@ -33,7 +33,7 @@ class OrderSchema(ApiModel):
 
     id: str
     number: str = Field(description="What a person reads out.", examples=["S-7K3M-92QX"])
-    status: Status
+    status: OrderStatus
     total: MoneySchema
     currency: str
     refund_pending: bool = Field(description="Cancelled, and the money is still to go back; cancel again to retry.")
@@ -55,17 +55,17 @@ class OrderPage(ApiModel):
     next_cursor: str | None
 
 
-def orders_json(shown: Shown) -> list[OrderSchema]:
+def orders_json(shown: OrdersPage) -> list[OrderSchema]:
     """Return the orders as the API shows them."""
     return [_order(order, shown) for order in shown.orders]
 
 
-def order_json(shown: Shown) -> OrderSchema:
+def order_json(shown: OrdersPage) -> OrderSchema:
     """Return the one order as the API shows it."""
     return orders_json(shown)[0]
 
 
-def _order(order: OrderView, shown: Shown) -> OrderSchema:
+def _order(order: OrderView, shown: OrdersPage) -> OrderSchema:
     return OrderSchema(
         id=order.public_id,
         number=order.number,
@@ -79,7 +79,7 @@ def _order(order: OrderView, shown: Shown) -> OrderSchema:
     )
 
 
-def _line(line: Line, shown: Shown) -> OrderLineSchema:
+def _line(line: OrderedLine, shown: OrdersPage) -> OrderLineSchema:
     return OrderLineSchema(
         product=shown.products[line.product_id].slug,
         title=line.title,

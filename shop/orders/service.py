@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from shop.errors import NotFound
 from shop.orders import overview, queries, stream
-from shop.orders.overview import Overview, RefundState
+from shop.orders.overview import OrderList, RefundState
 from shop.orders.queries import OrderHolder, OrderView
-from shop.orders.state import Command, Deliver, Ship
+from shop.orders.state import Command, DeliverOrder, ShipOrder
 from shop.orders.stream import OrderStreams
-from shop.orders.transitions import Status
+from shop.orders.transitions import OrderStatus
 from shop.unit_of_work import Database
 
 NO_SUCH_ORDER = (
@@ -41,7 +41,7 @@ Refunds = Callable[[Session, Collection[int]], Mapping[int, RefundState]]
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class OrderViewer:
     """Whose eyes an order is looked at with.
 
     Args:
@@ -75,7 +75,7 @@ class Viewer:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OrdersPage:
     """Orders to be shown, with what is known of their products, and where the next page starts."""
 
     orders: Sequence[OrderView]
@@ -98,7 +98,7 @@ def adoption_note(orders: int) -> str | None:
     return f"The {orders} orders you placed in this browser as a guest are in your account now."
 
 
-class Orders:
+class OrderService:
     """The use cases.
 
     Args:
@@ -114,7 +114,7 @@ class Orders:
         self._streams = streams
         self._refunds = refunds
 
-    def own(self, viewer: Viewer, cursor: str | None, limit: int) -> Shown:
+    def own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersPage:
         """Return the viewer's orders, newest first; from the write side, so what she just did is there.
 
         Raises:
@@ -125,9 +125,11 @@ class Orders:
                 return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
             if viewer.guest_ids:
                 return self._shown(session, queries.of_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
-        return Shown((), {})
+        return OrdersPage((), {})
 
-    def everybodys(self, status: Status | None, cursor: str | None, limit: int, *, only_owed: bool = False) -> Overview:
+    def everybodys(
+        self, status: OrderStatus | None, cursor: str | None, limit: int, *, only_owed: bool = False
+    ) -> OrderList:
         """Return all orders, or those in one status, newest first; from the read model.
 
         Args:
@@ -144,7 +146,7 @@ class Orders:
             owed = [row.id for row in page.orders if row.refund_pending]
             return replace(page, refunds=self._refunds(session, owed)) if owed else page
 
-    def counts(self) -> dict[Status, int]:
+    def counts(self) -> dict[OrderStatus, int]:
         """Return how many orders stand where; from the read model."""
         with self._database.reading() as session:
             return overview.by_status(session)
@@ -154,7 +156,7 @@ class Orders:
         with self._database.reading() as session:
             return overview.owed_count(session)
 
-    def detail(self, viewer: Viewer, public_id: str) -> Shown:
+    def detail(self, viewer: OrderViewer, public_id: str) -> OrdersPage:
         """Return one order.
 
         Raises:
@@ -169,7 +171,7 @@ class Orders:
             refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
             return replace(shown, as_staff=not viewer.owns(owner), for_guest=owner.is_guest, refunds=refunds)
 
-    def bought(self, public_id: str) -> Shown:
+    def bought(self, public_id: str) -> OrdersPage:
         """Return one order to whoever has proved to be its buyer by the key of its checkout.
 
         Raises:
@@ -178,7 +180,7 @@ class Orders:
         with self._database.reading() as session:
             return self.told(session, public_id)
 
-    def told(self, session: Session, public_id: str) -> Shown:
+    def told(self, session: Session, public_id: str) -> OrdersPage:
         """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.
 
         Raises:
@@ -189,7 +191,7 @@ class Orders:
             raise NotFound(NO_SUCH_ORDER)
         return self.shown(session, found[0])
 
-    def shown(self, session: Session, order: OrderView) -> Shown:
+    def shown(self, session: Session, order: OrderView) -> OrdersPage:
         """Return an order that was read already, with what is known of its products, for the same eyes."""
         return self._shown(session, [order], 1)
 
@@ -220,7 +222,7 @@ class Orders:
             NotFound: there is none.
             IllegalTransition: it is not paid, or has left already.
         """
-        self._change(public_id, Ship())
+        self._change(public_id, ShipOrder())
 
     def deliver(self, public_id: str) -> None:
         """Note that a shipped order has arrived.
@@ -229,13 +231,13 @@ class Orders:
             NotFound: there is none.
             IllegalTransition: it is not on its way.
         """
-        self._change(public_id, Deliver())
+        self._change(public_id, DeliverOrder())
 
     def _change(self, public_id: str, command: Command) -> None:
         self._database.retrying(lambda session: self._streams.change(session, stream.lock(session, public_id), command))
 
-    def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> Shown:
+    def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> OrdersPage:
         orders = found[:limit]
         ids = {line.product_id for order in orders for line in order.lines}
         cursor = orders[-1].public_id if len(found) > limit else None
-        return Shown(orders, self._products(session, ids), cursor)
+        return OrdersPage(orders, self._products(session, ids), cursor)

@@ -8,11 +8,11 @@ from datetime import datetime
 from shop.money import Money
 from shop.orders import events
 from shop.orders.events import (
-    Cause,
-    Line,
+    CancellationCause,
     OrderAdopted,
     OrderCancelled,
     OrderDelivered,
+    OrderedLine,
     OrderEvent,
     OrderPlaced,
     OrderShipped,
@@ -21,8 +21,8 @@ from shop.orders.events import (
     PaymentRefunded,
     RefundClosed,
 )
-from shop.orders.transitions import EventType, IllegalTransition, Status, after, owes_refund
-from shop.patterns.events import Stored
+from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after, owes_refund
+from shop.patterns.events import StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class OrderState:
     public_id: str
     number: str
     user_id: int | None
-    lines: tuple[Line, ...]
+    lines: tuple[OrderedLine, ...]
     total: Money
-    status: Status
+    status: OrderStatus
     was_charged: bool
     refund_closed: bool
     placed_at: datetime
@@ -57,38 +57,38 @@ class OrderState:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class RecordCharge:
     """The provider says that the money was taken."""
 
     provider_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Decline:
+class RecordDecline:
     """The provider says no: that ends the order."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelOrder:
     """Give the order up."""
 
-    cause: Cause
+    cause: CancellationCause
 
 
 @dataclass(frozen=True, slots=True)
-class Ship:
+class ShipOrder:
     """Send it off."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver:
+class DeliverOrder:
     """Note that it has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class RecordRefund:
     """Note that the money is back."""
 
 
@@ -101,13 +101,15 @@ class CloseRefund:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
+class AdoptOrder:
     """Make a guest's order an account's; what has an account stays with it."""
 
     user_id: int
 
 
-Command = Charge | Decline | Cancel | Ship | Deliver | Refund | CloseRefund | Adopt
+Command = (
+    RecordCharge | RecordDecline | CancelOrder | ShipOrder | DeliverOrder | RecordRefund | CloseRefund | AdoptOrder
+)
 
 
 def decide(state: OrderState, command: Command) -> list[OrderEvent]:
@@ -124,7 +126,7 @@ def decide(state: OrderState, command: Command) -> list[OrderEvent]:
         IllegalTransition: an order that stands there cannot do that.
     """
     decided = _meant(state, command)
-    status: Status | None = state.status
+    status: OrderStatus | None = state.status
     for event in decided:
         status = after(status, event.event_type)
     return decided
@@ -157,7 +159,7 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
     raise IllegalTransition(None, event.event_type)
 
 
-def fold(stream: Iterable[Stored], state: OrderState | None = None) -> OrderState:
+def fold(stream: Iterable[StoredEvent], state: OrderState | None = None) -> OrderState:
     """Return an order after its events.
 
     Args:
@@ -177,21 +179,21 @@ def fold(stream: Iterable[Stored], state: OrderState | None = None) -> OrderStat
 
 def _meant(state: OrderState, command: Command) -> list[OrderEvent]:
     match command:
-        case Charge(provider_id):
+        case RecordCharge(provider_id):
             return [PaymentCharged(provider_id)]
-        case Decline(reason):
-            return [PaymentDeclined(reason), OrderCancelled(Cause.DECLINED)]
-        case Cancel(cause):
+        case RecordDecline(reason):
+            return [PaymentDeclined(reason), OrderCancelled(CancellationCause.DECLINED)]
+        case CancelOrder(cause):
             return [OrderCancelled(cause)]
-        case Ship():
+        case ShipOrder():
             return [OrderShipped()]
-        case Deliver():
+        case DeliverOrder():
             return [OrderDelivered()]
-        case Refund():
+        case RecordRefund():
             return [PaymentRefunded()]
         case CloseRefund(closed_by, reason):
             if not state.owes_refund:
                 raise IllegalTransition(state.status, EventType.REFUND_CLOSED)
             return [RefundClosed(closed_by, reason)]
-        case Adopt(user_id):
+        case AdoptOrder(user_id):
             return [] if state.user_id is not None else [OrderAdopted(user_id)]

@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypedDict
 
-from shop.orders.queries import Event
+from shop.orders.queries import OrderHistoryEntry
 from shop.orders.transitions import EventType
 
 TITLES: Mapping[EventType, str] = MappingProxyType(
@@ -33,7 +33,7 @@ DETAILS: Mapping[EventType, str] = MappingProxyType(
 )
 
 
-class Chapter(TypedDict):
+class TimelineEntry(TypedDict):
     """One entry of the timeline."""
 
     type: str
@@ -42,7 +42,7 @@ class Chapter(TypedDict):
     recorded_at: datetime
 
 
-def tell(events: tuple[Event, ...], *, to_staff: bool = False) -> list[Chapter]:
+def tell(events: tuple[OrderHistoryEntry, ...], *, to_staff: bool = False) -> list[TimelineEntry]:
     """Return the events as the timeline shows them.
 
     Args:

@@ -20,12 +20,12 @@ from shop.errors import NotFound
 from shop.last_words import LastWord
 from shop.money import Money
 from shop.orders import ids
-from shop.orders.events import Line, OrderPlaced, written
+from shop.orders.events import OrderedLine, OrderPlaced, written
 from shop.orders.models import STREAMS, Order, OrderLine
-from shop.orders.projection import Projection
-from shop.orders.state import Adopt, Command, OrderState, decide, fold
-from shop.orders.transitions import Status
-from shop.patterns.events import Stored
+from shop.orders.projection import OrderProjection
+from shop.orders.state import AdoptOrder, Command, OrderState, decide, fold
+from shop.orders.transitions import OrderStatus
+from shop.patterns.events import StoredEvent
 from shop.unit_of_work import Database
 
 _randomness = random.SystemRandom()
@@ -54,7 +54,7 @@ class NewOrder:
     guest_id: uuid.UUID | None
     email: str
     address: Mapping[str, str]
-    lines: Sequence[Line]
+    lines: Sequence[OrderedLine]
     key: CheckoutKey
     reserved_for: timedelta
     """How long its pieces are promised before it is paid."""
@@ -68,13 +68,13 @@ class NewOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LockedOrder:
     """The row of an order that is locked, or that was just placed, as it stood then."""
 
     id: int
     public_id: str
     number: str
-    status: Status
+    status: OrderStatus
     email: str
     address: Mapping[str, Any]
     checkout_owner: str | None
@@ -82,16 +82,16 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class OrderChange:
     """An order after a change: its head as it was locked, its whole stream, and what that comes to."""
 
-    head: Head
-    stream: Sequence[Stored]
+    head: LockedOrder
+    stream: Sequence[StoredEvent]
     state: OrderState
 
 
 _orders = cast(Table, Order.__table__)
-_HEAD = tuple(_orders.columns[name] for name in Head.__slots__)
+_HEAD = tuple(_orders.columns[name] for name in LockedOrder.__slots__)
 _TAKE_TURNS = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("owner"), 0)))
 _LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("wanted")).with_for_update()
 _LOCK_GUESTS = (
@@ -143,7 +143,7 @@ def take_turns(session: Session, owner: str) -> None:
     session.execute(_TAKE_TURNS, {"owner": owner})
 
 
-def lock(session: Session, public_id: str) -> Head:
+def lock(session: Session, public_id: str) -> LockedOrder:
     """Return an order for changing; whoever else wants to change it waits until this transaction ends.
 
     Raises:
@@ -183,10 +183,10 @@ class OrderStreams:
         projection: told of every order that changed.
     """
 
-    def __init__(self, projection: Projection) -> None:
+    def __init__(self, projection: OrderProjection) -> None:
         self._projection = projection
 
-    def place(self, session: Session, new: NewOrder) -> Head | None:
+    def place(self, session: Session, new: NewOrder) -> LockedOrder | None:
         """Write a new order, waiting for its payment.
 
         Another request that is placing an order under the same key right now is waited for: the unique index decides.
@@ -209,7 +209,7 @@ class OrderStreams:
         self._projection.changed(session, head.id, fold(stored))
         return head
 
-    def change(self, session: Session, order: Head, command: Command) -> Changed:
+    def change(self, session: Session, order: LockedOrder, command: Command) -> OrderChange:
         """Decide on a command, append what it comes to, and let the order's row follow.
 
         Args:
@@ -228,13 +228,13 @@ class OrderStreams:
         state = fold(seen)
         decided = decide(state, command)
         if not decided:
-            return Changed(order, seen, state)
+            return OrderChange(order, seen, state)
         stored = STREAMS.append(session, order.id, state.version, [written(event) for event in decided])
         state = fold(stored, state)
         follows = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
         session.execute(_FOLLOW, {"order_id": order.id, **follows})
         self._projection.changed(session, order.id, state)
-        return Changed(order, [*seen, *stored], state)
+        return OrderChange(order, [*seen, *stored], state)
 
     def adopt(
         self, session: Session, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]
@@ -247,12 +247,12 @@ class OrderStreams:
         found = session.execute(_LOCK_GUESTS, {"guest_ids": list(guest_ids)}).all()
         hers = [_head(row) for row in found if is_hers(row.email)]
         for order in hers:
-            self.change(session, order, Adopt(user_id))
+            self.change(session, order, AdoptOrder(user_id))
         return len(hers)
 
 
-def _head(row: Row[Any]) -> Head:
-    return Head(**{**row._mapping, "status": Status(row.status)})
+def _head(row: Row[Any]) -> LockedOrder:
+    return LockedOrder(**{**row._mapping, "status": OrderStatus(row.status)})
 
 
 def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
@@ -262,7 +262,7 @@ def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
         "user_id": new.user_id,
         "guest_id": new.guest_id,
         "email": new.email,
-        "status": Status.PENDING_PAYMENT.value,
+        "status": OrderStatus.PENDING_PAYMENT.value,
         "version": 1,
         "total_amount": placed.total.amount,
         "currency": placed.total.currency,
@@ -274,7 +274,7 @@ def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
     }
 
 
-def _line(order_id: int, position: int, line: Line) -> dict[str, object]:
+def _line(order_id: int, position: int, line: OrderedLine) -> dict[str, object]:
     return {
         "order_id": order_id,
         "position": position,

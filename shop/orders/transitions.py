@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from shop.errors import Conflict
+from shop.errors import StateConflict
 
 
-class Status(StrEnum):
+class OrderStatus(StrEnum):
     """Where an order stands."""
 
     PENDING_PAYMENT = "pending_payment"
@@ -36,20 +36,20 @@ class EventType(StrEnum):
     ORDER_ADOPTED = "OrderAdopted"
 
 
-LEGAL: Mapping[tuple[Status | None, EventType], Status] = MappingProxyType(
+LEGAL: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = MappingProxyType(
     {
-        (None, EventType.ORDER_PLACED): Status.PENDING_PAYMENT,
-        (Status.PENDING_PAYMENT, EventType.PAYMENT_CHARGED): Status.PAID,
-        (Status.PENDING_PAYMENT, EventType.PAYMENT_DECLINED): Status.PENDING_PAYMENT,
-        (Status.PENDING_PAYMENT, EventType.ORDER_CANCELLED): Status.CANCELLED,
-        (Status.PAID, EventType.ORDER_SHIPPED): Status.SHIPPED,
-        (Status.PAID, EventType.ORDER_CANCELLED): Status.CANCELLED,
-        (Status.SHIPPED, EventType.ORDER_DELIVERED): Status.DELIVERED,
+        (None, EventType.ORDER_PLACED): OrderStatus.PENDING_PAYMENT,
+        (OrderStatus.PENDING_PAYMENT, EventType.PAYMENT_CHARGED): OrderStatus.PAID,
+        (OrderStatus.PENDING_PAYMENT, EventType.PAYMENT_DECLINED): OrderStatus.PENDING_PAYMENT,
+        (OrderStatus.PENDING_PAYMENT, EventType.ORDER_CANCELLED): OrderStatus.CANCELLED,
+        (OrderStatus.PAID, EventType.ORDER_SHIPPED): OrderStatus.SHIPPED,
+        (OrderStatus.PAID, EventType.ORDER_CANCELLED): OrderStatus.CANCELLED,
+        (OrderStatus.SHIPPED, EventType.ORDER_DELIVERED): OrderStatus.DELIVERED,
         # a charge whose answer was lost can turn out to have worked after the order was given up
-        (Status.CANCELLED, EventType.PAYMENT_CHARGED): Status.CANCELLED,
-        (Status.CANCELLED, EventType.PAYMENT_REFUNDED): Status.REFUNDED,
-        (Status.CANCELLED, EventType.REFUND_CLOSED): Status.CANCELLED,
-        **{(status, EventType.ORDER_ADOPTED): status for status in Status},
+        (OrderStatus.CANCELLED, EventType.PAYMENT_CHARGED): OrderStatus.CANCELLED,
+        (OrderStatus.CANCELLED, EventType.PAYMENT_REFUNDED): OrderStatus.REFUNDED,
+        (OrderStatus.CANCELLED, EventType.REFUND_CLOSED): OrderStatus.CANCELLED,
+        **{(status, EventType.ORDER_ADOPTED): status for status in OrderStatus},
     }
 )
 
@@ -67,7 +67,7 @@ _SAID: Mapping[EventType, str] = MappingProxyType(
 )
 
 
-class IllegalTransition(Conflict):
+class IllegalTransition(StateConflict):
     """That cannot happen to an order that stands there.
 
     Args:
@@ -75,7 +75,9 @@ class IllegalTransition(Conflict):
         event: what was to happen; ``None`` where nothing ever did.
     """
 
-    def __init__(self, status: Status | None, event: EventType | None) -> None:
+    problem = "illegal-transition"
+
+    def __init__(self, status: OrderStatus | None, event: EventType | None) -> None:
         stands = status.value.replace("_", " ") if status else "not placed"
         cannot = _SAID.get(event, "placed again") if event else "anything: it has no events"
         super().__init__(f"An order that is {stands} cannot be {cannot}.")
@@ -83,7 +85,7 @@ class IllegalTransition(Conflict):
         self.event = event
 
 
-def after(status: Status | None, event: EventType) -> Status:
+def after(status: OrderStatus | None, event: EventType) -> OrderStatus:
     """Return the status an event leads to.
 
     Args:
@@ -99,9 +101,11 @@ def after(status: Status | None, event: EventType) -> Status:
     return following
 
 
-def owes_refund(status: Status, events: Iterable[EventType]) -> bool:
+def owes_refund(status: OrderStatus, events: Iterable[EventType]) -> bool:
     """Tell whether money was taken for an order that was then cancelled, and is neither back nor settled by staff."""
     happened = set(events)
     return (
-        status is Status.CANCELLED and EventType.PAYMENT_CHARGED in happened and EventType.REFUND_CLOSED not in happened
+        status is OrderStatus.CANCELLED
+        and EventType.PAYMENT_CHARGED in happened
+        and EventType.REFUND_CLOSED not in happened
     )

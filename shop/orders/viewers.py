@@ -13,7 +13,7 @@ from flask import Response, current_app, request
 
 from shop.errors import NotSignedIn
 from shop.orders.links import PASS_GOOD_FOR, OrderLinks
-from shop.orders.service import Viewer
+from shop.orders.service import OrderViewer
 from shop.web import context
 from shop.web.guest_identity import current_guest
 from shop.web.identity import ADMIN, current_identity
@@ -29,16 +29,16 @@ class LinkedServices(Protocol):
         """Return what makes and reads links."""
 
 
-def viewer() -> Viewer:
+def viewer() -> OrderViewer:
     """Return the viewer of this request."""
     carried = request.cookies.get(_pass_name())
     opened = links().read_pass(carried) if carried else None
     if (identity := current_identity()) is not None:
-        return Viewer(identity.user_id, is_admin=identity.role == ADMIN, opened=opened)
+        return OrderViewer(identity.user_id, is_admin=identity.role == ADMIN, opened=opened)
     guest = current_guest()
     if guest is None:
-        return Viewer(opened=opened)
-    return Viewer(guest_id=guest.guest_id, earlier_guest_id=guest.earlier_id, opened=opened)
+        return OrderViewer(opened=opened)
+    return OrderViewer(guest_id=guest.guest_id, earlier_guest_id=guest.earlier_id, opened=opened)
 
 
 def require_viewer() -> None:
@@ -51,7 +51,7 @@ def require_viewer() -> None:
         raise NotSignedIn(SIGN_IN)
 
 
-def viewer_with_link(public_id: str) -> Viewer:
+def viewer_with_link(public_id: str) -> OrderViewer:
     """Return the viewer of this request, who has just shown a good link to an order."""
     return replace(viewer(), opened=public_id)
 

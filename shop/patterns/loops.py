@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class BackgroundLoop:
     """What is done again and again.
 
     Args:
@@ -47,7 +47,7 @@ class Loop:
     cap_s: float = BACKOFF_CAP_S
 
 
-class Runner:
+class LoopRunner:
     """Runs one loop in a thread.
 
     Args:
@@ -56,7 +56,9 @@ class Runner:
         monotonic: the clock, in seconds.
     """
 
-    def __init__(self, loop: Loop, stopped: threading.Event, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, loop: BackgroundLoop, stopped: threading.Event, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.loop = loop
         self._stopped = stopped
         self._now = monotonic

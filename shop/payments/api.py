@@ -6,8 +6,8 @@ from collections.abc import Callable
 from flask import Blueprint, request
 
 from shop.clock import Clock
-from shop.errors import Unverified
-from shop.payments.notices import Receiver, read
+from shop.errors import InvalidSignature
+from shop.payments.notices import WebhookHandler, read
 from shop.payments.signatures import BadSignature, verify
 
 PATH = "/webhooks/payments"
@@ -15,7 +15,7 @@ PATH = "/webhooks/payments"
 _log = logging.getLogger(__name__)
 
 
-def create_webhook(use: Callable[[], Receiver], secret: str, clock: Clock) -> Blueprint:
+def create_webhook(use: Callable[[], WebhookHandler], secret: str, clock: Clock) -> Blueprint:
     """Build the blueprint.
 
     Args:
@@ -34,7 +34,7 @@ def create_webhook(use: Callable[[], Receiver], secret: str, clock: Clock) -> Bl
             verify(secret, headers, body, clock.now().timestamp())  # before anything looks into the body
         except BadSignature as error:
             _log.warning("webhook_not_believed", extra={"reason": str(error)})
-            raise Unverified("This message is not signed by the payments provider.") from error
+            raise InvalidSignature("This message is not signed by the payments provider.") from error
         notice = read(body)
         if notice is not None:
             use().receive(notice)

@@ -14,27 +14,27 @@ from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import (
     AlwaysClosed,
-    Breaker,
-    Budget,
+    BoundedRetry,
+    BreakerConfig,
+    CallTimeout,
     CircuitBreaker,
     CircuitOpen,
     DeadlineExceeded,
-    Limited,
-    Once,
-    Retries,
-    Retry,
-    Rules,
+    DependencyBreaker,
+    NoRetry,
+    NoTimeout,
+    RetryBudget,
+    RetryStrategy,
     TimeLimit,
-    Unlimited,
     deadlines,
 )
-from shop.patterns.resilience.events import Attempted, Emit, Outcome, ignore
+from shop.patterns.resilience.events import AttemptFinished, Emit, Outcome, ignore
 from shop.payments.provider import (
-    Charged,
+    ChargeDeclined,
     ChargeRequest,
-    Declined,
+    ChargeSucceeded,
     ListedCharge,
-    Provider,
+    PaymentProvider,
     ProviderAtWork,
     ProviderNotReached,
     ProviderNotTried,
@@ -48,7 +48,7 @@ T = TypeVar("T")
 DEPENDENCY = "payments"
 
 
-class Guards:
+class ProviderResilience:
     """What all calls of a process share, whatever its switches: the breaker's memory and the retry budget.
 
     Args:
@@ -61,19 +61,19 @@ class Guards:
         self._clock = clock
         self._emit = emit
         timeout_s, slow_s = settings.payments_timeout_ms / 1000, settings.payments_slow_ms / 1000
-        self._limited = Limited(timeout_s)
+        self._limited = CallTimeout(timeout_s)
         self._fair_s = min(timeout_s, slow_s)
-        budget = Budget(share=settings.payments_retry_share)
-        self._retry = Retry(DEPENDENCY, settings.payments_attempts, budget, emit=emit)
-        rules = Rules(slow_s, settings.payments_breaker_calls, settings.payments_breaker_open_s)
+        budget = RetryBudget(share=settings.payments_retry_share)
+        self._retry = BoundedRetry(DEPENDENCY, settings.payments_attempts, budget, emit=emit)
+        rules = BreakerConfig(slow_s, settings.payments_breaker_calls, settings.payments_breaker_open_s)
         self._breaker = CircuitBreaker(DEPENDENCY, rules, clock, emit)
 
-    def around(self, provider: Provider, *, timeout: bool, retries: bool, breaker: bool) -> "Guarded":
+    def around(self, provider: PaymentProvider, *, timeout: bool, retries: bool, breaker: bool) -> "ResilientProvider":
         """Return the provider behind those of its guards that are switched on."""
-        return Guarded(
+        return ResilientProvider(
             provider,
-            self._limited if timeout else Unlimited(),
-            self._retry if retries else Once(),
+            self._limited if timeout else NoTimeout(),
+            self._retry if retries else NoRetry(),
             self._breaker if breaker else AlwaysClosed(),
             self._fair_s,
             self._clock,
@@ -81,7 +81,7 @@ class Guards:
         )
 
 
-class Guarded:
+class ResilientProvider:
     """The guarded provider.
 
     Args:
@@ -96,10 +96,10 @@ class Guarded:
 
     def __init__(
         self,
-        provider: Provider,
+        provider: PaymentProvider,
         limit: TimeLimit,
-        retries: Retries,
-        breaker: Breaker,
+        retries: RetryStrategy,
+        breaker: DependencyBreaker,
         fair_s: float,
         clock: Clock,
         emit: Emit,
@@ -112,11 +112,11 @@ class Guarded:
         self._clock = clock
         self._emit = emit
 
-    def charge(self, request: ChargeRequest) -> Charged | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """See :class:`~shop.payments.provider.Provider`."""
         return self._guard(lambda: self._provider.charge(request))
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
+    def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """See :class:`~shop.payments.provider.Provider`."""
         return self._guard(lambda: self._provider.find_charge(key))
 
@@ -134,7 +134,7 @@ class Guarded:
 
     def _guard(self, work: Callable[[], T]) -> T:
         refuse_in_transaction("The payments provider")  # also where the breaker would have hidden it
-        tries = _Tries()
+        tries = _AttemptOutcomes()
 
         def attempt() -> T:
             try:
@@ -162,10 +162,10 @@ class Guarded:
         except DeadlineExceeded as error:
             outcome = "dropped"
             raise ProviderNotTried("There was no time left to ask the payments provider.") from error
-        except _Hurried as error:
+        except _CallerDeadlineExceeded as error:
             raise error.silence from error
         finally:
-            self._emit(Attempted(DEPENDENCY, outcome, self._clock.monotonic() - started))
+            self._emit(AttemptFinished(DEPENDENCY, outcome, self._clock.monotonic() - started))
         return result
 
     def _limited(self, work: Callable[[], T]) -> T:
@@ -176,11 +176,11 @@ class Guarded:
             except ProviderUnsure as error:
                 if fair:
                     raise
-                raise _Hurried(error) from error
+                raise _CallerDeadlineExceeded(error) from error
 
 
 @dataclass(slots=True)
-class _Tries:
+class _AttemptOutcomes:
     """What the attempts of one call leave open."""
 
     may_have_arrived: bool = False
@@ -189,7 +189,7 @@ class _Tries:
         self.may_have_arrived |= isinstance(error, ProviderUnsure)
 
 
-class _Hurried(Exception):
+class _CallerDeadlineExceeded(Exception):
     """No answer within less time than the provider may take.
 
     That is the caller's haste: a breaker that counted it could be opened for everybody by one client in a hurry.
@@ -207,6 +207,6 @@ def _may_help(error: Exception) -> bool:
 
 def _judge(error: Exception) -> bool | None:
     """Tell whether an error is the provider's failure. A refusal and "still at work" are answers."""
-    if isinstance(error, (DeadlineExceeded, _Hurried)):
+    if isinstance(error, (DeadlineExceeded, _CallerDeadlineExceeded)):
         return None
     return isinstance(error, ProviderUnavailable) and not isinstance(error, (ProviderRefused, ProviderAtWork))

@@ -13,9 +13,9 @@ from shop.money import Money
 from shop.patterns.observability import correlation
 from shop.patterns.resilience import deadlines
 from shop.payments.provider import (
-    Charged,
+    ChargeDeclined,
     ChargeRequest,
-    Declined,
+    ChargeSucceeded,
     ListedCharge,
     ProviderAtWork,
     ProviderFailed,
@@ -39,7 +39,7 @@ _AWAY = "The payments provider does not answer."
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ProviderAnswer:
     status: int
     body: dict[str, Any]
 
@@ -59,7 +59,7 @@ class HttpProvider:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._pool = httpcore.ConnectionPool(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S)
 
-    def charge(self, request: ChargeRequest) -> Charged | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """See :class:`~shop.payments.provider.Provider`."""
         body = {
             "amount": request.amount.amount,
@@ -69,16 +69,16 @@ class HttpProvider:
         }
         answer = self._call("POST", "/charges", key=request.key, body=body)
         if answer.status == 201:
-            return Charged(_text(answer.body, "id"))
+            return ChargeSucceeded(_text(answer.body, "id"))
         if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
-            return Declined(storable(str(answer.body.get("error", answer.status))))
+            return ChargeDeclined(storable(str(answer.body.get("error", answer.status))))
         if answer.status == 409:  # an earlier attempt under this key is still at work
             raise ProviderAtWork("The payment is still being worked on.")
         if answer.status >= 400:
             raise ProviderRefused(f"The provider refused the call: {answer.status}.")
         raise ProviderUnsure(_AWAY)
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
+    def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """See :class:`~shop.payments.provider.Provider`."""
         answer = self._call("GET", "/charges", params={"key": key})
         if answer.status != 200:
@@ -90,9 +90,9 @@ class HttpProvider:
             case [
                 {"id": str(provider_id), "status": "succeeded", "refunded": int(refunded), "currency": str(currency)}
             ] if is_storable(provider_id):
-                return Charged(provider_id, Money(refunded, currency))
+                return ChargeSucceeded(provider_id, Money(refunded, currency))
             case [{"status": "declined"}]:
-                return Declined("declined")
+                return ChargeDeclined("declined")
         raise ProviderUnsure(_AWAY)
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
@@ -126,10 +126,10 @@ class HttpProvider:
         key: str | None = None,
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> _Answer:
+    ) -> _ProviderAnswer:
         refuse_in_transaction("The payments provider")
         seconds = min(self._timeout_s, deadlines.remaining())
-        allowance = _Allowance(seconds)
+        allowance = _TotalTimeout(seconds)
         headers = self._headers | correlation.outgoing_headers()
         headers |= {deadlines.HEADER: deadlines.header_value(seconds), "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
@@ -147,7 +147,7 @@ class HttpProvider:
         return _read(response.status, answer)
 
 
-class _Allowance(dict[str, float]):
+class _TotalTimeout(dict[str, float]):
     """A call's time, shared by its steps: whoever asks for a step's limit is told what is left of the whole.
 
     An HTTP client's own limits are one a step (connect, write, each read), so a peer that sends a byte now and then is
@@ -185,7 +185,7 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _read(status: int, content: bytes) -> _Answer:
+def _read(status: int, content: bytes) -> _ProviderAnswer:
     if status == 500:
         raise ProviderFailed("The payments provider reports an error of its own.")
     if status > 500 or status == 429:  # somebody in between, or overload: the work may go on behind it
@@ -194,4 +194,4 @@ def _read(status: int, content: bytes) -> _Answer:
         body = json.loads(content)
     except ValueError as error:
         raise ProviderUnsure(_AWAY) from error
-    return _Answer(status, body if isinstance(body, dict) else {})
+    return _ProviderAnswer(status, body if isinstance(body, dict) else {})

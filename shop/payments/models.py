@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 STATUSES = (
     "pending",
@@ -19,7 +19,7 @@ STATUSES = (
 )
 
 
-class Payment(Base):
+class Payment(ModelBase):
     """What we know of one charge; the provider's books are the truth, and this is our copy."""
 
     __tablename__ = "payments"
@@ -54,7 +54,7 @@ class Payment(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class WebhookConflict(Base):
+class WebhookConflict(ModelBase):
     """A signed message of the provider that contradicts our record; nothing follows from it but a finding."""
 
     __tablename__ = "webhook_conflicts"
@@ -71,7 +71,7 @@ class WebhookConflict(Base):
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class SettledCharge(Base):
+class SettledCharge(ModelBase):
     """What was decided on a charge of the provider that is of no order here."""
 
     __tablename__ = "settled_charges"

@@ -6,12 +6,12 @@ from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from shop.errors import Malformed
+from shop.errors import BadRequest
 from shop.money import Money
 from shop.storable import is_storable
 
 
-class Happened(StrEnum):
+class WebhookEventType(StrEnum):
     """What a message says became of a charge."""
 
     CHARGED = "charge.succeeded"
@@ -20,7 +20,7 @@ class Happened(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class WebhookEvent:
     """One message.
 
     Args:
@@ -31,17 +31,17 @@ class Notice:
         refunded: how much of it has been given back by now.
     """
 
-    happened: Happened
+    happened: WebhookEventType
     charge_key: str
     provider_id: str
     amount: Money
     refunded: Money
 
 
-class Receiver(Protocol):
+class WebhookHandler(Protocol):
     """Acts on what the provider tells."""
 
-    def receive(self, notice: Notice) -> None:
+    def receive(self, notice: WebhookEvent) -> None:
         """Write down what a notice says, if that is not done yet. Safe for any order and any number of times.
 
         What is of no payment of ours is counted; what contradicts our record is noted for the auditor.
@@ -57,7 +57,7 @@ def _storable(text: str) -> str:
     return text
 
 
-class _Charge(BaseModel):
+class _WebhookCharge(BaseModel):
     id: Annotated[str, AfterValidator(_storable)] = Field(min_length=1)
     key: str = Field(min_length=1)
     amount: int = Field(gt=0)
@@ -65,29 +65,29 @@ class _Charge(BaseModel):
     refunded: int = Field(default=0, ge=0)
 
 
-class _Envelope(BaseModel):
+class _WebhookEnvelope(BaseModel):
     type: str
 
 
-class _Message(_Envelope):
-    data: _Charge
+class _WebhookMessage(_WebhookEnvelope):
+    data: _WebhookCharge
 
 
-def read(body: bytes) -> Notice | None:
+def read(body: bytes) -> WebhookEvent | None:
     """Return what a message says; ``None`` where it speaks of something we have no use for.
 
     Raises:
         Malformed: it is signed and still nothing we can read.
     """
     try:
-        if _Envelope.model_validate_json(body).type not in list(Happened):
+        if _WebhookEnvelope.model_validate_json(body).type not in list(WebhookEventType):
             return None  # a provider adds kinds of messages whenever it likes
-        message = _Message.model_validate_json(body)
+        message = _WebhookMessage.model_validate_json(body)
     except ValidationError as error:
-        raise Malformed("The message cannot be read.") from error
+        raise BadRequest("The message cannot be read.") from error
     charge = message.data
-    return Notice(
-        Happened(message.type),
+    return WebhookEvent(
+        WebhookEventType(message.type),
         charge.key,
         charge.id,
         Money(charge.amount, charge.currency),

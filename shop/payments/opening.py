@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from shop.db import build_engine
 from shop.payments.models import Payment
-from shop.payments.simulator.books import FILE, Books
+from shop.payments.simulator.books import FILE, ProviderLedger
 from shop.settings import Settings
 from shop.unit_of_work import Database
 
@@ -26,7 +26,7 @@ def hand_over(settings: Settings) -> None:
     Args:
         settings: where the database and the simulator's books are.
     """
-    books = Books(settings.var_dir / FILE)
+    books = ProviderLedger(settings.var_dir / FILE)
     engine = build_engine(settings)
     charges = select(Payment.provider_id, Payment.charge_key, Payment.amount, Payment.currency).where(
         Payment.charge_key.like(DATASET_KEYS), Payment.status == "charged", Payment.amount > 0

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.errors import Conflict, NotFound
+from shop.errors import NotFound, StateConflict
 from shop.money import Money
 from shop.payments.models import SettledCharge
-from shop.payments.provider import ListedCharge, Provider
-from shop.payments.service import Payments
+from shop.payments.provider import ListedCharge, PaymentProvider
+from shop.payments.service import PaymentService
 from shop.unit_of_work import Database
 
 SOLD = frozenset({"charged", "refund_pending", "refund_failed", "refund_closed", "refunded"})
@@ -30,7 +30,7 @@ class OrphanedCharges:
         provider: lists charges and gives money back.
     """
 
-    def __init__(self, database: Database, payments: Payments, provider: Provider) -> None:
+    def __init__(self, database: Database, payments: PaymentService, provider: PaymentProvider) -> None:
         self._database = database
         self._payments = payments
         self._provider = provider
@@ -69,9 +69,13 @@ class OrphanedCharges:
         with self._database.reading() as session:
             payment = self._payments.under_key(session, charge.key)
         if payment is not None and payment.status in SOLD and payment.provider_id == charge.id:
-            raise Conflict(f"The charge {charge_id} is of an order of the store: cancel the order to give it back.")
+            raise StateConflict(
+                f"The charge {charge_id} is of an order of the store: cancel the order to give it back."
+            )
         if payment is not None and payment.status == "pending":
-            raise Conflict(f"The order of the charge {charge_id} is still being settled by the worker: wait for it.")
+            raise StateConflict(
+                f"The order of the charge {charge_id} is still being settled by the worker: wait for it."
+            )
         return charge
 
     def _note(self, charge: ListedCharge, decision: str, settled_by: str, reason: str) -> None:
@@ -84,7 +88,7 @@ class OrphanedCharges:
         self._database.retrying(write_down)
 
 
-def listed(provider: Provider) -> Iterator[ListedCharge]:
+def listed(provider: PaymentProvider) -> Iterator[ListedCharge]:
     """Return every charge in the provider's books, oldest first, page by page."""
     after = ""
     while page := provider.list_charges(after):

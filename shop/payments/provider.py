@@ -33,7 +33,7 @@ NOTHING = Money(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Charged:
+class ChargeSucceeded:
     """The money has moved.
 
     Args:
@@ -46,7 +46,7 @@ class Charged:
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
+class ChargeDeclined:
     """A definite no: nothing has moved, and under this key nothing ever will."""
 
     reason: str
@@ -87,14 +87,14 @@ class ProviderAtWork(ProviderUnsure):
     """The provider answered that it is still at work on an earlier call with this key."""
 
 
-class Provider(Protocol):
+class PaymentProvider(Protocol):
     """Someone who moves money for us.
 
     Every call refuses to be made inside a transaction, tries once, and ends within what
     :func:`shop.patterns.resilience.deadlines.remaining` says is left.
     """
 
-    def charge(self, request: ChargeRequest) -> Charged | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """Take money, once a key.
 
         Raises:
@@ -103,7 +103,7 @@ class Provider(Protocol):
             ProviderUnsure: no answer in time, or none that could be read.
         """
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
+    def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """Return what became of the charge with this key, or ``None`` if the books hold none.
 
         Raises:
@@ -135,11 +135,11 @@ class Provider(Protocol):
 class AbsentProvider:
     """Stands in where no provider is configured: every call ends before it is made."""
 
-    def charge(self, request: ChargeRequest) -> Charged | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """Refuse."""
         raise ProviderNotReached("No payments provider is configured.")
 
-    def find_charge(self, key: str) -> Charged | Declined | None:
+    def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """Refuse."""
         raise ProviderNotReached("No payments provider is configured.")
 

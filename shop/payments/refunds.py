@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from shop.money import Money
 from shop.payments.models import Payment
-from shop.payments.provider import Charged, Provider, ProviderRefused
+from shop.payments.provider import ChargeSucceeded, PaymentProvider, ProviderRefused
 
 OWED = ("refund_pending", "refund_failed")
 """Statuses in which money is to go back: by itself, or by staff."""
@@ -46,7 +46,7 @@ def owed_refunds(session: Session, order_ids: Collection[int]) -> Mapping[int, O
     }
 
 
-def refund_rest(provider: Provider, payment: Payment, refusal: ProviderRefused) -> None:
+def refund_rest(provider: PaymentProvider, payment: Payment, refusal: ProviderRefused) -> None:
     """Give back what the provider has not given back already, where the whole was refused.
 
     The provider's books say how much that is. The key of the call is made of it, so a call whose answer was lost is
@@ -62,7 +62,7 @@ def refund_rest(provider: Provider, payment: Payment, refusal: ProviderRefused) 
         ProviderUnavailable: not known to be done; calling again is safe.
     """
     charge = provider.find_charge(payment.charge_key)
-    if not isinstance(charge, Charged):
+    if not isinstance(charge, ChargeSucceeded):
         raise ProviderRefused("The provider's books hold no charge for this order.") from refusal
     rest = payment.amount - charge.refunded.amount
     if rest <= 0:

@@ -15,18 +15,18 @@ from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, s
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from shop.errors import Conflict, NotFound, ProviderUnavailable
+from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.last_words import LastWord
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments import backoff
 from shop.payments.models import Payment, WebhookConflict
-from shop.payments.notices import Notice
+from shop.payments.notices import WebhookEvent
 from shop.payments.provider import (
-    Charged,
+    ChargeDeclined,
     ChargeRequest,
-    Declined,
-    Provider,
+    ChargeSucceeded,
+    PaymentProvider,
     ProviderFailed,
     ProviderNotReached,
     ProviderRefused,
@@ -88,14 +88,14 @@ class NotCharged:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class OutcomePending:
     """Nobody can say yet; ask again later under the same key."""
 
 
-Outcome = Charged | Declined | NotCharged | Unknown
+Outcome = ChargeSucceeded | ChargeDeclined | NotCharged | OutcomePending
 
 
-class Payments:
+class PaymentService:
     """Payments of orders.
 
     Args:
@@ -104,7 +104,7 @@ class Payments:
         claim_s: seconds for which one request has the payment to itself; longer than that and the writing down.
     """
 
-    def __init__(self, provider: Provider, limit_s: float, claim_s: float) -> None:
+    def __init__(self, provider: PaymentProvider, limit_s: float, claim_s: float) -> None:
         self._provider = provider
         self._limit_s = limit_s
         self._claim = timedelta(seconds=claim_s)
@@ -185,7 +185,7 @@ class Payments:
         if backoff.is_hopeless(attempts, refused=isinstance(error, ProviderRefused)):
             session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
 
-    def note_conflict(self, session: Session, notice: Notice, says: str) -> None:
+    def note_conflict(self, session: Session, notice: WebhookEvent, says: str) -> None:
         """Write down, once, that a message of the provider contradicts our record, for the auditor to tell."""
         row = {"charge_key": notice.charge_key, "provider_id": notice.provider_id, "type": notice.happened.value}
         session.execute(upsert(WebhookConflict).values(**row, says=says).on_conflict_do_nothing())
@@ -200,7 +200,7 @@ class Payments:
         step = {"of": order_id, "to": status, "known_as": provider_id, "legal": LEADING_TO[status]}
         if session.execute(_MOVE, step).one_or_none() is None:
             stands = self.of(session, order_id).status
-            raise Conflict(f"A payment that is {stands} cannot become {status}.")
+            raise StateConflict(f"A payment that is {stands} cannot become {status}.")
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Take the money; where the answer stays out, look into the provider's books."""
@@ -213,15 +213,15 @@ class Payments:
                 return self.find(request.key) or NotCharged(conclusive=True)
             except ProviderUnavailable:
                 # An empty book proves nothing here: the charge may still be on its way.
-                return self.find(request.key) or Unknown()
+                return self.find(request.key) or OutcomePending()
 
-    def find(self, charge_key: str) -> Charged | Declined | Unknown | None:
+    def find(self, charge_key: str) -> ChargeSucceeded | ChargeDeclined | OutcomePending | None:
         """Return what the provider's books say of a charge; ``None`` where they hold none."""
         try:
             with deadlines.within(self._limit_s):
                 return self._provider.find_charge(charge_key)
         except ProviderUnavailable:
-            return Unknown()
+            return OutcomePending()
 
     def refund(self, payment: Payment) -> None:
         """Give the money back: all of it, or what is left where a part was given back by hand.
@@ -231,7 +231,7 @@ class Payments:
             ProviderUnavailable: not known to be done; calling again is safe.
         """
         if payment.provider_id is None:
-            raise Conflict("There is nothing to give back.")
+            raise StateConflict("There is nothing to give back.")
         if not payment.amount:
             return  # an order that came to nothing was never charged
         amount = Money(payment.amount, payment.currency)

@@ -14,7 +14,7 @@ STABLE_S = 30.0
 
 
 @dataclass
-class Backoff:
+class RestartBackoff:
     """The deaths in a row of one server."""
 
     deaths: int = 0

@@ -16,7 +16,7 @@ READ_BYTES = 65_536
 """The most one look takes from one log, so that a server that floods its log does not silence the others."""
 
 
-class Console:
+class StackConsole:
     """Prints what the stack has to say.
 
     Args:
@@ -54,7 +54,7 @@ class Console:
         self._coloured = False
 
 
-class Tail:
+class LogTail:
     """Follows one growing file from where it ends now."""
 
     def __init__(self, path: Path) -> None:

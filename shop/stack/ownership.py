@@ -20,7 +20,7 @@ POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProcessIdentity:
     """One process, for good."""
 
     pid: int
@@ -28,7 +28,7 @@ class Identity:
     """Seconds since the epoch."""
 
     @classmethod
-    def of(cls, pid: int) -> "Identity | None":
+    def of(cls, pid: int) -> "ProcessIdentity | None":
         """Return the identity of a running process, or ``None`` if there is none of that id."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
@@ -59,7 +59,7 @@ class Identity:
         return True
 
 
-def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
+def stop(identity: ProcessIdentity, stop_signal: int, timeout_s: float) -> None:
     """Ask a process group's leader to stop, then kill what is left of the group. A stranger is left alone.
 
     Raises:
@@ -79,7 +79,7 @@ def stop(identity: Identity, stop_signal: int, timeout_s: float) -> None:
         raise ConfigurationError(f"Process {identity.pid} runs as another user: stop the stack as that user.") from None
 
 
-def _resume(identity: Identity) -> None:
+def _resume(identity: ProcessIdentity) -> None:
     """Let a process that a fault has stopped go on, with all it has made: stopped, it could not obey."""
     leader = identity.process()
     with suppress(psutil.Error):

@@ -19,7 +19,7 @@ from shop.errors import ConfigurationError
 from shop.private_files import write_private
 from shop.stack import database_roles, privileges
 from shop.stack.database_roles import SUPERUSER
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 
 DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0
@@ -47,7 +47,7 @@ CONFIGURATION: Mapping[str, str] = {
 }
 
 
-def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> Program:
+def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> ServerProgram:
     """Describe the server of a data directory that :func:`initialise` has made.
 
     Args:
@@ -57,7 +57,7 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
     """
     settings = {**CONFIGURATION, **(extra or {}), "port": str(port), "unix_socket_directories": ""}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return Program(
+    return ServerProgram(
         name="postgres",
         argv=(*_as_owner(data_dir), str(_binary("postgres")), "-D", str(data_dir), *options),
         port=port,

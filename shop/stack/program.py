@@ -12,7 +12,7 @@ taken by any client between the look and the start."""
 
 
 @dataclass(frozen=True)
-class Program:
+class ServerProgram:
     """One process to run.
 
     Args:

@@ -15,7 +15,7 @@ from typing import IO, Literal
 
 from shop.errors import ConfigurationError
 from shop.private_files import write_private
-from shop.stack.ownership import Identity
+from shop.stack.ownership import ProcessIdentity
 
 Phase = Literal["starting", "ready", "stopped"]
 
@@ -32,9 +32,9 @@ class ProcessRecord:
     restarts: int = 0
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> ProcessIdentity:
         """Return which process it is."""
-        return Identity(self.pid, self.created)
+        return ProcessIdentity(self.pid, self.created)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StackState:
     """One stack, running or not."""
 
     phase: Phase = "stopped"
-    supervisor: Identity | None = None
+    supervisor: ProcessIdentity | None = None
     web_url: str = ""
     urls: dict[str, str] = field(default_factory=dict)
     """Settings field name to address: what every command and every server uses."""
@@ -76,7 +76,7 @@ class StateFile:
             supervisor, processes = found.pop("supervisor"), found.pop("processes")
             return StackState(
                 **{**found, "outside": tuple(found["outside"])},
-                supervisor=Identity(**supervisor) if supervisor else None,
+                supervisor=ProcessIdentity(**supervisor) if supervisor else None,
                 processes={name: ProcessRecord(**record) for name, record in processes.items()},
             )
         except PermissionError as error:

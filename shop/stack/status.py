@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from shop.faults import NONE, Desk
+from shop.faults import NONE, FaultChannel
 from shop.settings import Settings
 from shop.stack import edge, http_servers, outside, postgres, valkey, var_usage
 from shop.stack.faults import SERVERS
-from shop.stack.ownership import Identity
+from shop.stack.ownership import ProcessIdentity
 from shop.stack.ports import LOOPBACK
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from shop.stack.var_usage import VarUsage
@@ -89,7 +89,7 @@ def look(settings: Settings) -> StackReport:
         return StackReport("stopped", "", "", (), usage)
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
-    faults = Desk(settings.run_dir).report().in_force if supervised else {}
+    faults = FaultChannel(settings.run_dir).report().in_force if supervised else {}
     broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE and name in SERVERS}
     found += [
         replace(_process(name, record, _probe(name, state, settings)), fault=broken.get(name))
@@ -137,7 +137,7 @@ def _process(name: str, record: ProcessRecord, answers: Callable[[int], bool]) -
     return ProcessReport(name, health, record.pid, record.port, count, record.restarts, rss, pss)
 
 
-def _supervisor(identity: Identity | None, *, alive: bool) -> ProcessReport:
+def _supervisor(identity: ProcessIdentity | None, *, alive: bool) -> ProcessReport:
     process = identity.process() if identity and alive else None
     if process is None:
         return ProcessReport("shop", "dead")

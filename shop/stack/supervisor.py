@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from shop.faults import Desk
+from shop.faults import FaultChannel
 from shop.stack import log_bounds, ownership
-from shop.stack.backoff import Backoff
-from shop.stack.console import Console, Tail
-from shop.stack.faults import SERVERS, AtTheClient, Faults, Victim, victim_of
-from shop.stack.ownership import Identity
-from shop.stack.program import Program
+from shop.stack.backoff import RestartBackoff
+from shop.stack.console import LogTail, StackConsole
+from shop.stack.faults import SERVERS, AtTheClient, FaultDispatcher, FaultTarget, victim_of
+from shop.stack.ownership import ProcessIdentity
+from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
 
 POLL_S = 0.2
@@ -50,18 +50,18 @@ class StopRequested(Exception):
 
 
 @dataclass
-class _Watched:
-    program: Program
-    tail: Tail
+class _WatchedProcess:
+    program: ServerProgram
+    tail: LogTail
     process: subprocess.Popen[bytes]
     started_at: float
     answered: bool = False
     restarts: int = 0
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: RestartBackoff = field(default_factory=RestartBackoff)
     start_again_at: float | None = None
 
 
-class Supervisor:
+class ProcessSupervisor:
     """Keeps a set of programs running.
 
     Args:
@@ -72,15 +72,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, state: StateFile, log_dir: Path, console: Console, monotonic: Callable[[], float] = time.monotonic
+        self, state: StateFile, log_dir: Path, console: StackConsole, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._state = state
         self._log_dir = log_dir
         self._console = console
         self._now = monotonic
-        self._watched: list[_Watched] = []
-        self._victims: dict[str, Victim] = {}
-        self._faults: Faults | None = None
+        self._watched: list[_WatchedProcess] = []
+        self._victims: dict[str, FaultTarget] = {}
+        self._faults: FaultDispatcher | None = None
         self._stop_requests = 0
         self._bounded_at = monotonic()
 
@@ -93,7 +93,7 @@ class Supervisor:
         """Make :meth:`run` return at its next look."""
         self._stop_requests += 1
 
-    def take_faults(self, desk: Desk, home: Path) -> None:
+    def take_faults(self, desk: FaultChannel, home: Path) -> None:
         """Let faults be ordered from now on, of those servers among what was started that can be broken.
 
         Args:
@@ -107,9 +107,9 @@ class Supervisor:
             if server in watched
         }
         self._victims = {SERVERS[name]: victim for name, victim in victims.items()}
-        self._faults = Faults(desk, {**victims, "mail": AtTheClient()})
+        self._faults = FaultDispatcher(desk, {**victims, "mail": AtTheClient()})
 
-    def start(self, programs: Iterable[Program]) -> None:
+    def start(self, programs: Iterable[ServerProgram]) -> None:
         """Start programs; :meth:`wait` says when they answer."""
         for program in programs:
             self._watched.append(self._spawn(program))
@@ -192,9 +192,9 @@ class Supervisor:
             self._watched.pop()
             self._record()
 
-    def _spawn(self, program: Program) -> _Watched:
+    def _spawn(self, program: ServerProgram) -> _WatchedProcess:
         path = self._log_dir / f"{program.name}.log"
-        tail = Tail(path)
+        tail = LogTail(path)
         with path.open("ab") as log:
             process = subprocess.Popen(
                 program.argv,
@@ -205,9 +205,9 @@ class Supervisor:
                 env={**os.environ, **program.env},
                 start_new_session=True,
             )
-        return _Watched(program, tail, process, self._now())
+        return _WatchedProcess(program, tail, process, self._now())
 
-    def _check_started(self, watched: _Watched, *, late: bool) -> None:
+    def _check_started(self, watched: _WatchedProcess, *, late: bool) -> None:
         if watched.answered:
             return
         ended = watched.process.poll()
@@ -218,7 +218,7 @@ class Supervisor:
             what = f"ended ({_ending(ended)})" if ended is not None else f"did not answer in {START_TIMEOUT_S:.0f} s"
             raise StartFailed(f"{watched.program.name} {what}; its log, {watched.tail.path}, says why.")
 
-    def _note_death(self, watched: _Watched) -> None:
+    def _note_death(self, watched: _WatchedProcess) -> None:
         ownership.kill_group(watched.process.pid)  # what it left behind would hold its port
         if (victim := self._victims.get(watched.program.name)) and victim.kept_down:
             watched.start_again_at = self._now()  # as soon as it may: it was no failure of its own
@@ -230,7 +230,7 @@ class Supervisor:
             watched.program.name, f"died ({_ending(watched.process.returncode)}); starting it again in {delay:.1f} s"
         )
 
-    def _start_again(self, watched: _Watched) -> None:
+    def _start_again(self, watched: _WatchedProcess) -> None:
         fresh = self._spawn(watched.program)
         watched.process, watched.started_at = fresh.process, fresh.started_at
         watched.answered, watched.start_again_at = False, None
@@ -240,7 +240,7 @@ class Supervisor:
         except OSError as error:  # a full disk must not end the stack: the next start that is noted notes this one too
             self._console.say(f"a start could not be noted ({error.strerror}): free some space")
 
-    def _wait_stopped(self, watched: _Watched, asked: int) -> None:
+    def _wait_stopped(self, watched: _WatchedProcess, asked: int) -> None:
         deadline = self._now() + watched.program.stop_timeout_s
         while watched.process.poll() is None:
             if self._now() > deadline or self._stop_requests > asked:
@@ -254,7 +254,7 @@ class Supervisor:
     def _record(self) -> None:
         records = {}
         for watched in self._watched:
-            program, identity = watched.program, Identity.of(watched.process.pid)
+            program, identity = watched.program, ProcessIdentity.of(watched.process.pid)
             if identity is not None:
                 records[program.name] = ProcessRecord(
                     identity.pid,
@@ -280,11 +280,11 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.request_stop()
 
-    def _ran_s(self, watched: _Watched) -> float:
+    def _ran_s(self, watched: _WatchedProcess) -> float:
         return self._now() - watched.started_at
 
 
-def _pid(watched: _Watched) -> int | None:
+def _pid(watched: _WatchedProcess) -> int | None:
     return None if watched.process.poll() is not None else watched.process.pid
 
 

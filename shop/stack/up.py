@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shop.errors import ConfigurationError
-from shop.faults import Desk
+from shop.faults import FaultChannel
 from shop.settings import Settings
 from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
-from shop.stack.console import Console
+from shop.stack.console import StackConsole
 from shop.stack.database_roles import OWNER, STORE
 from shop.stack.down import stop_leftovers
-from shop.stack.ownership import Identity
-from shop.stack.program import Program
+from shop.stack.ownership import ProcessIdentity
+from shop.stack.program import ServerProgram
 from shop.stack.state import StackState, StateFile
-from shop.stack.supervisor import StartFailed, StopRequested, Supervisor
+from shop.stack.supervisor import ProcessSupervisor, StartFailed, StopRequested
 
 INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker", "payments_url": "payments"}
 """Address to the name of the server that stands in when it is not set."""
@@ -24,15 +24,15 @@ DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens dem
 
 
 @dataclass(frozen=True)
-class Plan:
+class StackPlan:
     """A stack that can be started: every address decided, nothing running yet."""
 
     settings: Settings
-    servers: tuple[Program, ...]
+    servers: tuple[ServerProgram, ...]
     """What schema and data need."""
-    beside: tuple[Program, ...]
+    beside: tuple[ServerProgram, ...]
     """What only the store needs."""
-    front: tuple[Program, ...]
+    front: tuple[ServerProgram, ...]
     """What shoppers meet: the application, and what stands before it."""
     ports: dict[str, int]
     outside: tuple[str, ...]
@@ -43,7 +43,7 @@ class Plan:
         return _own_address(self.settings)
 
 
-def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
+def run(settings: Settings, prepare: Sequence[str], console: StackConsole) -> None:
     """Start everything, watch it until asked to stop, stop everything.
 
     Args:
@@ -62,13 +62,13 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
         ports.require_free(settings.host, settings.port)
         settings.edge_answers_file.unlink(missing_ok=True)  # the edge counts from this start on
         plan = make_plan(settings, state.load())
-        supervisor = Supervisor(state, settings.log_dir, console)
+        supervisor = ProcessSupervisor(state, settings.log_dir, console)
         supervisor.listen()
         state.save(_starting(plan))
         try:
             _start(plan, supervisor, prepare)
             if plan.settings.is_lab:
-                supervisor.take_faults(Desk(settings.run_dir), settings.var_dir)
+                supervisor.take_faults(FaultChannel(settings.run_dir), settings.var_dir)
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()
@@ -84,7 +84,7 @@ def run(settings: Settings, prepare: Sequence[str], console: Console) -> None:
             console.say("stopped; the data is kept")
 
 
-def make_plan(settings: Settings, last: StackState) -> Plan:
+def make_plan(settings: Settings, last: StackState) -> StackPlan:
     """Decide what runs here and where, checking every server that does not.
 
     Raises:
@@ -111,7 +111,7 @@ def make_plan(settings: Settings, last: StackState) -> Plan:
     complete = settings.model_copy(update={**found, **made})
     beside = (http_servers.payments(complete, chosen["payments"]),) if "payments_url" in ours else ()
     front = _front(complete, chosen)
-    return Plan(complete, tuple(servers.values()), beside, front, {**last.ports, **chosen}, theirs)
+    return StackPlan(complete, tuple(servers.values()), beside, front, {**last.ports, **chosen}, theirs)
 
 
 def has_edge(settings: Settings) -> bool:
@@ -132,7 +132,7 @@ def _front_ports(settings: Settings, last: Mapping[str, int], chosen: Mapping[st
     return ports.choose(names, {name: port for name, port in wanted.items() if port not in chosen.values()})
 
 
-def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[Program, ...]:
+def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[ServerProgram, ...]:
     """Describe the application and the worker behind it; before it nginx, where the application alone would be.
 
     Args:
@@ -150,7 +150,7 @@ def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[Program, ...]
     return (http_servers.web(behind), worker, edge.nginx(executable, settings, app))
 
 
-def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
+def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str]) -> None:
     supervisor.start(plan.servers)
     supervisor.wait()
     supervisor.start(plan.beside)  # takes a second to be there, and nothing needs it before the store
@@ -166,11 +166,11 @@ def _start(plan: Plan, supervisor: Supervisor, prepare: Sequence[str]) -> None:
     supervisor.wait()
 
 
-def _starting(plan: Plan) -> StackState:
+def _starting(plan: StackPlan) -> StackState:
     found = {name: getattr(plan.settings, name) for name in INNER}
     return StackState(
         phase="starting",
-        supervisor=Identity.of(os.getpid()),
+        supervisor=ProcessIdentity.of(os.getpid()),
         web_url=plan.web_url,
         urls={name: url for name, url in found.items() if url},
         outside=plan.outside,
@@ -178,7 +178,7 @@ def _starting(plan: Plan) -> StackState:
     )
 
 
-def _server(name: str, settings: Settings, port: int) -> Program:
+def _server(name: str, settings: Settings, port: int) -> ServerProgram:
     home = settings.var_dir
     if name == "database_url":
         postgres.initialise(home / "pg")
@@ -220,14 +220,14 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
     return ports.choose(("metrics",), last.ports)["metrics"]
 
 
-def _say_of_the_edge(console: Console) -> None:
+def _say_of_the_edge(console: StackConsole) -> None:
     executable = edge.binary()
     words = edge.MISSING if executable is None else edge.outdated(executable)
     if words is not None:
         console.say(words)
 
 
-def _announce(plan: Plan, console: Console) -> None:
+def _announce(plan: StackPlan, console: StackConsole) -> None:
     console.say(f"the store is open at {plan.web_url}")
     if plan.settings.edge:
         _say_of_the_edge(console)

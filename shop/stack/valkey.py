@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shop.errors import ConfigurationError
 from shop.private_files import write_private
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 from shop.stack.secret_files import kept_secret
 
 PROBE_TIMEOUT_S = 0.5
@@ -16,7 +16,7 @@ OVERCOMMIT = "Memory overcommit must be enabled"
 """A warning for machines that keep most of their memory in Valkey; here it would be the first line one reads."""
 
 
-def cache(data_dir: Path, port: int, memory_mb: int) -> Program:
+def cache(data_dir: Path, port: int, memory_mb: int) -> ServerProgram:
     """Describe the cache: bounded, evicting the least frequently used, keeping nothing on disk."""
     options = {
         "maxmemory": f"{memory_mb}mb",
@@ -27,7 +27,7 @@ def cache(data_dir: Path, port: int, memory_mb: int) -> Program:
     return _program("cache", data_dir, port, options)
 
 
-def broker(data_dir: Path, port: int) -> Program:
+def broker(data_dir: Path, port: int) -> ServerProgram:
     """Describe the broker: it refuses writes rather than evict, and keeps them in an append-only file."""
     options = {
         "maxmemory-policy": "noeviction",
@@ -84,7 +84,7 @@ def ask(port: int, password: str, command: str, timeout_s: float) -> bytes:
         return b""
 
 
-def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> Program:
+def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> ServerProgram:
     """Write the configuration, which nobody else may read, and describe the server.
 
     What stands in the command line can be read by everybody on the machine.
@@ -102,7 +102,7 @@ def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> P
     }
     configuration = data_dir / "valkey.conf"
     write_private(configuration, "".join(f"{key} {_in_quotes(value)}\n" for key, value in given.items()))
-    return Program(
+    return ServerProgram(
         name=name,
         argv=(str(_binary()), str(configuration)),
         port=port,

@@ -70,19 +70,19 @@ VALUES: Mapping[str, Any] = MappingProxyType(
 """Field name to what could stand in it."""
 VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
     {
-        ("Link", "name"): "Mugs",
-        ("Link", "url"): "/c/mugs",
+        ("NamedLink", "name"): "Mugs",
+        ("NamedLink", "url"): "/c/mugs",
         ("CategoryRef", "name"): "Mugs",
         ("CategoryRef", "slug"): "mugs",
         ("CategoryRef", "url"): "/c/mugs",
         ("CategoryNode", "name"): "Mugs",
         ("CategoryNode", "slug"): "mugs",
         ("CategoryNode", "url"): "/c/mugs",
-        ("Credentials", "password"): "let-me-shop",
+        ("LoginCredentials", "password"): "let-me-shop",
         ("OrderSchema", "status"): "paid",
         ("ProductAddition", "title"): "Tall Porcelain Mug",
-        ("Registration", "email"): "new@shop.test",
-        ("Highlight", "title"): "Everyday Stoneware <mark>Mug</mark>",
+        ("AccountRegistration", "email"): "new@shop.test",
+        ("SearchHighlight", "title"): "Everyday Stoneware <mark>Mug</mark>",
         ("NewPassword", "token"): "mVw0o2c7m6bq4yXW",
         ("TokenAnswer", "token"): "shop_mVw0o2c7m6bq4yXW",
         ("FaultAnswer", "name"): "cache",
@@ -96,8 +96,8 @@ VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("SwitchAnswer", "default"): "lock+early",
         ("SwitchAnswer", "values"): ["lock+early", "lock", "early", "refresh-ahead", "none"],
         ("SwitchAnswer", "unsafe"): [],
-        ("Facets", "in_stock"): 19,
-        ("Facets", "total"): 24,
+        ("ListFacets", "in_stock"): 19,
+        ("ListFacets", "total"): 24,
         ("PriceBand", "min"): 1000,
         ("PriceBand", "max"): 1999,
         ("RatingFacet", "min"): 4,
@@ -105,11 +105,11 @@ VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("SessionAnswer", "note"): "What was in your cart has moved into the account's.",
         ("LinkSent", "note"): "If there is an account with this address, a mail with a link is on its way.",
         ("KnobAnswer", "value"): 1.0,
-        ("Turn", "value"): 1.0,
+        ("ParameterChange", "value"): 1.0,
         ("KnobAnswer", "does"): "Multiplies every time-to-live of the caches.",
         ("CategoryNode", "picture"): "/pictures/mugs.svg",
-        ("Flip", "value"): "on",
-        ("Item", "notes"): ["The price is 1.00 lower than when it was put here."],
+        ("SwitchChange", "value"): "on",
+        ("CartItemAnswer", "notes"): ["The price is 1.00 lower than when it was put here."],
     }
 )
 """Where one name means different things: schema and field name."""
@@ -124,10 +124,10 @@ def parameter_example(operation_id: str, name: str) -> str:
 def problem_examples() -> Json:
     """Return an example of each problem document the store knows, by the last part of its type."""
     return {
-        problems.kind(error): {
+        error.problem: {
             "summary": (error.__doc__ or "").splitlines()[0],
             "value": {
-                "type": f"/problems/{problems.kind(error)}",
+                "type": f"/problems/{error.problem}",
                 "title": HTTPStatus(status).phrase,
                 "status": status,
                 "detail": (error.__doc__ or "").splitlines()[0],
@@ -141,7 +141,7 @@ def problem_examples() -> Json:
 
 def problem_kinds(status: str) -> list[str]:
     """Return the kinds of problem documents that are answered with a status."""
-    return [problems.kind(error) for error, number in problems.STATUS.items() if str(number) == status]
+    return [error.problem for error, number in problems.STATUS.items() if str(number) == status]
 
 
 def example(schema: Json, schemas: Json, owner: str = "", field: str = "") -> Any:

@@ -12,7 +12,7 @@ Source: RFC 9110, 8.8.1, 13.1.2 and 15.4.5 (weak validators, If-None-Match, 304)
 import re
 from typing import Protocol
 
-from shop.patterns.caching import Policy
+from shop.patterns.caching import CachePolicy
 
 Headers = list[tuple[str, str]]
 
@@ -25,17 +25,17 @@ _VALIDATOR = re.compile(r'"([^"]*)"')
 class BrowserCaching(Protocol):
     """What browsers are told, and whether they already have it."""
 
-    def headers(self, policy: Policy, found_digest: str) -> Headers:
+    def headers(self, policy: CachePolicy, found_digest: str) -> Headers:
         """Return the headers that say how long the answer may be used, and how to ask for it again."""
 
     def is_known(self, if_none_match: str | None, found_digest: str) -> bool:
         """Tell whether the browser holds this very answer."""
 
 
-class Revalidating:
+class EtagCaching:
     """Browsers keep what they were sent, and ask whether it still holds."""
 
-    def headers(self, policy: Policy, found_digest: str) -> Headers:
+    def headers(self, policy: CachePolicy, found_digest: str) -> Headers:
         """Return lifetime and validator."""
         return [("Cache-Control", cache_control(policy)), ("ETag", f'W/"{found_digest}"')]
 
@@ -49,7 +49,7 @@ class Revalidating:
 class NoBrowserCaching:
     """Browsers keep nothing."""
 
-    def headers(self, policy: Policy, found_digest: str) -> Headers:
+    def headers(self, policy: CachePolicy, found_digest: str) -> Headers:
         """Forbid to keep it."""
         return [("Cache-Control", NO_STORE)]
 
@@ -58,7 +58,7 @@ class NoBrowserCaching:
         return False
 
 
-def cache_control(policy: Policy) -> str:
+def cache_control(policy: CachePolicy) -> str:
     """Write a TTL class as what a browser is told."""
     if not policy.ttl_s:
         return NO_STORE

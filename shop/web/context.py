@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from flask import Flask, request
 
 from shop.patterns.observability import correlation, record
-from shop.patterns.observability.access import AccessLog
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.access import AccessRecorder
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.web.edge import instead_of_failure
-from shop.web.short_way import ShortWay
+from shop.web.short_way import CachedResponseFastPath
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,19 +34,19 @@ _ROUTE = "shop.route"
 """Set where Flask, which knows the route, was not asked."""
 
 
-class Surroundings(Protocol):
+class MiddlewareServices(Protocol):
     """What the services of a request must carry for it to be surrounded."""
 
     @property
-    def access_log(self) -> AccessLog:
+    def access_log(self) -> AccessRecorder:
         """Return where the line of the request goes."""
 
     @property
-    def short_way(self) -> ShortWay:
+    def short_way(self) -> CachedResponseFastPath:
         """Return what may answer it at once."""
 
 
-class Context:
+class RequestMiddleware:
     """Surrounds every request that ``inner`` answers.
 
     Args:
@@ -61,8 +61,8 @@ class Context:
     def __init__(
         self,
         inner: "WSGIApplication",
-        resolve: Callable[[], Surroundings],
-        metrics: Metrics,
+        resolve: Callable[[], MiddlewareServices],
+        metrics: ProcessMetrics,
         headers: Sequence[tuple[str, str]],
         is_ours: Callable[[str], bool],
         *,
@@ -116,7 +116,7 @@ class Context:
         return closing
 
     def _tell(
-        self, environ: "WSGIEnvironment", status: int, seen: record.RequestRecord, services: Surroundings
+        self, environ: "WSGIEnvironment", status: int, seen: record.RequestRecord, services: MiddlewareServices
     ) -> None:
         method, route = environ["REQUEST_METHOD"], _route(environ)
         services.access_log.answered(method, route, environ["PATH_INFO"], status, seen)
@@ -125,15 +125,15 @@ class Context:
 
 def install(
     app: Flask,
-    resolve: Callable[[], Surroundings],
-    metrics: Metrics,
+    resolve: Callable[[], MiddlewareServices],
+    metrics: ProcessMetrics,
     headers: Sequence[tuple[str, str]],
     is_ours: Callable[[str], bool],
     *,
     show_timings: bool,
 ) -> None:
     """Surround every request of the app; arguments as :class:`Context`."""
-    surrounded = Context(app.wsgi_app, resolve, metrics, headers, is_ours, show_timings=show_timings)
+    surrounded = RequestMiddleware(app.wsgi_app, resolve, metrics, headers, is_ours, show_timings=show_timings)
     app.wsgi_app = surrounded  # type: ignore[method-assign]  # the way Flask's manual has it
 
 

@@ -3,7 +3,7 @@
 from flask import Flask, request
 
 from shop.errors import DeadlinePassed
-from shop.patterns.resilience import Deadline, deadlines
+from shop.patterns.resilience import RequestDeadline, deadlines
 
 
 def install(app: Flask, limit_s: float) -> None:
@@ -19,7 +19,7 @@ def install(app: Flask, limit_s: float) -> None:
         asked_s = deadlines.read(request.headers.get(deadlines.HEADER))
         if asked_s == 0:
             raise DeadlinePassed("Whoever asked has stopped waiting; nothing was done.")
-        deadlines.begin(Deadline.within(limit_s if asked_s is None else min(asked_s, limit_s)))
+        deadlines.begin(RequestDeadline.within(limit_s if asked_s is None else min(asked_s, limit_s)))
 
     def end(error: BaseException | None) -> None:
         deadlines.begin(None)

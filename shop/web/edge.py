@@ -18,9 +18,9 @@ Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires) and ``p
 from typing import TYPE_CHECKING, Protocol
 
 from shop.clock import Clock
-from shop.patterns.caching import Policy
-from shop.patterns.caching.levels import Away
-from shop.patterns.edge import Registry
+from shop.patterns.caching import CachePolicy
+from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.observability import record
 from shop.web.browser import Headers
 
@@ -45,7 +45,7 @@ afterwards, either."""
 class EdgeCaching(Protocol):
     """What the edge is told, and whether it must be given the whole answer."""
 
-    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+    def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
         """Return the header that says how long the edge may keep the answer; nothing where there is no edge."""
 
     def wants_all(self, environ: "WSGIEnvironment") -> bool:
@@ -61,12 +61,12 @@ class KeptAtTheEdge:
         ttl_scale: what every time-to-live is multiplied by, as in the caches behind.
     """
 
-    def __init__(self, registry: Registry | None, clock: Clock, ttl_scale: float = 1.0) -> None:
+    def __init__(self, registry: SurrogateKeyIndex | None, clock: Clock, ttl_scale: float = 1.0) -> None:
         self._registry = registry
         self._clock = clock
         self._ttl_scale = ttl_scale
 
-    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+    def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
         """Write the key down; return the lifetime, its two ends, which the edge counts ages from, and its class.
 
         Last comes when the edge asked, by its own clock: the purger beside it must know.
@@ -101,7 +101,7 @@ class KeptAtTheEdge:
             return False
         try:
             self._registry.register(key, tags, lifetime_s)
-        except Away:
+        except CacheUnavailable:
             record.degraded(self._registry.name)
             return False
         return True
@@ -122,7 +122,7 @@ def holds_something(environ: "WSGIEnvironment") -> bool:
     return bool(environ.get(HOLDS))
 
 
-def _stale_bounds(policy: Policy) -> Headers:
+def _stale_bounds(policy: CachePolicy) -> Headers:
     if not policy.grace_s:
         return []
     bounds = policy.stale_while_revalidate_s, policy.stale_if_error_s
@@ -138,7 +138,7 @@ def _is_whole() -> bool:
 class NotKeptAtTheEdge:
     """The edge passes everything on."""
 
-    def headers(self, environ: "WSGIEnvironment", policy: Policy, tags: tuple[str, ...]) -> Headers:
+    def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
         """Forbid to keep it."""
         return [(LIFETIME_HEADER, "0")] if environ.get(KEY) else []
 

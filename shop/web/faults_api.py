@@ -5,10 +5,10 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field
 
-from shop.faults import FAULTS, NONE, Desk, Report
+from shop.faults import FAULTS, NONE, FaultChannel, FaultReport
 from shop.patterns.observability import correlation
-from shop.web.openapi import Calls
-from shop.web.schemas import ApiModel, Problem
+from shop.web.openapi import ApiBlueprint
+from shop.web.schemas import ApiModel, ProblemDetails
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -41,13 +41,13 @@ class FaultList(ApiModel):
     items: list[FaultAnswer]
 
 
-def create_api(desk: Desk) -> Calls:
+def create_api(desk: FaultChannel) -> ApiBlueprint:
     """Build the routes.
 
     Args:
         desk: where faults are ordered.
     """
-    api = Calls("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
+    api = ApiBlueprint("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: FaultList})
     def list_faults() -> Any:
@@ -57,7 +57,7 @@ def create_api(desk: Desk) -> Calls:
     @api.put(
         "/<name>",
         operation_id="set_fault",
-        responses={200: FaultAnswer, 409: Problem, 422: Problem, 503: Problem},
+        responses={200: FaultAnswer, 409: ProblemDetails, 422: ProblemDetails, 503: ProblemDetails},
     )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Break one dependency, or mend it; done when this answers, but what was down still has to start."""
@@ -66,13 +66,13 @@ def create_api(desk: Desk) -> Calls:
     return api
 
 
-def describe_all(desk: Desk) -> list[dict[str, Any]]:
+def describe_all(desk: FaultChannel) -> list[dict[str, Any]]:
     """Return every fault as the API shows it."""
     report = desk.report()
     return [describe(name, report) for name in FAULTS]
 
 
-def describe(name: str, report: Report) -> dict[str, Any]:
+def describe(name: str, report: FaultReport) -> dict[str, Any]:
     """Return one fault as the API shows it."""
     known = FAULTS[name]
     return FaultAnswer(

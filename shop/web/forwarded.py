@@ -31,7 +31,7 @@ SAID = (
 )
 
 
-class Forwarded:
+class TrustedProxyMiddleware:
     """Surrounds the application; sorts out what may be believed.
 
     Args:

@@ -18,12 +18,12 @@ from flask import Flask, Response, current_app, g, make_response, request, sessi
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from shop.errors import Malformed, ShopError, Unavailable
+from shop.errors import BadRequest, ServiceUnavailable, ShopError
 from shop.patterns.idempotency import keys
-from shop.patterns.idempotency.guard import Guard, NoGuard
-from shop.patterns.idempotency.keeper import Keeper
-from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.rules import Answer, Replayed, is_kept, is_kept_refusal
+from shop.patterns.idempotency.guard import KeyLease, NoGuard
+from shop.patterns.idempotency.keeper import IdempotencyPolicy
+from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_kept, is_kept_refusal
 from shop.web import context
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class KeyMode:
     """How a view and its key go together.
 
     Args:
@@ -56,7 +56,7 @@ class Mode:
 
 def in_phases(*, required: bool = False) -> Callable[[V], V]:
     """Mark a view whose work is several transactions; arguments as :class:`Mode`."""
-    return _marked(Mode(phased=True, required=required))
+    return _marked(KeyMode(phased=True, required=required))
 
 
 def answered_anew(view: V) -> V:
@@ -64,7 +64,7 @@ def answered_anew(view: V) -> V:
     return _marked(None)(view)
 
 
-class Current(Protocol):
+class CurrentKey(Protocol):
     """The key of the request being served, for a view in phases."""
 
     @property
@@ -75,7 +75,7 @@ class Current(Protocol):
     def built(self) -> Response | None:
         """Return the answer that the last phase has built and kept, if it has."""
 
-    def guard(self, build: Build, fingerprint: str | None = None) -> Guard:
+    def guard(self, build: Build, fingerprint: str | None = None) -> KeyLease:
         """Return what the first phase claims the key with and the last one finishes it with.
 
         Args:
@@ -84,15 +84,15 @@ class Current(Protocol):
         """
 
 
-class Keyed(Protocol):
+class KeyedServices(Protocol):
     """What the services of a request must carry for its key to count."""
 
     @property
-    def idempotency(self) -> Keeper:
+    def idempotency(self) -> IdempotencyPolicy:
         """Return what becomes of keys."""
 
 
-class _Phased:
+class _PhasedKey:
     """The key of a request whose view works in phases.
 
     Args:
@@ -100,18 +100,18 @@ class _Phased:
         key: the request's; ``None`` if it has none.
     """
 
-    def __init__(self, keeper: Keeper, key: Key | None) -> None:
+    def __init__(self, keeper: IdempotencyPolicy, key: RequestKey | None) -> None:
         self._keeper = keeper
         self._key = key if keeper.counts else None
-        self._guard: Guard = NoGuard()
+        self._guard: KeyLease = NoGuard()
         self.built: Response | None = None
 
     @property
     def key(self) -> str | None:
         return None if self._key is None else self._key.key
 
-    def guard(self, build: Build, fingerprint: str | None = None) -> Guard:
-        def answering(opened: Session, outcome: Any) -> Answer | None:
+    def guard(self, build: Build, fingerprint: str | None = None) -> KeyLease:
+        def answering(opened: Session, outcome: Any) -> StoredResponse | None:
             self.built = build(opened, outcome)
             return None if self.built is None else _kept(self.built)
 
@@ -120,11 +120,11 @@ class _Phased:
             self._guard = self._keeper.guard(key, answering)
         return self._guard
 
-    def close(self, answer: Answer | None) -> None:
+    def close(self, answer: StoredResponse | None) -> None:
         """End a claim that is still held. Should that fail, it runs out by itself; the work is done and is answered."""
         try:
             self._guard.close(answer)
-        except Unavailable:
+        except ServiceUnavailable:
             _log.warning("claim_left_to_run_out", extra={"path": request.path})
 
 
@@ -146,16 +146,16 @@ def fields() -> dict[str, str]:
     return {name: value for name, value in request.form.items() if name != FORM_FIELD}
 
 
-def mode_of(view: View) -> Mode | None:
+def mode_of(view: View) -> KeyMode | None:
     """Return how a view and its key go together; ``None`` where a key has no effect."""
-    mode: Mode | None = getattr(view, _MARK, Mode())
+    mode: KeyMode | None = getattr(view, _MARK, KeyMode())
     return mode
 
 
-def current() -> Current:
+def current() -> CurrentKey:
     """Return the key of the request being served, for a view in phases."""
-    found: Current | None = g.get("idempotency")
-    return found or _Phased(_keeper(), None)
+    found: CurrentKey | None = g.get("idempotency")
+    return found or _PhasedKey(_keeper(), None)
 
 
 def _keyed(view: View, owner: Callable[[], str | None], secrets: Sequence[str]) -> View:
@@ -171,13 +171,13 @@ def _keyed(view: View, owner: Callable[[], str | None], secrets: Sequence[str]) 
         way = _in_phases if mode.phased else _in_one_transaction
         try:
             return way(lambda: make_response(view(**arguments)), key)
-        except Replayed as found:
+        except ReplayedRequest as found:
             return _again(found.answer)
 
     return answer
 
 
-def _in_one_transaction(call: Callable[[], Response], key: Key) -> Response:
+def _in_one_transaction(call: Callable[[], Response], key: RequestKey) -> Response:
     """Claim, do and finish in one transaction. What is refused is rolled back, and kept if it is final."""
     keeper = _keeper()
     try:
@@ -195,9 +195,9 @@ def _in_one_transaction(call: Callable[[], Response], key: Key) -> Response:
     return response
 
 
-def _in_phases(call: Callable[[], Response], key: Key) -> Response:
+def _in_phases(call: Callable[[], Response], key: RequestKey) -> Response:
     """Let the view claim with its first phase and finish with its last; end here what it left open."""
-    g.idempotency = phased = _Phased(_keeper(), key)
+    g.idempotency = phased = _PhasedKey(_keeper(), key)
     kept = None
     try:
         response = call()
@@ -210,11 +210,11 @@ def _in_phases(call: Callable[[], Response], key: Key) -> Response:
     return response
 
 
-def _keeper() -> Keeper:
-    return context.services(Keyed).idempotency  # type: ignore[type-abstract]  # any services will do
+def _keeper() -> IdempotencyPolicy:
+    return context.services(KeyedServices).idempotency  # type: ignore[type-abstract]  # any services will do
 
 
-def _begins_anew(key: Key) -> bool:
+def _begins_anew(key: RequestKey) -> bool:
     """Tell whether the answer makes somebody of a stranger, by a cookie that no second answer could bring her."""
     return key.owner.startswith(NOBODY) and session.modified
 
@@ -225,11 +225,11 @@ def _given() -> str | None:
     return header if header is not None else request.form.get(FORM_FIELD)
 
 
-def _key(given: str, owner: Callable[[], str | None], secrets: Sequence[str]) -> Key:
+def _key(given: str, owner: Callable[[], str | None], secrets: Sequence[str]) -> RequestKey:
     body = _body()
     fingerprint, *older = (keys.fingerprint(secret, request.full_path, body) for secret in secrets or ("",))
     route = f"{request.method} {request.url_rule}"
-    return Key(owner() or NOBODY + fingerprint, route, given, fingerprint, tuple(older))
+    return RequestKey(owner() or NOBODY + fingerprint, route, given, fingerprint, tuple(older))
 
 
 def _body() -> bytes:
@@ -237,7 +237,7 @@ def _body() -> bytes:
         try:
             return keys.of_json(request.get_json(silent=True))
         except RecursionError:
-            raise Malformed("The body nests too deep.") from None
+            raise BadRequest("The body nests too deep.") from None
     return keys.of_form(field for field in request.form.items(multi=True) if field[0] != FORM_FIELD)
 
 
@@ -245,12 +245,12 @@ def _refused(refusal: Exception) -> Response:
     return make_response(current_app.handle_user_exception(refusal))
 
 
-def _kept(response: Response) -> Answer:
-    whole = Answer(response.status_code, response.get_data(), response.content_type or "", response.location)
+def _kept(response: Response) -> StoredResponse:
+    whole = StoredResponse(response.status_code, response.get_data(), response.content_type or "", response.location)
     return whole.bounded()
 
 
-def _again(answer: Answer) -> Response:
+def _again(answer: StoredResponse) -> Response:
     response = Response(answer.body, answer.status, content_type=answer.content_type)
     if answer.location:
         response.headers["Location"] = answer.location
@@ -258,7 +258,7 @@ def _again(answer: Answer) -> Response:
     return response
 
 
-def _marked(mode: Mode | None) -> Callable[[V], V]:
+def _marked(mode: KeyMode | None) -> Callable[[V], V]:
     def mark(view: V) -> V:
         setattr(view, _MARK, mode)
         return view

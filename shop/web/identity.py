@@ -8,13 +8,13 @@ from typing import cast
 
 from flask_login import UserMixin, current_user
 
-from shop.errors import Forbidden, NotSignedIn
+from shop.errors import ForbiddenAction, NotSignedIn
 
 ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
-class Identity(UserMixin):  # type: ignore[misc]  # flask-login is untyped
+class SignedInIdentity(UserMixin):  # type: ignore[misc]  # flask-login is untyped
     """A signed-in account."""
 
     user_id: int
@@ -23,12 +23,12 @@ class Identity(UserMixin):  # type: ignore[misc]  # flask-login is untyped
     role: str
 
 
-def current_identity() -> Identity | None:
+def current_identity() -> SignedInIdentity | None:
     """Return who is signed in, or ``None`` for a guest."""
-    return cast(Identity, current_user._get_current_object()) if current_user.is_authenticated else None
+    return cast(SignedInIdentity, current_user._get_current_object()) if current_user.is_authenticated else None
 
 
-def require_identity() -> Identity:
+def require_identity() -> SignedInIdentity:
     """Return who is signed in.
 
     Raises:
@@ -40,7 +40,7 @@ def require_identity() -> Identity:
     return identity
 
 
-def require_role(role: str) -> Identity:
+def require_role(role: str) -> SignedInIdentity:
     """Return who is signed in, if the account has the role.
 
     Raises:
@@ -49,5 +49,5 @@ def require_role(role: str) -> Identity:
     """
     identity = require_identity()
     if identity.role != role:
-        raise Forbidden(f"This needs the role {role}: sign in with an account that has it.")
+        raise ForbiddenAction(f"This needs the role {role}: sign in with an account that has it.")
     return identity

@@ -11,18 +11,18 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field, StrictFloat
 
-from shop.errors import Conflict, Unavailable
-from shop.faults import Desk
+from shop.errors import ServiceUnavailable, StateConflict
+from shop.faults import FaultChannel
 from shop.knobs import CACHE_MEMORY, KNOBS, check, stands
-from shop.patterns.caching.levels import Away
-from shop.patterns.caching.memory import Memory
-from shop.patterns.observability.figures import Figures
+from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.memory import MaxMemory
+from shop.patterns.observability.figures import MetricsSummary
 from shop.settings import Settings
 from shop.switch_store import SwitchStore
-from shop.switches import Board
+from shop.switches import SwitchPoller
 from shop.web.lab_pages import Mails
-from shop.web.openapi import Calls
-from shop.web.schemas import ApiModel, Problem
+from shop.web.openapi import ApiBlueprint
+from shop.web.schemas import ApiModel, ProblemDetails
 
 NO_STORE = {"Cache-Control": "no-store"}
 MOST_MAILS = 1_000
@@ -34,7 +34,7 @@ class KnobPath(ApiModel):
     name: str = Field(description="Its dotted name.")
 
 
-class Turn(ApiModel):
+class ParameterChange(ApiModel):
     """How it is to stand."""
 
     value: StrictFloat = Field(description="Between its least and its most.")
@@ -116,13 +116,13 @@ class MailList(ApiModel):
 
 def create_api(
     store: SwitchStore,
-    board: Board,
-    desk: Desk,
-    memory: Memory | None,
-    count: Callable[[], Figures],
+    board: SwitchPoller,
+    desk: FaultChannel,
+    memory: MaxMemory | None,
+    count: Callable[[], MetricsSummary],
     settings: Settings,
     mails: Mails,
-) -> Calls:
+) -> ApiBlueprint:
     """Build the routes.
 
     Args:
@@ -134,14 +134,14 @@ def create_api(
         settings: how many web processes there are, and where they show their figures.
         mails: returns so many mails of the mailbox, the newest first.
     """
-    api = Calls("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
+    api = ApiBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
 
     def value_of(name: str) -> float | None:
         if name != CACHE_MEMORY:
             return stands(dict(board.current().knobs), name)
         try:
             return memory.limit_mb() if memory else None
-        except Away:
+        except CacheUnavailable:
             return None
 
     def described(name: str, value: float | None) -> dict[str, Any]:
@@ -156,9 +156,9 @@ def create_api(
     @api.put(
         "/knobs/<name>",
         operation_id="set_knob",
-        responses={200: KnobAnswer, 409: Problem, 422: Problem, 503: Problem},
+        responses={200: KnobAnswer, 409: ProblemDetails, 422: ProblemDetails, 503: ProblemDetails},
     )
-    def turn(path: KnobPath, body: Turn) -> Any:
+    def turn(path: KnobPath, body: ParameterChange) -> Any:
         """Turn one knob; in force in every process within a second."""
         check(path.name, body.value)
         if path.name == CACHE_MEMORY:
@@ -173,7 +173,7 @@ def create_api(
         """Return what the shared cache has had to evict: a cache that is too small spoils what is measured of it."""
         try:
             return CacheAnswer(evicted_keys=memory.evicted_keys() if memory else None).model_dump(), NO_STORE
-        except Away:
+        except CacheUnavailable:
             return CacheAnswer(evicted_keys=None).model_dump(), NO_STORE
 
     @api.get("/figures", operation_id="get_figures", responses={200: FiguresAnswer})
@@ -195,7 +195,7 @@ def create_api(
         )
         return answer.model_dump(), NO_STORE
 
-    @api.get("/mail", responses={200: MailList, 422: Problem})
+    @api.get("/mail", responses={200: MailList, 422: ProblemDetails})
     def list_mail(query: MailQuery) -> Any:
         """List what is in the mailbox, where mail goes while no mail server is configured."""
         found = [
@@ -207,7 +207,7 @@ def create_api(
     return api
 
 
-def _limit(memory: Memory | None, desk: Desk, value: float) -> None:
+def _limit(memory: MaxMemory | None, desk: FaultChannel, value: float) -> None:
     """Change the cache's memory.
 
     Raises:
@@ -215,8 +215,8 @@ def _limit(memory: Memory | None, desk: Desk, value: float) -> None:
         Unavailable: it does not answer.
     """
     if memory is None or "cache" not in desk.report().offered:
-        raise Conflict("The cache is no server of this stack: what others run is not changed from here.")
+        raise StateConflict("The cache is no server of this stack: what others run is not changed from here.")
     try:
         memory.set_limit_mb(value)
-    except Away:
-        raise Unavailable("The cache does not answer.") from None
+    except CacheUnavailable:
+        raise ServiceUnavailable("The cache does not answer.") from None

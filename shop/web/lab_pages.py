@@ -8,11 +8,11 @@ from typing import Protocol
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from shop.faults import Desk
+from shop.faults import FaultChannel
 from shop.patterns.observability import recent
-from shop.patterns.observability.figures import Figures
+from shop.patterns.observability.figures import MetricsSummary
 from shop.switch_store import SwitchStore
-from shop.switches import Board
+from shop.switches import SwitchPoller
 from shop.web import faults_api
 from shop.web.switches_api import describe_all
 
@@ -37,9 +37,9 @@ Mails = Callable[[int], Sequence[ShownMail]]
 
 def create_pages(
     store: SwitchStore,
-    board: Board,
-    desk: Desk,
-    count: Callable[[], Figures],
+    board: SwitchPoller,
+    desk: FaultChannel,
+    count: Callable[[], MetricsSummary],
     logs: Path,
     mails: Mails,
 ) -> Blueprint:

@@ -10,10 +10,10 @@ from flask import Blueprint, Response, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Info, OpenAPI
 from flask_openapi3.utils import parse_parameters
 
-from shop.patterns.caching import CATALOGUE, REFERENCE, Found
+from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse
 from shop.web import problems
 from shop.web.public import HTML, JSON, publish
-from shop.web.schemas import Problem
+from shop.web.schemas import ProblemDetails
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -58,7 +58,7 @@ def sent_headers(view: Callable[..., Any]) -> tuple[str, ...]:
     return getattr(view, _SENT, ())
 
 
-class Calls(APIBlueprint):
+class ApiBlueprint(APIBlueprint):
     """Calls of the API, whose description is worked out when somebody asks for it, not by every process that starts.
 
     A client calls an operation by the name of its view, or by the one given as ``operation_id``.
@@ -97,7 +97,7 @@ class StoreAPI(OpenAPI):
         from shop.web.api_description import complete  # for this alone: no process is heavier that is not asked
 
         for calls in self.blueprints.values():
-            if isinstance(calls, Calls):
+            if isinstance(calls, ApiBlueprint):
                 calls.describe()
                 self.tags += [tag for tag in calls.tags if tag not in self.tags]
                 self.paths.update(calls.paths)
@@ -128,7 +128,7 @@ def new_app(import_name: str, **options: Any) -> OpenAPI:
         import_name,
         info=Info(title="shop", version=VERSION, description=CONVENTIONS),
         security_schemes=SECURITY_SCHEMES,
-        validation_error_model=Problem,
+        validation_error_model=ProblemDetails,
         validation_error_callback=problems.from_validation,
         doc_ui=False,
         **options,
@@ -146,7 +146,7 @@ def _browser(app: OpenAPI) -> Blueprint:
 
     @browser.get("/openapi.json")
     def description() -> Response:
-        return publish(Found(jsonify(app.api_doc).data, REFERENCE), JSON)
+        return publish(CacheableResponse(jsonify(app.api_doc).data, REFERENCE), JSON)
 
     @browser.get("/docs")
     def docs() -> Response:
@@ -160,6 +160,6 @@ def _browser(app: OpenAPI) -> Blueprint:
             groups=api_reference.groups(found),
             schemas=api_reference.schemas(found),
         )
-        return publish(Found(page.encode(), CATALOGUE), HTML)
+        return publish(CacheableResponse(page.encode(), CATALOGUE), HTML)
 
     return browser

@@ -10,7 +10,7 @@ Source: RFC 9110, 13.1.1 (If-Match), 8.8.3.2 (strong comparison), 13.2.1 (when a
 import re
 from dataclasses import dataclass
 
-from shop.errors import Malformed
+from shop.errors import BadRequest
 
 _ITEM = re.compile(r'(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 """One entity tag of a list, with the comma behind it; empty members are skipped (RFC 9110, 5.6.1 and 8.8.3)."""
@@ -43,11 +43,11 @@ class IfMatch:
             return cls(frozenset(), anything=True)
         place, strong = len(text) - len(text.lstrip(" \t,")), set()
         if place == len(text):
-            raise Malformed(_UNREADABLE)
+            raise BadRequest(_UNREADABLE)
         while place < len(text):
             found = _ITEM.match(text, place)
             if found is None:
-                raise Malformed(_UNREADABLE)
+                raise BadRequest(_UNREADABLE)
             if not found["weak"]:
                 strong.add(found["opaque"])
             place = found.end()

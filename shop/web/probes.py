@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from shop.patterns.health.readiness import Readiness
+from shop.patterns.health.readiness import ReadinessCheck
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 
 
-class Probes:
+class HealthProbeMiddleware:
     """Answers the two probes and passes everything else on.
 
     Args:
@@ -25,7 +25,7 @@ class Probes:
         readiness: what ``/readyz`` asks.
     """
 
-    def __init__(self, inner: "WSGIApplication", readiness: Readiness) -> None:
+    def __init__(self, inner: "WSGIApplication", readiness: ReadinessCheck) -> None:
         self._inner = inner
         self._answers: dict[str, Callable[[], tuple[str, object]]] = {
             "/livez": lambda: ("200 OK", {"status": "alive"}),
@@ -46,6 +46,6 @@ class Probes:
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
 
-def _readyz(readiness: Readiness) -> tuple[str, object]:
+def _readyz(readiness: ReadinessCheck) -> tuple[str, object]:
     report = readiness.latest()
     return ("200 OK" if report.ready else "503 Service Unavailable"), report.to_json()

@@ -18,23 +18,23 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.ProductRenamed: 301,
     errors.NotFound: 404,
     errors.ProductWithdrawn: 410,
-    errors.Malformed: 400,
+    errors.BadRequest: 400,
     errors.UnsupportedMediaType: 415,
-    errors.Invalid: 422,
+    errors.InvalidFields: 422,
     errors.NotSignedIn: 401,
     errors.BadCredentials: 401,
-    errors.Unverified: 401,
-    errors.Forbidden: 403,
+    errors.InvalidSignature: 401,
+    errors.ForbiddenAction: 403,
     errors.CrossOrigin: 403,
-    errors.Conflict: 409,
+    errors.StateConflict: 409,
     errors.OutOfStock: 409,
     errors.CartChanged: 409,
     errors.AlreadyPaid: 409,
     errors.PreconditionFailed: 412,
-    errors.PaymentDeclined: 402,
+    errors.CardDeclined: 402,
     errors.MisdirectedRequest: 421,
     errors.TooManyRequests: 429,
-    errors.Unavailable: 503,
+    errors.ServiceUnavailable: 503,
     errors.DeadlinePassed: 503,
     errors.DatabaseReadOnly: 503,
     errors.ProviderUnavailable: 503,
@@ -121,11 +121,6 @@ def page(status: int, detail: str, retry_after: int | None = None) -> Response:
     return _finish(make_response(html, status), status, retry_after)
 
 
-def kind(error: type[errors.ShopError]) -> str:
-    """Return the last part of the ``type`` of a refusal's problem document, such as ``out-of-stock``."""
-    return _kebab(error.__name__)
-
-
 def _finish(response: Response, status: int, retry_after: int | None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if status == 503:
@@ -150,7 +145,7 @@ def refusal(error: errors.ShopError) -> Response:
     if isinstance(error, errors.ProductRenamed):
         return _moved(error)
     status = next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
-    return _answer(status, kind(type(error)), error.detail, error.errors, error.retry_after)
+    return _answer(status, error.problem, error.detail, error.errors, error.retry_after)
 
 
 def _moved(error: errors.ProductRenamed) -> Response:
@@ -158,7 +153,7 @@ def _moved(error: errors.ProductRenamed) -> Response:
     status = 301 if request.method in ("GET", "HEAD") else 308
     address = url_for(str(request.endpoint), **{**(request.view_args or {}), "slug": error.slug})
     query = request.query_string.decode("latin-1")
-    response = _answer(status, kind(type(error)), error.detail)
+    response = _answer(status, error.problem, error.detail)
     response.headers["Location"] = f"{address}?{query}" if query else address
     return response
 

@@ -4,18 +4,18 @@ from typing import Protocol
 
 from flask import Response, request
 
-from shop.patterns.caching import Found, Policy, digest
+from shop.patterns.caching import CacheableResponse, CachePolicy, digest
 from shop.patterns.observability import record
 from shop.web import context
 from shop.web.browser import BrowserCaching, Headers
 from shop.web.edge import EdgeCaching
-from shop.web.short_way import ShortWay
+from shop.web.short_way import CachedResponseFastPath
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 
-class Publishing(Protocol):
+class PublishingServices(Protocol):
     """What the services of a request must carry for a public answer to be sent."""
 
     @property
@@ -27,13 +27,13 @@ class Publishing(Protocol):
         """Return what the edge is told."""
 
     @property
-    def short_way(self) -> ShortWay:
+    def short_way(self) -> CachedResponseFastPath:
         """Return what remembers the answer's address."""
 
 
-def publish(found: Found, content_type: str) -> Response:
+def publish(found: CacheableResponse, content_type: str) -> Response:
     """Answer the request being served with what is the same for everybody."""
-    services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
+    services = context.services(PublishingServices)  # type: ignore[type-abstract]  # any services will do
     found_digest = digest(found.value)
     headers = [("Content-Type", content_type), *services.browser.headers(found.policy, found_digest)]
     headers += services.edge.headers(request.environ, found.policy, found.tags)
@@ -48,7 +48,7 @@ def publish(found: Found, content_type: str) -> Response:
     return Response(found.value, headers=headers)
 
 
-def told_to_the_edge(policy: Policy, tags: tuple[str, ...] = ()) -> Headers:
+def told_to_the_edge(policy: CachePolicy, tags: tuple[str, ...] = ()) -> Headers:
     """Return what the edge is told about an answer that is not published from the cache."""
-    services = context.services(Publishing)  # type: ignore[type-abstract]  # any services will do
+    services = context.services(PublishingServices)  # type: ignore[type-abstract]  # any services will do
     return services.edge.headers(request.environ, policy, tags)

@@ -54,7 +54,7 @@ class MoneySchema(ApiModel):
     currency: str = Field(default=CURRENCY, description="ISO 4217.", examples=[CURRENCY])
 
 
-class Problem(ApiModel):
+class ProblemDetails(ApiModel):
     """RFC 9457 problem details."""
 
     type: str

@@ -84,9 +84,9 @@ def check() -> None:
     if "HTTP_TRANSFER_ENCODING" in environ:
         _read_undeclared(environ)
     if "%00" in environ["QUERY_STRING"]:
-        raise errors.Malformed("The address contains a NUL character, which no text has.")
+        raise errors.BadRequest("The address contains a NUL character, which no text has.")
     if CONTROL.search(environ["PATH_INFO"]):
-        raise errors.Malformed("The address contains a control character, which no address of the store has.")
+        raise errors.BadRequest("The address contains a control character, which no address of the store has.")
     if environ["REQUEST_METHOD"] not in SAFE_METHODS:
         origin.check()
 
@@ -111,7 +111,7 @@ def _read_undeclared(environ: "WSGIEnvironment") -> None:
     try:
         body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
     except (OSError, ParseException):  # the client has gone, or its chunks make no sense
-        raise errors.Malformed("The body could not be read to its end.") from None
+        raise errors.BadRequest("The body could not be read to its end.") from None
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     del environ["HTTP_TRANSFER_ENCODING"]
@@ -129,9 +129,9 @@ def _check_json() -> None:
         read: Any = request.get_json()
         has_no_text = ESCAPED.search(body) is not None and _has_no_text(read)
     except (BadRequest, UnsupportedMediaType, RecursionError):  # what nests too deep for the parser, or for us
-        raise errors.Malformed("The body is not well-formed JSON.") from None
+        raise errors.BadRequest("The body is not well-formed JSON.") from None
     if has_no_text:
-        raise errors.Malformed("The body contains a NUL or half a character, which no text has.")
+        raise errors.BadRequest("The body contains a NUL or half a character, which no text has.")
 
 
 def _check_utf8(body: bytes) -> None:
@@ -142,9 +142,9 @@ def _check_utf8(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError:
-        raise errors.Malformed("The body is not UTF-8, in which JSON is sent.") from None
+        raise errors.BadRequest("The body is not UTF-8, in which JSON is sent.") from None
     if b"\0" in body:
-        raise errors.Malformed("The body contains a NUL byte: send JSON as UTF-8.")
+        raise errors.BadRequest("The body contains a NUL byte: send JSON as UTF-8.")
 
 
 def _has_no_text(value: Any) -> bool:

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shop.patterns.caching import Found, Policy, Through
+from shop.patterns.caching import CacheableResponse, CacheClient, CachePolicy
 from shop.web.browser import BrowserCaching, Headers
 from shop.web.edge import EdgeCaching
 
@@ -32,19 +32,19 @@ OVERHEAD = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class CachedAddress:
     """What an address was answered from."""
 
     route: str
     """The route's template, for the figures."""
     key: str
-    policy: Policy
+    policy: CachePolicy
     tags: tuple[str, ...]
     content_type: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CachedAnswer:
     """A whole answer, ready to be sent."""
 
     route: str
@@ -53,7 +53,7 @@ class Answer:
     body: bytes
 
 
-class ShortWay:
+class CachedResponseFastPath:
     """Answers from what is kept without asking Flask.
 
     Args:
@@ -62,20 +62,20 @@ class ShortWay:
         edge: what the edge is told.
     """
 
-    def __init__(self, cache: Through, browser: BrowserCaching, edge: EdgeCaching) -> None:
+    def __init__(self, cache: CacheClient, browser: BrowserCaching, edge: EdgeCaching) -> None:
         self._cache = cache
         self._browser = browser
         self._edge = edge
-        self._known: dict[tuple[str, str], Address] = {}
+        self._known: dict[tuple[str, str], CachedAddress] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def learn(self, environ: "WSGIEnvironment", route: str, found: Found, content_type: str) -> None:
+    def learn(self, environ: "WSGIEnvironment", route: str, found: CacheableResponse, content_type: str) -> None:
         """Remember what the request being served was answered from, if it is kept at all."""
         if found.key is None:
             return
         asked = (environ["PATH_INFO"], environ["QUERY_STRING"])
-        address = Address(route, found.key, found.policy, found.tags, content_type)
+        address = CachedAddress(route, found.key, found.policy, found.tags, content_type)
         size = _size(asked, address)
         if size - OVERHEAD > LONGEST:
             return
@@ -86,7 +86,7 @@ class ShortWay:
             self._known[asked] = address
             self._bytes += size
 
-    def answer(self, environ: "WSGIEnvironment") -> Answer | None:
+    def answer(self, environ: "WSGIEnvironment") -> CachedAnswer | None:
         """Return the answer to a request, or ``None`` where it must go the long way."""
         address = self._known.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
         if address is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -98,9 +98,11 @@ class ShortWay:
         headers += self._edge.headers(environ, address.policy, tuple(address.tags))
         asked = None if self._edge.wants_all(environ) else environ.get("HTTP_IF_NONE_MATCH")
         if self._browser.is_known(asked, kept.digest):
-            return Answer(address.route, "304 Not Modified", headers, b"")
+            return CachedAnswer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
-        return Answer(address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value)
+        return CachedAnswer(
+            address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value
+        )
 
     def _forget(self, asked: tuple[str, str]) -> None:
         known = self._known.pop(asked, None)
@@ -108,6 +110,6 @@ class ShortWay:
             self._bytes -= _size(asked, known)
 
 
-def _size(asked: tuple[str, str], address: Address) -> int:
+def _size(asked: tuple[str, str], address: CachedAddress) -> int:
     """Return about how many bytes an address takes."""
     return OVERHEAD + sum(map(len, asked)) + len(address.key) + sum(map(len, address.tags))

@@ -6,9 +6,9 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.switch_store import SwitchStore
-from shop.switches import SWITCHES, Board, Switch
-from shop.web.openapi import Calls
-from shop.web.schemas import ApiModel, Problem
+from shop.switches import SWITCHES, PatternSwitch, SwitchPoller
+from shop.web.openapi import ApiBlueprint
+from shop.web.schemas import ApiModel, ProblemDetails
 
 
 class SwitchPath(ApiModel):
@@ -17,7 +17,7 @@ class SwitchPath(ApiModel):
     name: str = Field(description="Its dotted name.")
 
 
-class Flip(ApiModel):
+class SwitchChange(ApiModel):
     """How it is to stand."""
 
     value: str = Field(description="One of its values.")
@@ -40,22 +40,22 @@ class SwitchList(ApiModel):
     items: list[SwitchAnswer]
 
 
-def create_api(store: SwitchStore, board: Board) -> Calls:
+def create_api(store: SwitchStore, board: SwitchPoller) -> ApiBlueprint:
     """Build the routes.
 
     Args:
         store: where flips are kept for every process.
         board: this process's view, read again at once after a flip made here.
     """
-    api = Calls("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
+    api = ApiBlueprint("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
         """List every switch and how it stands."""
         return {"items": describe_all(board)}, {"Cache-Control": "no-store"}
 
-    @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: Problem})
-    def flip(path: SwitchPath, body: Flip) -> Any:
+    @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: ProblemDetails})
+    def flip(path: SwitchPath, body: SwitchChange) -> Any:
         """Flip one switch; every process follows within a second."""
         store.set(path.name, body.value)
         board.refresh()
@@ -64,13 +64,13 @@ def create_api(store: SwitchStore, board: Board) -> Calls:
     return api
 
 
-def describe_all(board: Board) -> list[dict[str, Any]]:
+def describe_all(board: SwitchPoller) -> list[dict[str, Any]]:
     """Return every switch as the API shows it."""
     stand = board.current().to_dict()
     return [describe(switch, stand[name]) for name, switch in SWITCHES.items()]
 
 
-def describe(switch: Switch, value: str) -> dict[str, Any]:
+def describe(switch: PatternSwitch, value: str) -> dict[str, Any]:
     """Return one switch as the API shows it."""
     return SwitchAnswer(
         name=switch.name,

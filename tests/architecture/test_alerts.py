@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.settings import PROJECT_ROOT
 
 PROMETHEUS = PROJECT_ROOT / "deploy" / "prometheus"
@@ -42,7 +42,8 @@ def test_each_file_beside_the_rules_is_one_and_the_configuration_loads_them_all(
 
 def test_every_figure_named_exists():
     exported = {
-        f"{family.name}_total" if family.type == "counter" else family.name for family in Metrics().registry.collect()
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in ProcessMetrics().registry.collect()
     }
     named = {name for rule in rules() for name in FIGURE.findall(rule["expr"])}
     assert named <= exported

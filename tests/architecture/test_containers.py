@@ -12,7 +12,7 @@ import yaml
 from shop.production_rules import KEY_LENGTH, is_weak, require_production
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import edge, http_servers, postgres, valkey
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 from shop.web.security import MAX_BODY_BYTES
 
 WRITTEN = (PROJECT_ROOT / "docker-compose.yml").read_text()
@@ -76,7 +76,7 @@ def words(service: str) -> list[str]:
     return SERVICES[service]["command"]
 
 
-def options(program: Program) -> dict[str, str]:
+def options(program: ServerProgram) -> dict[str, str]:
     """Return what stands in a Valkey's configuration, as its command line would say it."""
     lines = (line.split(" ", 1) for line in Path(program.argv[1]).read_text().splitlines())
     return {f"--{name}": value.strip('"') for name, value in lines}

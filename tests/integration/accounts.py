@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from shop.accounts.models import User
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import PasswordHashing
 from tests.factories import make_user
 
 PASSWORD = "correct horse battery"
-CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+CHEAP = PasswordHashing(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 """What costs a log-in a fifth of a second on purpose would cost the tests half a minute."""
 HASHED = CHEAP.hash(PASSWORD)
 

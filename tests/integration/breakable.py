@@ -4,27 +4,27 @@ import os
 import sys
 from pathlib import Path
 
-from shop.faults import Desk
+from shop.faults import FaultChannel
 from shop.stack import postgres, valkey
-from shop.stack.console import Console
-from shop.stack.ownership import Identity
+from shop.stack.console import StackConsole
+from shop.stack.ownership import ProcessIdentity
 from shop.stack.state import StackState, StateFile
-from shop.stack.supervisor import Supervisor
+from shop.stack.supervisor import ProcessSupervisor
 
 
 def main() -> None:
     """Start both, watch, stop."""
     var, cache, database = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
-    supervisor = Supervisor(state, var / "log", Console())
+    supervisor = ProcessSupervisor(state, var / "log", StackConsole())
     supervisor.listen()
     postgres.initialise(var / "pg")
     with state.exclusively():
-        state.save(StackState(phase="starting", supervisor=Identity.of(os.getpid())))
+        state.save(StackState(phase="starting", supervisor=ProcessIdentity.of(os.getpid())))
         try:
             supervisor.start([valkey.cache(var / "cache", cache, 16), postgres.program(var / "pg", database)])
             supervisor.wait()
-            supervisor.take_faults(Desk(var / "run"), var)
+            supervisor.take_faults(FaultChannel(var / "run"), var)
             state.update(phase="ready")
             supervisor.run()
         finally:

@@ -6,10 +6,10 @@ import threading
 
 import redis
 
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Policy
-from shop.patterns.caching.envelope import Entry, encode
+from shop.patterns.caching import CATALOGUE, CachePolicy
+from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.refresh import POPULAR
 from tests.waiting import until
 
@@ -26,7 +26,7 @@ def new_key():
 def plant(runtime, key, *, fresh_s, load_s=0.0):
     """Store an entry as if it had been loaded some time ago."""
     now = SystemClock().now().timestamp()
-    runtime.cache.shared.write(key, encode(Entry(b"old", now + fresh_s, now + 600, load_s, ())), 600)
+    runtime.cache.shared.write(key, encode(CacheEntry(b"old", now + fresh_s, now + 600, load_s, ())), 600)
 
 
 def queries_of(answer):
@@ -37,7 +37,7 @@ def what_is_seen_after_an_edit(client, runtime):
     """Whether the new price is seen at once, and whether its first reader paid for it."""
     client.get(PRODUCT)
     price = next(_numbers)
-    runtime.services().catalog.edit("blue-mug", Edit(price=price))
+    runtime.services().catalog.edit("blue-mug", ProductChange(price=price))
     answer = client.get(PRODUCT)
     return answer.json["price"]["amount"] == price, queries_of(answer) == 0
 
@@ -91,7 +91,7 @@ def queries_of_a_second_look_at_nothing(client, runtime):
 def whether_lifetimes_differ(client, runtime):
     keys = [new_key() for _ in range(8)]
     for key in keys:
-        runtime.services().cache.get_or_load(key, Policy("catalogue", ttl_s=300), [], lambda: b"v")
+        runtime.services().cache.get_or_load(key, CachePolicy("catalogue", ttl_s=300), [], lambda: b"v")
     with redis.Redis.from_url(runtime.settings.cache_url) as valkey:
         left = [valkey.pttl(f"shop:1:e:{key}") for key in keys]
     return max(left) - min(left) > 2000

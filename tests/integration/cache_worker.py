@@ -11,21 +11,21 @@ import redis
 from shop.clock import SystemClock
 from shop.patterns.caching import (
     Cache,
-    Early,
-    Listener,
+    CachePolicy,
+    EarlyExpiry,
+    InvalidationListener,
     LocalLevel,
-    Locked,
     LockedEarly,
-    Meeting,
-    Policy,
+    LockedLoad,
+    NoProtection,
     SharedLevel,
-    Unguarded,
+    StampedeState,
     lock,
 )
-from shop.patterns.caching.events import Loaded, LockLost, Waited
-from shop.patterns.caching.lock import Watchdog
+from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost
+from shop.patterns.caching.lock import LockWatchdog
 
-STRATEGIES = {"none": Unguarded, "early": Early, "lock": Locked, "lock+early": LockedEarly}
+STRATEGIES = {"none": NoProtection, "early": EarlyExpiry, "lock": LockedLoad, "lock+early": LockedEarly}
 GATE_TIMEOUT_S = 20
 
 
@@ -34,10 +34,10 @@ class Worker:
 
     def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
         self.client = redis.Redis.from_url(url)
-        self.policy = Policy("catalogue", 60, stale_while_revalidate_s=grace_s, stale_if_error_s=grace_s)
+        self.policy = CachePolicy("catalogue", 60, stale_while_revalidate_s=grace_s, stale_if_error_s=grace_s)
         self.seen = []
         clock = SystemClock()
-        meeting = Meeting(watchdog=Watchdog(watch_s), patience_s=patience_s)
+        meeting = StampedeState(watchdog=LockWatchdog(watch_s), patience_s=patience_s)
         guarding = STRATEGIES[strategy]
         if strategy.startswith("lock"):
             guarding = partial(guarding, meeting=meeting)
@@ -45,7 +45,7 @@ class Worker:
         self.level = SharedLevel(url, 5000, clock, self.seen.append)
         self.cache = Cache(self.level, clock, self.seen.append, self.local, guarding=guarding)
         if listening:
-            Listener(url, self.local, waiting=meeting.waiting).start()
+            InvalidationListener(url, self.local, waiting=meeting.waiting).start()
 
     def load(self):
         value = self.client.get("source") or b""
@@ -76,8 +76,8 @@ class Worker:
         return {
             "got": [got for got, _ in answers],
             "seconds": [seconds for _, seconds in answers],
-            "why": [event.why for event in self.seen if isinstance(event, Loaded)],
-            "gave_up": sum(isinstance(event, Waited) and event.ended == "gave-up" for event in self.seen),
+            "why": [event.why for event in self.seen if isinstance(event, LoadFinished)],
+            "gave_up": sum(isinstance(event, FillAwaited) and event.ended == "gave-up" for event in self.seen),
             "locks_lost": sum(isinstance(event, LockLost) for event in self.seen),
         }
 

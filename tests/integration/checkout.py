@@ -11,7 +11,7 @@ from typing import Any
 from shop.cli import logs
 from shop.settings import load_settings
 from shop.stack import status as looking
-from shop.stack.ownership import Identity
+from shop.stack.ownership import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StateFile
 
@@ -73,7 +73,7 @@ class Checkout:
         """Return which processes have a line of a request in their logs."""
         return {str(line["process"]) for line in logs.find(self.var / "log", request_id)}
 
-    def identities(self) -> Sequence[Identity]:
+    def identities(self) -> Sequence[ProcessIdentity]:
         """Return all there is, the supervisor first."""
         state = self.state().load()
         assert state.supervisor is not None

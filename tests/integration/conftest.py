@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from shop.app import create_app
 from shop.settings import Settings
 from shop.unit_of_work import Database
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 from tests.integration.accounts import CHEAP
 from tests.integration.kept import KeptBytecode, KeptRule
 from tests.integration.simulator import Simulator
@@ -22,7 +22,7 @@ Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": KeptBytecode()}
 
 
 @pytest.fixture
-def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -> Iterator[Runtime]:
+def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -> Iterator[ProcessRuntime]:
     """A process's runtime, started, on an empty database and an empty cache. Its passwords cost little."""
     runtime = replace(build(settings), passwords=CHEAP)
     runtime.start()
@@ -31,7 +31,7 @@ def runtime(settings: Settings, database: Database, cache_client: redis.Redis) -
 
 
 @pytest.fixture
-def client(runtime: Runtime) -> FlaskClient:
+def client(runtime: ProcessRuntime) -> FlaskClient:
     """An HTTP client of the application, without a network between."""
     return create_app(runtime).test_client()
 

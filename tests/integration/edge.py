@@ -16,10 +16,10 @@ from types import MappingProxyType
 
 import httpx
 
-from shop.patterns.edge import Store
+from shop.patterns.edge import ProxyCacheFiles
 from shop.settings import Settings
 from shop.stack import edge
-from shop.stack.program import Program, free_port
+from shop.stack.program import ServerProgram, free_port
 from shop.web.edge import HOLDS, instead_of_failure
 
 START_TIMEOUT_S = 60
@@ -28,7 +28,7 @@ START_TIMEOUT_S = 60
 class Process:
     """One program of the stack, started by a test."""
 
-    def __init__(self, program: Program, home: Path) -> None:
+    def __init__(self, program: ServerProgram, home: Path) -> None:
         self._program = program
         self._output = home / f"{program.name}.out"
         home.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ class Edge:
         assert executable is not None
         self.settings = settings.model_copy(update={"port": free_port(), "host": "127.0.0.1", "var_dir": home})
         self.url = f"http://127.0.0.1:{self.settings.port}"
-        self.store = Store(self.settings.edge_dir / "store")
+        self.store = ProxyCacheFiles(self.settings.edge_dir / "store")
         program = edge.nginx(executable, self.settings, f"127.0.0.1:{app_port}")
         written = self.settings.edge_dir / "nginx.conf"
         for words, others in changes.items():

@@ -3,7 +3,7 @@
 import re
 import uuid
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from tests.integration.shoppers import DETAILS
 
@@ -12,8 +12,8 @@ FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
 
 def browser(client, database):
     """Let a browser carry a guest with a mug in the cart; ``owner`` is what her cookie says of her."""
-    client.owner = Owner(guest_cart_id=uuid.uuid4())
-    client.fill = lambda: Carts(database, offers).add(client.owner, "mug", 1)
+    client.owner = CartOwner(guest_cart_id=uuid.uuid4())
+    client.fill = lambda: CartService(database, offers).add(client.owner, "mug", 1)
     client.fill()
     with client.session_transaction() as session:
         session["cart"] = str(client.owner.guest_cart_id)

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from shop.app import create_app
 from shop.checkout.steps import RecoveryPoint
 from shop.settings import Settings
-from shop.wiring import Runtime, build
+from shop.wiring import ProcessRuntime, build
 from tests.integration.shoppers import DETAILS, TIMEOUT_S, _processes
 
 PLACING, SETTLING = "placing", "settling"
@@ -34,7 +34,7 @@ LAST_WORDS = "INSERT INTO order_summaries"
 
 
 @contextmanager
-def strike(runtime: Runtime, point: str, act: Callable[[], object]) -> Iterator[None]:
+def strike(runtime: ProcessRuntime, point: str, act: Callable[[], object]) -> Iterator[None]:
     """Act whenever a runtime gets to a point."""
     with ExitStack() as stack:
         if point in (PLACING, SETTLING):
@@ -57,7 +57,7 @@ class Web:
         runtime: what it is built on.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: ProcessRuntime) -> None:
         self.runtime = runtime
         self._app = create_app(runtime)
 
@@ -126,7 +126,7 @@ def _die() -> None:
 
 
 @contextmanager
-def _at_the_end_of_a_transaction(runtime: Runtime, act: Callable[[], object], *, first: bool) -> Iterator[None]:
+def _at_the_end_of_a_transaction(runtime: ProcessRuntime, act: Callable[[], object], *, first: bool) -> Iterator[None]:
     def before(connection: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
         if statement.startswith(LAST_WORDS) and (parameters["version"] == 1) is first:
             act()
@@ -138,7 +138,7 @@ def _at_the_end_of_a_transaction(runtime: Runtime, act: Callable[[], object], *,
 
 
 @contextmanager
-def _around(runtime: Runtime, name: str, act: Callable[[], object], *, first: bool) -> Iterator[None]:
+def _around(runtime: ProcessRuntime, name: str, act: Callable[[], object], *, first: bool) -> Iterator[None]:
     asked = getattr(runtime.provider, name)
 
     def call(*given: Any) -> Any:

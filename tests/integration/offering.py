@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 import gevent
 
 from shop.lab import generator
-from shop.lab.load import Plan, Samples
+from shop.lab.load import LoadPhase, LoadSamples
 
 START_S = 0.1
 """Until such a load can begin."""
 
 
-def offered(plan: Plan, tick: Callable[[], None]) -> Samples:
+def offered(plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
     """Offer one phase of load; gevent's loop and what it leaves behind are the thread's, and end with it."""
 
-    def offer() -> Samples:
+    def offer() -> LoadSamples:
         try:
             return generator.offer(plan)
         finally:

@@ -6,8 +6,8 @@ import signal
 from multiprocessing.context import ForkServerProcess
 
 from shop.db import build_engine
-from shop.patterns.queue.deliveries import Deliveries, Patience
-from shop.patterns.queue.transport import Transport
+from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy
+from shop.patterns.queue.transport import MessageBroker
 from shop.settings import load_settings
 from shop.unit_of_work import Database
 
@@ -24,9 +24,9 @@ def start_poison_worker(database_url: str, broker_url: str, consumer: str) -> Fo
 
 def _serve(database_url: str, broker_url: str, consumer: str) -> None:
     database = Database(build_engine(load_settings(database_url=database_url)))
-    transport = Transport(broker_url, [consumer], limit=100)
+    transport = MessageBroker(broker_url, [consumer], limit=100)
     if broker_url.startswith("redis"):  # what the one before had in hand is given to the next at once
         transport._broker.heartbeat_timeout, transport._broker.maintenance_chance = 100, 1_000_000
     handlers = {consumer: lambda message: os.kill(os.getpid(), signal.SIGKILL)}
-    transport.serve(Deliveries(database, handlers, Patience(), crashes=1).deliver, threads=1, prefetch=1)
+    transport.serve(MessageDispatcher(database, handlers, RetryPolicy(), crashes=1).deliver, threads=1, prefetch=1)
     signal.pause()

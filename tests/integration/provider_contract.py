@@ -13,7 +13,7 @@ from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments.orphaned_charges import listed
-from shop.payments.provider import Charged, ChargeRequest, Declined, ProviderNotReached, ProviderUnsure
+from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded, ProviderNotReached, ProviderUnsure
 from shop.unit_of_work import ExternalCallInTransaction
 from tests.waiting import until
 
@@ -41,7 +41,7 @@ class ProviderContract:
     def test_a_charge_is_found_under_its_key(self, provider, cards):
         request = new_charge(cards.good)
         charged = provider.charge(request)
-        assert isinstance(charged, Charged)
+        assert isinstance(charged, ChargeSucceeded)
         assert provider.find_charge(request.key) == charged
 
     def test_a_key_moves_money_once_and_answers_the_same_charge(self, provider, cards):
@@ -57,12 +57,12 @@ class ProviderContract:
 
     def test_a_declined_card_is_an_answer_and_stays_declined(self, provider, cards):
         request = new_charge(cards.declined)
-        assert isinstance(provider.charge(request), Declined)
-        assert isinstance(provider.charge(request), Declined)
-        assert not isinstance(provider.find_charge(request.key), Charged)
+        assert isinstance(provider.charge(request), ChargeDeclined)
+        assert isinstance(provider.charge(request), ChargeDeclined)
+        assert not isinstance(provider.find_charge(request.key), ChargeSucceeded)
 
     def test_a_card_that_does_not_exist_is_declined(self, provider, cards):
-        assert isinstance(provider.charge(new_charge(cards.unknown)), Declined)
+        assert isinstance(provider.charge(new_charge(cards.unknown)), ChargeDeclined)
 
     def test_books_that_hold_no_charge_say_so(self, provider):
         assert provider.find_charge(f"contract-{uuid.uuid4()}") is None
@@ -118,7 +118,7 @@ class ProviderContract:
         with deadlines.within(0.4), pytest.raises(ProviderUnsure):
             provider.charge(request)
         charge = until(lambda: provider.find_charge(request.key))  # a server may be behind a caller who has hung up
-        assert isinstance(charge, Charged)
+        assert isinstance(charge, ChargeSucceeded)
 
     def test_no_call_is_made_inside_a_transaction(self, provider, cards, database):
         request = new_charge(cards.good)

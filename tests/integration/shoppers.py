@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
-from shop.cart.service import Owner
-from shop.checkout.completer import Completed
+from shop.cart.service import CartOwner
+from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
 from shop.errors import ShopError
@@ -20,7 +20,7 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["shop.app"])  # imported once; nothing is connected there, so a fork is clean
 TIMEOUT_S = 60
 
-Attempt = tuple[Owner, str]
+Attempt = tuple[CartOwner, str]
 """Whose cart, under which key."""
 
 DETAILS = {
@@ -118,7 +118,7 @@ def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) ->
     checkout.submit(*attempt, CheckoutDetails.model_validate(DETAILS))
 
 
-def complete_all_at_once(settings: Settings, count: int) -> list[Completed]:
+def complete_all_at_once(settings: Settings, count: int) -> list[CompletionRound]:
     """Let several completers make one round each, in processes of their own, all at once."""
     barrier, ends = _processes.Barrier(count), _processes.Queue()
     processes = [_processes.Process(target=_complete, args=(settings, barrier, ends)) for _ in range(count)]
@@ -130,7 +130,7 @@ def complete_all_at_once(settings: Settings, count: int) -> list[Completed]:
     return found
 
 
-def _complete(settings: Settings, barrier: Barrier, ends: "Queue[Completed]") -> None:
+def _complete(settings: Settings, barrier: Barrier, ends: "Queue[CompletionRound]") -> None:
     runtime = build(settings)
     completer = runtime.services().completer
     barrier.wait(TIMEOUT_S)

@@ -5,11 +5,11 @@ import signal
 import sys
 from pathlib import Path
 
-from shop.stack.console import Console
-from shop.stack.ownership import Identity
-from shop.stack.program import Program, port_answers
+from shop.stack.console import StackConsole
+from shop.stack.ownership import ProcessIdentity
+from shop.stack.program import ServerProgram, port_answers
 from shop.stack.state import StackState, StateFile
-from shop.stack.supervisor import Supervisor
+from shop.stack.supervisor import ProcessSupervisor
 
 SERVER = """
 import signal, socket, sys
@@ -22,10 +22,10 @@ while True:
 """
 
 
-def program(name: str, port: int, *, stubborn: bool) -> Program:
+def program(name: str, port: int, *, stubborn: bool) -> ServerProgram:
     """A server that stops when asked, or one that does not."""
     manner = "stubborn" if stubborn else "polite"
-    return Program(
+    return ServerProgram(
         name=name,
         argv=(sys.executable, "-c", SERVER, str(port), manner),
         port=port,
@@ -39,10 +39,10 @@ def main() -> None:
     """Start both, watch, stop."""
     var, polite, stubborn = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
-    supervisor = Supervisor(state, var / "log", Console())
+    supervisor = ProcessSupervisor(state, var / "log", StackConsole())
     supervisor.listen()
     with state.exclusively():
-        state.save(StackState(phase="starting", supervisor=Identity.of(os.getpid())))
+        state.save(StackState(phase="starting", supervisor=ProcessIdentity.of(os.getpid())))
         try:
             supervisor.start([program("polite", polite, stubborn=False), program("stubborn", stubborn, stubborn=True)])
             supervisor.wait()

@@ -10,8 +10,8 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shop.accounts.models import ApiToken, User
-from shop.accounts.passwords import Passwords
-from shop.accounts.service import Accounts
+from shop.accounts.passwords import PasswordHashing
+from shop.accounts.service import AccountService
 from shop.app import create_app
 from shop.errors import BadCredentials, TooManyRequests
 from shop.settings import load_settings
@@ -61,12 +61,12 @@ def test_an_account_keeps_its_log_in_when_the_rule_for_addresses_becomes_stricte
 def test_an_account_that_does_not_exist_costs_a_verification_too(runtime, database, ann):
     verified = []
 
-    class Counting(Passwords):
+    class Counting(PasswordHashing):
         def matches(self, password, stored):
             verified.append(stored)
             return super().matches(password, stored)
 
-    accounts = Accounts(database, runtime.clock, Counting(), timedelta(days=1))
+    accounts = AccountService(database, runtime.clock, Counting(), timedelta(days=1))
     for email in (ANN, "nobody@shop.test", "not an address"):
         with pytest.raises(BadCredentials):
             accounts.authenticate(email, "wrong password")
@@ -155,7 +155,7 @@ class _Clock:
 
 def test_a_token_ends_and_is_swept_when_the_next_is_issued(database, ann):
     clock = _Clock()
-    accounts = Accounts(database, clock, Passwords(), timedelta(days=30))
+    accounts = AccountService(database, clock, PasswordHashing(), timedelta(days=30))
     issued = accounts.issue_token(ann)
     assert accounts.identity_of_token(issued.token).user_id == ann
     clock.time = issued.expires_at
@@ -208,18 +208,18 @@ def test_a_hash_of_older_parameters_is_renewed_at_log_in(client, database):
 
 
 def test_a_log_in_that_is_right_needs_no_turn_to_renew_its_hash(runtime, database, ann):
-    class Full(Passwords):
+    class Full(PasswordHashing):
         def hash(self, password):
             raise TooManyRequests
 
     weak = Full(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
-    assert Accounts(database, runtime.clock, weak, timedelta(days=1)).authenticate(ANN, PASSWORD).email == ANN
+    assert AccountService(database, runtime.clock, weak, timedelta(days=1)).authenticate(ANN, PASSWORD).email == ANN
 
 
 @pytest.fixture
 def full_house(runtime):
     """A store in which as many log-ins are under way as may be."""
-    return create_app(replace(runtime, passwords=Passwords(at_once=0, waiting=0), _graphs={})).test_client()
+    return create_app(replace(runtime, passwords=PasswordHashing(at_once=0, waiting=0), _graphs={})).test_client()
 
 
 @pytest.mark.parametrize(

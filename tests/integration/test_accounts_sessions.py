@@ -11,7 +11,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import func, select
 
 from shop.accounts.models import AccountSession, ApiToken
-from shop.accounts.service import Accounts
+from shop.accounts.service import AccountService
 from shop.accounts.session_records import SESSIONS_MAX, TOKENS_MAX, SessionReaper
 from shop.app import create_app
 from shop.clock import SystemClock
@@ -38,7 +38,7 @@ def clock():
 
 @pytest.fixture
 def accounts(database, clock):
-    return Accounts(database, clock, CHEAP, timedelta(days=30), timedelta(days=14))
+    return AccountService(database, clock, CHEAP, timedelta(days=30), timedelta(days=14))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text, update
 
-from shop.catalog.editing import Edit, EditConflict
+from shop.catalog.editing import EditConflict, ProductChange
 from shop.catalog.models import StockItem
 from shop.errors import PreconditionFailed
 from shop.web.preconditions import IfMatch
@@ -208,18 +208,18 @@ def outcomes(catalog, edits):
 
 def test_of_writes_at_once_under_one_etag_one_is_done(admin, runtime):
     seen = IfMatch.parse(etag(admin))
-    edits = [(Edit(title=f"Mug {number}"), seen) for number in range(6)]
+    edits = [(ProductChange(title=f"Mug {number}"), seen) for number in range(6)]
     assert outcomes(runtime.services().catalog, edits) == ["PreconditionFailed"] * 5 + ["written"]
 
 
 def test_of_forms_at_once_over_one_state_one_is_done(mug, runtime):
-    edits = [(Edit(price=1000 + number, seen={"price": 1450}), None) for number in range(6)]
+    edits = [(ProductChange(price=1000 + number, seen={"price": 1450}), None) for number in range(6)]
     assert outcomes(runtime.services().catalog, edits) == ["EditConflict"] * 5 + ["written"]
 
 
 @pytest.mark.parametrize(
     "count",
-    [Edit(on_hand=50, seen={"on_hand": 10}), Edit(on_hand=50)],
+    [ProductChange(on_hand=50, seen={"on_hand": 10}), ProductChange(on_hand=50)],
     ids=["form", "api"],
 )
 def test_a_count_waits_for_a_sale_under_way_and_does_not_undo_it(admin, runtime, database, count):

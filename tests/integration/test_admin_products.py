@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.adding import NewProduct
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.models import Category
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from tests.factories import make_category, make_product
 from tests.integration.accounts import make_account, sign_in
 from tests.integration.forms import form_of
@@ -158,7 +158,7 @@ def together(calls):
         start.wait()
         try:
             call()
-        except Conflict:
+        except StateConflict:
             return "conflict"
         return "done"
 
@@ -279,7 +279,9 @@ def test_of_renames_and_additions_at_once_to_one_name_one_is_done(runtime, datab
         for number in range(3):
             make_product(session, mugs, f"mug-{number}")
     catalog = runtime.services().catalog
-    renames = [lambda number=number: catalog.edit(f"mug-{number}", Edit(slug="best-mug")) for number in range(3)]
+    renames = [
+        lambda number=number: catalog.edit(f"mug-{number}", ProductChange(slug="best-mug")) for number in range(3)
+    ]
     assert together([*renames, *[lambda: catalog.add(new("best-mug"))] * 3]) == ["conflict"] * 5 + ["done"]
 
 
@@ -408,7 +410,7 @@ def shopper(client, database, mug, mugs, simulator, runtime):
     """A guest with a mug and a cup in her cart, and an order of a mug; the mug is then withdrawn."""
     from tests.integration.test_checkout_pages import send
 
-    carts, owner = Carts(database, offers), Owner(guest_cart_id=uuid.uuid4())
+    carts, owner = CartService(database, offers), CartOwner(guest_cart_id=uuid.uuid4())
     with database.transaction() as session:
         make_product(session, mugs, "tea-cup", title="Tea Cup", price_amount=700)
     with client.session_transaction() as session:
@@ -420,7 +422,7 @@ def shopper(client, database, mug, mugs, simulator, runtime):
         carts.add(owner, slug, 1)
     client.order = bought.location
     client.form = client.get("/checkout")
-    runtime.services().catalog.edit("enamel-mug", Edit(withdrawn=True))
+    runtime.services().catalog.edit("enamel-mug", ProductChange(withdrawn=True))
     return client
 
 

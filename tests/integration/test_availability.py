@@ -4,13 +4,13 @@ import uuid
 
 import pytest
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers, tags
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.checkout.details import CheckoutDetails
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
-from shop.orders.service import Viewer
+from shop.orders.service import OrderViewer
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
 
@@ -23,7 +23,7 @@ class MugShelf:
     """A shelf of mugs, and all that can happen to it."""
 
     def __init__(self, runtime, home):
-        self.runtime, self.home, self.owner = runtime, home, Owner(guest_cart_id=uuid.uuid4())
+        self.runtime, self.home, self.owner = runtime, home, CartOwner(guest_cart_id=uuid.uuid4())
         self.services = runtime.services()
         self.order = None
 
@@ -41,7 +41,7 @@ class MugShelf:
         return {tag for tag, then, now in zip(every, before, level.versions(every), strict=True) if then != now}
 
     def sell(self, token="tok_ok"):
-        Carts(self.runtime.database, offers).add(self.owner, "mug", PIECES)
+        CartService(self.runtime.database, offers).add(self.owner, "mug", PIECES)
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
         self.order = self.services.checkout.submit(self.owner, str(uuid.uuid4()), details)
 
@@ -49,10 +49,10 @@ class MugShelf:
         self.sell("tok_declined")
 
     def cancel(self):
-        self.services.cancellation.cancel(Viewer(guest_id=self.owner.guest_cart_id), self.order.public_id)
+        self.services.cancellation.cancel(OrderViewer(guest_id=self.owner.guest_cart_id), self.order.public_id)
 
     def count(self, pieces):
-        self.services.catalog.edit("mug", Edit(on_hand=pieces))
+        self.services.catalog.edit("mug", ProductChange(on_hand=pieces))
 
     def bring(self, pieces, price="12.99"):
         """Import the shelf's row with another number of pieces, and no other change."""

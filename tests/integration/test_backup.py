@@ -17,7 +17,7 @@ from shop.backup.taking import take_backup
 from shop.cli import main
 from shop.db import build_engine
 from shop.errors import ConfigurationError
-from shop.orders.replaying import Replaying
+from shop.orders.replaying import ProjectionRebuilder
 from shop.schema import _config, current_revision, revisions
 from shop.settings import load_settings
 from shop.unit_of_work import Database
@@ -89,7 +89,7 @@ def test_it_replaces_what_was_there(engine, file):
         connection.execute(text("UPDATE products SET title = 'lost'"))
     assert shop(engine, "restore", file, "--yes")[0] == 0
     assert everything(engine) == before
-    assert Replaying(Database(engine)).verify().differences == ()
+    assert ProjectionRebuilder(Database(engine)).verify().differences == ()
 
 
 def test_it_is_of_one_moment_whatever_is_written_meanwhile(engine, other, tmp_path, monkeypatch):

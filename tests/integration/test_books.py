@@ -6,8 +6,8 @@ from click.testing import CliRunner
 from sqlalchemy import select, text
 
 from shop.books.audit import audit
-from shop.books.findings import Mismatch
-from shop.cart.service import Carts, Owner
+from shop.books.findings import BookMismatch
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import editing, offers
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
@@ -16,8 +16,8 @@ from shop.errors import ConfigurationError, ProviderUnavailable
 from shop.mail.models import Mail
 from shop.mail.reaper import MailReaper
 from shop.orders.models import Order
-from shop.orders.service import Viewer
-from shop.orders.transitions import Status
+from shop.orders.service import OrderViewer
+from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS
@@ -39,7 +39,7 @@ class Trade:
             self.product_id = make_product(session, make_category(session), "mug", on_hand=50).id
 
     def buy(self, token="tok_ok", pieces=2):
-        owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(self.database, offers)
+        owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(self.database, offers)
         carts.add(owner, "mug", pieces)
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
         result = self.services.checkout.submit(owner, uuid.uuid4().hex, details)
@@ -48,7 +48,7 @@ class Trade:
         return public_id
 
     def cancel(self, public_id):
-        self.services.cancellation.cancel(Viewer(guest_id=self.guests[public_id]), public_id)
+        self.services.cancellation.cancel(OrderViewer(guest_id=self.guests[public_id]), public_id)
 
     def audit(self, under_way_s=900.0):
         return audit(self.settings, under_way_s, 0.0).mismatches
@@ -75,7 +75,7 @@ def test_real_trade_leaves_clean_books(trade):
     with pytest.raises(ProviderUnavailable):
         trade.buy("tok_error")
     with trade.database.transaction() as session:
-        editing.apply(session, trade.product_id, editing.Edit(on_hand=90))
+        editing.apply(session, trade.product_id, editing.ProductChange(on_hand=90))
         account = make_user(session).id
     assert trade.services.orders.adopt({trade.guests[paid]}, account, lambda email: True) == 1
     trade.simulator.behave(outage=True)
@@ -103,7 +103,7 @@ def test_what_is_under_way_is_no_mismatch_until_it_is_old(trade, monkeypatch):
     found = {(one.kind, one.id) for one in trade.audit(0.0)}
     with trade.database.reading() as session:
         order = session.scalar(select(Order))
-    assert order.status == Status.PENDING_PAYMENT
+    assert order.status == OrderStatus.PENDING_PAYMENT
     assert {("order_left_open", order.public_id), ("charge_kept", order.public_id)} <= found
 
 
@@ -174,7 +174,7 @@ def test_two_charges_for_one_order_are_named(trade):
 
 
 def test_an_order_that_was_placed_twice_for_want_of_a_key_is_named(trade):
-    owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(trade.database, offers)
+    owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(trade.database, offers)
     ids = []
     for _ in range(2):
         carts.add(owner, "mug", 1)
@@ -204,8 +204,8 @@ def test_buying_again_what_was_bought_before_leaves_clean_books(trade):
 
 def a_guest_and_an_account(trade):
     with trade.database.transaction() as session:
-        account = Owner(user_id=make_user(session).id)
-    return Owner(guest_cart_id=uuid.uuid4()), account, Carts(trade.database, offers), trade.services.checkout
+        account = CartOwner(user_id=make_user(session).id)
+    return CartOwner(guest_cart_id=uuid.uuid4()), account, CartService(trade.database, offers), trade.services.checkout
 
 
 def when_answered(checkout, work):
@@ -302,4 +302,4 @@ def test_a_side_that_cannot_be_read_is_no_verdict(trade):
 
 
 def test_a_mismatch_says_what_it_is():
-    assert Mismatch("a", "b", "c").to_json() == {"kind": "a", "id": "b", "says": "c"}
+    assert BookMismatch("a", "b", "c").to_json() == {"kind": "a", "id": "b", "says": "c"}

@@ -6,7 +6,7 @@ import pytest
 
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, LIVE, Cache, NullLevel, SharedLevel, SwitchedOff
-from shop.patterns.caching.events import Answered
+from shop.patterns.caching.events import LookupFinished
 
 
 class Source:
@@ -39,7 +39,7 @@ def cache(level, seen):
 
 
 def outcomes(seen):
-    return [event.outcome for event in seen if isinstance(event, Answered)]
+    return [event.outcome for event in seen if isinstance(event, LookupFinished)]
 
 
 def test_a_second_look_is_a_hit_and_loads_nothing(cache, seen):
@@ -47,7 +47,7 @@ def test_a_second_look_is_a_hit_and_loads_nothing(cache, seen):
     assert [cache.get_or_load("k", CATALOGUE, ["a"], source) for _ in range(3)] == [b"one"] * 3
     assert source.loads == 1
     assert outcomes(seen) == ["miss", "hit", "hit"]
-    hit = [event for event in seen if isinstance(event, Answered)][1]
+    hit = [event for event in seen if isinstance(event, LookupFinished)][1]
     assert CATALOGUE.ttl_s - 5 <= hit.ttl_s <= CATALOGUE.ttl_s
 
 

@@ -10,10 +10,10 @@ import redis
 
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
-from shop.patterns.caching.events import Answered, CameBack, Invalidated, NeverDelivered, WentAway
+from shop.patterns.caching.events import CameBack, LookupFinished, NeverDelivered, TagsInvalidated, WentAway
 from shop.patterns.observability import record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
 from shop.stack.program import free_port
 from tests.integration.started import ended_on_failure
@@ -96,7 +96,7 @@ def timed(work):
 
 def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first(server, clock):
     level = SharedLevel(server.url, TIMEOUT_MS, clock)
-    cache = Cache(level, clock, CacheTelemetry(Metrics()))
+    cache = Cache(level, clock, CacheTelemetry(ProcessMetrics()))
     take(cache)
     server.hang()
     request = record.begin()
@@ -116,7 +116,7 @@ def test_a_cache_that_is_away_costs_one_bounded_wait_and_then_none(server, cache
     _, rest_s = timed(lambda: [take(cache) for _ in range(100)])
     assert rest_s < TIMEOUT_MS / 1000
     assert [event.reason != "" for event in seen if isinstance(event, WentAway)] == [True]  # told once a pause
-    answers = [event for event in seen if isinstance(event, Answered)]
+    answers = [event for event in seen if isinstance(event, LookupFinished)]
     assert all(answer.outcome == "bypass" and answer.away for answer in answers[1:])
 
 
@@ -156,7 +156,7 @@ def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next
     take(cache, b"old")
     server.hang()
     cache.invalidate(["a"])
-    assert [event.delayed for event in seen if isinstance(event, Invalidated)] == [True]
+    assert [event.delayed for event in seen if isinstance(event, TagsInvalidated)] == [True]
     server.go_on()
     clock.ahead += shared.PAUSE_S
     assert take(cache, b"new") == b"new"

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, Tagged, TimeOnly, found_tags
-from shop.patterns.caching.connections import Connections
-from shop.patterns.caching.events import CameLate, Loaded
+from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, TaggedValue, TimeOnly, found_tags
+from shop.patterns.caching.connections import ThreadConnections
+from shop.patterns.caching.events import CameLate, LoadFinished
 from tests.waiting import until
 
 
@@ -20,7 +20,7 @@ class Source:
 
     def __call__(self):
         self.loads += 1
-        value = Tagged(self.now, self.shows)
+        value = TaggedValue(self.now, self.shows)
         self.meanwhile()
         return value
 
@@ -85,7 +85,11 @@ def test_a_change_during_the_load_leaves_nothing_stored_whatever_it_was_of(proce
     assert page(cache, source) == b"old"
     source.now, source.meanwhile = b"new", lambda: None
     assert page(other, source) == b"new"
-    assert [type(event) for event in seen if isinstance(event, (CameLate, Loaded))] == [Loaded, Loaded, CameLate]
+    assert [type(event) for event in seen if isinstance(event, (CameLate, LoadFinished))] == [
+        LoadFinished,
+        LoadFinished,
+        CameLate,
+    ]
 
 
 def test_who_comes_after_a_change_does_not_join_a_load_from_before_it(process, source):
@@ -132,10 +136,12 @@ def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, so
 
 def test_to_find_tags_costs_no_round_trip_more(process, source, monkeypatch):
     """How all tags stood before comes with the look-up, and how the found ones stand with the look before storing."""
-    cache, trips, exchange = process(), [], Connections.exchange
+    cache, trips, exchange = process(), [], ThreadConnections.exchange
     page(cache, source)
     cache.invalidate(["x"])
-    monkeypatch.setattr(Connections, "exchange", lambda self, sent: trips.append(len(sent)) or exchange(self, sent))
+    monkeypatch.setattr(
+        ThreadConnections, "exchange", lambda self, sent: trips.append(len(sent)) or exchange(self, sent)
+    )
     cache.get_or_load("plain", CATALOGUE, ["x"], lambda: b"plain")
     plain = len(trips)
     page(cache, source)

@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
 
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.models import Category, Product
 from shop.cli.cache import cache as cache_command
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, NotFound
 from shop.patterns.caching import CATALOGUE
-from shop.patterns.caching.connections import Connections
+from shop.patterns.caching.connections import ThreadConnections
 from shop.patterns.caching.refresh import POPULAR
 from shop.stack.program import free_port
 from shop.wiring import build
@@ -90,7 +90,7 @@ def test_a_search_in_vain_is_remembered_until_something_changes_and_a_successful
     assert queries_of(in_vain[0]) > 0
     assert queries_of(in_vain[1]) == 0
     assert all(queries_of(client.get("/api/v1/products?q=blue")) > 0 for _ in range(2))
-    runtime.services().catalog.edit("blue-mug", Edit(title="Zeppelin mug"))
+    runtime.services().catalog.edit("blue-mug", ProductChange(title="Zeppelin mug"))
     assert [item["slug"] for item in client.get("/api/v1/products?q=zeppelin").json["items"]] == ["blue-mug"]
 
 
@@ -108,14 +108,14 @@ def test_nothing_is_invalidated_before_everybody_can_see_what_changed(client, ru
         return invalidate(tags)
 
     runtime.cache.shared.invalidate = watched
-    catalog.edit("blue-mug", Edit(price=1300))
+    catalog.edit("blue-mug", ProductChange(price=1300))
     assert seen == [1300]
 
 
 def test_written_through_the_next_reader_pays_for_nothing(client, runtime, blue_mug):
     client.get(SCREEN)
     flip(client, "cache.invalidation", "write-through")
-    runtime.services().catalog.edit("blue-mug", Edit(price=1300))
+    runtime.services().catalog.edit("blue-mug", ProductChange(price=1300))
     answer = client.get(SCREEN)
     assert answer.json["product"]["price"]["amount"] == 1300
     assert queries_of(answer) == 0
@@ -126,7 +126,7 @@ def test_by_time_alone_an_edit_is_not_seen_and_flipping_back_shows_it_at_once(cl
     client.get(SCREEN)
     flip(client, "cache.invalidation", "ttl")
     client.get(SCREEN)
-    runtime.services().catalog.edit("blue-mug", Edit(price=1300))
+    runtime.services().catalog.edit("blue-mug", ProductChange(price=1300))
     assert client.get(SCREEN).json["product"]["price"]["amount"] == 1200
     flip(client, "cache.invalidation", "event")
     assert client.get(SCREEN).json["product"]["price"]["amount"] == 1300
@@ -199,8 +199,8 @@ def test_a_page_made_of_three_parts_asks_the_cache_once(client, blue_mug, monkey
     flip(client, "cache.local", "off")
     warm = client.get("/p/blue-mug/reviews")
     packets = []
-    exchange = Connections.exchange
-    monkeypatch.setattr(Connections, "exchange", lambda self, sent: packets.append(sent) or exchange(self, sent))
+    exchange = ThreadConnections.exchange
+    monkeypatch.setattr(ThreadConnections, "exchange", lambda self, sent: packets.append(sent) or exchange(self, sent))
     again = client.get("/p/blue-mug/reviews")
     assert again.data == warm.data
     parts = [f"product:{part}:blue-mug" for part in ("core", "rating", "reviews:20")]

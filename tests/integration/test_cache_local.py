@@ -8,8 +8,16 @@ import pytest
 import redis
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Cache, Listener, LocalLevel, NullLevel, SharedLevel, SwitchedOffLocal
-from shop.patterns.caching.events import Answered, CameBack, WentAway
+from shop.patterns.caching import (
+    CATALOGUE,
+    Cache,
+    InvalidationListener,
+    LocalLevel,
+    NullLevel,
+    SharedLevel,
+    SwitchedOffLocal,
+)
+from shop.patterns.caching.events import CameBack, LookupFinished, WentAway
 from tests.integration.test_cache_away import OwnValkey, until
 
 LIMIT_BYTES = 1_000_000
@@ -25,14 +33,14 @@ class Process:
         self.level = SharedLevel(url, 1000, clock)
         self.cache = Cache(self.level if shared else NullLevel(), clock, self.seen.append, self.local)
         self.off = Cache(self.level, clock, self.seen.append, SwitchedOffLocal(self.local))
-        self.listener = Listener(url, self.local, self.seen.append, debtor=self.level)
+        self.listener = InvalidationListener(url, self.local, self.seen.append, debtor=self.level)
         self.listener.start()
 
     def take(self, value=b"not asked", tags=("a",)):
         return self.cache.get_or_load("k", CATALOGUE, tags, lambda: value)
 
     def outcomes(self, level="shop-local"):
-        return [event.outcome for event in self.seen if isinstance(event, Answered) and event.level == level]
+        return [event.outcome for event in self.seen if isinstance(event, LookupFinished) and event.level == level]
 
     def close(self):
         self.listener.stop()

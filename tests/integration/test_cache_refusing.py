@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Cache, Listener, LocalLevel, SharedLevel
-from shop.patterns.caching.events import CameBack, Invalidated, WentAway, WrongType
+from shop.patterns.caching import CATALOGUE, Cache, InvalidationListener, LocalLevel, SharedLevel
+from shop.patterns.caching.events import CameBack, TagsInvalidated, WentAway, WrongType
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.waiting import until
@@ -21,7 +21,7 @@ class Process:
         self.level = SharedLevel(url, 1000, clock, self.seen.append)
         local = LocalLevel(LIMIT_BYTES, clock)
         self.cache = Cache(self.level, clock, self.seen.append, local)
-        self.listener = Listener(url, local, self.seen.append, debtor=self.level)
+        self.listener = InvalidationListener(url, local, self.seen.append, debtor=self.level)
         self.listener.start()
 
     def take(self, value=b"not asked", key="k", tag="a"):
@@ -94,13 +94,13 @@ class Edge:
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_what_one_process_could_not_end_is_served_by_none(server, start, how):
     edge = Edge()
-    purging = Listener(server.url, edge)
+    purging = InvalidationListener(server.url, edge)
     purging.start()
     one, two = start(), start()
     one.take(b"old")
     server.refuse(how)
     one.cache.invalidate(["a"])
-    assert [event.delayed for event in one.told(Invalidated)] == [True]
+    assert [event.delayed for event in one.told(TagsInvalidated)] == [True]
     until(lambda: two.take(b"new") == b"new")
     assert [two.take(b"new") for _ in range(50)] == [b"new"] * 50
     until(lambda: edge.dropped == [["a"], ["a"]])  # what was answered from the old entry in between goes, too
@@ -140,7 +140,7 @@ def test_an_invalidation_is_tried_at_once_though_the_last_was_refused(server, st
     one.cache.invalidate(["a"])
     server.take_writes()
     one.cache.invalidate(["a"])
-    assert [event.delayed for event in one.told(Invalidated)] == [True, False]
+    assert [event.delayed for event in one.told(TagsInvalidated)] == [True, False]
 
 
 @pytest.mark.parametrize("name", ["e:k", "t:a"])

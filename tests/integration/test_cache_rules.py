@@ -10,17 +10,17 @@ from shop.clock import HeldClock, SystemClock
 from shop.patterns.caching import (
     CATALOGUE,
     NEGATIVE,
-    Ask,
     Cache,
+    CachePolicy,
+    CacheRequest,
+    LoadOptions,
     OnEvent,
-    Policy,
-    Rules,
     SharedLevel,
     TimeOnly,
     WriteThrough,
     jittered,
 )
-from shop.patterns.caching.events import Answered, CameLate, TooLarge
+from shop.patterns.caching.events import CameLate, LookupFinished, TooLarge
 from shop.patterns.caching.filling import VALUE_LIMIT_BYTES
 from shop.patterns.caching.inspecting import inspect
 from shop.patterns.caching.throttle import RETRY_S
@@ -29,7 +29,7 @@ from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.waiting import until
 
-SHORT = Policy("catalogue", ttl_s=60, stale_while_revalidate_s=60, stale_if_error_s=600)
+SHORT = CachePolicy("catalogue", ttl_s=60, stale_while_revalidate_s=60, stale_if_error_s=600)
 
 
 class Gone(Exception):
@@ -66,7 +66,7 @@ def level(settings, cache_client, clock, seen):
 
 @pytest.fixture
 def cache(level, clock, seen):
-    rules = Rules(absent=Gone, refusal=lambda error: isinstance(error, Refused), forgiving=True)
+    rules = LoadOptions(absent=Gone, refusal=lambda error: isinstance(error, Refused), forgiving=True)
     return Cache(level, clock, seen.append, rules=rules)
 
 
@@ -78,7 +78,7 @@ def raising(error):
 
 
 def statuses(seen):
-    return [cache_status(event) for event in seen if isinstance(event, Answered)]
+    return [cache_status(event) for event in seen if isinstance(event, LookupFinished)]
 
 
 def test_absence_is_remembered_for_all_processes_and_ends_by_invalidation(cache, clock, level, seen):
@@ -174,9 +174,9 @@ def test_a_fill_that_comes_late_is_not_stored(cache, cache_client, seen):
 
 def test_lifetimes_differ_by_a_tenth(level, clock, cache_client):
     draws = iter([0.0, 1.0])
-    cache = Cache(level, clock, rules=Rules(lifetime=jittered(lambda: next(draws))))
+    cache = Cache(level, clock, rules=LoadOptions(lifetime=jittered(lambda: next(draws))))
     for key in ("short", "long"):
-        cache.get_or_load(key, Policy("catalogue", ttl_s=100), [], lambda: b"v")
+        cache.get_or_load(key, CachePolicy("catalogue", ttl_s=100), [], lambda: b"v")
     assert [round(cache_client.pttl(f"shop:1:e:{key}") / 1000) for key in ("short", "long")] == [90, 110]
 
 
@@ -184,10 +184,10 @@ def test_several_keys_are_read_in_one_round_trip(cache, level):
     cache.get_or_load("a", CATALOGUE, ["t", "u"], lambda: b"one")
     cache.get_or_load("c", CATALOGUE, [], lambda: b"three")
     asks = [
-        Ask("a", CATALOGUE, ["t", "u"], lambda: b"not asked"),
-        Ask("b", CATALOGUE, ["u"], lambda: b"two"),
-        Ask("c", CATALOGUE, [], lambda: b"not asked"),
-        Ask("d", CATALOGUE, ["t"], raising(Gone("no"))),
+        CacheRequest("a", CATALOGUE, ["t", "u"], lambda: b"not asked"),
+        CacheRequest("b", CATALOGUE, ["u"], lambda: b"two"),
+        CacheRequest("c", CATALOGUE, [], lambda: b"not asked"),
+        CacheRequest("d", CATALOGUE, ["t"], raising(Gone("no"))),
     ]
     packets = []
     exchange = level._connections.exchange
@@ -218,14 +218,16 @@ def test_the_key_rules_of_a_cluster_are_kept(cluster, clock):
     make_whole(cluster)
     seen = []
     level = SharedLevel(cluster.url, 2000, clock, seen.append)
-    cache = Cache(level, clock, seen.append, rules=Rules(absent=Gone))
+    cache = Cache(level, clock, seen.append, rules=LoadOptions(absent=Gone))
     for value in (b"one", b"two"):
         assert cache.get_or_load("k", CATALOGUE, ["a", "b"], lambda value=value: value) == value
         cache.invalidate(["b"])
     with pytest.raises(Gone):
         cache.get_or_load("none", CATALOGUE, ["a", "c"], raising(Gone("no")))
-    cache.get_many([Ask("k", CATALOGUE, ["a"], lambda: b"v"), Ask("l", CATALOGUE, ["b"], lambda: b"v")])
-    assert {event.outcome for event in seen if isinstance(event, Answered)} == {"miss", "stale"}
+    cache.get_many(
+        [CacheRequest("k", CATALOGUE, ["a"], lambda: b"v"), CacheRequest("l", CATALOGUE, ["b"], lambda: b"v")]
+    )
+    assert {event.outcome for event in seen if isinstance(event, LookupFinished)} == {"miss", "stale"}
     level.close()
 
 
@@ -255,7 +257,7 @@ def test_write_through_spares_the_next_reader_the_load(cache, seen):
     source["price"] = b"13"
     written.changed(["a"], [read])
     assert read() == b"13"
-    assert [event.outcome for event in seen if isinstance(event, Answered)] == ["miss", "stale", "hit"]
+    assert [event.outcome for event in seen if isinstance(event, LookupFinished)] == ["miss", "stale", "hit"]
 
 
 def test_of_two_racing_writers_the_later_commit_stays(level, clock):

@@ -10,11 +10,20 @@ from functools import partial
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Cache, Locked, LockedEarly, Meeting, Rules, SharedLevel, lock
-from shop.patterns.caching.envelope import Entry, encode
-from shop.patterns.caching.events import Answered, Loaded, LockLost, Waited
+from shop.patterns.caching import (
+    CATALOGUE,
+    Cache,
+    LoadOptions,
+    LockedEarly,
+    LockedLoad,
+    SharedLevel,
+    StampedeState,
+    lock,
+)
+from shop.patterns.caching.envelope import CacheEntry, encode
+from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
 from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, LoadFailed
-from shop.patterns.caching.lock import Lease
+from shop.patterns.caching.lock import LoadLease
 from tests.integration.cache_processes import CacheProcess, Gate
 from tests.waiting import until
 
@@ -51,7 +60,7 @@ def level(settings, cache_client):
 def plant(level, value, fresh_s, tags=("a",), load_s=0.01):
     """Store an entry as if it had been loaded some time ago."""
     now = SystemClock().now().timestamp()
-    level.write("k", encode(Entry(value, now + fresh_s, now + 600, load_s, level.claim(tags).versions), tags), 600)
+    level.write("k", encode(CacheEntry(value, now + fresh_s, now + 600, load_s, level.claim(tags).versions), tags), 600)
 
 
 def all_ask(processes, gate):
@@ -164,7 +173,7 @@ def test_a_slow_load_keeps_its_lock(start, gate, cache_client):
 
 
 def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended(level, cache_client):
-    mine, theirs = Lease("k:1"), Lease("k:1")
+    mine, theirs = LoadLease("k:1"), LoadLease("k:1")
     assert level.take("k", [], mine)[0]
     cache_client.delete("shop:1:l:k:1")  # it ran out
     assert level.take("k", [], theirs)[0]
@@ -176,17 +185,17 @@ def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended
 
 
 def test_a_lock_taken_by_a_packet_that_had_to_be_sent_twice_is_the_callers(level):
-    lease = Lease("k:1")
+    lease = LoadLease("k:1")
     assert level.take("k", [], lease)[0]
     assert level.take("k", [], lease)[0]
-    assert not level.take("k", [], Lease("k:1"))[0]
+    assert not level.take("k", [], LoadLease("k:1"))[0]
 
 
 def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(settings, cache_client):
     seen = []
     level = SharedLevel(settings.cache_url, 2000, SystemClock(), seen.append)
-    meeting = Meeting(watchdog=lock.Watchdog(0.05))
-    cache = Cache(level, SystemClock(), seen.append, guarding=partial(Locked, meeting=meeting))
+    meeting = StampedeState(watchdog=lock.LockWatchdog(0.05))
+    cache = Cache(level, SystemClock(), seen.append, guarding=partial(LockedLoad, meeting=meeting))
 
     def load():
         cache_client.delete(*cache_client.keys("shop:1:l:*"))
@@ -238,7 +247,7 @@ class AnotherProcess:
         self.level = SharedLevel(url, 2000, SystemClock())
         self._take, self.level.take = self.level.take, self._watched
         self.events = []
-        guarding = partial(Locked, meeting=Meeting(patience_s=60))
+        guarding = partial(LockedLoad, meeting=StampedeState(patience_s=60))
         self.cache = Cache(self.level, SystemClock(), self.events.append, guarding=guarding)
         self.came_to = []
 
@@ -311,7 +320,7 @@ def test_who_waited_for_a_load_that_stored_nothing_loads_beside_the_others(other
         return too_large
 
     assert in_vain(others, lambda: too_large, load) == [too_large] * 3
-    waits = [event.ended for other in others for event in other.events if isinstance(event, Waited)]
+    waits = [event.ended for other in others for event in other.events if isinstance(event, FillAwaited)]
     assert waits == ["in-vain"] * 2, "their patience has not ended"
 
 
@@ -319,7 +328,7 @@ def test_a_failure_that_is_one_askers_own_is_not_shared(others):
     def late():
         raise TimeoutError("her own deadline has passed")
 
-    rules = Rules(own=lambda error: isinstance(error, TimeoutError))
+    rules = LoadOptions(own=lambda error: isinstance(error, TimeoutError))
     others[0].cache = Cache(others[0].level, SystemClock(), rules=rules)
     assert in_vain(others, late, lambda: b"for the others")[1:] == [b"for the others"] * 2
 
@@ -378,8 +387,8 @@ def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
     may_end.set()
     refresher.join(5)
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"new"
-    assert [event.why for event in seen if isinstance(event, Loaded)] == ["early"]
-    assert [event.detail for event in seen if isinstance(event, Answered)].count("early") == 1
+    assert [event.why for event in seen if isinstance(event, LoadFinished)] == ["early"]
+    assert [event.detail for event in seen if isinstance(event, LookupFinished)].count("early") == 1
 
 
 def test_a_refresh_before_the_end_that_fails_leaves_the_entry_standing(level):
@@ -411,12 +420,12 @@ def test_threads_of_one_process_share_a_load_where_the_level_is_away(settings, c
     for thread in threads:
         thread.start()
     assert began.wait(5)
-    until(lambda: sum(isinstance(event, Answered) and event.outcome == "bypass" for event in seen) >= 8)
+    until(lambda: sum(isinstance(event, LookupFinished) and event.outcome == "bypass" for event in seen) >= 8)
     may_end.set()
     for thread in threads:
         thread.join(5)
     assert len(loads) == 1
-    assert sum(isinstance(event, Waited) for event in seen) == 7
+    assert sum(isinstance(event, FillAwaited) for event in seen) == 7
     level.close()
 
 

@@ -15,16 +15,16 @@ from shop.clock import SystemClock
 from shop.patterns.caching import (
     CATALOGUE,
     Cache,
-    Listener,
+    InvalidationListener,
+    LoadOptions,
     LocalLevel,
-    Locked,
     LockedEarly,
-    Rules,
+    LockedLoad,
+    NoProtection,
     SharedLevel,
-    Tagged,
-    Unguarded,
+    TaggedValue,
 )
-from shop.patterns.caching.envelope import Entry, encode
+from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.throttle import RETRY_S
 from tests.waiting import until
 
@@ -81,9 +81,9 @@ class Place:
     def __init__(self, url, clock, guarding):
         self.local = Hearing(1_000_000, clock)
         self.level = SharedLevel(url, 2000, clock)
-        rules = Rules(absent=Gone, forgiving=True)
+        rules = LoadOptions(absent=Gone, forgiving=True)
         self.cache = Cache(self.level, clock, local=self.local, rules=rules, guarding=guarding)
-        self.listener = Listener(url, self.local)
+        self.listener = InvalidationListener(url, self.local)
         self.listener.start()
 
     def close(self):
@@ -117,7 +117,7 @@ class Store(RuleBasedStateMachine):
         value = self.value(key)
         if value is None:
             raise Gone("no")
-        return Tagged(value, FOUND[key]) if key in FOUND else value
+        return TaggedValue(value, FOUND[key]) if key in FOUND else value
 
     def seen_from(self, place, key, load=None):
         return self.seen_through(self.places[place].cache, key, load)
@@ -201,7 +201,9 @@ class Store(RuleBasedStateMachine):
         if self.loading:
             one, key, moment, versions, value = self.loading.pop(0)
             until_s = self.clock.now().timestamp() + CATALOGUE.ttl_s
-            one.level.write(key, encode(Entry(value, until_s, until_s, 0.01, versions), KEYS[key]), CATALOGUE.ttl_s)
+            one.level.write(
+                key, encode(CacheEntry(value, until_s, until_s, 0.01, versions), KEYS[key]), CATALOGUE.ttl_s
+            )
             one.local.keep(key, value, KEYS[key], CATALOGUE.ttl_s, moment)
 
     @rule(place=places, other=places, key=keys, tag=tags)
@@ -238,13 +240,13 @@ class Store(RuleBasedStateMachine):
         self.quiet()
         for key in KEYS:
             found = [self.seen_from(place, key) for place in (0, 1)]
-            shared = Cache(self.places[0].level, self.clock, rules=Rules(absent=Gone))
+            shared = Cache(self.places[0].level, self.clock, rules=LoadOptions(absent=Gone))
             found.append(self.seen_through(shared, key))
             assert found == [self.value(key)] * 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guarding", [Unguarded, Locked, LockedEarly])
+@pytest.mark.parametrize("guarding", [NoProtection, LockedLoad, LockedEarly])
 def test_no_interleaving_serves_what_was_invalidated(cache_client, settings_of_store, guarding):
     clock = AheadClock()
     places = [Place(settings_of_store.cache_url, clock, guarding) for _ in range(2)]

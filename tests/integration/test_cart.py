@@ -6,9 +6,9 @@ from sqlalchemy import delete, select, update
 
 from shop.app import create_app
 from shop.cart.models import MAX_LINES, Cart, CartItem
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.catalog.models import Product, StockItem
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.patterns.idempotency.rules import MAX_BODY
 from tests.factories import make_category, make_product
 from tests.integration.accounts import make_account, sign_in
@@ -277,7 +277,7 @@ def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(br
     guest = browsers()
     add(guest, "mug", 3)
     add(guest, "pot", 1)
-    owner, carts = Owner(guest_cart_id=uuid.UUID(kept_cart(guest))), runtime.services().carts
+    owner, carts = CartOwner(guest_cart_id=uuid.UUID(kept_cart(guest))), runtime.services().carts
     with database.transaction() as session:
         bought = carts.contents(session, owner)
     add(guest, "mug", 2)
@@ -331,7 +331,7 @@ def test_a_full_cart_s_answer_fits_under_its_key(browsers, database):
 
 
 def test_two_additions_at_once_do_not_both_take_the_last_line(browsers, runtime, database):
-    carts, owner = runtime.services().carts, Owner(guest_cart_id=uuid.uuid4())
+    carts, owner = runtime.services().carts, CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(owner, "mug", 1)
     fill(database, owner.guest_cart_id, MAX_LINES + 2)
     with database.transaction() as session:
@@ -340,7 +340,7 @@ def test_two_additions_at_once_do_not_both_take_the_last_line(browsers, runtime,
     def add_one(number):
         try:
             carts.add(owner, f"thing-{MAX_LINES + 1 - number}", 1)
-        except Conflict:
+        except StateConflict:
             return "full"
         return "added"
 

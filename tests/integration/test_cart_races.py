@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.db import build_engine
 from shop.unit_of_work import Database
@@ -25,7 +25,7 @@ def carts(database):
         make_product(session, category, "mug")
         make_product(session, category, "pot")
         make_user(session)
-    return Carts(database, offers)
+    return CartService(database, offers)
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def in_processes(settings):
 
 def _join(barrier, settings):
     global _barrier, _carts
-    _barrier, _carts = barrier, Carts(Database(build_engine(settings)), offers)
+    _barrier, _carts = barrier, CartService(Database(build_engine(settings)), offers)
 
 
 def _at_once(work):
-    _carts.count_and_total(Owner(guest_cart_id=uuid.uuid4()))  # connect before the start, not in the race
+    _carts.count_and_total(CartOwner(guest_cart_id=uuid.uuid4()))  # connect before the start, not in the race
     _barrier.wait(60)
     return work(_carts)
 
@@ -72,38 +72,38 @@ def _merge(guest_cart_id, user_id, carts):
 
 @pytest.mark.parametrize("of", ["guest", "account"])
 def test_tabs_that_add_at_once_lose_no_addition(carts, user_id, of):
-    owner = Owner(user_id=user_id) if of == "account" else Owner(guest_cart_id=uuid.uuid4())
+    owner = CartOwner(user_id=user_id) if of == "account" else CartOwner(guest_cart_id=uuid.uuid4())
     at_once(lambda: carts.add(owner, "mug", 1), TABS)
     assert held(carts, owner) == {"mug": TABS}
 
 
 def test_processes_that_add_at_once_lose_no_addition(carts, in_processes, user_id):
-    in_processes(partial(_add, Owner(user_id=user_id)))
-    assert held(carts, Owner(user_id=user_id)) == {"mug": 5 * PROCESSES}
+    in_processes(partial(_add, CartOwner(user_id=user_id)))
+    assert held(carts, CartOwner(user_id=user_id)) == {"mug": 5 * PROCESSES}
 
 
 def test_processes_that_merge_one_cart_at_once_move_it_once(carts, in_processes, user_id):
-    guest = Owner(guest_cart_id=uuid.uuid4())
+    guest = CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(guest, "mug", 3)
     carts.add(guest, "pot", 1)
-    carts.add(Owner(user_id=user_id), "mug", 1)
+    carts.add(CartOwner(user_id=user_id), "mug", 1)
     notes = in_processes(partial(_merge, guest.guest_cart_id, user_id))
     assert sorted(notes, key=str) == ["4 items from your guest cart were added.", None]
-    assert held(carts, Owner(user_id=user_id)) == {"mug": 4, "pot": 1}
+    assert held(carts, CartOwner(user_id=user_id)) == {"mug": 4, "pot": 1}
 
 
 def test_two_guests_who_are_one_person_end_in_one_cart(carts, user_id):
-    guests = [Owner(guest_cart_id=uuid.uuid4()) for _ in range(TABS)]
+    guests = [CartOwner(guest_cart_id=uuid.uuid4()) for _ in range(TABS)]
     for guest in guests:
         carts.add(guest, "mug", 1)
     waiting = list(guests)
     at_once(lambda: carts.merge(waiting.pop().guest_cart_id, user_id), TABS)
-    assert held(carts, Owner(user_id=user_id)) == {"mug": TABS}
+    assert held(carts, CartOwner(user_id=user_id)) == {"mug": TABS}
 
 
 def test_an_addition_during_a_merge_is_in_one_of_the_two_carts(carts, database, user_id):
     for _ in range(10):
-        guest, account = Owner(guest_cart_id=uuid.uuid4()), Owner(user_id=user_id)
+        guest, account = CartOwner(guest_cart_id=uuid.uuid4()), CartOwner(user_id=user_id)
         carts.add(guest, "mug", 1)
         with ThreadPoolExecutor(2) as pool:
             moved = pool.submit(carts.merge, guest.guest_cart_id, user_id)
@@ -115,7 +115,7 @@ def test_an_addition_during_a_merge_is_in_one_of_the_two_carts(carts, database, 
 
 
 def test_a_merge_that_fails_half_way_moves_nothing(carts, database, user_id):
-    guest = Owner(guest_cart_id=uuid.uuid4())
+    guest = CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(guest, "mug", 3)
     with database.transaction() as session:
         session.connection().exec_driver_sql(
@@ -129,11 +129,11 @@ def test_a_merge_that_fails_half_way_moves_nothing(carts, database, user_id):
         with database.transaction() as session:
             session.connection().exec_driver_sql("DROP TRIGGER refuse ON carts; DROP FUNCTION refuse()")
     assert held(carts, guest) == {"mug": 3}
-    assert held(carts, Owner(user_id=user_id)) == {}
+    assert held(carts, CartOwner(user_id=user_id)) == {}
 
 
 def test_a_checkout_and_a_tab_take_turns_on_one_cart(carts, database, user_id):
-    owner = Owner(user_id=user_id)
+    owner = CartOwner(user_id=user_id)
     carts.add(owner, "mug", 3)
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as session:

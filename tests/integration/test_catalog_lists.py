@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.facets import BAND_STARTS
 from shop.catalog.models import Category
 from tests.factories import make_category, make_product
@@ -110,9 +110,9 @@ def test_what_keeps_its_place_is_shown_once_and_only_what_moves_is_shown_twice_o
     first = products(client, sort=sort, limit=20)
     seen, ahead = whole[0], whole[-1]
     edit = runtime.services().catalog.edit
-    edit(whole[1], Edit(withdrawn=True))
-    edit(seen, Edit(price=99_000))
-    edit(ahead, Edit(price=1))
+    edit(whole[1], ProductChange(withdrawn=True))
+    edit(seen, ProductChange(price=99_000))
+    edit(ahead, ProductChange(price=1))
     with database.transaction() as session:
         make_product(session, session.get(Category, shelf[0].category_id), "new", price_amount=1)
     rest = products(client, sort=sort, limit=100, cursor=first["next_cursor"])
@@ -197,12 +197,12 @@ def test_each_facet_counts_under_all_filters_but_its_own(
 
 
 def test_facets_of_a_longer_list_say_that_they_are_lower_bounds(database, shelf):
-    from shop.catalog.browsing import Browse, Browser
+    from shop.catalog.browsing import ListQuery, ProductLister
 
     with database.reading() as session:
-        cut = Browser(facet_depth=10).listing(session, Browse()).facets
-        longer = Browser(facet_depth=30).listing(session, Browse()).facets
-        whole = Browser(facet_depth=40).listing(session, Browse()).facets
+        cut = ProductLister(facet_depth=10).listing(session, ListQuery()).facets
+        longer = ProductLister(facet_depth=30).listing(session, ListQuery()).facets
+        whole = ProductLister(facet_depth=40).listing(session, ListQuery()).facets
     assert (cut.exact, whole.exact) == (False, True)
     assert whole.total == 40
     assert (longer.exact, longer.total) == (False, 30)

@@ -8,7 +8,7 @@ from sqlalchemy import insert, text
 from shop.catalog import search
 from shop.catalog.models import SearchWord
 from shop.datasets.demo import assortment
-from shop.datasets.demo.products import Products
+from shop.datasets.demo.products import DemoProducts
 from shop.datasets.demo.sizes import SIZES
 from shop.datasets.search_words import REBUILD
 from tests.factories import make_category, make_product
@@ -88,7 +88,7 @@ NOT_SOLD = [
 @pytest.fixture(scope="module")
 def vocabulary():
     """Every word of three letters or more in titles and brands of the demo store, and how many products have it."""
-    products = Products(assortment.load(), SIZES["m"])
+    products = DemoProducts(assortment.load(), SIZES["m"])
     counts = {}
     for number in range(1, products.count + 1):
         product = products[number]

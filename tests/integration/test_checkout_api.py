@@ -3,7 +3,7 @@ import uuid
 import pytest
 from sqlalchemy import func, select
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.orders.models import Order
@@ -29,8 +29,8 @@ def shelf(database):
 @pytest.fixture
 def shopper(client, shelf, simulator, database):
     """A guest with two blue mugs and a red one in the cart."""
-    carts = Carts(database, offers)
-    owner = Owner(guest_cart_id=uuid.uuid4())
+    carts = CartService(database, offers)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(owner, "blue-mug", 2)
     carts.add(owner, "red-mug", 1)
     with client.session_transaction() as session:
@@ -102,7 +102,7 @@ def test_the_same_key_with_another_payload_is_refused(shopper, database):
 def test_two_shoppers_keys_never_meet(shopper, database):
     first = buy(shopper, key="same")
     other = shopper.application.test_client()
-    carts, owner = Carts(database, offers), Owner(guest_cart_id=uuid.uuid4())
+    carts, owner = CartService(database, offers), CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(owner, "red-mug", 1)
     with other.session_transaction() as session:
         session["cart"] = str(owner.guest_cart_id)

@@ -3,10 +3,10 @@ import uuid
 import pytest
 from sqlalchemy import text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
-from shop.orders.service import Viewer
+from shop.orders.service import OrderViewer
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
 
@@ -73,7 +73,7 @@ def failing(database):
 @pytest.fixture
 def owner(database, simulator):
     """A guest with two pieces of one product and one of another."""
-    owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(database, offers)
+    owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
     with database.transaction() as session:
         category = make_category(session)
         make_product(session, category, "mug", on_hand=10)
@@ -146,5 +146,5 @@ def test_an_order_is_cancelled_whole_or_not_at_all(runtime, database, owner, fai
     before = picture(database)
     failing(*statement)
     with pytest.raises(Exception, match="planned"):
-        runtime.services().cancellation.cancel(Viewer(guest_id=owner.guest_cart_id), order.public_id)
+        runtime.services().cancellation.cancel(OrderViewer(guest_id=owner.guest_cart_id), order.public_id)
     assert picture(database) == before

@@ -3,18 +3,18 @@ import uuid
 import pytest
 from sqlalchemy import func, select, text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import Earlier
-from shop.errors import Conflict, NotFound, ProviderUnavailable
+from shop.checkout.service import EarlierPaid
+from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.orders.models import OrderEvent
-from shop.orders.service import Viewer
-from shop.orders.transitions import Status
+from shop.orders.service import OrderViewer
+from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
 from shop.payments.models import Payment
-from shop.payments.provider import Charged, ProviderUnsure
+from shop.payments.provider import ChargeSucceeded, ProviderUnsure
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
 
@@ -24,10 +24,10 @@ HURRIED_MS = 1_000
 
 @pytest.fixture
 def owner(database, simulator):
-    owner = Owner(guest_cart_id=uuid.uuid4())
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
     with database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=5)
-    Carts(database, offers).add(owner, "mug", 2)
+    CartService(database, offers).add(owner, "mug", 2)
     return owner
 
 
@@ -49,7 +49,7 @@ class Store:
         return self.services.checkout.submit(self.owner, key, details).public_id
 
     def viewer(self):
-        return Viewer(guest_id=self.owner.guest_cart_id)
+        return OrderViewer(guest_id=self.owner.guest_cart_id)
 
     def cancel(self, public_id):
         self.services.cancellation.cancel(self.viewer(), public_id)
@@ -73,7 +73,7 @@ class Store:
 def test_a_cancelled_order_is_refunded_and_restocked(store, simulator):
     order = store.submit()
     store.cancel(order)
-    assert store.order(order).status is Status.REFUNDED
+    assert store.order(order).status is OrderStatus.REFUNDED
     assert [event.type for event in store.order(order).events][-2:] == ["OrderCancelled", "PaymentRefunded"]
     assert store.stock() == (5, 0)
     payment = store.payment()
@@ -104,7 +104,7 @@ def test_cancelling_twice_gives_the_money_back_once(store, simulator):
 def test_a_shipped_order_is_not_cancelled(store):
     order = store.submit()
     store.services.orders.ship(order)
-    with pytest.raises(Conflict, match="shipped"):
+    with pytest.raises(StateConflict, match="shipped"):
         store.cancel(order)
     assert store.stock() == (3, 0)
 
@@ -112,19 +112,19 @@ def test_a_shipped_order_is_not_cancelled(store):
 def test_a_strangers_order_is_not_there_to_be_cancelled(store):
     order = store.submit()
     with pytest.raises(NotFound):
-        store.services.cancellation.cancel(Viewer(user_id=1, guest_id=uuid.uuid4()), order)
-    assert store.order(order).status is Status.PAID
+        store.services.cancellation.cancel(OrderViewer(user_id=1, guest_id=uuid.uuid4()), order)
+    assert store.order(order).status is OrderStatus.PAID
 
 
 def test_while_the_provider_is_away_the_refund_stays_owed_and_cancelling_again_settles_it(store, simulator):
     order = store.submit()
     simulator.kill()
     store.cancel(order)
-    assert (store.order(order).status, store.order(order).refund_pending) == (Status.CANCELLED, True)
+    assert (store.order(order).status, store.order(order).refund_pending) == (OrderStatus.CANCELLED, True)
     assert store.stock() == (5, 0)
     simulator.start()
     store.cancel(order)
-    assert (store.order(order).status, store.order(order).refund_pending) == (Status.REFUNDED, False)
+    assert (store.order(order).status, store.order(order).refund_pending) == (OrderStatus.REFUNDED, False)
 
 
 @pytest.fixture
@@ -152,10 +152,10 @@ def unanswered(store, simulator, monkeypatch):
 
 def test_a_lost_answer_leaves_the_order_open_and_the_same_key_ends_in_one_charge(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
-    assert store.order(order).status is Status.PENDING_PAYMENT
+    assert store.order(order).status is OrderStatus.PENDING_PAYMENT
     assert store.stock() == (5, 2)
     assert store.submit("tok_timeout_charged") == order
-    assert store.order(order).status is Status.PAID
+    assert store.order(order).status is OrderStatus.PAID
     assert store.stock() == (3, 0)
     assert len(simulator.charges(store.payment().charge_key)) == 1
 
@@ -165,7 +165,7 @@ def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unans
     simulator.kill()
     with pytest.raises(ProviderUnavailable):
         store.submit("tok_timeout_charged")
-    assert store.order(order).status is Status.PENDING_PAYMENT
+    assert store.order(order).status is OrderStatus.PENDING_PAYMENT
     simulator.start()
     assert store.submit("tok_timeout_charged") == order
 
@@ -175,13 +175,13 @@ def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, si
     monkeypatch.setattr(store.services.payments, "_provider", hurried)
     order = store.submit("tok_timeout_charged")
     hurried.close()
-    assert store.order(order).status is Status.PAID
+    assert store.order(order).status is OrderStatus.PAID
 
 
 def test_cancelling_an_open_order_finds_the_charge_and_gives_it_back(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     store.cancel(order)
-    assert store.order(order).status is Status.REFUNDED
+    assert store.order(order).status is OrderStatus.REFUNDED
     assert store.stock() == (5, 0)
     payment = store.payment()
     assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
@@ -190,7 +190,7 @@ def test_cancelling_an_open_order_finds_the_charge_and_gives_it_back(store, unan
 def test_cancelling_an_open_order_that_was_never_charged_just_cancels_it(store, unanswered):
     order = unanswered(None)
     store.cancel(order)
-    assert (store.order(order).status, store.order(order).refund_pending) == (Status.CANCELLED, False)
+    assert (store.order(order).status, store.order(order).refund_pending) == (OrderStatus.CANCELLED, False)
     assert store.payment().status == "abandoned"
     assert store.stock() == (5, 0)
 
@@ -200,10 +200,10 @@ def test_cancelling_an_open_order_waits_for_a_provider_who_can_say(store, unansw
     simulator.kill()
     with pytest.raises(ProviderUnavailable):
         store.cancel(order)
-    assert store.order(order).status is Status.PENDING_PAYMENT
+    assert store.order(order).status is OrderStatus.PENDING_PAYMENT
     simulator.start()
     store.cancel(order)
-    assert store.order(order).status is Status.CANCELLED
+    assert store.order(order).status is OrderStatus.CANCELLED
 
 
 def test_an_order_that_is_being_paid_right_now_is_not_cancelled(store, monkeypatch):
@@ -211,14 +211,14 @@ def test_an_order_that_is_being_paid_right_now_is_not_cancelled(store, monkeypat
 
     def reached(point):
         if point == "answered":
-            with pytest.raises(Conflict):
+            with pytest.raises(StateConflict):
                 store.cancel(store.only_order())
             tried.append(point)
 
     monkeypatch.setattr(store.services.checkout, "_reached", reached)
     order = store.submit()
     assert tried
-    assert store.order(order).status is Status.PAID
+    assert store.order(order).status is OrderStatus.PAID
 
 
 def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, simulator):
@@ -229,26 +229,26 @@ def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, s
             store.cancel(store.only_order())
 
     monkeypatch.setattr(store.services.checkout, "_reached", reached)
-    with pytest.raises(Conflict, match="cancelled"):
+    with pytest.raises(StateConflict, match="cancelled"):
         store.submit()
-    assert store.order(store.only_order()).status is Status.REFUNDED
+    assert store.order(store.only_order()).status is OrderStatus.REFUNDED
     assert store.stock() == (5, 0)
     assert simulator.charges(store.payment().charge_key)[0]["refunded"] == store.payment().amount
 
 
 def test_charged_is_charged(store):
     store.submit()
-    assert isinstance(store.services.payments.find(store.payment().charge_key), Charged)
+    assert isinstance(store.services.payments.find(store.payment().charge_key), ChargeSucceeded)
 
 
 def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothing(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     details = CheckoutDetails.model_validate(DETAILS)
-    assert store.services.checkout.submit(store.owner, "another-key", details) == Earlier(order)
-    assert store.order(order).status is Status.PAID
+    assert store.services.checkout.submit(store.owner, "another-key", details) == EarlierPaid(order)
+    assert store.order(order).status is OrderStatus.PAID
     assert store.stock() == (3, 0)
     with store.database.reading() as session:
-        assert Carts.contents(session, store.owner) == {}
+        assert CartService.contents(session, store.owner) == {}
         assert session.scalar(select(func.count()).select_from(Payment)) == 1
 
 
@@ -256,7 +256,7 @@ def test_a_new_key_right_after_a_lost_answer_waits_because_the_charge_may_still_
     order = unanswered(None)
     with pytest.raises(ProviderUnavailable):
         store.submit(key="another-key")
-    assert store.order(order).status is Status.PENDING_PAYMENT
+    assert store.order(order).status is OrderStatus.PENDING_PAYMENT
 
 
 def test_a_new_key_long_after_an_abandoned_checkout_calls_it_off_and_buys(store, unanswered):
@@ -264,7 +264,7 @@ def test_a_new_key_long_after_an_abandoned_checkout_calls_it_off_and_buys(store,
     with store.database.transaction() as session:
         session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour'"))
     bought = store.submit(key="another-key")
-    assert (store.order(abandoned).status, store.order(bought).status) == (Status.CANCELLED, Status.PAID)
+    assert (store.order(abandoned).status, store.order(bought).status) == (OrderStatus.CANCELLED, OrderStatus.PAID)
     assert store.stock() == (3, 0)
 
 
@@ -274,7 +274,7 @@ def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch)
     def reached(point):
         if point == "answered" and not tried:
             tried.append(point)
-            with pytest.raises(Conflict):
+            with pytest.raises(StateConflict):
                 store.submit(key="of-the-second-tab")
 
     monkeypatch.setattr(store.services.checkout, "_reached", reached)
@@ -286,12 +286,12 @@ def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch)
 
 def test_the_key_of_an_order_that_was_cancelled_unpaid_says_so(store, unanswered):
     store.cancel(unanswered(None))
-    with pytest.raises(Conflict, match="nothing was charged"):
+    with pytest.raises(StateConflict, match="nothing was charged"):
         store.submit()
 
 
 def test_the_story_says_who_cancelled(store):
     order = store.submit()
-    store.services.cancellation.cancel(Viewer(is_admin=True), order)
+    store.services.cancellation.cancel(OrderViewer(is_admin=True), order)
     cancelled = next(event for event in store.order(order).events if event.type == "OrderCancelled")
     assert cancelled.data == {"cause": "staff"}

@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
@@ -14,7 +14,7 @@ def queries(client, database, simulator):
     """Check out so many different products and return the statements of the checkout and of its replay."""
 
     def count(products):
-        owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(database, offers)
+        owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
         with database.transaction() as session:
             category = make_category(session)
             slugs = [make_product(session, category).slug for _ in range(products)]

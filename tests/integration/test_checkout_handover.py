@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.app import create_app
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
@@ -82,7 +82,7 @@ class Window:
         self.app.testing = True  # what is raised on purpose comes out
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=10, price_amount=1000)
-        Carts(self.database, offers).add(Owner(guest_cart_id=self.cart), "mug", 2)
+        CartService(self.database, offers).add(CartOwner(guest_cart_id=self.cart), "mug", 2)
         self.one, self.two = Tab(self.app, way, email, self.cart).look(), Tab(self.app, way, email)
         self.two.client.set_cookie("session", self.one.client.get_cookie("session").value)  # as of the same browser
         self._go_on, self._reached = threading.Event(), threading.Event()

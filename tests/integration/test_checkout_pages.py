@@ -4,7 +4,7 @@ import uuid
 import pytest
 from sqlalchemy import func, select, update
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import Product, StockItem
 from shop.orders.models import Order
@@ -24,7 +24,7 @@ FIELDS = {
 @pytest.fixture
 def shopper(client, database, simulator):
     """A guest with two mugs in the cart."""
-    carts, owner = Carts(database, offers), Owner(guest_cart_id=uuid.uuid4())
+    carts, owner = CartService(database, offers), CartOwner(guest_cart_id=uuid.uuid4())
     with database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=5, price_amount=1000)
     carts.add(owner, "mug", 2)

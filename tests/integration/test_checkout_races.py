@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import select, text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.steps import RecoveryPoint
@@ -26,8 +26,8 @@ def shelf(database, simulator):
 
 
 def guest(database, pieces=1):
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(database, offers).add(owner, "last-mug", pieces)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(database, offers).add(owner, "last-mug", pieces)
     return owner
 
 
@@ -82,7 +82,7 @@ def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
     assert all_at_once(settings, [[attempt]]) == ["Ordered"]
     assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
     with database.reading() as session:
-        number, left = session.scalar(select(Order.number)), Carts.contents(session, attempt[0])
+        number, left = session.scalar(select(Order.number)), CartService.contents(session, attempt[0])
     assert simulator.charges_of(number) == 1
     assert left == {}
 

@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
-from shop.checkout.completer import Completed
+from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.resolution import GIVEN_UP_AFTER
 from shop.checkout.steps import RecoveryPoint
 from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
-from shop.orders.events import Cause
+from shop.orders.events import CancellationCause
 from shop.orders.models import Order
 from shop.orders.projection import AtOnce
-from shop.orders.state import Cancel
+from shop.orders.state import CancelOrder
 from shop.orders.stream import OrderStreams
 from shop.payments.models import Payment
 from shop.wiring import build
@@ -32,8 +32,8 @@ def shelf(database, simulator):
 
 
 def guest(database, pieces=2):
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(database, offers).add(owner, "last-mug", pieces)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(database, offers).add(owner, "last-mug", pieces)
     return owner
 
 
@@ -61,7 +61,7 @@ def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
 ):
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
     let_the_claim_run_out(database)
-    assert completer.run_once() == Completed(paid=1)
+    assert completer.run_once() == CompletionRound(paid=1)
     assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
     with database.reading() as session:
         assert simulator.charges_of(session.scalar(select(Order.number))) == 1
@@ -70,10 +70,10 @@ def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
 def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way(database, settings, shelf, completer):
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
     let_the_claim_run_out(database)
-    assert completer.run_once() == Completed(left=1)
+    assert completer.run_once() == CompletionRound(left=1)
     assert books(database) == ((3, 2), {"pending_payment": 1}, {"pending": 1})
     let_the_claim_run_out(database, GIVEN_UP_AFTER)
-    assert completer.run_once() == Completed(undone=1)
+    assert completer.run_once() == CompletionRound(undone=1)
     assert books(database) == ((3, 0), {"cancelled": 1}, {"abandoned": 1})
 
 
@@ -101,9 +101,9 @@ def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(datab
     """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
     let_the_claim_run_out(database)
-    assert elsewhere.completer.run_once() == Completed(left=1)
+    assert elsewhere.completer.run_once() == CompletionRound(left=1)
     let_the_claim_run_out(database, GIVEN_UP_AFTER)
-    assert elsewhere.completer.run_once() == Completed(undone=1)
+    assert elsewhere.completer.run_once() == CompletionRound(undone=1)
 
 
 def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, shelf, elsewhere):
@@ -120,7 +120,7 @@ def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, shelf, el
 
 def test_what_a_request_is_at_work_on_is_left_alone(database, settings, shelf, completer):
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
-    assert completer.run_once() == Completed()
+    assert completer.run_once() == CompletionRound()
     assert books(database)[1] == {"pending_payment": 1}
 
 
@@ -128,10 +128,10 @@ def test_while_the_provider_is_away_nothing_is_decided(database, settings, shelf
     die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
     let_the_claim_run_out(database, GIVEN_UP_AFTER)
     simulator.kill()
-    assert completer.run_once() == Completed(left=1)
+    assert completer.run_once() == CompletionRound(left=1)
     simulator.start()
     let_the_claim_run_out(database)
-    assert completer.run_once() == Completed(paid=1)
+    assert completer.run_once() == CompletionRound(paid=1)
 
 
 def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, simulator, completer, client):
@@ -139,11 +139,11 @@ def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, 
     with database.transaction() as session:
         order = session.scalars(select(Order)).one()
         payment = session.scalars(select(Payment)).one()
-        OrderStreams(AtOnce()).change(session, order, Cancel(Cause.CUSTOMER))
+        OrderStreams(AtOnce()).change(session, order, CancelOrder(CancellationCause.CUSTOMER))
         payment.status = "refund_pending"
         charge_key = payment.charge_key
-    assert completer.run_once() == Completed(refunded=1)
-    assert completer.run_once() == Completed()
+    assert completer.run_once() == CompletionRound(refunded=1)
+    assert completer.run_once() == CompletionRound()
     assert books(database)[1:] == ({"refunded": 1}, {"refunded": 1})
     assert simulator.charges(charge_key)[0]["refunded"] == simulator.charges(charge_key)[0]["amount"]
 

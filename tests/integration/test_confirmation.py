@@ -9,21 +9,21 @@ import uuid
 import pytest
 from sqlalchemy import func, select
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, Letters
+from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, OrderEmails
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
 from shop.clock import SystemClock
-from shop.faults import Desk, Report
-from shop.mail.letters import Letter, Stationery
+from shop.faults import FaultChannel, FaultReport
+from shop.mail.letters import EmailTemplates, OutgoingEmail
 from shop.mail.models import Mail
-from shop.mail.post import MailFailed, Smtp
+from shop.mail.post import MailFailed, SmtpMailer
 from shop.orders.links import OrderLinks
 from shop.orders.models import Order
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import Relay
-from shop.patterns.queue.inbox import Inbox
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import OutboxRelay
+from shop.patterns.queue.inbox import ConsumerInbox
 from shop.unit_of_work import ExternalCallInTransaction
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS, all_at_once, die_at
@@ -38,15 +38,15 @@ def shelf(database, simulator):
 @pytest.fixture
 def fault(settings):
     """Puts a fault of the mail server in force, as the supervisor would."""
-    desk = Desk(settings.run_dir)
+    desk = FaultChannel(settings.run_dir)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    yield lambda value: desk.say(Report(("mail",), {"mail": value}))
+    yield lambda value: desk.say(FaultReport(("mail",), {"mail": value}))
     desk.close()
 
 
 def guest(database):
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(database, offers).add(owner, "last-mug", 2)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(database, offers).add(owner, "last-mug", 2)
     return owner
 
 
@@ -62,12 +62,12 @@ def mails(database):
 
 def waiting(database):
     with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(Waiting).where(Waiting.topic == TOPIC))
+        return session.scalar(select(func.count()).select_from(OutboxMessage).where(OutboxMessage.topic == TOPIC))
 
 
 def messages(runtime):
     found = []
-    Relay(runtime.database, found.append, lambda: 1000).run_once()
+    OutboxRelay(runtime.database, found.append, lambda: 1000).run_once()
     return found
 
 
@@ -106,8 +106,8 @@ def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shel
     (message,) = messages(runtime)
     server = Server()
     links = OrderLinks(["a key"], SystemClock(), "http://shop.test")
-    letters = Letters(database, links, Stationery())
-    consumer = ConfirmationConsumer(Inbox(database, CONSUMER), letters, server)
+    letters = OrderEmails(database, links, EmailTemplates())
+    consumer = ConfirmationConsumer(ConsumerInbox(database, CONSUMER), letters, server)
     consumer.handle(message)
     consumer.handle(message)
     assert server.sent == 1
@@ -176,7 +176,7 @@ def test_the_lab_shows_the_mailbox(runtime, database, shelf, client):
     assert 'href="/lab/mail"' in client.get("/lab").text
 
 
-LETTER = Letter("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
+LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
 
 
 class MailServer:
@@ -214,7 +214,7 @@ class MailServer:
 
 def test_a_letter_leaves_by_smtp_in_two_parts_under_its_own_id():
     server = MailServer()
-    Smtp(f"smtp://127.0.0.1:{server.port}", "shop <orders@shop.test>", 5).send(LETTER)
+    SmtpMailer(f"smtp://127.0.0.1:{server.port}", "shop <orders@shop.test>", 5).send(LETTER)
     server.close()
     found = email.message_from_bytes(server.received, policy=email.policy.default)
     assert found["Message-ID"] == "<one@shop>"
@@ -226,14 +226,16 @@ def test_a_mail_server_that_is_not_there_is_a_failure_and_not_a_hang():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(MailFailed):
-        Smtp(f"smtp://127.0.0.1:{port}", "shop@shop.test", 5).send(LETTER)
+        SmtpMailer(f"smtp://127.0.0.1:{port}", "shop@shop.test", 5).send(LETTER)
 
 
 def test_no_mail_server_is_called_inside_a_transaction(database):
     with database.transaction(), pytest.raises(ExternalCallInTransaction):
-        Smtp("smtp://127.0.0.1:1", "shop@shop.test", 5).send(LETTER)
+        SmtpMailer("smtp://127.0.0.1:1", "shop@shop.test", 5).send(LETTER)
 
 
 def test_a_line_break_in_a_header_is_refused():
     with pytest.raises(ValueError, match="CR or LF"):
-        Letter("<one@shop>", "robin@example.org\nBcc: all@example.org", "s", "t", "h").as_message("shop@shop.test")
+        OutgoingEmail("<one@shop>", "robin@example.org\nBcc: all@example.org", "s", "t", "h").as_message(
+            "shop@shop.test"
+        )

@@ -10,15 +10,15 @@ from sqlalchemy import func, select, text, update
 
 from shop.accounts.models import User
 from shop.books.audit import audit
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli import main
-from shop.errors import Conflict, NotFound
+from shop.errors import NotFound, StateConflict
 from shop.orders.models import Order
-from shop.orders.replaying import Replaying
-from shop.orders.service import Viewer
-from shop.patterns.outbox.relay import Relay
+from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.service import OrderViewer
+from shop.patterns.outbox.relay import OutboxRelay
 from tests.factories import make_category, make_product
 from tests.integration.accounts import PASSWORD, make_account, sign_in
 from tests.integration.shoppers import DETAILS
@@ -49,8 +49,8 @@ class Store:
             self.bob = make_account(session, BOB, name="Bob Vale").id
 
     def buy(self, email=ANN, name="Ann Quince", line1=HOUSE, user_id=None, token="tok_ok"):
-        owner = Owner(user_id=user_id) if user_id else Owner(guest_cart_id=uuid.uuid4())
-        Carts(self.database, offers).add(owner, "mug", 1)
+        owner = CartOwner(user_id=user_id) if user_id else CartOwner(guest_cart_id=uuid.uuid4())
+        CartService(self.database, offers).add(owner, "mug", 1)
         details = {**DETAILS, "email": email, "address": {**DETAILS["address"], "name": name, "line1": line1}}
         details["payment"] = {"token": token}
         done = self.services.checkout.submit(owner, uuid.uuid4().hex, CheckoutDetails.model_validate(details))
@@ -63,7 +63,7 @@ class Store:
 
     def send_mails(self):
         found = []
-        while Relay(self.database, found.append, lambda: 1000).run_once():
+        while OutboxRelay(self.database, found.append, lambda: 1000).run_once():
             pass
         for message in found:
             consumer = (
@@ -178,17 +178,17 @@ def test_an_answer_to_a_registration_is_forgotten_by_what_it_says(store, shop):
 
 
 def test_what_follows_from_events_and_the_books_stay_as_they_were(lived, shop):
-    before = lived.services.orders.detail(Viewer(lived.ann), lived.mine).orders[0]
+    before = lived.services.orders.detail(OrderViewer(lived.ann), lived.mine).orders[0]
     lived.send_mails()
     assert shop("forget", ANN, "--yes").exit_code == 0
-    replaying = Replaying(lived.database)
+    replaying = ProjectionRebuilder(lived.database)
     assert replaying.verify().differences == ()
     replaying.rebuild()
     assert replaying.verify().differences == ()
     assert [
         found for found in audit(lived.runtime.settings, 0.0, 0.0).mismatches if found.kind != "message_waiting"
     ] == []
-    after = lived.services.orders.detail(Viewer(lived.ann), lived.mine).orders[0]
+    after = lived.services.orders.detail(OrderViewer(lived.ann), lived.mine).orders[0]
     assert (after.total, after.lines, after.events) == (before.total, before.lines, before.events)
     assert after.address == {"name": "", "line1": "", "city": "", "postcode": "", "country": "DE"}
 
@@ -205,7 +205,7 @@ def test_forgetting_ends_every_way_in_and_the_address_may_be_used_anew(lived, sh
     assert lived.browser.get("/api/v1/me").json["user"] is None
     assert sign_in(lived.client, ANN).status_code == 401
     with pytest.raises(NotFound):
-        lived.services.orders.detail(Viewer(guest_id=guest_id), lived.as_guest)
+        lived.services.orders.detail(OrderViewer(guest_id=guest_id), lived.as_guest)
     again = {"email": ANN, "password": "seven quiet rivers", "name": "Another"}
     assert lived.client.post("/api/v1/users", json=again).status_code == 201
     sign_in(lived.client, ANN, "seven quiet rivers")
@@ -257,7 +257,7 @@ def test_an_order_on_its_way_still_needs_its_address(store, shop, moves):
 
 def test_a_cancelled_order_needs_none(store, shop):
     public_id = store.buy(user_id=store.ann)
-    store.services.cancellation.cancel(Viewer(store.ann), public_id)
+    store.services.cancellation.cancel(OrderViewer(store.ann), public_id)
     assert shop("forget", ANN, "--yes").exit_code == 0
     assert store.found(HOUSE) == []
 
@@ -265,7 +265,7 @@ def test_a_cancelled_order_needs_none(store, shop):
 def test_a_confirmation_that_comes_late_is_not_sent(store, shop):
     store.deliver(store.buy())
     found = []
-    Relay(store.database, found.append, lambda: 1000).run_once()
+    OutboxRelay(store.database, found.append, lambda: 1000).run_once()
     assert shop("forget", ANN, "--yes").exit_code == 0
     for message in found:
         store.services.confirmation_consumer.handle(message)
@@ -323,7 +323,7 @@ def test_forgetting_twice_finds_nothing_the_second_time(lived, shop):
 
 def test_refusals_have_types(store):
     store.buy()
-    with pytest.raises(Conflict):
+    with pytest.raises(StateConflict):
         store.services.personal_data.forget(ANN)
     with pytest.raises(NotFound):
         store.services.personal_data.export("nobody@shop.test")

@@ -6,8 +6,8 @@ import pytest
 from shop.datasets import loading
 from shop.datasets.complete_journey import source
 from shop.datasets.complete_journey.plan import CompleteJourneyPlan
-from shop.datasets.complete_journey.source import Source, installed
-from shop.datasets.progress import Silent
+from shop.datasets.complete_journey.source import JourneyFiles, installed
+from shop.datasets.progress import SilentProgress
 from shop.errors import ConfigurationError
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -49,14 +49,14 @@ def sample(tmp_path):
     for name, columns, rows in (("products", PRODUCT_COLUMNS, PRODUCTS), ("transactions", LINE_COLUMNS, LINES)):
         table = pyarrow.table(dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True)))
         parquet.write_table(table, tmp_path / f"{name}.parquet")
-    return Source(tmp_path)
+    return JourneyFiles(tmp_path)
 
 
 def test_every_product_household_basket_and_line_arrives_and_what_was_odd_is_told(new_database, settings, sample):
     url = new_database("journey")
     there = settings.model_copy(update={"database_url": url})
     plan = CompleteJourneyPlan(sample, demo_accounts=True)
-    report = loading.load(there, "complete-journey", "full", plan, Silent())
+    report = loading.load(there, "complete-journey", "full", plan, SilentProgress())
     with psycopg.connect(url) as connection:
         products = connection.execute(
             "SELECT p.id, title, brand, price_amount, popularity, on_hand, c.name FROM products p"
@@ -89,7 +89,7 @@ def test_every_product_household_basket_and_line_arrives_and_what_was_odd_is_tol
         "products sold only at no price": 1,
         "lines with a quantity and a price of zero": 1,
     }
-    assert loading.load(there, "complete-journey", "full", plan, Silent()).findings == report.findings
+    assert loading.load(there, "complete-journey", "full", plan, SilentProgress()).findings == report.findings
 
 
 def test_a_missing_extra_says_how_to_install_it(monkeypatch):

@@ -7,12 +7,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.datasets.importing import batches, changes, taking
 from shop.datasets.importing.reading import rows
-from shop.datasets.progress import Silent
-from shop.errors import Unavailable
+from shop.datasets.progress import SilentProgress
+from shop.errors import ServiceUnavailable
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import all_at_once
 from tests.waiting import until
@@ -38,7 +38,7 @@ def shelf(database, tmp_path, monkeypatch):
     return write
 
 
-class Watcher(Silent):
+class Watcher(SilentProgress):
     """Does something whenever a batch is committed or a step begins."""
 
     def __init__(self, look):
@@ -82,9 +82,9 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
     monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
 
     def full_cart():
-        owner = Owner(guest_cart_id=uuid.uuid4())
+        owner = CartOwner(guest_cart_id=uuid.uuid4())
         for number in range(PRODUCTS):
-            Carts(database, offers).add(owner, f"mug-{number:02}", 1)
+            CartService(database, offers).add(owner, f"mug-{number:02}", 1)
         return owner
 
     buyers = [[(full_cart(), f"key-{buyer}-{turn}") for turn in range(3)] for buyer in range(2)]
@@ -150,7 +150,7 @@ def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_fil
             if session.execute(text("SELECT count(*) FROM products WHERE slug LIKE 'cup-%'")).scalar_one() == 5:
                 raise KeyboardInterrupt
 
-    with pytest.raises(Unavailable, match=r"stopped after line 6 .*: the good rows up to there are taken"):
+    with pytest.raises(ServiceUnavailable, match=r"stopped after line 6 .*: the good rows up to there are taken"):
         taking.take(settings, rows(path), progress=Watcher(stop))
     report = taking.take(settings, rows(path))
     assert (report.committed, report.resumed_after, report.created, report.refused) == (True, 6, 7, 0)
@@ -163,7 +163,7 @@ def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(d
         if step == "taking products":
             raise KeyboardInterrupt
 
-    with pytest.raises(Unavailable, match="nothing was changed"):
+    with pytest.raises(ServiceUnavailable, match="nothing was changed"):
         taking.take(settings, rows(shelf(400)), progress=Watcher(stop))
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from shop.accounts.passwords import Passwords
+from shop.accounts.passwords import PasswordHashing
 from shop.books.store import snapshot
 from shop.cli import main
 from shop.datasets import loading
@@ -17,7 +17,7 @@ from shop.datasets.production import require_own_data
 from shop.datasets.rows import COLUMNS
 from shop.db import build_engine
 from shop.errors import ConfigurationError
-from shop.orders.replaying import Replaying
+from shop.orders.replaying import ProjectionRebuilder
 from shop.orders.transitions import EventType, after
 from shop.stack.program import free_port
 from shop.unit_of_work import Database
@@ -72,7 +72,7 @@ def test_a_load_killed_in_the_middle_of_a_step_ends_as_if_it_never_was(new_datab
     assert killed.returncode == -signal.SIGKILL
     half = settings.model_copy(update={"database_url": url})
     engine = build_engine(half)
-    assert loading.state(engine) == loading.State("partial", "demo", "s")
+    assert loading.state(engine) == loading.DatasetState("partial", "demo", "s")
     engine.dispose()
     assert query(url, "SELECT count(*) FROM orders") == [(0,)]
 
@@ -191,7 +191,7 @@ def test_the_demo_accounts_open_with_their_password_and_the_shopper_has_orders(s
         ("admin@shop.test", "admin"),
         ("shopper@shop.test", "customer"),
     }
-    assert all(Passwords().matches("let-me-shop", stored) for _, _, stored in accounts)
+    assert all(PasswordHashing().matches("let-me-shop", stored) for _, _, stored in accounts)
     assert query(
         seeded.database_url,
         "SELECT 1 FROM orders JOIN users ON users.id = user_id WHERE users.email ^@ 'shopper@' LIMIT 1",
@@ -240,7 +240,7 @@ def test_the_command_says_what_is_there(seeded, monkeypatch):
 def test_the_loaded_rows_are_what_the_loaded_events_say_and_the_shelves_add_up(seeded):
     engine = build_engine(seeded)
     try:
-        found = Replaying(Database(engine)).verify()
+        found = ProjectionRebuilder(Database(engine)).verify()
     finally:
         engine.dispose()
     assert (found.orders, found.differences) == (SIZES["s"].orders, ())

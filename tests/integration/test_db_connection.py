@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from shop.db import build_engine, lift_limits
 from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.unit_of_work import Database
 from tests.waiting import seconds_until
 
@@ -46,7 +46,7 @@ def test_a_statement_past_its_caller_s_deadline_is_cut_and_its_connection_is_not
     with database.reading() as session:
         before = session.scalar(text("SELECT pg_backend_pid()"))
     left["s"] = 0.0
-    with pytest.raises(Unavailable) as refused, getattr(database, block)(), database.reading() as session:
+    with pytest.raises(ServiceUnavailable) as refused, getattr(database, block)(), database.reading() as session:
         session.execute(text("SELECT pg_sleep(:long)"), {"long": LONG_S})
     assert refused.value.retry_after
     left["s"] = 5.0
@@ -61,7 +61,7 @@ def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(ma
         session.connection()
         left["s"] = 0.0
         assert session.scalar(text("SELECT 1")) == 1
-        with pytest.raises(Unavailable), Database(database.engine).transaction() as another:
+        with pytest.raises(ServiceUnavailable), Database(database.engine).transaction() as another:
             another.execute(text("SELECT 1"))
 
 
@@ -84,7 +84,7 @@ def test_migrations_loads_and_backups_are_not_cut(make):
         session.execute(text("SET LOCAL transaction_timeout = 800"))
         lift_limits(session.connection())
         session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
-    with pytest.raises(Unavailable), database.transaction() as session:
+    with pytest.raises(ServiceUnavailable), database.transaction() as session:
         session.execute(text("SELECT pg_sleep(:longer)"), {"longer": 2 * GRACE_S})
 
 
@@ -99,7 +99,7 @@ def stall(database, limit):
 @pytest.mark.parametrize("block", ["reading", "enclosing"])
 def test_a_transaction_that_the_server_ended_is_told_to_come_back_and_the_next_one_goes_well(make, limit, block):
     database = make(lambda: 5.0)
-    with pytest.raises(Unavailable) as refused, getattr(database, block)():
+    with pytest.raises(ServiceUnavailable) as refused, getattr(database, block)():
         stall(database, limit)
     assert refused.value.retry_after
     with database.transaction() as session:

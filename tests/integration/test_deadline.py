@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from shop.app import create_app
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.orders.models import Order
 from shop.patterns.resilience import deadlines
@@ -24,10 +24,10 @@ def client(runtime):
 
 @pytest.fixture
 def shopper(client, database, simulator):
-    owner = Owner(guest_cart_id=uuid.uuid4())
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
     with database.transaction() as session:
         make_product(session, make_category(session), "mug")
-    Carts(database, offers).add(owner, "mug", 1)
+    CartService(database, offers).add(owner, "mug", 1)
     with client.session_transaction() as session:
         session["cart"] = str(owner.guest_cart_id)
     return client

@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 import pytest
 
-from shop.patterns.edge import AccessLog
+from shop.patterns.edge import EdgeLogReader
 from shop.stack import edge as stack_edge
 from shop.web.fingerprint import tree_hash
 from tests.integration.edge import Edge, Origin, Reply, entry, raw
@@ -362,7 +362,7 @@ def test_the_date_of_a_kept_answer_is_the_origin_s(edge, origin):
 
 
 def test_what_the_edge_answered_is_counted_by_class_from_its_log(edge, origin):
-    log = AccessLog(edge.settings.log_dir / "edge.jsonl")
+    log = EdgeLogReader(edge.settings.log_dir / "edge.jsonl")
     origin.says(X_Accel_Expires="60", X_Edge_Class="catalogue")
     for _ in range(3):
         assert "X-Edge-Class" not in edge.get("/c/counted").headers

@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge import Purging
-from shop.patterns.caching import Listener
+from shop.edge import EdgePurger
+from shop.patterns.caching import InvalidationListener
 from shop.patterns.caching.broadcast import publishing
-from shop.patterns.caching.connections import Connections
-from shop.patterns.edge import Flushed, Purged, PurgeFailed, Purger, Registry, Store
+from shop.patterns.caching.connections import ThreadConnections
+from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, PurgeFailed, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.purger import MOST_DUE
 from shop.patterns.edge.store import FilesKept
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from tests.integration.edge import Process
@@ -27,9 +27,9 @@ class Files:
 
     def __init__(self, settings, home):
         self.seen = []
-        self.store = Store(home / "store")
-        self.registry = Registry(settings.cache_url, 1000, SystemClock())
-        self.purger = Purger(self.registry, self.store, SystemClock(), self.seen.append)
+        self.store = ProxyCacheFiles(home / "store")
+        self.registry = SurrogateKeyIndex(settings.cache_url, 1000, SystemClock())
+        self.purger = TagPurger(self.registry, self.store, SystemClock(), self.seen.append)
 
     def keep(self, key, tag):
         """Store an answer."""
@@ -68,17 +68,17 @@ def test_what_could_not_be_deleted_stays_due_until_it_can(files):
     files.keep("/p/cup", "product:cup")
     files.purger.drop(["product:mug"])
     files.purger.drop(["product:cup"])  # those behind it get their turn
-    assert [type(event) for event in files.seen] == [PurgeFailed, Purged]
+    assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]
     assert files.store.is_closed
     assert files.purger.fault.startswith("the edge passes everything by: 1 answers")
     for _ in range(3):
         files.purger.run_once()
-    assert [type(event) for event in files.seen] == [PurgeFailed, Purged]  # told of once
+    assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]  # told of once
     stuck.rmdir()
     stuck.touch()
     files.purger.run_once()
     assert (stuck.exists(), files.purger.fault, files.store.is_closed) == (False, "", False)
-    assert isinstance(files.seen[-1], Purged)
+    assert isinstance(files.seen[-1], AnswersPurged)
 
 
 def test_a_flush_that_failed_is_repeated(files):
@@ -88,7 +88,7 @@ def test_a_flush_that_failed_is_repeated(files):
     stuck.touch()
     files.purger.run_once()
     assert (stuck.exists(), files.purger.fault) == (False, "")
-    assert files.seen[-1] == Flushed("late fills", 1)
+    assert files.seen[-1] == EdgeFlushed("late fills", 1)
 
 
 def test_what_is_due_stays_bounded_by_dropping_everything(files):
@@ -122,9 +122,9 @@ def test_purging_goes_on_where_the_static_files_cannot_be_published_yet(settings
     there = settings.model_copy(update={"var_dir": tmp_path})
     there.edge_dir.mkdir()
     (there.edge_dir / "published").touch()  # in the place of the directory
-    purging = Purging(there, database, Metrics())
+    purging = EdgePurger(there, database, ProcessMetrics())
     purging.start()
-    store = Store(there.edge_dir / "store")
+    store = ProxyCacheFiles(there.edge_dir / "store")
     kept = store.path("/p/mug")
     kept.parent.mkdir(parents=True)
     kept.touch()
@@ -156,7 +156,7 @@ class Unwell:
 
 def test_a_hearer_that_fails_does_not_end_the_listening(settings, cache_client):
     unwell = Unwell(OSError("read-only"))
-    listener = Listener(settings.cache_url, unwell)
+    listener = InvalidationListener(settings.cache_url, unwell)
     listener.start()
     until(lambda: unwell.told.count(False) >= 2)  # told again, so it goes on
     assert listener.fault == ""
@@ -165,7 +165,7 @@ def test_a_hearer_that_fails_does_not_end_the_listening(settings, cache_client):
 
 @thread_ends
 def test_a_listener_whose_thread_has_ended_is_not_well(settings, cache_client):
-    listener = Listener(settings.cache_url, Unwell(SystemExit()))
+    listener = InvalidationListener(settings.cache_url, Unwell(SystemExit()))
     listener.start()
     until(lambda: listener.fault == "its thread has ended")
     listener.stop()
@@ -185,7 +185,7 @@ def purger(settings, database, cache_client, tmp_path):
 
 def test_the_process_is_not_ready_while_a_file_cannot_be_deleted_and_hears_on(settings, purger, files, tmp_path):
     home = settings.model_copy(update={"var_dir": tmp_path}).edge_dir
-    files.store = Store(home / "store")
+    files.store = ProxyCacheFiles(home / "store")
     stuck = files.keep_undeletable("/p/mug", "product:mug")
     until(lambda: purger.ready().status_code == 200)
     invalidate(settings, "product:mug")
@@ -202,7 +202,7 @@ def test_the_process_is_not_ready_while_a_file_cannot_be_deleted_and_hears_on(se
 
 def invalidate(settings, tag):
     """Tell every listener that what carries a tag has ended."""
-    connections = Connections(settings.cache_url, 1.0)
+    connections = ThreadConnections(settings.cache_url, 1.0)
     connections.exchange([publishing(connections, [tag])])
     connections.close()
 

@@ -13,17 +13,17 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge import LOOKS_A_REFRESH, Loop
+from shop.edge import LOOKS_A_REFRESH, PurgerLoop
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
-from shop.patterns.caching.levels import Away
-from shop.patterns.edge import Flushed, Purged, Purger, Registry, Store
+from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
 from shop.patterns.edge.registry import INDEX, STALE_S
 from shop.patterns.edge.totals import EdgeTotals
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
-from shop.switches import Board
+from shop.switches import SwitchPoller
 from tests.integration.edge import Edge, Origin, Reply
 from tests.waiting import until
 
@@ -52,8 +52,8 @@ class Bench:
     def __init__(self, settings, home):
         self.origin, self.clock, self.seen = Origin(), HeldClock(), []
         self.edge = Edge(settings, home, self.origin.port)
-        self.registry = Registry(settings.cache_url, 1000, self.clock)
-        self.purger = Purger(self.registry, self.edge.store, self.clock, self.seen.append)
+        self.registry = SurrogateKeyIndex(settings.cache_url, 1000, self.clock)
+        self.purger = TagPurger(self.registry, self.edge.store, self.clock, self.seen.append)
 
     def answers(self, body, tag="product:mug", wait=None, begun=None):
         """Answer like the application: write the key down, then answer."""
@@ -91,7 +91,7 @@ def test_a_purge_deletes_what_carries_the_tag_and_nothing_else(bench):
     bench.answers(b"cup", tag="product:cup")
     bench.keep("/p/cup")
     bench.purger.drop(["product:mug"])
-    assert bench.seen == [Purged(("product:mug",), keys=3, files=3, late=False)]
+    assert bench.seen == [AnswersPurged(("product:mug",), keys=3, files=3, late=False)]
     assert bench.edge.entry("/p/cup") == "hit"
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
@@ -152,7 +152,7 @@ def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(benc
         bench.clock.ahead = second
         bench.purger.run_once()
     assert bench.edge.entry("/p/mug") == "hit"
-    assert [type(event) for event in bench.seen] == [Flushed, Purged]
+    assert [type(event) for event in bench.seen] == [EdgeFlushed, AnswersPurged]
 
 
 def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(bench):
@@ -182,16 +182,16 @@ def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
     bench.answers(b"old")
     bench.keep("/p/mug")
     bench.purger.run_once()
-    assert bench.seen == [Flushed("heard again", 0), Flushed("late fills", 1)]
+    assert bench.seen == [EdgeFlushed("heard again", 0), EdgeFlushed("late fills", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
 
 def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
     bench.answers(b"old")
     bench.keep("/p/mug")
-    nobody = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, bench.clock)
-    Purger(nobody, bench.edge.store, bench.clock, bench.seen.append).drop(["product:cup"])
-    assert bench.seen == [Flushed("registry away", 1)]
+    nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, bench.clock)
+    TagPurger(nobody, bench.edge.store, bench.clock, bench.seen.append).drop(["product:cup"])
+    assert bench.seen == [EdgeFlushed("registry away", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
 
@@ -201,10 +201,15 @@ def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
 @pytest.fixture
 def two_edges(settings, bench, tmp_path):
     """Two purgers that have looked at the registry, and the file of one answer in either's store."""
-    other = Purger(Registry(settings.cache_url, 1000, bench.clock), Store(tmp_path / "other"), bench.clock, print)
+    other = TagPurger(
+        SurrogateKeyIndex(settings.cache_url, 1000, bench.clock),
+        ProxyCacheFiles(tmp_path / "other"),
+        bench.clock,
+        print,
+    )
     bench.answers(b"old")
     bench.keep("/p/mug")
-    kept = Store(tmp_path / "other").path("/p/mug")
+    kept = ProxyCacheFiles(tmp_path / "other").path("/p/mug")
     kept.parent.mkdir(parents=True)
     kept.touch()
     for purger in (bench.purger, other):
@@ -225,7 +230,7 @@ def test_an_edit_straight_after_a_flush_reaches_every_edge(two_edges, bench, cac
     for purger, kept in two_edges:
         purger.drop(["product:mug"])
         assert not kept.exists()
-    assert bench.seen[-1] == Flushed("registry lost", 1)
+    assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
 
 
 def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges, bench, cache_client):
@@ -237,18 +242,18 @@ def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges,
     assert not kept.exists()
     other.run_once()
     assert not elsewhere.exists()
-    assert bench.seen[-1] == Flushed("registry lost", 1)
+    assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
     for _ in range(3):
         purger.run_once()
         purger.drop(["product:mug"])
-    assert len([event for event in bench.seen if event == Flushed("registry lost", 0)]) == 0  # once is enough
+    assert len([event for event in bench.seen if event == EdgeFlushed("registry lost", 0)]) == 0  # once is enough
 
 
 @pytest.mark.parametrize("key", ["shop:1:edge:product:mug", INDEX])
 def test_something_else_under_a_key_of_the_registry_is_a_loss_and_is_mended(two_edges, bench, cache_client, key):
     cache_client.delete(key)
     cache_client.set(key, "something else")
-    with pytest.raises(Away):
+    with pytest.raises(CacheUnavailable):
         bench.registry.register("/p/mug", ["product:mug"], 60)
     bench.registry.register("/p/mug", ["product:mug"], 60)
     for purger, kept in two_edges:
@@ -263,10 +268,10 @@ class Looking:
     def __init__(self, settings, home):
         self.clock, self.seen, self.switches = HeldClock(), [], {}
         self.settings = settings.model_copy(update={"var_dir": home})
-        self.store = Store(self.settings.edge_dir / "store")
-        registry = Registry(settings.cache_url, 1000, self.clock)
-        purger = Purger(registry, self.store, self.clock, self.seen.append)
-        self.loop = Loop(self.settings, purger, Board(lambda: self.switches, 1.0), Metrics())
+        self.store = ProxyCacheFiles(self.settings.edge_dir / "store")
+        registry = SurrogateKeyIndex(settings.cache_url, 1000, self.clock)
+        purger = TagPurger(registry, self.store, self.clock, self.seen.append)
+        self.loop = PurgerLoop(self.settings, purger, SwitchPoller(lambda: self.switches, 1.0), ProcessMetrics())
         self.loop.run_once()
 
     def keeps(self):
@@ -298,7 +303,7 @@ def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for
     assert looking.keeps()
     looking.clock.ahead = LATE_FILL_S
     assert not looking.keeps()
-    assert Flushed("a switch was flipped", 1) in looking.seen
+    assert EdgeFlushed("a switch was flipped", 1) in looking.seen
 
 
 TIMES_MOVED = 2
@@ -312,9 +317,9 @@ def moved(settings):
 def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
     monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
     monkeypatch.setattr("shop.edge.SAVE_EVERY_S", 0.0)
-    settings, metrics = bench.edge.settings, Metrics()
+    settings, metrics = bench.edge.settings, ProcessMetrics()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    loop = Loop(settings, bench.purger, Board(dict, 1.0), metrics)
+    loop = PurgerLoop(settings, bench.purger, SwitchPoller(dict, 1.0), metrics)
 
     def counted(outcome):
         loop.run_once()
@@ -345,7 +350,7 @@ def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(benc
     monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
-    Loop(bench.edge.settings, bench.purger, Board(dict, 1.0), Metrics()).run_once()
+    PurgerLoop(bench.edge.settings, bench.purger, SwitchPoller(dict, 1.0), ProcessMetrics()).run_once()
     assert "before-it-was-moved" in (bench.edge.settings.log_dir / "edge.1.jsonl").read_text()
 
     def lands_in_the_new_one():
@@ -389,8 +394,10 @@ def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     reopening(edge)
     until(edge.lines)  # of the look whether it answers, which is not to be counted
     clock = SystemClock()
-    registry = Registry(settings.cache_url, 1000, clock)
-    loop = Loop(apart, Purger(registry, edge.store, clock, lambda event: None), Board(dict, 1.0), Metrics())
+    registry = SurrogateKeyIndex(settings.cache_url, 1000, clock)
+    loop = PurgerLoop(
+        apart, TagPurger(registry, edge.store, clock, lambda event: None), SwitchPoller(dict, 1.0), ProcessMetrics()
+    )
     asked, aside = [], set()
 
     def all_counted():
@@ -422,7 +429,7 @@ def test_keys_are_remembered_for_as_long_as_an_answer_may_be_served_and_answers_
 
 
 def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):
-    store = Store(tmp_path)
+    store = ProxyCacheFiles(tmp_path)
     done = store.path("/p/mug")
     done.parent.mkdir()
     done.touch()
@@ -434,7 +441,7 @@ def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):
 
 def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache_client):
     clock = HeldClock()
-    registry = Registry(settings.cache_url, 1000, clock)
+    registry = SurrogateKeyIndex(settings.cache_url, 1000, clock)
     registry.register("/old", ["a"], -STALE_S)
     registry.register("/new", ["a", "b"], 60)
     assert registry.keys(["a"]) == registry.keys(["b"]) == {"/new"}
@@ -446,8 +453,8 @@ def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache
 
 def test_a_registry_that_is_away_costs_one_timeout_and_is_asked_again(settings, cache_client):
     clock = HeldClock()
-    registry = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, clock)
+    registry = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, clock)
     for _ in range(3):
-        with pytest.raises(Away):
+        with pytest.raises(CacheUnavailable):
             registry.register("/", ["a"], 60)
     registry.close()

@@ -14,9 +14,9 @@ import pytest
 import redis
 from sqlalchemy import select, text, update
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import editing, offers
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.models import Product, StockItem
 from shop.catalog.pictures import picture_url
 from shop.checkout.details import CheckoutDetails
@@ -148,7 +148,7 @@ def test_a_price_edit_reaches_edge_shared_and_local_and_touches_nothing_else(sto
     until(store.is_quiet)
     until(lambda: [path for path in touched + others if not store.is_kept(path)] == [])
     assert store.prices_of_all_workers() == {500}
-    runtime.services().catalog.edit(mug, Edit(price=555))
+    runtime.services().catalog.edit(mug, ProductChange(price=555))
     until(lambda: store.price() == 555)
     until(lambda: store.prices_of_all_workers() == {555})
     assert [path for path in touched if not {b"5.55", b"555"} & _numbers(store.edge.get(path))] == []
@@ -166,7 +166,7 @@ def test_an_answer_that_took_longer_than_a_second_is_found_by_the_next_purge(sto
     assert slow.result().elapsed.total_seconds() > 1.3
     until(store.edge.store.path(store.api).exists)
     before = len(store.told())
-    runtime.services().catalog.edit(store.mug, Edit(price=777))
+    runtime.services().catalog.edit(store.mug, ProductChange(price=777))
     until(lambda: any(f"product:{store.mug}" in told for told in store.told()[before:]))
     assert store.price() == 777
 
@@ -189,11 +189,11 @@ def test_everything_that_shows_a_product_follows_its_price_and_its_last_piece(st
         return [path for path in showing if _shown(store.edge.get(path), mug) != (price, in_stock)] == []
 
     until(lambda: [path for path in showing if not store.is_kept(path)] == [] and say(500, in_stock=True))
-    runtime.services().catalog.edit(mug, Edit(price=555))
+    runtime.services().catalog.edit(mug, ProductChange(price=555))
     until(lambda: say(555, in_stock=True))
     until(lambda: [path for path in showing if not store.is_kept(path)] == [])
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(database, offers).add(owner, mug, 1)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(database, offers).add(owner, mug, 1)
     runtime.services().checkout.submit(owner, "k", CheckoutDetails.model_validate(DETAILS))
     until(lambda: say(555, in_stock=False))
     assert store.edge.get(f"/api/v1/products?category={mug}s").json()["facets"]["in_stock"] == 0
@@ -218,7 +218,7 @@ def test_who_has_edited_a_price_and_looks_through_the_edge_sees_it(store, runtim
     seen = []
     for price in range(900, 930):
         store.price()  # so that there is something old to be seen
-        runtime.services().catalog.edit(store.mug, Edit(price=price))
+        runtime.services().catalog.edit(store.mug, ProductChange(price=price))
         seen.append(store.price())
     assert seen == list(range(900, 930))
 
@@ -313,7 +313,7 @@ def test_a_purger_that_was_killed_drops_what_it_missed_when_it_is_back(store, ru
     until(lambda: store.is_kept(store.api))
     store.purger.kill()
     try:
-        runtime.services().catalog.edit(store.mug, Edit(price=666))
+        runtime.services().catalog.edit(store.mug, ProductChange(price=666))
         assert store.price() == 500  # nobody was there to hear it
     finally:
         store.purger.start()
@@ -345,15 +345,15 @@ def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge_and_lives_a
 
     until(lambda: store.is_kept(moved[0]) and store.is_kept(gone[0]))  # the others are asked for when it is too late
     catalog = runtime.services().catalog
-    catalog.edit(mug, Edit(slug=renamed))
-    catalog.edit(cup, Edit(withdrawn=True))
+    catalog.edit(mug, ProductChange(slug=renamed))
+    catalog.edit(cup, ProductChange(withdrawn=True))
     until(lambda: say({301}, {410}))
     assert store.edge.get(f"/p/{mug}").headers["Location"] == f"/p/{renamed}"
     assert store.edge.get(f"/p/{renamed}").status_code == 200
     until(store.is_quiet)
     until(are_kept)  # a crowd at what is gone is carried here, too
-    catalog.edit(renamed, Edit(slug=mug))
-    catalog.edit(cup, Edit(withdrawn=False))
+    catalog.edit(renamed, ProductChange(slug=mug))
+    catalog.edit(cup, ProductChange(withdrawn=False))
     assert seconds_until(lambda: say({200}, {200})) < NEGATIVE.ttl_s / 2  # deleted, and not merely over
 
 
@@ -377,11 +377,11 @@ def test_what_is_gone_takes_the_place_of_a_page_whose_time_is_over_though_nobody
         try:
             until(lambda: lifetimes() == {"1"})
             until(lambda: say(200, 200))
-            change(store.mug, Edit(slug=f"{store.mug}-renamed"))
-            change(store.cup, Edit(withdrawn=True))
+            change(store.mug, ProductChange(slug=f"{store.mug}-renamed"))
+            change(store.cup, ProductChange(withdrawn=True))
             until(lambda: say(301, 410))
-            change(f"{store.mug}-renamed", Edit(slug=store.mug))
-            change(store.cup, Edit(withdrawn=False))
+            change(f"{store.mug}-renamed", ProductChange(slug=store.mug))
+            change(store.cup, ProductChange(withdrawn=False))
             until(lambda: say(200, 200))
         finally:
             store.set_knob(TTL_SCALE, 1.0)

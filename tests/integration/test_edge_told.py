@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from shop.catalog.pictures import picture_url
 from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
-from shop.patterns.edge import Registry
+from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.observability import record
 from shop.stack.program import free_port
 from shop.web.edge import KeptAtTheEdge
@@ -104,7 +104,7 @@ def test_a_failure_sends_the_edge_to_what_it_holds(told, database):
 
 
 def test_what_cannot_be_written_down_is_kept_for_seconds(told, runtime, monkeypatch):
-    nobody = Registry(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
+    nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
     monkeypatch.setattr(runtime, "edge_registry", nobody)
     runtime._graphs.clear()
     assert (lifetime(told()), bounds(told())) == ("3", None)  # and is never served afterwards
@@ -150,9 +150,9 @@ def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
 def test_that_a_product_moved_or_went_is_kept_in_place_of_what_was(told, runtime):
     catalog, paths = runtime.services().catalog, ("/p/{}", "/api/v1/products/{}", "/p/{}/reviews")
     assert lifetime(told("/p/blue-mug")) == "300"
-    catalog.edit("blue-mug", Edit(slug="red-mug"))
+    catalog.edit("blue-mug", ProductChange(slug="red-mug"))
     assert [lifetime(told(path.format("blue-mug"))) for path in paths] == ["300"] * 3
-    catalog.edit("red-mug", Edit(withdrawn=True))
+    catalog.edit("red-mug", ProductChange(withdrawn=True))
     assert [lifetime(told(path.format("red-mug"))) for path in paths] == ["10"] * 3
     assert "/p/red-mug" in runtime.edge_registry.keys(["product:red-mug"])
     assert lifetime(told("/p/never-there")) is None

@@ -14,8 +14,8 @@ import redis
 from click.testing import CliRunner
 
 from shop.cli.fault import fault
-from shop.errors import Conflict, Invalid, Unavailable
-from shop.faults import Desk, Report
+from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
+from shop.faults import FaultChannel, FaultReport
 from shop.settings import load_settings
 from shop.stack import down, postgres, valkey
 from shop.stack.program import free_port, port_answers
@@ -44,7 +44,7 @@ class Stack:
             (var / name).mkdir(parents=True)
         var.chmod(0o755)
         self.var, self.cache_port, self.database_port = var, free_port(), free_port()
-        self.state, self.desk = StateFile(var / "run"), Desk(var / "run")
+        self.state, self.desk = StateFile(var / "run"), FaultChannel(var / "run")
         self.log = (var / "out").open("wb")
         argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
@@ -186,7 +186,7 @@ def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
         stack.process.send_signal(signal.SIGTERM)
         assert stack.process.wait(PATIENCE_S) == 0
         assert "did not stop when asked" not in (var / "out").read_text()
-        assert stack.desk.report() == Report()
+        assert stack.desk.report() == FaultReport()
     finally:
         stack.end()
 
@@ -204,7 +204,7 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
         assert down.run(load_settings(var_dir=var), lambda line: None)
         assert not left.alive
         assert time.monotonic() - began < 10, "it was asked, and could obey"
-        with pytest.raises(Unavailable, match="supervisor"):
+        with pytest.raises(ServiceUnavailable, match="supervisor"):
             stack.desk.order("cache", "hang")
     finally:
         stack.end()
@@ -233,9 +233,9 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
     assert answer.status_code == 409
     assert "no server of this stack" in answer.json["detail"]
     settings.run_dir.mkdir(exist_ok=True)
-    Desk(settings.run_dir).say(Report(("database",), {"database": "none"}, ""))
-    with pytest.raises(Conflict):
-        Desk(settings.run_dir).order("cache", "down")
+    FaultChannel(settings.run_dir).say(FaultReport(("database",), {"database": "none"}, ""))
+    with pytest.raises(StateConflict):
+        FaultChannel(settings.run_dir).order("cache", "down")
     offered = {item["name"]: item["offered"] for item in client.get("/api/v1/faults").json["items"]}
     assert offered == {
         "cache": False,
@@ -245,15 +245,15 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
         "payments": False,
         "mail": False,
     }
-    Desk(settings.run_dir).close()
+    FaultChannel(settings.run_dir).close()
 
 
 def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, settings):
     settings.run_dir.mkdir(exist_ok=True)
-    Desk(settings.run_dir).say(Report(("cache",), {"cache": "hang"}, ""))
+    FaultChannel(settings.run_dir).say(FaultReport(("cache",), {"cache": "hang"}, ""))
     assert "On purpose: cache hangs." in client.get("/lab").text
     assert client.get("/api/v1/faults").json["items"][0]["value"] == "hang"
-    Desk(settings.run_dir).close()
+    FaultChannel(settings.run_dir).close()
     assert "On purpose" not in client.get("/lab").text
 
 
@@ -282,8 +282,8 @@ def test_without_a_stack_there_is_nothing_to_break(tmp_path):
 
 
 def test_an_unknown_fault_is_a_refusal():
-    with pytest.raises(Invalid):
-        Desk(load_settings().run_dir).order("moon", "down")
+    with pytest.raises(InvalidFields):
+        FaultChannel(load_settings().run_dir).order("moon", "down")
 
 
 def _readable(socket_number, seconds):

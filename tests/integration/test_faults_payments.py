@@ -6,10 +6,10 @@ import time
 import httpx
 import pytest
 
-from shop.faults import NONE, Desk, Report
-from shop.payments.simulator.books import FILE, Books
-from shop.stack.faults import MANNERS, Faults, Provider
-from shop.stack.program import Program
+from shop.faults import NONE, FaultChannel, FaultReport
+from shop.payments.simulator.books import FILE, ProviderLedger
+from shop.stack.faults import MANNERS, FaultDispatcher, PaymentsFaultTarget
+from shop.stack.program import ServerProgram
 from tests.integration.simulator import THREADS
 from tests.waiting import until
 
@@ -18,8 +18,8 @@ from tests.waiting import until
 def victim(simulator):
     """What the supervisor does to the simulator; good manners again at the end."""
     simulator.start()
-    program = Program("payments", ("simulator",), 0, lambda: True)
-    victim = Provider(program, lambda: simulator.pid, Books(simulator.home / FILE))
+    program = ServerProgram("payments", ("simulator",), 0, lambda: True)
+    victim = PaymentsFaultTarget(program, lambda: simulator.pid, ProviderLedger(simulator.home / FILE))
     yield victim
     victim.end()
     simulator.behave()
@@ -100,7 +100,7 @@ def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_
     simulator.kill()
     simulator.start()
     assert manners(simulator)["latency_ms"] == 12_000
-    Provider(victim._program, lambda: None, Books(simulator.home / FILE))
+    PaymentsFaultTarget(victim._program, lambda: None, ProviderLedger(simulator.home / FILE))
     assert manners(simulator)["latency_ms"] == 0
 
 
@@ -117,8 +117,8 @@ def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
 
 def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(simulator, victim, tmp_path, monkeypatch):
     monkeypatch.setattr("shop.payments.simulator.books.BUSY_TIMEOUT_S", 0.1)
-    desk = Desk(tmp_path)
-    faults = Faults(desk, {"payments": victim})
+    desk = FaultChannel(tmp_path)
+    faults = FaultDispatcher(desk, {"payments": victim})
     said = []
 
     def order() -> None:
@@ -127,11 +127,11 @@ def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(si
         except Exception as error:  # noqa: BLE001 - looked at below
             said.append(str(error))
 
-    with Books(simulator.home / FILE).writing():
+    with ProviderLedger(simulator.home / FILE).writing():
         ordering = threading.Thread(target=order)
         ordering.start()
         while not faults.run_once():
             time.sleep(0.01)
         ordering.join()
     assert "could not be put in force" in said[0]
-    assert desk.report() == Report(("payments",), {"payments": NONE}, desk.report().order, desk.report().failed)
+    assert desk.report() == FaultReport(("payments",), {"payments": NONE}, desk.report().order, desk.report().failed)

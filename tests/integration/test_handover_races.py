@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.handover import move_claims
-from shop.errors import Invalid, ShopError
+from shop.errors import InvalidFields, ShopError
 from shop.wiring import build
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS
@@ -37,9 +37,9 @@ def test_a_cart_that_changes_hands_in_the_middle_of_it_is_bought_once(runtime, d
         product_id = make_product(session, make_category(session), "mug", on_hand=1000).id
         user_id = make_user(session).id
     guests = [uuid.uuid4() for _ in range(ROUNDS)]
-    carts = Carts(database, offers)
+    carts = CartService(database, offers)
     for guest in guests:
-        carts.add(Owner(guest_cart_id=guest), "mug", PIECES)
+        carts.add(CartOwner(guest_cart_id=guest), "mug", PIECES)
     before = deadlocks(database)
     race(runtime.settings, guests, user_id)
     assert deadlocks(database) == before
@@ -65,18 +65,18 @@ def test_a_checkout_that_waited_for_the_log_in_finds_the_cart_gone(runtime, data
         moved.set()
         assert go_on.wait(TIMEOUT_S)
 
-    carts = Carts(database, offers, stand_still)
-    carts.add(Owner(guest_cart_id=guest), "mug", PIECES)
+    carts = CartService(database, offers, stand_still)
+    carts.add(CartOwner(guest_cart_id=guest), "mug", PIECES)
     with ThreadPoolExecutor(2) as pool:
         signing_in = pool.submit(carts.merge, guest, user_id)
         assert moved.wait(TIMEOUT_S)
-        buying = pool.submit(checkout.submit, Owner(guest_cart_id=guest), "a-key", DETAILS_OF_CHECKOUT)
+        buying = pool.submit(checkout.submit, CartOwner(guest_cart_id=guest), "a-key", DETAILS_OF_CHECKOUT)
         until(lambda: waits_for_its_turn(database))
         go_on.set()
         signing_in.result(TIMEOUT_S)
-        with pytest.raises(Invalid, match="empty"):
+        with pytest.raises(InvalidFields, match="empty"):
             buying.result(TIMEOUT_S)
-    assert checkout.submit(Owner(user_id=user_id), "a-key", DETAILS_OF_CHECKOUT).public_id
+    assert checkout.submit(CartOwner(user_id=user_id), "a-key", DETAILS_OF_CHECKOUT).public_id
 
 
 def waits_for_its_turn(database):
@@ -117,7 +117,7 @@ def _buy_as_guest(settings, guests, barrier):
     for guest in guests:
         barrier.wait(TIMEOUT_S)
         time.sleep(jitter.uniform(0, SPREAD_S / 2))
-        _submit(runtime, Owner(guest_cart_id=guest), f"key of {guest}")
+        _submit(runtime, CartOwner(guest_cart_id=guest), f"key of {guest}")
     barrier.wait(TIMEOUT_S)
     runtime.close()
 
@@ -125,7 +125,7 @@ def _buy_as_guest(settings, guests, barrier):
 def _sign_in_and_buy(settings, guests, user_id, barrier):
     runtime = build(settings)
     runtime.board.refresh()
-    account, jitter = Owner(user_id=user_id), random.Random(7)
+    account, jitter = CartOwner(user_id=user_id), random.Random(7)
     for guest in guests:
         barrier.wait(TIMEOUT_S)
         time.sleep(jitter.uniform(0, SPREAD_S))

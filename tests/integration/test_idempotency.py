@@ -11,11 +11,11 @@ from shop.accounts.models import User
 from shop.app import create_app
 from shop.cart.models import CartItem
 from shop.catalog.models import Product
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.patterns.idempotency import keys, rules
-from shop.patterns.idempotency.keys import Key
+from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.models import IdempotencyKey
-from shop.patterns.idempotency.records import Records
+from shop.patterns.idempotency.records import KeyStore
 from shop.web import idempotency
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import PASSWORD, make_account
@@ -271,8 +271,8 @@ def test_what_proves_who_somebody_is_is_never_kept(browsers, database):
 
 
 def test_a_claim_whose_process_fell_silent_inside_its_transaction_ends(database):
-    records = Records(timedelta(hours=1), lease=timedelta(seconds=1))
-    key = Key("user:1", "POST /", "one", "f")
+    records = KeyStore(timedelta(hours=1), lease=timedelta(seconds=1))
+    key = RequestKey("user:1", "POST /", "one", "f")
 
     def is_free():
         with database.engine.begin() as connection:
@@ -292,7 +292,7 @@ def test_who_fell_silent_inside_a_transaction_is_told_to_come_back(database):
             until(lambda: _is_alone(database))
             session.execute(text("SELECT 1"))
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(ServiceUnavailable):
         stall()
 
 

@@ -12,12 +12,12 @@ from sqlalchemy import select, text
 
 from shop.app import create_app
 from shop.cart.models import CartItem
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
-from shop.unit_of_work import Enclosing
+from shop.unit_of_work import OuterTransaction
 from shop.wiring import build
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS
@@ -31,10 +31,10 @@ TRIES = 200
 @pytest.fixture
 def cart(database, simulator):
     """A guest's cart with two mugs in it."""
-    owner = Owner(guest_cart_id=uuid.uuid4())
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
     with database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=50)
-    Carts(database, offers).add(owner, "mug", 2)
+    CartService(database, offers).add(owner, "mug", 2)
     return str(owner.guest_cart_id)
 
 
@@ -224,5 +224,5 @@ def _check_out_and_die(settings, cart, fatal):
 
 def _add_and_die(settings, cart):
     client = browser(create_app(build(settings)), cart)
-    Enclosing.commit = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+    OuterTransaction.commit = lambda self: os.kill(os.getpid(), signal.SIGKILL)
     add(client)

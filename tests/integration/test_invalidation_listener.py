@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import Listener
-from shop.patterns.edge import Purger, Registry, Store
+from shop.patterns.caching import InvalidationListener
+from shop.patterns.edge import ProxyCacheFiles, SurrogateKeyIndex, TagPurger
 from shop.stack.program import free_port
 
 
@@ -35,8 +35,8 @@ def test_an_edge_is_emptied_once_an_outage_and_not_at_every_attempt(refusing_ser
     monkeypatch.setattr("shop.patterns.caching.broadcast.RETRY_S", 0.01)
     port, attempts = refusing_server
     url, seen = f"redis://127.0.0.1:{port}/0", []
-    registry = Registry(url, 100, SystemClock())
-    listener = Listener(url, Purger(registry, Store(tmp_path), SystemClock(), seen.append))
+    registry = SurrogateKeyIndex(url, 100, SystemClock())
+    listener = InvalidationListener(url, TagPurger(registry, ProxyCacheFiles(tmp_path), SystemClock(), seen.append))
     listener.start()
     try:
         for _ in range(5):

@@ -9,14 +9,14 @@ import textwrap
 import pytest
 
 from shop.clock import SystemClock
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab import load
 from shop.lab.experiment import EXPERIMENTS, parse
-from shop.lab.load import Plan, Visit
-from shop.lab.restoring import NOTE, Interrupted, restoring
+from shop.lab.load import LoadPhase, ShopperVisit
+from shop.lab.restoring import NOTE, ExperimentInterrupted, restoring
 from shop.lab.result import build
-from shop.lab.runner import Runner
-from shop.lab.store import Store
+from shop.lab.runner import ExperimentRunner
+from shop.lab.store import StoreClient
 from shop.lab.troubles import TROUBLES
 from shop.stack import http_servers
 from shop.stack.program import free_port
@@ -65,7 +65,7 @@ def store(address, database, cache_client):
         mugs = make_category(session)
         for number in range(5):
             make_product(session, mugs, popularity=number)
-    store = Store(address)
+    store = StoreClient(address)
     yield store
     store.close()
 
@@ -92,7 +92,7 @@ def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_pat
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert stored()[SWITCH] == "on"
-    assert Interrupted.__name__ in said
+    assert ExperimentInterrupted.__name__ in said
     assert not (tmp_path / "lab" / NOTE).exists()
 
 
@@ -139,7 +139,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     quick = parse(text, "quick").lasting(1.0, 1)
     quick = quick.with_(steady_state=quick.steady_state.with_(duration_s=0.5))
     with restoring(store, tmp_path / "lab", quick.switches()) as before:
-        record = Runner(quick, store, Watcher(), offered, START_S).run()
+        record = ExperimentRunner(quick, store, Watcher(), offered, START_S).run()
     result = build(quick, record, SystemClock().now(), before)
     off, on, classic = result["arms"]
     assert off["db_queries_per_request"] > on["db_queries_per_request"] == 0
@@ -168,7 +168,7 @@ def test_a_cold_cache_is_warmed_until_its_hit_rate_stands(store, cache_client, t
             pieces.append("warm-up" in text)
 
     with restoring(store, tmp_path / "lab", experiment.switches()):
-        seen = Runner(experiment, store, Counting(), offered, START_S).observe(experiment.arm("on"), 20.0)
+        seen = ExperimentRunner(experiment, store, Counting(), offered, START_S).observe(experiment.arm("on"), 20.0)
     assert sum(pieces) > 1, "the first piece began with nothing"
     assert seen.unsettled is None
     assert seen.open.answers == {"shared": len(seen.open.answered)}
@@ -176,10 +176,10 @@ def test_a_cold_cache_is_warmed_until_its_hit_rate_stands(store, cache_client, t
 
 
 def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(store):
-    missing = Visit(name="missing", paths=("/api/v1/products/nothing-like-it",))
-    screen = Visit(name="screen", paths=("/api/v1/screens/product/{product}",), then=("/livez",))
+    missing = ShopperVisit(name="missing", paths=("/api/v1/products/nothing-like-it",))
+    screen = ShopperVisit(name="screen", paths=("/api/v1/screens/product/{product}",), then=("/livez",))
     products = store.products(3)
-    plan = Plan(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
+    plan = LoadPhase(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
     seen = load.run(plan.model_copy(update={"products": products}))
     assert seen.calls == 2 * seen.offered == 2 * len(seen.latencies_ms)
     assert 0 < seen.queries <= 8 * len(products)
@@ -211,8 +211,13 @@ def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):
 
 def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
     nobody = f"http://127.0.0.1:{free_port()}"
-    plan = Plan(
-        base_url=nobody, mode="open", rate=50, duration_s=0.2, concurrency=4, visits=(Visit(name="x", paths=("/",)),)
+    plan = LoadPhase(
+        base_url=nobody,
+        mode="open",
+        rate=50,
+        duration_s=0.2,
+        concurrency=4,
+        visits=(ShopperVisit(name="x", paths=("/",)),),
     )
     seen = load.run(plan)
     assert seen.faults == {"ConnectionRefusedError": seen.offered}
@@ -222,16 +227,20 @@ def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
 def test_a_plan_of_thousands_of_products_reaches_the_generator():
     nobody = f"http://127.0.0.1:{free_port()}"
     many = tuple(f"a-product-with-a-name-of-some-length-{number}" for number in range(5000))
-    visits = (Visit(name="x", paths=("/{product}",)),)
-    plan = Plan(base_url=nobody, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=many)
+    visits = (ShopperVisit(name="x", paths=("/{product}",)),)
+    plan = LoadPhase(base_url=nobody, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=many)
     assert not any(load.run(plan).good)
 
 
 def test_a_broken_generator_is_an_error_not_a_figure():
-    plan = Plan(
-        base_url="http://192.0.2.1", mode="open", duration_s=0.2, concurrency=1, visits=(Visit(name="x", paths=("/",)),)
+    plan = LoadPhase(
+        base_url="http://192.0.2.1",
+        mode="open",
+        duration_s=0.2,
+        concurrency=1,
+        visits=(ShopperVisit(name="x", paths=("/",)),),
     )
-    with pytest.raises(Unavailable, match="another machine"):
+    with pytest.raises(ServiceUnavailable, match="another machine"):
         load.run(plan)
 
 

@@ -4,9 +4,9 @@ import httpx
 import pytest
 import redis
 
-from shop.faults import Desk, Report
+from shop.faults import FaultChannel, FaultReport
 from shop.knobs import CACHE_MEMORY, KNOBS, TTL_SCALE
-from shop.patterns.caching.memory import BYTES_A_MB, Memory
+from shop.patterns.caching.memory import BYTES_A_MB, MaxMemory
 from shop.switch_store import SwitchStore
 from tests.factories import make_category, make_product
 from tests.integration.web_processes import WebServer
@@ -59,15 +59,15 @@ def test_what_cannot_be_is_refused(client, name, value, says):
 
 
 def test_the_memory_of_a_server_that_is_not_the_stack_s_is_left_alone(client, settings):
-    before = Memory(str(settings.cache_url)).limit_mb()
+    before = MaxMemory(str(settings.cache_url)).limit_mb()
     assert client.put(KNOB + CACHE_MEMORY, json={"value": 2}).status_code == 409
-    assert Memory(str(settings.cache_url)).limit_mb() == before
+    assert MaxMemory(str(settings.cache_url)).limit_mb() == before
 
 
 def test_the_cache_is_asked_how_much_it_may_hold_and_told(client, settings):
-    before = Memory(str(settings.cache_url)).limit_mb()
+    before = MaxMemory(str(settings.cache_url)).limit_mb()
     settings.run_dir.mkdir(exist_ok=True)
-    Desk(settings.run_dir).say(Report(("cache",), {"cache": "none"}, ""))
+    FaultChannel(settings.run_dir).say(FaultReport(("cache",), {"cache": "none"}, ""))
     try:
         assert client.put(KNOB + CACHE_MEMORY, json={"value": 7}).json["value"] == 7
         found = {item["name"]: item["value"] for item in client.get("/api/v1/lab/knobs").json["items"]}
@@ -75,8 +75,8 @@ def test_the_cache_is_asked_how_much_it_may_hold_and_told(client, settings):
         with redis.Redis.from_url(str(settings.cache_url)) as server:
             assert int(server.config_get("maxmemory")["maxmemory"]) == 7 * BYTES_A_MB
     finally:
-        Memory(str(settings.cache_url)).set_limit_mb(before)
-        Desk(settings.run_dir).close()
+        MaxMemory(str(settings.cache_url)).set_limit_mb(before)
+        FaultChannel(settings.run_dir).close()
 
 
 def test_a_turned_knob_counts_for_nothing_outside_the_lab(database):

@@ -13,19 +13,19 @@ import httpx
 import psutil
 import pytest
 
-from shop.cli.lab_progress import Silent
-from shop.errors import ConfigurationError, Unavailable
-from shop.faults import Desk
+from shop.cli.lab_progress import SilentWatcher
+from shop.errors import ConfigurationError, ServiceUnavailable
+from shop.faults import FaultChannel
 from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
-from shop.lab.arms import Action
+from shop.lab.arms import ScheduledAction
 from shop.lab.broken_books import noting
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.experiment import Phases
+from shop.lab.experiment import PhaseLengths
 from shop.lab.restoring import NOTE, restoring
-from shop.lab.runner import Runner
-from shop.lab.shopper import Shopper
-from shop.lab.store import Store
+from shop.lab.runner import ExperimentRunner
+from shop.lab.shopper import GuestClient
+from shop.lab.store import StoreClient
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
 from tests.integration.checkout import Checkout
@@ -75,7 +75,7 @@ def stack(tmp_path_factory):
 
 @pytest.fixture
 def store(stack):
-    store = Store(f"http://127.0.0.1:{stack.port}")
+    store = StoreClient(f"http://127.0.0.1:{stack.port}")
     yield store
     store.close()
 
@@ -158,7 +158,7 @@ def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(st
 
 def test_the_lab_s_shopper_pays_the_price_of_the_moment_and_gets_it_back(store):
     slug = store.edited_product()
-    with Shopper(store.base_url) as shopper:
+    with GuestClient(store.base_url) as shopper:
         assert shopper.buy(slug) == store.price(slug)
 
 
@@ -180,7 +180,7 @@ def replaced(stack, before):
 
 def test_a_killed_web_process_is_replaced_and_the_others_go_on(stack, store):
     before = web_processes(stack)
-    with suppress(Unavailable):  # the one that takes the order may be the one that dies of it
+    with suppress(ServiceUnavailable):  # the one that takes the order may be the one that dies of it
         store.set_fault("web", "kill")
     assert replaced(stack, before) == 1, "also where nginx has sent the order again"
     store.wait_ready()
@@ -188,7 +188,7 @@ def test_a_killed_web_process_is_replaced_and_the_others_go_on(stack, store):
 
 
 def test_an_order_that_is_sent_again_is_the_same_order(stack):
-    before, desk = web_processes(stack), Desk(stack.var / "run")
+    before, desk = web_processes(stack), FaultChannel(stack.var / "run")
     for _ in range(3):
         desk.order("web", "kill", request_id="the-same-request")
     assert replaced(stack, before) == 1
@@ -212,7 +212,7 @@ def test_clients_that_ask_again_pay_twice_without_keys_and_the_auditor_sees_it(o
 def observe(store, tmp_path):
     """Measure the named arms of an experiment once each, shortened; return arm to figures. The verdict is not asked
     for: beside other tests it would be the machine's. The generator needs no process of its own for that."""
-    lasts = Phases(runs=1, warm_up_s=0.3, warm_up_limit_s=0.3, open_s=0.5, closed_s=0.2).model_copy(
+    lasts = PhaseLengths(runs=1, warm_up_s=0.3, warm_up_limit_s=0.3, open_s=0.5, closed_s=0.2).model_copy(
         update={"settle_s": IN_FORCE_S}
     )
 
@@ -224,7 +224,7 @@ def observe(store, tmp_path):
         )
         may = {"knobs": short.every_knob(), "faults": short.faults(), "edits": short.drive.edits}
         with restoring(store, tmp_path, short.switches(), **may):
-            runner = Runner(short, store, Silent(), offered, START_S)
+            runner = ExperimentRunner(short, store, SilentWatcher(), offered, START_S)
             chosen = [
                 arm.with_(driving={**arm.driving, **(driving or {})}, **of_the_arm) for arm in map(short.arm, arms)
             ]
@@ -239,7 +239,7 @@ def observe(store, tmp_path):
 
 @pytest.mark.parametrize(("name", "fault"), [("killed", "down"), ("hung", "hang")])
 def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, name, fault):
-    actions = (Action(at_s=0.6, fault="cache", value=fault), Action(at_s=1.8, fault="cache"))
+    actions = (ScheduledAction(at_s=0.6, fault="cache", value=fault), ScheduledAction(at_s=1.8, fault="cache"))
     driving = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
     seen = observe("cache-loss", name, driving=driving, actions=actions, products=20)[name]
     assert seen["error_rate"] == 0

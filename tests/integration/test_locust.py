@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from shop.settings import PROJECT_ROOT
-from shop.stack.ownership import Identity
+from shop.stack.ownership import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StackState, StateFile
 from tests.factories import make_category, make_product
@@ -140,7 +140,7 @@ def test_the_page_is_for_this_machine_and_says_that_no_store_answers(locust):
 
 def test_a_master_and_its_worker_share_a_run_on_the_running_stack(locust, store, tmp_path):
     (tmp_path / "run").mkdir()
-    running = StackState(phase="ready", supervisor=Identity.of(os.getpid()), web_url=store)
+    running = StackState(phase="ready", supervisor=ProcessIdentity.of(os.getpid()), web_url=store)
     StateFile(tmp_path / "run").save(running)
     link, elsewhere = str(free_port()), str(tmp_path / "elsewhere")  # where no store runs: the master names it
     words = ["--expect-workers", "1", "--users", "2", "--spawn-rate", "2", "--run-time", "2", "--think", "0"]

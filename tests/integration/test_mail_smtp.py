@@ -10,24 +10,24 @@ import trustme
 from sqlalchemy import select
 
 from shop.errors import ConfigurationError
-from shop.mail.letters import Letter
-from shop.mail.post import MailFailed, MailRefused, Smtp
+from shop.mail.letters import OutgoingEmail
+from shop.mail.post import MailFailed, MailRefused, SmtpMailer
 from shop.patterns.outbox.messages import write
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import Relay
-from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import OutboxRelay
+from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters
 from tests.integration.mail_server import listening
 
-LETTER = Letter("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
+LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
 SENDER = "shop <orders@shop.test>"
 
 
 def to(recipient):
-    return Letter("<one@shop>", recipient, "Your order S-1", "in text", "<p>in HTML</p>")
+    return OutgoingEmail("<one@shop>", recipient, "Your order S-1", "in text", "<p>in HTML</p>")
 
 
 def smtp(server, **given):
-    return Smtp(f"smtp://127.0.0.1:{server.port}", SENDER, 5, **given)
+    return SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER, 5, **given)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_letter_goes_to_one_recipient_in_an_envelope_of_ascii(recipient, given
 )
 def test_a_recipient_that_is_not_one_address_is_refused_before_the_server_is_asked(recipient):
     with pytest.raises(MailRefused):
-        Smtp("smtp://127.0.0.1:1", SENDER, 5).send(to(recipient))
+        SmtpMailer("smtp://127.0.0.1:1", SENDER, 5).send(to(recipient))
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
@@ -89,10 +89,12 @@ def mailing(database, runtime):
         outcomes, found = [], []
         with database.transaction() as session:
             write(session, "order", "the-order", "order.confirmation")
-        Relay(database, found.append, lambda: 1000).run_once()
-        patience = Patience(attempts=5, base_s=0.0)
+        OutboxRelay(database, found.append, lambda: 1000).run_once()
+        patience = RetryPolicy(attempts=5, base_s=0.0)
         handlers = {"confirmation": lambda message: post.send(LETTER)}
-        deliveries = Deliveries(database, handlers, patience, lambda name, outcome, seconds: outcomes.append(outcome))
+        deliveries = MessageDispatcher(
+            database, handlers, patience, lambda name, outcome, seconds: outcomes.append(outcome)
+        )
         deliveries.deliver("confirmation", found[0].to_json())
         return outcomes
 
@@ -105,7 +107,7 @@ def test_a_refusal_for_good_is_a_dead_letter_at_once_and_is_logged(mailing, data
         assert mailing(smtp(server)) == ["dead"]
     with database.reading() as session:
         (dead,) = dead_letters(session, 10)
-        assert session.scalars(select(Waiting)).all() == []
+        assert session.scalars(select(OutboxMessage)).all() == []
     assert (dead.attempts, dead.error) == (1, "MailRefused: SMTPRecipientsRefused: 550 5.1.1")
     (line,) = [one for one in caplog.records if one.message == "message_dead"]
     assert line.levelname == "ERROR"
@@ -116,7 +118,7 @@ def test_a_refusal_for_now_is_tried_again(mailing, database):
         server.replies["RCPT"] = "451 4.7.1 later"
         assert mailing(smtp(server)) == ["retried"]
     with database.reading() as session:
-        assert session.scalars(select(Waiting)).one().attempts == 1
+        assert session.scalars(select(OutboxMessage)).one().attempts == 1
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,7 @@ def encrypted(authority, name, scheme):
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_server_with_a_certificate_of_a_trusted_authority_gets_the_letter(authority, ca_file, scheme):
     with encrypted(authority, "127.0.0.1", scheme) as (server, url):
-        Smtp(url, SENDER, 5, ca_file).send(LETTER)
+        SmtpMailer(url, SENDER, 5, ca_file).send(LETTER)
     assert (len(server.taken), server.log_ins) == (1, 1)
 
 
@@ -153,7 +155,7 @@ def test_a_server_that_is_not_known_to_be_the_one_gets_neither_password_nor_lett
 ):
     with encrypted(authority, name, scheme) as (server, url):
         with pytest.raises(MailFailed, match="SSLCertVerificationError: ") as failed:
-            Smtp(url, SENDER, 5, ca_file if trusted else None).send(LETTER)
+            SmtpMailer(url, SENDER, 5, ca_file if trusted else None).send(LETTER)
         assert not isinstance(failed.value, MailRefused)
     assert (server.taken, server.log_ins) == ([], 0)
 
@@ -164,4 +166,4 @@ def test_certificates_that_cannot_be_read_are_refused_at_the_start(tmp_path, con
     if content is not None:
         path.write_text(content)
     with pytest.raises(ConfigurationError, match="SHOP_MAIL_CA_FILE"):
-        Smtp("smtps://mail.test", SENDER, 5, path)
+        SmtpMailer("smtps://mail.test", SENDER, 5, path)

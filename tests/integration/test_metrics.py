@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from shop.lab.meters import IN_FLIGHT, total
-from shop.patterns.caching.events import Answered
+from shop.patterns.caching.events import LookupFinished
 from shop.patterns.observability.figures import collect
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.record import RequestRecord
-from shop.web.context import Context
+from shop.web.context import RequestMiddleware
 from tests.integration.web_processes import WebServer
 
 
@@ -29,7 +29,7 @@ def test_requests_are_counted_by_template_and_class_never_by_path(client, runtim
 
 
 def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
-    metrics, seen = Metrics(), []
+    metrics, seen = ProcessMetrics(), []
 
     def in_flight():
         return metrics.registry.get_sample_value("shop_http_in_flight")
@@ -38,14 +38,14 @@ def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
         seen.append(in_flight())
         raise RuntimeError
 
-    surrounded = Context(fails, runtime.services, metrics, (), lambda host: True, show_timings=False)
+    surrounded = RequestMiddleware(fails, runtime.services, metrics, (), lambda host: True, show_timings=False)
     with pytest.raises(RuntimeError):
         surrounded({"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": ""}, None)
     assert (seen, in_flight()) == ([1], 0)
 
 
 def test_methods_nobody_has_heard_of_share_one_label():
-    metrics = Metrics()
+    metrics = ProcessMetrics()
     for method in ("BREW", "PROPFIND"):
         metrics.request_answered(method, "", 405, RequestRecord())
     methods = {
@@ -58,9 +58,9 @@ def test_methods_nobody_has_heard_of_share_one_label():
 
 
 def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
-    metrics = Metrics()
+    metrics = ProcessMetrics()
     for outcome in ("hit", "hit", "hit", "miss", "bypass"):
-        metrics.cache.answered(Answered("shop-shared", "catalogue", outcome, 0, False, 0.0))
+        metrics.cache.answered(LookupFinished("shop-shared", "catalogue", outcome, 0, False, 0.0))
     (layer,) = collect(metrics.registry).layers
     assert (layer.asked, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
 

@@ -11,8 +11,8 @@ from shop.clock import HeldClock
 from shop.mail.models import Mail
 from shop.orders.links import GOOD_FOR, PASS_GOOD_FOR, OrderLinks
 from shop.orders.models import Order
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import Relay
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import OutboxRelay
 from tests.factories import make_category, make_product
 from tests.integration.accounts import make_account, sign_in
 from tests.integration.guests import browser, buy_by_form, check_out
@@ -41,7 +41,7 @@ def device(guest):
 def deliver(runtime):
     """Let the worker handle what waits in the outbox."""
     found = []
-    Relay(runtime.database, found.append, lambda: 1000).run_once()
+    OutboxRelay(runtime.database, found.append, lambda: 1000).run_once()
     services = runtime.services()
     consumers = {"order.confirmation": services.confirmation_consumer, "order.link": services.link_mail_consumer}
     for message in found:
@@ -213,7 +213,7 @@ def test_asking_again_gets_everybody_the_same_answer_and_the_same_work(database,
     assert not any("Set-Cookie" in answer.headers for answer in answers)
     assert "a mail with the link is on its way" in device.get("/orders/link?sent").text
     with database.reading() as session:
-        asked = session.scalars(select(Waiting).where(Waiting.topic == "order.link")).all()
+        asked = session.scalars(select(OutboxMessage).where(OutboxMessage.topic == "order.link")).all()
     assert len(asked) == 3
     assert "robin@example.org" not in str([one.payload for one in asked])
 
@@ -223,7 +223,7 @@ def test_asking_for_the_same_while_the_mail_is_late_adds_nothing(database, devic
         ask(device, "S-2222-2222")
         ask(device, "S-2222-2222", "another@example.org")  # which must not be in the way of the first
     with database.reading() as session:
-        assert len(session.scalars(select(Waiting)).all()) == 2
+        assert len(session.scalars(select(OutboxMessage)).all()) == 2
 
 
 def test_only_the_address_of_the_order_gets_the_link_again(runtime, database, bought, device):
@@ -274,7 +274,7 @@ def test_what_can_be_no_number_or_address_is_said_beside_the_field(database, dev
     assert answer.status_code == 422
     assert f'id="error-{wrong}"' in answer.text
     with database.reading() as session:
-        assert session.scalars(select(Waiting)).all() == []
+        assert session.scalars(select(OutboxMessage)).all() == []
 
 
 def test_the_way_to_the_form_is_shown(device):

@@ -5,14 +5,14 @@ import pytest
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import IntegrityError
 
-from shop.errors import Conflict, Invalid
+from shop.errors import InvalidFields, StateConflict
 from shop.money import Money
 from shop.orders import ids, queries, stream
-from shop.orders.events import Cause, Line, OrderCancelled, OrderPlaced, PaymentCharged, written
+from shop.orders.events import CancellationCause, OrderCancelled, OrderedLine, OrderPlaced, PaymentCharged, written
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
 from shop.orders.projection import UPSERT, AtOnce, summary
-from shop.orders.service import Viewer
-from shop.orders.state import Deliver, Ship, fold
+from shop.orders.service import OrderViewer
+from shop.orders.state import DeliverOrder, ShipOrder, fold
 from shop.orders.stream import OrderStreams
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import CHEAP
@@ -51,11 +51,11 @@ def make_order(session, products, user=None, status="paid", events=("OrderPlaced
                 unit_price_amount=1000,
             )
         )
-    lines = tuple(Line(product.id, product.title, 1, Money(1000)) for product in products)
+    lines = tuple(OrderedLine(product.id, product.title, 1, Money(1000)) for product in products)
     told = {
         "OrderPlaced": OrderPlaced(order.public_id, order.number, order.user_id, lines),
         "PaymentCharged": PaymentCharged("ch_1"),
-        "OrderCancelled": OrderCancelled(Cause.CUSTOMER),
+        "OrderCancelled": OrderCancelled(CancellationCause.CUSTOMER),
     }
     stored = STREAMS.append(session, order.id, 0, [written(told[kind]) for kind in events])
     session.execute(UPSERT, [summary(order.id, fold(stored))])
@@ -163,12 +163,12 @@ def test_what_a_guest_ordered_is_the_accounts_once_she_signs_in(client, database
 
 def test_a_cursor_of_somebody_elses_order_is_refused(runtime, database, world):
     other = place(database, world, "ben")
-    with pytest.raises(Invalid):
-        runtime.services().orders.own(Viewer(user_id=world["ada"].id), other, 5)
+    with pytest.raises(InvalidFields):
+        runtime.services().orders.own(OrderViewer(user_id=world["ada"].id), other, 5)
 
 
 def test_a_list_costs_the_same_queries_however_long_it_is(runtime, database, world):
-    viewer = Viewer(user_id=world["ada"].id)
+    viewer = OrderViewer(user_id=world["ada"].id)
     orders = runtime.services().orders  # asked for once: who asks again may be the one who reads the switches afresh
 
     def listing():
@@ -241,7 +241,7 @@ def test_the_page_of_an_order_tells_its_story(client, database, world):
 def test_two_writers_of_one_version_cannot_both_win(database, world):
     public_id = place(database, world)
     with database.transaction() as session:
-        STREAM.change(session, stream.lock(session, public_id), Ship())
+        STREAM.change(session, stream.lock(session, public_id), ShipOrder())
     with database.reading() as session:
         order_id = queries.internal_id(session, public_id)
     with pytest.raises(IntegrityError), database.transaction() as session:
@@ -250,8 +250,8 @@ def test_two_writers_of_one_version_cannot_both_win(database, world):
 
 def test_an_impossible_step_changes_nothing(database, world):
     public_id = place(database, world)
-    with pytest.raises(Conflict), database.transaction() as session:
-        STREAM.change(session, stream.lock(session, public_id), Deliver())
+    with pytest.raises(StateConflict), database.transaction() as session:
+        STREAM.change(session, stream.lock(session, public_id), DeliverOrder())
     with database.reading() as session:
         view, _ = queries.one(session, public_id)
     assert (view.status, len(view.events)) == ("paid", 2)

@@ -9,16 +9,16 @@ from sqlalchemy.exc import IntegrityError
 
 from shop.cli.orders import orders as command
 from shop.db import build_engine
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.orders import overview, queries, stream
-from shop.orders.events import Cause, OrderDelivered, OrderShipped, written
+from shop.orders.events import CancellationCause, OrderDelivered, OrderShipped, written
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
-from shop.orders.projection import UPSERT, AtOnce, Projector, Soon, summary
-from shop.orders.replaying import Replaying
-from shop.orders.service import Viewer
-from shop.orders.state import Cancel, Refund, Ship, fold
+from shop.orders.projection import UPSERT, AsyncProjection, AtOnce, OrderProjector, summary
+from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.service import OrderViewer
+from shop.orders.state import CancelOrder, RecordRefund, ShipOrder, fold
 from shop.orders.stream import OrderStreams
-from shop.orders.transitions import IllegalTransition, Status
+from shop.orders.transitions import IllegalTransition, OrderStatus
 from shop.patterns.events import StreamMoved
 from shop.switches import SWITCHES
 from shop.unit_of_work import Database
@@ -64,7 +64,7 @@ def test_an_append_behind_a_version_that_is_past_is_refused(database, world):  #
     with database.transaction() as ours:
         order = ours.scalar(select(Order).where(Order.public_id == public_id))
         seen = stream.STREAMS.load(ours, order.id)
-        change(database, public_id, Ship())
+        change(database, public_id, ShipOrder())
         with pytest.raises(StreamMoved):
             stream.STREAMS.append(ours, order.id, len(seen), [written(OrderShipped())])
 
@@ -80,7 +80,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
         if first:
             first = False
             barrier.wait(30)
-        return OrderStreams(AtOnce()).change(session, order, Ship())
+        return OrderStreams(AtOnce()).change(session, order, ShipOrder())
 
     try:
         database.retrying(work)
@@ -117,32 +117,32 @@ def test_each_value_of_the_switch_has_its_projection():
 
 def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, world):  # noqa: F811
     kept, undone = place(database, world), place(database, world)
-    change(database, kept, Ship())
+    change(database, kept, ShipOrder())
 
     def twice(session):
         for _ in range(2):
-            OrderStreams(AtOnce()).change(session, stream.lock(session, undone), Ship())
+            OrderStreams(AtOnce()).change(session, stream.lock(session, undone), ShipOrder())
 
     with pytest.raises(IllegalTransition):
         database.retrying(twice)
-    assert shown(database) == {kept: Status.SHIPPED, undone: Status.PAID}
+    assert shown(database) == {kept: OrderStatus.SHIPPED, undone: OrderStatus.PAID}
 
 
 def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, database, world):  # noqa: F811
     public_id = place(database, world, "ada")
-    change(database, public_id, Cancel(Cause.CUSTOMER), Soon())
+    change(database, public_id, CancelOrder(CancellationCause.CUSTOMER), AsyncProjection())
     orders = runtime.services().orders
-    hers = Viewer(user_id=world["ada"].id)
-    assert orders.detail(hers, public_id).orders[0].status is Status.CANCELLED
-    assert orders.own(hers, None, 5).orders[0].status is Status.CANCELLED
-    assert orders.counts() == {Status.PAID: 1}
+    hers = OrderViewer(user_id=world["ada"].id)
+    assert orders.detail(hers, public_id).orders[0].status is OrderStatus.CANCELLED
+    assert orders.own(hers, None, 5).orders[0].status is OrderStatus.CANCELLED
+    assert orders.counts() == {OrderStatus.PAID: 1}
 
     lags = []
-    projector = Projector(database, lags.extend)
+    projector = OrderProjector(database, lags.extend)
     assert projector.backlog().events == 1
     projector.run_once()
 
-    assert orders.counts() == {Status.CANCELLED: 1}
+    assert orders.counts() == {OrderStatus.CANCELLED: 1}
     assert orders.everybodys(None, None, 5).orders[0].refund_pending
     assert (projector.backlog().events, len(lags)) == (0, 1)
     assert lags[0] >= 0
@@ -152,55 +152,55 @@ def test_an_event_that_is_committed_late_is_not_passed_over(database, world):  #
     early, late = place(database, world), place(database, world)
     with database.transaction() as slow:
         # queued first, and so with the smaller number whatever is counted; committed last
-        OrderStreams(Soon()).change(slow, stream.lock(slow, early), Ship())
+        OrderStreams(AsyncProjection()).change(slow, stream.lock(slow, early), ShipOrder())
         slow.execute(
             text("INSERT INTO orders_to_project SELECT id, 3 FROM orders WHERE public_id = :id"), {"id": early}
         )
-        change(database, late, Ship(), Soon())
-        Projector(database).run_once()
-        assert shown(database) == {early: Status.PAID, late: Status.SHIPPED}
-    Projector(database).run_once()
-    assert shown(database) == {early: Status.SHIPPED, late: Status.SHIPPED}
+        change(database, late, ShipOrder(), AsyncProjection())
+        OrderProjector(database).run_once()
+        assert shown(database) == {early: OrderStatus.PAID, late: OrderStatus.SHIPPED}
+    OrderProjector(database).run_once()
+    assert shown(database) == {early: OrderStatus.SHIPPED, late: OrderStatus.SHIPPED}
 
 
 def test_an_event_appended_while_the_projector_looks_is_not_lost(database, world, monkeypatch):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Cancel(Cause.STAFF), Soon())
-    project = Projector(database)
+    change(database, public_id, CancelOrder(CancellationCause.STAFF), AsyncProjection())
+    project = OrderProjector(database)
     load_all = stream.STREAMS.load_all
 
     def load_and_be_overtaken(session, ids):
         monkeypatch.undo()
         found = load_all(session, ids)
-        worker = threading.Thread(target=change, args=(database, public_id, Refund(), Soon()))
+        worker = threading.Thread(target=change, args=(database, public_id, RecordRefund(), AsyncProjection()))
         worker.start()
         worker.join(10)
         return found
 
     monkeypatch.setattr(stream.STREAMS, "load_all", load_and_be_overtaken)
     project.run_once()
-    assert shown(database) == {public_id: Status.CANCELLED}
+    assert shown(database) == {public_id: OrderStatus.CANCELLED}
     project.run_once()
-    assert shown(database) == {public_id: Status.REFUNDED}
+    assert shown(database) == {public_id: OrderStatus.REFUNDED}
 
 
 def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Ship())
+    change(database, public_id, ShipOrder())
     with database.transaction() as session:
         order = session.scalar(select(Order))
         old = fold(stream.STREAMS.load(session, order.id)[:2])
         session.execute(UPSERT, [summary(order.id, old)])
-    assert shown(database) == {public_id: Status.SHIPPED}
+    assert shown(database) == {public_id: OrderStatus.SHIPPED}
 
 
 def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(database, world):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Ship(), Soon())
+    change(database, public_id, ShipOrder(), AsyncProjection())
     with database.transaction() as other:
         other.execute(select(OrderToProject).with_for_update())
-        assert Projector(database).run_once().events == 0
-    assert Projector(database).run_once().events == 1
+        assert OrderProjector(database).run_once().events == 0
+    assert OrderProjector(database).run_once().events == 1
 
 
 def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, world):  # noqa: F811
@@ -209,15 +209,15 @@ def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, 
         order = session.scalar(select(Order).where(Order.public_id == torn))
         stream.STREAMS.append(session, order.id, 2, [written(OrderDelivered())])
         session.add(OrderToProject(order_id=order.id, version=3))
-    change(database, whole, Ship(), Soon())
-    projector = Projector(database)
+    change(database, whole, ShipOrder(), AsyncProjection())
+    projector = OrderProjector(database)
     projector.run_once()
-    assert shown(database)[whole] == Status.SHIPPED
+    assert shown(database)[whole] == OrderStatus.SHIPPED
     assert projector.backlog().events == 0
-    found = Replaying(database).verify().differences
+    found = ProjectionRebuilder(database).verify().differences
     assert [(one.order, one.field) for one in found] == [(str(order.id), "events")]
-    Replaying(database).rebuild()
-    assert shown(database) == {whole: Status.SHIPPED}
+    ProjectionRebuilder(database).rebuild()
+    assert shown(database) == {whole: OrderStatus.SHIPPED}
 
 
 # --- made anew, and compared
@@ -230,56 +230,56 @@ def damage(database, statement):
 
 def test_a_rebuilt_read_model_is_the_one_that_was_there(database, world):  # noqa: F811
     public_ids = [place(database, world, "ada") for _ in range(3)]
-    change(database, public_ids[0], Ship())
+    change(database, public_ids[0], ShipOrder())
     with database.reading() as session:
         before = session.execute(select(OrderSummary.__table__).order_by(OrderSummary.order_id)).all()
     damage(database, "DELETE FROM order_summaries WHERE status = 'shipped'")
-    assert Replaying(database).rebuild().orders == 3
+    assert ProjectionRebuilder(database).rebuild().orders == 3
     with database.reading() as session:
         assert session.execute(select(OrderSummary.__table__).order_by(OrderSummary.order_id)).all() == before
-    change(database, public_ids[1], Ship())  # and it is written to as before
-    assert Replaying(database).verify().differences == ()
-    assert Replaying(database).rebuild().orders == 3  # with the same names of indexes
+    change(database, public_ids[1], ShipOrder())  # and it is written to as before
+    assert ProjectionRebuilder(database).verify().differences == ()
+    assert ProjectionRebuilder(database).rebuild().orders == 3  # with the same names of indexes
 
 
 def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypatch):  # noqa: F811
     public_ids = [place(database, world) for _ in range(3)]
-    replaying = Replaying(database)
+    replaying = ProjectionRebuilder(database)
     catch_up = replaying._catch_up
     new = []
 
     def and_meanwhile(beside):
         again = catch_up(beside)
-        change(database, public_ids[0], Ship())
+        change(database, public_ids[0], ShipOrder())
         new.append(place(database, world))
         return again
 
     monkeypatch.setattr(replaying, "_catch_up", and_meanwhile)
     assert replaying.rebuild().again == 2
     assert shown(database) == {
-        new[0]: Status.PAID,
-        public_ids[0]: Status.SHIPPED,
-        public_ids[1]: Status.PAID,
-        public_ids[2]: Status.PAID,
+        new[0]: OrderStatus.PAID,
+        public_ids[0]: OrderStatus.SHIPPED,
+        public_ids[1]: OrderStatus.PAID,
+        public_ids[2]: OrderStatus.PAID,
     }
     assert replaying.verify().differences == ()
 
 
 def test_one_rebuild_runs_at_a_time(database, world):  # noqa: F811
-    with Replaying(database)._alone(), pytest.raises(Conflict, match="under way"):
-        Replaying(database).rebuild()
+    with ProjectionRebuilder(database)._alone(), pytest.raises(StateConflict, match="under way"):
+        ProjectionRebuilder(database).rebuild()
 
 
 def test_the_session_that_waits_for_its_rebuild_is_not_ended_as_unused(settings, database):
     engine = build_engine(settings.model_copy(update={"db_idle_s": 1}))
-    with Replaying(Database(engine))._alone():
+    with ProjectionRebuilder(Database(engine))._alone():
         with engine.connect() as unused:
             pid = unused.scalar(text("SELECT pg_backend_pid()"))
         with database.reading() as session:
             still_there = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
             until(lambda: session.scalar(still_there, {"pid": pid}) == 0)
-        with pytest.raises(Conflict):
-            Replaying(database).rebuild()
+        with pytest.raises(StateConflict):
+            ProjectionRebuilder(database).rebuild()
     engine.dispose()
 
 
@@ -299,14 +299,14 @@ DAMAGES = {
 def test_the_comparison_names_every_row_that_says_something_else(database, world, field):  # noqa: F811
     public_id = place(database, world)
     damage(database, DAMAGES[field])
-    found = Replaying(database).verify()
+    found = ProjectionRebuilder(database).verify()
     assert [(one.order, one.field) for one in found.differences] == [("999" if field == "events" else public_id, field)]
 
 
 def test_what_waits_for_the_projector_is_no_difference(database, world):  # noqa: F811
     public_id = place(database, world)
-    change(database, public_id, Ship(), Soon())
-    found = Replaying(database).verify()
+    change(database, public_id, ShipOrder(), AsyncProjection())
+    found = ProjectionRebuilder(database).verify()
     assert (found.differences, found.waiting) == ((), 1)
 
 

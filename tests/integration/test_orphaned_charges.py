@@ -8,11 +8,11 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from shop.books.audit import audit
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli.books import books
-from shop.errors import Conflict, NotFound
+from shop.errors import NotFound, StateConflict
 from shop.money import Money
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
@@ -30,8 +30,8 @@ class Store:
         self.orphans = runtime.services().orphaned_charges
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=50)
-        owner = Owner(guest_cart_id=uuid.uuid4())
-        Carts(self.database, offers).add(owner, "mug", 1)
+        owner = CartOwner(guest_cart_id=uuid.uuid4())
+        CartService(self.database, offers).add(owner, "mug", 1)
         runtime.services().checkout.submit(owner, "key", CheckoutDetails.model_validate(DETAILS))
         self.own = simulator.get().json()["items"][0]["id"]
         self.lost = simulator.charge(f"order-{uuid.uuid4()}", amount=LOST, metadata={"order": "S-LOST"}).json()["id"]
@@ -92,7 +92,7 @@ def test_a_decision_has_to_be_said(store, monkeypatch, words):
 
 def test_an_order_s_own_charge_is_no_orphan(store, simulator):
     for decide in (store.orphans.refund, store.orphans.keep):
-        with pytest.raises(Conflict, match="cancel the order"):
+        with pytest.raises(StateConflict, match="cancel the order"):
             decide(store.own, "ada", "no")
     assert simulator.refunds() == []
 
@@ -100,7 +100,7 @@ def test_an_order_s_own_charge_is_no_orphan(store, simulator):
 def test_a_charge_whose_order_is_still_open_is_the_worker_s(store):
     with store.database.transaction() as session:
         session.execute(text("UPDATE payments SET status = 'pending', provider_id = NULL"))
-    with pytest.raises(Conflict, match="wait for it"):
+    with pytest.raises(StateConflict, match="wait for it"):
         store.orphans.refund(store.own, "ada", "")
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import select, text
 from shop.db import build_engine
 from shop.patterns.observability import correlation
 from shop.patterns.outbox import relay as relaying
-from shop.patterns.outbox.messages import Message, write
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import BrokerAway, Relay, backlog
+from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import BrokerAway, OutboxRelay, backlog
 from shop.unit_of_work import Database, ExternalCallInTransaction
 from tests.waiting import until
 
@@ -32,14 +32,16 @@ def tell(database, aggregate_id, *topics):
 
 def waiting(database):
     with database.reading() as session:
-        return [(row.aggregate_id, row.topic) for row in session.scalars(select(Waiting).order_by(Waiting.id))]
+        return [
+            (row.aggregate_id, row.topic) for row in session.scalars(select(OutboxMessage).order_by(OutboxMessage.id))
+        ]
 
 
 class Taken:
     """A broker that remembers, and fails when told to."""
 
     def __init__(self, room=PLENTY):
-        self.messages: list[Message] = []
+        self.messages: list[QueueMessage] = []
         self.space = room
         self.fails_after = PLENTY
 
@@ -57,7 +59,7 @@ class Taken:
 
 
 def relay(database, taken):
-    return Relay(database, taken.publish, taken.room)
+    return OutboxRelay(database, taken.publish, taken.room)
 
 
 def test_a_message_is_there_when_its_change_is_and_not_otherwise(database):
@@ -78,7 +80,7 @@ def test_a_message_carries_the_ids_of_the_request_it_comes_from(database):
     taken = Taken()
     relay(database, taken).run_once()
     assert taken.messages[0].request_id == "the-very-request"
-    assert Message.from_json(taken.messages[0].to_json()) == taken.messages[0]
+    assert QueueMessage.from_json(taken.messages[0].to_json()) == taken.messages[0]
 
 
 def test_what_was_relayed_is_gone_and_is_not_relayed_again(database):
@@ -161,7 +163,7 @@ def test_a_message_waits_for_the_earlier_one_of_its_aggregate_whichever_relay_ha
         go_on.wait(10)
         first.publish(message)
 
-    slow = threading.Thread(target=Relay(database, stall, first.room).run_once)
+    slow = threading.Thread(target=OutboxRelay(database, stall, first.room).run_once)
     slow.start()
     held.wait(10)
     tell(database, "a", "2")
@@ -212,7 +214,7 @@ def _relay(settings, log, barrier):
         time.sleep(pauses.choice((0, 0, 0.02)))  # so that others get ahead where nothing holds them back
         log.put((message.aggregate_id, message.topic))
 
-    one = Relay(database, publish, lambda: PLENTY)
+    one = OutboxRelay(database, publish, lambda: PLENTY)
     barrier.wait(30)
     while one.run_once() or _still(database):
         pass

@@ -18,8 +18,8 @@ from shop.clock import SystemClock
 from shop.errors import NotFound
 from shop.mail.models import Mail
 from shop.mail.post import MailFailed
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import Relay
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import OutboxRelay
 from shop.queue_wiring import SUBSCRIPTIONS, deliveries
 from tests.integration.accounts import CHEAP, PASSWORD, make_account, sign_in
 
@@ -40,7 +40,7 @@ def ask(client, email=ANN):
 def taken(runtime):
     """Take all that waits, as the relay does."""
     found = []
-    while Relay(runtime.database, found.append, lambda: 1000).run_once():
+    while OutboxRelay(runtime.database, found.append, lambda: 1000).run_once():
         pass
     return found
 
@@ -131,7 +131,7 @@ def test_an_unknown_address_is_answered_as_a_known_one(runtime, client, database
     assert shape.findall(known.headers["Server-Timing"]) == shape.findall(unknown.headers["Server-Timing"])
     assert {name for name, _ in known.headers} == {name for name, _ in unknown.headers}
     with database.reading() as session:
-        assert session.scalar(select(func.count()).where(Waiting.topic == "account.password-forgotten")) == 2
+        assert session.scalar(select(func.count()).where(OutboxMessage.topic == "account.password-forgotten")) == 2
     deliver(runtime)
     assert [mail.recipient for mail in mails(database)] == [ANN]
     pages = [client.post("/forgotten", data={"email": email}) for email in (ANN, "nobody@shop.test")]
@@ -224,7 +224,7 @@ def test_an_account_gets_so_many_mails_and_no_more(runtime, client, database, an
 def test_asking_again_while_mail_is_late_adds_no_message(client, database, ann):
     for _ in range(3):
         ask(client)
-    assert count(database, Waiting) == 1
+    assert count(database, OutboxMessage) == 1
 
 
 def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, client, database, ann):

@@ -3,7 +3,7 @@
 import pytest
 
 from shop.clock import SystemClock
-from shop.payments.guarded import Guards
+from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
 from shop.stack.program import free_port
 from tests.integration.provider_contract import Cards, ProviderContract
@@ -47,4 +47,4 @@ class TestGuardedProvider(TestHttpProvider):
 
 
 def behind_guards(provider, settings):
-    return Guards(settings, SystemClock()).around(provider, timeout=True, retries=True, breaker=True)
+    return ProviderResilience(settings, SystemClock()).around(provider, timeout=True, retries=True, breaker=True)

@@ -6,13 +6,13 @@ from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
-from shop.patterns.resilience.events import Attempted, BreakerChanged
-from shop.payments.guarded import Guards
+from shop.patterns.resilience.events import AttemptFinished, BreakerChanged
+from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import (
-    Charged,
+    ChargeDeclined,
     ChargeRequest,
-    Declined,
+    ChargeSucceeded,
     ProviderFailed,
     ProviderNotReached,
     ProviderNotTried,
@@ -33,7 +33,7 @@ class Store:
         self.events = []
         self.clock = changed.pop("clock", SystemClock())
         self.settings = settings.model_copy(update=changed)
-        self.guards = Guards(self.settings, self.clock, self.events.append)
+        self.guards = ProviderResilience(self.settings, self.clock, self.events.append)
         self.bare = HttpProvider(str(settings.payments_url), 5_000, settings.payments_api_key)
 
     def provider(self, **switches):
@@ -43,7 +43,7 @@ class Store:
         return self.provider(**switches).charge(ChargeRequest(key, Money(1200), token, {}))
 
     def outcomes(self):
-        return [event.outcome for event in self.events if isinstance(event, Attempted)]
+        return [event.outcome for event in self.events if isinstance(event, AttemptFinished)]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def store(simulator, settings):
 def test_a_charge_whose_answer_was_lost_is_answered_by_its_second_attempt(store, simulator):
     impatient = store(payments_timeout_ms=IMPATIENT_MS)
     charged = impatient.charge("g-lost", "tok_timeout_charged")
-    assert charged == Charged(simulator.charges("g-lost")[0]["id"])
+    assert charged == ChargeSucceeded(simulator.charges("g-lost")[0]["id"])
     assert (impatient.outcomes()[0], impatient.outcomes()[-1]) == ("failed", "ok")
 
 
@@ -97,7 +97,7 @@ def test_not_reached_at_last_does_not_unsay_what_an_earlier_attempt_may_have_don
     assert isinstance(raised.value, ProviderUnsure)
     assert not isinstance(raised.value, ProviderNotReached)
     simulator.start()
-    assert isinstance(impatient.bare.find_charge("g-killed"), Charged)
+    assert isinstance(impatient.bare.find_charge("g-killed"), ChargeSucceeded)
 
 
 def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store, settings):
@@ -125,7 +125,7 @@ def test_with_timeouts_off_neither_limit_nor_deadline_ends_a_call(store, simulat
     simulator.behave(latency_ms=IMPATIENT_MS + 200)
     patient = store(payments_timeout_ms=IMPATIENT_MS)
     with deadlines.within(0.2):
-        assert isinstance(patient.charge("g-patient", timeout=False), Charged)
+        assert isinstance(patient.charge("g-patient", timeout=False), ChargeSucceeded)
 
 
 def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, simulator):
@@ -140,7 +140,7 @@ def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, sim
         caller.charge("g-refused")
     assert simulator.charges("g-refused") == []
     clock.advance(caller.settings.payments_breaker_open_s)
-    assert [type(caller.charge(f"g-probe-{number}")) for number in range(3)] == [Charged] * 3
+    assert [type(caller.charge(f"g-probe-{number}")) for number in range(3)] == [ChargeSucceeded] * 3
     changes = [event.after for event in caller.events if isinstance(event, BreakerChanged)]
     assert changes == ["open", "half-open", "closed"]
 
@@ -153,16 +153,16 @@ def test_a_provider_that_only_dawdles_is_left_alone_as_well(store, simulator):
     with pytest.raises(ProviderNotTried):
         slow.charge("g-slow-refused")
     assert slow.outcomes() == ["ok"] * 4 + ["refused"]  # and not asked again
-    assert isinstance(slow.charge("g-slow-off", breaker=False), Charged)
+    assert isinstance(slow.charge("g-slow-off", breaker=False), ChargeSucceeded)
 
 
 def test_declines_refusals_and_charges_at_work_are_answers_of_a_healthy_provider(store):
     caller = store(payments_breaker_calls=2)
     for number in range(4):
-        assert isinstance(caller.charge(f"g-no-{number}", "tok_declined"), Declined)
+        assert isinstance(caller.charge(f"g-no-{number}", "tok_declined"), ChargeDeclined)
         with pytest.raises(ProviderFailed):
             caller.provider().refund(f"g-re-{number}", "ch_unknown", Money(1))
-    assert isinstance(caller.charge("g-well"), Charged)
+    assert isinstance(caller.charge("g-well"), ChargeSucceeded)
 
 
 def test_a_client_in_a_hurry_cannot_open_the_breaker_for_the_others(store, simulator):
@@ -171,7 +171,7 @@ def test_a_client_in_a_hurry_cannot_open_the_breaker_for_the_others(store, simul
     for number in range(4):
         with deadlines.within(0.05), pytest.raises(ProviderUnsure):
             caller.charge(f"g-hurry-{number}")
-    assert isinstance(caller.charge("g-calm"), Charged)
+    assert isinstance(caller.charge("g-calm"), ChargeSucceeded)
 
 
 def test_an_open_breaker_hides_no_call_inside_a_transaction(store, simulator, database):

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from shop.payments.simulator import outbox
-from shop.payments.simulator.books import Books
-from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.courier import Couriers
-from shop.payments.simulator.outbox import Outbox
+from shop.payments.simulator.books import ProviderLedger
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.courier import WebhookDispatcher
+from shop.payments.simulator.outbox import WebhookOutbox
 from tests.integration.receiver import receiving
 from tests.waiting import until
 
@@ -57,9 +57,9 @@ def test_what_nobody_took_is_sent_again(simulator, receiver):
 
 
 def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_next_look(tmp_path, receiver, settings):
-    books = Books(tmp_path / "books.sqlite3")
-    behaved = Controls(webhook_url=receiver.url, webhook_delay_ms=0)
-    Couriers(Outbox(books), lambda: behaved, settings.payments_webhook_secret, look_s=3600).start()
+    books = ProviderLedger(tmp_path / "books.sqlite3")
+    behaved = BehaviourSettings(webhook_url=receiver.url, webhook_delay_ms=0)
+    WebhookDispatcher(WebhookOutbox(books), lambda: behaved, settings.payments_webhook_secret, look_s=3600).start()
     time.sleep(0.2)  # they have looked, found nothing, and wait
     for number, late_ms in enumerate((0, 300)):
         with books.writing() as connection:

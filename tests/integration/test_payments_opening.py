@@ -1,7 +1,7 @@
 from shop.orders.models import Order
 from shop.payments.models import Payment
 from shop.payments.opening import hand_over
-from shop.payments.simulator.books import FILE, Books
+from shop.payments.simulator.books import FILE, ProviderLedger
 
 
 def _seeded(session, number, status="charged", amount=5):
@@ -20,7 +20,7 @@ def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path)
         _seeded(session, 1)
         _seeded(session, 2, status="refunded")
     hand_over(mine)
-    books = Books(tmp_path / FILE)
+    books = ProviderLedger(tmp_path / FILE)
     assert [charge["id"] for charge in books.charges("dataset-1")] == ["ch_1"]
     assert books.charges("dataset-2") == []
 
@@ -31,7 +31,7 @@ def test_an_order_that_came_to_nothing_has_no_charge(database, settings, tmp_pat
         _seeded(session, 1, amount=0)
         _seeded(session, 2)
     hand_over(mine)
-    books = Books(tmp_path / FILE)
+    books = ProviderLedger(tmp_path / FILE)
     assert [len(books.charges(f"dataset-{number}")) for number in (1, 2)] == [0, 1]
 
 
@@ -43,13 +43,13 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
     with database.transaction() as session:
         _seeded(session, 3)
     hand_over(mine)
-    books = Books(tmp_path / FILE)
+    books = ProviderLedger(tmp_path / FILE)
     assert [len(books.charges(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
 
 
 def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(database, settings, tmp_path):
     mine = settings.model_copy(update={"var_dir": tmp_path})
-    books = Books(tmp_path / FILE)
+    books = ProviderLedger(tmp_path / FILE)
     books.take_over([("ch_1", "dataset-1", 99, "EUR"), ("ch_2", "dataset-2", 99, "EUR")])
     with database.transaction() as session:
         _seeded(session, 1)

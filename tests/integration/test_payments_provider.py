@@ -10,9 +10,9 @@ from shop.patterns.observability import correlation
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import (
     AbsentProvider,
-    Charged,
+    ChargeDeclined,
     ChargeRequest,
-    Declined,
+    ChargeSucceeded,
     ProviderFailed,
     ProviderNotReached,
     ProviderUnsure,
@@ -56,13 +56,13 @@ def peer(serve):
 
 def test_a_charge_ends_in_the_books(provider, simulator):
     charged = provider.charge(request("p-ok"))
-    assert charged == provider.find_charge("p-ok") == Charged(simulator.charges("p-ok")[0]["id"])
+    assert charged == provider.find_charge("p-ok") == ChargeSucceeded(simulator.charges("p-ok")[0]["id"])
     assert simulator.charges("p-ok")[0]["metadata"] == {"order": "S-1"}
 
 
 def test_a_decline_is_an_answer_not_an_error(provider):
-    assert provider.charge(request("p-no", "tok_declined")) == Declined("card_declined")
-    assert isinstance(provider.find_charge("p-no"), Declined)
+    assert provider.charge(request("p-no", "tok_declined")) == ChargeDeclined("card_declined")
+    assert isinstance(provider.find_charge("p-no"), ChargeDeclined)
 
 
 def test_an_error_of_the_providers_own_is_told_from_silence(provider):
@@ -71,7 +71,7 @@ def test_an_error_of_the_providers_own_is_told_from_silence(provider):
     with pytest.raises(ProviderUnsure):
         provider.charge(request("p-silent", "tok_timeout_charged"))
     assert provider.find_charge("p-error") is None
-    assert isinstance(provider.find_charge("p-silent"), Charged)
+    assert isinstance(provider.find_charge("p-silent"), ChargeSucceeded)
 
 
 def test_nobody_listening_is_known_to_have_changed_nothing():
@@ -145,7 +145,7 @@ def test_a_reason_that_no_database_can_hold_is_still_a_reason():
         connection.sendall(says(402, '{"error": "no \\u0000 card"}'))
 
     with peer(say) as provider:
-        assert provider.charge(request("p-nul")) == Declined("no \ufffd card")
+        assert provider.charge(request("p-nul")) == ChargeDeclined("no \ufffd card")
 
 
 @pytest.mark.parametrize("body", ["{}", '{"items": [{}]}', ODD_ID, '{"items": [{"id": "ch_1", "status": "odd"}]}'])

@@ -3,13 +3,13 @@ from contextlib import nullcontext
 
 import pytest
 
-from shop.errors import Conflict, NotFound
+from shop.errors import NotFound, StateConflict
 from shop.orders.models import Order
 from shop.payments.models import STATUSES, Payment
 from shop.payments.provider import AbsentProvider
-from shop.payments.service import LEGAL, Payments
+from shop.payments.service import LEGAL, PaymentService
 
-PAYMENTS = Payments(AbsentProvider(), limit_s=1, claim_s=1)
+PAYMENTS = PaymentService(AbsentProvider(), limit_s=1, claim_s=1)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
             payment = PAYMENTS.of(session, order_id)
             payment.status, payment.provider_id = start, "ch_1"
         may = end in LEGAL[start]
-        with nullcontext() if may else pytest.raises(Conflict), database.transaction() as session:
+        with nullcontext() if may else pytest.raises(StateConflict), database.transaction() as session:
             PAYMENTS.move(session, order_id, end)
         with database.reading() as session:
             assert PAYMENTS.of(session, order_id).status == (end if may else start)

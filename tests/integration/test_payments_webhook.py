@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.books.audit import audit
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import Ordered, Refused
+from shop.checkout.service import DeclinedCheckout, PaidOrder
 from shop.checkout.steps import RecoveryPoint
 from shop.errors import ProviderUnavailable
 from shop.orders import stream
-from shop.orders.events import Cause
+from shop.orders.events import CancellationCause
 from shop.orders.models import Order, OrderEvent
-from shop.orders.service import Viewer
+from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
 from shop.payments.provider import ProviderUnsure
 from tests.factories import make_category, make_product
@@ -40,11 +40,11 @@ class Store:
         self.services, self.database = runtime.services(), runtime.database
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=5)
-        self.owner = Owner(guest_cart_id=uuid.uuid4())
+        self.owner = CartOwner(guest_cart_id=uuid.uuid4())
         self.fill()
 
     def fill(self):
-        Carts(self.database, offers).add(self.owner, "mug", 2)
+        CartService(self.database, offers).add(self.owner, "mug", 2)
 
     def submit(self, token="tok_ok", key="the-key"):
         details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
@@ -89,7 +89,7 @@ class Store:
     def cancel(self):
         with self.database.reading() as session:
             public_id, guest_id = session.execute(select(Order.public_id, Order.guest_id)).one()
-        self.services.cancellation.cancel(Viewer(guest_id=guest_id), public_id)
+        self.services.cancellation.cancel(OrderViewer(guest_id=guest_id), public_id)
 
     def stands(self):
         """Everything that must agree."""
@@ -101,7 +101,7 @@ class Store:
                 ).all(),
                 "payments": session.execute(select(Payment.status, Payment.claimed_until)).all(),
                 "stock": session.execute(select(StockItem.on_hand, StockItem.reserved)).all(),
-                "cart": Carts.contents(session, self.owner),
+                "cart": CartService.contents(session, self.owner),
             }
 
 
@@ -213,7 +213,7 @@ def test_a_message_ends_in_the_same_state_as_the_answer(store, monkeypatch, data
 
 @pytest.mark.parametrize(
     ("token", "happened", "result"),
-    [("tok_ok", "charge.succeeded", Ordered), ("tok_declined", "charge.declined", Refused)],
+    [("tok_ok", "charge.succeeded", PaidOrder), ("tok_declined", "charge.declined", DeclinedCheckout)],
 )
 def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_is_told(
     store, monkeypatch, token, happened, result
@@ -232,7 +232,9 @@ def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_i
 def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(store, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
     with store.database.transaction() as session:
-        store.services.checkout._phases.call_off(session, session.scalar(select(Order.public_id)), Cause.UNPAID)
+        store.services.checkout._phases.call_off(
+            session, session.scalar(select(Order.public_id)), CancellationCause.UNPAID
+        )
     assert store.tell("charge.succeeded", charge) == 204
     assert store.stands()["orders"] == ["refunded"]
     assert store.charge()["refunded"] == charge["amount"]
@@ -312,7 +314,7 @@ def test_a_checkout_whose_process_was_killed_after_the_charge_is_finished_by_the
 def test_messages_sent_twice_and_in_another_order_do_no_harm(store, settings, simulator, open_store):
     simulator.behave(webhook_duplicate_rate=1, webhook_reorder_rate=1)
     taken = simulator.messages()["taken"]
-    assert isinstance(store.submit(), Ordered)
+    assert isinstance(store.submit(), PaidOrder)
     store.cancel()
     until(lambda: simulator.messages()["taken"] == taken + 2)
     assert store.stands()["orders"] == ["refunded"]

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from shop.app import create_app
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.cli import main
 from shop.db import build_engine
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.stack import outside
 from shop.stack.program import free_port
 from shop.unit_of_work import Database
@@ -158,7 +158,7 @@ def test_in_session_mode_every_limit_is_in_force_as_without_a_pooler(engine, in_
 def test_in_session_mode_a_slow_statement_ends_and_so_does_the_next_on_the_same_connection(engine, in_sessions):
     database = Database(engine(in_sessions, db_statement_timeout_ms=50))
     for _ in range(2):
-        with pytest.raises(Unavailable, match="took too long"), database.transaction() as session:
+        with pytest.raises(ServiceUnavailable, match="took too long"), database.transaction() as session:
             session.execute(text("SELECT pg_sleep(5)"))
 
 
@@ -188,6 +188,6 @@ def _buy(app, runtime):
     with client.session_transaction() as session:
         session["cart"] = str(cart)
     for number in range(EACH):
-        Carts(runtime.database, offers).add(Owner(guest_cart_id=cart), "mug", 1)
+        CartService(runtime.database, offers).add(CartOwner(guest_cart_id=cart), "mug", 1)
         answer = client.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": f"{cart}-{number}"})
         yield answer.status_code

@@ -8,7 +8,7 @@ import pytest
 from shop.app import create_app
 from shop.clock import SystemClock
 from shop.patterns.health import readiness
-from shop.patterns.health.readiness import Dependency, Readiness
+from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
 from shop.stack.program import free_port
 from shop.wiring import build
 from tests.waiting import until
@@ -30,7 +30,7 @@ def asking():
     made = []
 
     def make(*dependencies, bound_s=1.0):
-        made.append(Readiness(dependencies, SystemClock(), bound_s))
+        made.append(ReadinessCheck(dependencies, SystemClock(), bound_s))
         return made[-1]
 
     yield make
@@ -135,7 +135,7 @@ def test_probes_leave_no_trace_and_take_only_reads(client, settings):
 
 def test_an_outcome_is_kept_so_that_a_storm_of_probes_asks_once(asking):
     check = Counted()
-    ready = asking(Dependency("postgres", True, check))
+    ready = asking(HealthDependency("postgres", True, check))
     for _ in range(50):
         assert ready.report().ready
     assert check.asked == 1
@@ -149,7 +149,7 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
         asked.append(1)
         let_go.wait(10)
 
-    ready = asking(Dependency("postgres", True, hang), Dependency("cache", False, Counted()), bound_s=0.1)
+    ready = asking(HealthDependency("postgres", True, hang), HealthDependency("cache", False, Counted()), bound_s=0.1)
     reports = [ready.report() for _ in range(3)]
     let_go.set()
     assert len(asked) == 1
@@ -161,7 +161,7 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
 def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkeypatch):
     monkeypatch.setattr(readiness, "KEPT_S", 0.0)
     let_go, hangs = threading.Event(), threading.Event()
-    ready = asking(Dependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), bound_s=0.5)
+    ready = asking(HealthDependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), bound_s=0.5)
     assert ready.latest(patience_s=10).ready
     hangs.set()
     assert all(ready.latest(patience_s=0.0).ready for _ in range(5))  # the outcome before, while one question goes on
@@ -173,7 +173,7 @@ def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkey
 def test_a_prober_waits_for_the_first_outcome_and_for_a_new_one_after_a_long_time(asking, monkeypatch):
     monkeypatch.setattr(readiness, "KEPT_S", 0.0)
     check = Counted()
-    slow = asking(Dependency("postgres", True, lambda: (time.sleep(0.05), check())), bound_s=5.0)
+    slow = asking(HealthDependency("postgres", True, lambda: (time.sleep(0.05), check())), bound_s=5.0)
     assert slow.latest(patience_s=0.0).states
     monkeypatch.setattr(readiness, "OUTDATED_S", 0.0)
     check.fault = RuntimeError("away")
@@ -181,7 +181,7 @@ def test_a_prober_waits_for_the_first_outcome_and_for_a_new_one_after_a_long_tim
 
 
 def test_a_process_about_to_stop_is_not_ready(asking):
-    ready = asking(Dependency("postgres", True, Counted()))
+    ready = asking(HealthDependency("postgres", True, Counted()))
     ready.stop_taking_traffic()
     assert ready.report().to_json()["status"] == "stopping"
     assert not ready.report().ready

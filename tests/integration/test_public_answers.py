@@ -6,10 +6,10 @@ import tracemalloc
 import pytest
 
 from shop.app import create_app
-from shop.patterns.caching import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, Found
+from shop.patterns.caching import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, CacheableResponse
 from shop.web import short_way
 from shop.web.browser import cache_control
-from shop.web.short_way import ShortWay
+from shop.web.short_way import CachedResponseFastPath
 from tests.factories import make_category, make_product
 
 SCREEN = "/api/v1/screens/product/blue-mug"
@@ -77,9 +77,9 @@ def price(client, slug):
 
 
 def edit(runtime, slug, **change):
-    from shop.catalog.editing import Edit
+    from shop.catalog.editing import ProductChange
 
-    runtime.services().catalog.edit(slug, Edit(**change))
+    runtime.services().catalog.edit(slug, ProductChange(**change))
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -261,11 +261,11 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
 
 def test_addresses_are_bounded_by_their_bytes(client, runtime):
     """A thousand short ones, then as many long ones as a client cares to make up, then one beyond all measure."""
-    way = ShortWay(runtime.services().cache, runtime.services().browser, runtime.services().edge)
+    way = CachedResponseFastPath(runtime.services().cache, runtime.services().browser, runtime.services().edge)
 
     def learn(number, query):
         environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": query}
-        found = Found(b"x", CATALOGUE, ("catalogue", f"product:{number}"), f"page:{number}")
+        found = CacheableResponse(b"x", CATALOGUE, ("catalogue", f"product:{number}"), f"page:{number}")
         way.learn(environ, "/p/<slug>", found, "text/html")
 
     gc.collect()

@@ -19,16 +19,16 @@ from sqlalchemy import func, select, text
 
 from shop.errors import NotFound
 from shop.patterns.health import checks
-from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import NotWell
-from shop.patterns.outbox.messages import Message, write
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.outbox.relay import CLAIM, BrokerAway, Relay
+from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.outbox.relay import CLAIM, BrokerAway, OutboxRelay
 from shop.patterns.queue import rabbitmq
-from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, requeue
-from shop.patterns.queue.inbox import Inbox, InboxReaper
+from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters, requeue
+from shop.patterns.queue.inbox import ConsumerInbox, InboxReaper
 from shop.patterns.queue.models import DeadLetter, HandledMessage
-from shop.patterns.queue.transport import Transport
+from shop.patterns.queue.transport import MessageBroker
 from shop.patterns.queue.valkey import ValkeyBroker
 from shop.settings import load_settings
 from shop.stack import outside, valkey
@@ -44,7 +44,7 @@ BROKERS = (
     pytest.param("valkey", marks=pytest.mark.xdist_group("queue")),
     pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq")),
 )
-SOON = Patience(attempts=3, base_s=0.02)
+SOON = RetryPolicy(attempts=3, base_s=0.02)
 
 
 class OwnValkey:
@@ -103,10 +103,10 @@ class Bench:
 
     def __init__(self, database, url, handle, limit=100):
         self.database = database
-        self.transport = Transport(url, [CONSUMER], limit)
-        self.relay = Relay(database, lambda m: self.transport.publish(CONSUMER, m.to_json()), self.transport.room)
+        self.transport = MessageBroker(url, [CONSUMER], limit)
+        self.relay = OutboxRelay(database, lambda m: self.transport.publish(CONSUMER, m.to_json()), self.transport.room)
         self.outcomes = Counter()
-        self._deliveries = Deliveries(database, {CONSUMER: handle}, SOON, self._seen)
+        self._deliveries = MessageDispatcher(database, {CONSUMER: handle}, SOON, self._seen)
 
     def serve(self):
         self.transport.serve(self._deliveries.deliver, threads=2, prefetch=3)
@@ -152,7 +152,7 @@ def bench(database, broker):
     if isinstance(broker, OwnValkey):
         broker.clear()
         return
-    cleaner = Transport(broker.url, [CONSUMER], 1)
+    cleaner = MessageBroker(broker.url, [CONSUMER], 1)
     cleaner.serve(lambda consumer, body: None, 1, 100)
     until(lambda: cleaner.lengths() == {CONSUMER: 0})
     cleaner.stop(5)
@@ -184,7 +184,7 @@ def test_a_message_reaches_its_consumer_with_all_it_carries(bench):
     one.relay.run_once()
     one.serve()
     until(lambda: one.outcomes["handled"] == 1)
-    assert isinstance(seen[0], Message)
+    assert isinstance(seen[0], QueueMessage)
     assert (seen[0].aggregate_id, seen[0].topic, seen[0].attempts) == ("order-0", "paid", 0)
 
 
@@ -200,15 +200,15 @@ def test_a_consumer_that_fails_is_tried_again_and_then_its_message_is_a_dead_let
     with one.database.reading() as session:
         (letter,) = dead_letters(session, 10)
     assert (letter.consumer, letter.attempts, letter.error) == (CONSUMER, 3, "LookupError: no such thing")
-    assert one.count(Waiting) == 0
+    assert one.count(OutboxMessage) == 0
 
 
 def test_an_error_that_quotes_what_postgresql_cannot_hold_is_noted_all_the_same(database):
     def fail(message):
         raise LookupError("a\0b \ud800")
 
-    message = Message(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC))
-    Deliveries(database, {CONSUMER: fail}, Patience(attempts=1)).deliver(CONSUMER, message.to_json())
+    message = QueueMessage(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC))
+    MessageDispatcher(database, {CONSUMER: fail}, RetryPolicy(attempts=1)).deliver(CONSUMER, message.to_json())
     with database.reading() as session:
         (letter,) = dead_letters(session, 10)
     assert letter.error == "LookupError: a\ufffdb \ufffd"
@@ -236,7 +236,7 @@ def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):
 
 def test_what_is_delivered_twice_is_done_once(bench, database):
     done = []
-    inbox = Inbox(database, CONSUMER)
+    inbox = ConsumerInbox(database, CONSUMER)
     one = bench(lambda message: inbox.once(message, lambda session: done.append(message.message_id)))
     one.tell()
     with database.transaction() as session:  # a relay that published and died before it could delete the row
@@ -256,7 +256,7 @@ def test_a_full_queue_makes_the_outbox_hold_back(bench):
     one.tell(8)
     one.relay.run_once()
     assert one.transport.lengths() == {CONSUMER: 5}
-    assert one.count(Waiting) == 3
+    assert one.count(OutboxMessage) == 3
     one.serve()
     one.relay_until(lambda: one.outcomes["handled"] == 8)
 
@@ -275,7 +275,7 @@ def test_a_worker_fetches_no_more_than_it_may(bench):
 
 
 def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_none(bench, broker, database):
-    inbox, done = Inbox(database, CONSUMER), Counter()
+    inbox, done = ConsumerInbox(database, CONSUMER), Counter()
     one = bench(lambda message: inbox.once(message, lambda session: done.update([message.aggregate_id])), limit=1000)
     one.serve()
     one.tell(20)
@@ -284,7 +284,7 @@ def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_
     one.tell(20)
     with pytest.raises(BrokerAway):
         one.relay.run_once()
-    assert one.count(Waiting) == 20
+    assert one.count(OutboxMessage) == 20
     broker.start()
 
     def all_done():
@@ -303,7 +303,7 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
         pytest.skip("RabbitMQ asks for room long before its disk is full, and blocks then")
     if not broker.disk.bounded:
         pytest.skip("only root can mount a disk that is small enough to be filled, and only on Linux")
-    inbox, done = Inbox(database, CONSUMER), Counter()
+    inbox, done = ConsumerInbox(database, CONSUMER), Counter()
     one = bench(lambda message: inbox.once(message, lambda session: done.update([message.message_id])), limit=1000)
     one.serve()
     broker.disk.fill()
@@ -320,7 +320,7 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
         return False
 
     until(is_refused, timeout_s=20)
-    assert one.count(Waiting) >= 1
+    assert one.count(OutboxMessage) >= 1
     broker.disk.free()
 
     def all_done():
@@ -341,7 +341,7 @@ def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, mo
     one.relay.run_once()
     broker.fill()
     try:
-        with pytest.raises(Limitation, match="memory"):
+        with pytest.raises(PartialService, match="memory"):
             until(lambda: checks.broker(broker.url)())
         one.tell()
         began = time.monotonic()
@@ -350,7 +350,7 @@ def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, mo
         assert time.monotonic() - began < CLAIM.total_seconds(), "tried again and again, until the claim had passed"
         one.serve()
         until(lambda: one.outcomes["handled"] == 2, timeout_s=20)  # what it holds is taken out all the same
-        assert one.count(Waiting) == 1
+        assert one.count(OutboxMessage) == 1
     finally:
         broker.free()
     # What was refused may have been on its way: it comes twice then.
@@ -418,5 +418,5 @@ def test_what_was_handled_long_ago_is_forgotten(database):
 
 @pytest.mark.parametrize(("failures", "bound"), [(1, 1.0), (2, 2.0), (5, 16.0), (30, 300.0)])
 def test_pauses_double_up_to_a_bound_with_full_jitter(failures, bound):
-    assert Patience().pause_s(failures, 1.0) == bound
-    assert Patience().pause_s(failures, 0.0) == 0.0
+    assert RetryPolicy().pause_s(failures, 1.0) == bound
+    assert RetryPolicy().pause_s(failures, 0.0) == 0.0

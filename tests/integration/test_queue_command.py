@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from shop.cli import main
 from shop.cli.queue import queue
 from shop.patterns.outbox.messages import write
-from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.queue.models import DeadLetter
 from shop.stack.program import free_port
 
@@ -60,7 +60,7 @@ def test_a_dead_letter_is_listed_and_goes_back_for_its_consumer_alone(run, datab
     assert (listed["id"], listed["error"], listed["attempts"]) == (letter_id, "MailFailed: down", 12)
     assert run("requeue", str(letter_id)).exit_code == 0
     with database.reading() as session:
-        waiting = session.scalars(select(Waiting)).one()
+        waiting = session.scalars(select(OutboxMessage)).one()
     assert (waiting.consumer, waiting.attempts) == ("confirmation", 0)
     assert "no dead letters" in run("dead").output
 

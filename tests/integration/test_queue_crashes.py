@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from shop import queue_wiring
-from shop.patterns.outbox.messages import Message, write
-from shop.patterns.outbox.models import Waiting
-from shop.patterns.queue.deliveries import Deliveries, Patience, dead_letters, requeue
+from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.models import OutboxMessage
+from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters, requeue
 from shop.patterns.queue.inbox import InboxReaper
 from shop.patterns.queue.models import BegunDelivery, DeadLetter
 
@@ -24,7 +24,7 @@ class ProcessEnded(BaseException):
 
 @pytest.fixture
 def message():
-    return Message(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC), request_id="the-request")
+    return QueueMessage(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC), request_id="the-request")
 
 
 class Processes:
@@ -48,7 +48,7 @@ class Processes:
     def _deliveries(self, handler):
         """Return those of a process of its own."""
         observe = lambda consumer, outcome, lag_s: self.outcomes.append(outcome)  # noqa: E731
-        return Deliveries(self._database, {CONSUMER: handler}, Patience(), observe)
+        return MessageDispatcher(self._database, {CONSUMER: handler}, RetryPolicy(), observe)
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def rows(database, model):
 def come_back(database):
     """Return the message that waits in the outbox, as the relay hands it on, and take it from there."""
     with database.transaction() as session:
-        (row,) = session.scalars(select(Waiting))
+        (row,) = session.scalars(select(OutboxMessage))
         names = ("message_id", "aggregate", "aggregate_id", "topic", "payload", "created_at", "attempts")
-        found = Message(**{name: getattr(row, name) for name in names}, consumer=row.consumer)
+        found = QueueMessage(**{name: getattr(row, name) for name in names}, consumer=row.consumer)
         session.delete(row)
     return found
 
@@ -86,7 +86,7 @@ def test_a_message_that_ends_its_process_is_put_off_twice_and_then_a_dead_letter
 def test_what_was_beside_it_comes_back_with_a_pause_of_its_own_and_is_handled(processes, message, database):
     processes.end_with(message)
     assert processes.handle(message) == "retried"
-    (row,) = rows(database, Waiting)
+    (row,) = rows(database, OutboxMessage)
     assert row.due_at <= datetime.now(UTC) + timedelta(seconds=2)
     assert (row.consumer, row.attempts) == (CONSUMER, 1)
     assert processes.handle(come_back(database)) == "handled"
@@ -115,7 +115,7 @@ def test_a_copy_that_comes_while_this_process_is_at_the_message_is_no_crash(data
             outcomes.append("first")
             one.deliver(CONSUMER, same.to_json())
 
-    one = Deliveries(database, {CONSUMER: handle}, Patience(), lambda *told: outcomes.append(told[1]))
+    one = MessageDispatcher(database, {CONSUMER: handle}, RetryPolicy(), lambda *told: outcomes.append(told[1]))
     one.deliver(CONSUMER, message.to_json())
     assert outcomes == ["first", "handled", "handled"]
 
@@ -148,19 +148,19 @@ def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, d
     with database.transaction() as session:
         write(session, "order", "order-0", topic)
     with database.transaction() as session:
-        session.execute(update(Waiting).values(consumer=consumer))
+        session.execute(update(OutboxMessage).values(consumer=consumer))
     relay.run_once()
-    (row,) = rows(database, Waiting)
+    (row,) = rows(database, OutboxMessage)
     assert (row.topic, row.consumer, row.attempts) == (topic, consumer, 1)
     with database.transaction() as session:
-        session.execute(update(Waiting).values(attempts=runtime.settings.queue_attempts - 1, due_at=func.now()))
+        session.execute(update(OutboxMessage).values(attempts=runtime.settings.queue_attempts - 1, due_at=func.now()))
     relay.run_once()
-    assert rows(database, Waiting) == []
+    assert rows(database, OutboxMessage) == []
     (letter,) = rows(database, DeadLetter)
     assert letter.error == f"NoConsumer: no consumer {consumer or f'takes the topic {topic}'}"
     with database.transaction() as session:
         requeue(session, dead_letters(session, 1)[0].id)
-    (row,) = rows(database, Waiting)
+    (row,) = rows(database, OutboxMessage)
     assert (row.topic, row.consumer, row.attempts) == (topic, consumer, 0)
 
 
@@ -169,6 +169,6 @@ def test_a_message_of_a_known_topic_beside_it_is_handed_on(runtime, database, tr
         for topic in ("unheard.of", "order.confirmation"):
             write(session, "order", f"order-{topic}", topic, json.loads('{"order": 1}'))
     assert queue_wiring.relay(runtime, transport).run_once() == 2
-    assert [row.topic for row in rows(database, Waiting)] == ["unheard.of"]
+    assert [row.topic for row in rows(database, OutboxMessage)] == ["unheard.of"]
     assert transport.lengths()["confirmation"] == 1
     transport._broker.client.flushdb()

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from shop import queue_wiring
 from shop.app import create_app
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli import main
@@ -210,8 +210,8 @@ def test_deliveries_wait_until_it_takes_changes_and_the_worker_is_not_ready_mean
     runtime = build(own)
     with runtime.database.transaction() as session:
         make_product(session, make_category(session), "mug")
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(runtime.database, offers).add(owner, "mug", 1)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(runtime.database, offers).add(owner, "mug", 1)
     runtime.services().checkout.submit(owner, "the-key", CheckoutDetails.model_validate(DETAILS))
     transport = queue_wiring.transport(own)
     assert queue_wiring.relay(runtime, transport).run_once()

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import Cache, InvalidationBarrier, Listener, OnEvent, SharedLevel, WriteThrough
-from shop.patterns.caching.events import Unheard
+from shop.patterns.caching import Cache, InvalidationBarrier, InvalidationListener, OnEvent, SharedLevel, WriteThrough
+from shop.patterns.caching.events import InvalidationUnheard
 
 
 class SlowHearer:
@@ -30,7 +30,7 @@ class SlowHearer:
 @pytest.fixture
 def slow(settings, cache_client):
     slow = SlowHearer()
-    listeners = [Listener(settings.cache_url, slow), Listener(settings.cache_url, SlowHearer())]
+    listeners = [InvalidationListener(settings.cache_url, slow), InvalidationListener(settings.cache_url, SlowHearer())]
     listeners[1]._hearer.may_go_on.set()
     for listener in listeners:
         listener.start()
@@ -71,7 +71,7 @@ def test_a_process_that_hangs_holds_up_no_editor_and_is_counted(begin, slow):
     writing, seen = begin(0.05)
     writing.changed(["a"])
     assert not slow.done.is_set()
-    assert seen == [Unheard()]
+    assert seen == [InvalidationUnheard()]
 
 
 def test_where_nobody_listens_nobody_is_waited_for(begin):

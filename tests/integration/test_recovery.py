@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from shop.books.audit import audit
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.resolution import GIVEN_UP_AFTER
 from shop.db import build_engine
@@ -73,7 +73,7 @@ class World:
         cart = uuid.uuid4()
         with self.database.transaction() as session:
             make_product(session, make_category(session, f"of-{cart}"), str(cart), on_hand=ON_HAND)
-        Carts(self.database, offers).add(Owner(guest_cart_id=cart), str(cart), PIECES)
+        CartService(self.database, offers).add(CartOwner(guest_cart_id=cart), str(cart), PIECES)
         return cart
 
     def let_claims_run_out(self) -> None:

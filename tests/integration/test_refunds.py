@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.books.audit import audit
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.completer import Completed
+from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.orders.models import Order, OrderEvent
-from shop.orders.replaying import Replaying
-from shop.orders.service import Viewer
+from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.service import OrderViewer
 from shop.payments import backoff
 from shop.payments.models import Payment
 from tests.factories import make_category, make_product
@@ -36,15 +36,15 @@ class Store:
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=50)
             self.admin_id = make_account(session, "admin@shop.test", role="admin").id
-        self.owner = Owner(guest_cart_id=uuid.uuid4())
-        Carts(self.database, offers).add(self.owner, "mug", 2)
+        self.owner = CartOwner(guest_cart_id=uuid.uuid4())
+        CartService(self.database, offers).add(self.owner, "mug", 2)
 
     def buy(self):
         details = CheckoutDetails.model_validate(DETAILS)
         return self.services.checkout.submit(self.owner, "the-key", details).public_id
 
     def cancel(self, public_id):
-        self.services.cancellation.cancel(Viewer(guest_id=self.owner.guest_cart_id), public_id)
+        self.services.cancellation.cancel(OrderViewer(guest_id=self.owner.guest_cart_id), public_id)
 
     def payment(self):
         with self.database.reading() as session:
@@ -69,7 +69,7 @@ class Store:
     def complete_in_vain(self, times):
         for _ in range(times):
             self.let_time_pass()
-            assert self.complete() == Completed(left=1)
+            assert self.complete() == CompletionRound(left=1)
 
     def found_by_the_auditor(self):
         return {(one.kind, one.id) for one in audit(self.runtime.settings, look_again_s=0.0).mismatches}
@@ -120,7 +120,7 @@ def test_money_given_back_by_hand_while_the_refund_was_owed_counts_too(store, si
     simulator.behave()
     store.give_back_by_hand(TOTAL)
     store.let_time_pass()
-    assert store.complete() == Completed(refunded=1)
+    assert store.complete() == CompletionRound(refunded=1)
     assert simulator.refunds() == [TOTAL]
 
 
@@ -130,7 +130,7 @@ def test_a_charge_given_back_before_we_knew_of_it_sells_nothing(store, settings,
     store.let_time_pass()
     store.complete()
     assert store.order()[0] == "cancelled"
-    assert store.complete() == Completed(refunded=1)
+    assert store.complete() == CompletionRound(refunded=1)
     assert store.order()[0] == "refunded"
     assert store.found_by_the_auditor() == set()
 
@@ -140,7 +140,7 @@ def test_an_attempt_that_failed_is_not_repeated_before_its_time(store, simulator
     simulator.behave(refund_refusal_rate=1)  # an outage would open the breaker
     store.cancel(order)
     assert (store.payment().status, store.payment().attempts) == ("refund_pending", 1)
-    assert [store.complete() for _ in range(3)] == [Completed()] * 3
+    assert [store.complete() for _ in range(3)] == [CompletionRound()] * 3
     store.complete_in_vain(2)
     payment = store.payment()
     assert payment.attempts == 3
@@ -149,7 +149,7 @@ def test_an_attempt_that_failed_is_not_repeated_before_its_time(store, simulator
     assert 2 < ahead_s <= 8
     simulator.behave()
     store.let_time_pass()
-    assert store.complete() == Completed(refunded=1)
+    assert store.complete() == CompletionRound(refunded=1)
     assert (store.payment().attempts, store.payment().last_error) == (0, None)
 
 
@@ -159,11 +159,11 @@ def test_a_payment_that_cannot_be_settled_is_asked_for_less_and_less(store, sett
     with store.database.transaction() as session:
         session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour', reserved_until = now()"))
     store.complete_in_vain(1)
-    assert store.complete() == Completed()
+    assert store.complete() == CompletionRound()
     assert store.services.reservation_reaper.run_once().left == 0
     simulator.behave()
     store.let_time_pass()
-    assert store.complete() == Completed(paid=1)
+    assert store.complete() == CompletionRound(paid=1)
 
 
 def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, simulator):
@@ -173,7 +173,7 @@ def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, si
     store.complete_in_vain(backoff.REFUSALS - 1)
     assert (store.payment().status, store.payment().attempts) == ("refund_failed", backoff.REFUSALS)
     store.let_time_pass()
-    assert store.complete() == Completed()
+    assert store.complete() == CompletionRound()
     assert store.found_by_the_auditor() == {("refund_failed", order)}
     simulator.behave()
     store.cancel(order)  # by whoever presses "try again"
@@ -244,7 +244,7 @@ def test_the_customer_is_not_shown_what_the_staff_wrote(store, failed):
 
 def test_a_paid_order_owes_nothing_that_could_be_closed(store):
     order = store.buy()
-    with pytest.raises(Conflict):
+    with pytest.raises(StateConflict):
         store.services.cancellation.close_refund(order, store.admin_id, "no")
     assert store.order()[0] == "paid"
 
@@ -266,7 +266,7 @@ def test_a_refund_that_goes_well_while_it_is_being_closed_is_a_refund(store, sim
 
 def test_what_staff_has_closed_can_be_rebuilt_from_the_events(store, failed):
     store.services.cancellation.close_refund(failed, store.admin_id, "Bank transfer.")
-    replaying = Replaying(store.database)
+    replaying = ProjectionRebuilder(store.database)
     assert replaying.verify().differences == ()
     replaying.rebuild()
     assert replaying.verify().differences == ()

@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from shop.books.store import snapshot
 from shop.catalog.text_forms import one_line
-from shop.db import Base, build_engine
+from shop.db import ModelBase, build_engine
 from shop.errors import ConfigurationError
-from shop.orders.replaying import Replaying
+from shop.orders.replaying import ProjectionRebuilder
 from shop.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
 from shop.settings import load_settings
 from shop.unit_of_work import Database
@@ -31,7 +31,7 @@ def test_migrating_twice_changes_nothing_the_second_time(new_database):
 def test_a_migrated_database_lacks_no_revision_and_no_table(database):
     with database.engine.connect() as connection:
         assert pending(connection) == []
-        assert set(connection.dialect.get_table_names(connection)) >= set(Base.metadata.tables)
+        assert set(connection.dialect.get_table_names(connection)) >= set(ModelBase.metadata.tables)
 
 
 def test_the_revisions_are_one_line_and_known_by_their_file_names():
@@ -100,7 +100,7 @@ def test_a_store_from_before_the_events_were_whole_can_be_rebuilt_from_them(new_
     with engine.begin() as connection:
         connection.exec_driver_sql(BEFORE_EVENTS)
     assert upgrade(engine)[0] == "0004"
-    replaying = Replaying(Database(engine))
+    replaying = ProjectionRebuilder(Database(engine))
     assert replaying.verify().differences == ()
     assert replaying.rebuild().orders == 3
     assert replaying.verify().differences == ()

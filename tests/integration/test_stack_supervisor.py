@@ -13,11 +13,11 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import down
-from shop.stack.console import Console
-from shop.stack.ownership import Identity
-from shop.stack.program import Program, free_port
+from shop.stack.console import StackConsole
+from shop.stack.ownership import ProcessIdentity
+from shop.stack.program import ServerProgram, free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
-from shop.stack.supervisor import StartFailed, Supervisor
+from shop.stack.supervisor import ProcessSupervisor, StartFailed
 from tests.integration import supervised
 from tests.integration.started import ended_on_failure
 from tests.waiting import until
@@ -82,9 +82,9 @@ def test_what_a_server_said_that_did_not_come_up_is_shown_before_its_end_is(tmp_
     for name in ("run", "log"):
         (tmp_path / name).mkdir()
     out = io.StringIO()
-    supervisor = Supervisor(StateFile(tmp_path / "run"), tmp_path / "log", Console(out))
+    supervisor = ProcessSupervisor(StateFile(tmp_path / "run"), tmp_path / "log", StackConsole(out))
     argv = (sys.executable, "-c", "print('no room left'); exit(3)")
-    supervisor.start([Program(name="hasty", argv=argv, port=free_port(), healthy=lambda: False)])
+    supervisor.start([ServerProgram(name="hasty", argv=argv, port=free_port(), healthy=lambda: False)])
     with pytest.raises(StartFailed, match=r"hasty ended \(exit code 3\); its log, .*hasty.log, says why"):
         supervisor.wait()
     assert "hasty    | no room left\n" in out.getvalue()
@@ -117,5 +117,5 @@ def test_a_stranger_that_was_given_the_number_of_a_server_is_left_alone(tmp_path
     StateFile(tmp_path / "run").save(StackState(phase="ready", processes={"postgres": record}))
     assert not down.run(load_settings(var_dir=tmp_path), lambda line: None)
     assert stranger.poll() is None
-    assert Identity(stranger.pid, created).alive
+    assert ProcessIdentity(stranger.pid, created).alive
     stranger.communicate(b"\n")

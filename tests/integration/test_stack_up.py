@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from shop.stack import edge
-from shop.stack.ownership import Identity
+from shop.stack.ownership import ProcessIdentity
 from tests.integration import tutorial
 from tests.integration.checkout import Checkout
 from tests.waiting import until
@@ -172,7 +172,7 @@ def test_the_production_profile_does_not_start_unprepared_and_says_all_it_lacks(
 class Killed:
     """What a killed supervisor left, what was said of it, and what the next start said."""
 
-    left: Sequence[Identity]
+    left: Sequence[ProcessIdentity]
     status: CompletedProcess[str]
     started: str
 
@@ -205,7 +205,7 @@ class TestAfterItsSupervisorWasKilled:
 class Stopped:
     """What still ran after a stop, what each command came to then, and what the next start said."""
 
-    alive: Sequence[Identity]
+    alive: Sequence[ProcessIdentity]
     down: CompletedProcess[str]
     status: CompletedProcess[str]
     migrate: CompletedProcess[str]

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
-from shop.errors import Conflict, OutOfStock
+from shop.errors import OutOfStock, StateConflict
 from tests.factories import make_category, make_product
 
 WAIT_S = 10
@@ -78,7 +78,7 @@ def test_every_line_that_fails_is_named_and_nothing_is_taken(database, shelf, st
 def test_a_product_without_stock_is_out_of_it(database, shelf, stock):
     with pytest.raises(OutOfStock):
         change(database, stock.reserve, {999: 1})
-    with pytest.raises(Conflict):
+    with pytest.raises(StateConflict):
         change(database, stock.restock, {999: 1})
 
 

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.app import create_app
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.reservations import Reaped
+from shop.checkout.reservations import ReapedReservations
 from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
 from shop.switches import SWITCHES
@@ -43,7 +43,7 @@ def shelf(database, simulator):
 
 
 def guest(database, *slugs):
-    owner, carts = Owner(guest_cart_id=uuid.uuid4()), Carts(database, offers)
+    owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
     for slug in slugs:
         carts.add(owner, slug, 1)
     return owner
@@ -117,18 +117,18 @@ def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, sett
     shelf(mug=5)
     die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
     reaper = runtime.services().reservation_reaper
-    assert (reaper.run_once(), standing(database)) == (Reaped(), [(5, 1)])
+    assert (reaper.run_once(), standing(database)) == (ReapedReservations(), [(5, 1)])
     let_time_pass(database)
-    assert reaper.run_once() == Reaped(released=1)
+    assert reaper.run_once() == ReapedReservations(released=1)
     assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 1})
-    assert reaper.run_once() == Reaped()
+    assert reaper.run_once() == ReapedReservations()
 
 
 def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, shelf):
     shelf(mug=5)
     die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
-    assert runtime.services().reservation_reaper.run_once() == Reaped(paid=1)
+    assert runtime.services().reservation_reaper.run_once() == ReapedReservations(paid=1)
     assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
 
 
@@ -137,7 +137,7 @@ def test_while_the_provider_is_away_a_reservation_stays(database, settings, runt
     die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
     let_time_pass(database)
     simulator.kill()
-    assert runtime.services().reservation_reaper.run_once() == Reaped(left=1)
+    assert runtime.services().reservation_reaper.run_once() == ReapedReservations(left=1)
     assert standing(database) == [(5, 1)]
 
 

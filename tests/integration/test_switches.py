@@ -8,11 +8,11 @@ from click.testing import CliRunner
 from sqlalchemy import event, text
 
 from shop.cli.switch import switch
-from shop.errors import Invalid
+from shop.errors import InvalidFields
 from shop.patterns.caching import CATALOGUE
 from shop.patterns.resilience import deadlines
 from shop.switch_store import SwitchStore
-from shop.switches import SWITCHES, Snapshot
+from shop.switches import SWITCHES, SwitchSnapshot
 from tests.factories import make_category, make_product
 from tests.integration.cache_measures import CACHE_MEASURES
 from tests.integration.shoppers import DETAILS
@@ -211,7 +211,7 @@ def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says
 )
 def test_an_unsafe_value_is_refused_outside_the_lab(database, name, value):
     SwitchStore(database, allow_unsafe=True).set(name, value)
-    with pytest.raises(Invalid, match="unsafe"):
+    with pytest.raises(InvalidFields, match="unsafe"):
         SwitchStore(database, allow_unsafe=False).set(name, value)
 
 
@@ -222,7 +222,7 @@ def test_an_unsafe_value_that_a_lab_has_left_behind_is_not_in_force_outside_it(d
 
 
 def test_a_stored_value_that_no_longer_exists_counts_as_the_default():
-    assert Snapshot.of({"cache.shared": "sideways", "gone": "on"}) == Snapshot.of({})
+    assert SwitchSnapshot.of({"cache.shared": "sideways", "gone": "on"}) == SwitchSnapshot.of({})
 
 
 def test_the_lab_page_flips_with_plain_forms(client, runtime):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from shop.catalog.models import Product
 from shop.db import build_engine
 from shop.db_connection import StoreConnection, TransactionAborted
-from shop.errors import Invalid, NotFound, Unavailable
+from shop.errors import InvalidFields, NotFound, ServiceUnavailable
 from shop.last_words import LastWord
 from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from tests.factories import make_category, make_product
@@ -56,7 +56,7 @@ def meet_in_a_circle(products, run):
         try:
             run(change)
             ends[name] = "done"
-        except Unavailable as refusal:
+        except ServiceUnavailable as refusal:
             ends[name] = f"come back in {refusal.retry_after} s"
 
     threads = [
@@ -88,7 +88,7 @@ def test_a_lock_that_is_not_free_in_time_is_told_to_come_back(database, settings
     impatient = Database(build_engine(settings.model_copy(update={"db_lock_timeout_ms": 50})))
     with database.transaction() as session:
         rename(session, products[0], "held")
-        with pytest.raises(Unavailable) as refused, impatient.transaction() as other:
+        with pytest.raises(ServiceUnavailable) as refused, impatient.transaction() as other:
             rename(other, products[0], "wanted")
     assert refused.value.retry_after
     impatient.engine.dispose()
@@ -265,5 +265,5 @@ def test_what_postgresql_cannot_hold_is_refused_in_our_words(database, statement
     if "jsonb" not in statement and "\\u" in given:
         return  # six harmless letters
     for block in (database.transaction, database.reading):
-        with pytest.raises(Invalid, match="no text has"), block() as session:
+        with pytest.raises(InvalidFields, match="no text has"), block() as session:
             session.execute(text(statement), {"given": given})

@@ -15,7 +15,7 @@ from shop.app import create_app
 from shop.cli.queue import queue
 from shop.errors import ConfigurationError
 from shop.patterns.health import start
-from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.readiness import PartialService
 from shop.settings import load_settings
 from shop.stack import outside, valkey
 from shop.stack.program import free_port
@@ -141,7 +141,7 @@ def test_readiness_the_worker_and_the_command_say_that_a_broker_takes_no_message
         assert answer.json["dependencies"]["broker"]["state"] == "refuses writes"
         transport = queue_wiring.transport(spoiled)
         loops = {loop.name: loop for loop in worker.loops(runtime, queue_wiring.relay(runtime, transport))}
-        with pytest.raises(Limitation):
+        with pytest.raises(PartialService):
             loops["broker"].run_once()  # while there is nothing to hand on
         transport.stop(1)
     finally:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from shop.catalog.editing import Edit
+from shop.catalog.editing import ProductChange
 from tests.factories import make_category, make_product
 from tests.integration.relay import Relay
 from tests.integration.web_processes import WebServer
@@ -82,7 +82,7 @@ def test_a_page_made_by_a_worker_that_has_not_heard_yet_shows_nothing_of_what_it
     screen = f"/api/v1/screens/product/{mug}"
     until(lambda: "shop-local; hit" in unheard.get(screen).headers["Cache-Status"])
     unheard.cache.answered = lambda answer: INVALIDATED.sub(b"", answer)
-    runtime.services().catalog.edit(mug, Edit(price=555))
+    runtime.services().catalog.edit(mug, ProductChange(price=555))
     assert unheard.get(screen).json()["product"]["price"]["amount"] == 500  # it has not heard
     pages = [worker.get(f"/p/{mug}") for worker in (unheard, other)]
     assert "shop-shared; hit" in pages[1].headers["Cache-Status"]

@@ -14,7 +14,7 @@ import pytest
 import redis
 from sqlalchemy import select, text
 
-from shop.cart.service import Carts, Owner
+from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.steps import RecoveryPoint
@@ -93,8 +93,8 @@ def shelf(database):
 
 
 def guest(database):
-    owner = Owner(guest_cart_id=uuid.uuid4())
-    Carts(database, offers).add(owner, "last-mug", 1)
+    owner = CartOwner(guest_cart_id=uuid.uuid4())
+    CartService(database, offers).add(owner, "last-mug", 1)
     return owner
 
 

@@ -6,8 +6,8 @@ from argon2 import PasswordHasher
 
 from shop.accounts.credentials import clean_email, clean_registration
 from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, password_fault
-from shop.accounts.passwords import Passwords, callers_waiting
-from shop.errors import Invalid, TooManyRequests
+from shop.accounts.passwords import PasswordHashing, callers_waiting
+from shop.errors import InvalidFields, TooManyRequests
 from shop.web.redirects import local_path
 from tests.addresses import NO_ADDRESSES
 from tests.waiting import until
@@ -31,13 +31,13 @@ def test_an_email_is_kept_in_one_spelling(typed, kept):
     "typed", ["", "ann", "ann@", "@shop.test", "a b@shop.test", "ann@shop.test\x00", *NO_ADDRESSES]
 )
 def test_what_is_no_address_is_refused(typed):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidFields) as refused:
         clean_email(typed)
     assert list(refused.value.errors) == ["email"]
 
 
 def test_a_registration_reports_every_wrong_field_at_once():
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidFields) as refused:
         clean_registration("nowhere", "short", "\x07")
     assert set(refused.value.errors) == {"email", "name", "password"}
 
@@ -69,13 +69,13 @@ def test_any_other_password_may_be_chosen(password):
 
 
 def test_a_password_matches_however_the_keyboard_composed_it():
-    passwords = Passwords(CHEAP)
+    passwords = PasswordHashing(CHEAP)
     assert passwords.matches("cafe\u0301 au lait", passwords.hash("caf\u00e9 au lait"))
 
 
 @pytest.mark.parametrize("stored", [None, "", "no hash at all"])
 def test_nothing_matches_an_account_without_a_password(stored):
-    assert not Passwords(CHEAP).matches("", stored)
+    assert not PasswordHashing(CHEAP).matches("", stored)
 
 
 class HeldHasher(PasswordHasher):
@@ -93,7 +93,7 @@ class HeldHasher(PasswordHasher):
 
 def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_once():
     hasher = HeldHasher()
-    passwords = Passwords(hasher, turn_timeout_s=60)
+    passwords = PasswordHashing(hasher, turn_timeout_s=60)
     with ThreadPoolExecutor(7) as callers:
         asked = [callers.submit(passwords.hash, "one") for _ in range(7)]
         refused = until(lambda: done if len(done := [one for one in asked if one.done()]) == 3 else None)
@@ -107,7 +107,7 @@ def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_on
 
 def test_a_caller_does_not_wait_for_ever():
     hasher = HeldHasher()
-    passwords = Passwords(hasher, at_once=1, waiting=1, turn_timeout_s=0.01)
+    passwords = PasswordHashing(hasher, at_once=1, waiting=1, turn_timeout_s=0.01)
     with ThreadPoolExecutor(1) as callers:
         served = callers.submit(passwords.hash, "one")
         assert hasher.begun.acquire(timeout=10)

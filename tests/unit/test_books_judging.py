@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
-from shop.books.findings import Mismatch, seen_twice
+from shop.books.findings import BookMismatch, seen_twice
 from shop.books.judging import PAYMENTS, ROW, stands
-from shop.orders.transitions import EventType, IllegalTransition, Status, after
+from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after
 
 STORIES = {
     "": None,
@@ -45,10 +45,10 @@ def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither
 
 
 def test_every_place_an_order_can_stand_has_its_payment():
-    assert {ROW.get(state, state) for state in PAYMENTS} == set(Status)
+    assert {ROW.get(state, state) for state in PAYMENTS} == set(OrderStatus)
 
 
 def test_what_is_gone_at_the_second_look_was_never_a_mismatch():
-    early, late = Mismatch("stock_on_hand", "mug", "7"), Mismatch("order_status", "ord_1", "paid")
-    again = Mismatch("stock_on_hand", "mug", "6")
+    early, late = BookMismatch("stock_on_hand", "mug", "7"), BookMismatch("order_status", "ord_1", "paid")
+    again = BookMismatch("stock_on_hand", "mug", "6")
     assert seen_twice([early], [again, late]) == (again,)

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from shop.clock import HeldClock
 from shop.db_connection import GRACE_S
 from shop.patterns.caching.early import refresh_at
-from shop.patterns.caching.envelope import Entry, decode, encode, tags_named
-from shop.patterns.caching.filling import Ask, Filler, Rules
+from shop.patterns.caching.envelope import CacheEntry, decode, encode, tags_named
+from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadOptions
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
 from shop.patterns.caching.judging import bounded, judge
-from shop.patterns.caching.levels import NullLevel, Reading
+from shop.patterns.caching.levels import NullLevel, ReadResult
 from shop.patterns.caching.lock import name_of
-from shop.patterns.caching.locked import PATIENCE_S, Meeting
+from shop.patterns.caching.locked import PATIENCE_S, StampedeState
 from shop.patterns.caching.policy import CATALOGUE
-from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, Ahead, Popularity, Refresher
-from shop.patterns.caching.throttle import RETRY_S, Throttle
+from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, HitCounter, RefreshAhead, RefreshWorker
+from shop.patterns.caching.throttle import RETRY_S, FailureBackoff
 from shop.settings import Settings
 
 draws = st.floats(0.0, 1.0)
@@ -28,7 +28,7 @@ NOW = 1_000_000.0
 
 
 def entry(fresh_until=NOW + 60, kept_until=NOW + 120, versions=("1",)):
-    return Entry(b"value", fresh_until, kept_until, 0.02, versions)
+    return CacheEntry(b"value", fresh_until, kept_until, 0.02, versions)
 
 
 @given(draw=draws)
@@ -71,7 +71,7 @@ def test_a_larger_beta_refreshes_sooner():
     ],
 )
 def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, versions, state, served):
-    verdict = judge(Reading(encode(kept), versions), NOW)
+    verdict = judge(ReadResult(encode(kept), versions), NOW)
     assert (verdict.state, verdict.entry is not None) == (state, served)
 
 
@@ -81,14 +81,14 @@ def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, version
 def test_an_entry_that_claims_to_live_longer_than_its_class_allows_has_expired(left_s, longest_s, state):
     """It was stored by a clock that was ahead: for how long it has been there nobody can say."""
     kept = entry(fresh_until=NOW + left_s, kept_until=NOW + left_s + 60)
-    verdict = bounded(judge(Reading(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
+    verdict = bounded(judge(ReadResult(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
     assert verdict.state == state
     if state == "expired":
         assert (verdict.entry.fresh_until, verdict.entry.kept_until) == (NOW, NOW + 60)
 
 
 def test_what_is_not_there_is_missing():
-    assert judge(Reading(None, ("1",)), NOW).state == "missing"
+    assert judge(ReadResult(None, ("1",)), NOW).state == "missing"
 
 
 @given(
@@ -99,7 +99,7 @@ def test_what_is_not_there_is_missing():
     negative=st.booleans(),
 )
 def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions, negative):
-    before = Entry(
+    before = CacheEntry(
         value, round(fresh, 3), round(fresh + 60, 3), round(load_s, 6), tuple(versions), negative, digest(value)
     )
     stored = encode(before, ["a", "b:c"])
@@ -127,7 +127,7 @@ def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_f
 
 def test_popularity_is_what_was_asked_for_lately():
     clock = HeldClock()
-    counts = Popularity(clock)
+    counts = HitCounter(clock)
     for _ in range(int(POPULAR)):
         counts.count("hot")
     counts.count("cold")
@@ -139,7 +139,7 @@ def test_popularity_is_what_was_asked_for_lately():
 
 def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_gone():
     clock = HeldClock()
-    counts = Popularity(clock, limit=10)
+    counts = HitCounter(clock, limit=10)
     for number in range(1000):
         counts.count(f"k{number}")
     assert len(counts._scores) == 10
@@ -152,7 +152,7 @@ def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_
 
 def test_a_key_rests_after_a_failure_and_no_longer():
     clock = HeldClock()
-    throttle = Throttle(clock)
+    throttle = FailureBackoff(clock)
     throttle.rest("k")
     assert (throttle.resting("k"), throttle.resting("other")) == (True, False)
     clock.advance(RETRY_S)
@@ -160,7 +160,7 @@ def test_a_key_rests_after_a_failure_and_no_longer():
 
 
 def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
-    throttle = Throttle(HeldClock(), limit=3)
+    throttle = FailureBackoff(HeldClock(), limit=3)
     for number in range(5):
         throttle.rest(f"k{number}")
     assert [throttle.resting(f"k{number}") for number in range(5)] == [False, False, True, True, True]
@@ -172,10 +172,10 @@ def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
 
 def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has():
     clock = HeldClock()
-    filler = Filler(NullLevel(), clock, rules=Rules(lifetime=hurried(exact, 0.01)))
-    popularity = Popularity(clock)
-    ahead = Ahead(filler, Meeting(), popularity, Refresher())
-    ask = Ask("k", CATALOGUE, (), lambda: b"")
+    filler = CacheLoader(NullLevel(), clock, rules=LoadOptions(lifetime=hurried(exact, 0.01)))
+    popularity = HitCounter(clock)
+    ahead = RefreshAhead(filler, StampedeState(), popularity, RefreshWorker())
+    ask = CacheRequest("k", CATALOGUE, (), lambda: b"")
     entry = filler.load(ask, (), "miss").entry
     assert ahead.renew_at(ask, entry) == entry.fresh_until
     for _ in range(int(POPULAR)):

@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from shop.patterns.caching.flight import Flights, StillFlying
-from shop.patterns.caching.lock import Lease, Watchdog
-from shop.patterns.caching.refresh import Refresher
-from shop.patterns.caching.waiting import Waiting
+from shop.patterns.caching.flight import SingleFlight, StillFlying
+from shop.patterns.caching.lock import LoadLease, LockWatchdog
+from shop.patterns.caching.refresh import RefreshWorker
+from shop.patterns.caching.waiting import FillWaiters
 from tests.waiting import until
 
 
@@ -54,7 +54,7 @@ def everybody_waits(flights, name, count):
 
 @pytest.mark.parametrize("result", ["result", LookupError("it failed")])
 def test_one_works_and_everybody_gets_what_came_of_it(result):
-    flights, gate = Flights(), Gate(result)
+    flights, gate = SingleFlight(), Gate(result)
     threads, found = in_threads(8, lambda: flights.fly("k", gate, 5)[0])
     assert gate.began.wait(5)
     until(lambda: everybody_waits(flights, "k", 7))
@@ -67,7 +67,7 @@ def test_one_works_and_everybody_gets_what_came_of_it(result):
 
 @pytest.mark.parametrize("result", ["result", LookupError("it failed")])
 def test_nothing_is_remembered_afterwards(result):
-    flights = Flights()
+    flights = SingleFlight()
     for _ in range(2):
         gate = Gate(result)
         gate.may_end.set()
@@ -78,7 +78,7 @@ def test_nothing_is_remembered_afterwards(result):
 
 
 def test_another_name_is_another_flight():
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
     threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
     assert gate.began.wait(5)
     assert flights.fly("l", lambda: "mine", 5) == ("mine", True)
@@ -88,7 +88,7 @@ def test_another_name_is_another_flight():
 
 @pytest.mark.parametrize("patience_s", [0, 0.01])
 def test_patience_ends(patience_s):
-    flights, gate = Flights(), Gate()
+    flights, gate = SingleFlight(), Gate()
     threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
     assert gate.began.wait(5)
     with pytest.raises(StillFlying):
@@ -129,7 +129,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent():
 
 
 def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
-    waiting = Waiting()
+    waiting = FillWaiters()
     with waiting.expecting("k") as woken, waiting.expecting("l") as asleep:
         waiting.wake("k")
         assert woken.wait(0)
@@ -138,7 +138,7 @@ def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
 
 
 def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_back():
-    waiting = Waiting()
+    waiting = FillWaiters()
     deaf_s = waiting.recheck_s
     with waiting.expecting("k") as woken:
         waiting.hears(broadcasts=True)
@@ -147,8 +147,8 @@ def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_ba
 
 
 def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
-    watchdog, extended = Watchdog(every_s=0.01), []
-    lease = Lease("k")
+    watchdog, extended = LockWatchdog(every_s=0.01), []
+    lease = LoadLease("k")
     with watchdog.keeping(lease, lambda held: extended.append(held) or True):
         until(lambda: len(extended) >= 3)
     assert set(extended) == {lease}
@@ -157,22 +157,22 @@ def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_watchdog_whose_thread_has_ended_begins_anew_with_the_next_lock():
-    watchdog, extended = Watchdog(every_s=0.01), []
-    with watchdog.keeping(Lease("k"), lambda held: {}["a defect"]):
+    watchdog, extended = LockWatchdog(every_s=0.01), []
+    with watchdog.keeping(LoadLease("k"), lambda held: {}["a defect"]):
         until(lambda: not watchdog._thread.is_alive())
-    with watchdog.keeping(Lease("l"), lambda held: extended.append(held) or True):
+    with watchdog.keeping(LoadLease("l"), lambda held: extended.append(held) or True):
         until(lambda: extended)
 
 
 def test_a_lock_that_was_lost_is_not_asked_about_again():
-    watchdog, extended = Watchdog(every_s=0.01), []
-    with watchdog.keeping(Lease("k"), lambda held: bool(extended.append(held))):
+    watchdog, extended = LockWatchdog(every_s=0.01), []
+    with watchdog.keeping(LoadLease("k"), lambda held: bool(extended.append(held))):
         until(lambda: watchdog._held == {})
     assert len(extended) == 1
 
 
 def test_refreshes_wait_in_a_bounded_line_each_key_once():
-    refresher, gate, done = Refresher(limit=2), Gate(), []
+    refresher, gate, done = RefreshWorker(limit=2), Gate(), []
     refresher.start()
     assert refresher.offer("under way", gate)
     assert gate.began.wait(5)
@@ -184,7 +184,7 @@ def test_refreshes_wait_in_a_bounded_line_each_key_once():
 
 
 def test_a_refresh_that_fails_does_not_stop_the_next():
-    refresher, done = Refresher(), []
+    refresher, done = RefreshWorker(), []
     refresher.start()
     refresher.offer("a", lambda: 1 / 0)
     refresher.offer("b", lambda: done.append("b"))
@@ -193,7 +193,7 @@ def test_a_refresh_that_fails_does_not_stop_the_next():
 
 
 def test_stopping_drops_what_waits_and_ends_the_thread():
-    refresher, gate, done = Refresher(), Gate(), []
+    refresher, gate, done = RefreshWorker(), Gate(), []
     refresher.start()
     thread = refresher._thread
     refresher.offer("under way", gate)
@@ -215,10 +215,10 @@ def test_an_extension_that_comes_after_the_lock_was_given_back_tells_of_no_loss(
         given_back.wait(5)
         return False
 
-    watchdog = Watchdog(0.01)
-    with watchdog.keeping(Lease("k"), late, lambda: told.append("lost")):
+    watchdog = LockWatchdog(0.01)
+    with watchdog.keeping(LoadLease("k"), late, lambda: told.append("lost")):
         assert asked.wait(5)
     given_back.set()
-    with watchdog.keeping(Lease("l"), lambda lease: False, lambda: told.append("another")):
+    with watchdog.keeping(LoadLease("l"), lambda lease: False, lambda: told.append("another")):
         until(lambda: told)  # the one thread has come back from the first
     assert told == ["another"]

@@ -13,20 +13,20 @@ from shop.patterns.caching import (
     CATALOGUE,
     LIVE,
     NEGATIVE,
-    Ask,
     Cache,
+    CacheRequest,
+    DoNotCache,
+    LoadOptions,
     LocalLevel,
-    Locked,
-    Meeting,
+    LockedLoad,
+    NoProtection,
     NullLevel,
-    Rules,
+    StampedeState,
     SwitchedOffLocal,
     TimeOnly,
-    Unguarded,
-    Unkept,
     WriteThrough,
 )
-from shop.patterns.caching.events import Answered, Evicted, Held, Loaded, RefillFailed
+from shop.patterns.caching.events import CopiesEvicted, LoadFinished, LocalSize, LookupFinished, RefillFailed
 from shop.patterns.caching.local import NEGATIVES, OVERHEAD_BYTES
 
 
@@ -70,7 +70,7 @@ def local(clock, seen):
 
 @pytest.fixture
 def cache(clock, local, seen):
-    return Cache(NullLevel(), clock, seen.append, local, Rules(absent=Gone))
+    return Cache(NullLevel(), clock, seen.append, local, LoadOptions(absent=Gone))
 
 
 def take(cache, source, key="k", policy=CATALOGUE, tags=("a",)):
@@ -89,7 +89,7 @@ def test_that_there_is_no_such_thing_is_remembered_and_said_again_in_the_same_wo
             take(cache, source)
         assert type(told.value) is Gone
     assert source.loads == 1
-    hits = [event for event in seen if isinstance(event, Answered) and event.outcome == "hit"]
+    hits = [event for event in seen if isinstance(event, LookupFinished) and event.outcome == "hit"]
     assert {(hit.policy, hit.detail) for hit in hits} == {("negative", "negative")}
 
 
@@ -141,7 +141,7 @@ def test_made_up_names_push_out_one_another_and_nothing_that_exists(cache, local
 
 
 def test_a_value_that_is_not_worth_keeping_is_answered_and_forgotten(cache, local):
-    assert take(cache, Source(Unkept(b"many")), policy=NEGATIVE) == b"many"
+    assert take(cache, Source(DoNotCache(b"many")), policy=NEGATIVE) == b"many"
     assert local.get("k") is None
 
 
@@ -154,7 +154,7 @@ def test_what_a_class_never_stores_is_never_shared_nor_kept(cache, local):
 
 def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
     cache = Cache(
-        NullLevel(), clock, seen.append, rules=Rules(absent=Gone, refusal=lambda error: type(error) is ValueError)
+        NullLevel(), clock, seen.append, rules=LoadOptions(absent=Gone, refusal=lambda error: type(error) is ValueError)
     )
 
     def slow():
@@ -164,16 +164,16 @@ def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
     for source in (slow, Source(Gone("no")), Source(ValueError("no")), Source(OSError("away"))):
         with contextlib.suppress(Exception):
             take(cache, source)
-    loads = [(event.outcome, event.seconds) for event in seen if isinstance(event, Loaded)]
+    loads = [(event.outcome, event.seconds) for event in seen if isinstance(event, LoadFinished)]
     assert loads == [("ok", 0.5), ("absent", 0.0), ("refused", 0.0), ("failed", 0.0)]
 
 
 def test_several_values_are_answered_in_order_and_absent_ones_by_nothing(cache):
     take(cache, Source(b"two"), "b")
     asks = [
-        Ask("a", CATALOGUE, (), Source(b"one")),
-        Ask("b", CATALOGUE, (), Source(b"not asked")),
-        Ask("c", CATALOGUE, (), Source(Gone("no"))),
+        CacheRequest("a", CATALOGUE, (), Source(b"one")),
+        CacheRequest("b", CATALOGUE, (), Source(b"not asked")),
+        CacheRequest("c", CATALOGUE, (), Source(Gone("no"))),
     ]
     assert cache.get_many(asks) == [b"one", b"two", None]
     assert cache.get_many(asks) == [b"one", b"two", None]
@@ -190,8 +190,8 @@ def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
     for number in range(5000):
         local.keep(f"scan {number}", b"v" * 90, (), 60, local.moment())
     assert sum(local.get(f"hot {number:02}") is not None for number in range(50)) == 50
-    assert sum(event.copies for event in seen if isinstance(event, Evicted)) > 4900
-    held = [event for event in seen if isinstance(event, Held)][-1]
+    assert sum(event.copies for event in seen if isinstance(event, CopiesEvicted)) > 4900
+    held = [event for event in seen if isinstance(event, LocalSize)][-1]
     assert held.bytes == sum(kept.size for kept in local._copies.values()) <= 100 * size
 
 
@@ -249,13 +249,13 @@ def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_
 
 
 def test_unguarded_everybody_loads_even_where_one_could_wait(clock, local):
-    cache, source = Cache(NullLevel(), clock, local=local, guarding=Unguarded), Source(b"one")
+    cache, source = Cache(NullLevel(), clock, local=local, guarding=NoProtection), Source(b"one")
     assert take(cache, lambda: take(cache, source)) == b"one"  # a load within a load of the same key: no deadlock
     assert source.loads == 1
 
 
 def test_with_both_levels_off_every_look_loads_and_none_waits_for_another(clock, local):
-    guarding = partial(Locked, meeting=Meeting(patience_s=0.01))
+    guarding = partial(LockedLoad, meeting=StampedeState(patience_s=0.01))
     cache = Cache(NullLevel(), clock, local=SwitchedOffLocal(local), guarding=guarding)
     source, depth = Source(b"one"), []
 
@@ -272,7 +272,7 @@ class Moved(Exception):
 
 
 def test_several_kinds_of_absence_are_told_apart_and_the_first_is_stored_as_it_always_was():
-    rules = Rules(absent=(Gone, Moved))
+    rules = LoadOptions(absent=(Gone, Moved))
     assert rules.remembered(Gone("no mug")) == "no mug"
     assert rules.remembered(ValueError("broken")) is None
     for error in (Gone("no mug"), Moved("a/b")):

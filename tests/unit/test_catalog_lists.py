@@ -6,24 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.catalog import addresses, forms, search
-from shop.catalog.browsing import Browse
-from shop.catalog.cursors import Cursor, decode, encode, finite, whole
-from shop.catalog.filters import Filters
+from shop.catalog.browsing import ListQuery
+from shop.catalog.cursors import PageCursor, decode, encode, finite, whole
+from shop.catalog.filters import ListFilters
 from shop.catalog.slugs import checked
 from shop.catalog.sorting import NEWEST, ORDERS, RATING
-from shop.catalog.spelling import Candidate, UnknownWord, choose
-from shop.errors import Invalid, NotFound
+from shop.catalog.spelling import SpellingCandidate, UnknownWord, choose
+from shop.errors import InvalidFields, NotFound
 
 
 @given(st.integers(0, 10_000), st.integers(0, 2**63 - 1), st.booleans())
 def test_a_cursor_comes_back_as_it_was(key, number, backward):
-    cursor = Cursor("price_asc", key, number, backward)
+    cursor = PageCursor("price_asc", key, number, backward)
     assert decode(encode(cursor), "price_asc", whole(10_000)) == cursor
 
 
 @given(st.text(max_size=300))
 def test_garbage_is_no_cursor(text):
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFields):
         decode(text, "price_asc", whole(10_000))
 
 
@@ -46,13 +46,13 @@ def test_garbage_is_no_cursor(text):
 )
 def test_a_cursor_with_a_field_that_does_not_fit_is_refused(fields):
     text = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFields):
         decode(text, "price_asc", whole(10_000))
 
 
 def test_a_cursor_without_a_comparable_key_is_refused():
     text = base64.urlsafe_b64encode(b'["relevance",NaN,1,0]').decode().rstrip("=")
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFields):
         decode(text, "relevance", finite)
 
 
@@ -88,15 +88,24 @@ def test_highlights_escape_everything_but_the_marks():
 
 
 def test_a_word_is_mended_by_the_likeliest_error_then_by_the_most_products():
-    near = [Candidate("kettles", 90), Candidate("kettle", 5), Candidate("nettle", 7), Candidate("settle", 9)]
+    near = [
+        SpellingCandidate("kettles", 90),
+        SpellingCandidate("kettle", 5),
+        SpellingCandidate("nettle", 7),
+        SpellingCandidate("settle", 9),
+    ]
     assert choose({"kettel": UnknownWord("kettel", near)}) == {"kettel": "kettle"}
     assert choose({word: UnknownWord(word, near) for word in ("ettle", "xettle", "zzzzzz")}) == {}
-    assert choose({"lampp": UnknownWord("lampp", [Candidate("lamps", 1), Candidate("lamp", 2)])}) == {"lampp": "lamp"}
-    assert choose({"towal": UnknownWord("towal", [Candidate("towel", 1), Candidate("towil", 2)])}) == {"towal": "towil"}
+    assert choose({"lampp": UnknownWord("lampp", [SpellingCandidate("lamps", 1), SpellingCandidate("lamp", 2)])}) == {
+        "lampp": "lamp"
+    }
+    assert choose({"towal": UnknownWord("towal", [SpellingCandidate("towel", 1), SpellingCandidate("towil", 2)])}) == {
+        "towal": "towil"
+    }
 
 
 FILTERS = st.builds(
-    Filters,
+    ListFilters,
     min_price=st.none() | st.integers(0, 10**8),
     max_price=st.none() | st.integers(0, 10**8),
     min_rating=st.none() | st.integers(1, 5),
@@ -109,7 +118,7 @@ FILTERS = st.builds(
 def test_a_lists_address_says_what_it_was_written_from(filters, sort):
     from urllib.parse import parse_qs, urlsplit
 
-    browse = Browse(category="mugs", filters=filters, sort=sort)
+    browse = ListQuery(category="mugs", filters=filters, sort=sort)
     query = parse_qs(urlsplit(addresses.write("/c/mugs", browse)).query)
     read = addresses.read(query, "mugs")
     low = filters.min_price
@@ -122,7 +131,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
 
 def test_what_makes_no_sense_in_an_address_is_left_out():
     query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
-    assert addresses.read(query, "mugs") == Browse(category="mugs", filters=Filters(brands=("Oak",)))
+    assert addresses.read(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
 
 
 @pytest.mark.parametrize(

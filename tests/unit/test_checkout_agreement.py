@@ -4,9 +4,9 @@ from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.details import CheckoutDetails
 from shop.errors import CartChanged
 from shop.money import Money
-from shop.orders.events import Line
+from shop.orders.events import OrderedLine
 
-MUG, BOWL = Line(1, "Mug", 2, Money(500)), Line(2, "Bowl", 1, Money(1000))
+MUG, BOWL = OrderedLine(1, "Mug", 2, Money(500)), OrderedLine(2, "Bowl", 1, Money(1000))
 BODY = {
     "email": "robin@example.org",
     "address": {"name": "R", "line1": "Lane 1", "city": "Berlin", "postcode": "10115", "country": "DE"},
@@ -23,9 +23,9 @@ def test_the_order_of_lines_does_not_count():
 @pytest.mark.parametrize(
     "other",
     [
-        [Line(3, "Mug", 2, Money(500)), BOWL],
-        [Line(1, "Mug", 1, Money(1000)), BOWL],
-        [Line(1, "Mug", 2, Money(501)), BOWL],
+        [OrderedLine(3, "Mug", 2, Money(500)), BOWL],
+        [OrderedLine(1, "Mug", 1, Money(1000)), BOWL],
+        [OrderedLine(1, "Mug", 2, Money(501)), BOWL],
         [MUG],
         [],
     ],

@@ -2,13 +2,13 @@ import uuid
 
 import pytest
 
-from shop.cart.service import Owner
+from shop.cart.service import CartOwner
 from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
 from shop.checkout.phases import cart_owner, owner_name
-from shop.checkout.steps import Step, decide
-from shop.errors import Invalid
-from shop.payments.provider import Charged, Declined
-from shop.payments.service import NotCharged, Unknown
+from shop.checkout.steps import RecoveryStep, decide
+from shop.errors import InvalidFields
+from shop.payments.provider import ChargeDeclined, ChargeSucceeded
+from shop.payments.service import NotCharged, OutcomePending
 from tests.addresses import NO_ADDRESSES
 
 FORM = {
@@ -25,27 +25,27 @@ FORM = {
 @pytest.mark.parametrize(
     ("outcome", "first_attempt", "step"),
     [
-        (Charged("ch_1"), True, Step.PAY),
-        (Declined("card_declined"), False, Step.REFUSE),
-        (NotCharged(conclusive=True), False, Step.UNDO),
-        (NotCharged(conclusive=False), True, Step.UNDO),
+        (ChargeSucceeded("ch_1"), True, RecoveryStep.PAY),
+        (ChargeDeclined("card_declined"), False, RecoveryStep.REFUSE),
+        (NotCharged(conclusive=True), False, RecoveryStep.UNDO),
+        (NotCharged(conclusive=False), True, RecoveryStep.UNDO),
         # an earlier request may have charged: that this one did not get through proves nothing
-        (NotCharged(conclusive=False), False, Step.WAIT),
-        (Unknown(), True, Step.WAIT),
+        (NotCharged(conclusive=False), False, RecoveryStep.WAIT),
+        (OutcomePending(), True, RecoveryStep.WAIT),
     ],
 )
 def test_only_certainty_undoes_a_checkout(outcome, first_attempt, step):
     assert decide(outcome, first_attempt=first_attempt) is step
 
 
-@pytest.mark.parametrize("owner", [Owner(user_id=7), Owner(guest_cart_id=uuid.uuid4())])
+@pytest.mark.parametrize("owner", [CartOwner(user_id=7), CartOwner(guest_cart_id=uuid.uuid4())])
 def test_an_order_leads_back_to_its_cart(owner):
     assert cart_owner(owner_name(owner)) == owner
 
 
 def test_an_order_without_an_owner_leads_to_no_cart():
-    assert owner_name(Owner()) is None
-    assert cart_owner(None) == Owner()
+    assert owner_name(CartOwner()) is None
+    assert cart_owner(None) == CartOwner()
 
 
 def test_the_fingerprint_is_of_what_was_meant_not_of_how_it_was_spelt():
@@ -55,7 +55,7 @@ def test_the_fingerprint_is_of_what_was_meant_not_of_how_it_was_spelt():
 
 
 def test_a_form_with_nothing_in_it_says_what_each_field_wants():
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidFields) as refused:
         read_form({})
     assert set(refused.value.errors) == set(FORM)
     assert refused.value.errors["email"] == MESSAGES["email"]
@@ -63,7 +63,7 @@ def test_a_form_with_nothing_in_it_says_what_each_field_wants():
 
 @pytest.mark.parametrize("typed", NO_ADDRESSES)
 def test_the_checkout_takes_the_addresses_that_an_account_takes(typed):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidFields) as refused:
         read_form({**FORM, "email": typed})
     assert refused.value.errors == {"email": MESSAGES["email"]}
 
@@ -75,7 +75,7 @@ def test_mail_about_an_order_goes_to_the_spelling_that_accounts_keep():
 
 @pytest.mark.parametrize("value", ["a\x00b", "two\nlines", "   ", "x" * 121])
 def test_a_name_is_one_line_that_can_be_stored(value):
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidFields):
         read_form({**FORM, "name": value})
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from shop.datasets.complete_journey import receipts
 from shop.datasets.complete_journey.catalogue import PriceTags, brand, description, stock, title
-from shop.datasets.complete_journey.receipts import Sales, read
+from shop.datasets.complete_journey.receipts import SalesSummary, read
 from shop.datasets.complete_journey.shelves import UNLISTED, arrange, motif
 from shop.datasets.complete_journey.source import SourceProduct
 from shop.datasets.complete_journey.wording import package, readable
@@ -103,7 +103,7 @@ def test_a_brand_is_the_stores_own_or_a_numbered_maker():
 def test_what_never_sold_costs_what_its_like_costs_and_is_out_of_stock():
     unsold = product(3)
     strange = product(4, category="TEAS", type=None)
-    tags = PriceTags([product(1), product(2), unsold, strange], Sales(price={1: 100, 2: 300}))
+    tags = PriceTags([product(1), product(2), unsold, strange], SalesSummary(price={1: 100, 2: 300}))
     assert [tags.of(product(1)), tags.of(unsold), tags.of(strange)] == [100, 100, 100]
     assert [stock(0), stock(1), stock(520)] == [0, 1, 40]
 

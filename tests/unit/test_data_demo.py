@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 import pytest
 
 from shop.datasets.demo import assortment
-from shop.datasets.demo.calendar import START, Calendar
-from shop.datasets.demo.chance import Shuffle, generator, zipf, zipf_share
-from shop.datasets.demo.demand import Demand
+from shop.datasets.demo.calendar import START, OrderCalendar
+from shop.datasets.demo.chance import SeededShuffle, generator, zipf, zipf_share
+from shop.datasets.demo.demand import DemoDemand
 from shop.datasets.demo.pricing import price_of, with_ending
-from shop.datasets.demo.products import Products
-from shop.datasets.demo.shelving import Shelving
+from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.shelving import ShelfPlacement
 from shop.datasets.demo.sizes import EPOCH, SIZES
 from shop.datasets.slugs import slugify
 
@@ -22,7 +22,7 @@ def shelves():
 
 @pytest.fixture(scope="module")
 def products(shelves):
-    return Products(shelves, SIZES["m"])
+    return DemoProducts(shelves, SIZES["m"])
 
 
 def test_no_two_products_share_a_slug(products):
@@ -32,7 +32,7 @@ def test_no_two_products_share_a_slug(products):
 
 
 def test_the_largest_size_has_words_enough_for_every_title(shelves):
-    shelving = Shelving([category.slug for category in shelves.categories])
+    shelving = ShelfPlacement([category.slug for category in shelves.categories])
     million = SIZES["l"].products
     last = {shelving.category(number): shelving.place(number) for number in range(million - 5_000, million + 1)}
     for place, category in enumerate(shelves.categories):
@@ -44,7 +44,7 @@ def test_the_largest_size_has_words_enough_for_every_title(shelves):
 
 
 def test_shelves_differ_in_breadth_and_number_their_products_without_a_gap(shelves):
-    shelving = Shelving([category.slug for category in shelves.categories])
+    shelving = ShelfPlacement([category.slug for category in shelves.categories])
     places = defaultdict(list)
     for number in range(1, SIZES["m"].products + 1):
         places[shelving.category(number)].append(shelving.place(number))
@@ -66,7 +66,7 @@ def test_what_goes_together_names_categories_that_exist(shelves):
 
 @pytest.mark.parametrize("size", [1, 2, 7, 60, 5_000])
 def test_a_shuffle_visits_every_place_once_and_can_be_undone(size):
-    shuffle = Shuffle(size, salt=11)
+    shuffle = SeededShuffle(size, salt=11)
     assert sorted(map(shuffle, range(size))) == list(range(size))
     assert all(shuffle.inverse(shuffle(place)) == place for place in range(size))
 
@@ -79,12 +79,12 @@ def test_the_drawn_ranks_have_the_shares_the_law_gives_them():
 
 
 def test_a_few_products_make_most_of_the_sales(products):
-    sold = sorted(Demand(products, SIZES["m"]).pieces_sold(), reverse=True)
+    sold = sorted(DemoDemand(products, SIZES["m"]).pieces_sold(), reverse=True)
     assert 0.4 < sum(sold[: len(sold) // 10]) / sum(sold) < 0.8
 
 
 def test_a_batch_of_baskets_is_the_same_made_alone_as_made_in_turn(products):
-    first, second = Demand(products, SIZES["m"]), Demand(products, SIZES["m"])
+    first, second = DemoDemand(products, SIZES["m"]), DemoDemand(products, SIZES["m"])
     for batch in (0, 1):
         list(first.baskets(batch))
     assert list(first.baskets(2)) == list(second.baskets(2))
@@ -94,7 +94,9 @@ def test_what_is_bought_with_a_bestseller_is_bought_with_it_again_and_again(prod
     bestseller = products.at_rank(0)
     together = Counter(
         product
-        for basket in itertools.chain.from_iterable(Demand(products, SIZES["m"]).baskets(batch) for batch in range(2))
+        for basket in itertools.chain.from_iterable(
+            DemoDemand(products, SIZES["m"]).baskets(batch) for batch in range(2)
+        )
         if bestseller in (held := [product for product, _ in basket.items])
         for product in held
         if product != bestseller
@@ -103,7 +105,7 @@ def test_what_is_bought_with_a_bestseller_is_bought_with_it_again_and_again(prod
 
 
 def test_orders_come_in_the_order_of_their_numbers_within_one_year_and_most_before_christmas():
-    calendar = Calendar()
+    calendar = OrderCalendar()
     times = [calendar.at(number / 1_000) for number in range(1_000)]
     assert times == sorted(times)
     assert times[0] >= START

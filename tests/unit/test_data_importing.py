@@ -2,7 +2,7 @@ import pytest
 
 from shop.datasets.importing import reading
 from shop.datasets.importing.categories import CategoryPath, CategoryPlan
-from shop.datasets.importing.entry import COLUMNS, Refused, check
+from shop.datasets.importing.entry import COLUMNS, RefusedRow, check
 from shop.datasets.importing.reading import rows
 from shop.errors import ConfigurationError
 
@@ -27,13 +27,13 @@ def test_absent_fields_say_nothing_and_empty_ones_empty():
 @pytest.mark.parametrize("name", ["title", "category", "price", "on_hand"])
 @pytest.mark.parametrize("empty", ["", None])
 def test_a_required_value_is_not_emptied(name, empty):
-    with pytest.raises(Refused, match=f"{name} is empty"):
+    with pytest.raises(RefusedRow, match=f"{name} is empty"):
         check({"slug": "blue-mug", name: empty})
 
 
 @pytest.mark.parametrize("name", ["title", "category", "price"])
 def test_a_row_without_a_slug_needs_all_of_a_new_product(name):
-    with pytest.raises(Refused, match=f"{name} is missing"):
+    with pytest.raises(RefusedRow, match=f"{name} is missing"):
         check({key: value for key, value in GOOD.items() if key != name})
 
 
@@ -79,7 +79,7 @@ def test_names_that_become_one_slug_are_two_categories():
     ],
 )
 def test_a_category_that_cannot_be_found_or_made_is_refused(path, reason):
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RefusedRow, match=reason):
         CategoryPlan(PRESENT).find(CategoryPath(*path))
 
 
@@ -118,7 +118,7 @@ def test_a_category_that_cannot_be_found_or_made_is_refused(path, reason):
     ],
 )
 def test_a_bad_row_is_refused_with_the_reason(fault, reason):
-    with pytest.raises(Refused, match=reason.replace("(", r"\(")):
+    with pytest.raises(RefusedRow, match=reason.replace("(", r"\(")):
         check({**GOOD, **fault})
 
 
@@ -147,7 +147,7 @@ def test_a_byte_order_mark_quotes_and_line_breaks_in_fields_are_read(tmp_path):
 
 def test_a_row_that_cannot_be_read_does_not_hide_the_next(tmp_path):
     content = b'title,category,price\nx"y,K > M,1\n"a"b,K > M,1\nshort,1\n\ngood,K > M,1\n'
-    kinds = [(line, isinstance(fields, Refused)) for line, fields in found(tmp_path, "a.csv", content)]
+    kinds = [(line, isinstance(fields, RefusedRow)) for line, fields in found(tmp_path, "a.csv", content)]
     assert kinds == [(2, False), (3, True), (4, True), (6, False)]
 
 
@@ -155,8 +155,8 @@ def good_and_bad(tmp_path, *lines):
     """Return the titles of the rows that are taken, and the lines of those that are refused."""
     content = "\n".join(("title,description,category,price", *lines, "")).encode()
     rows = found(tmp_path, "a.csv", content)
-    bad = [line for line, fields in rows if isinstance(fields, Refused)]
-    return [fields["title"] for _, fields in rows if not isinstance(fields, Refused)], bad
+    bad = [line for line, fields in rows if isinstance(fields, RefusedRow)]
+    return [fields["title"] for _, fields in rows if not isinstance(fields, RefusedRow)], bad
 
 
 @pytest.mark.parametrize("unclosed", ['"bad,,K > M,1', 'bad,"Blue,K > M,1', 'bad,,K > M,"1'])

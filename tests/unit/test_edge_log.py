@@ -3,10 +3,10 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shop.patterns.edge.access_log import AccessLog, EdgeAnswer
+from shop.patterns.edge.access_log import EdgeAnswer, EdgeLogReader
 from shop.patterns.edge.totals import EdgeTotals
 from shop.patterns.observability.figures import EdgeSums, collect
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 
 
 def line(said, name="catalogue", status=200, duration_s="0.002"):
@@ -47,26 +47,26 @@ def write(path, text, mode="a"):
     ],
 )
 def test_each_line_is_one_look_up(path, said, outcome):
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     write(path, line(said))
     assert look_ups(log) == {("catalogue", outcome): 1}
     assert not log.read()
 
 
 def test_a_class_that_is_none_of_ours_is_not_a_label(path):
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     write(path, line("fwd=miss", "made-up") + line("fwd=bypass", ""))
     assert look_ups(log) == {("none", "miss"): 1, ("none", "bypass"): 1}
 
 
 def test_what_an_earlier_server_wrote_is_not_counted(path):
     write(path, line("hit"))
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     assert not log.read()
 
 
 def test_a_line_that_is_not_all_there_is_counted_once_it_is(path):
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     whole = line("hit")
     write(path, whole + whole[:70])
     assert look_ups(log) == {("catalogue", "hit"): 1}
@@ -76,7 +76,7 @@ def test_a_line_that_is_not_all_there_is_counted_once_it_is(path):
 
 def test_nothing_is_lost_when_the_log_is_moved_aside(path):
     write(path, line("hit"))
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     write(path, line("hit"))
     path.replace(path.with_name("edge.1.jsonl"))
     assert look_ups(log) == {("catalogue", "hit"): 1}
@@ -86,7 +86,7 @@ def test_nothing_is_lost_when_the_log_is_moved_aside(path):
 
 
 def test_what_one_of_nginx_s_processes_adds_to_the_old_log_beside_the_new_one_is_counted(path):
-    log, old = AccessLog(path), path.with_name("edge.1.jsonl")
+    log, old = EdgeLogReader(path), path.with_name("edge.1.jsonl")
     write(path, line("hit"))
     assert look_ups(log) == {("catalogue", "hit"): 1}
     path.replace(old)
@@ -102,7 +102,7 @@ def test_what_one_of_nginx_s_processes_adds_to_the_old_log_beside_the_new_one_is
 
 
 def test_an_answer_is_told_with_its_status_and_its_duration(path):
-    log = AccessLog(path)
+    log = EdgeLogReader(path)
     write(path, line("hit") * 3 + line("fwd=bypass", "", 503, "1.250"))
     assert log.read() == {
         EdgeAnswer("catalogue", "hit", 200, 0.002): 3,
@@ -112,7 +112,7 @@ def test_an_answer_is_told_with_its_status_and_its_duration(path):
 
 def test_one_that_is_started_again_counts_no_line_twice_and_none_never(path, tmp_path):
     write(path, line("hit"))
-    first, counted = AccessLog(path), EdgeTotals()
+    first, counted = EdgeLogReader(path), EdgeTotals()
     write(path, line("hit") + line("fwd=miss", status=500))
     counted.add(first.read(), first.position)
     counted.save(tmp_path / "totals")
@@ -120,7 +120,7 @@ def test_one_that_is_started_again_counts_no_line_twice_and_none_never(path, tmp
     path.replace(path.with_name("edge.1.jsonl"))
     write(path, line("hit"))
     again = EdgeTotals.load(tmp_path / "totals")
-    second = AccessLog(path, position=again.position)
+    second = EdgeLogReader(path, position=again.position)
     again.add(second.read(), second.position)
     assert (again.requests, again.failed) == (4, 1)
     assert again.look_ups == {("catalogue", "hit"): 3, ("catalogue", "miss"): 1}
@@ -134,7 +134,7 @@ def test_totals_that_are_not_there_or_torn_are_none(tmp_path, text):
 
 
 def test_the_edge_is_shown_as_a_layer_of_its_own(path):
-    log, totals = AccessLog(path), EdgeTotals()
+    log, totals = EdgeLogReader(path), EdgeTotals()
     write(path, line("hit") + line("hit; detail=error", "reference") + line("fwd=miss") + line("fwd=bypass", ""))
     totals.add(log.read(), log.position)
     found = collect(CollectorRegistry(), EdgeSums(totals.requests, totals.failed, totals.look_ups))
@@ -144,7 +144,7 @@ def test_the_edge_is_shown_as_a_layer_of_its_own(path):
 
 
 def test_what_the_edge_answered_has_a_rate_errors_and_a_duration():
-    metrics = Metrics()
+    metrics = ProcessMetrics()
     metrics.edge.answers.answered("catalogue", "hit", 200, 0.0, 640)
     metrics.edge.answers.answered("none", "bypass", 502, 3.0, 2)
     value = metrics.registry.get_sample_value

@@ -3,7 +3,7 @@
 import pytest
 
 from shop.errors import ConfigurationError
-from shop.web.forwarded import SAID, Forwarded
+from shop.web.forwarded import SAID, TrustedProxyMiddleware
 
 SAYS = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.7",
@@ -17,7 +17,7 @@ def seen(proxies, address, **said):
     """Return what the application behind sees."""
     found = {}
     environ = {"REMOTE_ADDR": address, "wsgi.url_scheme": "http", **said}
-    Forwarded(lambda environ, start: found.update(environ) or [], proxies)(environ, lambda *_: None)
+    TrustedProxyMiddleware(lambda environ, start: found.update(environ) or [], proxies)(environ, lambda *_: None)
     return found
 
 
@@ -43,4 +43,4 @@ def test_a_proxy_that_says_nothing_is_the_client():
 
 def test_what_is_no_network_is_refused():
     with pytest.raises(ConfigurationError, match="SHOP_TRUSTED_PROXIES"):
-        Forwarded(lambda *_: [], "localhost")
+        TrustedProxyMiddleware(lambda *_: [], "localhost")

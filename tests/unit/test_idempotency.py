@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.errors import Conflict, Invalid, Malformed
+from shop.errors import BadRequest, InvalidFields, StateConflict
 from shop.patterns.idempotency import keys
-from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.rules import Answer, Replayed, Seen, is_kept, judge
+from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.rules import ClaimResult, ReplayedRequest, StoredResponse, is_kept, judge
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=8)
@@ -19,7 +19,7 @@ BODIES = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.lists(st.tuples(st.text(max_size=4), st.text(max_size=4)), max_size=5)
-ANSWER = Answer(201, b"{}", "application/json", "/api/v1/orders/one")
+ANSWER = StoredResponse(201, b"{}", "application/json", "/api/v1/orders/one")
 
 
 def shuffled(body):
@@ -60,14 +60,14 @@ def test_a_fingerprint_depends_on_secret_address_and_body(secret, address, body)
 @given(st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)))
 def test_the_lock_of_a_key_fits_postgresql_and_is_not_that_of_its_neighbour(parts):
     owner, route, key = (part.replace("\0", "") for part in parts)
-    mine, theirs = Key(owner, route, key, "f"), Key(owner, route + "x", key, "f")
+    mine, theirs = RequestKey(owner, route, key, "f"), RequestKey(owner, route + "x", key, "f")
     assert -(2**63) <= mine.lock < 2**63
     assert mine.lock != theirs.lock
 
 
 @pytest.mark.parametrize("given", [None, "", "k" * 256, "a\0b"])
 def test_a_key_that_is_missing_too_long_or_no_text_is_refused(given):
-    with pytest.raises(Malformed):
+    with pytest.raises(BadRequest):
         keys.check(given)
 
 
@@ -83,14 +83,14 @@ def test_what_is_kept_is_what_was_done_and_what_never_will_be(status, owner):
 
 @given(st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([None, ANSWER]))
 def test_who_does_not_get_the_key_is_told_why(taken, same, answer):
-    seen = Seen(taken, same, answer)
+    seen = ClaimResult(taken, same, answer)
     if taken:
         assert judge(seen) is None
         return
-    expected = Invalid if same is False else Replayed if answer else Conflict
+    expected = InvalidFields if same is False else ReplayedRequest if answer else StateConflict
     with pytest.raises(expected) as told:
         judge(seen)
-    if expected is Replayed:
+    if expected is ReplayedRequest:
         assert told.value.answer is answer
     else:
         assert "another" in told.value.detail or told.value.retry_after

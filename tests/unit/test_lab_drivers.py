@@ -2,22 +2,22 @@
 
 import pytest
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.lab.answers import lookups, who_answered
 from shop.lab.drivers import bystanders, flash_sale
-from shop.lab.drivers.auditor import Mismatch
-from shop.lab.drivers.checkouts import Bought as CheckedOut
+from shop.lab.drivers.auditor import AuditorMismatch
+from shop.lab.drivers.checkouts import CheckoutSample as CheckedOut
 from shop.lab.drivers.checkouts import buy
 from shop.lab.drivers.checkouts import judged as confirmed
 from shop.lab.drivers.lag import judged as lag_judged
-from shop.lab.drivers.loss import Given as LossGiven
+from shop.lab.drivers.loss import LossParams as LossGiven
 from shop.lab.drivers.loss import judged
 from shop.lab.drivers.retries import judged as retries_judged
 from shop.lab.drivers.retries import surplus
 from shop.lab.drivers.staleness import measured
-from shop.lab.drivers.watching import Bought, Edits, Read
-from shop.lab.generator import Browser
-from shop.lab.load import Samples, merged
+from shop.lab.drivers.watching import PriceHistory, PricePurchase, PriceRead
+from shop.lab.generator import SimulatedBrowser
+from shop.lab.load import LoadSamples, merged
 from shop.lab.meters import total
 
 
@@ -37,7 +37,7 @@ def samples(visits, **fields):
         "due_s": [due for due, *_ in visits],
         "answered": [who for *_, who in visits],
     }
-    return Samples(**{**given, **fields})
+    return LoadSamples(**{**given, **fields})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_look_ups_are_told_in_their_order():
 
 
 def test_a_browser_asks_with_what_it_was_sent_and_not_at_all_while_it_may():
-    browser = Browser()
+    browser = SimulatedBrowser()
     assert browser.conditions("/p/mug") == {}
     browser.keep("/p/mug", {"etag": '"a"', "cache-control": "no-cache"}, now=0)
     assert browser.conditions("/p/mug") == {"If-None-Match": '"a"'}
@@ -119,7 +119,7 @@ class TestLoss:
 
 class TestStaleness:
     def edits(self):
-        edits = Edits([100])
+        edits = PriceHistory([100])
         edits.note(101, begun=1.0, acknowledged=1.5)
         edits.note(102, begun=3.0, acknowledged=3.5)
         return edits
@@ -137,7 +137,7 @@ class TestStaleness:
         ],
     )
     def test_a_read_is_stale_since_its_price_was_replaced(self, began, amount, stale_s):
-        assert self.edits().stale_s(Read(began, 1.0, amount, "local")) == pytest.approx(stale_s)
+        assert self.edits().stale_s(PriceRead(began, 1.0, amount, "local")) == pytest.approx(stale_s)
 
     @pytest.mark.parametrize(
         ("amount", "since", "until", "right"),
@@ -152,27 +152,31 @@ class TestStaleness:
         ],
     )
     def test_a_price_is_right_if_it_was_so_at_some_moment_of_the_purchase(self, amount, since, until, right):
-        assert self.edits().was_right(Bought(amount, since, until)) is right
+        assert self.edits().was_right(PricePurchase(amount, since, until)) is right
 
     def test_a_price_paid_before_its_edit_is_acknowledged_is_judged_when_all_is_noted(self):
-        edits, early = Edits([100]), Bought(101, 0.9, 1.1)
+        edits, early = PriceHistory([100]), PricePurchase(101, 0.9, 1.1)
         edits.note(101, 1.0, 1.5)
         assert edits.was_right(early)
         assert measured({}, edits, [early])["wrong_price_orders"] == 0
 
     def test_each_layer_is_told_of_by_its_own_answers(self):
         reads = {
-            "local": [Read(2.0, 1, 100, "local"), Read(2.0, 1, 101, "local"), Read(4.0, 1, 100, "origin")],
-            "shared": [Read(4.0, 1, 102, "shared")],
+            "local": [
+                PriceRead(2.0, 1, 100, "local"),
+                PriceRead(2.0, 1, 101, "local"),
+                PriceRead(4.0, 1, 100, "origin"),
+            ],
+            "shared": [PriceRead(4.0, 1, 102, "shared")],
         }
-        found = measured(reads, self.edits(), [Bought(100, 0.0, 0.5), Bought(99, 0.0, 9.0)])
+        found = measured(reads, self.edits(), [PricePurchase(100, 0.0, 0.5), PricePurchase(99, 0.0, 9.0)])
         assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
         assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
         assert (found["orders"], found["wrong_price_orders"]) == (2, 1)
 
 
 def test_of_orders_placed_more_than_once_all_but_the_first_are_surplus():
-    found = [Mismatch("order_twice", "ord_a ord_b ord_c"), Mismatch("stock_on_hand", "mug")]
+    found = [AuditorMismatch("order_twice", "ord_a ord_b ord_c"), AuditorMismatch("stock_on_hand", "mug")]
     assert surplus(found) == ["ord_b", "ord_c"]
     bought = [CheckedOut(0.0, 900.0, "S-1"), CheckedOut(1.0, 2100.0, "refused"), CheckedOut(2.0, 9000.0, "")]
     assert retries_judged(bought, found) == {
@@ -208,7 +212,7 @@ def test_without_an_order_nothing_is_said_of_mail():
 
 
 def test_pages_and_orders_count_only_in_time_and_an_order_that_is_late_is_still_an_order():
-    given = bystanders.Given(lead_s=8.0, seconds=2.0, page_within_ms=1_000, patience_s=8.0)
+    given = bystanders.BystanderParams(lead_s=8.0, seconds=2.0, page_within_ms=1_000, patience_s=8.0)
     pages = samples([(0.0, 5.0, "local"), (0.1, 1_500.0, "origin"), (0.2, 30.0, ""), (0.3, 900.0, "shared")])
     bought = [CheckedOut(0.0, 12_000.0, "S-1"), CheckedOut(0.0, 50.0, "S-2"), CheckedOut(1.0, 3_000.0, "")]
     found = bystanders.judged(pages, bought, [16.0, 2.0, 15.0], given)
@@ -225,7 +229,7 @@ def test_a_rush_comes_at_once_and_the_others_at_the_rate():
 def test_a_figure_is_the_sum_of_its_samples_and_not_of_others_that_begin_alike():
     text = '# TYPE a_total counter\na_total{x="1"} 2.0\na_total{x="2"} 1e3\na_total_created 7.0\nb 4.0\n'
     assert (total(text, "a_total"), total(text, "b")) == (1002.0, 4.0)
-    with pytest.raises(Unavailable, match="no c"):
+    with pytest.raises(ServiceUnavailable, match="no c"):
         total(text, "c")
 
 

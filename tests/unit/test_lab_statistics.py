@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.lab.arrivals import CLASSIC_EXPONENT, Zipf, schedule, think_time
-from shop.lab.experiment import Workload
-from shop.lab.load import Plan
-from shop.lab.statistics import Spread, percentile
+from shop.lab.arrivals import CLASSIC_EXPONENT, ZipfDistribution, schedule, think_time
+from shop.lab.experiment import ExperimentWorkload
+from shop.lab.load import LoadPhase
+from shop.lab.statistics import FigureSpread, percentile
 
 
 @given(
@@ -26,12 +26,12 @@ def test_there_is_no_percentile_of_nothing():
 
 
 def test_a_spread_is_the_middle_run_with_the_lowest_and_the_highest():
-    assert Spread.of([3.0, 1.0, 20.0]) == Spread(median=3.0, low=1.0, high=20.0)
+    assert FigureSpread.of([3.0, 1.0, 20.0]) == FigureSpread(median=3.0, low=1.0, high=20.0)
 
 
 def test_runs_without_the_figure_are_left_out_of_its_spread():
-    assert Spread.of([None, 2.0]) == Spread(2.0, 2.0, 2.0)
-    assert Spread.of([None]) is None
+    assert FigureSpread.of([None, 2.0]) == FigureSpread(2.0, 2.0, 2.0)
+    assert FigureSpread.of([None]) is None
 
 
 def test_poisson_arrivals_keep_their_rate_and_are_not_even():
@@ -46,23 +46,25 @@ def test_constant_arrivals_are_even():
 
 
 def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
-    chance, law = random.Random(1), Zipf(["first", "second", "third"], exponent=1.0)
+    chance, law = random.Random(1), ZipfDistribution(["first", "second", "third"], exponent=1.0)
     picked = [law.pick(chance) for _ in range(20_000)]
     assert picked.count("first") / picked.count("second") == pytest.approx(2, rel=0.1)
     assert picked.count("first") / picked.count("third") == pytest.approx(3, rel=0.1)
 
 
-@pytest.mark.parametrize("exponent", [Plan.model_fields["exponent"].default, Workload.model_fields["exponent"].default])
+@pytest.mark.parametrize(
+    "exponent", [LoadPhase.model_fields["exponent"].default, ExperimentWorkload.model_fields["exponent"].default]
+)
 def test_demand_is_as_steep_as_in_a_real_year(exponent):
     """Of the 500 products complete-journey sold most often the first has 4.1 % of purchases, the first ten 16.7 %."""
-    law = Zipf(range(500), exponent)
+    law = ZipfDistribution(range(500), exponent)
     assert law.share(1) == pytest.approx(0.041, abs=0.01)
     assert law.share(10) == pytest.approx(0.167, abs=0.03)
-    assert Zipf(range(500), CLASSIC_EXPONENT).share(10) > 2 * law.share(10)
+    assert ZipfDistribution(range(500), CLASSIC_EXPONENT).share(10) > 2 * law.share(10)
 
 
 def test_exponent_zero_wants_all_alike():
-    chance, law = random.Random(1), Zipf("ab", exponent=0)
+    chance, law = random.Random(1), ZipfDistribution("ab", exponent=0)
     assert [law.pick(chance) for _ in range(10_000)].count("a") == pytest.approx(5_000, rel=0.05)
 
 

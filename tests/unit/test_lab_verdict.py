@@ -6,11 +6,11 @@ import pytest
 from shop.lab.charts import number
 from shop.lab.experiment import EXPERIMENTS, FIGURES, parse
 from shop.lab.figure import demand
-from shop.lab.load import LAG_LIMIT_MS, Samples
+from shop.lab.load import LAG_LIMIT_MS, LoadSamples
 from shop.lab.report import html, layers, picture, rows, write
 from shop.lab.result import build, find, read, save
-from shop.lab.runner import Record
-from shop.lab.verdict import Observation, figures
+from shop.lab.runner import RunRecord
+from shop.lab.verdict import ArmObservation, figures
 
 WHOLE = parse((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
 EXPERIMENT = WHOLE.with_(arms=WHOLE.arms[:2])
@@ -38,23 +38,23 @@ def samples(ms=FAST_MS, count=100, **fields):
         "cpu_share": 0.3,
         "lag_p95_ms": 1.0,
     }
-    return Samples(**{**given, **fields})
+    return LoadSamples(**{**given, **fields})
 
 
-OFF = Observation("off", samples(SLOW_MS, queries=700), samples(SLOW_MS, count=100))
-ON = Observation("on", samples(queries=10, lookups={"shared": (90, 100)}), samples(count=900))
+OFF = ArmObservation("off", samples(SLOW_MS, queries=700), samples(SLOW_MS, count=100))
+ON = ArmObservation("on", samples(queries=10, lookups={"shared": (90, 100)}), samples(count=900))
 
 
 def measured(runs):
     """Build the result of an experiment of several runs, each a pair of observations."""
     quiet = samples(count=20)
-    return build(EXPERIMENT, Record(5.0, quiet, quiet, tuple(runs)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    return build(EXPERIMENT, RunRecord(5.0, quiet, quiet, tuple(runs)), datetime(2026, 1, 2, tzinfo=UTC), {})
 
 
 def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
     """Build the result of an experiment whose runs all went alike."""
     quiet = samples(count=20)
-    record = Record(5.0, before or quiet, after or quiet, ((off, on),) * runs)
+    record = RunRecord(5.0, before or quiet, after or quiet, ((off, on),) * runs)
     return build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on", "api.composite": "on"})
 
 
@@ -62,17 +62,17 @@ def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
     ("changed", "verdict", "words"),
     [
         ({}, "confirmed", "p50_off_over_on is 20.00 (20.00 to 20.00 over the runs), as claimed >= 2"),
-        ({"on": Observation("on", samples(SLOW_MS), ON.closed)}, "refuted", "p50_off_over_on is 1.00"),
-        ({"on": Observation("on", ON.open, samples(count=150))}, "refuted", "most_rps_on_over_off is 1.50"),
-        ({"on": Observation("on", samples(queries=500), ON.closed)}, "refuted", "on.db_queries_per_request is 5.00"),
+        ({"on": ArmObservation("on", samples(SLOW_MS), ON.closed)}, "refuted", "p50_off_over_on is 1.00"),
+        ({"on": ArmObservation("on", ON.open, samples(count=150))}, "refuted", "most_rps_on_over_off is 1.50"),
+        ({"on": ArmObservation("on", samples(queries=500), ON.closed)}, "refuted", "on.db_queries_per_request is 5.00"),
         (
-            {"off": Observation("off", samples(SLOW_MS, good=[True] * 90 + [False] * 10), OFF.closed)},
+            {"off": ArmObservation("off", samples(SLOW_MS, good=[True] * 90 + [False] * 10), OFF.closed)},
             "invalid",
             "of the visits of arm off failed",
         ),
-        ({"on": Observation("on", ON.open, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
+        ({"on": ArmObservation("on", ON.open, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
         (
-            {"off": Observation("off", samples(SLOW_MS, queries=700, lag_p95_ms=90.0), OFF.closed)},
+            {"off": ArmObservation("off", samples(SLOW_MS, queries=700, lag_p95_ms=90.0), OFF.closed)},
             "invalid",
             "generator",
         ),
@@ -80,7 +80,11 @@ def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
         ({"after": samples(count=5, good=[False] * 5, faults={"500": 5})}, "invalid", "5 times 500"),
         ({"after": samples(FAST_MS * 10)}, "invalid", "median answer went from 4.0 ms before to 40.0 ms after"),
         ({"after": samples(FAST_MS + 4)}, "confirmed", ""),
-        ({"off": Observation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "invalid", "The problem did not show"),
+        (
+            {"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed)},
+            "invalid",
+            "The problem did not show",
+        ),
         (
             {"on": replace(ON, troubles={"cache_outages": 4})},
             "invalid",
@@ -97,7 +101,7 @@ def test_the_verdict_follows_from_the_figures(changed, verdict, words):
 
 
 def test_a_figure_that_was_never_measured_neither_passes_nor_accuses():
-    never = Observation("on", samples(count=0, latencies_ms=[], good=[]), ON.closed)
+    never = ArmObservation("on", samples(count=0, latencies_ms=[], good=[]), ON.closed)
     result = outcome(on=never)
     assert result["verdict"] == "invalid"
     assert "could not be measured" in result["reason"]
@@ -123,8 +127,8 @@ def test_runs_far_apart_are_said_where_each_of_them_holds():
         ({}, ""),
         ({"on": replace(ON, open=samples(SLOW_MS))}, ""),
         ({"on": replace(ON, troubles={"cache_outages": 4})}, "in trouble"),
-        ({"off": Observation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "did not show"),
-        ({"on": Observation("on", ON.open, samples(count=900, cpu_share=0.99))}, "bottleneck"),
+        ({"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "did not show"),
+        ({"on": ArmObservation("on", ON.open, samples(count=900, cpu_share=0.99))}, "bottleneck"),
         ({"after": samples(FAST_MS * 10)}, "steady state"),
     ],
 )
@@ -138,7 +142,7 @@ def test_a_single_run_is_a_look_and_claims_nothing(changed, caution):
 
 
 def test_a_single_run_that_mostly_failed_is_no_look_either():
-    failed = Observation("off", samples(SLOW_MS, good=[False] * 100), OFF.closed)
+    failed = ArmObservation("off", samples(SLOW_MS, good=[False] * 100), OFF.closed)
     assert outcome(off=failed, runs=1)["verdict"] == "invalid"
 
 
@@ -157,11 +161,11 @@ def sale(before_ms=FAST_MS, after_ms=FAST_MS, runs=2, **arms):
 
     def seen(name, last):
         changes = arms.get(name, {}) if last else {}
-        return Observation(name, samples(), None, (NAIVE if name == "naive" else FAIR) | changes)
+        return ArmObservation(name, samples(), None, (NAIVE if name == "naive" else FAIR) | changes)
 
     before, after = samples(before_ms, count=20), samples(after_ms, count=20)
     each = [tuple(seen(arm.name, number == runs - 1) for arm in SALE.arms) for number in range(runs)]
-    return build(SALE, Record(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    return build(SALE, RunRecord(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
 
 
 def test_what_is_right_is_judged_however_the_store_s_quickness_changed():
@@ -185,10 +189,10 @@ def test_a_sale_in_which_the_naive_way_sold_nothing_twice_says_nothing_of_the_ot
 def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
     quiet = samples(count=20)
     arms = tuple(
-        Observation(arm.name, samples(), None, NAIVE if arm.name == "naive" else FAIR, troubles={"cache_outages": 2})
+        ArmObservation(arm.name, samples(), None, NAIVE if arm.name == "naive" else FAIR, troubles={"cache_outages": 2})
         for arm in SALE.arms
     )
-    result = build(SALE, Record(3.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    result = build(SALE, RunRecord(3.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
     assert result["verdict"] == "confirmed"
     assert result["arms"][0]["troubles"] == {"cache_outages": 4}
     assert "4 times a cache did not answer" in html(result)
@@ -207,11 +211,11 @@ def test_a_staleness_of_nothing_is_not_beaten_by_anything():
     staleness = parse((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
     well = dict.fromkeys(staleness.drive.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
     arms = tuple(
-        Observation(name, samples(), None, {**well, "stale_max_s": stale})
+        ArmObservation(name, samples(), None, {**well, "stale_max_s": stale})
         for name, stale in (("ttl", 0.31), ("event", 0.0), ("through", 0.0))
     )
     quiet = samples(count=20)
-    result = build(staleness, Record(20.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    result = build(staleness, RunRecord(20.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
     assert result["verdict"] == "invalid"
     assert "ttl.stale_max_s is 0.31" in result["reason"]
 
@@ -227,7 +231,7 @@ def test_a_generator_out_of_breath_is_noticed(cpu, lag, sign):
 
 def test_goodput_counts_only_what_was_answered_well_and_in_time():
     mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], good=[True, False, True, True])
-    found = figures(Observation("on", mixed, ON.closed), good_within_ms=1000)
+    found = figures(ArmObservation("on", mixed, ON.closed), good_within_ms=1000)
     assert found["goodput_rps"] == pytest.approx(0.2)
     assert found["achieved_rps"] == pytest.approx(0.4)
 
@@ -250,8 +254,8 @@ def test_a_result_holds_what_the_contract_promises():
 
 def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_them():
     quiet = samples(count=20)
-    runs = tuple((Observation("off", samples(ms), OFF.closed), ON) for ms in (70.0, 100.0, 80.0))
-    record = Record(5.0, quiet, quiet, runs)
+    runs = tuple((ArmObservation("off", samples(ms), OFF.closed), ON) for ms in (70.0, 100.0, 80.0))
+    record = RunRecord(5.0, quiet, quiet, runs)
     result = build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on"})
     assert result["arms"][0]["p50_ms"] == 80
     assert result["arms"][0]["spread"]["p50_ms"] == {"min": 70, "max": 100}
@@ -283,7 +287,9 @@ def test_a_report_keeps_hostile_text_as_text():
 
 def test_a_report_of_a_store_that_never_answered_still_renders():
     dead = samples(count=0, latencies_ms=[], good=[], calls=0)
-    result = outcome(off=Observation("off", dead, dead), on=Observation("on", dead, dead), before=dead, after=dead)
+    result = outcome(
+        off=ArmObservation("off", dead, dead), on=ArmObservation("on", dead, dead), before=dead, after=dead
+    )
     assert result["verdict"] == "invalid"
     assert "no answer" in html(result)
     assert picture(result).startswith("<svg")
@@ -320,8 +326,8 @@ def test_figures_are_written_with_the_digits_that_matter(value, written):
 
 
 def test_the_same_cache_is_told_under_both_demands():
-    classic = Observation("classic", samples(FAST_MS / 2, queries=0), samples(count=1000))
-    record = Record(5.0, samples(count=20), samples(count=20), ((OFF, ON, classic),) * 2)
+    classic = ArmObservation("classic", samples(FAST_MS / 2, queries=0), samples(count=1000))
+    record = RunRecord(5.0, samples(count=20), samples(count=20), ((OFF, ON, classic),) * 2)
     result = build(WHOLE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
     assert [arm["exponent"] for arm in result["arms"]] == [0.65, 0.65, 1.0]
     table = demand({"cache-aside": result, "older": outcome()})

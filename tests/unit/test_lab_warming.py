@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shop.lab.arrivals import Zipf
+from shop.lab.arrivals import ZipfDistribution
 from shop.lab.meters import counted
 from shop.lab.troubles import risen
 from shop.lab.warming import HitRateRise
@@ -45,7 +45,7 @@ def test_a_load_that_nobody_answered_says_nothing_of_a_cache():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_cold_cache_is_warmed_until_it_answers_most(seed):
     """A miss costs ten times a hit, as in the store: the first piece of two seconds would not have done."""
-    chance, products, kept = random.Random(seed), Zipf(range(1000), 0.65), set()
+    chance, products, kept = random.Random(seed), ZipfDistribution(range(1000), 0.65), set()
 
     def piece(now=0.0):
         seen = []

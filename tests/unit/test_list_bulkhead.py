@@ -4,10 +4,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from shop.catalog.filters import Filters
+from shop.catalog.filters import ListFilters
 from shop.catalog.list_bulkhead import ListBulkhead
 from shop.catalog.models import MAX_PRICE
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from tests.waiting import until
 
 
@@ -22,7 +22,10 @@ def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_onc
     with ThreadPoolExecutor(6) as pool:
         futures = [pool.submit(work) for _ in range(6)]
         until(lambda: bulkhead._places._value == 0)
-        with pytest.raises(Unavailable, match="Too many searches and filtered lists") as refused, bulkhead.turn():
+        with (
+            pytest.raises(ServiceUnavailable, match="Too many searches and filtered lists") as refused,
+            bulkhead.turn(),
+        ):
             pass
         assert (len(working), refused.value.retry_after) == (4, 1)
         release.set()
@@ -37,7 +40,7 @@ def test_a_caller_that_waited_its_time_is_refused():
     with ExitStack() as held:
         for _ in range(2):
             held.enter_context(bulkhead.turn())
-        with pytest.raises(Unavailable), bulkhead.turn():
+        with pytest.raises(ServiceUnavailable), bulkhead.turn():
             pass
 
 
@@ -49,10 +52,10 @@ def test_a_process_of_one_thread_still_puts_lists_together():
 @pytest.mark.parametrize(
     ("asked", "plain"),
     [
-        (Filters(min_price=0, max_price=MAX_PRICE), Filters()),
-        (Filters(min_price=1), Filters()),
-        (Filters(brands=("b", "a", "b")), Filters(brands=("a", "b"))),
-        (Filters(min_price=2, max_price=MAX_PRICE - 1), Filters(min_price=2, max_price=MAX_PRICE - 1)),
+        (ListFilters(min_price=0, max_price=MAX_PRICE), ListFilters()),
+        (ListFilters(min_price=1), ListFilters()),
+        (ListFilters(brands=("b", "a", "b")), ListFilters(brands=("a", "b"))),
+        (ListFilters(min_price=2, max_price=MAX_PRICE - 1), ListFilters(min_price=2, max_price=MAX_PRICE - 1)),
     ],
 )
 def test_filters_have_one_spelling(asked, plain):

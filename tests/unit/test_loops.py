@@ -1,10 +1,10 @@
 import threading
 
-from shop.patterns.loops import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, Loop, Runner
+from shop.patterns.loops import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, BackgroundLoop, LoopRunner
 
 
 def runner(run_once, every_s=1.0, monotonic=lambda: 0.0, idle_s=0.0):
-    return Runner(Loop("looked-at", run_once, every_s, idle_s), threading.Event(), monotonic)
+    return LoopRunner(BackgroundLoop("looked-at", run_once, every_s, idle_s), threading.Event(), monotonic)
 
 
 def broken():
@@ -69,5 +69,5 @@ def test_a_loop_goes_on_after_an_error_and_ends_when_asked():
             stopped.set()
         raise RuntimeError
 
-    Runner(Loop("looked-at", once, 0.001), stopped).run()
+    LoopRunner(BackgroundLoop("looked-at", once, 0.001), stopped).run()
     assert rounds == [0, 1]

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.money import Money
 from shop.orders.events import (
     SCHEMA_VERSIONS,
     SENTENCES,
-    Cause,
-    Line,
+    CancellationCause,
     OrderAdopted,
     OrderCancelled,
+    OrderedLine,
     OrderEvent,
     OrderPlaced,
     PaymentCharged,
@@ -21,27 +21,40 @@ from shop.orders.events import (
     read,
     written,
 )
-from shop.orders.state import Adopt, Cancel, Charge, Decline, Deliver, Refund, Ship, decide, evolve, fold
-from shop.orders.transitions import EventType, IllegalTransition, Status
-from shop.patterns.events import Stored, Unreadable, Upcasters
+from shop.orders.state import (
+    AdoptOrder,
+    CancelOrder,
+    DeliverOrder,
+    RecordCharge,
+    RecordDecline,
+    RecordRefund,
+    ShipOrder,
+    decide,
+    evolve,
+    fold,
+)
+from shop.orders.transitions import EventType, IllegalTransition, OrderStatus
+from shop.patterns.events import EventUpcasters, StoredEvent, UnknownEventVersion
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-PLACED = OrderPlaced("ord_1", "S-1", None, (Line(1, "Mug", 2, Money(500)), Line(1, "Mug, red", 1, Money(700))))
+PLACED = OrderPlaced(
+    "ord_1", "S-1", None, (OrderedLine(1, "Mug", 2, Money(500)), OrderedLine(1, "Mug, red", 1, Money(700)))
+)
 COMMANDS = (
-    Charge("ch_1"),
-    Decline("card_declined"),
-    Cancel(Cause.CUSTOMER),
-    Ship(),
-    Deliver(),
-    Refund(),
-    Adopt(7),
+    RecordCharge("ch_1"),
+    RecordDecline("card_declined"),
+    CancelOrder(CancellationCause.CUSTOMER),
+    ShipOrder(),
+    DeliverOrder(),
+    RecordRefund(),
+    AdoptOrder(7),
 )
 
 
 def stored(*events):
     """The events as the database hands them back."""
     told = [written(event) for event in events]
-    return [Stored(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
+    return [StoredEvent(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
 
 
 def placed():
@@ -49,28 +62,31 @@ def placed():
 
 
 def test_an_order_is_the_fold_of_its_events():
-    order = fold(stored(PLACED, OrderAdopted(7), PaymentCharged("ch_1"), OrderCancelled(Cause.STAFF)))
-    assert (order.version, order.status, order.user_id, order.total) == (4, Status.CANCELLED, 7, Money(1700))
+    order = fold(stored(PLACED, OrderAdopted(7), PaymentCharged("ch_1"), OrderCancelled(CancellationCause.STAFF)))
+    assert (order.version, order.status, order.user_id, order.total) == (4, OrderStatus.CANCELLED, 7, Money(1700))
     assert order.quantities == {1: 3}
     assert order.owes_refund
 
 
 def test_a_decision_leaves_the_state_it_was_made_on_alone():
     order = placed()
-    assert decide(order, Decline("no funds")) == [PaymentDeclined("no funds"), OrderCancelled(Cause.DECLINED)]
+    assert decide(order, RecordDecline("no funds")) == [
+        PaymentDeclined("no funds"),
+        OrderCancelled(CancellationCause.DECLINED),
+    ]
     assert order == placed()
 
 
 def test_a_guests_order_is_adopted_once():
-    assert decide(placed(), Adopt(7)) == [OrderAdopted(7)]
-    assert decide(fold(stored(PLACED, OrderAdopted(7))), Adopt(8)) == []
+    assert decide(placed(), AdoptOrder(7)) == [OrderAdopted(7)]
+    assert decide(fold(stored(PLACED, OrderAdopted(7))), AdoptOrder(8)) == []
 
 
 def test_a_refusal_says_where_the_order_stands_and_what_was_wanted():
     with pytest.raises(IllegalTransition, match="pending payment cannot be shipped") as refused:
-        decide(placed(), Ship())
-    assert isinstance(refused.value, Conflict)
-    assert (refused.value.status, refused.value.event) == (Status.PENDING_PAYMENT, EventType.ORDER_SHIPPED)
+        decide(placed(), ShipOrder())
+    assert isinstance(refused.value, StateConflict)
+    assert (refused.value.status, refused.value.event) == (OrderStatus.PENDING_PAYMENT, EventType.ORDER_SHIPPED)
 
 
 @given(st.lists(st.sampled_from(COMMANDS), max_size=12))
@@ -83,7 +99,7 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
             continue
         for event in decided:
             one = written(event)
-            stream.append(Stored(len(stream) + 1, one.type, one.schema_version, one.data, AT))
+            stream.append(StoredEvent(len(stream) + 1, one.type, one.schema_version, one.data, AT))
             state = evolve(state, event, len(stream), AT)
     assert fold(stream) == state
     assert state.version == len(stream)
@@ -92,26 +108,26 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
 @pytest.mark.parametrize("sentence", [*SENTENCES, "something nobody writes any more", None])
 def test_a_cancellation_of_the_first_version_is_read_as_one_of_today(sentence):
     data = {} if sentence is None else {"reason": sentence}
-    old = Stored(2, "OrderCancelled", 1, data, AT)
-    assert read(old) == OrderCancelled(SENTENCES.get(sentence, Cause.UNKNOWN))
+    old = StoredEvent(2, "OrderCancelled", 1, data, AT)
+    assert read(old) == OrderCancelled(SENTENCES.get(sentence, CancellationCause.UNKNOWN))
     assert old.data == data
 
 
 @pytest.mark.parametrize("kind", EventType)
 def test_an_event_of_a_newer_store_is_refused_and_not_guessed_at(kind):
-    with pytest.raises(Unreadable, match="newer"):
-        read(Stored(1, kind.value, SCHEMA_VERSIONS[kind] + 1, {}, AT))
+    with pytest.raises(UnknownEventVersion, match="newer"):
+        read(StoredEvent(1, kind.value, SCHEMA_VERSIONS[kind] + 1, {}, AT))
 
 
 def test_a_version_that_nothing_lifts_is_refused():
-    with pytest.raises(Unreadable, match="cannot be lifted"):
-        read(Stored(1, "OrderPlaced", 1, {"total": {"amount": 5, "currency": "EUR"}}, AT))
+    with pytest.raises(UnknownEventVersion, match="cannot be lifted"):
+        read(StoredEvent(1, "OrderPlaced", 1, {"total": {"amount": 5, "currency": "EUR"}}, AT))
 
 
 def test_an_event_is_lifted_one_version_after_the_other():
     steps = {("Made", 1): lambda data: {**data, "b": 2}, ("Made", 2): lambda data: {**data, "c": data["b"] + 1}}
-    assert Upcasters({"Made": 3}, steps).lift("Made", 1, {"a": 1}) == {"a": 1, "b": 2, "c": 3}
-    assert Upcasters({"Made": 3}, steps).lift("Made", 2, {"b": 5}) == {"b": 5, "c": 6}
+    assert EventUpcasters({"Made": 3}, steps).lift("Made", 1, {"a": 1}) == {"a": 1, "b": 2, "c": 3}
+    assert EventUpcasters({"Made": 3}, steps).lift("Made", 2, {"b": 5}) == {"b": 5, "c": 6}
 
 
 def test_a_stream_that_tells_an_impossible_story_is_refused():

@@ -2,8 +2,8 @@ import itertools
 
 import pytest
 
-from shop.errors import Conflict
-from shop.orders.transitions import LEGAL, EventType, Status, after, owes_refund
+from shop.errors import StateConflict
+from shop.orders.transitions import LEGAL, EventType, OrderStatus, after, owes_refund
 
 PLACED, CHARGED, SHIPPED = EventType.ORDER_PLACED, EventType.PAYMENT_CHARGED, EventType.ORDER_SHIPPED
 CANCELLED, REFUNDED = EventType.ORDER_CANCELLED, EventType.PAYMENT_REFUNDED
@@ -16,26 +16,28 @@ def stands_after(events):
     return status
 
 
-@pytest.mark.parametrize("step", [step for step in itertools.product([None, *Status], EventType) if step not in LEGAL])
+@pytest.mark.parametrize(
+    "step", [step for step in itertools.product([None, *OrderStatus], EventType) if step not in LEGAL]
+)
 def test_what_the_table_does_not_name_cannot_happen(step):
-    with pytest.raises(Conflict):
+    with pytest.raises(StateConflict):
         after(*step)
 
 
 def test_an_order_stands_where_its_events_lead():
-    assert stands_after([PLACED]) is Status.PENDING_PAYMENT
-    assert stands_after([PLACED, CHARGED, SHIPPED, EventType.ORDER_DELIVERED]) is Status.DELIVERED
-    assert stands_after([PLACED, EventType.PAYMENT_DECLINED, CANCELLED]) is Status.CANCELLED
-    assert stands_after([PLACED, CHARGED, CANCELLED, REFUNDED]) is Status.REFUNDED
+    assert stands_after([PLACED]) is OrderStatus.PENDING_PAYMENT
+    assert stands_after([PLACED, CHARGED, SHIPPED, EventType.ORDER_DELIVERED]) is OrderStatus.DELIVERED
+    assert stands_after([PLACED, EventType.PAYMENT_DECLINED, CANCELLED]) is OrderStatus.CANCELLED
+    assert stands_after([PLACED, CHARGED, CANCELLED, REFUNDED]) is OrderStatus.REFUNDED
 
 
 def test_a_shipped_order_cannot_be_cancelled():
-    with pytest.raises(Conflict, match="shipped"):
-        after(Status.SHIPPED, CANCELLED)
+    with pytest.raises(StateConflict, match="shipped"):
+        after(OrderStatus.SHIPPED, CANCELLED)
 
 
 def test_a_charge_that_comes_after_the_cancellation_is_owed_back():
     events = [PLACED, CANCELLED, CHARGED]
     assert owes_refund(stands_after(events), events)
     assert not owes_refund(stands_after([*events, REFUNDED]), [*events, REFUNDED])
-    assert not owes_refund(Status.CANCELLED, [PLACED, CANCELLED])
+    assert not owes_refund(OrderStatus.CANCELLED, [PLACED, CANCELLED])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shop.errors import Malformed
+from shop.errors import BadRequest
 from shop.web.preconditions import IfMatch
 
 
@@ -37,5 +37,5 @@ def test_no_header_is_no_condition():
 
 @pytest.mark.parametrize("header", ["", " ", ",", "v1", '"v1', '"v1" "v2"', '"v1", *', 'w/"v1"', '"v\n1"', '"v1",v2'])
 def test_what_is_no_list_of_tags_is_refused_as_malformed(header):
-    with pytest.raises(Malformed, match="double quotes"):
+    with pytest.raises(BadRequest, match="double quotes"):
         IfMatch.parse(header)

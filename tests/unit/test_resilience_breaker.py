@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from shop.patterns.resilience import AlwaysClosed, CircuitBreaker, CircuitOpen, Rules, State
-from shop.patterns.resilience.window import Window
+from shop.patterns.resilience import AlwaysClosed, BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen
+from shop.patterns.resilience.window import SlidingWindow
 from tests.hand_clock import HandClock
 
-RULES = Rules(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, slow_rate=0.8, window_s=10.0, probes=3)
+RULES = BreakerConfig(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, slow_rate=0.8, window_s=10.0, probes=3)
 
 
 class Broke(Exception):
@@ -64,28 +64,28 @@ def bank():
 def broken(bank):
     """A breaker that has just opened."""
     bank.calls(10, Broke())
-    assert bank.breaker.state is State.OPEN
+    assert bank.breaker.state is BreakerState.OPEN
     return bank
 
 
 def test_half_of_the_calls_failing_opens_it(bank):
     bank.calls(5)
     bank.calls(4, Broke())
-    assert bank.breaker.state is State.CLOSED
+    assert bank.breaker.state is BreakerState.CLOSED
     bank.call(Broke())
-    assert bank.breaker.state is State.OPEN
+    assert bank.breaker.state is BreakerState.OPEN
 
 
 def test_fewer_calls_than_the_minimum_open_nothing(bank):
     bank.calls(9, Broke())
-    assert bank.breaker.state is State.CLOSED
+    assert bank.breaker.state is BreakerState.CLOSED
 
 
 def test_a_rate_decides_not_a_count(bank):
     for _ in range(30):
         bank.calls(2)
         bank.call(Broke())
-    assert bank.breaker.state is State.CLOSED
+    assert bank.breaker.state is BreakerState.CLOSED
 
 
 def test_slow_calls_open_it_even_though_each_succeeds(bank):
@@ -97,14 +97,14 @@ def test_what_left_the_window_no_longer_counts(bank):
     bank.calls(9, Broke())
     bank.clock.advance(11)
     bank.calls(2, Broke())
-    assert bank.breaker.state is State.CLOSED
+    assert bank.breaker.state is BreakerState.CLOSED
 
 
 def test_an_error_that_is_an_answer_counts_as_well_and_an_unclear_one_not_at_all(bank):
     bank.calls(20, Unclear())
     bank.calls(5, Said())
     bank.calls(5, Broke())
-    assert bank.breaker.state is State.OPEN
+    assert bank.breaker.state is BreakerState.OPEN
     assert bank.events[-1].calls == 10
 
 
@@ -117,9 +117,9 @@ def test_an_open_breaker_lets_nothing_through(broken):
 def test_after_its_pause_good_probes_close_it(broken):
     broken.clock.advance(5)
     assert broken.calls(2) == ["ok", "ok"]
-    assert broken.breaker.state is State.HALF_OPEN
+    assert broken.breaker.state is BreakerState.HALF_OPEN
     broken.call()
-    assert broken.breaker.state is State.CLOSED
+    assert broken.breaker.state is BreakerState.CLOSED
 
 
 def test_after_its_pause_bad_probes_open_it_again(broken):
@@ -132,7 +132,7 @@ def test_after_its_pause_bad_probes_open_it_again(broken):
 def test_slow_probes_open_it_again(broken):
     broken.clock.advance(5)
     broken.calls(3, takes_s=1.0)
-    assert broken.breaker.state is State.OPEN
+    assert broken.breaker.state is BreakerState.OPEN
 
 
 def test_only_so_many_probes_are_on_their_way_at_once(broken):
@@ -156,14 +156,14 @@ def test_only_so_many_probes_are_on_their_way_at_once(broken):
     leave.set()
     for thread in probes:
         thread.join(10)
-    assert (ends, broken.breaker.state) == (["ok"] * 3, State.CLOSED)
+    assert (ends, broken.breaker.state) == (["ok"] * 3, BreakerState.CLOSED)
 
 
 def test_a_probe_that_says_nothing_makes_room_for_another(broken):
     broken.clock.advance(5)
     broken.calls(3, Unclear())
     assert broken.calls(3) == ["ok"] * 3
-    assert broken.breaker.state is State.CLOSED
+    assert broken.breaker.state is BreakerState.CLOSED
 
 
 def test_probes_that_never_come_back_do_not_keep_it_half_open_for_ever(broken):
@@ -172,7 +172,7 @@ def test_probes_that_never_come_back_do_not_keep_it_half_open_for_ever(broken):
     assert broken.call() == "refused"
     broken.clock.advance(5)
     assert broken.calls(3) == ["ok"] * 3
-    assert broken.breaker.state is State.CLOSED
+    assert broken.breaker.state is BreakerState.CLOSED
     for era in lost:  # they come back after all: judged by nobody
         broken.breaker._ended(era, 60.0, failed=True)
     assert broken.breaker._window.totals(broken.clock.monotonic()).calls == 0
@@ -185,7 +185,7 @@ def test_a_call_that_began_before_it_opened_does_not_decide_the_probes(bank):
     bank.calls(2)
     bank.breaker._ended(era, 9.0, failed=True)
     bank.call()
-    assert bank.breaker.state is State.CLOSED
+    assert bank.breaker.state is BreakerState.CLOSED
 
 
 def test_it_says_why_it_changed_and_a_listener_may_call_in_again(broken):
@@ -204,7 +204,7 @@ def test_without_a_breaker_every_call_is_made():
 
 
 def test_a_window_forgets_slice_by_slice():
-    window = Window(10.0)
+    window = SlidingWindow(10.0)
     for second in range(30):
         window.add(second, failed=second < 15, slow=False)
     assert (window.totals(29).calls, window.totals(29).failures) == (10, 0)

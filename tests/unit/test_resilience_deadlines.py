@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from shop.patterns.resilience import Deadline, DeadlineExceeded, Limited, Unlimited, deadlines
+from shop.patterns.resilience import CallTimeout, DeadlineExceeded, NoTimeout, RequestDeadline, deadlines
 from tests.hand_clock import HandClock
 
 
@@ -21,7 +21,7 @@ def test_without_a_deadline_there_is_no_end(clock):
 
 
 def test_what_is_left_shrinks_to_nothing_and_then_nothing_begins(clock):
-    deadlines.begin(Deadline.within(3, clock))
+    deadlines.begin(RequestDeadline.within(3, clock))
     clock.advance(2)
     assert deadlines.remaining() == pytest.approx(1)
     clock.advance(2)
@@ -31,32 +31,32 @@ def test_what_is_left_shrinks_to_nothing_and_then_nothing_begins(clock):
 
 
 def test_a_call_gets_its_own_limit_but_never_more_than_is_left(clock):
-    deadlines.begin(Deadline.within(5, clock))
-    with Limited(3).applied():
+    deadlines.begin(RequestDeadline.within(5, clock))
+    with CallTimeout(3).applied():
         assert deadlines.remaining() == 3
     clock.advance(4)
-    with Limited(3).applied():
+    with CallTimeout(3).applied():
         assert deadlines.remaining() == pytest.approx(1)
     assert deadlines.remaining() == pytest.approx(1)
 
 
 def test_a_limited_call_is_not_begun_past_the_deadline(clock):
-    deadlines.begin(Deadline.within(1, clock))
+    deadlines.begin(RequestDeadline.within(1, clock))
     clock.advance(1)
     with pytest.raises(DeadlineExceeded):
-        Limited(3).applied()
+        CallTimeout(3).applied()
 
 
 def test_an_unlimited_call_knows_no_deadline_and_after_it_the_deadline_stands_again(clock):
-    deadlines.begin(Deadline.within(1, clock))
-    with Unlimited().applied():
+    deadlines.begin(RequestDeadline.within(1, clock))
+    with NoTimeout().applied():
         assert deadlines.remaining() == math.inf
     assert deadlines.remaining() == 1
 
 
 def test_a_limit_is_undone_by_what_it_raises(clock):
-    deadlines.begin(Deadline.within(9, clock))
-    with pytest.raises(ZeroDivisionError), Limited(3).applied():
+    deadlines.begin(RequestDeadline.within(9, clock))
+    with pytest.raises(ZeroDivisionError), CallTimeout(3).applied():
         raise ZeroDivisionError
     assert deadlines.remaining() == 9
 

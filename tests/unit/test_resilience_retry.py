@@ -2,9 +2,9 @@
 
 import pytest
 
-from shop.patterns.resilience import Budget, Deadline, Once, Retry, deadlines
-from shop.patterns.resilience.events import NotRetried, Retrying
-from shop.patterns.resilience.retry import Backoff
+from shop.patterns.resilience import BoundedRetry, NoRetry, RequestDeadline, RetryBudget, deadlines
+from shop.patterns.resilience.events import NotRetried, RetryScheduled
+from shop.patterns.resilience.retry import RetryBackoff
 from tests.hand_clock import HandClock
 
 
@@ -21,8 +21,8 @@ class Caller:
 
     def __init__(self, attempts=3, budget=None, uniform=lambda low, high: high):
         self.waits, self.events, self.made = [], [], 0
-        self.retry = Retry(
-            "bank", attempts, budget or Budget(), Backoff(0.1, 0.3), self.events.append,
+        self.retry = BoundedRetry(
+            "bank", attempts, budget or RetryBudget(), RetryBackoff(0.1, 0.3), self.events.append,
             uniform=uniform, sleep=self.waits.append,
         )  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_what_fails_once_and_then_works_has_worked():
     caller = Caller()
     assert caller.call(failures=2) == "done"
     assert (caller.made, caller.waits) == (3, [0.1, 0.2])
-    assert caller.events == [Retrying("bank", 1, 0.1), Retrying("bank", 2, 0.2)]
+    assert caller.events == [RetryScheduled("bank", 1, 0.1), RetryScheduled("bank", 2, 0.2)]
 
 
 def test_after_the_last_attempt_its_error_is_the_callers():
@@ -77,7 +77,7 @@ def test_the_bound_of_a_wait_doubles_up_to_a_cap_and_the_wait_is_drawn_from_all_
 
 
 def test_when_everything_fails_retries_stay_a_share_of_the_calls():
-    caller = Caller(budget=Budget(share=0.1, reserve=5))
+    caller = Caller(budget=RetryBudget(share=0.1, reserve=5))
     for _ in range(200):
         with pytest.raises(Away):
             caller.call(failures=9)
@@ -87,16 +87,16 @@ def test_when_everything_fails_retries_stay_a_share_of_the_calls():
 
 
 def test_a_budget_does_not_save_up_beyond_its_reserve():
-    budget = Budget(share=1, reserve=2)
+    budget = RetryBudget(share=1, reserve=2)
     for _ in range(50):
         budget.deposit()
     assert [budget.withdraw() for _ in range(3)] == [True, True, False]
 
 
 def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget():
-    clock, budget = HandClock(), Budget(share=0, reserve=1)
+    clock, budget = HandClock(), RetryBudget(share=0, reserve=1)
     caller = Caller(budget=budget)
-    deadlines.begin(Deadline.within(0.05, clock))
+    deadlines.begin(RequestDeadline.within(0.05, clock))
     with pytest.raises(Away):
         caller.call(failures=9)
     assert (caller.made, caller.events) == (1, [NotRetried("bank", "deadline")])
@@ -106,5 +106,5 @@ def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget
 def test_the_variant_without_retries_tries_once():
     made = []
     with pytest.raises(ZeroDivisionError):
-        Once().call(lambda: made.append(1) or 1 / 0, idempotent=True, may_help=lambda error: True)
+        NoRetry().call(lambda: made.append(1) or 1 / 0, idempotent=True, may_help=lambda error: True)
     assert made == [1]

@@ -6,7 +6,7 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import addresses, directories, log_bounds
-from shop.stack.console import Tail
+from shop.stack.console import LogTail
 
 NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 
@@ -50,7 +50,7 @@ def test_a_log_is_cut_while_a_server_writes_to_it_and_followed_on(tmp_path, monk
     monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
     log = tmp_path / "web.log"
     with log.open("ab", buffering=0) as server:
-        tail = Tail(log)
+        tail = LogTail(log)
         for lines in (b"one of many lines\n", b"next\n"):
             server.write(lines)
             assert tail.new_lines() == lines.decode().splitlines()
@@ -93,7 +93,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
 def test_a_followed_log_is_read_by_whole_lines_from_where_it_ended(tmp_path):
     log = tmp_path / "log"
     log.write_text("before\n")
-    tail = Tail(log)
+    tail = LogTail(log)
     with log.open("a") as out:
         for piece, lines in [("one\ntw", ["one"]), ("o\n", ["two"]), ("", [])]:
             out.write(piece)

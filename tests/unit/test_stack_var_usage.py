@@ -7,12 +7,12 @@ import pytest
 
 from shop.settings import load_settings
 from shop.stack import log_bounds, var_usage
-from shop.stack.console import Console
+from shop.stack.console import StackConsole
 from shop.stack.edge import CONFIGURATION
-from shop.stack.program import Program
+from shop.stack.program import ServerProgram
 from shop.stack.state import StateFile
 from shop.stack.status import look, table
-from shop.stack.supervisor import BOUND_LOGS_EVERY_S, Supervisor
+from shop.stack.supervisor import BOUND_LOGS_EVERY_S, ProcessSupervisor
 from tests.waiting import until
 
 
@@ -51,7 +51,7 @@ def test_the_bound_of_the_store_is_the_one_nginx_keeps():
 def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
     now = [0.0]
-    supervisor = Supervisor(StateFile(tmp_path), tmp_path, Console(io.StringIO()), lambda: now[0])
+    supervisor = ProcessSupervisor(StateFile(tmp_path), tmp_path, StackConsole(io.StringIO()), lambda: now[0])
     log = tmp_path / "web.log"
     log.write_text("more than ten bytes")
     supervisor.run_once()
@@ -63,8 +63,8 @@ def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
 
 def test_a_server_that_died_is_started_again_though_the_disk_is_full(tmp_path):
     out = io.StringIO()
-    supervisor = Supervisor(StateFile(tmp_path), tmp_path, Console(out))
-    supervisor.start([Program("web", ("sleep", "60"), 1, lambda: True)])
+    supervisor = ProcessSupervisor(StateFile(tmp_path), tmp_path, StackConsole(out))
+    supervisor.start([ServerProgram("web", ("sleep", "60"), 1, lambda: True)])
     first = StateFile(tmp_path).load().processes["web"].pid
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:

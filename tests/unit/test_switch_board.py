@@ -2,7 +2,7 @@
 
 import threading
 
-from shop.switches import Board
+from shop.switches import SwitchPoller
 
 PATIENCE_S = 20
 
@@ -17,7 +17,7 @@ def test_a_reading_that_began_before_a_flip_does_not_undo_what_was_read_after_it
         may_end.wait(PATIENCE_S)
         return {"cache.shared": "on"}
 
-    board = Board(load, refresh_s=PATIENCE_S)
+    board = SwitchPoller(load, refresh_s=PATIENCE_S)
     slow, after_the_flip = (threading.Thread(target=board.refresh) for _ in range(2))
     slow.start()
     reading.wait(PATIENCE_S)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from shop.catalog.motifs import devices, food, kitchen, outdoors, play, rooms, wear
-from shop.catalog.motifs.pen import Pen
+from shop.catalog.motifs.pen import PicturePen
 
-Motif = Callable[[Pen], str]
+Motif = Callable[[PicturePen], str]
 
 FALLBACK = "parcel"
 """What is drawn for a motif nobody knows."""

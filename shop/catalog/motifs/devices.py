@@ -1,9 +1,9 @@
 """Things with a plug, and things to write and read with."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 
-def headphones(pen: Pen) -> str:
+def headphones(pen: PicturePen) -> str:
     """Headphones, or two earbuds."""
     band = line("M112 236v-30a88 88 0 0 1 176 0v30", pen.dark, 18)
     cups = rect(88, 214, 52, 84, pen.main, 22) + rect(260, 214, 52, 84, pen.main, 22)
@@ -13,7 +13,7 @@ def headphones(pen: Pen) -> str:
     return pen.pick(band + cups + pads, band + cups + pads, buds)
 
 
-def phone(pen: Pen) -> str:
+def phone(pen: PicturePen) -> str:
     """A telephone in its case."""
     body = rect(136, 72, 128, 232, pen.dark, 26) + rect(146, 84, 108, 208, pen.main, 18)
     back = circle(176, 118, 15, pen.dark) + circle(212, 118, 15, pen.dark) + circle(200, 210, 28, pen.light)
@@ -28,7 +28,7 @@ def phone(pen: Pen) -> str:
     )
 
 
-def speaker(pen: Pen) -> str:
+def speaker(pen: PicturePen) -> str:
     """A loudspeaker or a radio."""
     box = (
         rect(128, 84, 144, 218, pen.main, 18)
@@ -46,7 +46,7 @@ def speaker(pen: Pen) -> str:
     return pen.pick(box, radio)
 
 
-def keyboard(pen: Pen) -> str:
+def keyboard(pen: PicturePen) -> str:
     """A keyboard, or a mouse."""
     rows = line("".join(f"M{x} {y}h.1" for y in (188, 216, 244) for x in range(98, 316, 25)), pen.paper, 19)
     rows += line("M98 188h.1M273 244h.1", pen.accent, 19)
@@ -59,7 +59,7 @@ def keyboard(pen: Pen) -> str:
     return pen.pick(board, board, mouse + line("M200 126q0-50 50-60", pen.dark, 6))
 
 
-def camera(pen: Pen) -> str:
+def camera(pen: PicturePen) -> str:
     """A camera."""
     body = rect(86, 148, 228, 150, pen.main, 22) + rect(86, 184, 228, 66, pen.dark)
     top = pen.pick(
@@ -75,7 +75,7 @@ def camera(pen: Pen) -> str:
     return top + body + lens + circle(286, 168, 8, pen.accent)
 
 
-def book(pen: Pen) -> str:
+def book(pen: PicturePen) -> str:
     """A book, standing or in a pile."""
     cover = rect(124, 80, 152, 222, pen.main, 8) + rect(124, 80, 22, 222, pen.dark, 6)
     art = pen.pick(
@@ -93,7 +93,7 @@ def book(pen: Pen) -> str:
     return pen.pick(cover + art + title, cover + art + title, pile)
 
 
-def notebook(pen: Pen) -> str:
+def notebook(pen: PicturePen) -> str:
     """A notebook with a band or rings."""
     cover = rect(124, 82, 156, 220, pen.paper, 10) + rect(118, 78, 156, 220, pen.main, 12)
     rings = "".join(rect(106, 98 + n * 26, 28, 9, pen.dark, 4) for n in range(8))
@@ -104,7 +104,7 @@ def notebook(pen: Pen) -> str:
     return turned(cover + pen.pick(rings, band) + label, pen.between(-8, 8))
 
 
-def pen(pen: Pen) -> str:
+def pen(pen: PicturePen) -> str:
     """A pen across a sheet of paper."""
     sheet = turned(rect(110, 80, 180, 224, pen.paper, 6), -6) + line(
         "M140 150q26-18 40 0t40 0 40 0M140 190q26-18 40 0t40 0", pen.light, 6
@@ -116,7 +116,7 @@ def pen(pen: Pen) -> str:
     return sheet + turned(barrel + tip, pen.between(24, 52), 200, 210)
 
 
-def card(pen: Pen) -> str:
+def card(pen: PicturePen) -> str:
     """A card and its envelope."""
     envelope = rect(84, 184, 232, 118, pen.light, 8) + shape("M84 190l116 66 116-66v-6h-232z", pen.main)
     art = pen.pick(
@@ -127,7 +127,7 @@ def card(pen: Pen) -> str:
     return rect(116, 72, 168, 160, pen.paper, 6) + art + envelope
 
 
-def paint(pen: Pen) -> str:
+def paint(pen: PicturePen) -> str:
     """A palette and a brush."""
     palette = shape("M90 210q0-92 112-96q112 4 110 88q-8 42-60 30q-32-2-28 30q2 34-42 32q-88-14-92-84z", pen.light)
     dabs = (
@@ -140,7 +140,7 @@ def paint(pen: Pen) -> str:
     return palette + dabs + stick
 
 
-def parcel(pen: Pen) -> str:
+def parcel(pen: PicturePen) -> str:
     """A parcel: what is drawn when there is nothing better."""
     box = rect(110, 150, 180, 150, "#d6a874", 6) + shape("M110 150l24-40h132l24 40z", "#e2bd90")
     tape = rect(184, 110, 32, 190, pen.main) + ellipse(148, 270, 18, 6, "#c4935d")

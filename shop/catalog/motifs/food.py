@@ -1,9 +1,9 @@
 """Things to eat and drink."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 
-def beans(pen: Pen) -> str:
+def beans(pen: PicturePen) -> str:
     """A bag of coffee, and a few beans."""
     bag = shape("M130 120h140l14 180h-168z", pen.main) + rect(124, 96, 152, 34, pen.dark, 6)
     label = pen.pick(rect(150, 168, 100, 84, pen.paper, 8), circle(200, 212, 46, pen.paper))
@@ -12,7 +12,7 @@ def beans(pen: Pen) -> str:
     return bag + label + turned(bean, pen.between(-30, 30), 200, 212) + spilt
 
 
-def chocolate(pen: Pen) -> str:
+def chocolate(pen: PicturePen) -> str:
     """A bar of chocolate, half unwrapped."""
     squares = "".join(
         rect(138 + x * 43, 84 + y * 40, 37, 34, "#7a4a35" if (x + y) % 2 else "#8a5740", 5)
@@ -24,7 +24,7 @@ def chocolate(pen: Pen) -> str:
     return turned(rect(130, 76, 140, 140, "#5f3828", 8) + squares + wrapper + label, pen.between(-10, 10))
 
 
-def jar(pen: Pen) -> str:
+def jar(pen: PicturePen) -> str:
     """A jar with a lid and a label."""
     wide = pen.between(120, 160)
     left = 200 - wide / 2
@@ -37,7 +37,7 @@ def jar(pen: Pen) -> str:
     return glass + lid + pen.pick(cloth, "") + label + line(f"M{left + 40} 230h{wide - 80}", pen.accent, 6)
 
 
-def bottle(pen: Pen) -> str:
+def bottle(pen: PicturePen) -> str:
     """A bottle with a label."""
     wide = pen.between(74, 104)
     left = 200 - wide / 2
@@ -49,7 +49,7 @@ def bottle(pen: Pen) -> str:
     return neck + body + label + rect(left + 9, 180, 7, 112, pen.light, 3)
 
 
-def fruit(pen: Pen) -> str:
+def fruit(pen: PicturePen) -> str:
     """An apple or an orange."""
     leaf = shape("M204 128q20-46 66-38q-10 44-66 38z", "#6fa55f")
     stem = line("M200 150q-2-26 10-40", "#6b4a34", 9)
@@ -58,7 +58,7 @@ def fruit(pen: Pen) -> str:
     return pen.pick(apple + line("M132 190q4-20 20-24", pen.light, 10), round_one) + stem + leaf
 
 
-def vegetable(pen: Pen) -> str:
+def vegetable(pen: PicturePen) -> str:
     """A carrot or a pepper."""
     greens = line("M200 140q-4-34-30-52M200 140v-64M200 140q6-34 34-50", "#6fa55f", 12)
     carrot = shape("M160 144q40-24 80 0q-4 96-40 164q-36-68-40-164z", "#e58b48")
@@ -67,7 +67,7 @@ def vegetable(pen: Pen) -> str:
     return pen.pick(turned(greens + carrot, pen.between(10, 30)), line("M200 152q0-36 20-48", "#6fa55f", 16) + pepper)
 
 
-def bread(pen: Pen) -> str:
+def bread(pen: PicturePen) -> str:
     """A loaf."""
     loaf = shape("M96 220q0-76 104-76t104 76v60q0 20-20 20h-168q-20 0-20-20z", "#d9a066")
     crust = shape("M96 220q0-76 104-76t104 76q-24-22-104-22t-104 22z", "#b97b45")
@@ -75,7 +75,7 @@ def bread(pen: Pen) -> str:
     return loaf + crust + cuts + rect(96, pen.between(236, 250), 208, 26, pen.main)
 
 
-def cheese(pen: Pen) -> str:
+def cheese(pen: PicturePen) -> str:
     """A wedge of cheese."""
     wedge = shape("M90 236l190-92q30 40 30 92z", "#f3cf6b") + rect(90, 236, 220, 62, "#e8b94a", 4)
     holes = "".join(
@@ -84,7 +84,7 @@ def cheese(pen: Pen) -> str:
     return wedge + holes + rect(90, 290, 220, 10, pen.main, 4)
 
 
-def fish(pen: Pen) -> str:
+def fish(pen: PicturePen) -> str:
     """A fish on a plate."""
     body = shape("M96 210q70-86 166-14l52-36q-14 46 0 94l-52-34q-96 78-166-10z", pen.main)
     return (
@@ -95,14 +95,14 @@ def fish(pen: Pen) -> str:
     )
 
 
-def meat(pen: Pen) -> str:
+def meat(pen: PicturePen) -> str:
     """A steak."""
     steak = shape("M110 190q20-76 110-60q90 10 84 86q-10 76-90 68q-50-6-70-22q-50-18-34-72z", "#c7605a")
     fat = line("M110 190q20-76 110-60q90 10 84 86", "#f1d9cf", 16)
     return steak + fat + ellipse(190, 220, 26, 17, "#f1d9cf") + rect(90, 296, 220, 10, pen.main, 5)
 
 
-def carton(pen: Pen) -> str:
+def carton(pen: PicturePen) -> str:
     """A carton of milk or juice."""
     box = (
         rect(136, 170, 128, 132, pen.paper)
@@ -116,7 +116,7 @@ def carton(pen: Pen) -> str:
     )
 
 
-def can(pen: Pen) -> str:
+def can(pen: PicturePen) -> str:
     """A tin."""
     tall = pen.between(130, 180)
     top = 300 - tall
@@ -128,7 +128,7 @@ def can(pen: Pen) -> str:
     )
 
 
-def cake(pen: Pen) -> str:
+def cake(pen: PicturePen) -> str:
     """A cake on a stand."""
     stand = ellipse(200, 276, 120, 14, pen.paper) + rect(188, 276, 24, 28, pen.paper)
     layers = rect(116, 196, 168, 78, pen.main, 10) + rect(116, 226, 168, 14, pen.light)

@@ -1,9 +1,9 @@
 """Things to cook with, and to eat and drink from."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 
-def mug(pen: Pen) -> str:
+def mug(pen: PicturePen) -> str:
     """A mug with a handle, sometimes banded, sometimes steaming."""
     wide, top = pen.between(120, 150), pen.between(150, 180)
     left = 190 - wide / 2
@@ -23,7 +23,7 @@ def mug(pen: Pen) -> str:
     return handle + cup + band + ellipse(left + wide / 2, top, wide / 2, 13, pen.dark) + pen.pick(steam, "")
 
 
-def plate(pen: Pen) -> str:
+def plate(pen: PicturePen) -> str:
     """A plate seen from above."""
     ring = pen.pick(
         circle(200, 195, 92, pen.light),
@@ -33,7 +33,7 @@ def plate(pen: Pen) -> str:
     return circle(200, 201, 122, pen.dark) + circle(200, 195, 122, pen.main) + ring + circle(200, 195, 70, pen.paper)
 
 
-def pan(pen: Pen) -> str:
+def pan(pen: PicturePen) -> str:
     """A pan or pot from the side."""
     handle = line("M290 222h78", pen.dark, 16)
     deep = pen.between(50, 110)
@@ -42,7 +42,7 @@ def pan(pen: Pen) -> str:
     return turned(handle, 0) + body + (lid if deep > 75 else line(f"M130 {270 - deep}q62-26 124 0", pen.accent, 9))
 
 
-def knife(pen: Pen) -> str:
+def knife(pen: PicturePen) -> str:
     """A knife on a board."""
     board = rect(95, 90, 210, 220, pen.light, 26) + circle(270, 122, 12, pen.paper)
     blade = shape("M190 96c26 22 32 60 30 112h-40v-112z", pen.paper)
@@ -50,7 +50,7 @@ def knife(pen: Pen) -> str:
     return board + turned(shape("M193 99c26 22 32 60 30 112h-40z", pen.accent) + blade + handle, pen.between(12, 40))
 
 
-def towel(pen: Pen) -> str:
+def towel(pen: PicturePen) -> str:
     """Folded towels, or one on a rail."""
     hanging = line("M90 120h220", pen.dark, 12) + rect(130, 116, 140, pen.between(150, 180), pen.main, 8)
     hanging += rect(130, 225, 140, 16, pen.light) + rect(130, 248, 140, 8, pen.accent)
@@ -61,7 +61,7 @@ def towel(pen: Pen) -> str:
     return pen.pick(hanging, folded)
 
 
-def teapot(pen: Pen) -> str:
+def teapot(pen: PicturePen) -> str:
     """A pot for tea."""
     spout = line("M272 240q40-6 52-62", pen.dark, 20)
     handle = line("M132 186q-60 8-48 62q8 26 50 30", pen.dark, 14)
@@ -71,7 +71,7 @@ def teapot(pen: Pen) -> str:
     return spout + handle + body + lid + pen.pick(dots, line("M126 240q74 44 148 0", pen.light, 9), "")
 
 
-def flask(pen: Pen) -> str:
+def flask(pen: PicturePen) -> str:
     """A bottle for the way."""
     wide = pen.between(76, 100)
     left = 200 - wide / 2

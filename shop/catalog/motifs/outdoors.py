@@ -1,12 +1,12 @@
 """Things for the garden, the road and the workshop."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 GREENS = ("#6f9f6a", "#4f8560", "#8bb174", "#5d9478")
 WOOD = "#b98a5b"
 
 
-def plant(pen: Pen) -> str:
+def plant(pen: PicturePen) -> str:
     """A plant in a pot."""
     green, deep = pen.pick(*GREENS), "#3f6f52"
     leaves = "".join(
@@ -27,7 +27,7 @@ def plant(pen: Pen) -> str:
     return pen.pick(leaves, blades) + vessel
 
 
-def pot(pen: Pen) -> str:
+def pot(pen: PicturePen) -> str:
     """A planter, with or without something in it."""
     top = pen.between(160, 200)
     body = pen.pick(
@@ -48,7 +48,7 @@ def pot(pen: Pen) -> str:
     return pen.pick(sprout, "") + body + rim + band
 
 
-def seeds(pen: Pen) -> str:
+def seeds(pen: PicturePen) -> str:
     """A packet of seeds."""
     packet = rect(124, 84, 152, 218, pen.paper, 6) + rect(124, 84, 152, 46, pen.main, 6)
     petals = "".join(turned(ellipse(200, 176, 13, 26, pen.accent), n * 60, 200, 204) for n in range(6))
@@ -57,7 +57,7 @@ def seeds(pen: Pen) -> str:
     return turned(packet + pen.pick(flower, tomato), pen.between(-8, 8))
 
 
-def flower(pen: Pen) -> str:
+def flower(pen: PicturePen) -> str:
     """A bunch of flowers."""
     heads = ((150, 140), (200, 104), (252, 138), (176, 182), (230, 186))[: pen.between(3, 5)]
     stems = "".join(line(f"M{x} {y}L200 290", "#6f9f6a", 6) for x, y in heads)
@@ -69,7 +69,7 @@ def flower(pen: Pen) -> str:
     return stems + blooms + shape("M152 214q48 24 96 0l-24 90h-48z", pen.paper) + line("M176 262h48", pen.dark, 8)
 
 
-def trowel(pen: Pen) -> str:
+def trowel(pen: PicturePen) -> str:
     """A trowel or a small fork."""
     handle = rect(184, 74, 32, 104, WOOD, 14) + rect(188, 168, 24, 26, pen.dark, 4)
     blade = shape("M152 194h96q4 70-48 116q-52-46-48-116z", pen.main) + line("M200 208v72", pen.light, 6)
@@ -77,7 +77,7 @@ def trowel(pen: Pen) -> str:
     return turned(handle + pen.pick(blade, fork), pen.between(-28, 28))
 
 
-def tool(pen: Pen) -> str:
+def tool(pen: PicturePen) -> str:
     """A hammer, a spanner or a saw."""
     hammer = (
         rect(187, 130, 26, 176, pen.main, 10)
@@ -99,7 +99,7 @@ def tool(pen: Pen) -> str:
     return turned(pen.pick(hammer, spanner, driver), pen.between(-40, 40))
 
 
-def tent(pen: Pen) -> str:
+def tent(pen: PicturePen) -> str:
     """A tent."""
     ridge = (
         shape("M200 110l126 190h-252z", pen.main)
@@ -114,7 +114,7 @@ def tent(pen: Pen) -> str:
     return pen.pick(ridge, dome) + line("M74 298l-26 8M326 298l26 8", pen.accent, 6)
 
 
-def bicycle(pen: Pen) -> str:
+def bicycle(pen: PicturePen) -> str:
     """A bicycle."""
     wheels = "".join(
         f'<circle cx="{x}" cy="242" r="56" fill="none" stroke="{pen.dark}" stroke-width="10"/>'
@@ -128,7 +128,7 @@ def bicycle(pen: Pen) -> str:
     return wheels + frame + bars + circle(200, 242, 13, pen.accent)
 
 
-def ball(pen: Pen) -> str:
+def ball(pen: PicturePen) -> str:
     """A ball."""
     whole = circle(200, 206, 96, pen.main)
     football = shape("M200 158l46 34-18 54h-56l-18-54z", pen.dark) + line(
@@ -142,7 +142,7 @@ def ball(pen: Pen) -> str:
     return whole + pen.pick(football, seams, beach)
 
 
-def dumbbell(pen: Pen) -> str:
+def dumbbell(pen: PicturePen) -> str:
     """A dumbbell, a kettlebell or a rolled mat."""
     bar = (
         rect(130, 206, 140, 22, pen.dark, 8)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pen:
+class PicturePen:
     """Colours and luck of one picture.
 
     Args:

@@ -1,9 +1,9 @@
 """Things to play with, and those who play."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 
-def blocks(pen: Pen) -> str:
+def blocks(pen: PicturePen) -> str:
     """Building blocks, stacked this way or that."""
     base = rect(112, 230, 72, 72, pen.main, 8) + rect(192, 230, 96, 72, pen.accent, 8)
     second = pen.pick(
@@ -18,7 +18,7 @@ def blocks(pen: Pen) -> str:
     return base + second + top + marks
 
 
-def bear(pen: Pen) -> str:
+def bear(pen: PicturePen) -> str:
     """A soft toy with ears of its own."""
     ears = pen.pick(
         circle(146, 106, 27, pen.main)
@@ -42,7 +42,7 @@ def bear(pen: Pen) -> str:
     return ears + body + face + eyes + pen.pick(shape("M200 218l-30-16v32zM200 218l30-16v32z", pen.accent), "")
 
 
-def puzzle(pen: Pen) -> str:
+def puzzle(pen: PicturePen) -> str:
     """Pieces of a jigsaw."""
     piece = "M0 0h32q-10-26 14-26t14 26h32v32q26-10 26 14t-26 14v32h-92v-32q-26 10-26-14t26-14z"
     places = ((96, 108, pen.main), (206, 108, pen.accent), (96, 212, pen.light), (206, 212, pen.dark))
@@ -54,7 +54,7 @@ def puzzle(pen: Pen) -> str:
     return drawn
 
 
-def dice(pen: Pen) -> str:
+def dice(pen: PicturePen) -> str:
     """A die and a pawn."""
     spots = {
         1: ((1, 1),),
@@ -73,7 +73,7 @@ def dice(pen: Pen) -> str:
     return pen.pick(turned(die, pen.between(-12, 12), 166, 234) + pawn, cards + die)
 
 
-def paw(pen: Pen) -> str:
+def paw(pen: PicturePen) -> str:
     """A bowl, a bone or a ball for the dog."""
     print_ = ellipse(200, 246, 28, 22, pen.paper) + "".join(
         circle(x, y, 11, pen.paper) for x, y in ((166, 222), (188, 206), (212, 206), (234, 222))
@@ -95,7 +95,7 @@ def paw(pen: Pen) -> str:
     return pen.pick(bowl, turned(bone, pen.between(-30, 30), 200, 206), lead)
 
 
-def cat(pen: Pen) -> str:
+def cat(pen: PicturePen) -> str:
     """A cat, sitting, or only its head."""
     tail = line("M262 290q60-10 44-74", pen.main, 20)
     body = shape("M140 302q-6-120 60-124q66 4 60 124z", pen.main)

@@ -1,9 +1,9 @@
 """Things a home is furnished with."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape
 
 
-def lamp(pen: Pen) -> str:
+def lamp(pen: PicturePen) -> str:
     """A table lamp, or one that hangs."""
     spread = pen.between(64, 92)
     glow = shape(f"M{200 - spread} 196h{2 * spread}l46 106h-{2 * spread + 92}z", "#fff4cf")
@@ -14,7 +14,7 @@ def lamp(pen: Pen) -> str:
     return pen.pick(shade + foot, dome + foot, f'<g opacity=".6">{glow}</g>' + cord + dome)
 
 
-def candle(pen: Pen) -> str:
+def candle(pen: PicturePen) -> str:
     """A candle, alone, in a glass or in company."""
 
     def one(x: int, top: int, wide: int, colour: str) -> str:
@@ -27,7 +27,7 @@ def candle(pen: Pen) -> str:
     return pen.pick(glass, group)
 
 
-def cushion(pen: Pen) -> str:
+def cushion(pen: PicturePen) -> str:
     """A cushion."""
     pillow = shape("M100 120q100-26 200 0q26 90 0 180q-100 22-200 0q-26-90 0-180z", pen.main)
     stripes = "".join(line(f"M{x} 122q4 88 0 176", pen.light, 9) for x in (140, 180, 220, 260))
@@ -38,7 +38,7 @@ def cushion(pen: Pen) -> str:
     )
 
 
-def bed(pen: Pen) -> str:
+def bed(pen: PicturePen) -> str:
     """A bed, made."""
     head = pen.pick(rect(92, 110, 216, 130, pen.dark, 22), shape("M92 240v-70a108 70 0 0 1 216 0v70z", pen.dark))
     pillows = rect(112, 172, 82, 46, pen.paper, 18) + rect(206, 172, 82, 46, pen.paper, 18)
@@ -46,7 +46,7 @@ def bed(pen: Pen) -> str:
     return head + pillows + cover + rect(98, 284, 14, 20, pen.dark, 3) + rect(288, 284, 14, 20, pen.dark, 3)
 
 
-def chair(pen: Pen) -> str:
+def chair(pen: PicturePen) -> str:
     """A chair, a stool or an armchair."""
     legs = line("M150 224l-12 76M250 224l12 76", pen.dark, 11)
     seat = rect(132, 206, 136, 24, pen.main, 10)
@@ -66,7 +66,7 @@ def chair(pen: Pen) -> str:
     return pen.pick(back + legs + seat, back + legs + seat, armchair)
 
 
-def table(pen: Pen) -> str:
+def table(pen: PicturePen) -> str:
     """A table with a vase."""
     top = pen.between(190, 226)
     board = rect(84, top, 232, 20, pen.main, 8)
@@ -88,7 +88,7 @@ def table(pen: Pen) -> str:
     return board + legs + vase
 
 
-def sofa(pen: Pen) -> str:
+def sofa(pen: PicturePen) -> str:
     """A sofa."""
     back = rect(86, 148, 228, 104, pen.main, 30)
     seats = rect(104, 214, 96, 52, pen.light, 14) + rect(200, 214, 96, 52, pen.light, 14)
@@ -104,7 +104,7 @@ def sofa(pen: Pen) -> str:
     )
 
 
-def shelf(pen: Pen) -> str:
+def shelf(pen: PicturePen) -> str:
     """A shelf with things on it."""
     frame = rect(106, 86, 188, 216, pen.main, 8) + "".join(rect(118, y, 164, 58, pen.light) for y in (98, 166, 234))
     colours = (pen.accent, pen.dark, pen.paper, pen.main)
@@ -116,7 +116,7 @@ def shelf(pen: Pen) -> str:
     return frame + books + circle(262, pen.pick(140, 208, 276), 15, pen.accent)
 
 
-def desk(pen: Pen) -> str:
+def desk(pen: PicturePen) -> str:
     """A desk with a screen."""
     board = rect(76, 206, 248, 18, pen.main, 6)
     legs = line("M96 224v76M304 224v76", pen.dark, 10)
@@ -128,7 +128,7 @@ def desk(pen: Pen) -> str:
     return board + legs + pen.pick(drawers, "") + screen + pen.pick(lamp_arm, "")
 
 
-def soap(pen: Pen) -> str:
+def soap(pen: PicturePen) -> str:
     """A bar of soap on its dish."""
     bar = rect(110, 196, 180, 76, pen.main, 34) + rect(138, 214, 124, 34, pen.light, 17)
     bubbles = circle(132, 160, 20, pen.paper) + circle(172, 132, 13, pen.paper) + circle(268, 148, 24, pen.paper)

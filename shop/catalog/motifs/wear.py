@@ -1,9 +1,9 @@
 """Things to wear and to carry, and what belongs beside the mirror."""
 
-from shop.catalog.motifs.pen import Pen, circle, ellipse, line, rect, shape, turned
+from shop.catalog.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
 
-def shirt(pen: Pen) -> str:
+def shirt(pen: PicturePen) -> str:
     """A shirt, plain or patterned."""
     body = shape("M150 96l-70 44 26 56 34-18v122h120v-122l34 18 26-56-70-44q-50 40-100 0z", pen.main)
     collar = shape("M150 96q50 40 100 0l-10 30q-40 22-80 0z", pen.dark)
@@ -17,7 +17,7 @@ def shirt(pen: Pen) -> str:
     return body + collar + detail
 
 
-def trousers(pen: Pen) -> str:
+def trousers(pen: PicturePen) -> str:
     """A pair of trousers, or shorts."""
     end = pen.pick(304, 304, 230)
     legs = shape(f"M138 90h124l20 {end - 90}h-58l-24-{end - 180}-24 {end - 180}h-58z", pen.main)
@@ -27,7 +27,7 @@ def trousers(pen: Pen) -> str:
     )
 
 
-def jumper(pen: Pen) -> str:
+def jumper(pen: PicturePen) -> str:
     """A knitted jumper."""
     body = shape("M148 100q52 34 104 0l50 32 22 132-44 8-18-80v104h-124v-104l-18 80-44-8 22-132z", pen.main)
     hem = rect(138, 282, 124, 20, pen.dark, 6) + line("M150 104q50 32 100 0", pen.dark, 13)
@@ -36,7 +36,7 @@ def jumper(pen: Pen) -> str:
     return body + hem + pen.pick(zigzag, hoops, zigzag + line("M138 230h124", pen.accent, 9), "")
 
 
-def shoe(pen: Pen) -> str:
+def shoe(pen: PicturePen) -> str:
     """A shoe from the side, low or high."""
     low = shape("M92 208q34 14 62-20l24-4q44 56 112 66q24 6 24 34h-222z", pen.main)
     high = shape("M96 120h86q-4 70 34 102q50 10 86 26q14 8 12 36h-218z", pen.main) + rect(92, 112, 94, 22, pen.dark, 8)
@@ -45,7 +45,7 @@ def shoe(pen: Pen) -> str:
     return pen.pick(low, high) + shape("M244 240q70 6 70 44h-60z", pen.accent) + laces + sole
 
 
-def bag(pen: Pen) -> str:
+def bag(pen: PicturePen) -> str:
     """A bag with handles."""
     handles = line("M150 170q0-84 50-84t50 84", pen.dark, 11)
     tote = shape("M112 160h176l16 140h-208z", pen.main)
@@ -58,7 +58,7 @@ def bag(pen: Pen) -> str:
     return handles + pen.pick(tote + detail, satchel + rect(188, 216, 24, 30, pen.accent, 5))
 
 
-def backpack(pen: Pen) -> str:
+def backpack(pen: PicturePen) -> str:
     """A rucksack."""
     straps = line("M118 190q-28 40-8 96M282 190q28 40 8 96", pen.dark, 13) + line("M176 100q24-34 48 0", pen.dark, 9)
     body = rect(118, 98, 164, 204, pen.main, 50) + rect(136, 206, 128, 82, pen.light, 20)
@@ -70,7 +70,7 @@ def backpack(pen: Pen) -> str:
     )
 
 
-def gem(pen: Pen) -> str:
+def gem(pen: PicturePen) -> str:
     """A ring, or a pendant on its chain."""
     stone = shape("M160 120h80l30 36-70 76-70-76z", pen.main) + shape(
         "M160 120l14 36-44 0zM240 120l-14 36 44 0z", pen.light
@@ -86,7 +86,7 @@ def gem(pen: Pen) -> str:
     )
 
 
-def watch(pen: Pen) -> str:
+def watch(pen: PicturePen) -> str:
     """A wristwatch."""
     strap = rect(168, 60, 64, 280, pen.main, 18) + line("M200 296v.1M200 276v.1M200 316v.1", pen.dark, 8)
     case = pen.pick(
@@ -100,7 +100,7 @@ def watch(pen: Pen) -> str:
     return strap + rect(270, 190, 14, 20, pen.dark, 4) + case + marks + hands + circle(200, 200, 6, pen.dark)
 
 
-def pump(pen: Pen) -> str:
+def pump(pen: PicturePen) -> str:
     """A bottle with a pump, or a pot of cream."""
     bottle = (
         rect(146, 166, 108, 136, pen.main, 18)
@@ -113,7 +113,7 @@ def pump(pen: Pen) -> str:
     return pen.pick(bottle, bottle, pot) + label + leaf
 
 
-def perfume(pen: Pen) -> str:
+def perfume(pen: PicturePen) -> str:
     """A flacon."""
     flacon = pen.pick(
         rect(124, 168, 152, 134, pen.main, 16),
@@ -132,7 +132,7 @@ def perfume(pen: Pen) -> str:
     )
 
 
-def brush(pen: Pen) -> str:
+def brush(pen: PicturePen) -> str:
     """A shaving brush, or a comb and a razor."""
     bristles = shape("M146 190q-14-80 54-100q68 20 54 100z", pen.light) + line(
         "M180 180l-8-66M200 180v-76M220 180l8-66", pen.dark, 3
@@ -148,7 +148,7 @@ def brush(pen: Pen) -> str:
     return pen.pick(bristles + handle, turned(razor, pen.between(-18, 18)))
 
 
-def medicine(pen: Pen) -> str:
+def medicine(pen: PicturePen) -> str:
     """A bottle of tablets."""
     bottle = rect(136, 156, 128, 146, pen.main, 18) + rect(128, 108, 144, 52, pen.paper, 12)
     plus = (

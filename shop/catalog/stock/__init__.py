@@ -20,10 +20,10 @@ from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.naive import NaiveStock
 from shop.catalog.stock.optimistic import OptimisticStock
 from shop.catalog.stock.pessimistic import PessimisticStock
-from shop.catalog.stock.protocol import Quantities, Stock
+from shop.catalog.stock.protocol import Quantities, StockStrategy
 from shop.catalog.stock.serializable import SerializableStock
 
-STRATEGIES: Mapping[str, type[Stock]] = MappingProxyType(
+STRATEGIES: Mapping[str, type[StockStrategy]] = MappingProxyType(
     {
         "conditional": ConditionalStock,
         "pessimistic": PessimisticStock,
@@ -42,5 +42,5 @@ __all__ = [
     "PessimisticStock",
     "Quantities",
     "SerializableStock",
-    "Stock",
+    "StockStrategy",
 ]

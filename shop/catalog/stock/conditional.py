@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from shop.catalog.stock.protocol import ITEM, ITEMS, Quantities, out_of_stock
-from shop.errors import Conflict
+from shop.errors import StateConflict
 from shop.unit_of_work import RETRY_ATTEMPTS
 
 _one = update(ITEMS).where(ITEM.product_id == bindparam("product")).returning(ITEM.on_hand - ITEM.reserved)
@@ -66,7 +66,7 @@ def _change(session: Session, change: ReturningUpdate[int], quantities: Quantiti
     for product_id, count in sorted(quantities.items()):
         left = session.execute(change, {"product": product_id, "pieces": count}).scalar_one_or_none()
         if left is None:
-            raise Conflict("A product of this order is no longer kept in stock.")
+            raise StateConflict("A product of this order is no longer kept in stock.")
         if left == count:
             again.append(product_id)
     return frozenset(again)

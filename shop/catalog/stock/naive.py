@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.pessimistic import LOOK, PROMISE
 from shop.catalog.stock.protocol import Quantities
-from shop.errors import Conflict
+from shop.errors import StateConflict
 
 WRITE = PROMISE.values(on_hand=bindparam("kept"))
 
@@ -45,7 +45,7 @@ class NaiveStock(ConditionalStock):
         for product_id, count in sorted(quantities.items()):
             seen: Row[int, int] | None = session.execute(LOOK, {"product": product_id}).one_or_none()
             if seen is None:
-                raise Conflict("A product of this order is no longer kept in stock.")
+                raise StateConflict("A product of this order is no longer kept in stock.")
             left = _write(session, product_id, seen.on_hand + on_hand * count, seen.reserved + reserved * count)
             if left == count:
                 again.append(product_id)

@@ -16,7 +16,7 @@ ITEM = ITEMS.columns
 """The table and its columns. Every way makes its statements of them once, so that SQLAlchemy compiles each once."""
 
 
-class Stock(Protocol):
+class StockStrategy(Protocol):
     """A way of keeping stock. Every method works in the caller's transaction."""
 
     isolation: ClassVar[str | None]

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import median_low
 
-from shop.datasets.complete_journey.receipts import Sales
-from shop.datasets.complete_journey.shelves import UNLISTED, Shelves
+from shop.datasets.complete_journey.receipts import SalesSummary
+from shop.datasets.complete_journey.shelves import UNLISTED, JourneyCategories
 from shop.datasets.complete_journey.source import SourceProduct
 from shop.datasets.complete_journey.wording import named, package, readable
-from shop.datasets.plan import Finding
+from shop.datasets.plan import SourceFinding
 from shop.datasets.rows import Row
 from shop.datasets.slugs import slugify
 
@@ -18,7 +18,7 @@ WEEKS, WEEKS_OF_STOCK = 52, 4
 OWN_BRAND = "Own Brand"
 
 
-def unlisted(sales: Sales, products: Sequence[SourceProduct]) -> list[SourceProduct]:
+def unlisted(sales: SalesSummary, products: Sequence[SourceProduct]) -> list[SourceProduct]:
     """Return a bare description for each product that was sold and never described."""
     known = {product.id for product in products}
     return [
@@ -63,7 +63,7 @@ class PriceTags:
         sales: the year.
     """
 
-    def __init__(self, products: Sequence[SourceProduct], sales: Sales) -> None:
+    def __init__(self, products: Sequence[SourceProduct], sales: SalesSummary) -> None:
         self._own = sales.price
         groups: dict[tuple[str | None, ...], list[int]] = {}
         for product in products:
@@ -84,7 +84,7 @@ def stock(pieces: int) -> int:
     return -(-pieces * WEEKS_OF_STOCK // WEEKS)
 
 
-def rows(products: Sequence[SourceProduct], sales: Sales, shelves: Shelves) -> Iterator[Row]:
+def rows(products: Sequence[SourceProduct], sales: SalesSummary, shelves: JourneyCategories) -> Iterator[Row]:
     """Make the rows of the products."""
     tags = PriceTags(products, sales)
     for product in products:
@@ -107,7 +107,7 @@ def rows(products: Sequence[SourceProduct], sales: Sales, shelves: Shelves) -> I
         )
 
 
-def findings(products: Sequence[SourceProduct], sales: Sales) -> Sequence[Finding]:
+def findings(products: Sequence[SourceProduct], sales: SalesSummary) -> Sequence[SourceFinding]:
     """Return what was odd about the products."""
     described = [product for product in products if product.department != UNLISTED]
     counted = (
@@ -142,7 +142,7 @@ def findings(products: Sequence[SourceProduct], sales: Sales) -> Sequence[Findin
             "priced at the median of their type, else category, else department",
         ),
     )
-    return [Finding(subject, count, treatment) for subject, count, treatment in counted if count]
+    return [SourceFinding(subject, count, treatment) for subject, count, treatment in counted if count]
 
 
 def _kinds(product: SourceProduct) -> tuple[tuple[str | None, ...], ...]:

@@ -10,11 +10,11 @@ from shop.accounts.passwords import hash_password
 from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.complete_journey import catalogue
 from shop.datasets.complete_journey.catalogue import YEAR_BEGINS
-from shop.datasets.complete_journey.receipts import Sales, read, tally
-from shop.datasets.complete_journey.shelves import Shelves, arrange
-from shop.datasets.complete_journey.source import Source, SourceLine, SourceProduct, installed
+from shop.datasets.complete_journey.receipts import SalesSummary, read, tally
+from shop.datasets.complete_journey.shelves import JourneyCategories, arrange
+from shop.datasets.complete_journey.source import JourneyFiles, SourceLine, SourceProduct, installed
 from shop.datasets.demo.chance import generator
-from shop.datasets.plan import Connection, Finding, Seen, Step, copy
+from shop.datasets.plan import Connection, LoadStep, Seen, SourceFinding, copy
 from shop.datasets.rows import Event, OrderRows, Row
 from shop.datasets.search_words import REBUILD
 from shop.orders.events import OrderDelivered, OrderShipped, PaymentCharged
@@ -44,31 +44,31 @@ class CompleteJourneyPlan:
         demo_accounts: whether the two accounts with the known password belong in it.
     """
 
-    source: Source
+    source: JourneyFiles
     demo_accounts: bool
 
     @cached_property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[LoadStep]:
         """All steps, in order."""
         found = [
-            Step(
+            LoadStep(
                 "categories", len(self._shelves.rows), lambda db, seen: copy(db, "categories", self._shelves.rows, seen)
             ),
-            Step("users", len(self._households), lambda db, seen: copy(db, "users", self._user_rows(), seen)),
-            Step("products", 2 * len(self._products), self._load_products),
+            LoadStep("users", len(self._households), lambda db, seen: copy(db, "users", self._user_rows(), seen)),
+            LoadStep("products", 2 * len(self._products), self._load_products),
         ]
         rows = (self._sales.lines + self._sales.baskets * (3 + EVENTS_AN_ORDER)) // max(1, self._sales.baskets)
         for first in range(0, self._sales.baskets, BASKETS_A_STEP):
             count = min(BASKETS_A_STEP, self._sales.baskets - first)
-            found.append(Step(f"orders from {first + 1}", count * rows, self._order_loader(first)))
-        return [*found, Step("search words", 0, lambda db, seen: db.execute(REBUILD).rowcount)]
+            found.append(LoadStep(f"orders from {first + 1}", count * rows, self._order_loader(first)))
+        return [*found, LoadStep("search words", 0, lambda db, seen: db.execute(REBUILD).rowcount)]
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> Sequence[SourceFinding]:
         """Return what was odd in the source."""
         return [*catalogue.findings(self._products, self._sales), *self._sales.findings()]
 
     @cached_property
-    def _sales(self) -> Sales:
+    def _sales(self) -> SalesSummary:
         return tally(self.source.lines())
 
     @cached_property
@@ -81,7 +81,7 @@ class CompleteJourneyPlan:
         return {product.id: catalogue.title(product) for product in self._products}
 
     @cached_property
-    def _shelves(self) -> Shelves:
+    def _shelves(self) -> JourneyCategories:
         return arrange(self._products)
 
     @cached_property
@@ -104,8 +104,8 @@ class CompleteJourneyPlan:
         return (product.id, catalogue.stock(sold), catalogue.stock(sold) + sold)
 
     @cached_property
-    def _reading(self) -> "_Reader":
-        return _Reader(self.source)
+    def _reading(self) -> "_BasketReader":
+        return _BasketReader(self.source)
 
     def _order_loader(self, first: int) -> Callable[[Connection, Seen], int]:
         def load(connection: Connection, seen: Seen) -> int:
@@ -137,10 +137,10 @@ class CompleteJourneyPlan:
         )
 
 
-class _Reader:
+class _BasketReader:
     """Goes through the baskets once from step to step, and starts over only for a step that lies behind it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: JourneyFiles) -> None:
         self._source = source
         self._start_over()
 

@@ -8,7 +8,7 @@ from statistics import median_low
 from typing import NamedTuple
 
 from shop.datasets.complete_journey.source import SourceLine
-from shop.datasets.plan import Finding
+from shop.datasets.plan import SourceFinding
 
 MOST_PIECES = 99
 """More than a cart holds: the till counted in thousandths of a gallon or hundredths of a pound, not in pieces."""
@@ -28,7 +28,7 @@ TREATMENT = {
 }
 
 
-class Reading(NamedTuple):
+class ReceiptLine(NamedTuple):
     """A line as an order holds it; ``oddity`` names the rule that was needed."""
 
     quantity: int
@@ -39,22 +39,22 @@ class Reading(NamedTuple):
     """Whether the product's own price may be derived from it."""
 
 
-def read(quantity: int, value: float) -> Reading:
+def read(quantity: int, value: float) -> ReceiptLine:
     """Turn pieces and dollars into pieces and cents a piece."""
     cents = round(value * 100)
     if quantity < 0 or cents < 0:
-        return Reading(1, 0, NEGATIVE, tells_price=False)
+        return ReceiptLine(1, 0, NEGATIVE, tells_price=False)
     if quantity == 0:
-        return Reading(1, cents, NO_QUANTITY if cents else EMPTY, tells_price=False)
+        return ReceiptLine(1, cents, NO_QUANTITY if cents else EMPTY, tells_price=False)
     if cents == 0:
-        return Reading(min(quantity, MOST_PIECES), 0, FREE, tells_price=False)
+        return ReceiptLine(min(quantity, MOST_PIECES), 0, FREE, tells_price=False)
     if quantity > MOST_PIECES or cents < quantity:
-        return Reading(1, cents, MEASURED)
-    return Reading(quantity, round(cents / quantity), ROUNDED if cents % quantity else None)
+        return ReceiptLine(1, cents, MEASURED)
+    return ReceiptLine(quantity, round(cents / quantity), ROUNDED if cents % quantity else None)
 
 
 @dataclass
-class Sales:
+class SalesSummary:
     """What the whole year says about each product."""
 
     lines: int = 0
@@ -66,14 +66,14 @@ class Sales:
     price: dict[int, int] = field(default_factory=dict)
     """Cents; the median of the year. Products that were never sold at a price are missing."""
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> Sequence[SourceFinding]:
         """Return what was odd about the lines."""
-        return [Finding(name, self.oddities[name], TREATMENT[name]) for name in TREATMENT if self.oddities[name]]
+        return [SourceFinding(name, self.oddities[name], TREATMENT[name]) for name in TREATMENT if self.oddities[name]]
 
 
-def tally(lines: Iterable[SourceLine]) -> Sales:
+def tally(lines: Iterable[SourceLine]) -> SalesSummary:
     """Go once through all receipts."""
-    sales = Sales()
+    sales = SalesSummary()
     prices: dict[int, list[int]] = {}
     basket = None
     for line in lines:

@@ -16,7 +16,7 @@ MOTIFS = VOCABULARY["motifs"]
 
 
 @dataclass
-class Shelves:
+class JourneyCategories:
     """All departments and categories that products stand in, numbered."""
 
     rows: list[Row]
@@ -24,7 +24,7 @@ class Shelves:
     """Department and category of the source, to the id of the category."""
 
 
-def arrange(products: Iterable[SourceProduct]) -> Shelves:
+def arrange(products: Iterable[SourceProduct]) -> JourneyCategories:
     """Number departments, largest first, and their categories; what has no category goes to "Other"."""
     found = Counter((product.department, product.category) for product in products)
     sizes: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def arrange(products: Iterable[SourceProduct]) -> Shelves:
             name = readable(shelf[1]) if shelf[1] else OTHER
             slug = _slug(name, readable(department), taken)
             rows.append((number, slug, name, parent, position, motif(shelf[1] or "", department)))
-    return Shelves(rows, ids)
+    return JourneyCategories(rows, ids)
 
 
 def motif(*names: str) -> str:

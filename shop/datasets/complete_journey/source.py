@@ -46,7 +46,7 @@ class SourceLine(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class JourneyFiles:
     """The two files.
 
     Args:
@@ -97,7 +97,7 @@ class Source:
                 yield from zip(*values, strict=True)
 
 
-def installed() -> Source:
+def installed() -> JourneyFiles:
     """Find the source.
 
     Raises:
@@ -106,4 +106,4 @@ def installed() -> Source:
     package = find_spec(PACKAGE)
     if package is None or package.origin is None or find_spec("pyarrow") is None:
         raise ConfigurationError(HOW_TO_INSTALL)
-    return Source(Path(package.origin).parent / "data")
+    return JourneyFiles(Path(package.origin).parent / "data")

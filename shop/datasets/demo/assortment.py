@@ -18,7 +18,7 @@ DEFAULT_SPREAD = 0.45
 
 
 @dataclass(frozen=True)
-class Department:
+class DemoDepartment:
     """A department, and the words all its categories share."""
 
     slug: str
@@ -31,12 +31,12 @@ class Department:
 
 
 @dataclass(frozen=True)
-class Category:
+class DemoCategory:
     """A category, its price level in euros and the words its products and reviews are made of."""
 
     slug: str
     name: str
-    department: Department
+    department: DemoDepartment
     motif: str
     price: float
     spread: float
@@ -56,11 +56,11 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Assortment:
+class DemoAssortment:
     """All of it, in the order it is shown."""
 
-    departments: Sequence[Department]
-    categories: Sequence[Category]
+    departments: Sequence[DemoDepartment]
+    categories: Sequence[DemoCategory]
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -68,7 +68,7 @@ class Assortment:
         return {category.slug: place for place, category in enumerate(self.categories)}
 
 
-def load(directory: Path = DIRECTORY) -> Assortment:
+def load(directory: Path = DIRECTORY) -> DemoAssortment:
     """Read the files.
 
     Raises:
@@ -78,11 +78,11 @@ def load(directory: Path = DIRECTORY) -> Assortment:
     if not files:
         raise ConfigurationError(f"{directory} is empty: this installation is damaged, install it again.")
     files.sort(key=lambda entry: entry[1]["position"])
-    departments: list[Department] = []
-    categories: list[Category] = []
+    departments: list[DemoDepartment] = []
+    categories: list[DemoCategory] = []
     for slug, found in files:
         shelves = found.pop("categories")
-        department = Department(slug=slug, **found)
+        department = DemoDepartment(slug=slug, **found)
         departments.append(department)
         unless_said = {
             "department": department,
@@ -90,5 +90,5 @@ def load(directory: Path = DIRECTORY) -> Assortment:
             "styles": department.styles,
             "variants": department.variants,
         }
-        categories += (Category(**{"slug": key, **unless_said, **fields}) for key, fields in shelves.items())
-    return Assortment(departments, categories)
+        categories += (DemoCategory(**{"slug": key, **unless_said, **fields}) for key, fields in shelves.items())
+    return DemoAssortment(departments, categories)

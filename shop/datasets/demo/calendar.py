@@ -18,7 +18,7 @@ SALES = {(11, 28): 2.6, (11, 29): 1.8, (12, 1): 1.9}
 """Black Friday and the days after it."""
 
 
-class Calendar:
+class OrderCalendar:
     """Turns a place in the queue of all orders into the time it was placed at."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ def zipf_share(rank: int, size: int) -> float:
     return math.log1p(1 / (rank + FLATTENING)) / math.log((size + FLATTENING) / FLATTENING)
 
 
-class Shuffle:
+class SeededShuffle:
     """A fixed, invertible reordering of ``range(size)`` that needs no memory.
 
     Args:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shop.datasets.accounts import SHOPPER
-from shop.datasets.demo.chance import Shuffle, generator, zipf
-from shop.datasets.demo.sizes import EPOCH, Size
+from shop.datasets.demo.chance import SeededShuffle, generator, zipf
+from shop.datasets.demo.sizes import EPOCH, DemoSize
 
 MOODS = (
     "Patient", "Early", "Quiet", "Curious", "Merry", "Sunny", "Windy", "Gentle", "Rainy", "Humble", "Brisk", "Candid",
@@ -40,7 +40,7 @@ MEMBERSHIP_DAYS = 2 * 365
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class DemoCustomer:
     """One customer."""
 
     id: int
@@ -48,7 +48,7 @@ class Customer:
     name: str
 
 
-class Customers:
+class DemoCustomers:
     """All customers of one size; numbers go from 1.
 
     Args:
@@ -57,19 +57,19 @@ class Customers:
             orders to look at.
     """
 
-    def __init__(self, size: Size, *, demo_shopper: bool) -> None:
+    def __init__(self, size: DemoSize, *, demo_shopper: bool) -> None:
         self.count = size.customers
         self._demo_shopper = demo_shopper
-        self._regulars = Shuffle(self.count, salt=5)
+        self._regulars = SeededShuffle(self.count, salt=5)
 
-    def __getitem__(self, customer_id: int) -> Customer:
+    def __getitem__(self, customer_id: int) -> DemoCustomer:
         """Make one customer."""
         if self._demo_shopper and customer_id == 1:
-            return Customer(1, SHOPPER.email, SHOPPER.name)
+            return DemoCustomer(1, SHOPPER.email, SHOPPER.name)
         mood = MOODS[customer_id % len(MOODS)]
         pursuit = PURSUITS[customer_id // len(MOODS) % len(PURSUITS)]
         email = f"{mood}.{pursuit}.{customer_id}@customers.shop.test".lower()
-        return Customer(customer_id, email, f"{mood} {pursuit}")
+        return DemoCustomer(customer_id, email, f"{mood} {pursuit}")
 
     def address(self, customer_id: int) -> dict[str, str]:
         """Return where a customer has things sent."""

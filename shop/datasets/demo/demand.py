@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from random import Random
 
 from shop.datasets.demo.chance import generator, zipf
-from shop.datasets.demo.products import Products
-from shop.datasets.demo.sizes import Size
+from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.sizes import DemoSize
 
 BATCH = 5_000
 """Orders made, and committed, at a time."""
@@ -27,7 +27,7 @@ NEWEST_PAID, NEWEST_SHIPPED = 0.0005, 0.008
 
 
 @dataclass(frozen=True, slots=True)
-class Basket:
+class DemoBasket:
     """What one order holds: product ids and pieces."""
 
     order_id: int
@@ -40,7 +40,7 @@ class Basket:
         return self.status not in ("cancelled", "refunded")
 
 
-class Demand:
+class DemoDemand:
     """All baskets of one size, in batches that can be made one by one.
 
     Args:
@@ -48,7 +48,7 @@ class Demand:
         size: how many orders.
     """
 
-    def __init__(self, products: Products, size: Size) -> None:
+    def __init__(self, products: DemoProducts, size: DemoSize) -> None:
         self._products = products
         self.orders = size.orders
         self.batches = -(-size.orders // BATCH)
@@ -58,12 +58,12 @@ class Demand:
             for place, category in enumerate(shelves.categories)
         ]
 
-    def baskets(self, batch: int) -> Iterator[Basket]:
+    def baskets(self, batch: int) -> Iterator[DemoBasket]:
         """Make one batch, oldest order first."""
         random = generator("baskets", batch)
         for order_id in range(batch * BATCH + 1, min((batch + 1) * BATCH, self.orders) + 1):
             items = [(product_id, random.choice(QUANTITIES)) for product_id in self._fill(random)]
-            yield Basket(order_id, self._status(order_id, random.random()), items)
+            yield DemoBasket(order_id, self._status(order_id, random.random()), items)
 
     def pieces_sold(self) -> Sequence[int]:
         """Return the pieces sold of each product, at its id."""

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
 
-from shop.datasets.demo.calendar import Calendar
+from shop.datasets.demo.calendar import OrderCalendar
 from shop.datasets.demo.chance import generator
-from shop.datasets.demo.customers import Customers
-from shop.datasets.demo.demand import Basket, Demand
-from shop.datasets.demo.products import Product, Products
+from shop.datasets.demo.customers import DemoCustomers
+from shop.datasets.demo.demand import DemoBasket, DemoDemand
+from shop.datasets.demo.products import DemoProduct, DemoProducts
 from shop.datasets.demo.sizes import EPOCH
 from shop.datasets.rows import Event, OrderRows
 from shop.orders.events import (
-    Cause,
+    CancellationCause,
     OrderCancelled,
     OrderDelivered,
     OrderEvent,
@@ -43,24 +43,24 @@ PAYMENTS = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Orders:
+class DemoOrders:
     """Makes the rows of the orders, batch by batch."""
 
-    products: Products
-    customers: Customers
-    demand: Demand
-    calendar: Calendar
+    products: DemoProducts
+    customers: DemoCustomers
+    demand: DemoDemand
+    calendar: OrderCalendar
 
     def batch(self, batch: int) -> OrderRows:
         """Make one batch of orders."""
         random = generator("orders", batch)
         rows = OrderRows()
-        known: dict[int, Product] = {}
+        known: dict[int, DemoProduct] = {}
         for basket in self.demand.baskets(batch):
             self._add(rows, basket, random, known)
         return rows
 
-    def _add(self, rows: OrderRows, basket: Basket, random: Random, known: dict[int, Product]) -> None:
+    def _add(self, rows: OrderRows, basket: DemoBasket, random: Random, known: dict[int, DemoProduct]) -> None:
         placed_at = self.calendar.at((basket.order_id - 1 + random.random()) / self.demand.orders)
         customer = self.customers[self.customers.somebody(random.random())]
         lines = []
@@ -105,5 +105,5 @@ def _event(kind: str, status: str, provider_id: str) -> OrderEvent:
         case "OrderDelivered":
             return OrderDelivered()
         case "OrderCancelled":
-            return OrderCancelled(Cause.DECLINED if status == "cancelled" else Cause.CUSTOMER)
+            return OrderCancelled(CancellationCause.DECLINED if status == "cancelled" else CancellationCause.CUSTOMER)
     return PaymentRefunded()

@@ -7,14 +7,14 @@ from functools import cached_property
 from shop.accounts.passwords import hash_password
 from shop.datasets.accounts import ADMIN, PASSWORD
 from shop.datasets.demo import assortment
-from shop.datasets.demo.calendar import Calendar
-from shop.datasets.demo.customers import Customers
-from shop.datasets.demo.demand import Demand
-from shop.datasets.demo.orders import Orders
-from shop.datasets.demo.products import Products
-from shop.datasets.demo.reviews import Reviews
-from shop.datasets.demo.sizes import EPOCH, SIZES, Size
-from shop.datasets.plan import Connection, Finding, Seen, Step, copy
+from shop.datasets.demo.calendar import OrderCalendar
+from shop.datasets.demo.customers import DemoCustomers
+from shop.datasets.demo.demand import DemoDemand
+from shop.datasets.demo.orders import DemoOrders
+from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.reviews import DemoReviews
+from shop.datasets.demo.sizes import EPOCH, SIZES, DemoSize
+from shop.datasets.plan import Connection, LoadStep, Seen, SourceFinding, copy
 from shop.datasets.rows import Row
 from shop.datasets.search_words import REBUILD
 from shop.errors import ConfigurationError
@@ -45,55 +45,55 @@ class DemoPlan:
         demo_accounts: whether the two accounts with the known password belong in it.
     """
 
-    size: Size
+    size: DemoSize
     demo_accounts: bool
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self) -> Sequence[SourceFinding]:
         """Return nothing: we made the source."""
         return ()
 
     @cached_property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[LoadStep]:
         """All steps, in order."""
         shelves = self._assortment
         found = [
-            Step("categories", len(shelves.departments) + len(shelves.categories), self._load_categories),
-            Step("users", self.size.customers, self._load_users),
+            LoadStep("categories", len(shelves.departments) + len(shelves.categories), self._load_categories),
+            LoadStep("users", self.size.customers, self._load_users),
         ]
         for first in range(1, self.size.products + 1, PRODUCTS_A_STEP):
             ids = range(first, min(first + PRODUCTS_A_STEP, self.size.products + 1))
-            found.append(Step(f"products from {first}", len(ids) * 2, self._loader(ids, self._load_products)))
+            found.append(LoadStep(f"products from {first}", len(ids) * 2, self._loader(ids, self._load_products)))
             reviews = round(self.size.reviews * len(ids) / self.size.products)
-            found.append(Step(f"reviews from {first}", reviews, self._loader(ids, self._load_reviews)))
+            found.append(LoadStep(f"reviews from {first}", reviews, self._loader(ids, self._load_reviews)))
         for batch in range(self._demand.batches):
             rows = ROWS_AN_ORDER * self.size.orders // self._demand.batches
-            found.append(Step(f"orders {batch}", rows, self._order_loader(batch)))
-        found.append(Step("search words", 0, lambda connection, seen: connection.execute(REBUILD).rowcount))
+            found.append(LoadStep(f"orders {batch}", rows, self._order_loader(batch)))
+        found.append(LoadStep("search words", 0, lambda connection, seen: connection.execute(REBUILD).rowcount))
         return found
 
     @cached_property
-    def _assortment(self) -> assortment.Assortment:
+    def _assortment(self) -> assortment.DemoAssortment:
         return assortment.load()
 
     @cached_property
-    def _products(self) -> Products:
-        return Products(self._assortment, self.size)
+    def _products(self) -> DemoProducts:
+        return DemoProducts(self._assortment, self.size)
 
     @cached_property
-    def _customers(self) -> Customers:
-        return Customers(self.size, demo_shopper=self.demo_accounts)
+    def _customers(self) -> DemoCustomers:
+        return DemoCustomers(self.size, demo_shopper=self.demo_accounts)
 
     @cached_property
-    def _demand(self) -> Demand:
-        return Demand(self._products, self.size)
+    def _demand(self) -> DemoDemand:
+        return DemoDemand(self._products, self.size)
 
     @cached_property
-    def _reviews(self) -> Reviews:
-        return Reviews(self._products, self._customers, self.size)
+    def _reviews(self) -> DemoReviews:
+        return DemoReviews(self._products, self._customers, self.size)
 
     @cached_property
-    def _orders(self) -> Orders:
-        return Orders(self._products, self._customers, self._demand, Calendar())
+    def _orders(self) -> DemoOrders:
+        return DemoOrders(self._products, self._customers, self._demand, OrderCalendar())
 
     @cached_property
     def _pieces_sold(self) -> Sequence[int]:
@@ -171,5 +171,5 @@ class DemoPlan:
         return load
 
 
-def _first_motif(shelves: assortment.Assortment, department: assortment.Department) -> str:
+def _first_motif(shelves: assortment.DemoAssortment, department: assortment.DemoDepartment) -> str:
     return next(category.motif for category in shelves.categories if category.department is department)

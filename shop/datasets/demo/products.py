@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shop.datasets.demo.assortment import Assortment, Category
-from shop.datasets.demo.chance import Shuffle, generator, zipf_share
+from shop.datasets.demo.assortment import DemoAssortment, DemoCategory
+from shop.datasets.demo.chance import SeededShuffle, generator, zipf_share
 from shop.datasets.demo.pricing import price_of
-from shop.datasets.demo.shelving import Shelving
-from shop.datasets.demo.sizes import EPOCH, Size
+from shop.datasets.demo.shelving import ShelfPlacement
+from shop.datasets.demo.sizes import EPOCH, DemoSize
 from shop.datasets.slugs import slugify
 
 OPENINGS = (
@@ -37,7 +37,7 @@ ALWAYS_THERE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class DemoProduct:
     """One product, as it is loaded."""
 
     id: int
@@ -49,7 +49,7 @@ class Product:
     """Cents."""
 
 
-class Products:
+class DemoProducts:
     """All products of one size; numbers go from 1.
 
     Args:
@@ -57,12 +57,12 @@ class Products:
         size: how many.
     """
 
-    def __init__(self, assortment: Assortment, size: Size) -> None:
+    def __init__(self, assortment: DemoAssortment, size: DemoSize) -> None:
         self.assortment = assortment
         self.count = size.products
-        self._ranks = Shuffle(self.count, salt=17)
+        self._ranks = SeededShuffle(self.count, salt=17)
         shelves = assortment.categories
-        self._shelving = Shelving([category.slug for category in shelves])
+        self._shelving = ShelfPlacement([category.slug for category in shelves])
         self._combinations = [_combinations(category, salt) for salt, category in enumerate(shelves)]
 
     def rank(self, product_id: int) -> int:
@@ -90,13 +90,13 @@ class Products:
         """Return which share of all interest a product draws."""
         return zipf_share(self.rank(product_id), self.count)
 
-    def __getitem__(self, product_id: int) -> Product:
+    def __getitem__(self, product_id: int) -> DemoProduct:
         """Make one product."""
         place = self.category(product_id)
         category = self.assortment.categories[place]
         brand, style, material, noun, variant = self._words(product_id)
         title = f"{style} {material} {noun}, {variant}"
-        return Product(
+        return DemoProduct(
             id=product_id,
             slug=slugify(f"{brand} {title}"),
             category=place,
@@ -105,7 +105,7 @@ class Products:
             price=price_of(category.price, category.spread, generator("price", product_id)),
         )
 
-    def description(self, product: Product) -> str:
+    def description(self, product: DemoProduct) -> str:
         """Write two to four sentences about a product."""
         random = generator("description", product.id)
         category = self.assortment.categories[product.category]
@@ -158,8 +158,8 @@ def _introduced(thing: str, *, many: bool) -> str:
     return f"{'An' if thing[0] in 'AEIO' else 'A'} {thing.lower()}"
 
 
-def _combinations(category: Category, salt: int) -> Shuffle:
+def _combinations(category: DemoCategory, salt: int) -> SeededShuffle:
     size = 1
     for wheel in category.wheels:
         size *= len(wheel)
-    return Shuffle(size, salt)
+    return SeededShuffle(size, salt)

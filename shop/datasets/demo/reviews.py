@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 
-from shop.datasets.demo.chance import Shuffle, generator
-from shop.datasets.demo.customers import Customers
-from shop.datasets.demo.products import Product, Products
-from shop.datasets.demo.sizes import EPOCH, Size
+from shop.datasets.demo.chance import SeededShuffle, generator
+from shop.datasets.demo.customers import DemoCustomers
+from shop.datasets.demo.products import DemoProduct, DemoProducts
+from shop.datasets.demo.sizes import EPOCH, DemoSize
 from shop.datasets.rows import Row
 
 CURVES: Sequence[Sequence[float]] = (
@@ -75,7 +75,7 @@ ENDINGS: Mapping[int, Sequence[str]] = {
 WITH_TIME, WITH_ENDING, WITHOUT_REMARK = 0.45, 0.35, 0.15
 
 
-class Reviews:
+class DemoReviews:
     """All reviews of one size. Each product's are made from its number alone.
 
     Args:
@@ -84,7 +84,7 @@ class Reviews:
         size: about how many reviews there are in all.
     """
 
-    def __init__(self, products: Products, customers: Customers, size: Size) -> None:
+    def __init__(self, products: DemoProducts, customers: DemoCustomers, size: DemoSize) -> None:
         self._products = products
         self._customers = customers
         self.total = size.reviews
@@ -99,10 +99,10 @@ class Reviews:
         curve = random.choices(CURVES, CURVE_SHARES)[0]
         return random.choices((5, 4, 3, 2, 1), curve, k=count)
 
-    def of(self, product: Product) -> Iterator[Row]:
+    def of(self, product: DemoProduct) -> Iterator[Row]:
         """Write a product's reviews as rows, without their ids."""
         random = generator("reviews", product.id)
-        authors = Shuffle(self._customers.count, salt=product.id % 1_000)
+        authors = SeededShuffle(self._customers.count, salt=product.id % 1_000)
         first = random.randrange(self._customers.count)
         youngest = self._products.created_at(product.id)
         for place, rating in enumerate(self.ratings(product.id)):
@@ -111,7 +111,7 @@ class Reviews:
             written_at = EPOCH - timedelta(seconds=int(age))
             yield (product.id, author.id, author.name, rating, self._body(product, rating, random), written_at)
 
-    def _body(self, product: Product, rating: int, random: Random) -> str:
+    def _body(self, product: DemoProduct, rating: int, random: Random) -> str:
         category = self._products.assortment.categories[product.category]
         sentences = [random.choice(OPENERS[rating]).format(brand=product.brand)]
         if random.random() > WITHOUT_REMARK:

@@ -12,7 +12,7 @@ NARROWEST, BROADEST = 3, 8
 """Slots of a category on the wheel. A broader shelf would run out of titles at a million products."""
 
 
-class Shelving:
+class ShelfPlacement:
     """Deals product numbers, from 1, to categories.
 
     Args:

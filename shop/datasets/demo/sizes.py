@@ -10,7 +10,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Size:
+class DemoSize:
     """How many of each thing to make.
 
     Args:
@@ -24,14 +24,14 @@ class Size:
     reviews: int
 
 
-SIZES: Mapping[str, Size] = MappingProxyType(
+SIZES: Mapping[str, DemoSize] = MappingProxyType(
     {
         size.name: size
         for size in (
-            Size("s", products=500, customers=1_201, orders=4_000, reviews=6_000),
-            Size("m", products=5_000, customers=9_001, orders=40_000, reviews=60_000),
+            DemoSize("s", products=500, customers=1_201, orders=4_000, reviews=6_000),
+            DemoSize("m", products=5_000, customers=9_001, orders=40_000, reviews=60_000),
             # a million products, and as much trade as a laptop's disk gladly holds
-            Size("l", products=1_000_000, customers=60_013, orders=200_000, reviews=600_000),
+            DemoSize("l", products=1_000_000, customers=60_013, orders=200_000, reviews=600_000),
         )
     }
 )

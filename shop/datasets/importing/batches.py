@@ -19,7 +19,7 @@ from shop.datasets.importing.changes import ChangedTags
 from shop.datasets.importing.entry import UNBRANDED
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import Connection
-from shop.datasets.progress import Progress
+from shop.datasets.progress import LoadProgress
 from shop.db_refusals import LostRace
 from shop.unit_of_work import Database
 
@@ -101,7 +101,7 @@ class BatchImporter:
     """
 
     def __init__(
-        self, connection: Connection, step: str, report: ImportReport, changes: ChangedTags, progress: Progress
+        self, connection: Connection, step: str, report: ImportReport, changes: ChangedTags, progress: LoadProgress
     ) -> None:
         self.database = _on(connection)
         self.last_line = 0

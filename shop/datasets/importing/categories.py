@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shop.datasets.complete_journey.shelves import motif
-from shop.datasets.importing.entry import Refused
+from shop.datasets.importing.entry import RefusedRow
 from shop.datasets.plan import Connection
 from shop.datasets.slugs import slugify
 
@@ -66,18 +66,18 @@ class CategoryPlan:
         found = self._by_slug.get(slug) if slug else named
         if found is not None:
             if found.parent is not parent or (name and found.name.lower() != name.lower()):
-                raise Refused(f"category_slug {slug!r} is that of {_shown(found)}, and of no other category")
+                raise RefusedRow(f"category_slug {slug!r} is that of {_shown(found)}, and of no other category")
             return found
         if not name:
-            raise Refused(f"there is no category {slug!r}: name it in the column 'category'")
+            raise RefusedRow(f"there is no category {slug!r}: name it in the column 'category'")
         if named is not None:
-            raise Refused(f"category {name!r} is there already, and its slug is {named.slug!r}")
+            raise RefusedRow(f"category {name!r} is there already, and its slug is {named.slug!r}")
         return self._add(PlannedCategory(slug or self._free_slug(name, parent), name, parent))
 
     def _free_slug(self, name: str, parent: PlannedCategory | None) -> str:
         plain = slugify(name)
         if not plain:
-            raise Refused(f"no slug can be made from the category {name!r}: give one in the column 'category_slug'")
+            raise RefusedRow(f"no slug can be made from the category {name!r}: give one in the column 'category_slug'")
         longer = slugify(f"{parent.name} {name}") if parent else plain
         candidates = [plain, longer, *(f"{plain}-{number}" for number in range(2, len(self._by_slug) + 3))]
         return next(slug for slug in candidates if slug not in self._by_slug)

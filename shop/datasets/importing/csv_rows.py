@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from shop.datasets.importing.entry import Refused
+from shop.datasets.importing.entry import RefusedRow
 
 
 class CsvRows:
@@ -25,25 +25,25 @@ class CsvRows:
 
     def __init__(self, lines: Iterator[str], delimiter: str, longest: int) -> None:
         csv.field_size_limit(2 * longest)  # not met: a row ends within a line of its own limit
-        self._lines = _Lines(lines, longest)
+        self._lines = _PushbackLines(lines, longest)
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
         self._beginning = _beginning(delimiter)
 
-    def __iter__(self) -> Iterator[tuple[int, list[str] | Refused]]:
+    def __iter__(self) -> Iterator[tuple[int, list[str] | RefusedRow]]:
         return self
 
-    def __next__(self) -> tuple[int, list[str] | Refused]:
+    def __next__(self) -> tuple[int, list[str] | RefusedRow]:
         """Return the next row's fields, or why it has none."""
         begun = self._lines.begin()
         swallowed = self._lines.swallowed
         if swallowed is not None and not self._beginning.fullmatch(swallowed):
             next(self._lines)
-            return begun, Refused("the quotes do not match (a quote stands inside a field)")
+            return begun, RefusedRow("the quotes do not match (a quote stands inside a field)")
         try:
             return begun, next(self._reader)
         except csv.Error as error:
             self._lines.give_back()
-            return begun, Refused(f"the quotes do not match ({error})")
+            return begun, RefusedRow(f"the quotes do not match ({error})")
 
     @property
     def line(self) -> int:
@@ -51,7 +51,7 @@ class CsvRows:
         return self._lines.number
 
 
-class _Lines:
+class _PushbackLines:
     """Lines that can be given back, to be taken again."""
 
     def __init__(self, lines: Iterator[str], longest: int) -> None:

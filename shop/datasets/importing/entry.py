@@ -28,12 +28,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 """JSON can spell one half of a pair alone; UTF-8 cannot (RFC 8259, 8.2)."""
 
 
-class Refused(Exception):
+class RefusedRow(Exception):
     """A row that cannot be taken; the message says why, to the person whose file it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImportEntry:
     """A row that can be taken. ``None``: the file does not say, so what is stored stays."""
 
     slug: str
@@ -50,7 +50,7 @@ class Entry:
     on_hand: int | None
 
 
-def check(fields: Mapping[str, Any]) -> Entry:
+def check(fields: Mapping[str, Any]) -> ImportEntry:
     """Read one row: an absent field keeps what is stored, an empty one empties it.
 
     Args:
@@ -63,7 +63,7 @@ def check(fields: Mapping[str, Any]) -> Entry:
     _require(texts)
     price, on_hand = texts.get("price"), texts.get("on_hand")
     slug, made = _slug(texts)
-    return Entry(
+    return ImportEntry(
         slug=slug,
         made=made,
         title=_bounded("title", texts.get("title"), MAX_TITLE),
@@ -82,27 +82,27 @@ def _require(texts: Mapping[str, str]) -> None:
     for name in (*REQUIRED, "on_hand"):
         if texts.get(name) == "" and not (name == "category" and by_slug):
             instead = "write 0 for none" if name == "on_hand" else "a product needs one"
-            raise Refused(f"{name} is empty: {instead}; without the column, what is stored stays")
+            raise RefusedRow(f"{name} is empty: {instead}; without the column, what is stored stays")
     if not texts.get("slug"):
         missing = [name for name in REQUIRED if name not in texts and not (name == "category" and by_slug)]
         if missing:
-            raise Refused(f"{missing[0]} is missing: a new product needs one, and a known one is named by its slug")
+            raise RefusedRow(f"{missing[0]} is missing: a new product needs one, and a known one is named by its slug")
 
 
 def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise Refused(f"{name} is neither text nor a number")
+        raise RefusedRow(f"{name} is neither text nor a number")
     text = str(value).strip()
     if UNDECODED.search(text):
-        raise Refused(f"{name} is not UTF-8: save the file in that encoding")
+        raise RefusedRow(f"{name} is not UTF-8: save the file in that encoding")
     if _SURROGATE.search(text):
-        raise Refused(f"{name} contains half a character (a surrogate that stands alone)")
+        raise RefusedRow(f"{name} contains half a character (a surrogate that stands alone)")
     if name != "description" and _LINE_BREAK.search(text):
-        raise Refused(f"{name} goes over more than one line: is a quote missing?")
+        raise RefusedRow(f"{name} goes over more than one line: is a quote missing?")
     if _CONTROL.search(text) or (name != "description" and "\t" in text):
-        raise Refused(f"{name} contains control characters")
+        raise RefusedRow(f"{name} contains control characters")
     return composed(text) if name == "description" else one_line(text)
 
 
@@ -110,7 +110,7 @@ def _bounded(name: str, text: str | None, most: int) -> str | None:
     if text is not None and len(text) > most:
         lines = text.count("\n") + 1
         where = f" on {lines:,} lines" if lines > 1 else ""
-        raise Refused(f"{name} has {len(text):,} characters{where}; {most:,} are the most")
+        raise RefusedRow(f"{name} has {len(text):,} characters{where}; {most:,} are the most")
     return text
 
 
@@ -118,13 +118,13 @@ def _slug(texts: Mapping[str, str]) -> tuple[str, bool]:
     made = not texts.get("slug")
     slug = slugify(f"{texts.get('brand', '')} {texts['title']}") if made else texts["slug"]
     if not slug:
-        raise Refused("no slug can be made from the title: give one")
+        raise RefusedRow("no slug can be made from the title: give one")
     return _shaped("slug", slug), made
 
 
 def _shaped(name: str, slug: str) -> str:
     if not _SLUG.fullmatch(slug) or len(slug) > MAX_TITLE:
-        raise Refused(f"{name} {slug[:60]!r} is not lower-case letters, digits and single hyphens")
+        raise RefusedRow(f"{name} {slug[:60]!r} is not lower-case letters, digits and single hyphens")
     return slug
 
 
@@ -143,24 +143,24 @@ def _path_slugs(text: str) -> tuple[str, str]:
 def _levels(name: str, text: str, form: str) -> tuple[str, str]:
     levels = [level.strip() for level in text.split(">")]
     if len(levels) != LEVELS or not all(levels):
-        raise Refused(f'{name} {text[:60]!r} is not of the form "{form}"')
+        raise RefusedRow(f'{name} {text[:60]!r} is not of the form "{form}"')
     return levels[0], levels[1]
 
 
 def _price(text: str) -> int:
     if not _PRICE.fullmatch(text):
         hint = "; write a point before the cents" if "," in text else ""
-        raise Refused(f"price {text[:30]!r} is not an amount in euros such as 12.99{hint}")
+        raise RefusedRow(f"price {text[:30]!r} is not an amount in euros such as 12.99{hint}")
     try:
         cents = int(Decimal(text) * 100)
     except InvalidOperation:  # pragma: no cover - the pattern lets nothing else through
-        raise Refused(f"price {text[:30]!r} is not a number") from None
+        raise RefusedRow(f"price {text[:30]!r} is not a number") from None
     if not 1 <= cents <= MAX_PRICE:
-        raise Refused(f"price {text} is not between 0.01 and {MAX_PRICE // 100:,}")
+        raise RefusedRow(f"price {text} is not between 0.01 and {MAX_PRICE // 100:,}")
     return cents
 
 
 def _on_hand(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text[:12]) > MAX_ON_HAND:
-        raise Refused(f"on_hand {text[:30]!r} is not a whole number from 0 to {MAX_ON_HAND:,}")
+        raise RefusedRow(f"on_hand {text[:30]!r} is not a whole number from 0 to {MAX_ON_HAND:,}")
     return int(text)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shop.datasets.importing.csv_rows import CsvRows
-from shop.datasets.importing.entry import COLUMNS, REQUIRED, UNDECODED, Refused
+from shop.datasets.importing.entry import COLUMNS, REQUIRED, UNDECODED, RefusedRow
 from shop.errors import ConfigurationError
 
 MAX_LINE = 262_144
 """Bytes. A longer line is no product; reading it whole would let a broken file take all memory."""
 DELIMITERS: Mapping[str, str] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 FORMATS = (".csv", ".jsonl")
-Found = tuple[int, Mapping[str, Any] | Refused]
+Found = tuple[int, Mapping[str, Any] | RefusedRow]
 """A line number, and its fields or why it has none."""
 
 
@@ -62,43 +62,43 @@ _TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
 def _csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Found]:
     found = CsvRows(lines, delimiter, MAX_LINE)
     _, first = next(found, (1, []))
-    if isinstance(first, Refused):
+    if isinstance(first, RefusedRow):
         raise ConfigurationError(f"{path}: the first line cannot be read: {first}.")
     header = [name.strip().lower() for name in first]
     _check_header(path, header, delimiter)
     for begun, values in found:
-        if isinstance(values, Refused):
+        if isinstance(values, RefusedRow):
             yield begun, values
         elif values:
             yield begun, _fields(header, values, begun, found.line)
 
 
-def _fields(header: Sequence[str], values: Sequence[str], begun: int, ended: int) -> Mapping[str, Any] | Refused:
+def _fields(header: Sequence[str], values: Sequence[str], begun: int, ended: int) -> Mapping[str, Any] | RefusedRow:
     if values[0].startswith(TOO_LONG.strip()):
-        return Refused(_TOO_LONG_REASON)
+        return RefusedRow(_TOO_LONG_REASON)
     if len(values) != len(header):
         where = f", on lines {begun} to {ended}: is a quote missing?" if ended > begun else ""
-        return Refused(f"{len(values)} fields where the header has {len(header)}{where}")
+        return RefusedRow(f"{len(values)} fields where the header has {len(header)}{where}")
     return dict(zip(header, values, strict=True))
 
 
 def _jsonl_rows(lines: Iterator[str]) -> Iterator[Found]:
     for number, line in enumerate(lines, start=1):
         if line == TOO_LONG:
-            yield number, Refused(_TOO_LONG_REASON)
+            yield number, RefusedRow(_TOO_LONG_REASON)
         elif line.strip():
             yield number, _object(line)
 
 
-def _object(line: str) -> Mapping[str, Any] | Refused:
+def _object(line: str) -> Mapping[str, Any] | RefusedRow:
     try:
         found = json.loads(line, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        return Refused(f"the line {_OTHER_ENCODING}" if _of_other_encoding(line) else f"not JSON: {error}")
+        return RefusedRow(f"the line {_OTHER_ENCODING}" if _of_other_encoding(line) else f"not JSON: {error}")
     if not isinstance(found, dict):
-        return Refused("not a JSON object")
+        return RefusedRow("not a JSON object")
     unknown = [name for name in found if name not in COLUMNS]
-    return Refused(f"unknown field {unknown[0]!r}{_nearest(unknown[0])}") if unknown else found
+    return RefusedRow(f"unknown field {unknown[0]!r}{_nearest(unknown[0])}") if unknown else found
 
 
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 
 from shop.datasets.importing.categories import PRESENT, CategoryPath, CategoryPlan, PlannedCategory
-from shop.datasets.importing.entry import Entry, Refused, check
+from shop.datasets.importing.entry import ImportEntry, RefusedRow, check
 from shop.datasets.importing.reading import Found
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import PROGRESS_EVERY, Connection
-from shop.datasets.progress import Progress
+from shop.datasets.progress import LoadProgress
 
 STAGING = """
     CREATE TEMPORARY TABLE incoming (
@@ -66,7 +66,7 @@ INCOMPLETE = """
 """
 
 
-def stage(connection: Connection, found: Iterable[Found], report: ImportReport, progress: Progress) -> str:
+def stage(connection: Connection, found: Iterable[Found], report: ImportReport, progress: LoadProgress) -> str:
     """Copy the good rows of a file into the table ``incoming``.
 
     Args:
@@ -121,7 +121,7 @@ def _places(connection: Connection, report: ImportReport) -> list[tuple[Category
     for path in paths:
         try:
             places.append((path, plan.find(path)))
-        except Refused as refusal:
+        except RefusedRow as refusal:
             for (line,) in connection.execute(OF_PATH, astuple(path)):
                 report.withdraw(line, str(refusal))
     return places
@@ -141,17 +141,17 @@ def _refuse(connection: Connection, report: ImportReport, statement: str) -> Non
         report.withdraw(line, reason)
 
 
-def _values(entry: Entry) -> tuple[object, ...]:
+def _values(entry: ImportEntry) -> tuple[object, ...]:
     path = (*(entry.path or ("", "")), *(entry.path_slugs or ("", "")))
     return (entry.slug, entry.made, entry.title, entry.brand, *path, entry.description, entry.price, entry.on_hand)
 
 
-def _entries(found: Iterable[Found], report: ImportReport) -> Iterator[tuple[int, Entry]]:
+def _entries(found: Iterable[Found], report: ImportReport) -> Iterator[tuple[int, ImportEntry]]:
     for line, fields in found:
-        if isinstance(fields, Refused):
+        if isinstance(fields, RefusedRow):
             report.refuse(line, str(fields))
             continue
         try:
             yield line, check(fields)
-        except Refused as refusal:
+        except RefusedRow as refusal:
             report.refuse(line, str(refusal))

@@ -22,9 +22,9 @@ from shop.datasets.importing.staging import judge, stage
 from shop.datasets.loading import exclusive, standing
 from shop.datasets.plan import Connection
 from shop.datasets.production import OWN
-from shop.datasets.progress import Progress, Silent
+from shop.datasets.progress import LoadProgress, SilentProgress
 from shop.datasets.search_words import refresh
-from shop.errors import ConfigurationError, ShopError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable, ShopError
 from shop.settings import Settings
 from shop.unit_of_work import Database
 
@@ -49,7 +49,7 @@ def take(
     *,
     partial: bool = False,
     on_change: Invalidate = lambda tags: None,
-    progress: Progress | None = None,
+    progress: LoadProgress | None = None,
 ) -> ImportReport:
     """Take a catalogue over.
 
@@ -67,7 +67,7 @@ def take(
         ConfigurationError: the database is not there, not migrated, or half-seeded.
         Unavailable: it was stopped between two batches, or before the first; the message says after which line.
     """
-    report, progress = ImportReport(), progress or Silent()
+    report, progress = ImportReport(), progress or SilentProgress()
     with exclusive(settings) as connection:
         if standing(connection).kind == "partial":
             raise ConfigurationError("The store is half-seeded: run `shop seed` to its end first, then import.")
@@ -93,7 +93,7 @@ def _take(
     places: list[tuple[CategoryPath, PlannedCategory]],
     report: ImportReport,
     changes: ChangedTags,
-    progress: Progress,
+    progress: LoadProgress,
 ) -> None:
     importer = None
     try:
@@ -134,12 +134,12 @@ def _finish(database: Database) -> None:
     database.retrying(settle)
 
 
-def _stopped(line: int, error: BaseException) -> Unavailable:
+def _stopped(line: int, error: BaseException) -> ServiceUnavailable:
     said = error.detail if isinstance(error, ShopError) else str(error).strip().partition("\n")[0]
     why = said or "it was interrupted"
     if not line:
-        return Unavailable(f"The import stopped before the first row was taken ({why}): nothing was changed.")
-    return Unavailable(
+        return ServiceUnavailable(f"The import stopped before the first row was taken ({why}): nothing was changed.")
+    return ServiceUnavailable(
         f"The import stopped after line {line:,} ({why}): the good rows up to there are taken. Run it again with the"
         " same file, and it goes on behind them."
     )

@@ -3,34 +3,34 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shop.lab.drivers.avalanche import Avalanche
-from shop.lab.drivers.bench import Driver
-from shop.lab.drivers.bystanders import Bystanders
-from shop.lab.drivers.checkouts import Checkouts
+from shop.lab.drivers.avalanche import AvalancheDriver
+from shop.lab.drivers.bench import ArmDriver
+from shop.lab.drivers.bystanders import BystanderDriver
+from shop.lab.drivers.checkouts import CheckoutDriver
 from shop.lab.drivers.flash_sale import FlashSale
 from shop.lab.drivers.hot_set import HotSet
-from shop.lab.drivers.lag import Lag
-from shop.lab.drivers.loss import Loss
+from shop.lab.drivers.lag import LagDriver
+from shop.lab.drivers.loss import LossDriver
 from shop.lab.drivers.partial_write import PartialWrite
-from shop.lab.drivers.plain import Plain
-from shop.lab.drivers.retries import Retries
-from shop.lab.drivers.staleness import Staleness
-from shop.lab.drivers.stampede import Stampede
+from shop.lab.drivers.plain import PlainDriver
+from shop.lab.drivers.retries import RetryDriver
+from shop.lab.drivers.staleness import StalenessDriver
+from shop.lab.drivers.stampede import StampedeDriver
 
 LOAD = "load"
-DRIVERS: Mapping[str, Driver] = MappingProxyType(
+DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
     {
-        LOAD: Plain(),
-        "stampede": Stampede(),
-        "staleness": Staleness(),
-        "avalanche": Avalanche(),
-        "loss": Loss(),
-        "lag": Lag(),
-        "retries": Retries(),
+        LOAD: PlainDriver(),
+        "stampede": StampedeDriver(),
+        "staleness": StalenessDriver(),
+        "avalanche": AvalancheDriver(),
+        "loss": LossDriver(),
+        "lag": LagDriver(),
+        "retries": RetryDriver(),
         "partial-write": PartialWrite(),
         "hot-set": HotSet(),
-        "checkouts": Checkouts(),
-        "bystanders": Bystanders(),
+        "checkouts": CheckoutDriver(),
+        "bystanders": BystanderDriver(),
         "flash-sale": FlashSale(),
     }
 )

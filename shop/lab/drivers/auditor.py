@@ -5,21 +5,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from shop.errors import ConfigurationError, Unavailable
+from shop.errors import ConfigurationError, ServiceUnavailable
 
 TIMEOUT_S = 120.0
 CLEAN, FOUND, CANNOT_LOOK = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
+class AuditorMismatch:
     """One thing the auditor named."""
 
     kind: str
     id: str
 
 
-def mismatches(look_again_s: float = 1.0) -> frozenset[Mismatch]:
+def mismatches(look_again_s: float = 1.0) -> frozenset[AuditorMismatch]:
     """Return everything the auditor names in this checkout's store.
 
     It runs as a command of its own: the lab knows nothing of databases, and the auditor nothing of the lab.
@@ -35,9 +35,9 @@ def mismatches(look_again_s: float = 1.0) -> frozenset[Mismatch]:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"The auditor did not end within {TIMEOUT_S:.0f} s.") from None
+        raise ServiceUnavailable(f"The auditor did not end within {TIMEOUT_S:.0f} s.") from None
     if done.returncode == CANNOT_LOOK:
         raise ConfigurationError(f"The books cannot be checked: {done.stderr.strip()}")
     if done.returncode not in (CLEAN, FOUND):
-        raise Unavailable(f"The auditor failed: {done.stderr.strip()[-300:]}")
-    return frozenset(Mismatch(one["kind"], one["id"]) for one in json.loads(done.stdout)["mismatches"])
+        raise ServiceUnavailable(f"The auditor failed: {done.stderr.strip()[-300:]}")
+    return frozenset(AuditorMismatch(one["kind"], one["id"]) for one in json.loads(done.stdout)["mismatches"])

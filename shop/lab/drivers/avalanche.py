@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from shop.knobs import TTL_SCALE
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 
 
-class Given(Strict):
+class AvalancheParams(StrictModel):
     """What is told of the keys."""
 
     path: str
@@ -26,20 +26,20 @@ class Given(Strict):
     """Loads are counted in windows of so many seconds."""
 
 
-class Avalanche:
+class AvalancheDriver:
     """Fills all keys at once and waits for their end."""
 
-    given = Given
+    given = AvalancheParams
     faults: Sequence[str] = ("cache",)
     knobs: Sequence[str] = (TTL_SCALE,)
     edits = False
-    measures: Mapping[str, Measure] = {
-        "peak_loads_rps": Measure("Loads in the worst half second, a second", "/s"),
-        "mean_loads_rps": Measure("Loads, a second in the mean", "/s"),
-        "reloaded": Measure("Values made afresh"),
+    measures: Mapping[str, DriverMeasure] = {
+        "peak_loads_rps": DriverMeasure("Loads in the worst half second, a second", "/s"),
+        "mean_loads_rps": DriverMeasure("Loads, a second in the mean", "/s"),
+        "reloaded": DriverMeasure("Values made afresh"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: AvalancheParams) -> float:
         """Return how long an arm takes."""
         return given.ttl_s * (1 + 2 * given.jitter) + 5 + GENERATOR_START_S
 
@@ -47,7 +47,7 @@ class Avalanche:
         """Change nothing: a lifetime is as long as it is."""
         return {}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: AvalancheParams) -> DriverResult:
         """Fill, wait for most of the lifetime, and look at the rest of it under load."""
         bench.store.set_fault("cache", "flush")
         bench.store.visit_all([given.path.format(product=slug) for slug in bench.plan(arm, 1).products])
@@ -57,7 +57,7 @@ class Avalanche:
         samples = bench.offer(f"{arm.title}: their time is over", plan)
         loads = [due for due, who in zip(samples.due_s, samples.answered, strict=True) if who == "origin"]
         buckets = Counter(int(due / given.bucket_s) for due in loads)
-        return Seen(
+        return DriverResult(
             samples,
             {
                 "peak_loads_rps": max(buckets.values(), default=0) / given.bucket_s,

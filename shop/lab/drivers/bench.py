@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from shop.lab.arms import Action, Arm
-from shop.lab.load import Plan, Samples
-from shop.lab.store import Store
+from shop.lab.arms import ExperimentArm, ScheduledAction
+from shop.lab.load import LoadPhase, LoadSamples
+from shop.lab.store import StoreClient
 
 GENERATOR_START_S = 1.5
 """From its start to the moment it can begin, on a machine that is busy: what is done meanwhile is timed from there."""
@@ -20,7 +20,7 @@ Act = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Measure:
+class DriverMeasure:
     """What a driver finds out beside what the load itself tells."""
 
     words: str
@@ -28,30 +28,30 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Seen:
+class DriverResult:
     """What a driver saw of one arm in one run."""
 
-    samples: Samples
+    samples: LoadSamples
     """Of all load it offered."""
     measures: Measures
     curve: tuple[tuple[float, float], ...] = field(default=())
 
 
-class Bench(Protocol):
+class DriverContext(Protocol):
     """What the runner hands a driver."""
 
     @property
-    def store(self) -> Store:
+    def store(self) -> StoreClient:
         """Return the store."""
 
     @property
     def start_s(self) -> float:
         """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
 
-    def plan(self, arm: Arm, seconds: float, **other: Any) -> Plan:
+    def plan(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
         """Return the arm's load for so many seconds; closed loop unless said otherwise."""
 
-    def warm_up(self, arm: Arm, seconds: float) -> str | None:
+    def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
         """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
 
         Args:
@@ -59,17 +59,17 @@ class Bench(Protocol):
             seconds: how long to visit at least, and then again.
         """
 
-    def offer(self, label: str, plan: Plan, acts: Sequence[tuple[float, Act]] = ()) -> Samples:
+    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, Act]] = ()) -> LoadSamples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
 
     def wait(self, seconds: float) -> None:
         """Let time go by."""
 
-    def flip(self, label: str, arm: Arm, switches: Mapping[str, str]) -> None:
+    def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
         """Flip switches, and wait until every process knows."""
 
 
-class Driver(Protocol):
+class ArmDriver(Protocol):
     """Puts the store under load in a way of its own, and knows what to look at."""
 
     @property
@@ -77,7 +77,7 @@ class Driver(Protocol):
         """Return what it is told, with its defaults."""
 
     @property
-    def measures(self) -> Mapping[str, Measure]:
+    def measures(self) -> Mapping[str, DriverMeasure]:
         """Return what it finds out, by name."""
 
     @property
@@ -98,20 +98,20 @@ class Driver(Protocol):
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return what to be told so that an arm is measured for about so many seconds in a run."""
 
-    def observe(self, bench: Bench, arm: Arm, given: Any) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: Any) -> DriverResult:
         """Measure one arm once."""
 
 
-def actions(store: Store, planned: Sequence[Action]) -> list[tuple[float, Act]]:
+def actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> list[tuple[float, Act]]:
     """Return an arm's actions as acts on a store."""
 
-    def act(one: Action) -> Act:
+    def act(one: ScheduledAction) -> Act:
         return lambda: store.set_fault(one.fault, one.value)
 
     return [(one.at_s, act(one)) for one in planned]
 
 
-class Hands:
+class ScheduledActions:
     """Does things at their moments in a thread of its own, while the load goes on in a process of its own.
 
     Args:
@@ -126,7 +126,7 @@ class Hands:
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="hands", daemon=True)
 
-    def __enter__(self) -> "Hands":
+    def __enter__(self) -> "ScheduledActions":
         self._thread.start()
         return self
 

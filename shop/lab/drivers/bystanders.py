@@ -14,22 +14,22 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.faults import NONE
-from shop.lab.arms import Arm, Strict
+from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import GENERATOR_START_S, Bench, Measure, Seen
-from shop.lab.drivers.checkouts import Bought, buy
+from shop.lab.drivers.bench import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.checkouts import CheckoutSample, buy
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.load import Samples
-from shop.lab.meters import InFlight
+from shop.lab.load import LoadSamples
+from shop.lab.meters import InFlightSampler
 from shop.lab.statistics import percentile
 
 PAYMENTS = "payments"
 MEND_TIMEOUT_S = 20.0
 
 
-class Given(Strict):
+class BystanderParams(StrictModel):
     """What is told of shoppers and trouble."""
 
     fault: str = "slow"
@@ -50,25 +50,25 @@ class Given(Strict):
     """A checkout that takes longer has lost its shopper."""
 
 
-class Bystanders:
+class BystanderDriver:
     """Makes trouble, and watches those who have no part in it."""
 
-    given = Given
+    given = BystanderParams
     faults: Sequence[str] = (PAYMENTS,)
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "pages_well": Measure("Other pages answered well and in time", "%"),
-        "threads_held": Measure("Requests being answered at once, median"),
-        "checkouts": Measure("Checkouts begun"),
-        "orders": Measure("Answered with an order"),
-        "order_share": Measure("Share answered with an order", "%"),
-        "order_goodput_rps": Measure("Orders in time", "/s"),
-        "checkout_p99_ms": Measure("99th percentile of checkouts", "ms"),
-        "mismatches": Measure("Mismatches in the books"),
+    measures: Mapping[str, DriverMeasure] = {
+        "pages_well": DriverMeasure("Other pages answered well and in time", "%"),
+        "threads_held": DriverMeasure("Requests being answered at once, median"),
+        "checkouts": DriverMeasure("Checkouts begun"),
+        "orders": DriverMeasure("Answered with an order"),
+        "order_share": DriverMeasure("Share answered with an order", "%"),
+        "order_goodput_rps": DriverMeasure("Orders in time", "/s"),
+        "checkout_p99_ms": DriverMeasure("99th percentile of checkouts", "ms"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: BystanderParams) -> float:
         """Return how long an arm takes, about."""
         return given.lead_s + given.seconds + 7.0
 
@@ -76,7 +76,7 @@ class Bystanders:
         """Return the length; the lead is what the guards need, and stays."""
         return {"seconds": seconds}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: BystanderParams) -> DriverResult:
         """Make trouble and buy, watch the pages, end the trouble, check the books, and undo the orders."""
         store, before = bench.store, mismatches()
         processes, lasts_s = store.workers(), given.lead_s + given.seconds
@@ -84,7 +84,7 @@ class Bystanders:
         mending: list[Future[tuple[float, float]]] = []
         with (
             crowd(store, rush + size(rate, lasts_s)) as shoppers,
-            InFlight(store) as in_flight,
+            InFlightSampler(store) as in_flight,
             ThreadPoolExecutor(2) as beside,
         ):
             store.set_fault(PAYMENTS, given.fault)
@@ -96,7 +96,7 @@ class Bystanders:
             bought, held = buying.result(), in_flight.between(*mending[0].result())
             store.wait_ready()
             found = mismatches() - before
-        return Seen(pages, {**judged(pages, bought, held, given), "mismatches": float(len(found))})
+        return DriverResult(pages, {**judged(pages, bought, held, given), "mismatches": float(len(found))})
 
 
 def _mend_after(seconds: float) -> tuple[float, float]:
@@ -113,11 +113,13 @@ def _mend_after(seconds: float) -> tuple[float, float]:
     words = [sys.executable, "-m", "shop.cli", "fault", "set", PAYMENTS, NONE]
     done = subprocess.run(words, capture_output=True, text=True, timeout=MEND_TIMEOUT_S, check=False)
     if done.returncode:
-        raise Unavailable(f"The provider could not be mended: {done.stderr.strip()}")
+        raise ServiceUnavailable(f"The provider could not be mended: {done.stderr.strip()}")
     return began, until
 
 
-def judged(pages: Samples, bought: Sequence[Bought], held: Sequence[float], given: Given) -> dict[str, float | None]:
+def judged(
+    pages: LoadSamples, bought: Sequence[CheckoutSample], held: Sequence[float], given: BystanderParams
+) -> dict[str, float | None]:
     """Return the measures but for the books'.
 
     Args:

@@ -13,14 +13,14 @@ from typing import Any
 from pydantic import Field
 
 from shop.faults import NONE
-from shop.lab.arms import Arm, Strict
+from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import Bench, Measure, Seen
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.load import Samples
-from shop.lab.shopper import Shopper
+from shop.lab.load import LoadSamples
+from shop.lab.shopper import GuestClient
 from shop.lab.statistics import percentile
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 
 MAIL = "mail"
 AT_ONCE = 64
@@ -29,7 +29,7 @@ USUAL_WAIT_S = 4.0
 """What is waited for mail, in the mean over arms: most of it is there at once."""
 
 
-class Given(Strict):
+class CheckoutParams(StrictModel):
     """What is told of the checkouts."""
 
     rate: float = Field(default=4.0, gt=0)
@@ -40,7 +40,7 @@ class Given(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class CheckoutSample:
     """One checkout.
 
     Args:
@@ -54,22 +54,22 @@ class Bought:
     order: str
 
 
-class Checkouts:
+class CheckoutDriver:
     """Buys, and waits for the mail."""
 
-    given = Given
+    given = CheckoutParams
     faults: Sequence[str] = (MAIL,)
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "orders": Measure("Orders placed"),
-        "mails_lost": Measure("Of them never confirmed"),
-        "lost_share": Measure("Share never confirmed", "%"),
-        "mail_p99_s": Measure("99th percentile until the mail was there, after the end", "s"),
-        "mismatches": Measure("Mismatches in the books"),
+    measures: Mapping[str, DriverMeasure] = {
+        "orders": DriverMeasure("Orders placed"),
+        "mails_lost": DriverMeasure("Of them never confirmed"),
+        "lost_share": DriverMeasure("Share never confirmed", "%"),
+        "mail_p99_s": DriverMeasure("99th percentile until the mail was there, after the end", "s"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: CheckoutParams) -> float:
         """Return how long an arm takes, about."""
         return given.seconds + min(given.patience_s, USUAL_WAIT_S)
 
@@ -77,7 +77,7 @@ class Checkouts:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: CheckoutParams) -> DriverResult:
         """Buy at the rate, mend the mail server, wait for the mail, check the books, and undo the orders."""
         before = mismatches()
         with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
@@ -85,10 +85,12 @@ class Checkouts:
             bench.store.set_fault(MAIL, NONE)
             lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
             found = mismatches() - before
-        return Seen(samples(bought, given.seconds), {**judged(bought, lost, waited_s), "mismatches": float(len(found))})
+        return DriverResult(
+            samples(bought, given.seconds), {**judged(bought, lost, waited_s), "mismatches": float(len(found))}
+        )
 
 
-def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
+def judged(bought: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
     """Return the measures.
 
     Args:
@@ -106,8 +108,11 @@ def judged(bought: Sequence[Bought], lost: Sequence[str], waited_s: Sequence[flo
 
 
 def buy(
-    shoppers: Sequence[Shopper], rate: float, check_out: Callable[[Shopper], str] = Shopper.check_out, rush: int = 0
-) -> list[Bought]:
+    shoppers: Sequence[GuestClient],
+    rate: float,
+    check_out: Callable[[GuestClient], str] = GuestClient.check_out,
+    rush: int = 0,
+) -> list[CheckoutSample]:
     """Let each shopper check out at her moment, at so many a second; return what became of them, in their order.
 
     Args:
@@ -118,17 +123,17 @@ def buy(
     """
     began = time.monotonic()
 
-    def one(number: int) -> Bought:
+    def one(number: int) -> CheckoutSample:
         due = began + max(0, number - rush) / rate
         time.sleep(max(0.0, due - time.monotonic()))
         order = check_out(shoppers[number])
-        return Bought(due - began, (time.monotonic() - due) * 1000, order)
+        return CheckoutSample(due - began, (time.monotonic() - due) * 1000, order)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(one, range(len(shoppers))))
 
 
-def _wait(bench: Bench, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
+def _wait(bench: DriverContext, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
     began, missing, waited = time.monotonic(), set(orders), []
     while True:
         arrived = missing & _confirmed(bench.store, len(orders))
@@ -139,15 +144,15 @@ def _wait(bench: Bench, orders: Sequence[str], patience_s: float) -> tuple[list[
         bench.wait(LOOK_EVERY_S)
 
 
-def _confirmed(store: Store, count: int) -> set[str]:
+def _confirmed(store: StoreClient, count: int) -> set[str]:
     """Return the numbers of the orders that the newest mails are about."""
     return {mail["subject"].rpartition(" ")[2] for mail in store.mails(2 * count)}
 
 
-def samples(bought: Sequence[Bought], seconds: float) -> Samples:
+def samples(bought: Sequence[CheckoutSample], seconds: float) -> LoadSamples:
     """Return checkouts as samples of a load that lasted so many seconds."""
     failed = sum(not one.order for one in bought)
-    return Samples(
+    return LoadSamples(
         offered=len(bought),
         seconds=seconds,
         latencies_ms=[one.ms for one in bought],

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from shop.lab.shopper import Shopper
-from shop.lab.store import Store
+from shop.lab.shopper import GuestClient
+from shop.lab.store import StoreClient
 
 PRODUCTS = 20
 """Popular ones, in turn, so that no shelf is emptied and no row is everybody's."""
@@ -19,7 +19,7 @@ def size(rate: float, seconds: float) -> int:
 
 
 @contextmanager
-def crowd(store: Store, count: int, slugs: Sequence[str] = ()) -> Iterator[list[Shopper]]:
+def crowd(store: StoreClient, count: int, slugs: Sequence[str] = ()) -> Iterator[list[GuestClient]]:
     """Yield guests with one piece of something in each cart; cancel at the end what each ordered last.
 
     Args:
@@ -28,12 +28,12 @@ def crowd(store: Store, count: int, slugs: Sequence[str] = ()) -> Iterator[list[
         slugs: the products, taken in turn; popular ones where none are named.
     """
     wanted = slugs or store.products(PRODUCTS)
-    guests = [Shopper(store.base_url) for _ in range(count)]
+    guests = [GuestClient(store.base_url) for _ in range(count)]
     with ThreadPoolExecutor(HANDS) as hands:
         try:
-            list(hands.map(Shopper.fill, guests, [wanted[number % len(wanted)] for number in range(count)]))
+            list(hands.map(GuestClient.fill, guests, [wanted[number % len(wanted)] for number in range(count)]))
             yield guests
         finally:
-            list(hands.map(Shopper.send_back, guests))
+            list(hands.map(GuestClient.send_back, guests))
             for guest in guests:
                 guest.close()

@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import Field
 
 from shop.errors import ConfigurationError
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.auditor import Mismatch, mismatches
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.auditor import AuditorMismatch, mismatches
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd
-from shop.lab.meters import RETRIES, Meters
+from shop.lab.meters import RETRIES, MetricsClient
 from shop.lab.statistics import percentile
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 
 SHAPES = ("one", "many")
 SERVED_A_S, AUDIT_S = 15.0, 3.0
@@ -27,7 +27,7 @@ POPULAR, SEARCHED = 20, 400
 """The most popular products are left to others' shoppers; as many are looked through for such as are in order."""
 
 
-class Given(Strict):
+class FlashSaleParams(StrictModel):
     """What is told of the crowd."""
 
     one: int = Field(default=80, ge=2)
@@ -43,13 +43,13 @@ class Given(Strict):
 class FlashSale:
     """Holds two sales."""
 
-    given = Given
+    given = FlashSaleParams
     faults: Sequence[str] = ()
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
+    measures: Mapping[str, DriverMeasure] = {
         **{
-            f"{shape}_{name}": Measure(f"{words}, {of}", unit)
+            f"{shape}_{name}": DriverMeasure(f"{words}, {of}", unit)
             for shape, of in zip(SHAPES, ("one product", "many products"), strict=True)
             for name, words, unit in (
                 ("orders_rps", "Orders a second", "/s"),
@@ -58,13 +58,13 @@ class FlashSale:
                 ("oversold", "Pieces sold and still on the shelf", ""),
             )
         },
-        "mismatches": Measure("Mismatches in the books"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def __init__(self) -> None:
-        self._known: dict[str, frozenset[Mismatch]] = {}
+        self._known: dict[str, frozenset[AuditorMismatch]] = {}
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: FlashSaleParams) -> float:
         """Return how long an arm takes, about."""
         return (given.one + given.many) / SERVED_A_S + AUDIT_S
 
@@ -72,7 +72,7 @@ class FlashSale:
         """Change nothing: a sale is over when everything is sold."""
         return {}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: FlashSaleParams) -> DriverResult:
         """Hold both sales, undo the orders, and check the books."""
         store = bench.store
         # What one arm left behind is where the next one begins: nothing happens in between, and an audit takes seconds.
@@ -80,8 +80,8 @@ class FlashSale:
         wrong = {word for one in before for word in one.id.split()}
         slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in wrong]
         measures: dict[str, float | None] = {}
-        every: list[Bought] = []
-        with closing(Meters(store)) as meters:
+        every: list[CheckoutSample] = []
+        with closing(MetricsClient(store)) as meters:
             sales = ((given.one, slugs[:1]), (given.many, slugs[1 : 1 + given.several]))
             for shape, (shoppers, products) in zip(SHAPES, sales, strict=True):
                 bought, gone, retries = _sale(store, meters, products, shoppers, given.share)
@@ -89,10 +89,10 @@ class FlashSale:
                 found = judged(bought, gone, retries)
                 measures |= {f"{shape}_{name}": value for name, value in found.items()}
         after = self._known[store.base_url] = mismatches()
-        return Seen(samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))})
+        return DriverResult(samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))})
 
 
-def judged(bought: Sequence[Bought], gone: int, retries: float) -> dict[str, float | None]:
+def judged(bought: Sequence[CheckoutSample], gone: int, retries: float) -> dict[str, float | None]:
     """Return the measures of one sale.
 
     Args:
@@ -109,14 +109,14 @@ def judged(bought: Sequence[Bought], gone: int, retries: float) -> dict[str, flo
     }
 
 
-def _ended(bought: Sequence[Bought]) -> float:
+def _ended(bought: Sequence[CheckoutSample]) -> float:
     """Return when the last of them was answered, in seconds after the first came."""
     return max(one.due_s + one.ms / 1000 for one in bought)
 
 
 def _sale(
-    store: Store, meters: Meters, slugs: Sequence[str], count: int, share: float
-) -> tuple[list[Bought], int, float]:
+    store: StoreClient, meters: MetricsClient, slugs: Sequence[str], count: int, share: float
+) -> tuple[list[CheckoutSample], int, float]:
     """Hold a sale; return what became of each shopper, the pieces that have gone, and the transactions run again."""
     each = max(1, round(count * share / len(slugs)))
     with _stocked(store, slugs, each), crowd(store, count, slugs) as shoppers:
@@ -126,7 +126,7 @@ def _sale(
 
 
 @contextmanager
-def _stocked(store: Store, slugs: Sequence[str], each: int) -> Iterator[None]:
+def _stocked(store: StoreClient, slugs: Sequence[str], each: int) -> Iterator[None]:
     """Put so many pieces of each product on the shelf, and at the end as many as there were."""
     before = {slug: store.available(slug) for slug in slugs}
     try:

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import Field
 
 from shop.knobs import CACHE_MEMORY
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.load import Samples, merged
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.load import LoadSamples, merged
 
 LOAD_START_S = 1.0
 """Until a load begins for which nothing is planned."""
@@ -16,7 +16,7 @@ STEPS = 8
 """At most; a name each, so that a claim can speak of one."""
 
 
-class Given(Strict):
+class HotSetParams(StrictModel):
     """What is told of the curve."""
 
     limits_mb: tuple[float, ...] = Field(default=(2, 4, 8, 16), min_length=2, max_length=STEPS)
@@ -28,31 +28,31 @@ class Given(Strict):
 class HotSet:
     """Walks up the limits."""
 
-    given = Given
+    given = HotSetParams
     faults: Sequence[str] = ("cache",)
     knobs: Sequence[str] = (CACHE_MEMORY,)
     edits = False
-    measures: Mapping[str, Measure] = {
-        "hit_rate_least": Measure("Hit rate with the least memory", "%"),
-        "hit_rate_most": Measure("Hit rate with the most memory", "%"),
-        **{f"hit_rate_step_{step}": Measure(f"Hit rate, step {step}", "%") for step in range(1, STEPS + 1)},
+    measures: Mapping[str, DriverMeasure] = {
+        "hit_rate_least": DriverMeasure("Hit rate with the least memory", "%"),
+        "hit_rate_most": DriverMeasure("Hit rate with the most memory", "%"),
+        **{f"hit_rate_step_{step}": DriverMeasure(f"Hit rate, step {step}", "%") for step in range(1, STEPS + 1)},
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: HotSetParams) -> float:
         """Return how long an arm takes."""
         return len(given.limits_mb) * (given.fill_s + given.measure_s + 2 * LOAD_START_S)
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return lengths that add up to it."""
-        given = Given.model_validate(driving)
+        given = HotSetParams.model_validate(driving)
         share = seconds / (len(given.limits_mb) * (given.fill_s + given.measure_s))
         return {"fill_s": given.fill_s * share, "measure_s": given.measure_s * share}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: HotSetParams) -> DriverResult:
         """Fill and measure at each limit, from an empty cache up."""
         bench.store.set_fault("cache", "flush")
         curve: list[tuple[float, float]] = []
-        parts: list[Samples] = []
+        parts: list[LoadSamples] = []
         for limit in given.limits_mb:
             bench.store.set_knob(CACHE_MEMORY, limit)
             bench.offer(f"{arm.title}: {limit:g} MB, filling", bench.plan(arm, given.fill_s))
@@ -68,4 +68,4 @@ class HotSet:
             "hit_rate_least": rates[0] if rates else None,
             "hit_rate_most": rates[-1] if rates else None,
         }
-        return Seen(merged(parts), measures, tuple(curve))
+        return DriverResult(merged(parts), measures, tuple(curve))

@@ -7,20 +7,20 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import Arm, Strict
+from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.shopper import Shopper
-from shop.lab.staff import Staff
+from shop.lab.shopper import GuestClient
+from shop.lab.staff import AdminClient
 from shop.lab.statistics import percentile
 
 LOOK_EVERY_S = 0.02
 """Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""
 
 
-class Given(Strict):
+class LagParams(StrictModel):
     """What is told of the checkouts."""
 
     rate: float = Field(default=6.0, gt=0)
@@ -30,23 +30,23 @@ class Given(Strict):
     """After the last checkout, before what is not shown counts as never shown."""
 
 
-class Lag:
+class LagDriver:
     """Buys, and watches the list."""
 
-    given = Given
+    given = LagParams
     faults: Sequence[str] = ()
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "orders": Measure("Orders placed"),
-        "lag_p50_ms": Measure("Until the staff's list shows it, median", "ms"),
-        "lag_p99_ms": Measure("Until the staff's list shows it, 99th percentile", "ms"),
-        "never_shown": Measure("Never shown"),
-        "own_missing": Measure("Not on the buyer's own list at once"),
-        "mismatches": Measure("Mismatches in the books"),
+    measures: Mapping[str, DriverMeasure] = {
+        "orders": DriverMeasure("Orders placed"),
+        "lag_p50_ms": DriverMeasure("Until the staff's list shows it, median", "ms"),
+        "lag_p99_ms": DriverMeasure("Until the staff's list shows it, 99th percentile", "ms"),
+        "never_shown": DriverMeasure("Never shown"),
+        "own_missing": DriverMeasure("Not on the buyer's own list at once"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: LagParams) -> float:
         """Return how long an arm takes, about."""
         return given.seconds + 7.0
 
@@ -54,13 +54,13 @@ class Lag:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: LagParams) -> DriverResult:
         """Buy at the rate while somebody watches the list, check the books, and undo the orders."""
         before = mismatches()
         answered: dict[str, float] = {}
         missing: list[str] = []
 
-        def check_out(shopper: Shopper) -> str:
+        def check_out(shopper: GuestClient) -> str:
             number = shopper.check_out()
             answered[number] = time.monotonic()
             if number and not shopper.sees_paid():
@@ -68,21 +68,21 @@ class Lag:
             return number
 
         with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
-            with _Watched(bench.store.base_url) as watched:
+            with _WatchedList(bench.store.base_url) as watched:
                 bought = buy(shoppers, given.rate, check_out)
                 orders = {one.order for one in bought if one.order}
                 until = time.monotonic() + given.patience_s
                 while orders - watched.seen.keys() and time.monotonic() < until:
                     bench.wait(0.1)
             found = mismatches() - before
-        return Seen(
+        return DriverResult(
             samples(bought, given.seconds),
             {**judged(bought, answered, watched.seen, missing), "mismatches": float(len(found))},
         )
 
 
 def judged(
-    bought: Sequence[Bought], answered: Mapping[str, float], seen: Mapping[str, float], missing: Collection[str]
+    bought: Sequence[CheckoutSample], answered: Mapping[str, float], seen: Mapping[str, float], missing: Collection[str]
 ) -> dict[str, float | None]:
     """Return the measures but for the books'.
 
@@ -103,16 +103,16 @@ def judged(
     }
 
 
-class _Watched:
+class _WatchedList:
     """The staff's list, looked at again and again in a thread; notes when each number was first there."""
 
     def __init__(self, base_url: str) -> None:
-        self._staff = Staff(base_url)
+        self._staff = AdminClient(base_url)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, name="staff", daemon=True)
         self.seen: dict[str, float] = {}
 
-    def __enter__(self) -> "_Watched":
+    def __enter__(self) -> "_WatchedList":
         self._staff.__enter__()
         self._thread.start()
         return self

@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import Bench, Measure, Seen, actions
-from shop.lab.load import Samples
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult, actions
+from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
 
 CACHES = frozenset({"browser", "edge", "local", "shared"})
 
 
-class Given(Strict):
+class LossParams(StrictModel):
     """What is told of the load."""
 
     rate: float = Field(default=60.0, gt=0)
@@ -27,23 +27,23 @@ class Given(Strict):
     bucket_s: float = Field(default=1.0, gt=0)
 
 
-class Loss:
+class LossDriver:
     """Offers one rate throughout while the arm's actions happen."""
 
-    given = Given
+    given = LossParams
     faults: Sequence[str] = ()
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "outage_p99_ms": Measure("99th percentile while it was lost, after the grace", "ms"),
-        "outage_worst_ms": Measure("Slowest answer after the loss", "ms"),
-        "hit_rate_before": Measure("Answered by a cache before the loss", "%"),
-        "recovery_s": Measure("Until the hit rate was back", "s"),
-        "peak_loads_rps": Measure("Most loads in a second, afterwards", "/s"),
-        "burst": Measure("Those loads, of what was asked for", "%"),
+    measures: Mapping[str, DriverMeasure] = {
+        "outage_p99_ms": DriverMeasure("99th percentile while it was lost, after the grace", "ms"),
+        "outage_worst_ms": DriverMeasure("Slowest answer after the loss", "ms"),
+        "hit_rate_before": DriverMeasure("Answered by a cache before the loss", "%"),
+        "recovery_s": DriverMeasure("Until the hit rate was back", "s"),
+        "peak_loads_rps": DriverMeasure("Most loads in a second, afterwards", "/s"),
+        "burst": DriverMeasure("Those loads, of what was asked for", "%"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: LossParams) -> float:
         """Return how long an arm takes."""
         return given.warm_up_s + given.seconds + 2
 
@@ -51,15 +51,15 @@ class Loss:
         """Change nothing: the actions have their moments."""
         return {}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: LossParams) -> DriverResult:
         """Warm up, then load, lose, and watch."""
         bench.warm_up(arm, given.warm_up_s)
         plan = bench.plan(arm, given.seconds, mode="open", rate=given.rate)
         samples = bench.offer(arm.title, plan, actions(bench.store, arm.actions))
-        return Seen(samples, judged(samples, given, [action.at_s for action in arm.actions]))
+        return DriverResult(samples, judged(samples, given, [action.at_s for action in arm.actions]))
 
 
-def judged(samples: Samples, given: Given, moments: Sequence[float]) -> dict[str, float | None]:
+def judged(samples: LoadSamples, given: LossParams, moments: Sequence[float]) -> dict[str, float | None]:
     """Return the measures of one load during which the cache was lost.
 
     Args:
@@ -85,7 +85,7 @@ def judged(samples: Samples, given: Given, moments: Sequence[float]) -> dict[str
     }
 
 
-def _recovery(samples: Samples, back: float, given: Given, before: float) -> float | None:
+def _recovery(samples: LoadSamples, back: float, given: LossParams, before: float) -> float | None:
     """Return seconds from the return to the end of the first window with the hit rate of before; ``None``: never."""
     start = back
     while start + given.bucket_s <= given.seconds:
@@ -96,7 +96,7 @@ def _recovery(samples: Samples, back: float, given: Given, before: float) -> flo
     return None
 
 
-def _loads_a_bucket(samples: Samples, since: float, given: Given) -> list[int]:
+def _loads_a_bucket(samples: LoadSamples, since: float, given: LossParams) -> list[int]:
     count = int((given.seconds - since) / given.bucket_s)
     edges = [since + number * given.bucket_s for number in range(count)]
     return [
@@ -105,11 +105,11 @@ def _loads_a_bucket(samples: Samples, since: float, given: Given) -> list[int]:
     ]
 
 
-def _where(samples: Samples, wanted: Callable[[float], bool]) -> list[float]:
+def _where(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[float]:
     return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]
 
 
-def _answers(samples: Samples, wanted: Callable[[float], bool]) -> list[str]:
+def _answers(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[str]:
     return [who for who, due in zip(samples.answered, samples.due_s, strict=True) if wanted(due)]
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.errors import Unavailable
-from shop.lab.arms import Arm, Strict
+from shop.errors import ServiceUnavailable
+from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.checkouts import AT_ONCE, Bought, buy, samples
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.checkouts import AT_ONCE, CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd
-from shop.lab.store import Store
+from shop.lab.store import StoreClient
 
 WEB = "web"
 RUSH_S = 1.5
@@ -28,7 +28,7 @@ DONE_S = 3.0
 """After the last answer, until no request can be at work any more that was cut off from its client."""
 
 
-class Given(Strict):
+class PartialWriteParams(StrictModel):
     """What is told of checkouts and kills."""
 
     rushes: int = Field(default=5, gt=0)
@@ -41,30 +41,30 @@ class Given(Strict):
 class PartialWrite:
     """Buys, kills, and lets the books be checked."""
 
-    given = Given
+    given = PartialWriteParams
     faults: Sequence[str] = (WEB,)
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "checkouts": Measure("Checkouts begun"),
-        "orders": Measure("Answered with an order"),
-        "kills": Measure("Kills ordered"),
-        "mismatches": Measure("Mismatches in the books"),
+    measures: Mapping[str, DriverMeasure] = {
+        "checkouts": DriverMeasure("Checkouts begun"),
+        "orders": DriverMeasure("Answered with an order"),
+        "kills": DriverMeasure("Kills ordered"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: PartialWriteParams) -> float:
         """Return how long an arm takes, about."""
         return given.rushes * (RUSH_S + given.apart_s) + DONE_S + 10.0
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many rushes there is time for."""
-        given = Given(**driving)
+        given = PartialWriteParams(**driving)
         return {"rushes": max(1, int(seconds / (RUSH_S + given.apart_s)))}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: PartialWriteParams) -> DriverResult:
         """Buy and kill, check the books, and undo the orders that were answered."""
         before = mismatches()
-        bought: list[Bought] = []
+        bought: list[CheckoutSample] = []
         with crowd(bench.store, given.rushes * given.shoppers) as shoppers:
             for number in range(given.rushes):
                 rush = shoppers[number * given.shoppers : (number + 1) * given.shoppers]
@@ -74,7 +74,7 @@ class PartialWrite:
                 bench.wait(given.apart_s)
             bench.wait(DONE_S)
             found = mismatches() - before
-        return Seen(
+        return DriverResult(
             samples(bought, given.rushes * RUSH_S),
             {
                 "checkouts": float(len(bought)),
@@ -90,7 +90,7 @@ def _killing(base_url: str) -> Iterator[None]:
     """Have one web process killed a fraction of a second after the body began."""
 
     def kill() -> None:
-        with closing(Store(base_url)) as store, suppress(Unavailable):
+        with closing(StoreClient(base_url)) as store, suppress(ServiceUnavailable):
             store.set_fault(WEB, "kill")  # the one that took the order may be the one that dies of it
 
     killer = threading.Thread(target=kill, name="killer", daemon=True)

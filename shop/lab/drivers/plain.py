@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import Bench, Measure
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import DriverContext, DriverMeasure
 
 
-class Given(Strict):
+class PlainParams(StrictModel):
     """Nothing: its lengths are the phases'."""
 
 
-class Plain:
+class PlainDriver:
     """Stands for the runner itself, which measures these arms."""
 
-    given = Given
-    measures: Mapping[str, Measure] = {}
+    given = PlainParams
+    measures: Mapping[str, DriverMeasure] = {}
     faults: Sequence[str] = ()
     knobs: Sequence[str] = ()
     edits = False
@@ -28,6 +28,6 @@ class Plain:
         """Change nothing: the phases change."""
         return {}
 
-    def observe(self, bench: Bench, arm: Arm, given: Any) -> NoReturn:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: Any) -> NoReturn:
         """Refuse: the runner does it."""
         raise NotImplementedError

@@ -10,18 +10,18 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.auditor import Mismatch, mismatches
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.checkouts import Bought, buy, samples
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.auditor import AuditorMismatch, mismatches
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.shopper import REFUSED, Shopper
-from shop.lab.staff import Staff
+from shop.lab.shopper import REFUSED, GuestClient
+from shop.lab.staff import AdminClient
 
 TWICE = "order_twice"
 
 
-class Given(Strict):
+class RetryParams(StrictModel):
     """What is told of the clients."""
 
     rate: float = Field(default=2.0, gt=0)
@@ -33,21 +33,21 @@ class Given(Strict):
     token: str = "tok_slow"  # noqa: S105 - a token of the simulator
 
 
-class Retries:
+class RetryDriver:
     """Buys stubbornly, and lets the books be checked."""
 
-    given = Given
+    given = RetryParams
     faults: Sequence[str] = ()
     knobs: Sequence[str] = ()
     edits = False
-    measures: Mapping[str, Measure] = {
-        "purchases": Measure("Purchases meant"),
-        "confirmed": Measure("Of them answered with an order"),
-        "surplus_orders": Measure("Orders paid beyond them"),
-        "mismatches": Measure("Mismatches in the books"),
+    measures: Mapping[str, DriverMeasure] = {
+        "purchases": DriverMeasure("Purchases meant"),
+        "confirmed": DriverMeasure("Of them answered with an order"),
+        "surplus_orders": DriverMeasure("Orders paid beyond them"),
+        "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: RetryParams) -> float:
         """Return how long an arm takes, about."""
         return given.seconds + 8.0
 
@@ -55,29 +55,29 @@ class Retries:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: RetryParams) -> DriverResult:
         """Buy, check the books, and undo what was ordered too often."""
         before = mismatches()
 
-        def stubborn(shopper: Shopper) -> str:
+        def stubborn(shopper: GuestClient) -> str:
             return shopper.check_out_stubbornly(secrets.token_hex(16), given.patience_s, given.timeout_s, given.token)
 
         with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
             bought = buy(shoppers, given.rate, stubborn)
             bench.wait(given.timeout_s + 2.0)  # what the last ones left behind them is still being paid
             found = mismatches() - before
-        with Staff(bench.store.base_url) as staff:
+        with AdminClient(bench.store.base_url) as staff:
             for public_id in surplus(found):
                 staff.cancel(public_id)
-        return Seen(samples(bought, given.seconds), judged(bought, found))
+        return DriverResult(samples(bought, given.seconds), judged(bought, found))
 
 
-def surplus(found: Collection[Mismatch]) -> list[str]:
+def surplus(found: Collection[AuditorMismatch]) -> list[str]:
     """Return the orders that nobody meant: all but the first of each that was placed more than once."""
     return [public_id for one in found if one.kind == TWICE for public_id in one.id.split()[1:]]
 
 
-def judged(bought: Sequence[Bought], found: Collection[Mismatch]) -> dict[str, float | None]:
+def judged(bought: Sequence[CheckoutSample], found: Collection[AuditorMismatch]) -> dict[str, float | None]:
     """Return the measures."""
     return {
         "purchases": float(len(bought)),

@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import Field
 
 from shop.knobs import TTL_SCALE
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import Bench, Measure, Seen
-from shop.lab.drivers.watching import LAYERS, Bought, Editor, Edits, Read, Watch
-from shop.lab.load import Samples, merged
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.watching import LAYERS, PriceEditor, PriceHistory, PricePurchase, PriceRead, PriceWatch
+from shop.lab.load import LoadSamples, merged
 from shop.lab.statistics import percentile
 
 
-class Given(Strict):
+class StalenessParams(StrictModel):
     """What is told of edits and readers."""
 
     seconds: float = Field(default=5.0, gt=0)
@@ -29,25 +29,25 @@ class Given(Strict):
     read_every_s: float = Field(default=0.02, gt=0)
 
 
-class Staleness:
+class StalenessDriver:
     """Watches one layer after the other answer."""
 
-    given = Given
+    given = StalenessParams
     faults: Sequence[str] = ()
     knobs: Sequence[str] = (TTL_SCALE,)
     edits = True
-    measures: Mapping[str, Measure] = {
-        **{f"{layer}_stale_p50_s": Measure(f"Seconds stale, median, {layer}", "s") for layer in LAYERS},
-        **{f"{layer}_stale_p99_s": Measure(f"Seconds stale, 99th percentile, {layer}", "s") for layer in LAYERS},
-        **{f"{layer}_stale_max_s": Measure(f"Seconds stale, most, {layer}", "s") for layer in LAYERS},
-        **{f"{layer}_stale_reads": Measure(f"Stale reads, {layer}", "%") for layer in LAYERS},
-        "stale_reads": Measure("Stale reads", "%"),
-        "stale_max_s": Measure("Seconds stale, most", "s"),
-        "orders": Measure("Orders placed meanwhile"),
-        "wrong_price_orders": Measure("Of them at a wrong price"),
+    measures: Mapping[str, DriverMeasure] = {
+        **{f"{layer}_stale_p50_s": DriverMeasure(f"Seconds stale, median, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_p99_s": DriverMeasure(f"Seconds stale, 99th percentile, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_max_s": DriverMeasure(f"Seconds stale, most, {layer}", "s") for layer in LAYERS},
+        **{f"{layer}_stale_reads": DriverMeasure(f"Stale reads, {layer}", "%") for layer in LAYERS},
+        "stale_reads": DriverMeasure("Stale reads", "%"),
+        "stale_max_s": DriverMeasure("Seconds stale, most", "s"),
+        "orders": DriverMeasure("Orders placed meanwhile"),
+        "wrong_price_orders": DriverMeasure("Of them at a wrong price"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: StalenessParams) -> float:
         """Return how long an arm takes."""
         return len(LAYERS) * (given.seconds + 1.5)
 
@@ -55,27 +55,29 @@ class Staleness:
         """Return the length for each layer."""
         return {"seconds": seconds / len(LAYERS)}
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: StalenessParams) -> DriverResult:
         """Watch with all layers on, then with the outermost off, then with the next one off too."""
-        editor = Editor(bench.store)
+        editor = PriceEditor(bench.store)
         known = bench.store.switches()
-        reads: dict[str, list[Read]] = {}
-        parts: list[Samples] = []
-        bought: list[Bought] = []
+        reads: dict[str, list[PriceRead]] = {}
+        parts: list[LoadSamples] = []
+        bought: list[PricePurchase] = []
         for number, layer in enumerate(LAYERS):
             off = [f"cache.{outer}" for outer in LAYERS[:number]]
             if f"cache.{layer}" not in known or arm.switches.get(f"cache.{layer}") == "off":
                 continue
             bench.flip(f"{arm.title}: {layer}", arm, {name: "off" for name in off if name in known})
-            watch = Watch(bench.store, editor, given.readers, given.read_every_s, given.edit_every_s)
+            watch = PriceWatch(bench.store, editor, given.readers, given.read_every_s, given.edit_every_s)
             watch.run(given.seconds, bench.wait)
             reads[layer] = watch.reads
             parts.append(watch.samples(given.seconds))
             bought += watch.bought
-        return Seen(merged(parts), {**dict.fromkeys(self.measures), **measured(reads, editor.edits, bought)})
+        return DriverResult(merged(parts), {**dict.fromkeys(self.measures), **measured(reads, editor.edits, bought)})
 
 
-def measured(reads: Mapping[str, Sequence[Read]], edits: Edits, bought: Sequence[Bought]) -> dict[str, float | None]:
+def measured(
+    reads: Mapping[str, Sequence[PriceRead]], edits: PriceHistory, bought: Sequence[PricePurchase]
+) -> dict[str, float | None]:
     """Return the measures.
 
     Args:

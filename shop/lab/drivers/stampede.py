@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import Field
 
 from shop.knobs import KNOBS, TTL_SCALE
-from shop.lab.arms import Arm, Strict
-from shop.lab.drivers.bench import GENERATOR_START_S, Act, Bench, Measure, Seen
-from shop.lab.load import Samples, merged
+from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.drivers.bench import GENERATOR_START_S, Act, DriverContext, DriverMeasure, DriverResult
+from shop.lab.load import LoadSamples, merged
 from shop.lab.statistics import percentile
 
 WARM_S = 0.8
@@ -23,7 +23,7 @@ IN_FORCE_S = 1.3
 """A knob that was turned is in force in every process within a second, and on a busy machine soon after."""
 
 
-class Given(Strict):
+class StampedeParams(StrictModel):
     """What is told of the trials."""
 
     path: str
@@ -40,21 +40,21 @@ class Given(Strict):
     """Of each kind, in each run."""
 
 
-class Stampede:
+class StampedeDriver:
     """Runs the trials of an arm."""
 
-    given = Given
+    given = StampedeParams
     faults: Sequence[str] = ("cache",)
     knobs: Sequence[str] = (TTL_SCALE,)
     edits = False
-    measures: Mapping[str, Measure] = {
-        **{f"{kind}_loads": Measure(f"Loads, key {kind}") for kind in KINDS},
-        **{f"{kind}_worst_ms": Measure(f"Slowest answer, key {kind}", "ms") for kind in KINDS},
-        **{f"{kind}_p99_ms": Measure(f"99th percentile, key {kind}", "ms") for kind in KINDS},
-        "warm_p99_ms": Measure("99th percentile, key warm", "ms"),
+    measures: Mapping[str, DriverMeasure] = {
+        **{f"{kind}_loads": DriverMeasure(f"Loads, key {kind}") for kind in KINDS},
+        **{f"{kind}_worst_ms": DriverMeasure(f"Slowest answer, key {kind}", "ms") for kind in KINDS},
+        **{f"{kind}_p99_ms": DriverMeasure(f"99th percentile, key {kind}", "ms") for kind in KINDS},
+        "warm_p99_ms": DriverMeasure("99th percentile, key warm", "ms"),
     }
 
-    def seconds(self, given: Given) -> float:
+    def seconds(self, given: StampedeParams) -> float:
         """Return how long the trials of an arm take."""
         lived = max(0.0, given.ttl_s - WARM_S - GENERATOR_START_S)
         return (
@@ -63,9 +63,11 @@ class Stampede:
 
     def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many trials fit."""
-        return {"trials": max(1, round(seconds / self.seconds(Given.model_validate({**driving, "trials": 1}))))}
+        return {
+            "trials": max(1, round(seconds / self.seconds(StampedeParams.model_validate({**driving, "trials": 1}))))
+        }
 
-    def observe(self, bench: Bench, arm: Arm, given: Given) -> Seen:
+    def observe(self, bench: DriverContext, arm: ExperimentArm, given: StampedeParams) -> DriverResult:
         """Run every kind of trial; the worst of each is reported, for the mean hides what is to be seen."""
         product = given.product or bench.store.products(1)[0]
         title = bench.store.title(product)
@@ -75,7 +77,7 @@ class Stampede:
             "invalidated": lambda: bench.store.edit(product, title=title),
             "cold": lambda: bench.store.set_fault("cache", "flush"),
         }
-        found: dict[str, list[tuple[int, Samples]]] = {}
+        found: dict[str, list[tuple[int, LoadSamples]]] = {}
         for kind, act in moments.items():
             if kind == KINDS[1]:  # from here on nothing may end by itself while something else is looked at
                 bench.store.set_knob(TTL_SCALE, KNOBS[TTL_SCALE].default)
@@ -90,9 +92,11 @@ class Stampede:
             measures[f"{kind}_worst_ms"] = max(later, default=None)
             measures[f"{kind}_p99_ms"] = percentile(later, 99) if later else None
         measures["warm_p99_ms"] = percentile(warm, 99) if warm else None
-        return Seen(merged([samples for trials in found.values() for _, samples in trials]), measures)
+        return DriverResult(merged([samples for trials in found.values() for _, samples in trials]), measures)
 
-    def _trial(self, bench: Bench, arm: Arm, given: Given, kind: str, act: Act | None) -> tuple[int, Samples]:
+    def _trial(
+        self, bench: DriverContext, arm: ExperimentArm, given: StampedeParams, kind: str, act: Act | None
+    ) -> tuple[int, LoadSamples]:
         plan = bench.plan(arm, WARM_S + given.after_s, concurrency=given.clients, think_s=given.think_s, browsers=0)
         bench.store.set_fault("cache", "flush")
         bench.store.visit(given.path)
@@ -107,5 +111,5 @@ def _wait_for_its_end() -> None:
     """Do nothing: time does it. That something is planned makes the load begin at its moment."""
 
 
-def _latencies(samples: Samples, wanted: Callable[[float], bool]) -> list[float]:
+def _latencies(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[float]:
     return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from shop.errors import Unavailable
+from shop.errors import ServiceUnavailable
 from shop.lab.answers import who_answered
-from shop.lab.load import Samples
-from shop.lab.shopper import Shopper
-from shop.lab.store import Store
+from shop.lab.load import LoadSamples
+from shop.lab.shopper import GuestClient
+from shop.lab.store import StoreClient
 
 LAYERS = ("edge", "local", "shared")
 JOIN_S = 15.0
 
 
 @dataclass(frozen=True)
-class Read:
+class PriceRead:
     """One look at the price."""
 
     began: float
@@ -31,7 +31,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Bought:
+class PricePurchase:
     """One purchase: what was paid for the piece, in minor units, and between which moments."""
 
     amount: int
@@ -40,7 +40,7 @@ class Bought:
 
 
 @dataclass
-class Edits:
+class PriceHistory:
     """The prices there have been, in order, and when each was begun and acknowledged.
 
     Args:
@@ -57,7 +57,7 @@ class Edits:
         self.acknowledged.append(acknowledged)
         self.amounts.append(amount)
 
-    def stale_s(self, read: Read) -> float:
+    def stale_s(self, read: PriceRead) -> float:
         """Return by how many seconds an answer was late; 0 where it showed the price of its moment, or a later one."""
         if read.amount is None or read.amount not in self.amounts:
             return 0.0
@@ -66,7 +66,7 @@ class Edits:
             return 0.0
         return max(0.0, read.began - self.acknowledged[following])
 
-    def was_right(self, bought: Bought) -> bool:
+    def was_right(self, bought: PricePurchase) -> bool:
         """Tell whether a price was the right one at some moment of the purchase.
 
         To be asked when the editing is over: the price of an edit can be paid before its editor hears that it was
@@ -79,17 +79,17 @@ class Edits:
         return self.begun[number] <= bought.ended and ended >= bought.began
 
 
-class Editor:
+class PriceEditor:
     """The administrator: gives one product a price it never had, again and again.
 
     Args:
         store: where it is sold.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreClient) -> None:
         self._store = store
         self.slug = store.edited_product()
-        self.edits = Edits([store.price(self.slug)])
+        self.edits = PriceHistory([store.price(self.slug)])
 
     def edit(self) -> None:
         """Change the price.
@@ -102,7 +102,7 @@ class Editor:
         self.edits.note(amount, begun, time.monotonic())
 
 
-class Watch:
+class PriceWatch:
     """Lets all of them go at once.
 
     Args:
@@ -113,7 +113,9 @@ class Watch:
         edit_every_s: in the mean.
     """
 
-    def __init__(self, store: Store, editor: Editor, readers: int, read_every_s: float, edit_every_s: float) -> None:
+    def __init__(
+        self, store: StoreClient, editor: PriceEditor, readers: int, read_every_s: float, edit_every_s: float
+    ) -> None:
         self._store = store
         self._editor = editor
         self._readers = readers
@@ -121,8 +123,8 @@ class Watch:
         self._edit_every_s = edit_every_s
         self._end = threading.Event()
         self._faults: list[Exception] = []
-        self.reads: list[Read] = []
-        self.bought: list[Bought] = []
+        self.reads: list[PriceRead] = []
+        self.bought: list[PricePurchase] = []
 
     def run(self, seconds: float, wait: Callable[[float], None]) -> None:
         """Let them go on for so many seconds.
@@ -141,13 +143,15 @@ class Watch:
             for thread in threads:
                 thread.join(JOIN_S)
         if self._faults:
-            raise Unavailable(f"The experiment's own people could not go on: {self._faults[0]}") from self._faults[0]
+            raise ServiceUnavailable(
+                f"The experiment's own people could not go on: {self._faults[0]}"
+            ) from self._faults[0]
 
-    def samples(self, seconds: float) -> Samples:
+    def samples(self, seconds: float) -> LoadSamples:
         """Return the reads as samples of a load."""
         answers = {who: sum(read.who == who for read in self.reads) for who in {read.who for read in self.reads} - {""}}
         failed = sum(read.amount is None for read in self.reads)
-        return Samples(
+        return LoadSamples(
             offered=len(self.reads),
             seconds=seconds,
             latencies_ms=[read.ms for read in self.reads],
@@ -184,16 +188,16 @@ class Watch:
                     who = who_answered(answer.status_code, answer.headers.get("cache-status", "")) if amount else ""
                 except httpx.HTTPError:
                     amount, who = None, ""
-                self.reads.append(Read(began, (time.monotonic() - began) * 1000, amount, who))
+                self.reads.append(PriceRead(began, (time.monotonic() - began) * 1000, amount, who))
 
     def _edit(self) -> None:
         while self._pause(self._edit_every_s):
             self._editor.edit()
 
     def _buy(self) -> None:
-        with Shopper(self._store.base_url) as shopper:
+        with GuestClient(self._store.base_url) as shopper:
             while self._pause(self._edit_every_s):
                 began = time.monotonic()
                 amount = shopper.buy(self._editor.slug)
                 if amount is not None:
-                    self.bought.append(Bought(amount, began, time.monotonic()))
+                    self.bought.append(PricePurchase(amount, began, time.monotonic()))

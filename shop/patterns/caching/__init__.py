@@ -32,20 +32,20 @@ It ends when what it is made from has changed, or with its time (a copy in memor
 """
 
 from shop.patterns.caching.barrier import InvalidationBarrier
-from shop.patterns.caching.broadcast import Listener
+from shop.patterns.caching.broadcast import InvalidationListener
 from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.filling import Ask, Rules, Tagged, Unkept, found_tags
-from shop.patterns.caching.found import Found, digest
+from shop.patterns.caching.filling import CacheRequest, DoNotCache, LoadOptions, TaggedValue, found_tags
+from shop.patterns.caching.found import CacheableResponse, digest
 from shop.patterns.caching.jitter import exact, hurried, jittered
-from shop.patterns.caching.levels import Level, NullLevel, SwitchedOff
-from shop.patterns.caching.local import Kept, Local, LocalLevel, SwitchedOffLocal
-from shop.patterns.caching.locked import Locked, LockedEarly, Meeting
-from shop.patterns.caching.policy import CATALOGUE, LIVE, NEGATIVE, PERSONAL, REFERENCE, SEARCH, Policy
-from shop.patterns.caching.refresh import Ahead, Popularity, Refresher
+from shop.patterns.caching.levels import CacheLevel, NullLevel, SwitchedOff
+from shop.patterns.caching.local import LocalCache, LocalEntry, LocalLevel, SwitchedOffLocal
+from shop.patterns.caching.locked import LockedEarly, LockedLoad, StampedeState
+from shop.patterns.caching.policy import CATALOGUE, LIVE, NEGATIVE, PERSONAL, REFERENCE, SEARCH, CachePolicy
+from shop.patterns.caching.refresh import HitCounter, RefreshAhead, RefreshWorker
 from shop.patterns.caching.shared import SharedLevel
-from shop.patterns.caching.stampede import Early, Guard, Unguarded
-from shop.patterns.caching.throttle import Throttle
-from shop.patterns.caching.writing import OnEvent, Through, TimeOnly, WriteThrough
+from shop.patterns.caching.stampede import EarlyExpiry, NoProtection, StampedeStrategy
+from shop.patterns.caching.throttle import FailureBackoff
+from shop.patterns.caching.writing import CacheClient, OnEvent, TimeOnly, WriteThrough
 
 __all__ = [
     "CATALOGUE",
@@ -54,36 +54,36 @@ __all__ = [
     "PERSONAL",
     "REFERENCE",
     "SEARCH",
-    "Ahead",
-    "Ask",
     "Cache",
-    "Early",
-    "Found",
-    "Guard",
+    "CacheClient",
+    "CacheLevel",
+    "CachePolicy",
+    "CacheRequest",
+    "CacheableResponse",
+    "DoNotCache",
+    "EarlyExpiry",
+    "FailureBackoff",
+    "HitCounter",
     "InvalidationBarrier",
-    "Kept",
-    "Level",
-    "Listener",
-    "Local",
+    "InvalidationListener",
+    "LoadOptions",
+    "LocalCache",
+    "LocalEntry",
     "LocalLevel",
-    "Locked",
     "LockedEarly",
-    "Meeting",
+    "LockedLoad",
+    "NoProtection",
     "NullLevel",
     "OnEvent",
-    "Policy",
-    "Popularity",
-    "Refresher",
-    "Rules",
+    "RefreshAhead",
+    "RefreshWorker",
     "SharedLevel",
+    "StampedeState",
+    "StampedeStrategy",
     "SwitchedOff",
     "SwitchedOffLocal",
-    "Tagged",
-    "Throttle",
-    "Through",
+    "TaggedValue",
     "TimeOnly",
-    "Unguarded",
-    "Unkept",
     "WriteThrough",
     "digest",
     "exact",

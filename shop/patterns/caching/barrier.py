@@ -17,7 +17,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from shop.patterns.caching.broadcast import signatures, ticketing
-from shop.patterns.caching.connections import Connections
+from shop.patterns.caching.connections import ThreadConnections
 
 BOUND_S = 0.5
 """Seconds a writer waits at most. A listener deals with an invalidation within milliseconds, where it gets its turn."""
@@ -32,7 +32,7 @@ class InvalidationBarrier:
     """
 
     def __init__(self, url: str, bound_s: float = BOUND_S) -> None:
-        self._connections = Connections(url, 2 * bound_s)
+        self._connections = ThreadConnections(url, 2 * bound_s)
         self._bound_s = bound_s
 
     def wait(self) -> bool:

@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Silent
 
 from shop import threads
-from shop.patterns.caching.connections import Command, Connections
+from shop.patterns.caching.connections import Command, ThreadConnections
 from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
-from shop.patterns.caching.waiting import Waiting
+from shop.patterns.caching.waiting import FillWaiters
 
 HEARTBEAT_S = 1.0
 """Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
@@ -33,7 +33,7 @@ RETRY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Hearer(Protocol):
+class InvalidationSubscriber(Protocol):
     """Who the listener tells."""
 
     @property
@@ -47,7 +47,7 @@ class Hearer(Protocol):
         """Take note of an invalidation."""
 
 
-class Debtor(Protocol):
+class PendingDelivery(Protocol):
     """Who delivers to the server what it refused (see ``shared``)."""
 
     def owe(self, tags: Sequence[str]) -> None:
@@ -60,17 +60,17 @@ class Debtor(Protocol):
         """Try to deliver what is owed. Called at least once a second while broadcasts are heard."""
 
 
-def publishing(connections: Connections, tags: Sequence[str]) -> Command:
+def publishing(connections: ThreadConnections, tags: Sequence[str]) -> Command:
     """Return the command that tells every listener."""
     return ("PUBLISH", _channel(connections), json.dumps(tags))
 
 
-def refusing(connections: Connections, tags: Sequence[str]) -> Command:
+def refusing(connections: ThreadConnections, tags: Sequence[str]) -> Command:
     """Return the command that tells every listener of an invalidation that the server has refused to write."""
     return ("PUBLISH", _refused(connections), json.dumps(tags))
 
 
-def ticketing(connections: Connections, ticket: str) -> Command:
+def ticketing(connections: ThreadConnections, ticket: str) -> Command:
     """Return the command that has every listener sign that it has heard all that was said before; see ``barrier``."""
     return ("PUBLISH", _tickets(connections), ticket)
 
@@ -80,12 +80,12 @@ def signatures(ticket: str) -> str:
     return f"shop:1:heard:{ticket}"
 
 
-def announcing(connections: Connections, name: str) -> Command:
+def announcing(connections: ThreadConnections, name: str) -> Command:
     """Return the command that tells every listener that the load called ``name`` has ended."""
     return ("PUBLISH", _fills(connections), name)
 
 
-class Listener:
+class InvalidationListener:
     """One thread that hears the broadcasts for this process.
 
     Args:
@@ -99,14 +99,14 @@ class Listener:
     def __init__(
         self,
         url: str,
-        hearer: Hearer,
+        hearer: InvalidationSubscriber,
         emit: Emit = ignore,
-        waiting: Waiting | None = None,
-        debtor: Debtor | None = None,
+        waiting: FillWaiters | None = None,
+        debtor: PendingDelivery | None = None,
     ) -> None:
-        self._connections = Connections(url, HEARTBEAT_S)
+        self._connections = ThreadConnections(url, HEARTBEAT_S)
         self._hearer = hearer
-        self._waiting = waiting or Waiting()
+        self._waiting = waiting or FillWaiters()
         self._debtor = debtor
         self._emit = emit
         self._stopped = threading.Event()
@@ -216,21 +216,21 @@ class Listener:
             self._emit(WentAway(self._hearer.name, type(error).__name__, RETRY_S))
 
 
-def _channel(connections: Connections) -> str:
+def _channel(connections: ThreadConnections) -> str:
     """Return the channel of one numbered database: unlike keys, channels are shared by all of a server's."""
     return f"shop:1:invalidated:{connections.database}"
 
 
-def _fills(connections: Connections) -> str:
+def _fills(connections: ThreadConnections) -> str:
     """Return the channel of what was filled, apart: it says more, and matters less."""
     return f"shop:1:filled:{connections.database}"
 
 
-def _refused(connections: Connections) -> str:
+def _refused(connections: ThreadConnections) -> str:
     """Return the channel of what was invalidated in vain: readers of the server still see what was before."""
     return f"shop:1:refused:{connections.database}"
 
 
-def _tickets(connections: Connections) -> str:
+def _tickets(connections: ThreadConnections) -> str:
     """Return the channel of tickets that every listener signs."""
     return f"shop:1:heard:{connections.database}"

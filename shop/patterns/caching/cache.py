@@ -18,18 +18,26 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.clock import Clock
-from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import Answered, Emit, Invalidated, Outcome, ignore
-from shop.patterns.caching.filling import Ask, Filler, Load, Rules, Tagged, found_tags, is_loading
-from shop.patterns.caching.levels import Level, Reading
-from shop.patterns.caching.local import Kept, Local, ReadMoment
-from shop.patterns.caching.locked import Locked
-from shop.patterns.caching.lookup import Answer, Lookup
-from shop.patterns.caching.policy import Policy
-from shop.patterns.caching.stampede import Guard
-from shop.patterns.caching.throttle import Throttle
+from shop.patterns.caching.envelope import CacheEntry
+from shop.patterns.caching.events import Emit, LookupFinished, Outcome, TagsInvalidated, ignore
+from shop.patterns.caching.filling import (
+    CacheLoader,
+    CacheRequest,
+    Load,
+    LoadOptions,
+    TaggedValue,
+    found_tags,
+    is_loading,
+)
+from shop.patterns.caching.levels import CacheLevel, ReadResult
+from shop.patterns.caching.local import LocalCache, LocalEntry, ReadMoment
+from shop.patterns.caching.locked import LockedLoad
+from shop.patterns.caching.lookup import CacheLookup, LookupResult
+from shop.patterns.caching.policy import CachePolicy
+from shop.patterns.caching.stampede import StampedeStrategy
+from shop.patterns.caching.throttle import FailureBackoff
 
-Guarding = Callable[[Filler], Guard]
+Guarding = Callable[[CacheLoader], StampedeStrategy]
 
 
 class Cache:
@@ -47,25 +55,25 @@ class Cache:
 
     def __init__(
         self,
-        level: Level,
+        level: CacheLevel,
         clock: Clock,
         emit: Emit = ignore,
-        local: Local | None = None,
-        rules: Rules | None = None,
-        guarding: Guarding = Locked,
-        throttle: Throttle | None = None,
+        local: LocalCache | None = None,
+        rules: LoadOptions | None = None,
+        guarding: Guarding = LockedLoad,
+        throttle: FailureBackoff | None = None,
     ) -> None:
         self._level = level
         self._clock = clock
         self._emit = emit
         self._local = local
-        self._filler = Filler(level, clock, emit, rules, throttle)
+        self._filler = CacheLoader(level, clock, emit, rules, throttle)
         guard = guarding(self._filler)
-        self._lookup = Lookup(self._filler, guard)
+        self._lookup = CacheLookup(self._filler, guard)
         self._count: Callable[[str], None] | None = getattr(guard, "count", None)
 
     def get_or_load(
-        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+        self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
         """Return the value under ``key``: the stored bytes while they are fresh, else what ``load`` returns.
 
@@ -83,19 +91,19 @@ class Cache:
             self._count(key)
         kept = self._copy(key, policy) if policy.ttl_s else None
         if kept is None:
-            return self._value(self._below(Ask(key, policy, tags, load, finds_tags)).entry)
+            return self._value(self._below(CacheRequest(key, policy, tags, load, finds_tags)).entry)
         if kept.negative:
             return self._raise(kept.value)
-        return Tagged(kept.value, kept.tags[len(tags) :]) if len(kept.tags) > len(tags) else kept.value
+        return TaggedValue(kept.value, kept.tags[len(tags) :]) if len(kept.tags) > len(tags) else kept.value
 
-    def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+    def kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
         """Return what a level holds and may be served as it is; never loads, and never waits for who does.
 
         ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts. So it is where the entry by now has
         other tags than these.
         """
         kept = self._copy(key, policy)
-        found = self._looked_up(Ask(key, policy, tags, _not_asked)) if kept is None else kept
+        found = self._looked_up(CacheRequest(key, policy, tags, _not_asked)) if kept is None else kept
         if found is None or found.negative:
             return None
         if found_tags(found.value) if kept is None else kept.tags != tuple(tags):
@@ -104,7 +112,7 @@ class Cache:
             self._count(key)
         return found
 
-    def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+    def get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
         """Return several values, in the order asked; ``None`` for what there is not.
 
         What no local copy answers is looked for in one round trip. What is then missing is loaded, one after the
@@ -136,20 +144,20 @@ class Cache:
         done = self._level.invalidate(tags)
         if self._local is not None:
             self._local.drop(tags)  # last: a copy made of the level's old entry meanwhile goes, too
-        self._emit(Invalidated(self._level.name, len(tags), delayed=not done))
+        self._emit(TagsInvalidated(self._level.name, len(tags), delayed=not done))
         return done
 
-    def _looked_up(self, ask: Ask) -> Entry | None:
+    def _looked_up(self, ask: CacheRequest) -> CacheEntry | None:
         moment = None if self._local is None else self._local.moment()
         answer = self._lookup.kept(ask)
         if answer is None:
             return None
         if self._local is not None:
             stored = self._keep(self._local, ask, answer, moment)
-            self._emit(Answered(self._local.name, ask.policy.name, _passed(moment), 0, stored, 0.0))
+            self._emit(LookupFinished(self._local.name, ask.policy.name, _passed(moment), 0, stored, 0.0))
         return answer.entry
 
-    def _copy(self, key: str, policy: Policy) -> Kept | None:
+    def _copy(self, key: str, policy: CachePolicy) -> LocalEntry | None:
         local = self._local
         if local is None or is_loading():
             return None
@@ -160,12 +168,14 @@ class Cache:
         left_s = int(kept.until - self._clock.monotonic())
         spent = time.perf_counter() - started
         if kept.negative:
-            self._emit(Answered(local.name, "negative", "hit", left_s, False, spent, False, False, "negative"))
+            self._emit(LookupFinished(local.name, "negative", "hit", left_s, False, spent, False, False, "negative"))
         else:
-            self._emit(Answered(local.name, policy.name, "hit", left_s, False, spent))
+            self._emit(LookupFinished(local.name, policy.name, "hit", left_s, False, spent))
         return kept
 
-    def _below(self, ask: Ask, moment: ReadMoment | None = None, reading: Reading | None = None) -> Answer:
+    def _below(
+        self, ask: CacheRequest, moment: ReadMoment | None = None, reading: ReadResult | None = None
+    ) -> LookupResult:
         """Answer what the local level did not, and leave a copy there.
 
         A moment belongs to a reading that was made after it; it is taken here where there is none yet.
@@ -183,10 +193,10 @@ class Cache:
             stored = self._keep(local, ask, answer, moment)
             spent = time.perf_counter() - keeping
         finally:
-            self._emit(Answered(local.name, ask.policy.name, _passed(moment), 0, stored, spent))
+            self._emit(LookupFinished(local.name, ask.policy.name, _passed(moment), 0, stored, spent))
         return answer
 
-    def _keep(self, local: Local, ask: Ask, answer: Answer, moment: ReadMoment | None) -> bool:
+    def _keep(self, local: LocalCache, ask: CacheRequest, answer: LookupResult, moment: ReadMoment | None) -> bool:
         if moment is None or not answer.copy_until:
             return False
         entry = answer.entry
@@ -194,7 +204,7 @@ class Cache:
         tags = (*ask.tags, *found_tags(entry.value))
         return local.keep(ask.key, entry.value, tags, left_s, moment, negative=entry.negative, known=entry.digest)
 
-    def _value(self, entry: Entry) -> bytes:
+    def _value(self, entry: CacheEntry) -> bytes:
         return self._raise(entry.value) if entry.negative else entry.value
 
     def _raise(self, says: bytes) -> bytes:

@@ -23,7 +23,7 @@ Command = tuple[Any, ...]
 """A command's words: texts, bytes and whole numbers."""
 
 
-class Connections:
+class ThreadConnections:
     """One connection for each thread that asks.
 
     Args:

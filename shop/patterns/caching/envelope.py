@@ -16,7 +16,7 @@ _END_OF_HEADER = b"\n"
 _read = json.JSONDecoder().raw_decode  # json.loads would first guess the encoding
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """A stored value and what it was stored with. Times are unix time in seconds."""
 
     value: bytes
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     """Of the value, taken once, when it is stored: hashing a page costs as much as reading it from Valkey."""
 
 
-def encode(entry: Entry, tags: Sequence[str] = ()) -> bytes:
+def encode(entry: CacheEntry, tags: Sequence[str] = ()) -> bytes:
     """Write an entry as the bytes a level stores; the tags' names are for people who look into it."""
     header = [
         VERSION,
@@ -49,7 +49,7 @@ def encode(entry: Entry, tags: Sequence[str] = ()) -> bytes:
     return json.dumps(header, separators=(",", ":")).encode() + _END_OF_HEADER + entry.value
 
 
-def decode(stored: bytes) -> Entry | None:
+def decode(stored: bytes) -> CacheEntry | None:
     """Read what a level stored; ``None`` for anything this release did not write in this shape."""
     header, found, value = stored.partition(_END_OF_HEADER)
     if not found:
@@ -59,7 +59,7 @@ def decode(stored: bytes) -> Entry | None:
         if version != VERSION or not isinstance(versions, list):
             return None
         times = float(fresh_until), float(kept_until), float(load_s)
-        return Entry(value, *times, tuple(versions), negative == 1, str(found_digest))
+        return CacheEntry(value, *times, tuple(versions), negative == 1, str(found_digest))
     except (ValueError, TypeError):
         return None
 

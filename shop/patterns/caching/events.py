@@ -18,7 +18,7 @@ Why = Literal["miss", "stale", "early", "ahead", "impatient", "bypass"]
 was waited for took too long."""
 
 
-class Answered(NamedTuple):
+class LookupFinished(NamedTuple):
     """One look-up ended."""
 
     level: str
@@ -46,7 +46,7 @@ class LookedInVain:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadFinished:
     """A loader was run."""
 
     policy: str
@@ -56,7 +56,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class FillAwaited:
     """Somebody waited for another's load."""
 
     policy: str
@@ -68,7 +68,7 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class EntryStored:
     """An entry was put into a level."""
 
     level: str
@@ -94,7 +94,7 @@ class CameLate:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LocalSize:
     """What a level of this process holds now, after a change."""
 
     level: str
@@ -103,7 +103,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Evicted:
+class CopiesEvicted:
     """Copies made room for others."""
 
     level: str
@@ -133,7 +133,7 @@ class RefillFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Invalidated:
+class TagsInvalidated:
     """Tags were invalidated."""
 
     level: str
@@ -152,7 +152,7 @@ class NeverDelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Unheard:
+class InvalidationUnheard:
     """Not every process said in time that it has heard an invalidation: some may serve what was before for a moment."""
 
 
@@ -182,21 +182,21 @@ class CameBack:
 
 
 Event = (
-    Answered
+    LookupFinished
     | LookedInVain
-    | Loaded
-    | Waited
-    | Stored
+    | LoadFinished
+    | FillAwaited
+    | EntryStored
     | TooLarge
     | CameLate
-    | Held
-    | Evicted
+    | LocalSize
+    | CopiesEvicted
     | LockLost
     | RefreshDropped
     | RefillFailed
-    | Invalidated
+    | TagsInvalidated
     | NeverDelivered
-    | Unheard
+    | InvalidationUnheard
     | WrongType
     | WentAway
     | CameBack

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from shop.clock import Clock
-from shop.patterns.caching.envelope import Entry, encode
-from shop.patterns.caching.events import CameLate, Detail, Emit, Loaded, Stored, TooLarge, Why, ignore
+from shop.patterns.caching.envelope import CacheEntry, encode
+from shop.patterns.caching.events import CameLate, Detail, Emit, EntryStored, LoadFinished, TooLarge, Why, ignore
 from shop.patterns.caching.found import digest
 from shop.patterns.caching.jitter import SHARE, Lifetime, exact
-from shop.patterns.caching.judging import INVALIDATED, MISSING, Verdict, bounded, judge
-from shop.patterns.caching.levels import ANY, Away, Claim, Level, Reading
-from shop.patterns.caching.lock import Ended, Lease
-from shop.patterns.caching.policy import NEGATIVE, Policy
-from shop.patterns.caching.throttle import Throttle
+from shop.patterns.caching.judging import INVALIDATED, MISSING, EntryFreshness, bounded, judge
+from shop.patterns.caching.levels import ANY, CacheLevel, CacheUnavailable, ReadResult, TagVersions
+from shop.patterns.caching.lock import Ended, LoadLease
+from shop.patterns.caching.policy import NEGATIVE, CachePolicy
+from shop.patterns.caching.throttle import FailureBackoff
 
 Load = Callable[[], bytes]
 
@@ -44,16 +44,16 @@ AHEAD_OF_TIME = frozenset({"early", "ahead"})
 """Loads that were not needed yet: when one fails, the entry it was to replace was fresh and still stands."""
 
 
-class Unkept(bytes):
+class DoNotCache(bytes):
     """A loaded value that is not worth keeping: nobody will ask for it twice."""
 
 
-class Tagged(bytes):
+class TaggedValue(bytes):
     """A value with the tags that were found while it was loaded: what it shows beside what was asked for."""
 
     tags: tuple[str, ...]
 
-    def __new__(cls, value: bytes, tags: Sequence[str]) -> "Tagged":
+    def __new__(cls, value: bytes, tags: Sequence[str]) -> "TaggedValue":
         """Name the tags."""
         made = super().__new__(cls, value)
         made.tags = tuple(tags)
@@ -62,25 +62,25 @@ class Tagged(bytes):
 
 def found_tags(value: bytes) -> tuple[str, ...]:
     """Return the tags that a value brought along."""
-    return value.tags if isinstance(value, Tagged) else ()
+    return value.tags if isinstance(value, TaggedValue) else ()
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CacheRequest:
     """One look-up: what ``get_or_load`` was called with."""
 
     key: str
-    policy: Policy
+    policy: CachePolicy
     tags: Sequence[str]
     load: Load
     finds_tags: bool = False
     """Whether the value may be :class:`Tagged`."""
 
 
-class Filled(NamedTuple):
+class LoadResult(NamedTuple):
     """An answer and how it came about."""
 
-    entry: Entry
+    entry: CacheEntry
     detail: Detail = ""
     stored: bool = False
     collapsed: bool = False
@@ -98,7 +98,7 @@ class LoadFailed(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LoadOptions:
     """What is done with what a loader says.
 
     Args:
@@ -142,7 +142,7 @@ class Rules:
         return self.absent if isinstance(self.absent, tuple) else (self.absent,)
 
 
-class Filler:
+class CacheLoader:
     """Runs loaders and stores what they return.
 
     Args:
@@ -155,27 +155,27 @@ class Filler:
 
     def __init__(
         self,
-        level: Level,
+        level: CacheLevel,
         clock: Clock,
         emit: Emit = ignore,
-        rules: Rules | None = None,
-        throttle: Throttle | None = None,
+        rules: LoadOptions | None = None,
+        throttle: FailureBackoff | None = None,
     ) -> None:
         self.level = level
         self.clock = clock
         self.emit = emit
-        self.rules = rules or Rules()
-        self.throttle = throttle or Throttle(clock)
+        self.rules = rules or LoadOptions()
+        self.throttle = throttle or FailureBackoff(clock)
 
     def now(self) -> float:
         """Return unix time in seconds."""
         return self.clock.now().timestamp()
 
-    def keeps(self, policy: Policy) -> bool:
+    def keeps(self, policy: CachePolicy) -> bool:
         """Tell whether anything of this class is to be stored."""
         return policy.ttl_s > 0 and not (policy.negative and self.rules.absent is None)
 
-    def judged(self, ask: Ask, reading: Reading) -> Verdict:
+    def judged(self, ask: CacheRequest, reading: ReadResult) -> EntryFreshness:
         """Decide what may be done with what the level holds; what says "no such thing" counts only where that does."""
         now = self.now()
         verdict = judge(reading, now)
@@ -189,7 +189,7 @@ class Filler:
         ttl_s = (NEGATIVE if entry.negative else ask.policy).ttl_s
         return bounded(verdict, entry, now, ttl_s * self.rules.longest)
 
-    def failed_elsewhere(self, ask: Ask, last: Entry | None) -> Filled:
+    def failed_elsewhere(self, ask: CacheRequest, last: CacheEntry | None) -> LoadResult:
         """Answer where the load that was waited for has failed in another process.
 
         Raises:
@@ -198,15 +198,15 @@ class Filler:
         if last is None or not self.rules.forgiving:
             raise self.rules.failure()
         self.throttle.rest(ask.key)
-        return Filled(last, "stale-if-error")
+        return LoadResult(last, "stale-if-error")
 
-    def meanwhile(self, ask: Ask, entry: Entry | None) -> Entry | None:
+    def meanwhile(self, ask: CacheRequest, entry: CacheEntry | None) -> CacheEntry | None:
         """Return what expired, if it may still be served while somebody else loads its successor."""
         if entry is None or self.now() >= entry.fresh_until + ask.policy.stale_while_revalidate_s:
             return None
         return entry
 
-    def read(self, ask: Ask) -> Reading:
+    def read(self, ask: CacheRequest) -> ReadResult:
         """Return what the level holds, and how :data:`ANY` stands where the load may find tags; one round trip.
 
         Raises:
@@ -215,9 +215,9 @@ class Filler:
         if not ask.finds_tags:
             return self.level.read(ask.key, ask.tags)
         stored, versions, _ = self.level.read(ask.key, (*ask.tags, ANY))
-        return Reading(stored, versions[:-1], versions[-1])
+        return ReadResult(stored, versions[:-1], versions[-1])
 
-    def claim(self, ask: Ask) -> Claim:
+    def claim(self, ask: CacheRequest) -> TagVersions:
         """Return how the tags stand, and whether anything at all is invalidated from now on, where that must be known.
 
         Raises:
@@ -227,9 +227,16 @@ class Filler:
             return self.level.claim(ask.tags)
         claim = self.level.claim((*ask.tags, ANY))
         made = tuple(tag for tag in claim.made if tag != ANY)
-        return Claim(claim.versions[:-1], made, claim.versions[-1])
+        return TagVersions(claim.versions[:-1], made, claim.versions[-1])
 
-    def fill(self, ask: Ask, claim: Claim, why: Why, last: Entry | None = None, lease: Lease | None = None) -> Filled:
+    def fill(
+        self,
+        ask: CacheRequest,
+        claim: TagVersions,
+        why: Why,
+        last: CacheEntry | None = None,
+        lease: LoadLease | None = None,
+    ) -> LoadResult:
         """Load, store, and release the lock, if one is held, whatever happens.
 
         Args:
@@ -244,8 +251,8 @@ class Filler:
         try:
             filled = self.load(ask, claim.versions, why, last)
             ended = "failed" if filled.detail == "stale-if-error" else "unstored"
-            if filled.detail != "stale-if-error" and not isinstance(filled.entry.value, Unkept):
-                with suppress(Away):  # the level has said so itself; the value is as good without it
+            if filled.detail != "stale-if-error" and not isinstance(filled.entry.value, DoNotCache):
+                with suppress(CacheUnavailable):  # the level has said so itself; the value is as good without it
                     filled = filled._replace(away=True)
                     stored = self._store(ask, filled.entry, claim, held)
                     filled, held = filled._replace(stored=stored, away=False), None if stored else held
@@ -257,7 +264,9 @@ class Filler:
             if held is not None:
                 self.level.release(held, ended)
 
-    def load(self, ask: Ask, versions: tuple[str, ...], why: Why, last: Entry | None = None) -> Filled:
+    def load(
+        self, ask: CacheRequest, versions: tuple[str, ...], why: Why, last: CacheEntry | None = None
+    ) -> LoadResult:
         """Run the loader and make an entry of what it says, without storing it anywhere.
 
         Raises:
@@ -270,24 +279,26 @@ class Filler:
             loading_s = self.clock.monotonic() - started
             absence = self.rules.remembered(error)
             refused = absence is not None or self.rules.refusal(error)
-            self.emit(Loaded(ask.policy.name, why, _named(absent=absence is not None, refused=refused), loading_s))
+            self.emit(
+                LoadFinished(ask.policy.name, why, _named(absent=absence is not None, refused=refused), loading_s)
+            )
             if absence is not None:
-                return Filled(self._entry(NEGATIVE, absence.encode(), versions, loading_s, negative=True))
+                return LoadResult(self._entry(NEGATIVE, absence.encode(), versions, loading_s, negative=True))
             if refused or last is None or not (self.rules.forgiving or why in AHEAD_OF_TIME):
                 raise
             self.throttle.rest(ask.key)
-            return Filled(last, "stale-if-error", loading_s=loading_s)
+            return LoadResult(last, "stale-if-error", loading_s=loading_s)
         loading_s = self.clock.monotonic() - started
-        self.emit(Loaded(ask.policy.name, why, "ok", loading_s))
-        return Filled(self._entry(ask.policy, value, versions, loading_s), loading_s=loading_s)
+        self.emit(LoadFinished(ask.policy.name, why, "ok", loading_s))
+        return LoadResult(self._entry(ask.policy, value, versions, loading_s), loading_s=loading_s)
 
     def _entry(
-        self, policy: Policy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
-    ) -> Entry:
+        self, policy: CachePolicy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
+    ) -> CacheEntry:
         fresh_until = self.now() + self.rules.lifetime(policy.ttl_s)
-        return Entry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
+        return CacheEntry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
 
-    def _store(self, ask: Ask, entry: Entry, claim: Claim, lease: Lease | None) -> bool:
+    def _store(self, ask: CacheRequest, entry: CacheEntry, claim: TagVersions, lease: LoadLease | None) -> bool:
         """Put an entry into the level, behind it the end of the lock; tell whether it was.
 
         A late fill would harm nobody, since its versions are old. But it would stand in the place of what was loaded
@@ -307,10 +318,12 @@ class Filler:
             return False
         passing = claim.made if entry.negative else ()
         self.level.write(ask.key, encoded, entry.kept_until - self.now(), lease, passing)
-        self.emit(Stored(self.level.name, ask.policy.name, len(encoded)))
+        self.emit(EntryStored(self.level.name, ask.policy.name, len(encoded)))
         return True
 
-    def _versions_still(self, ask: Ask, further: tuple[str, ...], claim: Claim) -> tuple[str, ...] | None:
+    def _versions_still(
+        self, ask: CacheRequest, further: tuple[str, ...], claim: TagVersions
+    ) -> tuple[str, ...] | None:
         """Return the versions a loaded value carries; ``None`` where something it was made from has changed meanwhile.
 
         Of the tags that were found on the way nobody knows how they stood before. So where there are some, nothing at
@@ -324,7 +337,7 @@ class Filler:
         stands = (tuple(versions[: len(ask.tags)]), moment) == (claim.versions, claim.moment)
         return tuple(versions) if stands else None
 
-    def _settled(self, verdict: Verdict, entry: Entry) -> Verdict:
+    def _settled(self, verdict: EntryFreshness, entry: CacheEntry) -> EntryFreshness:
         """Look at the tags that were not read with the entry; one round trip.
 
         Raises:
@@ -333,7 +346,7 @@ class Filler:
         further = verdict.further
         if self.level.versions(further) != entry.versions[-len(further) :]:
             return INVALIDATED
-        return Verdict(verdict.state, entry._replace(value=Tagged(entry.value, further)))
+        return EntryFreshness(verdict.state, entry._replace(value=TaggedValue(entry.value, further)))
 
 
 def is_loading() -> bool:

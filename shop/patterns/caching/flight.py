@@ -21,7 +21,7 @@ class StillFlying(Exception):
     """The one who leads has not landed within the time the caller had."""
 
 
-class _Flight:
+class _FlightInProgress:
     """One piece of work, under way."""
 
     __slots__ = ("error", "landed", "result")
@@ -32,7 +32,7 @@ class _Flight:
         self.error: BaseException | None = None
 
 
-class Flights:
+class SingleFlight:
     """The work under way in this process, by name."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Flights:
 
     def _start_empty(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, _Flight] = {}
+        self._under_way: dict[Hashable, _FlightInProgress] = {}
 
     def fly(self, name: Hashable, work: Callable[[], T], patience_s: float) -> tuple[T, bool]:
         """Do the work, or wait for the thread that is doing it.
@@ -61,7 +61,7 @@ class Flights:
             flight = self._under_way.get(name)
             leads = flight is None
             if flight is None:
-                flight = self._under_way[name] = _Flight()
+                flight = self._under_way[name] = _FlightInProgress()
         if leads:
             return self._lead(name, flight, work), True
         if not flight.landed.wait(patience_s):
@@ -71,7 +71,7 @@ class Flights:
         result: T = flight.result
         return result, False
 
-    def _lead(self, name: Hashable, flight: _Flight, work: Callable[[], T]) -> T:
+    def _lead(self, name: Hashable, flight: _FlightInProgress, work: Callable[[], T]) -> T:
         try:
             result = flight.result = work()
             return result

@@ -3,14 +3,14 @@
 import hashlib
 from dataclasses import dataclass
 
-from shop.patterns.caching.policy import Policy
+from shop.patterns.caching.policy import CachePolicy
 
 DIGEST_CHARS = 32
 """128 bits in hex: two values of one key never share a digest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CacheableResponse:
     """An answer that is the same for everybody.
 
     Args:
@@ -21,7 +21,7 @@ class Found:
     """
 
     value: bytes
-    policy: Policy
+    policy: CachePolicy
     tags: tuple[str, ...] = ()
     key: str | None = None
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from shop.patterns.caching.envelope import decode, tags_named
 from shop.patterns.caching.judging import judge
-from shop.patterns.caching.levels import Level
+from shop.patterns.caching.levels import CacheLevel
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class EntryInspection:
     """An entry as it stands. Times are seconds from now."""
 
     key: str
@@ -24,7 +24,7 @@ class Inspection:
     """The tags that no longer stand as they did when it was loaded."""
 
 
-def inspect(level: Level, key: str, now: float) -> Inspection:
+def inspect(level: CacheLevel, key: str, now: float) -> EntryInspection:
     """Return what stands under a key.
 
     Args:
@@ -37,14 +37,14 @@ def inspect(level: Level, key: str, now: float) -> Inspection:
     """
     stored = level.read(key, ()).stored
     if stored is None:
-        return Inspection(key, "missing")
+        return EntryInspection(key, "missing")
     entry = decode(stored)
     if entry is None:
-        return Inspection(key, "unreadable", bytes=len(stored))
+        return EntryInspection(key, "unreadable", bytes=len(stored))
     tags = tags_named(stored)
     reading = level.read(key, tags)
     pairs = zip(tags, entry.versions, reading.versions, strict=False)
-    return Inspection(
+    return EntryInspection(
         key=key,
         state=judge(reading, now).state,
         fresh_s=round(entry.fresh_until - now, 1),

@@ -2,27 +2,27 @@
 
 from typing import Literal, NamedTuple
 
-from shop.patterns.caching.envelope import Entry, decode, tags_named
-from shop.patterns.caching.levels import Reading
+from shop.patterns.caching.envelope import CacheEntry, decode, tags_named
+from shop.patterns.caching.levels import ReadResult
 
 State = Literal["fresh", "expired", "invalidated", "missing"]
 
 
-class Verdict(NamedTuple):
+class EntryFreshness(NamedTuple):
     """What a reading is worth."""
 
     state: State
-    entry: Entry | None
+    entry: CacheEntry | None
     """What may be served: of a ``fresh`` entry at once, of an ``expired`` one only in need."""
     further: tuple[str, ...] = ()
     """Tags of the entry that were not read; only if they stand, too, does the verdict."""
 
 
-MISSING = Verdict("missing", None)
-INVALIDATED = Verdict("invalidated", None)
+MISSING = EntryFreshness("missing", None)
+INVALIDATED = EntryFreshness("invalidated", None)
 
 
-def judge(reading: Reading, now: float) -> Verdict:
+def judge(reading: ReadResult, now: float) -> EntryFreshness:
     """Decide what may be done with what a level holds.
 
     An invalidated entry is worth nothing, in need neither: it is known to be wrong, an expired one is only unknown to
@@ -39,14 +39,14 @@ def judge(reading: Reading, now: float) -> Verdict:
         return MISSING
     state: State = "fresh" if entry.fresh_until > now else "expired"
     if entry.versions == reading.versions:
-        return Verdict(state, entry)
+        return EntryFreshness(state, entry)
     known = len(reading.versions)
     if entry.versions[:known] != reading.versions:
         return INVALIDATED
-    return Verdict(state, entry, tags_named(reading.stored)[known:])
+    return EntryFreshness(state, entry, tags_named(reading.stored)[known:])
 
 
-def bounded(verdict: Verdict, entry: Entry, now: float, longest_s: float) -> Verdict:
+def bounded(verdict: EntryFreshness, entry: CacheEntry, now: float, longest_s: float) -> EntryFreshness:
     """Take an entry for expired that claims to live longer than any of its class.
 
     The clock of whoever stored it was ahead, or this one was set back. How long it has been there nobody can say.

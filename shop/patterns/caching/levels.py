@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from shop.patterns.caching.lock import Ended, Lease
+from shop.patterns.caching.lock import Ended, LoadLease
 
 Versions = tuple[str | None, ...]
 """How each tag stands, in the order asked; ``None`` for a tag the level knows nothing of."""
@@ -13,15 +13,15 @@ ANY = "*"
 """A tag that no entry carries and every invalidation renews: while it stands, nothing at all was invalidated."""
 
 
-class Away(Exception):
+class CacheUnavailable(Exception):
     """The level does not answer, or is being left alone because it did not."""
 
 
-class Refused(Away):
+class CacheRefusedWrite(CacheUnavailable):
     """The level answers, and refuses to write: it is full, or may only be read."""
 
 
-class Reading(NamedTuple):
+class ReadResult(NamedTuple):
     """What a level holds under a key, and how the tags stood just after that was read."""
 
     stored: bytes | None
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     """How :data:`ANY` stood, where that was read as well and the level knows it."""
 
 
-class Claim(NamedTuple):
+class TagVersions(NamedTuple):
     """How the tags stand before a load begins."""
 
     versions: tuple[str, ...]
@@ -40,18 +40,18 @@ class Claim(NamedTuple):
     """How :data:`ANY` stands, for a load that may find further tags; empty for others."""
 
 
-class Taking(NamedTuple):
+class LockAttempt(NamedTuple):
     """What came of trying to take a lock."""
 
     mine: bool
-    reading: Reading
+    reading: ReadResult
     holder: str = ""
     """The token of whoever holds the lock."""
     ended: str = ""
     """How the last load under this name ended that stored nothing, as :func:`lock.in_vain` wrote it."""
 
 
-class Level(Protocol):
+class CacheLevel(Protocol):
     """A store of encoded entries that also keeps a version for each tag, and a lock for each load.
 
     Every method but :meth:`invalidate` and :meth:`release` raises :class:`Away` when the level cannot answer in time.
@@ -65,27 +65,27 @@ class Level(Protocol):
     def enabled(self) -> bool:
         """Tell whether it can hold anything at all."""
 
-    def read(self, key: str, tags: Sequence[str]) -> Reading:
+    def read(self, key: str, tags: Sequence[str]) -> ReadResult:
         """Return the entry and the tags' versions, in one round trip."""
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Return several keys' readings, in one round trip."""
 
     def versions(self, tags: Sequence[str]) -> Versions:
         """Return how the tags stand now."""
 
-    def claim(self, tags: Sequence[str]) -> Claim:
+    def claim(self, tags: Sequence[str]) -> TagVersions:
         """Return how the tags stand now, giving a version to each that has none. Call it before a load."""
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
+    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
         """Take the lock if it is free, and then read, in one round trip."""
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
     ) -> None:
         """Keep an encoded entry for at most ``ttl_s`` seconds, ``passing`` tags no longer, and release the lock."""
 
-    def release(self, lease: Lease, ended: Ended | None = None) -> None:
+    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
         """Give the lock back and wake who waits for it; do nothing if it is no longer the caller's.
 
         Args:
@@ -93,7 +93,7 @@ class Level(Protocol):
             ended: how a load ended that stored nothing, for those who waited for it; ``None`` where none began.
         """
 
-    def extend(self, lease: Lease) -> bool:
+    def extend(self, lease: LoadLease) -> bool:
         """Hold the lock for its whole time again; tell whether it is still the caller's."""
 
     def invalidate(self, tags: Sequence[str]) -> bool:
@@ -113,38 +113,38 @@ class NullLevel:
     name = "none"
     enabled = False
 
-    def read(self, key: str, tags: Sequence[str]) -> Reading:
+    def read(self, key: str, tags: Sequence[str]) -> ReadResult:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
     def versions(self, tags: Sequence[str]) -> Versions:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
-    def claim(self, tags: Sequence[str]) -> Claim:
+    def claim(self, tags: Sequence[str]) -> TagVersions:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
+    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
     ) -> None:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
-    def release(self, lease: Lease, ended: Ended | None = None) -> None:
+    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
         """Agree: nobody holds one."""
 
-    def extend(self, lease: Lease) -> bool:
+    def extend(self, lease: LoadLease) -> bool:
         """Refuse."""
-        raise Away(self.name)
+        raise CacheUnavailable(self.name)
 
     def invalidate(self, tags: Sequence[str]) -> bool:
         """Agree: nothing is kept, so nothing is stale."""
@@ -160,7 +160,7 @@ class SwitchedOff(NullLevel):
     Without that, an entry stored before the switch was turned off would be served, stale, once it is turned on again.
     """
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: CacheLevel) -> None:
         self.name = level.name
         self._level = level
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from shop.clock import Clock
-from shop.patterns.caching.events import Emit, Evicted, Held, ignore
+from shop.patterns.caching.events import CopiesEvicted, Emit, LocalSize, ignore
 from shop.patterns.caching.forks import in_every_child
 from shop.patterns.caching.found import digest
 
@@ -51,7 +51,7 @@ class ReadMoment(NamedTuple):
 
 
 @dataclass(slots=True)
-class Kept:
+class LocalEntry:
     """A copy."""
 
     value: bytes
@@ -62,13 +62,13 @@ class Kept:
     tags: tuple[str, ...]
     size: int
     negative: bool
-    queue: "OrderedDict[str, Kept]"
+    queue: "OrderedDict[str, LocalEntry]"
     """Where it stands in line."""
     used: bool = False
     """Since its last turn."""
 
 
-class Local(Protocol):
+class LocalCache(Protocol):
     """What the cache asks of a local level."""
 
     @property
@@ -79,7 +79,7 @@ class Local(Protocol):
     def drops(self) -> int:
         """Return how often something was dropped so far."""
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> LocalEntry | None:
         """Return the copy under ``key``, if it may be served."""
 
     def moment(self) -> ReadMoment | None:
@@ -141,10 +141,10 @@ class LocalLevel:
         self._clear()
 
     def _clear(self) -> None:
-        self._copies: dict[str, Kept] = {}
-        self._short: OrderedDict[str, Kept] = OrderedDict()
-        self._long: OrderedDict[str, Kept] = OrderedDict()
-        self._negatives: OrderedDict[str, Kept] = OrderedDict()
+        self._copies: dict[str, LocalEntry] = {}
+        self._short: OrderedDict[str, LocalEntry] = OrderedDict()
+        self._long: OrderedDict[str, LocalEntry] = OrderedDict()
+        self._negatives: OrderedDict[str, LocalEntry] = OrderedDict()
         self._keys_of: dict[str, set[str]] = {}
         self._bytes = 0
         self._short_bytes = 0
@@ -154,7 +154,7 @@ class LocalLevel:
         """Return how often something was dropped so far, whether broadcasts are heard or not."""
         return self._dropped
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> LocalEntry | None:
         """Return the copy under ``key`` unless its time is over, and mark it as used."""
         kept = self._copies.get(key)
         if kept is None:
@@ -197,11 +197,11 @@ class LocalLevel:
             proven = before is not None and before.queue is self._long
             self._forget(key)
             queue = self._negatives if negative else self._long if proven else self._short
-            self._put(key, Kept(value, found_digest, until, tuple(tags), size, negative, queue))
+            self._put(key, LocalEntry(value, found_digest, until, tuple(tags), size, negative, queue))
             evicted = self._make_room()
             held = self._held()
         if evicted:
-            self._emit(Evicted(self.name, len(evicted), sum(kept.size for kept in evicted)))
+            self._emit(CopiesEvicted(self.name, len(evicted), sum(kept.size for kept in evicted)))
         self._emit(held)
         return True
 
@@ -224,17 +224,17 @@ class LocalLevel:
             held = self._held()
         self._emit(held)
 
-    def _held(self) -> Held:
-        return Held(self.name, len(self._copies), self._bytes)
+    def _held(self) -> LocalSize:
+        return LocalSize(self.name, len(self._copies), self._bytes)
 
-    def _put(self, key: str, kept: Kept) -> None:
+    def _put(self, key: str, kept: LocalEntry) -> None:
         self._copies[key] = kept.queue[key] = kept
         self._bytes += kept.size
         self._short_bytes += kept.size if kept.queue is self._short else 0
         for tag in kept.tags:
             self._keys_of.setdefault(tag, set()).add(key)
 
-    def _make_room(self) -> list[Kept]:
+    def _make_room(self) -> list[LocalEntry]:
         """Evict until everything fits."""
         evicted = []
         while len(self._negatives) > NEGATIVES:
@@ -260,7 +260,7 @@ class LocalLevel:
             else:
                 return next(iter(self._negatives))
 
-    def _move(self, key: str, kept: Kept) -> None:
+    def _move(self, key: str, kept: LocalEntry) -> None:
         """Let a copy that was used twice stand in the long queue."""
         del self._short[key]
         self._short_bytes -= kept.size
@@ -268,7 +268,7 @@ class LocalLevel:
         kept.queue = self._long
         self._long[key] = kept
 
-    def _forget(self, key: str) -> Kept | None:
+    def _forget(self, key: str) -> LocalEntry | None:
         kept = self._copies.pop(key, None)
         if kept is None:
             return None
@@ -290,7 +290,7 @@ class SwitchedOffLocal:
         local: the level as it will be when it is switched on again.
     """
 
-    def __init__(self, local: Local) -> None:
+    def __init__(self, local: LocalCache) -> None:
         self.name = local.name
         self._local = local
 
@@ -299,7 +299,7 @@ class SwitchedOffLocal:
         """Return how often something was dropped so far."""
         return self._local.drops
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> LocalEntry | None:
         """Return nothing."""
         return None
 

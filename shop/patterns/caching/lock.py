@@ -35,7 +35,7 @@ _EXTEND = "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('PEXPIRE
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LoadLease:
     """A lock somebody holds or wants."""
 
     name: str
@@ -52,7 +52,7 @@ def name_of(key: str, versions: Sequence[str]) -> str:
     return f"{key}:{digest}"
 
 
-def taking(place: str, lease: Lease) -> list[Command]:
+def taking(place: str, lease: LoadLease) -> list[Command]:
     """Return the commands that take a lock if it is free.
 
     The last answer is the holder's token. The answer to ``SET`` is not asked: where the packet had to be sent twice,
@@ -61,27 +61,27 @@ def taking(place: str, lease: Lease) -> list[Command]:
     return [("SET", place, lease.token, "NX", "PX", round(TTL_S * 1000)), ("GET", place)]
 
 
-def releasing(place: str, lease: Lease) -> Command:
+def releasing(place: str, lease: LoadLease) -> Command:
     """Return the command that gives a lock back, if it is still the caller's."""
     return ("EVAL", _RELEASE, 1, place, lease.token)
 
 
-def in_vain(lease: Lease, ended: Ended) -> str:
+def in_vain(lease: LoadLease, ended: Ended) -> str:
     """Return what is left behind by a load that stored nothing: whose it was, and how it ended."""
     return f"{ended}:{lease.token}"
 
 
-def ending(place: str, lease: Lease, ended: Ended) -> Command:
+def ending(place: str, lease: LoadLease, ended: Ended) -> Command:
     """Return the command that tells who waits for a load that it ended and stored nothing; before the lock is free."""
     return ("SET", place, in_vain(lease, ended), "PX", round(TTL_S * 1000))
 
 
-def extending(place: str, lease: Lease) -> Command:
+def extending(place: str, lease: LoadLease) -> Command:
     """Return the command that holds a lock for its whole time again; its answer is 1 if it was the caller's."""
     return ("EVAL", _EXTEND, 1, place, lease.token, round(TTL_S * 1000))
 
 
-class Watchdog:
+class LockWatchdog:
     """One thread that extends the locks this process holds, from a third of their time on.
 
     It starts with the first lock, and ends when none was held for a while: an idle process has none.
@@ -97,12 +97,12 @@ class Watchdog:
 
     def _start_empty(self) -> None:
         self._changed = threading.Condition()
-        self._held: dict[Lease, tuple[float, Callable[[Lease], bool], Callable[[], None]]] = {}
+        self._held: dict[LoadLease, tuple[float, Callable[[LoadLease], bool], Callable[[], None]]] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def keeping(
-        self, lease: Lease, extend: Callable[[Lease], bool], lost: Callable[[], None] = lambda: None
+        self, lease: LoadLease, extend: Callable[[LoadLease], bool], lost: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
         """Keep a lock extended for as long as the block runs.
 
@@ -140,7 +140,7 @@ class Watchdog:
             for each in due:
                 self._extend(*each)
 
-    def _extend(self, lease: Lease, extend: Callable[[Lease], bool], lost: Callable[[], None]) -> None:
+    def _extend(self, lease: LoadLease, extend: Callable[[LoadLease], bool], lost: Callable[[], None]) -> None:
         still_held = extend(lease)
         with self._changed:
             if lease in self._held:

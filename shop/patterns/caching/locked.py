@@ -18,15 +18,15 @@ from functools import partial
 from typing import Literal
 
 from shop.patterns.caching.early import refresh_at
-from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import LockLost, Waited, Why
-from shop.patterns.caching.filling import Ask, Filled, Filler
-from shop.patterns.caching.flight import Flights, StillFlying
-from shop.patterns.caching.judging import Verdict
-from shop.patterns.caching.levels import Away, Claim, Reading
-from shop.patterns.caching.lock import Lease, Watchdog, name_of
-from shop.patterns.caching.stampede import Unguarded, unless_unchanged, why
-from shop.patterns.caching.waiting import Waiting
+from shop.patterns.caching.envelope import CacheEntry
+from shop.patterns.caching.events import FillAwaited, LockLost, Why
+from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadResult
+from shop.patterns.caching.flight import SingleFlight, StillFlying
+from shop.patterns.caching.judging import EntryFreshness
+from shop.patterns.caching.levels import CacheUnavailable, ReadResult, TagVersions
+from shop.patterns.caching.lock import LoadLease, LockWatchdog, name_of
+from shop.patterns.caching.stampede import NoProtection, unless_unchanged, why
+from shop.patterns.caching.waiting import FillWaiters
 
 PATIENCE_S = 6.0
 """Longest wait for somebody else's load: more than a statement may take on a server that hangs (5.5 s), and than a dead
@@ -34,24 +34,24 @@ holder's lock stands."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class StampedeState:
     """Where the threads and processes that want the same meet. One a process."""
 
-    flights: Flights = field(default_factory=Flights)
-    waiting: Waiting = field(default_factory=Waiting)
-    watchdog: Watchdog = field(default_factory=Watchdog)
+    flights: SingleFlight = field(default_factory=SingleFlight)
+    waiting: FillWaiters = field(default_factory=FillWaiters)
+    watchdog: LockWatchdog = field(default_factory=LockWatchdog)
     patience_s: float = PATIENCE_S
 
 
-class _Overtaken(Exception):
+class _InvalidatedDuringLoad(Exception):
     """The tags were invalidated while this load was waited for: its result is worth nothing any more."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadResult) -> None:
         super().__init__()
         self.reading = reading
 
 
-class Locked(Unguarded):
+class LockedLoad(NoProtection):
     """One thread of one process loads.
 
     Args:
@@ -59,11 +59,11 @@ class Locked(Unguarded):
         meeting: where all of this process's strategies meet.
     """
 
-    def __init__(self, filler: Filler, meeting: Meeting | None = None) -> None:
+    def __init__(self, filler: CacheLoader, meeting: StampedeState | None = None) -> None:
         super().__init__(filler)
-        self._meeting = meeting or Meeting()
+        self._meeting = meeting or StampedeState()
 
-    def fill(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+    def fill(self, ask: CacheRequest, reading: ReadResult, verdict: EntryFreshness) -> LoadResult:
         """Load if nobody else does; else serve what expired, or wait."""
         deadline = time.monotonic() + self._meeting.patience_s
         while True:
@@ -73,42 +73,42 @@ class Locked(Unguarded):
                 lead = partial(self._lead, ask, name, claim, verdict, deadline)
                 last = self._filler.meanwhile(ask, verdict.entry)
                 return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), last, deadline)
-            except _Overtaken as overtaken:
+            except _InvalidatedDuringLoad as overtaken:
                 reading = overtaken.reading
                 verdict = self._filler.judged(ask, reading)
                 if verdict.state == "fresh" and verdict.entry is not None:
-                    return Filled(verdict.entry, collapsed=True)
+                    return LoadResult(verdict.entry, collapsed=True)
 
-    def alone(self, ask: Ask, moment: object) -> Filled:
+    def alone(self, ask: CacheRequest, moment: object) -> LoadResult:
         """Let one thread load for all that came since the last invalidation."""
         deadline = time.monotonic() + self._meeting.patience_s
         work = partial(self._filler.load, ask, (), "bypass")
         return self._share(ask, (ask.key, moment), work, work, None, deadline)
 
-    def refresh(self, ask: Ask, entry: Entry, why: Why) -> Filled | None:
+    def refresh(self, ask: CacheRequest, entry: CacheEntry, why: Why) -> LoadResult | None:
         """Renew an entry that is still fresh, unless somebody is at it; ``None`` if so, or if it is done already."""
         name = name_of(ask.key, entry.versions)
         try:
             return self._meeting.flights.fly((name, why), partial(self._refresh_led, ask, name, entry, why), 0)[0]
-        except (StillFlying, Away):
+        except (StillFlying, CacheUnavailable):
             return None
 
     def _share(
         self,
-        ask: Ask,
+        ask: CacheRequest,
         name: object,
-        work: Callable[[], Filled],
-        instead: Callable[[], Filled],
-        last: Entry | None,
+        work: Callable[[], LoadResult],
+        instead: Callable[[], LoadResult],
+        last: CacheEntry | None,
         deadline: float,
-    ) -> Filled:
+    ) -> LoadResult:
         """Do the work in the flight of that name, or take what whoever leads it brings."""
         started = time.monotonic()
         try:
             filled, own = self._meeting.flights.fly(name, work, 0.0 if last is not None else deadline - started)
         except StillFlying:
             if last is not None:
-                return Filled(last, "stale-while-loading", tried=False)
+                return LoadResult(last, "stale-while-loading", tried=False)
             self._waited(ask, "thread", started, "gave-up")
             return instead()
         if own:
@@ -116,17 +116,19 @@ class Locked(Unguarded):
         self._waited(ask, "thread", started, "filled")
         return filled._replace(stored=False, collapsed=True, loading_s=0.0)
 
-    def _lead(self, ask: Ask, name: str, claim: Claim, verdict: Verdict, deadline: float) -> Filled:
+    def _lead(
+        self, ask: CacheRequest, name: str, claim: TagVersions, verdict: EntryFreshness, deadline: float
+    ) -> LoadResult:
         """Take the lock and load, or wait for the process that holds it."""
         if ask.policy.negative:  # mostly nothing will be stored, and who waited would have waited for nothing
             return self._filler.fill(ask, claim, why(verdict))
-        lease, awaited = Lease(name), ""
+        lease, awaited = LoadLease(name), ""
         started = time.monotonic()
         with self._meeting.waiting.expecting(name) as woken:
             while True:
                 try:
                     mine, reading, holder, ended = self._filler.level.take(ask.key, ask.tags, lease)
-                except Away:
+                except CacheUnavailable:
                     return self._filler.load(ask, (), "bypass", verdict.entry)._replace(away=True)
                 found = self._filler.judged(ask, reading)
                 if found.state == "fresh" or reading.versions != claim.versions:
@@ -139,7 +141,7 @@ class Locked(Unguarded):
                 if mine:
                     return self._under(ask, lease, claim, why(verdict), verdict.entry)
                 if (last := self._filler.meanwhile(ask, verdict.entry)) is not None:
-                    return Filled(last, "stale-while-loading", tried=False)
+                    return LoadResult(last, "stale-while-loading", tried=False)
                 if time.monotonic() >= deadline:
                     self._waited(ask, "process", started, "gave-up")
                     return self._impatient(ask, name, claim)
@@ -147,13 +149,24 @@ class Locked(Unguarded):
                 woken.wait(min(self._meeting.waiting.recheck_s, max(0.0, deadline - time.monotonic())))
                 woken.clear()
 
-    def _after_in_vain(self, ask: Ask, claim: Claim, verdict: Verdict, *, failed: bool) -> Filled:
+    def _after_in_vain(
+        self, ask: CacheRequest, claim: TagVersions, verdict: EntryFreshness, *, failed: bool
+    ) -> LoadResult:
         """Answer where what was waited for has stored nothing: share a failure, and wait for no other's answer."""
         if failed:
             return self._filler.failed_elsewhere(ask, verdict.entry)
         return self._filler.fill(ask, claim, why(verdict), verdict.entry)
 
-    def _done(self, ask: Ask, lease: Lease, found: Verdict, reading: Reading, started: float, *, mine: bool) -> Filled:
+    def _done(
+        self,
+        ask: CacheRequest,
+        lease: LoadLease,
+        found: EntryFreshness,
+        reading: ReadResult,
+        started: float,
+        *,
+        mine: bool,
+    ) -> LoadResult:
         """Take what another process has stored meanwhile.
 
         Raises:
@@ -162,12 +175,12 @@ class Locked(Unguarded):
         if mine:
             self._filler.level.release(lease)
         if found.state != "fresh" or found.entry is None:
-            raise _Overtaken(reading)
+            raise _InvalidatedDuringLoad(reading)
         self._waited(ask, "process", started, "filled")
-        return Filled(found.entry, collapsed=True)
+        return LoadResult(found.entry, collapsed=True)
 
-    def _refresh_led(self, ask: Ask, name: str, entry: Entry, why: Why) -> Filled | None:
-        lease = Lease(name)
+    def _refresh_led(self, ask: CacheRequest, name: str, entry: CacheEntry, why: Why) -> LoadResult | None:
+        lease = LoadLease(name)
         mine, reading, *_ = self._filler.level.take(ask.key, ask.tags, lease)
         if not mine:
             return None
@@ -177,7 +190,9 @@ class Locked(Unguarded):
             return None
         return unless_unchanged(self._under(ask, lease, self._claimed_anew(ask, entry), why, entry), entry)
 
-    def _under(self, ask: Ask, lease: Lease, claim: Claim, why: Why, last: Entry | None) -> Filled:
+    def _under(
+        self, ask: CacheRequest, lease: LoadLease, claim: TagVersions, why: Why, last: CacheEntry | None
+    ) -> LoadResult:
         """Load under the lock, extended for as long as the load takes; what follows gives it back."""
 
         def load() -> bytes:
@@ -186,16 +201,16 @@ class Locked(Unguarded):
 
         return self._filler.fill(replace(ask, load=load), claim, why, last, lease)
 
-    def _extend(self, lease: Lease) -> bool:
+    def _extend(self, lease: LoadLease) -> bool:
         try:
             return self._filler.level.extend(lease)
-        except Away:
+        except CacheUnavailable:
             return True  # nobody knows; ask again
 
     def _lost(self) -> None:
         self._filler.emit(LockLost(self._filler.level.name))
 
-    def _impatient(self, ask: Ask, name: str, claim: Claim) -> Filled:
+    def _impatient(self, ask: CacheRequest, name: str, claim: TagVersions) -> LoadResult:
         """Load beside whoever has been loading for too long; once a process, or all who waited would do it at once."""
         work = partial(self._filler.fill, ask, claim, "impatient")
         try:
@@ -204,12 +219,16 @@ class Locked(Unguarded):
             return work()
 
     def _waited(
-        self, ask: Ask, on: Literal["thread", "process"], since: float, ended: Literal["filled", "in-vain", "gave-up"]
+        self,
+        ask: CacheRequest,
+        on: Literal["thread", "process"],
+        since: float,
+        ended: Literal["filled", "in-vain", "gave-up"],
     ) -> None:
-        self._filler.emit(Waited(ask.policy.name, on, time.monotonic() - since, ended))
+        self._filler.emit(FillAwaited(ask.policy.name, on, time.monotonic() - since, ended))
 
 
-class LockedEarly(Locked):
+class LockedEarly(LockedLoad):
     """One loads, and mostly before the end.
 
     Args:
@@ -219,15 +238,15 @@ class LockedEarly(Locked):
     """
 
     def __init__(
-        self, filler: Filler, meeting: Meeting | None = None, draw: Callable[[], float] = random.random
+        self, filler: CacheLoader, meeting: StampedeState | None = None, draw: Callable[[], float] = random.random
     ) -> None:
         super().__init__(filler, meeting)
         self._draw = draw
 
-    def renew_at(self, ask: Ask, entry: Entry) -> float:
+    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
         """Draw it, as :class:`Early` does."""
         return refresh_at(entry.fresh_until, entry.load_s, self._draw())
 
-    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
         """Renew it if nobody else is at it."""
         return None if self._filler.throttle.resting(ask.key) else self.refresh(ask, entry, "early")

@@ -4,27 +4,27 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import Answered, LookedInVain, Outcome
-from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, Ask, Filled, Filler, Unkept
-from shop.patterns.caching.judging import State, Verdict
-from shop.patterns.caching.levels import Away, Reading
-from shop.patterns.caching.stampede import Guard
+from shop.patterns.caching.envelope import CacheEntry
+from shop.patterns.caching.events import LookedInVain, LookupFinished, Outcome
+from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, DoNotCache, LoadResult
+from shop.patterns.caching.judging import EntryFreshness, State
+from shop.patterns.caching.levels import CacheUnavailable, ReadResult
+from shop.patterns.caching.stampede import StampedeStrategy
 
 FORWARDED: dict[State, Outcome] = {"missing": "miss", "expired": "stale", "invalidated": "stale", "fresh": "stale"}
 """Why a look-up went on to the loader; from a fresh entry, because it was about to expire."""
 NOT_TO_COPY = 0.0
 
 
-class Answer(NamedTuple):
+class LookupResult(NamedTuple):
     """What a look-up found or made."""
 
-    entry: Entry
+    entry: CacheEntry
     copy_until: float
     """Unix time in seconds until which a copy may be kept; 0 where none may."""
 
 
-class Lookup:
+class CacheLookup:
     """Asks the shared level, and the strategy where that has nothing fresh.
 
     Args:
@@ -32,7 +32,7 @@ class Lookup:
         guard: decides who loads.
     """
 
-    def __init__(self, filler: Filler, guard: Guard) -> None:
+    def __init__(self, filler: CacheLoader, guard: StampedeStrategy) -> None:
         self._filler = filler
         self._level = filler.level
         self._guard = guard
@@ -41,18 +41,18 @@ class Lookup:
 
         The next who may renews that one without another draw; what another process has put in its place is not due."""
 
-    def keeps(self, ask: Ask) -> bool:
+    def keeps(self, ask: CacheRequest) -> bool:
         """Tell whether the level may hold an entry for it."""
         return self._level.enabled and self._filler.keeps(ask.policy)
 
-    def read_many(self, asks: Sequence[Ask]) -> list[Reading]:
+    def read_many(self, asks: Sequence[CacheRequest]) -> list[ReadResult]:
         """Return the readings of several keys in one round trip; empty where the level is away."""
         try:
             return self._level.read_many([(ask.key, ask.tags) for ask in asks]) if asks else []
-        except Away:
+        except CacheUnavailable:
             return []
 
-    def kept(self, ask: Ask) -> Answer | None:
+    def kept(self, ask: CacheRequest) -> LookupResult | None:
         """Return a fresh entry that the level holds and nobody need renew yet.
 
         ``None`` for anything else, of which only the time it took is told.
@@ -65,10 +65,10 @@ class Lookup:
             self._filler.emit(LookedInVain(self._level.name, time.perf_counter() - started))
         return found
 
-    def _held(self, ask: Ask, started: float) -> Answer | None:
+    def _held(self, ask: CacheRequest, started: float) -> LookupResult | None:
         try:
             verdict = self._filler.judged(ask, self._level.read(ask.key, ask.tags))
-        except Away:
+        except CacheUnavailable:
             return None
         if verdict.state != "fresh" or verdict.entry is None or verdict.entry.negative:
             return None
@@ -78,7 +78,7 @@ class Lookup:
             return None
         return self._hit(ask, verdict.entry, renew_at, started)
 
-    def answer(self, ask: Ask, moment: int | None, reading: Reading | None = None) -> Answer:
+    def answer(self, ask: CacheRequest, moment: int | None, reading: ReadResult | None = None) -> LookupResult:
         """Return an entry that may be served: kept, or loaded now.
 
         Args:
@@ -92,7 +92,7 @@ class Lookup:
         if not self.keeps(ask):
             return self._alone(ask, moment, 0.0, away=False)
         started = time.perf_counter()
-        verdict: Verdict | None = None
+        verdict: EntryFreshness | None = None
         try:
             if reading is None:
                 reading = self._filler.read(ask)
@@ -100,14 +100,14 @@ class Lookup:
             if verdict.state == "fresh" and verdict.entry is not None:
                 return self._fresh(ask, verdict.entry, started)
             filled = self._filled(ask, reading, verdict)
-        except Away:
+        except CacheUnavailable:
             return self._alone(ask, moment, time.perf_counter() - started, away=True)
         except BaseException:
             self._tell(ask, "stale" if verdict is None else FORWARDED[verdict.state], 0.0)
             raise
         return self._told(ask, FORWARDED[verdict.state], filled, started)
 
-    def _fresh(self, ask: Ask, entry: Entry, started: float) -> Answer:
+    def _fresh(self, ask: CacheRequest, entry: CacheEntry, started: float) -> LookupResult:
         is_due = self._due.pop(ask.key, None) == entry.fresh_until
         renew_at = 0.0 if is_due else self._guard.renew_at(ask, entry)
         if renew_at <= self._filler.now():
@@ -117,51 +117,53 @@ class Lookup:
             renew_at = entry.fresh_until  # it is being done
         return self._hit(ask, entry, renew_at, started)
 
-    def _hit(self, ask: Ask, entry: Entry, renew_at: float, started: float) -> Answer:
+    def _hit(self, ask: CacheRequest, entry: CacheEntry, renew_at: float, started: float) -> LookupResult:
         ttl_s = int(entry.fresh_until - self._filler.now())
-        self._tell(ask, "hit", time.perf_counter() - started, Filled(entry), ttl_s)
-        return Answer(entry, renew_at)
+        self._tell(ask, "hit", time.perf_counter() - started, LoadResult(entry), ttl_s)
+        return LookupResult(entry, renew_at)
 
-    def _filled(self, ask: Ask, reading: Reading, verdict: Verdict) -> Filled:
+    def _filled(self, ask: CacheRequest, reading: ReadResult, verdict: EntryFreshness) -> LoadResult:
         last = verdict.entry
         if last is not None and self._filler.rules.forgiving and self._filler.throttle.resting(ask.key):
-            return Filled(last, "stale-if-error", tried=False)
+            return LoadResult(last, "stale-if-error", tried=False)
         return self._guard.fill(ask, reading, verdict)
 
-    def _told(self, ask: Ask, outcome: Outcome, filled: Filled, started: float) -> Answer:
+    def _told(self, ask: CacheRequest, outcome: Outcome, filled: LoadResult, started: float) -> LookupResult:
         """Tell how a strategy answered, and say whether a copy may be kept of it."""
         now = self._filler.now()
         spent = time.perf_counter() - started - filled.loading_s
         stale = filled.detail.startswith("stale")
         ttl_s = int(filled.entry.fresh_until - now) if stale else 0
         self._tell(ask, outcome if filled.tried else "hit", spent, filled, ttl_s)
-        if stale or filled.away or isinstance(filled.entry.value, Unkept):
-            return Answer(filled.entry, NOT_TO_COPY)
+        if stale or filled.away or isinstance(filled.entry.value, DoNotCache):
+            return LookupResult(filled.entry, NOT_TO_COPY)
         if len(filled.entry.value) > VALUE_LIMIT_BYTES:
-            return Answer(filled.entry, NOT_TO_COPY)
+            return LookupResult(filled.entry, NOT_TO_COPY)
         renew_at = self._guard.renew_at(ask, filled.entry)
-        return Answer(filled.entry, renew_at if renew_at > now else filled.entry.fresh_until)
+        return LookupResult(filled.entry, renew_at if renew_at > now else filled.entry.fresh_until)
 
-    def _alone(self, ask: Ask, moment: int | None, spent: float, *, away: bool) -> Answer:
+    def _alone(self, ask: CacheRequest, moment: int | None, spent: float, *, away: bool) -> LookupResult:
         """Answer without the level: its threads share a load where that can be told from reading old state."""
         self._emit_bypass(ask, spent, away=away)
         if moment is not None and self._filler.keeps(ask.policy):
             filled = self._guard.alone(ask, moment)
         else:
             filled = self._filler.load(ask, (), "bypass")
-        kept = not away and self._filler.keeps(ask.policy) and not isinstance(filled.entry.value, Unkept)
-        return Answer(filled.entry, filled.entry.fresh_until if kept else NOT_TO_COPY)
+        kept = not away and self._filler.keeps(ask.policy) and not isinstance(filled.entry.value, DoNotCache)
+        return LookupResult(filled.entry, filled.entry.fresh_until if kept else NOT_TO_COPY)
 
-    def _emit_bypass(self, ask: Ask, spent: float, *, away: bool) -> None:
-        self._filler.emit(Answered(self._level.name, ask.policy.name, "bypass", 0, False, spent, away))
+    def _emit_bypass(self, ask: CacheRequest, spent: float, *, away: bool) -> None:
+        self._filler.emit(LookupFinished(self._level.name, ask.policy.name, "bypass", 0, False, spent, away))
 
-    def _tell(self, ask: Ask, outcome: Outcome, spent: float, filled: Filled | None = None, ttl_s: int = 0) -> None:
+    def _tell(
+        self, ask: CacheRequest, outcome: Outcome, spent: float, filled: LoadResult | None = None, ttl_s: int = 0
+    ) -> None:
         if filled is None:
-            self._filler.emit(Answered(self._level.name, ask.policy.name, outcome, ttl_s, False, spent))
+            self._filler.emit(LookupFinished(self._level.name, ask.policy.name, outcome, ttl_s, False, spent))
             return
         negative = filled.entry.negative
         self._filler.emit(
-            Answered(
+            LookupFinished(
                 self._level.name,
                 "negative" if negative else ask.policy.name,
                 outcome,

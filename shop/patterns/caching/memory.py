@@ -4,13 +4,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shop.patterns.caching.levels import Away
+from shop.patterns.caching.levels import CacheUnavailable
 
 BYTES_A_MB = 1024 * 1024
 TIMEOUT_S = 2.0
 
 
-class Memory:
+class MaxMemory:
     """The memory limit of one Valkey.
 
     Args:
@@ -30,7 +30,7 @@ class Memory:
             try:
                 return int(client.config_get("maxmemory")["maxmemory"]) / BYTES_A_MB
             except redis.RedisError as error:
-                raise Away("memory") from error
+                raise CacheUnavailable("memory") from error
 
     def evicted_keys(self) -> int:
         """Return how many entries it has evicted since it was started.
@@ -42,7 +42,7 @@ class Memory:
             try:
                 return int(client.info("stats")["evicted_keys"])
             except redis.RedisError as error:
-                raise Away("memory") from error
+                raise CacheUnavailable("memory") from error
 
     def set_limit_mb(self, limit: float) -> None:
         """Change the limit at once; what does not fit any more is evicted.
@@ -54,7 +54,7 @@ class Memory:
             try:
                 client.config_set("maxmemory", int(limit * BYTES_A_MB))
             except redis.RedisError as error:
-                raise Away("memory") from error
+                raise CacheUnavailable("memory") from error
 
     def _client(self) -> redis.Redis:
         return redis.Redis.from_url(

@@ -5,7 +5,7 @@ import threading
 from shop.clock import Clock
 
 
-class Pause:
+class OutageBreaker:
     """The time during which nobody asks.
 
     Args:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class CachePolicy:
     """One class of data.
 
     Args:
@@ -43,18 +43,18 @@ class Policy:
 OUTAGE_S = 10 * 60
 """Seconds of an outage that public pages outlive."""
 
-REFERENCE = Policy(
+REFERENCE = CachePolicy(
     "reference", ttl_s=6 * 3600, browser_s=5 * 60, stale_while_revalidate_s=10 * 60, stale_if_error_s=OUTAGE_S
 )
 """Changes with a release or an editor's decision: the category tree."""
-CATALOGUE = Policy("catalogue", ttl_s=5 * 60, stale_while_revalidate_s=60, stale_if_error_s=OUTAGE_S)
+CATALOGUE = CachePolicy("catalogue", ttl_s=5 * 60, stale_while_revalidate_s=60, stale_if_error_s=OUTAGE_S)
 """Changes during the day, and a few minutes late would be bearable: products, lists, reviews."""
-SEARCH = Policy("search", ttl_s=30, stale_while_revalidate_s=30, stale_if_error_s=OUTAGE_S)
+SEARCH = CachePolicy("search", ttl_s=30, stale_while_revalidate_s=30, stale_if_error_s=OUTAGE_S)
 """What people type: seldom asked for twice, and ended all together by whatever may change what one of them finds."""
-PERSONAL = Policy("personal", ttl_s=60, private=True, stale_while_revalidate_s=60, stale_if_error_s=60)
+PERSONAL = CachePolicy("personal", ttl_s=60, private=True, stale_while_revalidate_s=60, stale_if_error_s=60)
 """Belongs to one person, who notices when it is late."""
-NEGATIVE = Policy("negative", ttl_s=10, negative=True)
+NEGATIVE = CachePolicy("negative", ttl_s=10, negative=True)
 """That there is no such thing. Short: what is asked for by mistake is seldom asked for again, and who has just made it
 wants to see it. Never stale: nothing is lost by looking again."""
-LIVE = Policy("live", ttl_s=0)
+LIVE = CachePolicy("live", ttl_s=0)
 """Wrong once it is old: stock, carts, prices at checkout."""

@@ -18,11 +18,11 @@ from collections.abc import Callable
 
 from shop import threads
 from shop.clock import Clock
-from shop.patterns.caching.envelope import Entry
+from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import RefreshDropped
-from shop.patterns.caching.filling import Ask, Filled, Filler
+from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadResult
 from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.locked import Locked, Meeting
+from shop.patterns.caching.locked import LockedLoad, StampedeState
 
 WINDOW = 0.2
 """The part of an entry's life in which it is refreshed: the last fifth."""
@@ -39,7 +39,7 @@ Work = Callable[[], object]
 Around = Callable[[contextvars.Context, Work], object]
 
 
-class Popularity:
+class HitCounter:
     """How often keys were asked for lately.
 
     No lock: it is counted on every hit. Two threads that count the same key at once may count one, which changes
@@ -76,7 +76,7 @@ class Popularity:
         self._scores = {key: score / 2 for key, score in self._scores.copy().items() if score >= 2.0}
 
 
-class Refresher:
+class RefreshWorker:
     """One thread that loads what others will want.
 
     Args:
@@ -145,7 +145,7 @@ class Refresher:
                     self._waiting.discard(key)
 
 
-class Ahead(Locked):
+class RefreshAhead(LockedLoad):
     """Popular keys are refreshed off the request path; for the others one loads.
 
     Args:
@@ -155,19 +155,21 @@ class Ahead(Locked):
         refresher: loads.
     """
 
-    def __init__(self, filler: Filler, meeting: Meeting, popularity: Popularity, refresher: Refresher) -> None:
+    def __init__(
+        self, filler: CacheLoader, meeting: StampedeState, popularity: HitCounter, refresher: RefreshWorker
+    ) -> None:
         super().__init__(filler, meeting)
         self.count = popularity.count
         self._popularity = popularity
         self._refresher = refresher
 
-    def renew_at(self, ask: Ask, entry: Entry) -> float:
+    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
         """Return the beginning of the window where the key is popular."""
         if not self._popularity.popular(ask.key):
             return entry.fresh_until
         return entry.fresh_until - WINDOW * self._filler.rules.lifetime(ask.policy.ttl_s)
 
-    def renew(self, ask: Ask, entry: Entry) -> Filled | None:
+    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
         """Hand it to the thread, and serve it as it is."""
         if not self._filler.throttle.resting(ask.key) and not self._refresher.offer(
             ask.key, lambda: self.refresh(ask, entry, "ahead")

@@ -27,12 +27,20 @@ from redis.exceptions import RedisError, ResponseError
 
 from shop.clock import Clock
 from shop.patterns.caching.broadcast import announcing, publishing, refusing
-from shop.patterns.caching.connections import Command, Connections, misused, refusal
+from shop.patterns.caching.connections import Command, ThreadConnections, misused, refusal
 from shop.patterns.caching.events import CameBack, Emit, NeverDelivered, WentAway, WrongType, ignore
 from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.levels import ANY, Away, Claim, Reading, Refused, Taking, Versions
-from shop.patterns.caching.lock import Ended, Lease, ending, extending, releasing, taking
-from shop.patterns.caching.pause import Pause
+from shop.patterns.caching.levels import (
+    ANY,
+    CacheRefusedWrite,
+    CacheUnavailable,
+    LockAttempt,
+    ReadResult,
+    TagVersions,
+    Versions,
+)
+from shop.patterns.caching.lock import Ended, LoadLease, ending, extending, releasing, taking
+from shop.patterns.caching.pause import OutageBreaker
 
 PREFIX = "shop:1:"
 """In front of every key; the number is the layout of keys and tags, raised when that changes."""
@@ -67,7 +75,7 @@ class SharedLevel:
         emit: Emit = ignore,
         new_version: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
-        self._connections = Connections(url, timeout_ms / 1000)
+        self._connections = ThreadConnections(url, timeout_ms / 1000)
         self._clock = clock
         self._emit = emit
         self._new_version = new_version
@@ -76,7 +84,7 @@ class SharedLevel:
 
     def _start_empty(self) -> None:
         """Owe nothing: a child leaves its parent's debts to the parent."""
-        self._pause = Pause(self._clock, PAUSE_S)
+        self._pause = OutageBreaker(self._clock, PAUSE_S)
         self._lock = threading.Lock()
         self._owed: dict[str, int] = {}
         """Tags whose invalidation was not delivered, each with the ticket of the last attempt."""
@@ -84,7 +92,7 @@ class SharedLevel:
         self._writes: Literal["unknown", "taken", "refused"] = "unknown"
         """What became of the last write."""
 
-    def read(self, key: str, tags: Sequence[str]) -> Reading:
+    def read(self, key: str, tags: Sequence[str]) -> ReadResult:
         """Return the entry and the tags' versions.
 
         Raises:
@@ -92,7 +100,7 @@ class SharedLevel:
         """
         return _reading(self._ask(_looking(key, tags)))
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Return several keys' readings, each as :meth:`read` does.
 
         Raises:
@@ -109,25 +117,25 @@ class SharedLevel:
         """
         return _versions(self._ask([("GET", _tag_key(tag)) for tag in tags]))
 
-    def claim(self, tags: Sequence[str]) -> Claim:
+    def claim(self, tags: Sequence[str]) -> TagVersions:
         """Return how the tags stand, giving each that has none a new version.
 
         Raises:
             Away: Valkey did not answer in time, or is being left alone.
         """
         if not tags:
-            return Claim(())
+            return TagVersions(())
         keys = [_tag_key(tag) for tag in tags]
         makings: list[Command] = [("SET", key, self._new_version(), "EX", TAG_TTL_S, "NX") for key in keys]
         answers = self._ask([*makings, *(("GET", key) for key in keys)])
         made, versions = answers[: len(keys)], answers[len(keys) :]
-        return Claim(
+        return TagVersions(
             # A tag evicted between the two commands gets a version nobody else sees: a miss later, not a fault.
             tuple([version.decode() if version else self._new_version() for version in versions]),
             tuple([tag for tag, done in zip(tags, made, strict=True) if done]),
         )
 
-    def take(self, key: str, tags: Sequence[str], lease: Lease) -> Taking:
+    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
         """Take a lock if it is free, then read: what the last holder stored is seen by whoever follows.
 
         Raises:
@@ -136,10 +144,10 @@ class SharedLevel:
         asking: list[Command] = [*taking(_lock_key(lease.name), lease), ("GET", _ended_key(lease.name))]
         _, holder, ended, *found = self._ask([*asking, *_looking(key, tags)])
         held_by = (holder or b"").decode()
-        return Taking(held_by == lease.token, _reading(found), held_by, (ended or b"").decode())
+        return LockAttempt(held_by == lease.token, _reading(found), held_by, (ended or b"").decode())
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: Lease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
     ) -> None:
         """Keep an encoded entry for at most ``ttl_s`` seconds; release the lock behind it and wake who waits.
 
@@ -157,13 +165,13 @@ class SharedLevel:
         shortening: list[Command] = [("PEXPIRE", _tag_key(tag), kept_ms, "LT") for tag in passing]
         self._ask([("SET", _entry_key(key), stored, "PX", kept_ms), *shortening, *self._releasing(lease)])
 
-    def release(self, lease: Lease, ended: Ended | None = None) -> None:
+    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
         """Give a lock back and wake who waits for it; where Valkey is away it ends by itself."""
         said = [] if ended is None else [ending(_ended_key(lease.name), lease, ended)]
-        with contextlib.suppress(Away):  # the level has said so itself
+        with contextlib.suppress(CacheUnavailable):  # the level has said so itself
             self._ask([*said, *self._releasing(lease)])
 
-    def extend(self, lease: Lease) -> bool:
+    def extend(self, lease: LoadLease) -> bool:
         """Hold a lock for its whole time again; tell whether it is still the caller's.
 
         Raises:
@@ -175,12 +183,12 @@ class SharedLevel:
         """Give every tag a new version, or owe it to Valkey while that is away, and have all owe it that hear of it."""
         try:
             self._ask(self._forgetting(tags), urgent=True)
-        except Refused:
+        except CacheRefusedWrite:
             self.owe(tags)
             with contextlib.suppress(RedisError, OSError):  # then nobody can be told; the owing stays
                 self._connections.exchange([refusing(self._connections, list(tags))])
             return False
-        except Away:
+        except CacheUnavailable:
             self._note_owed(tags)
             return False
         return True
@@ -198,16 +206,16 @@ class SharedLevel:
     def settle(self) -> None:
         """Deliver what is owed, at most once a second, though nobody asks for anything."""
         if self._owed:
-            with contextlib.suppress(Away):  # the level has said so itself
+            with contextlib.suppress(CacheUnavailable):  # the level has said so itself
                 self._ask([])
 
     def close(self) -> None:
         """Try for the last time to deliver what is owed, and give back every connection."""
         if self._owed:
-            self._pause = Pause(self._clock, PAUSE_S)  # there is no later time to wait for
+            self._pause = OutageBreaker(self._clock, PAUSE_S)  # there is no later time to wait for
             try:
                 self._ask([])
-            except Away:
+            except CacheUnavailable:
                 self._emit(NeverDelivered(self.name, tuple(self._owed)))
         self._connections.close()
 
@@ -219,7 +227,7 @@ class SharedLevel:
         changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (ANY, *tags)]
         return [*changes, publishing(self._connections, list(tags))]
 
-    def _releasing(self, lease: Lease | None) -> list[Command]:
+    def _releasing(self, lease: LoadLease | None) -> list[Command]:
         if lease is None:
             return []
         return [releasing(_lock_key(lease.name), lease), announcing(self._connections, lease.name)]
@@ -237,7 +245,7 @@ class SharedLevel:
         """
         writes = self._writes
         if self._pause.running and not (urgent and writes == "refused") and not self._pause.admits():
-            raise Away(self.name)
+            raise CacheUnavailable(self.name)
         owed = self._copy_owed() if self._owed else {}
         first = [*(_PROOF if writes == "unknown" else ()), *self._forgetting(owed)]
         sent = [*first, *commands] if first else commands
@@ -251,7 +259,7 @@ class SharedLevel:
             self._writes = "refused" if refused else "unknown"
             if self._pause.failed():
                 self._emit(WentAway(self.name, type(error).__name__, PAUSE_S))
-            raise (Refused if refused else Away)(self.name) from error
+            raise (CacheRefusedWrite if refused else CacheUnavailable)(self.name) from error
         if writes != "taken":
             self._writes = "taken"
         self._settle(owed)
@@ -290,8 +298,8 @@ def _looking(key: str, tags: Sequence[str]) -> list[Command]:
     return [("GET", _entry_key(key)), *[("GET", _tag_key(tag)) for tag in tags]]
 
 
-def _reading(answers: list[Any]) -> Reading:
-    return Reading(answers[0], _versions(answers[1:]))
+def _reading(answers: list[Any]) -> ReadResult:
+    return ReadResult(answers[0], _versions(answers[1:]))
 
 
 def _versions(answers: list[Any]) -> Versions:

@@ -12,7 +12,7 @@ LIMIT = 1024
 """Keys remembered, at most; the oldest is forgotten, and tried once more than it must."""
 
 
-class Throttle:
+class FailureBackoff:
     """The keys that rest.
 
     Args:

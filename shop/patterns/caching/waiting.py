@@ -16,7 +16,7 @@ RECHECK_DEAF_S = 0.05
 """The same while broadcasts are not heard: looking is then all there is."""
 
 
-class Waiting:
+class FillWaiters:
     """Who waits for what in this process."""
 
     def __init__(self) -> None:

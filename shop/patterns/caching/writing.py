@@ -18,28 +18,28 @@ from functools import partial
 from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.envelope import Entry
-from shop.patterns.caching.events import Emit, RefillFailed, Unheard, ignore
-from shop.patterns.caching.filling import Ask, Load, Tagged
-from shop.patterns.caching.local import Kept
-from shop.patterns.caching.policy import Policy
+from shop.patterns.caching.envelope import CacheEntry
+from shop.patterns.caching.events import Emit, InvalidationUnheard, RefillFailed, ignore
+from shop.patterns.caching.filling import CacheRequest, Load, TaggedValue
+from shop.patterns.caching.local import LocalEntry
+from shop.patterns.caching.policy import CachePolicy
 
 Refill = Callable[[], object]
 """Reads one changed value through the cache."""
 
 
-class Through(Protocol):
+class CacheClient(Protocol):
     """What features read and write through."""
 
     def get_or_load(
-        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+        self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
         """Return the value under ``key``; see :meth:`Cache.get_or_load`."""
 
-    def get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+    def get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
         """Return several values, looked for in one round trip; see :meth:`Cache.get_many`."""
 
-    def kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+    def kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
         """Return what a level holds, if it may be served as it is; see :meth:`Cache.kept`."""
 
     def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Through(Protocol):
         """
 
 
-class Barrier(Protocol):
+class WriteBarrier(Protocol):
     """What a writer waits at for the other processes."""
 
     def wait(self) -> bool:
@@ -73,7 +73,7 @@ class OnEvent:
         emit: told of processes that have not heard in time.
     """
 
-    def __init__(self, cache: Cache, barrier: Barrier | None = None, emit: Emit = ignore) -> None:
+    def __init__(self, cache: Cache, barrier: WriteBarrier | None = None, emit: Emit = ignore) -> None:
         self._barrier = barrier
         self._emit = emit
         self.get_or_load = cache.get_or_load
@@ -93,7 +93,7 @@ class OnEvent:
 
     def _wait(self) -> None:
         if self._barrier is not None and not self._barrier.wait():
-            self._emit(Unheard())
+            self._emit(InvalidationUnheard())
 
 
 class WriteThrough(OnEvent):
@@ -135,21 +135,21 @@ class TimeOnly(OnEvent):
         self.kept = self._kept
 
     def _get_or_load(
-        self, key: str, policy: Policy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
+        self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
         return self._cache.get_or_load(self.PREFIX + key, policy, (), partial(_untagged, load) if finds_tags else load)
 
-    def _get_many(self, asks: Sequence[Ask]) -> list[bytes | None]:
+    def _get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
         return self._cache.get_many([replace(ask, key=self.PREFIX + ask.key, tags=()) for ask in asks])
 
     def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return none."""
         return ()
 
-    def _kept(self, key: str, policy: Policy, tags: Sequence[str]) -> Kept | Entry | None:
+    def _kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
         return self._cache.kept(self.PREFIX + key, policy, ())
 
 
 def _untagged(load: Load) -> bytes:
     value = load()
-    return bytes(value) if isinstance(value, Tagged) else value
+    return bytes(value) if isinstance(value, TaggedValue) else value

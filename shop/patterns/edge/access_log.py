@@ -43,7 +43,7 @@ class LogPosition(NamedTuple):
     read_to: int
 
 
-class AccessLog:
+class EdgeLogReader:
     """Reads what is added to nginx's log, also over the moment when it is moved aside.
 
     Args:

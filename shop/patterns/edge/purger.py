@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shop.clock import Clock
-from shop.patterns.caching.levels import Away
+from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.caching.local import TTL_S as LONGEST_COPY_S
-from shop.patterns.edge.registry import IndexLost, Registry
-from shop.patterns.edge.store import Store
+from shop.patterns.edge.registry import IndexLost, SurrogateKeyIndex
+from shop.patterns.edge.store import ProxyCacheFiles
 
 REPEAT_S = 1.0
 """Seconds between two repetitions: what a late fill can be served for."""
@@ -43,7 +43,7 @@ Tags = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class AnswersPurged:
     """The answers made from some tags were deleted."""
 
     tags: Tags
@@ -56,7 +56,7 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
-class Flushed:
+class EdgeFlushed:
     """Every answer was deleted."""
 
     reason: str
@@ -72,10 +72,10 @@ class PurgeFailed:
     reason: str
 
 
-Event = Purged | Flushed | PurgeFailed
+Event = AnswersPurged | EdgeFlushed | PurgeFailed
 
 
-class _Change(NamedTuple):
+class _PurgedChange(NamedTuple):
     """What a purge is repeated for."""
 
     ends: float
@@ -84,8 +84,8 @@ class _Change(NamedTuple):
     """Unix time in seconds: what was asked for by then may be from before the change."""
 
 
-class Purger:
-    """Deletes what is heard to have ended; a ``Hearer`` of broadcasts.
+class TagPurger:
+    """Deletes what is heard to have ended; a ``InvalidationSubscriber`` of broadcasts.
 
     Args:
         registry: which keys carry a tag.
@@ -96,14 +96,16 @@ class Purger:
 
     name = "shop-edge"
 
-    def __init__(self, registry: Registry, store: Store, clock: Clock, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, registry: SurrogateKeyIndex, store: ProxyCacheFiles, clock: Clock, emit: Callable[[Event], None]
+    ) -> None:
         self._registry = registry
         self._store = store
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
         self._repeat_at = 0.0
-        self._changes: dict[str | None, _Change] = {}
+        self._changes: dict[str | None, _PurgedChange] = {}
         """The last of each tag; under ``None``, of everything."""
         self._failing: dict[str | None, str] = {}
         """What could not be deleted the last time, and why."""
@@ -130,7 +132,7 @@ class Purger:
     def flush(self, reason: str) -> None:
         """Drop everything, and go on with what is still being made."""
         self._note(None)
-        self._attempt([None], lambda: self._emit(Flushed(reason, self._store.flush())))
+        self._attempt([None], lambda: self._emit(EdgeFlushed(reason, self._store.flush())))
 
     def keep_empty(self) -> None:
         """Drop what was stored all the same, while nothing should be."""
@@ -166,7 +168,7 @@ class Purger:
             self._registry.check()
         except IndexLost as lost:
             self.flush(_why(lost))
-        except Away:
+        except CacheUnavailable:
             pass  # nothing is lost by not looking: the broadcasts go over the same server
 
     def _attempt(self, tags: Sequence[str | None], delete: Callable[[], None]) -> None:
@@ -196,15 +198,15 @@ class Purger:
 
     def _keep_empty(self) -> None:
         if files := self._store.flush():
-            self._emit(Flushed("switched off", files))
+            self._emit(EdgeFlushed("switched off", files))
 
     def _purge(self, tags: Sequence[str]) -> None:
         try:
             keys = self._registry.keys(tags)
-        except Away as away:
+        except CacheUnavailable as away:
             self.flush(_why(away))
             return
-        self._emit(Purged(tuple(tags), len(keys), self._store.purge(keys), late=False))
+        self._emit(AnswersPurged(tuple(tags), len(keys), self._store.purge(keys), late=False))
 
     def _purge_outdated(self, until: dict[str, float]) -> None:
         try:
@@ -212,18 +214,18 @@ class Purger:
         except IndexLost as lost:
             self.flush(_why(lost))
             return
-        except Away as away:
+        except CacheUnavailable as away:
             self._flush_outdated(_why(away), max(until.values()))
             return
         outdated: dict[str, float] = {}
         for tag, keys in carrying.items():
             outdated.update((key, max(until[tag], outdated.get(key, 0.0))) for key in keys)
         if files := self._store.purge_outdated(outdated):
-            self._emit(Purged(tuple(until), len(outdated), files, late=True))
+            self._emit(AnswersPurged(tuple(until), len(outdated), files, late=True))
 
     def _flush_outdated(self, reason: str, until: float) -> None:
         if files := self._store.flush(until):
-            self._emit(Flushed(reason, files))
+            self._emit(EdgeFlushed(reason, files))
 
     def _note(self, *tags: str | None) -> None:
         change = self._change()
@@ -232,10 +234,10 @@ class Purger:
             if None in tags or len(self._changes) > MOST_DUE:
                 self._changes = {None: change}  # it says all that they did
 
-    def _change(self) -> _Change:
-        return _Change(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + UNHEARD_S)
+    def _change(self) -> _PurgedChange:
+        return _PurgedChange(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + UNHEARD_S)
 
-    def _forget(self, repeated: dict[str | None, _Change], now: float) -> None:
+    def _forget(self, repeated: dict[str | None, _PurgedChange], now: float) -> None:
         """Forget what was repeated for the last time, unless it failed or was heard of anew meanwhile."""
         with self._lock:
             for tag, change in repeated.items():
@@ -243,5 +245,5 @@ class Purger:
                     del self._changes[tag]
 
 
-def _why(away: Away) -> str:
+def _why(away: CacheUnavailable) -> str:
     return "registry lost" if isinstance(away, IndexLost) else "registry away"

@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 from redis.exceptions import RedisError
 
 from shop.clock import Clock
-from shop.patterns.caching.connections import Command, Connections, misused, refusal
-from shop.patterns.caching.levels import Away
-from shop.patterns.caching.pause import Pause
+from shop.patterns.caching.connections import Command, ThreadConnections, misused, refusal
+from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.pause import OutageBreaker
 
 PREFIX = "shop:1:edge:"
 INDEX = "shop:1:edge-index"
@@ -36,11 +36,11 @@ STALE_S = 15 * 60
 ten minutes at most (``OUTAGE_S`` in ``policy``)."""
 
 
-class IndexLost(Away):
+class IndexLost(CacheUnavailable):
     """Keys that were written down are gone: what is kept at an edge may be found under no tag."""
 
 
-class Registry:
+class SurrogateKeyIndex:
     """Keys by tag.
 
     Args:
@@ -53,8 +53,8 @@ class Registry:
     name = "edge-registry"
 
     def __init__(self, url: str, timeout_ms: int, clock: Clock) -> None:
-        self._connections = Connections(url, timeout_ms / 1000)
-        self._pause = Pause(clock, PAUSE_S)
+        self._connections = ThreadConnections(url, timeout_ms / 1000)
+        self._pause = OutageBreaker(clock, PAUSE_S)
         self._clock = clock
         self._generation: int | None = None
         """Of the index, as this process last saw it."""
@@ -143,7 +143,7 @@ class Registry:
 
     def _ask(self, commands: list[Command]) -> list[Any]:
         if self._pause.running and not self._pause.admits():
-            raise Away(self.name)
+            raise CacheUnavailable(self.name)
         try:
             answers = self._connections.exchange(commands)
             if (refused := refusal(answers)) is not None:
@@ -153,7 +153,7 @@ class Registry:
                 self._connections.exchange([("UNLINK", key) for key in keys])
         except (RedisError, OSError) as error:
             self._pause.failed()
-            raise Away(self.name) from error
+            raise CacheUnavailable(self.name) from error
         if self._pause.running:
             self._pause.succeeded()
         if keys:

@@ -41,7 +41,7 @@ class FilesKept(OSError):
         self.deleted = deleted
 
 
-class Store:
+class ProxyCacheFiles:
     """The files of one edge.
 
     Args:
@@ -94,7 +94,7 @@ class Store:
         Raises:
             FilesKept: some of them are still there.
         """
-        return _Sweep().delete(self.path(key) for key in keys)
+        return _FileSweep().delete(self.path(key) for key in keys)
 
     def purge_outdated(self, until: Mapping[str, float]) -> int:
         """Delete the answers of some keys, where they were asked for too early; return how many were.
@@ -106,7 +106,7 @@ class Store:
             FilesKept: some of them are still there.
         """
         paths = ((self.path(key), moment) for key, moment in until.items())
-        return _Sweep().delete(path for path, moment in paths if _asked(path) <= moment)
+        return _FileSweep().delete(path for path, moment in paths if _asked(path) <= moment)
 
     def flush(self, until: float = math.inf) -> int:
         """Delete every answer that was asked for by ``until``, unix time in seconds; return how many there were.
@@ -114,12 +114,12 @@ class Store:
         Raises:
             FilesKept: some of them are still there.
         """
-        sweep = _Sweep()
+        sweep = _FileSweep()
         files = (file for level in sweep.entries(self._home) for file in sweep.entries(level))
         return sweep.delete(file for file in files if until == math.inf or _asked(file) <= until)
 
 
-class _Sweep:
+class _FileSweep:
     """Deletes one file after the other: one that refuses does not save the others."""
 
     def __init__(self) -> None:

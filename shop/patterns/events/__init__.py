@@ -11,7 +11,7 @@ Source: Fowler, "Event Sourcing" (2005); Young, "CQRS Documents" (2010); Chassai
 (2021).
 """
 
-from shop.patterns.events.streams import Happened, Stored, StreamMoved, Streams
-from shop.patterns.events.upcasting import Data, Unreadable, Upcasters
+from shop.patterns.events.streams import EventStore, NewEvent, StoredEvent, StreamMoved
+from shop.patterns.events.upcasting import Data, EventUpcasters, UnknownEventVersion
 
-__all__ = ["Data", "Happened", "Stored", "StreamMoved", "Streams", "Unreadable", "Upcasters"]
+__all__ = ["Data", "EventStore", "EventUpcasters", "NewEvent", "StoredEvent", "StreamMoved", "UnknownEventVersion"]

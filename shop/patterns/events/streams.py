@@ -22,7 +22,7 @@ class StreamMoved(LostRace):
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class NewEvent:
     """An event about to be appended: its type, the version of its data's shape, and the data."""
 
     type: str
@@ -31,7 +31,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEvent:
     """An event as it stands in its stream; ``version`` counts from 1 without gaps."""
 
     version: int
@@ -41,7 +41,7 @@ class Stored:
     recorded_at: datetime
 
 
-class Streams:
+class EventStore:
     """All streams of one kind of thing.
 
     Args:
@@ -63,18 +63,18 @@ class Streams:
         )
         self._appending = insert(rows).on_conflict_do_nothing().returning(columns.recorded_at)
 
-    def load(self, session: Session, stream: int) -> list[Stored]:
+    def load(self, session: Session, stream: int) -> list[StoredEvent]:
         """Return a stream's events, oldest first; none where there is no such stream."""
         return self.load_all(session, [stream]).get(stream, [])
 
-    def load_all(self, session: Session, streams: Collection[int]) -> Mapping[int, list[Stored]]:
+    def load_all(self, session: Session, streams: Collection[int]) -> Mapping[int, list[StoredEvent]]:
         """Return the events of several streams by key, in one query."""
-        found: dict[int, list[Stored]] = defaultdict(list)
+        found: dict[int, list[StoredEvent]] = defaultdict(list)
         for stream, *event in session.execute(self._loading, {"streams": list(streams)}):
-            found[stream].append(Stored(*event))
+            found[stream].append(StoredEvent(*event))
         return found
 
-    def append(self, session: Session, stream: int, expected: int, events: Sequence[Happened]) -> list[Stored]:
+    def append(self, session: Session, stream: int, expected: int, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Append events behind the version the decision was made on. The primary key decides who is first.
 
         Args:
@@ -101,5 +101,5 @@ class Streams:
             recorded_at = session.execute(self._appending, row).scalar_one_or_none()
             if recorded_at is None:
                 raise StreamMoved
-            stored.append(Stored(version, event.type, event.schema_version, event.data, recorded_at))
+            stored.append(StoredEvent(version, event.type, event.schema_version, event.data, recorded_at))
         return stored

@@ -8,11 +8,11 @@ Step = Callable[[Data], Data]
 """Lifts an event's data by one version."""
 
 
-class Unreadable(Exception):
+class UnknownEventVersion(Exception):
     """A stored event that this code has no way to read: written by a newer one, or damaged."""
 
 
-class Upcasters:
+class EventUpcasters:
     """One step a version, so that a new version never touches the older steps.
 
     Args:
@@ -31,12 +31,12 @@ class Upcasters:
             Unreadable: no way leads from its version to today's.
         """
         if kind not in self._current:
-            raise Unreadable(f"{kind} is no event that is known here")
+            raise UnknownEventVersion(f"{kind} is no event that is known here")
         for version in range(schema_version, self._current[kind]):
             step = self._steps.get((kind, version))
             if step is None:
-                raise Unreadable(f"{kind} of version {version} cannot be lifted")
+                raise UnknownEventVersion(f"{kind} of version {version} cannot be lifted")
             data = step(data)
         if schema_version > self._current[kind]:
-            raise Unreadable(f"{kind} of version {schema_version} was written by a newer store")
+            raise UnknownEventVersion(f"{kind} of version {schema_version} was written by a newer store")
         return data

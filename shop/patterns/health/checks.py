@@ -17,7 +17,7 @@ from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.patterns.health.payments_server import try_payments
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
-from shop.patterns.health.readiness import Limitation
+from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
 from shop.patterns.health.valkey_server import try_valkey
 from shop.schema import pending
@@ -70,7 +70,7 @@ def _tried(trial: Callable[[str, float], None], url: str) -> None:
     try:
         trial(url, TIMEOUT_S)
     except RefusesWrites as fault:
-        raise Limitation("refuses writes", str(fault)) from fault
+        raise PartialService("refuses writes", str(fault)) from fault
 
 
 def _answers(engine: Engine) -> None:
@@ -82,7 +82,7 @@ def _answers(engine: Engine) -> None:
     except ConfigurationError as error:
         raise UnfitServer("is behind a pooler in transaction mode, where no time-out holds") from error
     if read_only:
-        raise Limitation("read-only", "takes no changes: a standby, or default_transaction_read_only is on")
+        raise PartialService("read-only", "takes no changes: a standby, or default_transaction_read_only is on")
 
 
 def _has_schema(engine: Engine) -> None:

@@ -11,7 +11,7 @@ Answer = Callable[[str], tuple[int, bytes, str]]
 """Is given a path; returns status, body and media type."""
 
 
-class _Server6(ThreadingHTTPServer):
+class _ServerV6(ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
@@ -30,7 +30,7 @@ class ProbeServer:
     def __init__(self, answer: Answer, hosts: Sequence[str], port: int) -> None:
         self._servers: list[ThreadingHTTPServer] = []
         for host in hosts:
-            kind = _Server6 if ":" in host else ThreadingHTTPServer
+            kind = _ServerV6 if ":" in host else ThreadingHTTPServer
             try:
                 self._servers.append(kind((host, port), _handler(answer)))
             except OSError as error:

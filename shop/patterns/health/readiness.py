@@ -30,7 +30,7 @@ OUTDATED_S = KEPT_S + BOUND_S
 seldom waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
 
 
-class Limitation(Exception):
+class PartialService(Exception):
     """A dependency does a part of its work, which is enough to serve; the message says what it does not.
 
     Args:
@@ -44,7 +44,7 @@ class Limitation(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Dependency:
+class HealthDependency:
     """One thing this process leans on.
 
     Args:
@@ -60,13 +60,13 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class DependencyState:
     """How one dependency is."""
 
     required: bool
     fault: str = ""
     """Empty when the process can do with it as it is."""
-    limitation: Limitation | None = None
+    limitation: PartialService | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return what the document says of it."""
@@ -75,10 +75,10 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class HealthReport:
     """How all of them are."""
 
-    states: dict[str, State]
+    states: dict[str, DependencyState]
     stopping: bool = False
 
     @property
@@ -94,7 +94,7 @@ class Report:
         }
 
 
-class Readiness:
+class ReadinessCheck:
     """Asks the dependencies, at most once a second.
 
     Args:
@@ -103,7 +103,7 @@ class Readiness:
         bound_s: seconds all checks together may take.
     """
 
-    def __init__(self, dependencies: Sequence[Dependency], clock: Clock, bound_s: float = BOUND_S) -> None:
+    def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, bound_s: float = BOUND_S) -> None:
         self._dependencies = dependencies
         self._clock = clock
         self._bound_s = bound_s
@@ -111,22 +111,22 @@ class Readiness:
         self._pool = ThreadPoolExecutor(max_workers=len(dependencies) + 1, thread_name_prefix="readiness")
         self._running: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
-        self._states: dict[str, State] = {}
+        self._states: dict[str, DependencyState] = {}
         self._good_until = 0.0
         self._round_lock = threading.Lock()
-        self._round: Future[Report] | None = None
+        self._round: Future[HealthReport] | None = None
         self._round_began = 0.0
         self._stopping = False
 
-    def report(self) -> Report:
+    def report(self) -> HealthReport:
         """Return how the dependencies are, no older than a second."""
         with self._lock:
             if not self._states or self._clock.monotonic() >= self._good_until:
                 self._states = self._ask()
                 self._good_until = self._clock.monotonic() + KEPT_S
-            return Report(dict(self._states), self._stopping)
+            return HealthReport(dict(self._states), self._stopping)
 
-    def latest(self, patience_s: float = PATIENCE_S) -> Report:
+    def latest(self, patience_s: float = PATIENCE_S) -> HealthReport:
         """Return how the dependencies are, without waiting long for one that hangs.
 
         Args:
@@ -138,7 +138,7 @@ class Readiness:
         with self._round_lock:
             now = self._clock.monotonic()
             if now < self._good_until:
-                return Report(dict(self._states), self._stopping)
+                return HealthReport(dict(self._states), self._stopping)
             if self._round is None or self._round.done():
                 self._round, self._round_began = self._pool.submit(self.report), now
             asked, left_s = self._round, max(0.0, self._round_began + patience_s - now)
@@ -146,7 +146,7 @@ class Readiness:
         try:
             return asked.result(timeout=None if outdated else left_s)
         except TookTooLong:
-            return Report(dict(self._states), self._stopping)
+            return HealthReport(dict(self._states), self._stopping)
 
     def stop_taking_traffic(self) -> None:
         """Answer "not ready" from now on: the process is about to stop, and balancers should know before it does."""
@@ -156,7 +156,7 @@ class Readiness:
         """Let the threads end once the checks under way have."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self) -> dict[str, State]:
+    def _ask(self) -> dict[str, DependencyState]:
         deadline = self._clock.monotonic() + self._bound_s
         for dependency in self._dependencies:
             running = self._running.get(dependency.name)
@@ -167,13 +167,13 @@ class Readiness:
             for dependency in self._dependencies
         }
 
-    def _state(self, required: bool, running: "Future[None]", deadline: float) -> State:  # noqa: FBT001 - as State
+    def _state(self, required: bool, running: "Future[None]", deadline: float) -> DependencyState:  # noqa: FBT001 - as State
         try:
             running.result(timeout=max(0.0, deadline - self._clock.monotonic()))
         except TookTooLong:
-            return State(required, f"no answer within {self._bound_s:g} s")
-        except Limitation as limitation:
-            return State(required, limitation=limitation)
+            return DependencyState(required, f"no answer within {self._bound_s:g} s")
+        except PartialService as limitation:
+            return DependencyState(required, limitation=limitation)
         except Exception as error:  # noqa: BLE001 - whatever a client library raises, the dependency is not well
-            return State(required, str(error).partition("\n")[0] or type(error).__name__)
-        return State(required)
+            return DependencyState(required, str(error).partition("\n")[0] or type(error).__name__)
+        return DependencyState(required)

@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.records import Records
-from shop.patterns.idempotency.rules import Answer, judge
+from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.records import KeyStore
+from shop.patterns.idempotency.rules import StoredResponse, judge
 from shop.unit_of_work import Database
 
-Answering = Callable[[Session, Any], Answer | None]
+Answering = Callable[[Session, Any], StoredResponse | None]
 """Makes the answer out of what the work came to, reading through the session it is given."""
 
 
-class Guard(Protocol):
+class KeyLease(Protocol):
     """What work of several phases is given to protect itself with."""
 
     def claim(self, session: Session) -> None:
@@ -33,7 +33,7 @@ class Guard(Protocol):
     def finish(self, session: Session, outcome: Any) -> None:
         """Write the answer down in the transaction of the last phase."""
 
-    def close(self, answer: Answer | None) -> None:
+    def close(self, answer: StoredResponse | None) -> None:
         """End the claim after the last phase, where that did not: keep the answer, or free the key for another try."""
 
 
@@ -46,7 +46,7 @@ class NoGuard:
     def finish(self, session: Session, outcome: Any) -> None:
         """Keep nothing."""
 
-    def close(self, answer: Answer | None) -> None:
+    def close(self, answer: StoredResponse | None) -> None:
         """Free nothing."""
 
 
@@ -60,7 +60,7 @@ class PhasedGuard:
         answering: makes the answer; returns ``None`` for what cannot be made inside a transaction.
     """
 
-    def __init__(self, database: Database, records: Records, key: Key, answering: Answering) -> None:
+    def __init__(self, database: Database, records: KeyStore, key: RequestKey, answering: Answering) -> None:
         self._database = database
         self._records = records
         self._key = key
@@ -81,7 +81,7 @@ class PhasedGuard:
             Database.with_commit(session, self._records.finishing(self._key, self._claim, answer))
             Database.after_commit(session, self._finished)
 
-    def close(self, answer: Answer | None) -> None:
+    def close(self, answer: StoredResponse | None) -> None:
         """As :meth:`Guard.close`; one round trip, and none where nothing is open."""
         if not self._is_claimed or self._is_finished:
             return

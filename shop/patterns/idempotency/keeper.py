@@ -5,34 +5,34 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from shop.patterns.idempotency.guard import Answering, Guard, NoGuard, PhasedGuard
-from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.records import Records
-from shop.patterns.idempotency.rules import Answer, judge
-from shop.unit_of_work import Database, Enclosing
+from shop.patterns.idempotency.guard import Answering, KeyLease, NoGuard, PhasedGuard
+from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.records import KeyStore
+from shop.patterns.idempotency.rules import StoredResponse, judge
+from shop.unit_of_work import Database, OuterTransaction
 
 
-class Work(Protocol):
+class KeyedWork(Protocol):
     """Work of one transaction, under way."""
 
     @property
     def is_open(self) -> bool:
         """Whether what was done so far can still be committed."""
 
-    def finish(self, answer: Answer | None) -> None:
+    def finish(self, answer: StoredResponse | None) -> None:
         """Commit it at the end of the block together with its answer; with ``None``, and free the key again."""
 
     def undo(self) -> None:
         """Roll all of it back, and with it the claim."""
 
 
-class Keeper(Protocol):
+class IdempotencyPolicy(Protocol):
     """What becomes of keys."""
 
     counts: bool
     """Whether a key means anything."""
 
-    def one_transaction(self, key: Key) -> AbstractContextManager[Work]:
+    def one_transaction(self, key: RequestKey) -> AbstractContextManager[KeyedWork]:
         """Claim a key and make the block one transaction with that.
 
         Raises:
@@ -42,10 +42,10 @@ class Keeper(Protocol):
             Unavailable: the database is away or busy.
         """
 
-    def keep(self, key: Key, answer: Answer) -> None:
+    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
         """Keep the answer to a request that did nothing."""
 
-    def guard(self, key: Key, answering: Answering) -> Guard:
+    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
         """Return what accompanies work of several transactions."""
 
 
@@ -59,33 +59,33 @@ class KeysHonoured:
 
     counts = True
 
-    def __init__(self, database: Database, records: Records) -> None:
+    def __init__(self, database: Database, records: KeyStore) -> None:
         self._database = database
         self._records = records
 
     @contextmanager
-    def one_transaction(self, key: Key) -> Iterator[Work]:
+    def one_transaction(self, key: RequestKey) -> Iterator[KeyedWork]:
         """As :meth:`Keeper.one_transaction`. A process that dies inside takes its claim with it."""
         claim = uuid.uuid4()
         with self._database.enclosing() as outer:
             with outer.session() as session:
                 judge(self._records.claim(session, key, claim))
-            yield _Claimed(outer, self._records, key, claim)
+            yield _ClaimedWork(outer, self._records, key, claim)
 
-    def keep(self, key: Key, answer: Answer) -> None:
+    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
         """As :meth:`Keeper.keep`; one round trip."""
         with self._database.transaction() as session:
             Database.with_commit(session, self._records.keeping(key, uuid.uuid4(), answer))
 
-    def guard(self, key: Key, answering: Answering) -> Guard:
+    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
         """As :meth:`Keeper.guard`."""
         return PhasedGuard(self._database, self._records, key, answering)
 
 
-class _Claimed:
+class _ClaimedWork:
     """Work whose key is the caller's."""
 
-    def __init__(self, outer: Enclosing, records: Records, key: Key, claim: uuid.UUID) -> None:
+    def __init__(self, outer: OuterTransaction, records: KeyStore, key: RequestKey, claim: uuid.UUID) -> None:
         self._outer = outer
         self._records = records
         self._key = key
@@ -95,7 +95,7 @@ class _Claimed:
     def is_open(self) -> bool:
         return self._outer.is_open
 
-    def finish(self, answer: Answer | None) -> None:
+    def finish(self, answer: StoredResponse | None) -> None:
         self._outer.with_commit(
             self._records.forgetting(self._key, self._claim)
             if answer is None
@@ -112,24 +112,24 @@ class KeysIgnored:
     counts = False
 
     @contextmanager
-    def one_transaction(self, key: Key) -> Iterator[Work]:
+    def one_transaction(self, key: RequestKey) -> Iterator[KeyedWork]:
         """Let the block do as it would without a key."""
-        yield _Unclaimed()
+        yield _UnclaimedWork()
 
-    def keep(self, key: Key, answer: Answer) -> None:
+    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
         """Keep nothing."""
 
-    def guard(self, key: Key, answering: Answering) -> Guard:
+    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
         """Return a guard that keeps nothing."""
         return NoGuard()
 
 
-class _Unclaimed:
+class _UnclaimedWork:
     """Work that is nobody's key's."""
 
     is_open = True
 
-    def finish(self, answer: Answer | None) -> None:
+    def finish(self, answer: StoredResponse | None) -> None:
         pass
 
     def undo(self) -> None:

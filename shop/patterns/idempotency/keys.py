@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from shop.errors import Malformed
+from shop.errors import BadRequest
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RequestKey:
     """One request by name.
 
     Args:
@@ -45,11 +45,11 @@ def check(given: str | None) -> str:
         Malformed: it is missing, longer than 255 characters, or contains a NUL.
     """
     if not given:
-        raise Malformed(f"Send an {HEADER}: a value of your own, new for each request.")
+        raise BadRequest(f"Send an {HEADER}: a value of your own, new for each request.")
     if len(given) > MAX_LENGTH:
-        raise Malformed(f"The {HEADER} is longer than {MAX_LENGTH} characters.")
+        raise BadRequest(f"The {HEADER} is longer than {MAX_LENGTH} characters.")
     if "\0" in given:  # only a form can bring one along: no server lets it through in a header
-        raise Malformed(f"The {HEADER} contains a NUL character.")
+        raise BadRequest(f"The {HEADER} contains a NUL character.")
     return given
 
 

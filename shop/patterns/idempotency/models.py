@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class IdempotencyKey(Base):
+class IdempotencyKey(ModelBase):
     """One request by name: claimed while it is worked on, answered after."""
 
     __tablename__ = "idempotency_keys"

@@ -1,6 +1,6 @@
 """Forgets keys whose published time is over."""
 
-from shop.patterns.idempotency.records import REAPED_AT_ONCE, Records
+from shop.patterns.idempotency.records import REAPED_AT_ONCE, KeyStore
 from shop.unit_of_work import Database
 
 
@@ -18,7 +18,7 @@ class KeyReaper:
         """Delete all that is due, in short transactions; return how many keys that were."""
         total = 0
         while True:
-            done = self._database.retrying(Records.reap)
+            done = self._database.retrying(KeyStore.reap)
             total += done
             if done < REAPED_AT_ONCE:
                 return total

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from shop.last_words import LastWord
-from shop.patterns.idempotency.keys import Key
-from shop.patterns.idempotency.rules import Answer, Seen
+from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.rules import ClaimResult, StoredResponse
 
 CLAIM = text("""
 WITH turn AS MATERIALIZED (
@@ -71,7 +71,7 @@ REAPED_AT_ONCE = 1_000
 """Rows a statement: short enough that nobody waits for it."""
 
 
-class Records:
+class KeyStore:
     """The keys that were used.
 
     Args:
@@ -83,7 +83,7 @@ class Records:
         self._kept_for = kept_for
         self._lease = lease
 
-    def claim(self, session: Session | Connection, key: Key, claim: uuid.UUID) -> Seen:
+    def claim(self, session: Session | Connection, key: RequestKey, claim: uuid.UUID) -> ClaimResult:
         """Take a key for the caller's transaction, if it is free; one statement either way.
 
         Args:
@@ -106,20 +106,20 @@ class Records:
                 "patience_ms": str(int(self._lease.total_seconds() * 1000)),
             },
         ).one()
-        answer = None if row.status is None else Answer(row.status, row.body, row.content_type, row.location)
-        return Seen(row.taken, row.same, answer)
+        answer = None if row.status is None else StoredResponse(row.status, row.body, row.content_type, row.location)
+        return ClaimResult(row.taken, row.same, answer)
 
     @staticmethod
-    def finishing(key: Key, claim: uuid.UUID, answer: Answer) -> LastWord:
+    def finishing(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
         """Return the statement that writes down what was answered; it does nothing once another took the claim over."""
         return LastWord(FINISH, {**_named(key, claim), **asdict(answer)})
 
     @staticmethod
-    def forgetting(key: Key, claim: uuid.UUID) -> LastWord:
+    def forgetting(key: RequestKey, claim: uuid.UUID) -> LastWord:
         """Return the statement that frees a claimed key again."""
         return LastWord(FORGET, _named(key, claim))
 
-    def keeping(self, key: Key, claim: uuid.UUID, answer: Answer) -> LastWord:
+    def keeping(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
         """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
         row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
         return LastWord(KEEP, row)
@@ -153,5 +153,5 @@ class Records:
         return len(found.all())
 
 
-def _named(key: Key, claim: uuid.UUID) -> dict[str, object]:
+def _named(key: RequestKey, claim: uuid.UUID) -> dict[str, object]:
     return {"owner": key.owner, "route": key.route, "key": key.key, "claim": claim}

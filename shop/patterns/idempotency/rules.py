@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shop.errors import Conflict, Invalid
+from shop.errors import InvalidFields, StateConflict
 from shop.patterns.idempotency.keys import HEADER
 
 DECLINED = 402
@@ -21,7 +21,7 @@ IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """What was answered first, and is answered again."""
 
     status: int
@@ -29,11 +29,11 @@ class Answer:
     content_type: str
     location: str | None = None
 
-    def bounded(self) -> "Answer":
+    def bounded(self) -> "StoredResponse":
         """Return what is kept of it: itself, or that it was done and is too long."""
         if len(self.body) <= MAX_BODY:
             return self
-        return Answer(self.status, b"", TOO_LONG_TYPE, self.location)
+        return StoredResponse(self.status, b"", TOO_LONG_TYPE, self.location)
 
     @property
     def is_whole(self) -> bool:
@@ -42,7 +42,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClaimResult:
     """What a claim met.
 
     Args:
@@ -53,17 +53,17 @@ class Seen:
 
     taken: bool
     same: bool | None = None
-    answer: Answer | None = None
+    answer: StoredResponse | None = None
 
 
-class Replayed(Exception):
+class ReplayedRequest(Exception):
     """The request was answered before.
 
     Args:
         answer: what it was answered.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: StoredResponse) -> None:
         super().__init__()
         self.answer = answer
 
@@ -88,7 +88,7 @@ def is_kept_refusal(status: int, owner: str) -> bool:
     return status in FINAL_REFUSALS and (status == DECLINED or owner.startswith(ACCOUNTS))
 
 
-def judge(seen: Seen) -> None:
+def judge(seen: ClaimResult) -> None:
     """Let the caller go on, if the key is its own now.
 
     Raises:
@@ -99,9 +99,9 @@ def judge(seen: Seen) -> None:
     if seen.taken:
         return
     if seen.same is False:
-        raise Invalid(REUSED, errors={HEADER: REUSED})
+        raise InvalidFields(REUSED, errors={HEADER: REUSED})
     if seen.answer is not None and not seen.answer.is_whole:
-        raise Conflict(TOO_LONG)
+        raise StateConflict(TOO_LONG)
     if seen.answer is not None:
-        raise Replayed(seen.answer)
-    raise Conflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
+        raise ReplayedRequest(seen.answer)
+    raise StateConflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)

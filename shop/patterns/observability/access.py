@@ -12,7 +12,7 @@ from shop.patterns.observability.logs import ids, timestamp
 from shop.patterns.observability.record import RequestRecord
 
 
-class AccessLog(Protocol):
+class AccessRecorder(Protocol):
     """Told of each answered request."""
 
     def answered(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:

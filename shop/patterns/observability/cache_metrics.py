@@ -9,19 +9,19 @@ from functools import singledispatchmethod
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.caching.events import (
-    Answered,
     CameLate,
+    CopiesEvicted,
+    EntryStored,
     Event,
-    Evicted,
-    Held,
-    Loaded,
+    FillAwaited,
+    InvalidationUnheard,
+    LoadFinished,
+    LocalSize,
     LockLost,
+    LookupFinished,
     RefillFailed,
     RefreshDropped,
-    Stored,
     TooLarge,
-    Unheard,
-    Waited,
     WentAway,
     WrongType,
 )
@@ -72,7 +72,7 @@ class CacheMetrics:
         )
         self._of_answer: dict[tuple[str, str, str], Counter] = {}
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: LookupFinished) -> None:
         """Count one look-up; this is on the way of every hit."""
         outcome = SERVED_STALE if event.outcome == "hit" and event.detail.startswith("stale") else event.outcome
         key = (event.level, event.policy, outcome)
@@ -90,24 +90,24 @@ class CacheMetrics:
         """Count any other event; nothing for what only logs tell of."""
 
     @note.register
-    def _(self, event: Loaded) -> None:
+    def _(self, event: LoadFinished) -> None:
         self._loads.labels(event.policy, event.why, event.outcome).inc()
         self._load_s.labels(event.policy).observe(event.seconds)
 
     @note.register
-    def _(self, event: Waited) -> None:
+    def _(self, event: FillAwaited) -> None:
         self._waits_s.labels(event.on, event.ended).observe(event.seconds)
 
     @note.register
-    def _(self, event: Stored) -> None:
+    def _(self, event: EntryStored) -> None:
         self._stored.labels(event.level, event.policy).inc(event.bytes)
 
     @note.register
-    def _(self, event: Held) -> None:
+    def _(self, event: LocalSize) -> None:
         self._held.labels(event.level).set(event.bytes)
 
     @note.register
-    def _(self, event: Evicted) -> None:
+    def _(self, event: CopiesEvicted) -> None:
         self._evictions.labels(event.level).inc(event.copies)
         self._evicted.labels(event.level).inc(event.bytes)
 
@@ -116,7 +116,7 @@ class CacheMetrics:
         self._troubles.labels("too-large").inc()
 
     @note.register
-    def _(self, event: Unheard) -> None:
+    def _(self, event: InvalidationUnheard) -> None:
         self._troubles.labels("unheard").inc()
 
     @note.register

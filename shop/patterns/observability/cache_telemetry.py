@@ -3,18 +3,18 @@
 import logging
 
 from shop.patterns.caching.events import (
-    Answered,
     CameBack,
     Event,
-    Loaded,
+    LoadFinished,
     LookedInVain,
+    LookupFinished,
     NeverDelivered,
     TooLarge,
     WentAway,
     WrongType,
 )
 from shop.patterns.observability import record
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 
 _log = logging.getLogger("shop.cache")
 
@@ -26,12 +26,12 @@ class CacheTelemetry:
         metrics: counts every look-up and every outage.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
 
     def __call__(self, event: Event) -> None:
         """Note one event."""
-        if isinstance(event, Answered):
+        if isinstance(event, LookupFinished):
             record.cache_answered(event.level, cache_status(event), event.seconds)
             self._metrics.cache.answered(event)
             if event.away:
@@ -49,7 +49,7 @@ class CacheTelemetry:
             _log.warning("cache_back", extra={"layer": event.level})
         elif isinstance(event, NeverDelivered):
             _log.warning("invalidations_lost", extra={"layer": event.level, "tags": list(event.tags)})
-        elif isinstance(event, Loaded) and event.outcome == "failed":
+        elif isinstance(event, LoadFinished) and event.outcome == "failed":
             _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
         elif isinstance(event, TooLarge):
             _log.warning("value_too_large", extra={"ttl_class": event.policy, "bytes": event.bytes})
@@ -57,7 +57,7 @@ class CacheTelemetry:
             _log.warning("cache_keys_of_wrong_type", extra={"layer": event.level, "keys": event.keys})
 
 
-def cache_status(event: Answered) -> str:
+def cache_status(event: LookupFinished) -> str:
     """Write a look-up as an entry of ``Cache-Status`` (RFC 9211).
 
     ``hit`` and ``fwd`` exclude each other there: a hit is what was answered without asking further. So a stale value

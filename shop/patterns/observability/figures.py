@@ -18,7 +18,7 @@ ASKED = SERVED | {"miss", "stale"}
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class CacheLayer:
     """What one cache answered."""
 
     name: str
@@ -43,14 +43,14 @@ class EdgeSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class MetricsSummary:
     """Sums since the server was started, over all its processes."""
 
     requests: int
     failed: int
     """Answers of status 500 and above."""
     queries: int
-    layers: tuple[Layer, ...]
+    layers: tuple[CacheLayer, ...]
     loads: Mapping[str, int]
     """Class of time-to-live to how many values of it were made afresh."""
     edge: EdgeSums | None = None
@@ -62,7 +62,7 @@ class Figures:
         return self.queries / self.requests if self.requests else None
 
 
-def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> Figures:
+def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> MetricsSummary:
     """Read the figures of every process of this server.
 
     Args:
@@ -81,10 +81,10 @@ def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> Figures:
     if not asked:
         return found
     hits = sum(count for outcome, count in asked if outcome in SERVED)
-    return replace(found, layers=(Layer(EDGE, sum(count for _, count in asked), hits), *found.layers))
+    return replace(found, layers=(CacheLayer(EDGE, sum(count for _, count in asked), hits), *found.layers))
 
 
-def summarise(samples: Iterable[Sample]) -> Figures:
+def summarise(samples: Iterable[Sample]) -> MetricsSummary:
     """Add up samples."""
     requests = failed = queries = 0
     layers: dict[str, tuple[int, int]] = {}
@@ -102,5 +102,5 @@ def summarise(samples: Iterable[Sample]) -> Figures:
             layers[sample.labels["layer"]] = (asked + count, hits + hit)
         elif sample.name == "shop_cache_loads_total":
             loads[sample.labels["ttl_class"]] += count
-    found = tuple(Layer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
-    return Figures(requests, failed, queries, found, loads)
+    found = tuple(CacheLayer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
+    return MetricsSummary(requests, failed, queries, found, loads)

@@ -23,7 +23,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 NO_ROUTE = "unmatched"
 
 
-class Metrics:
+class ProcessMetrics:
     """Counts what one process does.
 
     Args:

@@ -20,7 +20,7 @@ TAIL_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentRequests:
     """Some requests in a row."""
 
     requests: int
@@ -58,11 +58,11 @@ def last_requests(web: Path, edge: Path, count: int) -> list[Mapping[str, object
     return sorted(found, key=lambda line: str(line["ts"]), reverse=True)[:count]
 
 
-def summarise(lines: Sequence[Mapping[str, object]]) -> Recent:
+def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:
     """Summarise request lines, in any order."""
     moments = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
     answered = Counter(who_answered(line) for line in lines)
-    return Recent(
+    return RecentRequests(
         requests=len(lines),
         seconds=(moments[-1] - moments[0]).total_seconds() if moments else 0.0,
         queries=sum(int(str(line.get("queries") or 0)) for line in lines),

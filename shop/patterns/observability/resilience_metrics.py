@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shop.patterns.resilience.events import Attempted, BreakerChanged, Event, NotRetried, Retrying
+from shop.patterns.resilience.events import AttemptFinished, BreakerChanged, Event, NotRetried, RetryScheduled
 
 DURATION_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From a refusal without a call to what a call may take when it has no limit."""
@@ -33,10 +33,10 @@ class ResilienceMetrics:
     def noted(self, event: Event) -> None:
         """Count one event."""
         match event:
-            case Attempted(dependency, outcome, seconds):
+            case AttemptFinished(dependency, outcome, seconds):
                 self._attempts.labels(dependency, outcome).inc()
                 self._duration.labels(dependency).observe(seconds)
-            case Retrying(dependency):
+            case RetryScheduled(dependency):
                 self._retries.labels(dependency, "made").inc()
             case NotRetried(dependency, because):
                 self._retries.labels(dependency, f"no {because} left").inc()

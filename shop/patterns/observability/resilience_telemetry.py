@@ -2,7 +2,7 @@
 
 import logging
 
-from shop.patterns.observability.metrics import Metrics
+from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.resilience.events import BreakerChanged, Event
 
 _log = logging.getLogger("shop.resilience")
@@ -15,7 +15,7 @@ class ResilienceTelemetry:
         metrics: counts.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics.resilience
 
     def __call__(self, event: Event) -> None:

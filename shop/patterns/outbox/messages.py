@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 
 from shop.last_words import LastWord
 from shop.patterns.observability import correlation
-from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.models import OutboxMessage
 from shop.unit_of_work import Database
 
-INSERT = insert(cast(Table, Waiting.__table__)).inline()
+INSERT = insert(cast(Table, OutboxMessage.__table__)).inline()
 """Inline: nothing of the new row is asked for, since its answer comes when nobody listens any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class QueueMessage:
     """What a consumer is given.
 
     Args:
@@ -51,7 +51,7 @@ class Message:
         return {**asdict(self), "message_id": str(self.message_id), "created_at": self.created_at.isoformat()}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "Message":
+    def from_json(cls, found: Mapping[str, Any]) -> "QueueMessage":
         """Read it as it travelled; a field that a newer release has added is passed over.
 
         Raises:
@@ -66,8 +66,12 @@ class Message:
 
 def is_waiting(session: Session, aggregate: str, aggregate_id: str, topic: str) -> bool:
     """Tell whether the outbox holds a message of this topic about a thing."""
-    same = (Waiting.aggregate == aggregate) & (Waiting.aggregate_id == aggregate_id) & (Waiting.topic == topic)
-    return session.scalar(select(Waiting.id).where(same).limit(1)) is not None
+    same = (
+        (OutboxMessage.aggregate == aggregate)
+        & (OutboxMessage.aggregate_id == aggregate_id)
+        & (OutboxMessage.topic == topic)
+    )
+    return session.scalar(select(OutboxMessage.id).where(same).limit(1)) is not None
 
 
 def write(

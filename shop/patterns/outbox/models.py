@@ -8,10 +8,10 @@ from sqlalchemy import BigInteger, Identity, Index, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class Waiting(Base):
+class OutboxMessage(ModelBase):
     """One message; the row is there until the broker has it."""
 
     __tablename__ = "outbox"

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from shop.patterns.outbox.messages import Message
-from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.messages import QueueMessage
+from shop.patterns.outbox.models import OutboxMessage
 from shop.unit_of_work import Database, refuse_in_transaction
 
 BATCH = 100
@@ -49,7 +49,7 @@ class BrokerAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class OutboxBacklog:
     """What waits in the outbox."""
 
     waiting: int
@@ -58,7 +58,7 @@ class Backlog:
     """Seconds the one that has been due the longest has been due; 0 where none is."""
 
 
-class Relay:
+class OutboxRelay:
     """A loop's body; safe to run in several processes at once.
 
     Args:
@@ -67,7 +67,7 @@ class Relay:
         room: tells how many more messages the queue may hold; raises :class:`BrokerAway`.
     """
 
-    def __init__(self, database: Database, publish: Callable[[Message], None], room: Callable[[], int]) -> None:
+    def __init__(self, database: Database, publish: Callable[[QueueMessage], None], room: Callable[[], int]) -> None:
         self._database = database
         self._publish = publish
         self._room = room
@@ -93,7 +93,7 @@ class Relay:
                 break  # the queue is full: what it has no room for waits where there is room, in the database
         return total
 
-    def _hand_on(self, claimed: Sequence[tuple[int, Message]]) -> int:
+    def _hand_on(self, claimed: Sequence[tuple[int, QueueMessage]]) -> int:
         refuse_in_transaction("the broker")
         done: list[int] = []
         try:
@@ -107,24 +107,24 @@ class Relay:
         return len(done)
 
 
-def backlog(session: Session) -> Backlog:
+def backlog(session: Session) -> OutboxBacklog:
     """Return what waits."""
-    due = func.clock_timestamp() - func.min(Waiting.due_at)
-    waiting, oldest = session.execute(select(func.count(), func.extract("epoch", due)).select_from(Waiting)).one()
-    return Backlog(waiting, max(0.0, float(oldest or 0)))
+    due = func.clock_timestamp() - func.min(OutboxMessage.due_at)
+    waiting, oldest = session.execute(select(func.count(), func.extract("epoch", due)).select_from(OutboxMessage)).one()
+    return OutboxBacklog(waiting, max(0.0, float(oldest or 0)))
 
 
-def _claim(session: Session) -> list[tuple[int, Message]]:
+def _claim(session: Session) -> list[tuple[int, QueueMessage]]:
     rows = session.execute(_CLAIM, {"lease": CLAIM, "batch": BATCH}).mappings().all()
     return [(row["id"], _message(row)) for row in sorted(rows, key=lambda row: row["id"])]
 
 
-def _message(row: Mapping[Any, Any]) -> Message:
-    return Message(**{name: value for name, value in row.items() if name != "id"})
+def _message(row: Mapping[Any, Any]) -> QueueMessage:
+    return QueueMessage(**{name: value for name, value in row.items() if name != "id"})
 
 
 def _finish(session: Session, done: Collection[int], left: Collection[int]) -> None:
     if done:
-        session.execute(delete(Waiting).where(Waiting.id.in_(done)))
+        session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_(done)))
     if left:
-        session.execute(update(Waiting).where(Waiting.id.in_(left)).values(claimed_until=None))
+        session.execute(update(OutboxMessage).where(OutboxMessage.id.in_(left)).values(claimed_until=None))

@@ -20,10 +20,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from shop.errors import NotFound, Unavailable
+from shop.errors import NotFound, ServiceUnavailable
 from shop.patterns.observability import correlation
-from shop.patterns.outbox.messages import Message
-from shop.patterns.outbox.models import Waiting
+from shop.patterns.outbox.messages import QueueMessage
+from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.queue.failures import NoConsumer, PermanentFailure
 from shop.patterns.queue.models import DeadLetter
 from shop.patterns.queue.poison import CRASHES, CrashCounter, forget, put_off
@@ -32,7 +32,7 @@ from shop.unit_of_work import Database
 
 NOTING_PAUSE_S = 1.0
 
-Handler = Callable[[Message], None]
+Handler = Callable[[QueueMessage], None]
 Observe = Callable[[str, str, float], None]
 """Told of each delivery: consumer, outcome (``handled``, ``retried``, ``dead``), seconds since it was written."""
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often, and how far apart, something is tried.
 
     Args:
@@ -63,7 +63,7 @@ class Patience:
         return chance * min(self.cap_s, self.base_s * 2.0 ** (failures - 1))
 
 
-class Deliveries:
+class MessageDispatcher:
     """What the queue's workers call.
 
     Args:
@@ -78,7 +78,7 @@ class Deliveries:
         self,
         database: Database,
         handlers: Mapping[str, Handler],
-        patience: Patience,
+        patience: RetryPolicy,
         observe: Observe = lambda consumer, outcome, seconds: None,
         crashes: int = CRASHES,
     ) -> None:
@@ -93,7 +93,7 @@ class Deliveries:
 
         A consumer that raises :class:`PermanentFailure` is not asked again.
         """
-        message = Message.from_json(travelled)
+        message = QueueMessage.from_json(travelled)
         correlation.adopt(message.request_id, message.traceparent)
         try:
             self._begin(consumer, message)
@@ -104,7 +104,7 @@ class Deliveries:
             outcome = self._end(consumer, message)
         self._observe(consumer, outcome, _age_s(message))
 
-    def note_unroutable(self, message: Message) -> None:
+    def note_unroutable(self, message: QueueMessage) -> None:
         """Write down that a message could not be handed to any consumer.
 
         It is tried again like one whose consumer fails: during a deploy the release that takes it may come later.
@@ -119,25 +119,27 @@ class Deliveries:
         self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
         self._observe(consumer or "none", "dead" if dead else "retried", _age_s(message))
 
-    def _begin(self, consumer: str, message: Message) -> None:
+    def _begin(self, consumer: str, message: QueueMessage) -> None:
         while True:
             try:
                 return self._counter.begin(consumer, message.message_id)
-            except (Unavailable, DBAPIError) as refusal:  # to fail at it would cost it one of its tries
+            except (ServiceUnavailable, DBAPIError) as refusal:  # to fail at it would cost it one of its tries
                 _log.warning("delivery_not_begun", extra=_details(consumer, message) | {"refusal": str(refusal)})
                 time.sleep(NOTING_PAUSE_S)
 
-    def _end(self, consumer: str, message: Message) -> str:
+    def _end(self, consumer: str, message: QueueMessage) -> str:
         details = _details(consumer, message) | {"topic": message.topic, "age_s": round(_age_s(message), 3)}
         _log.info("message_handled", extra=details)
-        with suppress(Unavailable, DBAPIError):  # its work is committed; a row left behind is forgotten in a week
+        with suppress(
+            ServiceUnavailable, DBAPIError
+        ):  # its work is committed; a row left behind is forgotten in a week
             self._counter.end(consumer, message.message_id)
         return "handled"
 
-    def _is_dead(self, message: Message, error: Exception) -> bool:
+    def _is_dead(self, message: QueueMessage, error: Exception) -> bool:
         return message.attempts + 1 >= self._patience.attempts or isinstance(error, PermanentFailure)
 
-    def _note(self, consumer: str, message: Message, error: Exception) -> str:
+    def _note(self, consumer: str, message: QueueMessage, error: Exception) -> str:
         """Write a failure down, however long the database cannot take it: until then the message is the broker's.
 
         It is away, or takes no changes, or lacks a table or a right: nothing that giving the message up would mend.
@@ -150,13 +152,13 @@ class Deliveries:
         while True:
             try:
                 self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
-            except (Unavailable, DBAPIError) as refusal:
+            except (ServiceUnavailable, DBAPIError) as refusal:
                 _log.warning("failure_not_noted", extra=details | {"refusal": type(refusal).__name__})
                 time.sleep(NOTING_PAUSE_S)
             else:
                 return "dead" if dead else "retried"
 
-    def _write_down(self, session: Session, consumer: str, message: Message, reason: str, *, dead: bool) -> None:
+    def _write_down(self, session: Session, consumer: str, message: QueueMessage, reason: str, *, dead: bool) -> None:
         kept = _kept(message) | {"attempts": message.attempts + 1}
         if dead:
             forget(session, consumer, message.message_id)
@@ -166,7 +168,7 @@ class Deliveries:
             put_off(session, consumer, message.message_id)
             pause = timedelta(seconds=self._patience.pause_s(message.attempts + 1, random.random()))
             due = func.clock_timestamp() + pause
-            session.execute(insert(Waiting).values(**kept, consumer=consumer or None, due_at=due))
+            session.execute(insert(OutboxMessage).values(**kept, consumer=consumer or None, due_at=due))
 
 
 def dead_letters(session: Session, limit: int) -> list[DeadLetter]:
@@ -190,7 +192,7 @@ def requeue(session: Session, letter_id: int) -> DeadLetter:
     )
     if letter is None:
         raise NotFound(f"There is no dead letter {letter_id}; `shop queue dead` lists them.")
-    session.execute(insert(Waiting).values(**_kept(letter), consumer=letter.consumer or None))
+    session.execute(insert(OutboxMessage).values(**_kept(letter), consumer=letter.consumer or None))
     return letter
 
 
@@ -198,22 +200,22 @@ def _reason(error: Exception) -> str:
     return storable(f"{type(error).__name__}: {error}")  # or it could not be noted, and the message were lost
 
 
-def _age_s(message: Message) -> float:
+def _age_s(message: QueueMessage) -> float:
     """Return the seconds since the message was written."""
     return time.time() - message.created_at.timestamp()
 
 
-def _details(consumer: str, message: Message) -> dict[str, Any]:
+def _details(consumer: str, message: QueueMessage) -> dict[str, Any]:
     return {"consumer": consumer, "message_id": str(message.message_id), "attempts": message.attempts + 1}
 
 
-def _log_failure(consumer: str, message: Message, reason: str, *, dead: bool) -> dict[str, Any]:
+def _log_failure(consumer: str, message: QueueMessage, reason: str, *, dead: bool) -> dict[str, Any]:
     """Write the line of a failure; return what it says."""
     details = _details(consumer, message) | {"reason": reason}
     _log.log(logging.ERROR if dead else logging.INFO, "message_dead" if dead else "message_failed", extra=details)
     return details
 
 
-def _kept(found: Message | DeadLetter) -> dict[str, Any]:
+def _kept(found: QueueMessage | DeadLetter) -> dict[str, Any]:
     names = ("message_id", "aggregate", "aggregate_id", "topic", "payload", "request_id", "traceparent", "created_at")
     return {name: getattr(found, name) for name in names}

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.patterns.outbox.messages import Message
+from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.models import BegunDelivery, HandledMessage
 from shop.unit_of_work import Database
 
@@ -16,7 +16,7 @@ KEPT = timedelta(days=7)
 """How long a second delivery is recognised: longer than anything can lie about in a broker."""
 
 
-class Inbox:
+class ConsumerInbox:
     """What one consumer has handled.
 
     Args:
@@ -36,7 +36,7 @@ class Inbox:
             )
             return session.scalar(found) is not None
 
-    def once(self, message: Message, work: Callable[[Session], None]) -> bool:
+    def once(self, message: QueueMessage, work: Callable[[Session], None]) -> bool:
         """Do work in one transaction with the note that it is done.
 
         A second delivery at the same moment waits at the primary key, and then finds the note.

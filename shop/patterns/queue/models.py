@@ -8,10 +8,10 @@ from sqlalchemy import BigInteger, Identity, Text, UniqueConstraint, Uuid, func,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import Base
+from shop.db import ModelBase
 
 
-class HandledMessage(Base):
+class HandledMessage(ModelBase):
     """One consumer has handled one message; written in the transaction of its work."""
 
     __tablename__ = "handled_messages"
@@ -21,7 +21,7 @@ class HandledMessage(Base):
     handled_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
 
 
-class BegunDelivery(Base):
+class BegunDelivery(ModelBase):
     """One consumer has begun to handle one message; the row goes when the outcome is committed."""
 
     __tablename__ = "begun_deliveries"
@@ -35,7 +35,7 @@ class BegunDelivery(Base):
     begun_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
 
 
-class DeadLetter(Base):
+class DeadLetter(ModelBase):
     """A message one consumer has given up on; ``shop queue requeue`` gives it another chance."""
 
     __tablename__ = "dead_letters"

@@ -20,7 +20,7 @@ finds nothing. RabbitMQ pushes."""
 DELIVER = "deliver"
 
 
-class Rejecting(dramatiq.Middleware):
+class RejectUnreadable(dramatiq.Middleware):
     """Sends what no consumer could be given, such as a message it cannot read, to the broker's own dead letters."""
 
     def after_process_message(
@@ -31,7 +31,7 @@ class Rejecting(dramatiq.Middleware):
             message.fail()
 
 
-class Transport:
+class MessageBroker:
     """Hands messages to the broker, and takes them from it.
 
     Args:
@@ -45,7 +45,7 @@ class Transport:
 
     def __init__(self, url: str, consumers: Sequence[str], limit: int) -> None:
         self._broker = _broker(url)
-        self._broker.add_middleware(Rejecting())
+        self._broker.add_middleware(RejectUnreadable())
         self._consumers = consumers
         self._limit = limit
         self._worker: dramatiq.Worker | None = None

@@ -28,7 +28,7 @@ to do: what lies there could not even be taken out. A script that has begun with
 refused any more (Valkey's documentation, EVAL: a script must not stop half-way). New messages go on being refused."""
 
 
-class _Consumer(_RedisConsumer):
+class _ValkeyConsumer(_RedisConsumer):
     """Takes a late answer, or a refusal, for a lost connection, so that it is asked again: dramatiq would give up."""
 
     def ack(self, message: Any) -> None:
@@ -72,9 +72,9 @@ class ValkeyBroker(RedisBroker):
         )
 
     @property
-    def consumer_class(self) -> type[_Consumer]:
+    def consumer_class(self) -> type[_ValkeyConsumer]:
         """Return ours."""
-        return _Consumer
+        return _ValkeyConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
         """Begin, or begin again after a lost connection, under a new name."""

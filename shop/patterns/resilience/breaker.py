@@ -17,14 +17,14 @@ from typing import Protocol, TypeVar
 
 from shop.clock import Clock
 from shop.patterns.resilience.events import BreakerChanged, Emit, ignore
-from shop.patterns.resilience.window import Counts, Window
+from shop.patterns.resilience.window import CallCounts, SlidingWindow
 
 T = TypeVar("T")
 Judge = Callable[[Exception], bool | None]
 """Tells of an error whether it counts as the dependency's failure; ``None`` where it says nothing about it at all."""
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """Where a breaker stands."""
 
     CLOSED = "closed"
@@ -37,7 +37,7 @@ class CircuitOpen(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class BreakerConfig:
     """When to open and when to close.
 
     Args:
@@ -58,12 +58,12 @@ class Rules:
     window_s: float = 10.0
     probes: int = 3
 
-    def broken(self, counts: Counts, calls: int) -> bool:
+    def broken(self, counts: CallCounts, calls: int) -> bool:
         """Tell whether so many failures or slow ones are too many for that number of calls."""
         return counts.failures >= self.failure_rate * calls or counts.slow >= self.slow_rate * calls
 
 
-class Breaker(Protocol):
+class DependencyBreaker(Protocol):
     """Stands in front of calls to one dependency."""
 
     def call(self, work: Callable[[], T], judge: Judge) -> T:
@@ -88,22 +88,22 @@ class CircuitBreaker:
         emit: told of each change of state.
     """
 
-    def __init__(self, dependency: str, rules: Rules, clock: Clock, emit: Emit = ignore) -> None:
+    def __init__(self, dependency: str, rules: BreakerConfig, clock: Clock, emit: Emit = ignore) -> None:
         self._dependency = dependency
         self._rules = rules
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
-        self._window = Window(rules.window_s)
-        self._state = State.CLOSED
+        self._window = SlidingWindow(rules.window_s)
+        self._state = BreakerState.CLOSED
         self._until = 0.0
         self._era = 0
         """Grows with each change: a call that began in another era says nothing about this one."""
         self._permits = 0
-        self._probed = Counts()
+        self._probed = CallCounts()
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """Return where it stands; an open one whose pause is over still says so until somebody asks it."""
         return self._state
 
@@ -126,26 +126,28 @@ class CircuitBreaker:
         with self._lock:
             now = self._clock.monotonic()
             changed = None
-            if self._state is not State.CLOSED and now >= self._until and not self._has_permits():
+            if self._state is not BreakerState.CLOSED and now >= self._until and not self._has_permits():
                 changed = self._half_open(now)
             if not self._has_permits():
                 raise CircuitOpen
-            if self._state is State.HALF_OPEN:
+            if self._state is BreakerState.HALF_OPEN:
                 self._permits -= 1
             era = self._era
         self._tell(changed)
         return era
 
     def _has_permits(self) -> bool:
-        return self._state is State.CLOSED or (self._state is State.HALF_OPEN and self._permits > 0)
+        return self._state is BreakerState.CLOSED or (self._state is BreakerState.HALF_OPEN and self._permits > 0)
 
     def _half_open(self, now: float) -> BreakerChanged | None:
         """Begin a round of probes; another one, if those of the last round have not come back in all this time."""
-        before, self._state = self._state, State.HALF_OPEN
+        before, self._state = self._state, BreakerState.HALF_OPEN
         self._era += 1
         self._until = now + self._rules.open_s
-        self._permits, self._probed = self._rules.probes, Counts()
-        return None if before is State.HALF_OPEN else BreakerChanged(self._dependency, before, self._state, 0, 0, 0)
+        self._permits, self._probed = self._rules.probes, CallCounts()
+        return (
+            None if before is BreakerState.HALF_OPEN else BreakerChanged(self._dependency, before, self._state, 0, 0, 0)
+        )
 
     def _ended(self, era: int, seconds: float, failed: bool | None) -> None:  # noqa: FBT001 - three-valued
         changed = None
@@ -153,10 +155,10 @@ class CircuitBreaker:
             if era != self._era:
                 return
             if failed is None:
-                self._permits += self._state is State.HALF_OPEN
+                self._permits += self._state is BreakerState.HALF_OPEN
                 return
             slow = seconds >= self._rules.slow_s
-            if self._state is State.HALF_OPEN:
+            if self._state is BreakerState.HALF_OPEN:
                 self._probed.add(failed=failed, slow=slow)
                 changed = self._decide_by_probes()
             else:
@@ -164,17 +166,17 @@ class CircuitBreaker:
                 self._window.add(now, failed=failed, slow=slow)
                 seen = self._window.totals(now)
                 if seen.calls >= self._rules.min_calls and self._rules.broken(seen, seen.calls):
-                    changed = self._turn(State.OPEN, seen)
+                    changed = self._turn(BreakerState.OPEN, seen)
         self._tell(changed)
 
     def _decide_by_probes(self) -> BreakerChanged | None:
         if self._rules.broken(self._probed, self._rules.probes):
-            return self._turn(State.OPEN, self._probed)
+            return self._turn(BreakerState.OPEN, self._probed)
         if self._probed.calls == self._rules.probes:
-            return self._turn(State.CLOSED, self._probed)
+            return self._turn(BreakerState.CLOSED, self._probed)
         return None
 
-    def _turn(self, after: State, seen: Counts) -> BreakerChanged:
+    def _turn(self, after: BreakerState, seen: CallCounts) -> BreakerChanged:
         before, self._state = self._state, after
         self._era += 1
         self._until = self._clock.monotonic() + self._rules.open_s

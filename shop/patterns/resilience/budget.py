@@ -9,7 +9,7 @@ Source: Google, "Site Reliability Engineering", ch. 21, per-client retry budget;
 import threading
 
 
-class Budget:
+class RetryBudget:
     """A token bucket shared by every call to one dependency.
 
     Args:

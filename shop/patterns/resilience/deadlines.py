@@ -29,7 +29,7 @@ class DeadlineExceeded(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class RequestDeadline:
     """A moment on a monotonic clock.
 
     Args:
@@ -41,7 +41,7 @@ class Deadline:
     clock: Clock = _MACHINE
 
     @classmethod
-    def within(cls, seconds: float, clock: Clock = _MACHINE) -> "Deadline":
+    def within(cls, seconds: float, clock: Clock = _MACHINE) -> "RequestDeadline":
         """Return the moment so many seconds from now."""
         return cls(clock.monotonic() + seconds, clock)
 
@@ -50,10 +50,10 @@ class Deadline:
         return max(0.0, self.at - self.clock.monotonic())
 
 
-_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+_current: ContextVar[RequestDeadline | None] = ContextVar("deadline", default=None)
 
 
-def begin(deadline: Deadline | None) -> None:
+def begin(deadline: RequestDeadline | None) -> None:
     """Work under a deadline from here on; it replaces the one of whatever this thread did before."""
     _current.set(deadline)
 
@@ -78,7 +78,7 @@ def check() -> None:
 def within(seconds: float) -> Iterator[None]:
     """Give the block so many seconds at most. A deadline that ends sooner stands: nobody can extend another's."""
     outer = _current.get()
-    own = Deadline.within(seconds, outer.clock if outer else _MACHINE)
+    own = RequestDeadline.within(seconds, outer.clock if outer else _MACHINE)
     token = _current.set(own if outer is None or own.at < outer.at else outer)
     try:
         yield

@@ -9,7 +9,7 @@ Outcome = Literal["ok", "failed", "refused", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class AttemptFinished:
     """One attempt of a call ended."""
 
     dependency: str
@@ -18,7 +18,7 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class RetryScheduled:
     """An attempt failed, and there will be another."""
 
     dependency: str
@@ -48,7 +48,7 @@ class BreakerChanged:
     slow_rate: float
 
 
-Event = Attempted | Retrying | NotRetried | BreakerChanged
+Event = AttemptFinished | RetryScheduled | NotRetried | BreakerChanged
 Emit = Callable[[Event], None]
 
 

@@ -17,7 +17,7 @@ class TimeLimit(Protocol):
         """
 
 
-class Limited:
+class CallTimeout:
     """So many seconds a call, and never more than the request has left.
 
     Args:
@@ -33,7 +33,7 @@ class Limited:
         return deadlines.within(self._seconds)
 
 
-class Unlimited:
+class NoTimeout:
     """As long as the other side takes. A thread waits with it, and the request's deadline counts for nothing."""
 
     def applied(self) -> AbstractContextManager[None]:

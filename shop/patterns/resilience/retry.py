@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from shop.patterns.resilience import deadlines
-from shop.patterns.resilience.budget import Budget
-from shop.patterns.resilience.events import Emit, NotRetried, Retrying, ignore
+from shop.patterns.resilience.budget import RetryBudget
+from shop.patterns.resilience.events import Emit, NotRetried, RetryScheduled, ignore
 
 T = TypeVar("T")
 MayHelp = Callable[[Exception], bool]
 """Tells whether another attempt could end otherwise."""
 
 
-class Retries(Protocol):
+class RetryStrategy(Protocol):
     """Makes a call, perhaps more than once."""
 
     def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
@@ -41,7 +41,7 @@ class Retries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class RetryBackoff:
     """How long to wait between attempts, in seconds.
 
     Args:
@@ -57,7 +57,7 @@ class Backoff:
         return float(min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
 
 
-class Retry:
+class BoundedRetry:
     """The retrying variant.
 
     Args:
@@ -74,8 +74,8 @@ class Retry:
         self,
         dependency: str,
         attempts: int,
-        budget: Budget,
-        backoff: Backoff = Backoff(),
+        budget: RetryBudget,
+        backoff: RetryBackoff = RetryBackoff(),
         emit: Emit = ignore,
         *,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -104,7 +104,7 @@ class Retry:
                 if refusal is not None:
                     self._emit(NotRetried(self._dependency, refusal))
                     raise
-                self._emit(Retrying(self._dependency, attempt, wait_s))
+                self._emit(RetryScheduled(self._dependency, attempt, wait_s))
             self._sleep(wait_s)
             attempt += 1
 
@@ -116,7 +116,7 @@ class Retry:
         return None if self._budget.withdraw() else "budget"  # last: what it takes out is spent
 
 
-class Once:
+class NoRetry:
     """The variant without retries."""
 
     def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:

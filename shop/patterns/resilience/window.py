@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Counts:
+class CallCounts:
     """How many calls, and how they went."""
 
     calls: int = 0
@@ -29,7 +29,7 @@ class Counts:
         return self.slow / self.calls if self.calls else 0.0
 
 
-class Window:
+class SlidingWindow:
     """A sliding window. It moves by slices, so what it covers varies by one of them.
 
     Args:
@@ -40,21 +40,21 @@ class Window:
     def __init__(self, length_s: float, slices: int = 10) -> None:
         self._slice_s = length_s / slices
         self._slices = slices
-        self._counted: deque[tuple[int, Counts]] = deque()
+        self._counted: deque[tuple[int, CallCounts]] = deque()
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
         """Count one call that ended at ``now``, in seconds on the caller's monotonic clock."""
         number = int(now / self._slice_s)
         if not self._counted or self._counted[-1][0] < number:
-            self._counted.append((number, Counts()))
+            self._counted.append((number, CallCounts()))
         self._counted[-1][1].add(failed=failed, slow=slow)
 
-    def totals(self, now: float) -> Counts:
+    def totals(self, now: float) -> CallCounts:
         """Return the sums of what the window covers at ``now``."""
         oldest = int(now / self._slice_s) - self._slices
         while self._counted and self._counted[0][0] <= oldest:
             self._counted.popleft()
-        total = Counts()
+        total = CallCounts()
         for _, counts in self._counted:
             total.calls += counts.calls
             total.failures += counts.failures

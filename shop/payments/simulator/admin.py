@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shop.payments.simulator import controls
 from shop.payments.simulator.answers import refuse, respond
-from shop.payments.simulator.books import Books, find_charge, write_refund
-from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.outbox import Outbox, owe
+from shop.payments.simulator.books import ProviderLedger, find_charge, write_refund
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.outbox import WebhookOutbox, owe
 
 PREFIX = "/admin"
 
@@ -28,7 +28,7 @@ class ManualRefund(BaseModel):
 
 
 def create_admin(
-    books: Books, outbox: Outbox, current: Callable[[], Controls], is_known: Callable[[], bool]
+    books: ProviderLedger, outbox: WebhookOutbox, current: Callable[[], BehaviourSettings], is_known: Callable[[], bool]
 ) -> Blueprint:
     """Build the blueprint.
 
@@ -52,7 +52,7 @@ def create_admin(
 
     @admin.patch("/settings")
     def change() -> Response:
-        given = Controls.model_validate(request.get_json(silent=True))
+        given = BehaviourSettings.model_validate(request.get_json(silent=True))
         with books.writing() as connection:
             controls.change(connection, given)
         return show()

@@ -16,16 +16,16 @@ from pydantic import ValidationError
 from shop.errors import ConfigurationError
 from shop.patterns.observability import correlation
 from shop.patterns.observability.logs import configure_logging
-from shop.patterns.resilience import Deadline, DeadlineExceeded, deadlines
+from shop.patterns.resilience import DeadlineExceeded, RequestDeadline, deadlines
 from shop.payments.simulator.admin import PREFIX as ADMIN
 from shop.payments.simulator.admin import create_admin
 from shop.payments.simulator.answers import refuse
-from shop.payments.simulator.books import FILE, Books, KeyReused
-from shop.payments.simulator.calls import Calls, NotRefundable
-from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.courier import Couriers
-from shop.payments.simulator.in_flight import InFlight
-from shop.payments.simulator.outbox import Outbox
+from shop.payments.simulator.books import FILE, KeyReused, ProviderLedger
+from shop.payments.simulator.calls import NotRefundable, SimulatorCalls
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.courier import WebhookDispatcher
+from shop.payments.simulator.in_flight import KeysInFlight
+from shop.payments.simulator.outbox import WebhookOutbox
 from shop.settings import Settings, load_settings
 
 SILENCE_BEYOND_TIMEOUT_S = 1.0
@@ -50,17 +50,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     if not settings.payments_api_key or not settings.payments_webhook_secret:
         raise ConfigurationError("SHOP_PAYMENTS_API_KEY and SHOP_PAYMENTS_WEBHOOK_SECRET must be set; `shop up` does.")
     configure_logging(settings, "payments")
-    books = Books(settings.var_dir / FILE)
-    outbox = Outbox(books)
-    defaults = Controls(webhook_url=settings.payments_webhook_address)
+    books = ProviderLedger(settings.var_dir / FILE)
+    outbox = WebhookOutbox(books)
+    defaults = BehaviourSettings(webhook_url=settings.payments_webhook_address)
 
-    def current() -> Controls:
+    def current() -> BehaviourSettings:
         return books.controls(defaults)
 
-    Couriers(outbox, current, settings.payments_webhook_secret).start()
-    calls = Calls(books, InFlight(), settings.payments_timeout_ms / 1000 + SILENCE_BEYOND_TIMEOUT_S)
+    WebhookDispatcher(outbox, current, settings.payments_webhook_secret).start()
+    calls = SimulatorCalls(books, KeysInFlight(), settings.payments_timeout_ms / 1000 + SILENCE_BEYOND_TIMEOUT_S)
     app = Flask(__name__)
-    gate = _Gate(current, settings.payments_api_key)
+    gate = _CallGate(current, settings.payments_api_key)
     app.before_request(gate.check)
     app.after_request(_finish)
     app.register_blueprint(create_admin(books, outbox, current, gate.is_known))
@@ -75,10 +75,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-class _Gate:
+class _CallGate:
     """What every call passes before it is looked at."""
 
-    def __init__(self, current: Callable[[], Controls], api_key: str) -> None:
+    def __init__(self, current: Callable[[], BehaviourSettings], api_key: str) -> None:
         self._current = current
         self._wanted = f"Bearer {api_key}".encode()
 
@@ -87,7 +87,7 @@ class _Gate:
             request.headers.get(correlation.REQUEST_ID_HEADER), request.headers.get(correlation.TRACEPARENT_HEADER)
         )
         left_s = deadlines.read(request.headers.get(deadlines.HEADER))
-        deadlines.begin(None if left_s is None else Deadline.within(left_s))
+        deadlines.begin(None if left_s is None else RequestDeadline.within(left_s))
         if request.url_rule is None or request.path.startswith(ADMIN):
             return None  # what does not exist is 404 for everybody, also for whoever asks whether this process is up
         controls = g.controls = self._current()

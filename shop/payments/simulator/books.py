@@ -50,7 +50,7 @@ BUSY_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedAnswer:
     """What a caller is told, and told again under the same key."""
 
     status: int
@@ -58,7 +58,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LedgerRequest:
     """A request that changes the books: which operation, under which key, for what."""
 
     operation: str
@@ -70,7 +70,7 @@ class KeyReused(Exception):
     """The key was used for another request."""
 
 
-class Books:
+class ProviderLedger:
     """One SQLite file in write-ahead mode; flushed at every commit, as money should be.
 
     Args:
@@ -86,7 +86,7 @@ class Books:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
 
-    def remembered(self, asked: Asked) -> Answer | None:
+    def remembered(self, asked: LedgerRequest) -> RecordedAnswer | None:
         """Return what was answered under the key before, if anything was.
 
         Raises:
@@ -95,7 +95,7 @@ class Books:
         with self.reading() as connection:
             return _remembered(connection, asked)
 
-    def answer(self, asked: Asked, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    def answer(self, asked: LedgerRequest, work: Callable[[sqlite3.Connection], RecordedAnswer]) -> RecordedAnswer:
         """Do ``work`` and remember its answer in one transaction; return the first answer where there is one.
 
         Raises:
@@ -112,7 +112,7 @@ class Books:
             )
             return answer
 
-    def controls(self, defaults: controls.Controls) -> controls.Controls:
+    def controls(self, defaults: controls.BehaviourSettings) -> controls.BehaviourSettings:
         """Return how the provider is told to behave."""
         with self.reading() as connection:
             return controls.load(connection, defaults)
@@ -214,7 +214,7 @@ def charge_json(row: sqlite3.Row) -> dict[str, Any]:
     return {**dict(row), "metadata": json.loads(row["metadata"])}
 
 
-def _remembered(connection: sqlite3.Connection, asked: Asked) -> Answer | None:
+def _remembered(connection: sqlite3.Connection, asked: LedgerRequest) -> RecordedAnswer | None:
     row = connection.execute(
         "SELECT fingerprint, status, body FROM answers WHERE operation = ? AND key = ?", (asked.operation, asked.key)
     ).fetchone()
@@ -222,4 +222,4 @@ def _remembered(connection: sqlite3.Connection, asked: Asked) -> Answer | None:
         return None
     if row["fingerprint"] != asked.fingerprint:
         raise KeyReused
-    return Answer(row["status"], json.loads(row["body"]))
+    return RecordedAnswer(row["status"], json.loads(row["body"]))

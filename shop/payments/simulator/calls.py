@@ -14,17 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from shop.patterns.resilience import deadlines
 from shop.payments.simulator import outbox
 from shop.payments.simulator.answers import error, refuse, respond
-from shop.payments.simulator.books import Answer, Asked, Books, find_charge, write_charge, write_refund
-from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.in_flight import InFlight
-from shop.payments.simulator.tokens import BEHAVIOURS, Behaviour
+from shop.payments.simulator.books import (
+    LedgerRequest,
+    ProviderLedger,
+    RecordedAnswer,
+    find_charge,
+    write_charge,
+    write_refund,
+)
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.in_flight import KeysInFlight
+from shop.payments.simulator.tokens import BEHAVIOURS, TokenBehaviour
 
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
 MOST_AT_ONCE = 1_000
 
 
-class ChargeRequest(BaseModel):
+class ChargeBody(BaseModel):
     """What ``POST /charges`` takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -51,7 +58,7 @@ class NotRefundable(Exception):
     """
 
 
-class Page(BaseModel):
+class ChargeQuery(BaseModel):
     """Which charges are asked for: the one under a key, or the next ones behind an id."""
 
     model_config = ConfigDict(extra="forbid")
@@ -61,7 +68,7 @@ class Page(BaseModel):
     limit: int = Field(default=100, ge=1, le=MOST_AT_ONCE)
 
 
-class Calls:
+class SimulatorCalls:
     """What the routes do.
 
     Args:
@@ -70,24 +77,24 @@ class Calls:
         silence_s: how long an answer is held back that shall never come.
     """
 
-    def __init__(self, books: Books, in_flight: InFlight, silence_s: float) -> None:
+    def __init__(self, books: ProviderLedger, in_flight: KeysInFlight, silence_s: float) -> None:
         self._books = books
         self._in_flight = in_flight
         self._silence_s = silence_s
 
     def charge(self) -> Response:
         """Take money."""
-        wanted = ChargeRequest.model_validate(request.get_json(silent=True))
+        wanted = ChargeBody.model_validate(request.get_json(silent=True))
         behaviour = BEHAVIOURS.get(wanted.token)
         if behaviour is None:
             return refuse(422, "unknown_token")
-        controls: Controls = g.controls
+        controls: BehaviourSettings = g.controls
         silent = behaviour.silent or random.random() < controls.silent_rate
         if random.random() < controls.decline_rate:
-            behaviour = Behaviour(status=402)
+            behaviour = TokenBehaviour(status=402)
         first_time = False
 
-        def work(connection: sqlite3.Connection, key: str) -> Answer:
+        def work(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
             nonlocal first_time
             first_time = True
             return _charge(connection, key, wanted, behaviour, controls)
@@ -99,7 +106,7 @@ class Calls:
 
     def find(self) -> Response:
         """Show charges."""
-        page = Page.model_validate(request.args.to_dict())
+        page = ChargeQuery.model_validate(request.args.to_dict())
         if page.key is not None:
             return jsonify(items=self._books.charges(page.key))
         return jsonify(items=self._books.page(page.after, page.limit))
@@ -107,20 +114,20 @@ class Calls:
     def refund(self) -> Response:
         """Give money back: of a charge that was made, and never more than is left of it."""
         wanted = RefundRequest.model_validate(request.get_json(silent=True))
-        controls: Controls = g.controls
+        controls: BehaviourSettings = g.controls
 
-        def work(connection: sqlite3.Connection, key: str) -> Answer:
+        def work(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
             is_refused = random.random() < controls.refund_refusal_rate
             refund = None if is_refused else write_refund(connection, wanted.charge, wanted.amount)
             if refund is None:
                 raise NotRefundable
             outbox.owe(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
-            return Answer(201, refund)
+            return RecordedAnswer(201, refund)
 
         return self._once("refund", work)
 
     def _once(
-        self, operation: str, work: Callable[[sqlite3.Connection, str], Answer], before_s: float = 0.0
+        self, operation: str, work: Callable[[sqlite3.Connection, str], RecordedAnswer], before_s: float = 0.0
     ) -> Response:
         """Do ``work`` unless it was done under this key before; answer what was answered then."""
         key = request.headers.get(KEY_HEADER, "")
@@ -139,17 +146,17 @@ class Calls:
 
 
 def _charge(
-    connection: sqlite3.Connection, key: str, wanted: ChargeRequest, behaviour: Behaviour, controls: Controls
-) -> Answer:
+    connection: sqlite3.Connection, key: str, wanted: ChargeBody, behaviour: TokenBehaviour, controls: BehaviourSettings
+) -> RecordedAnswer:
     if behaviour.status == 500:
-        return Answer(500, error("processing_error"))
+        return RecordedAnswer(500, error("processing_error"))
     status = "succeeded" if behaviour.status == 201 else "declined"
     charge = write_charge(connection, key, status=status, **wanted.model_dump(exclude={"token"}))
     outbox.owe(connection, controls, f"charge.{status}", charge)
-    return Answer(behaviour.status, charge if status == "succeeded" else {**error("card_declined"), **charge})
+    return RecordedAnswer(behaviour.status, charge if status == "succeeded" else {**error("card_declined"), **charge})
 
 
-def _asked(operation: str, key: str) -> Asked:
+def _asked(operation: str, key: str) -> LedgerRequest:
     body: Any = request.get_json()
     written = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return Asked(operation, key, hashlib.sha256(written.encode()).hexdigest())
+    return LedgerRequest(operation, key, hashlib.sha256(written.encode()).hexdigest())

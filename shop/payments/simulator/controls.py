@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Controls(BaseModel):
+class BehaviourSettings(BaseModel):
     """Everything that can be set. Shares are of the calls or messages they concern, drawn one by one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +51,7 @@ BY_HAND, BY_FAULT = "all", "fault"
 TABLE = "CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, document TEXT NOT NULL)"
 
 
-def load(connection: sqlite3.Connection, defaults: Controls) -> Controls:
+def load(connection: sqlite3.Connection, defaults: BehaviourSettings) -> BehaviourSettings:
     """Return how it is told to behave: the defaults, over them what was set, and over that what a fault wants."""
     stands = defaults
     for name in (BY_HAND, BY_FAULT):
@@ -59,26 +59,26 @@ def load(connection: sqlite3.Connection, defaults: Controls) -> Controls:
     return stands
 
 
-def change(connection: sqlite3.Connection, given: Controls) -> None:
+def change(connection: sqlite3.Connection, given: BehaviourSettings) -> None:
     """Set what was given; the rest stays."""
     _write(connection, BY_HAND, _row(connection, BY_HAND).model_copy(update=given.model_dump(exclude_unset=True)))
 
 
 def reset(connection: sqlite3.Connection) -> None:
     """Forget all that was set; a fault is ended by whoever ordered it."""
-    _write(connection, BY_HAND, Controls())
+    _write(connection, BY_HAND, BehaviourSettings())
 
 
-def put_fault(connection: sqlite3.Connection, wanted: Controls) -> None:
+def put_fault(connection: sqlite3.Connection, wanted: BehaviourSettings) -> None:
     """Put what a fault wants in the place of what the last one wanted; nothing set ends it."""
     _write(connection, BY_FAULT, wanted)
 
 
-def _row(connection: sqlite3.Connection, name: str) -> Controls:
+def _row(connection: sqlite3.Connection, name: str) -> BehaviourSettings:
     row = connection.execute("SELECT document FROM controls WHERE name = ?", (name,)).fetchone()
-    return Controls() if row is None else Controls.model_validate_json(row[0])
+    return BehaviourSettings() if row is None else BehaviourSettings.model_validate_json(row[0])
 
 
-def _write(connection: sqlite3.Connection, name: str, document: Controls) -> None:
+def _write(connection: sqlite3.Connection, name: str, document: BehaviourSettings) -> None:
     row = (name, document.model_dump_json(exclude_unset=True))
     connection.execute("INSERT OR REPLACE INTO controls (name, document) VALUES (?, ?)", row)

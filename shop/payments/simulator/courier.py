@@ -10,8 +10,8 @@ import httpcore
 
 from shop.patterns.observability import correlation
 from shop.payments import signatures
-from shop.payments.simulator.controls import Controls
-from shop.payments.simulator.outbox import Message, Outbox
+from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.outbox import WebhookMessage, WebhookOutbox
 
 COURIERS = 4
 """Messages on their way at once: one slow receiver must not hold up all."""
@@ -27,7 +27,7 @@ _NOT_TAKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.Protoco
 _log = logging.getLogger(__name__)
 
 
-class Couriers:
+class WebhookDispatcher:
     """Takes due messages to their receiver, in threads of its own.
 
     Args:
@@ -37,7 +37,9 @@ class Couriers:
         look_s: the longest time without a look into the outbox.
     """
 
-    def __init__(self, outbox: Outbox, controls: Callable[[], Controls], secret: str, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self, outbox: WebhookOutbox, controls: Callable[[], BehaviourSettings], secret: str, look_s: float = LOOK_S
+    ) -> None:
         self._outbox = outbox
         self._controls = controls
         self._secret = secret
@@ -83,7 +85,7 @@ class Couriers:
                     _log.exception("courier_failed")
                     time.sleep(PAUSE_S)
 
-    def _sent(self, url: str, message: Message) -> bool:
+    def _sent(self, url: str, message: WebhookMessage) -> bool:
         correlation.adopt(
             message.ids.get(correlation.REQUEST_ID_HEADER), message.ids.get(correlation.TRACEPARENT_HEADER)
         )

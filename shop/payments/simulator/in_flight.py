@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class InFlight:
+class KeysInFlight:
     """A set of keys, each held by at most one request."""
 
     def __init__(self) -> None:

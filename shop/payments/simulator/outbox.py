@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shop.patterns.observability import correlation
-from shop.payments.simulator.controls import Controls
+from shop.payments.simulator.controls import BehaviourSettings
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -38,7 +38,7 @@ MAX_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """One message to send, with the correlation ids of the call that caused it."""
 
     id: str
@@ -47,7 +47,7 @@ class Message:
     attempts: int
 
 
-class Connections(Protocol):
+class LedgerConnections(Protocol):
     """Where the books are."""
 
     changed: threading.Event
@@ -59,7 +59,7 @@ class Connections(Protocol):
         """Open a transaction; committed at the end, and flushed to disk unless that does not matter."""
 
 
-def owe(connection: sqlite3.Connection, controls: Controls, event: str, data: Mapping[str, Any]) -> None:
+def owe(connection: sqlite3.Connection, controls: BehaviourSettings, event: str, data: Mapping[str, Any]) -> None:
     """Write down a message, in the caller's transaction; none where nobody wants to be told.
 
     Args:
@@ -82,20 +82,20 @@ def owe(connection: sqlite3.Connection, controls: Controls, event: str, data: Ma
     )
 
 
-class Outbox:
+class WebhookOutbox:
     """The messages of one provider.
 
     Args:
         books: where they are written.
     """
 
-    def __init__(self, books: Connections) -> None:
+    def __init__(self, books: LedgerConnections) -> None:
         self._books = books
         self._lock = threading.Lock()
         self._on_their_way: set[str] = set()
 
     @contextmanager
-    def taking(self) -> Iterator[Message | None]:
+    def taking(self) -> Iterator[WebhookMessage | None]:
         """Have a due message to oneself for the block; ``None`` where there is none."""
         with self._lock:
             message = self._next()
@@ -122,7 +122,7 @@ class Outbox:
         """Let what is written from now on end the next :meth:`wait`."""
         self._books.changed.clear()
 
-    def taken(self, message: Message, controls: Controls) -> None:
+    def taken(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Cross a message off, unless it is to be sent once more on purpose."""
         again = random.random() < controls.webhook_duplicate_rate
         due_at = time.time() + random.uniform(*HELD_BACK_S)
@@ -134,7 +134,7 @@ class Outbox:
             if not repeated.rowcount:
                 connection.execute("UPDATE messages SET state = 'taken' WHERE id = ?", (message.id,))
 
-    def refused(self, message: Message, controls: Controls) -> None:
+    def refused(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Note that nobody took it, and when to try again."""
         attempts = message.attempts + 1
         pause_s = min(MOST_PAUSE_S, controls.webhook_retry_ms / 1000 * 2 ** (attempts - 1))
@@ -156,7 +156,7 @@ class Outbox:
             found = dict(connection.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in ("owed", "taken", "given_up")}
 
-    def _next(self) -> Message | None:
+    def _next(self) -> WebhookMessage | None:
         with self._books.reading() as connection:
             rows = connection.execute(
                 "SELECT id, body, ids, attempts FROM messages WHERE state = 'owed' AND due_at <= ?"
@@ -165,5 +165,5 @@ class Outbox:
             ).fetchall()
         for row in rows:
             if row["id"] not in self._on_their_way:
-                return Message(row["id"], row["body"].encode(), json.loads(row["ids"]), row["attempts"])
+                return WebhookMessage(row["id"], row["body"].encode(), json.loads(row["ids"]), row["attempts"])
         return None

@@ -9,7 +9,7 @@ SLOW_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class TokenBehaviour:
     """How a charge with a token goes.
 
     Args:
@@ -23,12 +23,12 @@ class Behaviour:
     silent: bool = False
 
 
-BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
+BEHAVIOURS: Mapping[str, TokenBehaviour] = MappingProxyType(
     {
-        "tok_ok": Behaviour(),
-        "tok_declined": Behaviour(status=402),
-        "tok_slow": Behaviour(before_s=SLOW_S),
-        "tok_timeout_charged": Behaviour(silent=True),
-        "tok_error": Behaviour(status=500),
+        "tok_ok": TokenBehaviour(),
+        "tok_declined": TokenBehaviour(status=402),
+        "tok_slow": TokenBehaviour(before_s=SLOW_S),
+        "tok_timeout_charged": TokenBehaviour(silent=True),
+        "tok_error": TokenBehaviour(status=500),
     }
 )
