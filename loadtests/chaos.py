@@ -40,9 +40,9 @@ from disorder.own_stack import OwnStack
 from disorder.report import SHOWN, table
 from disorder.told import GONE, MOST_PIECES, NOTHING, SCARCE, Told, Wish, wishes
 
-from shop.books.audit import audit
 from shop.errors import ConfigurationError
-from shop.lab.store import ADMIN, DEMO_PASSWORD
+from shop.lab.store_client import ADMIN, DEMO_PASSWORD
+from shop.reconciliation.audit import audit
 from shop.stack.backoff import STABLE_S
 
 T = TypeVar("T")

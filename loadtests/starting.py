@@ -14,9 +14,9 @@ from users import THINK_MEDIAN_S, Assortment, Person
 
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab.arrivals import SHOPPERS_EXPONENT
-from shop.lab.hosts import check_loopback
+from shop.lab.loopback import check_loopback
 from shop.settings import load_settings
-from shop.stack.addresses import web_url
+from shop.stack.endpoints import web_url
 
 MISUSED = 2
 LOOPBACK = "127.0.0.1"

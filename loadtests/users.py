@@ -21,10 +21,10 @@ from sessions import TIMEOUT_S, CountingSession, SingleAttemptPool
 
 from shop.lab import pacing
 from shop.lab.arrivals import ZipfDistribution, schedule, think_time
-from shop.lab.hosts import check_loopback
 from shop.lab.load import LAG_LIMIT_MS
+from shop.lab.loopback import check_loopback
 from shop.lab.statistics import percentile
-from shop.lab.store import StoreClient
+from shop.lab.store_client import StoreClient
 
 PRODUCTS = 500
 """The head of the catalogue, by popularity; the tail is hardly ever seen."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: it always gets an open connection from ``shop.schema``."""
+"""Alembic's entry: it always gets an open connection from ``shop.database.schema``."""
 
 from alembic import context
 
@@ -6,15 +6,15 @@ from shop.accounts import models as accounts  # noqa: F401 - importing a model r
 from shop.backup import models as backup  # noqa: F401
 from shop.cart import models as cart  # noqa: F401
 from shop.catalog import models as catalog  # noqa: F401
+from shop.database.engine import ModelBase
 from shop.datasets import models as datasets  # noqa: F401
-from shop.db import ModelBase
 from shop.mail import models as mail  # noqa: F401
 from shop.orders import models as orders  # noqa: F401
 from shop.patterns.idempotency import models as idempotency  # noqa: F401
 from shop.patterns.outbox import models as outbox  # noqa: F401
 from shop.patterns.queue import models as queue  # noqa: F401
 from shop.payments import models as payments  # noqa: F401
-from shop.switch_store import StoredSwitch  # noqa: F401
+from shop.switches.store import StoredSwitch  # noqa: F401
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -20,55 +20,52 @@ from shop.cart.sessions import current_owner
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
+from shop.catalog.categories.pages import create_shelf_pages
 from shop.catalog.crawler_pages import create_crawler_pages
 from shop.catalog.reviews_page import create_review_pages
 from shop.catalog.service import CatalogService
-from shop.catalog.shelf_pages import create_shelf_pages
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import OrderCancellation
-from shop.checkout.notices import PaymentWebhooks
+from shop.checkout.payment_webhooks import PaymentWebhooks
 from shop.checkout.phases import owner_name
 from shop.checkout.service import CheckoutService
+from shop.database.schema import require_current
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
+from shop.lab_console import faults_api, lab_api, pages, switches_api
+from shop.mail.mailer import latest
 from shop.mail.models import Mail
-from shop.mail.post import latest
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.link_pages import create_link_pages
 from shop.orders.service import OrderService, adoption_note
 from shop.patterns.caching.memory import MaxMemory
-from shop.patterns.edge.totals import EdgeTotals
+from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.health.start import require_usable
-from shop.patterns.observability import figures
+from shop.patterns.observability import metrics_summary
 from shop.patterns.observability.logs import configure_logging
 from shop.payments.api import create_webhook
 from shop.production_rules import require_production
-from shop.schema import require_current
 from shop.settings import Settings, load_settings
 from shop.web import (
     access,
     assets,
-    context,
     deadline,
-    faults_api,
     idempotency,
-    lab_api,
-    lab_pages,
     openapi,
     problems,
-    rendering,
+    request_middleware,
     security,
-    switches_api,
+    template_filters,
 )
-from shop.web.forwarded import TrustedProxyMiddleware
 from shop.web.guest_identity import current_guest, renew_guest
+from shop.web.health_probes import HealthProbeMiddleware
 from shop.web.host_names import HostNames
 from shop.web.identity import current_identity
-from shop.web.probes import HealthProbeMiddleware
 from shop.web.session_cookie import SessionCookies
+from shop.web.trusted_proxy import TrustedProxyMiddleware
 from shop.wiring import ProcessRuntime, StoreServices, build
 
 _log = logging.getLogger(__name__)
@@ -85,7 +82,9 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     app.session_interface = SessionCookies()
     headers = security.headers(https_only=not settings.is_lab)
     hosts = HostNames(settings)
-    context.install(app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab)
+    request_middleware.install(
+        app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab
+    )
     app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
@@ -94,8 +93,8 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     security.install_body_check(app)
     problems.install(app)
     assets.install(app)
-    rendering.install(app, settings.own_address)
-    sessions.install(app, lambda: context.services(StoreServices).accounts, settings)
+    template_filters.install(app, settings.own_address)
+    sessions.install(app, lambda: request_middleware.services(StoreServices).accounts, settings)
     if settings.is_lab:
         _hang_lab(app, runtime)
     _hang_accounts(app)
@@ -109,23 +108,23 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
 
 def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
     def orders() -> OrderService:
-        return context.services(StoreServices).orders
+        return request_middleware.services(StoreServices).orders
 
     def checkout() -> CheckoutService:
-        return context.services(StoreServices).checkout
+        return request_middleware.services(StoreServices).checkout
 
     def cancellation() -> OrderCancellation:
-        return context.services(StoreServices).cancellation
+        return request_middleware.services(StoreServices).cancellation
 
     def carts() -> CartService:
-        return context.services(StoreServices).carts
+        return request_middleware.services(StoreServices).carts
 
     def close_refund(public_id: str, closed_by: int, reason: str) -> None:
         cancellation().close_refund(public_id, closed_by, reason)
 
     app.register_api(orders_api.create_api(orders, close_refund))
     app.register_blueprint(orders_pages.create_pages(orders))
-    app.register_blueprint(create_link_pages(orders, lambda: context.services(StoreServices).link_requests))
+    app.register_blueprint(create_link_pages(orders, lambda: request_middleware.services(StoreServices).link_requests))
     app.register_blueprint(orders_admin.create_admin(orders, close_refund))
     app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts, test_cards=test_cards))
     app.register_blueprint(
@@ -135,7 +134,7 @@ def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
 
 def _hang_payments(app: OpenAPI, runtime: ProcessRuntime) -> None:
     def notices() -> PaymentWebhooks:
-        return context.services(StoreServices).notices
+        return request_middleware.services(StoreServices).notices
 
     app.register_blueprint(create_webhook(notices, runtime.settings.payments_webhook_secret, runtime.clock))
 
@@ -145,9 +144,11 @@ def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
     desk = FaultChannel(settings.run_dir)
     memory = MaxMemory(settings.cache_url) if settings.cache_url else None
 
-    def count() -> figures.MetricsSummary:
+    def count() -> metrics_summary.MetricsSummary:
         edge = EdgeTotals.load(settings.edge_answers_file)
-        return figures.collect(registry, figures.EdgeSums(edge.requests, edge.failed, edge.look_ups) if edge else None)
+        return metrics_summary.collect(
+            registry, metrics_summary.EdgeSums(edge.requests, edge.failed, edge.look_ups) if edge else None
+        )
 
     def mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:
@@ -156,12 +157,12 @@ def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))
     app.register_api(lab_api.create_api(store, board, desk, memory, count, settings, mails))
-    app.register_blueprint(lab_pages.create_pages(store, board, desk, count, settings.log_dir, mails))
+    app.register_blueprint(pages.create_pages(store, board, desk, count, settings.log_dir, mails))
 
 
 def _hang_catalog(app: OpenAPI, address: str) -> None:
     def use() -> CatalogService:
-        return context.services(StoreServices).catalog
+        return request_middleware.services(StoreServices).catalog
 
     app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
     app.register_api(catalog_api.create_api(use))
@@ -174,13 +175,13 @@ def _hang_catalog(app: OpenAPI, address: str) -> None:
 
 def _hang_accounts(app: OpenAPI) -> None:
     def use() -> AccountService:
-        return context.services(StoreServices).accounts
+        return request_middleware.services(StoreServices).accounts
 
     def changes() -> PasswordChanges:
-        return context.services(StoreServices).password_changes
+        return request_middleware.services(StoreServices).password_changes
 
     def resets() -> PasswordResets:
-        return context.services(StoreServices).password_resets
+        return request_middleware.services(StoreServices).password_resets
 
     app.register_api(accounts_api.create_api(use, _welcome))
     app.register_blueprint(accounts_pages.create_pages(use, _welcome))
@@ -192,7 +193,7 @@ def _hang_accounts(app: OpenAPI) -> None:
 
 def _hang_cart(app: OpenAPI) -> None:
     def use() -> CartService:
-        return context.services(StoreServices).carts
+        return request_middleware.services(StoreServices).carts
 
     app.register_api(cart_api.create_api(use))
     app.register_blueprint(cart_pages.create_pages(use))
@@ -200,7 +201,7 @@ def _hang_cart(app: OpenAPI) -> None:
 
 def _welcome(account: AccountIdentity) -> str | None:
     """Bring the guest's orders that were placed under the account's e-mail, and her cart, into the account."""
-    services, guest = context.services(StoreServices), current_guest()
+    services, guest = request_middleware.services(StoreServices), current_guest()
     if guest is None:
         return None
     merged = services.carts.merge(guest.cart_id, account.user_id)  # first: behind it no order of this cart is placed
@@ -215,7 +216,7 @@ def _renew_guest() -> None:
     if guest is None or current_identity() is not None:
         return
     if guest.earlier_id is not None:
-        context.services(StoreServices).orders.follow(guest.earlier_id, guest.guest_id)
+        request_middleware.services(StoreServices).orders.follow(guest.earlier_id, guest.guest_id)
     renew_guest(guest)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from shop import knobs
 from shop.clock import Clock
 from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ServiceUnavailable, ShopError
 from shop.patterns.caching import (
@@ -43,10 +42,11 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.cache import Guarding
 from shop.patterns.caching.jitter import SHARE, Lifetime
-from shop.patterns.observability import record
+from shop.patterns.observability import request_record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.settings import Settings
-from shop.switches import SwitchSnapshot
+from shop.switches import parameters
+from shop.switches.registry import SwitchSnapshot
 
 BYTES_A_MB = 1024 * 1024
 FAILED = "The store cannot look this up at the moment."
@@ -104,7 +104,7 @@ class CacheRuntime:
                 forgiving=switches["cache.stale_if_error"] == "on",
                 own=lambda error: isinstance(error, DeadlinePassed),
                 failure=lambda: ServiceUnavailable(FAILED),
-                longest=(1 + SHARE) * max(1.0, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE)),
+                longest=(1 + SHARE) * max(1.0, parameters.stands(dict(switches.knobs), parameters.TTL_SCALE)),
             ),
             self._guarding(switches["cache.stampede"]),
             self.throttle,
@@ -151,9 +151,9 @@ def is_refusal(error: Exception) -> bool:
 
 def _lifetime(switches: SwitchSnapshot) -> Lifetime:
     lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
-    return hurried(lifetime, knobs.stands(dict(switches.knobs), knobs.TTL_SCALE))
+    return hurried(lifetime, parameters.stands(dict(switches.knobs), parameters.TTL_SCALE))
 
 
 def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:
     """Run a background load in its request's context, but book its queries to nobody's request."""
-    context.run(record.aside, work)
+    context.run(request_record.aside, work)

@@ -22,7 +22,7 @@ from typing import Any
 
 from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
 from shop.private_files import write_private
-from shop.switches import nearest
+from shop.switches.registry import nearest
 
 NONE = "none"
 ANSWER_TIMEOUT_S = 5.0

@@ -15,12 +15,12 @@ from shop.orders import link_requests
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.outbox.relay import OutboxRelay
-from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime
 
 if TYPE_CHECKING:
-    from shop.patterns.queue.transport import MessageBroker
+    from shop.patterns.queue.message_broker import MessageBroker
 
 SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ def transport(settings: Settings) -> "MessageBroker":
     if settings.broker_url is None:
         raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
     # Only here, for the worker to say first what dramatiq is to look for.
-    from shop.patterns.queue.transport import MessageBroker
+    from shop.patterns.queue.message_broker import MessageBroker
 
     return MessageBroker(settings.broker_url, CONSUMERS, settings.queue_length)
 

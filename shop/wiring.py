@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from shop import cache_wiring, knobs
+from shop import cache_wiring
 from shop.accounts.credentials import clean_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
@@ -22,8 +22,8 @@ from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
 from shop.cart.service import CartService
 from shop.catalog import offers, tags
-from shop.catalog.list_bulkhead import ListBulkhead
-from shop.catalog.presentation import PartByPart, WholeScreen
+from shop.catalog.listing.list_bulkhead import ListBulkhead
+from shop.catalog.product_page import PartByPart, WholeScreen
 from shop.catalog.service import CatalogService
 from shop.catalog.stock import STRATEGIES
 from shop.checkout import link_mail
@@ -39,56 +39,57 @@ from shop.checkout.confirmation import (
 )
 from shop.checkout.handover import move_claims
 from shop.checkout.link_mail import LinkMailConsumer
-from shop.checkout.notices import PaymentWebhooks
+from shop.checkout.payment_reconciler import PaymentReconciler
+from shop.checkout.payment_webhooks import PaymentWebhooks
 from shop.checkout.phases import CheckoutPhases
 from shop.checkout.reservations import ReservationReaper
-from shop.checkout.resolution import PaymentReconciler
 from shop.checkout.service import CheckoutService
 from shop.clock import Clock, SystemClock
 from shop.customers import password_mail
 from shop.customers.password_mail import PasswordMailConsumer
 from shop.customers.rights import PersonalData
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.faults import NONE, FaultChannel
-from shop.mail.letters import EmailTemplates
-from shop.mail.post import DatabaseMailer, FaultInjectingMailer, MailTransport, SmtpMailer
+from shop.mail.email_templates import EmailTemplates
+from shop.mail.mailer import DatabaseMailer, FaultInjectingMailer, MailTransport, SmtpMailer
 from shop.orders.fulfilment import OrderFulfilment
 from shop.orders.link_requests import LinkRequests
 from shop.orders.links import OrderLinks
+from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import AsyncProjection, AtOnce, OrderProjection, OrderProjector
 from shop.orders.queries import bought_together
 from shop.orders.service import OrderService
-from shop.orders.stream import OrderStreams
 from shop.patterns.caching import CacheClient
 from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
 from shop.patterns.health.server_faults import NotWell
-from shop.patterns.idempotency.keeper import IdempotencyPolicy, KeysHonoured, KeysIgnored
+from shop.patterns.idempotency.key_store import KeyStore
+from shop.patterns.idempotency.policy import IdempotencyPolicy, KeysHonoured, KeysIgnored
 from shop.patterns.idempotency.reaper import KeyReaper
-from shop.patterns.idempotency.records import KeyStore
-from shop.patterns.observability import record
-from shop.patterns.observability.access import AccessRecorder, JsonAccessLog, NoAccessLog
+from shop.patterns.observability import request_record
+from shop.patterns.observability.access_log import AccessRecorder, JsonAccessLog, NoAccessLog
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
-from shop.patterns.observability.lines import LineFile
+from shop.patterns.observability.json_lines import LineFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
 from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.resilience import deadlines
-from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
 from shop.payments.provider import AbsentProvider, PaymentProvider
 from shop.payments.refunds import owed_refunds
+from shop.payments.resilient_provider import ProviderResilience
 from shop.payments.service import PaymentService
 from shop.settings import Settings
-from shop.switch_store import SwitchStore
-from shop.switches import SwitchPoller, SwitchSnapshot
-from shop.unit_of_work import Database
-from shop.web.browser import BrowserCaching, EtagCaching, NoBrowserCaching
-from shop.web.edge import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
-from shop.web.short_way import CachedResponseFastPath
+from shop.switches import parameters
+from shop.switches.registry import SwitchPoller, SwitchSnapshot
+from shop.switches.store import SwitchStore
+from shop.web.edge_headers import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
+from shop.web.fast_path import CachedResponseFastPath
+from shop.web.http_caching import BrowserCaching, EtagCaching, NoBrowserCaching
 
 _log = logging.getLogger(__name__)
 
@@ -285,7 +286,9 @@ class ProcessRuntime:
     def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":
             return NotKeptAtTheEdge()
-        return KeptAtTheEdge(self.edge_registry, self.clock, knobs.stands(dict(snapshot.knobs), knobs.TTL_SCALE))
+        return KeptAtTheEdge(
+            self.edge_registry, self.clock, parameters.stands(dict(snapshot.knobs), parameters.TTL_SCALE)
+        )
 
     def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
         timeout = snapshot["payments.timeout"] == "on"
@@ -318,7 +321,9 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     Raises:
         ConfigurationError: an address is missing or malformed.
     """
-    database = Database(build_engine(settings, record.query_ran, deadlines.remaining), record.transaction_retried)
+    database = Database(
+        build_engine(settings, request_record.query_ran, deadlines.remaining), request_record.transaction_retried
+    )
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
     metrics = ProcessMetrics()

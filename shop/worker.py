@@ -18,19 +18,19 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import false, select
 
 from shop import queue_wiring
-from shop.edge import EdgePurger
+from shop.edge_purger import EdgePurger
 from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
+from shop.patterns.background_loop import BackgroundLoop, LoopRunner
 from shop.patterns.health import checks
 from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
-from shop.patterns.loops import BackgroundLoop, LoopRunner
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.outbox.relay import OutboxRelay, backlog
 from shop.patterns.queue.inbox import InboxReaper
 from shop.production_rules import require_production
 from shop.settings import Settings, load_settings
-from shop.switch_store import StoredSwitch
+from shop.switches.store import StoredSwitch
 from shop.wiring import ProcessRuntime, build
 
 MISUSED = 2

@@ -18,12 +18,12 @@ import redis
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 
-from shop.db import build_engine
-from shop.schema import upgrade
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
+from shop.database.transactions import Database
 from shop.settings import Settings, load_settings
 from shop.stack import postgres, valkey
 from shop.stack.program import ServerProgram, free_port
-from shop.unit_of_work import Database
 
 # How long an example takes, or to find one, depends on what else the machine does.
 examples.register_profile("store", deadline=None, suppress_health_check=[HealthCheck.too_slow])

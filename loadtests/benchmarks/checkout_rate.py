@@ -34,7 +34,7 @@ from servers import answers, running
 from sqlalchemy import text
 
 from shop.app import create_app
-from shop.db import build_engine
+from shop.database.engine import build_engine
 from shop.settings import Settings
 from shop.stack import http_servers
 from shop.stack.program import ServerProgram, free_port

@@ -12,10 +12,10 @@ import time
 import httpx
 from arms import show
 
-from shop.lab.restoring import restoring
-from shop.lab.store import StoreClient
+from shop.lab.saved_state import restoring
+from shop.lab.store_client import StoreClient
 from shop.settings import load_settings
-from shop.stack.addresses import web_url
+from shop.stack.endpoints import web_url
 
 MOST_QUERIES = 8
 PRODUCTS = 200

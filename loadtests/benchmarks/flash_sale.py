@@ -30,13 +30,13 @@ from shop.cart.service import CartOwner
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import PaidOrder
-from shop.db import build_engine
+from shop.database.engine import build_engine
 from shop.errors import ShopError
 from shop.money import Money
-from shop.patterns.observability import record
+from shop.patterns.observability import request_record
 from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded
 from shop.settings import Settings
-from shop.switches import SWITCHES
+from shop.switches.registry import SWITCHES
 from shop.wiring import ProcessRuntime, build
 
 PRODUCTS, IN_A_CART = 50, 3
@@ -233,7 +233,7 @@ def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
     for number, cart in enumerate(carts):
         if time.time() - began > AT_MOST_S:
             break
-        seen, before = record.begin(), time.perf_counter()
+        seen, before = request_record.begin(), time.perf_counter()
         try:
             result = checkout.submit(CartOwner(guest_cart_id=cart), f"key-{number}", DETAILS)
         except ShopError as refusal:

@@ -23,10 +23,10 @@ from urllib.parse import quote_plus
 import httpx
 from arms import show
 
-from shop.lab.shopper import GuestClient
-from shop.lab.store import API, StoreClient
+from shop.lab.guest_client import GuestClient
+from shop.lab.store_client import API, StoreClient
 from shop.settings import load_settings
-from shop.stack.addresses import web_url
+from shop.stack.endpoints import web_url
 
 AGREED_S = 0.5
 PATIENCE_S = 40.0

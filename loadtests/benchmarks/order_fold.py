@@ -20,8 +20,8 @@ from shop.orders.events import (
     PaymentCharged,
     written,
 )
-from shop.orders.state import fold
-from shop.patterns.events import StoredEvent
+from shop.orders.order_state import fold
+from shop.patterns.event_sourcing import StoredEvent
 
 ROUNDS = 5
 FOLDS = 2_000

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from shop.db import build_engine
-from shop.schema import upgrade
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
+from shop.database.transactions import Database
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
 from shop.stack.program import free_port
-from shop.unit_of_work import Database
 
 START_TIMEOUT_S = 60
 NOT_WAITING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -24,9 +24,9 @@ from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience.events import AttemptFinished, Event
-from shop.payments.guarded import ProviderResilience, ResilientProvider
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import ChargeRequest
+from shop.payments.resilient_provider import ProviderResilience, ResilientProvider
 from shop.settings import Settings, load_settings
 from shop.stack import http_servers
 from shop.stack.program import free_port

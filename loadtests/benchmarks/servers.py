@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
 from shop.datasets import loading
-from shop.db import build_engine
-from shop.schema import upgrade
 from shop.settings import PROJECT_ROOT, Settings, load_settings
 from shop.stack import http_servers, postgres, valkey
 from shop.stack.program import ServerProgram, free_port

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from shop.lab.hosts import check_loopback
+from shop.lab.loopback import check_loopback
 
 from .told import AWAY, DECLINED, NOTHING, ORDERED, REFUSED, Told, Wish
 

@@ -13,7 +13,7 @@ import httpx
 
 from shop.errors import ConfigurationError
 from shop.settings import PREFIX, Settings, load_settings
-from shop.stack import addresses, status
+from shop.stack import endpoints, status
 from shop.stack.program import free_port
 from shop.stack.state import ProcessRecord, StateFile
 
@@ -68,7 +68,7 @@ class OwnStack:
     @property
     def settings(self) -> Settings:
         """Where everything is."""
-        return addresses.resolve(self._given)
+        return endpoints.resolve(self._given)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,7 +93,7 @@ class OwnStack:
             time.sleep(POLL_S)
 
     def disturb(self, **controls: object) -> None:
-        """Give the payments simulator its manners; see ``shop/payments/simulator/controls.py``."""
+        """Give the payments simulator its manners; see ``shop/payments/simulator/behaviour_settings.py``."""
         settings = self.settings
         known = {"Authorization": f"Bearer {settings.payments_api_key}"}
         httpx.patch(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from shop.books import provider
+from shop.reconciliation import provider
 from shop.settings import Settings
 
 ORDERS = """

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from shop.accounts.credentials import clean_email, clean_registration
 from shop.accounts.models import User
 from shop.accounts.passwords import PasswordHashing
+from shop.database.transactions import Database
 from shop.errors import NotFound, StateConflict
-from shop.unit_of_work import Database
 
 
 class AdministratorAccounts:

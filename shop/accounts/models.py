@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 
 class User(ModelBase):

@@ -10,8 +10,8 @@ from shop.accounts.password_policy import password_fault
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import token_hash
 from shop.accounts.service import COLUMNS, AccountIdentity, to_account
+from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound, StateConflict
-from shop.unit_of_work import Database
 
 WRONG_PRESENT = "This is not your present password."
 SAME = "This is your present password. Choose another one."

@@ -24,9 +24,9 @@ from shop.accounts.password_policy import password_fault
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
+from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound
 from shop.patterns.outbox import messages
-from shop.unit_of_work import Database
 
 TOPIC = "account.password-forgotten"
 AGGREGATE = "account"

@@ -13,8 +13,8 @@ from shop.accounts.models import AccountSession, ApiToken, User
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
+from shop.database.transactions import Database
 from shop.errors import BadCredentials, InvalidFields, StateConflict, TooManyRequests
-from shop.unit_of_work import Database
 
 TOKEN_PREFIX = "shop_"  # noqa: S105 - not a secret: it lets secret scanners find one that leaked
 SESSION_LIFETIME = timedelta(days=14)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from shop.accounts.models import AccountSession, ApiToken, PasswordReset, User
 from shop.clock import Clock
+from shop.database.transactions import Database
 from shop.errors import BadCredentials
-from shop.unit_of_work import Database
 
 SESSIONS_MAX = 50
 """Browsers an account is signed in with at most; the next log-in ends the oldest. A bound on rows, not a rule that

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import Connection, Engine, text
 
-from shop import schema
 from shop.backup import archive, tables
 from shop.backup.archive import BackupManifest
-from shop.db import lift_limits
+from shop.database import schema
+from shop.database.engine import lift_limits
 from shop.errors import ConfigurationError
 
 OTHER_SESSIONS = """

@@ -7,8 +7,8 @@ from sqlalchemy import Engine, text
 
 from shop.backup import archive, tables
 from shop.backup.archive import MANIFEST, BackupManifest, TableCopy
-from shop.db import lift_limits
-from shop.schema import current_revision
+from shop.database.engine import lift_limits
+from shop.database.schema import current_revision
 
 
 def take_backup(engine: Engine, path: Path) -> BackupManifest:

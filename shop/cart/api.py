@@ -7,7 +7,7 @@ from flask import Response
 from flask_openapi3 import Tag
 from pydantic import Field, JsonValue
 
-from shop.cart.lines import CartLine, CartView
+from shop.cart.cart_lines import CartLine, CartView
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import SLUG, CartOwner, CartService
 from shop.cart.sessions import current_owner, keep

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 MAX_QUANTITY = 99
 """Pieces of one product a cart holds at most."""

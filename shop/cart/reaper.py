@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from shop.unit_of_work import Database
+from shop.database.transactions import Database
 
 REAPED_AT_ONCE = 1_000
 """Carts a statement: short enough that nobody waits for it."""

@@ -9,12 +9,12 @@ from typing import Protocol
 from sqlalchemy import ColumnElement, Select, delete, false, update
 from sqlalchemy.orm import Session
 
-from shop.cart import lines, statements
-from shop.cart.lines import CartOffer, CartView, HeldLine, StoredItem
+from shop.cart import cart_lines, queries
+from shop.cart.cart_lines import CartOffer, CartView, HeldLine, StoredItem
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
+from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound, ProductWithdrawn, StateConflict
 from shop.money import Money
-from shop.unit_of_work import Database
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NO_PRODUCT = "There is no such product."
@@ -94,12 +94,14 @@ class CartService:
         """Return the cart priced as of now: two queries, however much lies in it."""
         with self._database.reading() as session:
             rows = session.execute(
-                statements.items_of(
+                queries.items_of(
                     owner.condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
                 ).order_by(CartItem.added_at, CartItem.product_id)
             )
             kept = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
-            return lines.price(kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {})
+            return cart_lines.price(
+                kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {}
+            )
 
     def count_and_total(self, owner: CartOwner) -> tuple[int, Money]:
         """Return how many pieces lie in the cart and what they cost now: one query, none without a cart."""
@@ -107,7 +109,7 @@ class CartService:
             return 0, Money(0)
         with self._database.reading() as session:
             return self._offers.worth(
-                session, statements.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
+                session, queries.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
             )
 
     def add(self, owner: CartOwner, slug: str, quantity: int) -> AddedItem:
@@ -125,11 +127,11 @@ class CartService:
 
         def work(session: Session) -> AddedItem:
             offer = self._sold(session, slug)
-            cart_id = statements.locked(session, owner.user_id, owner.guest_cart_id)
-            held = statements.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
+            cart_id = queries.locked(session, owner.user_id, owner.guest_cart_id)
+            held = queries.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
             if held is None:
                 raise StateConflict(FULL)
-            return AddedItem(cart_id, lines.limit_note(held))
+            return AddedItem(cart_id, cart_lines.limit_note(held))
 
         return self._database.retrying(work)
 
@@ -148,7 +150,7 @@ class CartService:
             changed = session.execute(
                 update(CartItem)
                 .where(
-                    CartItem.cart_id.in_(statements.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                    CartItem.cart_id.in_(queries.lock_of(owner.condition())), CartItem.product_id == offer.product_id
                 )
                 .values(quantity=quantity, seen_price_amount=offer.unit_price.amount)
                 .returning(CartItem.product_id)
@@ -169,7 +171,7 @@ class CartService:
             offer = self._offer(session, slug)
             session.execute(
                 delete(CartItem).where(
-                    CartItem.cart_id.in_(statements.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                    CartItem.cart_id.in_(queries.lock_of(owner.condition())), CartItem.product_id == offer.product_id
                 )
             )
 
@@ -190,17 +192,17 @@ class CartService:
 
         def work(session: Session) -> tuple[int, int]:
             self._before_merge(session, guest_cart_id, user_id)
-            if session.execute(statements.lock_of(guest.condition())).one_or_none() is None:
+            if session.execute(queries.lock_of(guest.condition())).one_or_none() is None:
                 return 0, 0
-            mine = statements.locked(session, user_id, None)
-            return statements.move(session, guest_cart_id, mine)
+            mine = queries.locked(session, user_id, None)
+            return queries.move(session, guest_cart_id, mine)
 
-        return lines.merge_note(*self._database.retrying(work))
+        return cart_lines.merge_note(*self._database.retrying(work))
 
     @staticmethod
     def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:
         """Return what lies in the cart, by product id, inside the caller's transaction."""
-        return statements.held(session, owner.user_id, owner.guest_cart_id)
+        return queries.held(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
     def contents(session: Session, owner: CartOwner) -> dict[int, int]:
@@ -218,20 +220,20 @@ class CartService:
             owner: whose cart.
             bought: product id to quantity.
         """
-        cart_id = statements.lock(session, owner.user_id, owner.guest_cart_id)
+        cart_id = queries.lock(session, owner.user_id, owner.guest_cart_id)
         if cart_id is None or not bought:
             return
-        statements.take(session, cart_id, bought)
+        queries.take(session, cart_id, bought)
 
     @staticmethod
     def clear(session: Session, owner: CartOwner) -> None:
         """Empty the cart, inside the caller's transaction."""
-        session.execute(delete(CartItem).where(CartItem.cart_id.in_(statements.lock_of(owner.condition()))))
+        session.execute(delete(CartItem).where(CartItem.cart_id.in_(queries.lock_of(owner.condition()))))
 
     def _sold(self, session: Session, slug: str) -> CartOffer:
         offer = self._offer(session, slug)
         if offer.withdrawn:
-            raise ProductWithdrawn(lines.NO_LONGER_SOLD)
+            raise ProductWithdrawn(cart_lines.NO_LONGER_SOLD)
         return offer
 
     def _offer(self, session: Session, slug: str) -> CartOffer:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from shop.catalog import editing, naming, search_words, shelves
+from shop.catalog import editing, naming
+from shop.catalog.categories import tree as shelves
+from shop.catalog.listing import search_words
 from shop.catalog.models import Product
 from shop.errors import InvalidFields, NotFound
 

@@ -12,9 +12,9 @@ from shop.catalog import product_form
 from shop.catalog.editing import EditConflict, ProductChange
 from shop.catalog.forms import faults
 from shop.catalog.inventory import ALL, GONE, LOW
+from shop.catalog.listing.search import tidy
 from shop.catalog.product_form import FieldClash, FormValues, Given
 from shop.catalog.requests import MAX_STOCK
-from shop.catalog.search import tidy
 from shop.catalog.service import CatalogService
 from shop.errors import InvalidFields, StateConflict
 from shop.web import idempotency

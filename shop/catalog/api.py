@@ -7,9 +7,9 @@ from flask import Response
 from flask_openapi3 import Tag
 
 from shop.catalog import schemas
-from shop.catalog.absences import keep_absences
-from shop.catalog.answers import entity_tag
+from shop.catalog.cached_responses import entity_tag
 from shop.catalog.editing import ProductChange
+from shop.catalog.negative_caching import keep_absences
 from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
 from shop.catalog.service import CatalogService
 from shop.patterns.caching import CacheableResponse
@@ -17,7 +17,7 @@ from shop.web.access import needs_account, needs_role
 from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import KNOWN, ApiBlueprint, sends
 from shop.web.preconditions import IfMatch
-from shop.web.public import JSON, publish
+from shop.web.public_answers import JSON, publish
 from shop.web.schemas import ProblemDetails
 
 TAG = Tag(name="catalogue", description="Products, categories, search, reviews.")

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import OFFERED, Category, Product, StockItem
-from shop.catalog.pictures import picture_url
+from shop.catalog.pictures.drawing import picture_url
 from shop.catalog.schemas import ProductCard
 from shop.money import Money
 from shop.web.schemas import MoneySchema

@@ -6,11 +6,11 @@ from html import escape
 
 from flask import Blueprint, Response
 
-from shop.catalog.absences import keep_absences
 from shop.catalog.cards import category_url, product_url
+from shop.catalog.negative_caching import keep_absences
 from shop.catalog.service import CatalogService
 from shop.patterns.caching import REFERENCE, CacheableResponse
-from shop.web.public import publish
+from shop.web.public_answers import publish
 
 Place = tuple[str, datetime | None]
 """A path, and when what it shows last changed, where that is known."""

@@ -8,9 +8,10 @@ from sqlalchemy import func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.catalog import naming, products, search_words
+from shop.catalog import naming, products
 from shop.catalog.forms import unified_newlines
 from shop.catalog.inventory import StockedProduct
+from shop.catalog.listing import search_words
 from shop.catalog.models import Product, StockItem
 from shop.errors import StateConflict
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from shop.catalog import cards, cursors, products, search
+from shop.catalog import cards, products
 from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
-from shop.catalog.cursors import PageCursor, whole
+from shop.catalog.listing import cursors, search
+from shop.catalog.listing.cursors import PageCursor, whole
+from shop.catalog.listing.sorting import MAX_INTEGER
 from shop.catalog.models import OFFERED, Category, Product, StockItem
-from shop.catalog.pictures import picture_url
+from shop.catalog.pictures.drawing import picture_url
 from shop.catalog.schemas import CategoryRef, ProductRecord
-from shop.catalog.sorting import MAX_INTEGER
 from shop.money import Money
 
 ROWS_A_PAGE = 50

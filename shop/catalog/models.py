@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 SEPARATORS = "-/._+"
 """Between two words; PostgreSQL takes `salt/pepper` for a file, `node.js` for a host and the end of `24-7` for -7."""
@@ -70,7 +70,7 @@ class Category(ModelBase):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
     position: Mapped[int] = mapped_column(server_default=text("0"))
     picture: Mapped[str] = mapped_column(Text, server_default=text("'parcel'"))
-    """The motif its products' pictures are drawn with; see ``shop.catalog.pictures``."""
+    """The motif its products' pictures are drawn with; see ``shop.catalog.pictures.drawing``."""
 
 
 class Product(ModelBase):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.cards import AVAILABLE, AnyRow
 from shop.catalog.models import Category, FormerSlug, Product, StockItem
-from shop.catalog.pictures import picture_url
+from shop.catalog.pictures.drawing import picture_url
 from shop.errors import NotFound
 from shop.money import Money
 

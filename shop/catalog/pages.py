@@ -7,16 +7,17 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
-from shop.catalog import addresses, tags
-from shop.catalog.absences import keep_absences
-from shop.catalog.browsing import ListQuery
-from shop.catalog.pictures import draw, drawing_version, picture_url, png_of
+from shop.catalog import tags
+from shop.catalog.listing import list_urls
+from shop.catalog.listing.product_lister import ListQuery
+from shop.catalog.listing.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
+from shop.catalog.negative_caching import keep_absences
+from shop.catalog.pictures.drawing import draw, drawing_version, picture_url, png_of
 from shop.catalog.service import CatalogService
 from shop.catalog.slugs import checked
-from shop.catalog.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
 from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, CacheableResponse
 from shop.web.assets import KEEP
-from shop.web.public import HTML, publish
+from shop.web.public_answers import HTML, publish
 
 SVG = "image/svg+xml"
 PNG = "image/png"
@@ -61,7 +62,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/c/<slug>")
     def category(slug: str) -> Response:
         catalog = use()
-        browse = addresses.read(request.args.to_dict(flat=False), checked(slug))
+        browse = list_urls.read(request.args.to_dict(flat=False), checked(slug))
 
         def render() -> str:
             return _category(catalog, browse, catalog.category_screen(browse))
@@ -74,7 +75,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/search")
     def search() -> Response:
         catalog = use()
-        browse = addresses.read(request.args.to_dict(flat=False)).normalised()
+        browse = list_urls.read(request.args.to_dict(flat=False)).normalised()
         if not browse.q:
             asking = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
             return _html(CacheableResponse(asking.encode(), SEARCH, catalog.carried([tags.HOME])))
@@ -125,17 +126,17 @@ def _around(path: str, browse: ListQuery, listing: dict[str, Any]) -> dict[str, 
     """Return what stands around a list: filters in force, sorts, and the pages beside it."""
 
     def beside(cursor: str | None) -> str:
-        return addresses.write(path, replace(browse, cursor=cursor)) if cursor else ""
+        return list_urls.write(path, replace(browse, cursor=cursor)) if cursor else ""
 
     return {
         "path": path,
         "browse": browse,
-        "chosen": addresses.chosen(path, browse),
-        "unfiltered": addresses.write(path, ListQuery(q=browse.q, sort=browse.sort)),
+        "chosen": list_urls.chosen(path, browse),
+        "unfiltered": list_urls.write(path, ListQuery(q=browse.q, sort=browse.sort)),
         "sort": browse.order.name,
         "sorts": [sort for sort in SORTS if browse.q or sort[0] != RELEVANCE],
-        "price_value": addresses.price_value,
-        "price_words": addresses.price_words,
+        "price_value": list_urls.price_value,
+        "price_words": list_urls.price_words,
         "next_url": beside(listing["next_cursor"]),
         "prev_url": beside(listing["prev_cursor"]),
     }

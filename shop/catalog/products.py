@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from shop.catalog import cards, cursors
+from shop.catalog import cards
 from shop.catalog.cards import AVAILABLE, COLUMNS, AnyRow, joined
-from shop.catalog.cursors import PageCursor, whole
+from shop.catalog.listing import cursors
+from shop.catalog.listing.cursors import PageCursor, whole
+from shop.catalog.listing.sorting import END_OF_TIME, EPOCH, MICROSECOND
 from shop.catalog.models import Category, FormerSlug, StockItem
 from shop.catalog.models import Product as ProductRow
 from shop.catalog.models import Review as ReviewRow
@@ -20,7 +22,6 @@ from shop.catalog.schemas import (
     StarCount,
     StockLevel,
 )
-from shop.catalog.sorting import END_OF_TIME, EPOCH, MICROSECOND
 from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
 
 LATEST = "latest"

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 
-from shop.catalog import cursors, search
 from shop.catalog.adding import NewProduct
-from shop.catalog.browsing import DEFAULT_LIMIT, MAX_LIMIT, ListQuery
 from shop.catalog.editing import ProductChange
-from shop.catalog.filters import ListFilters
+from shop.catalog.listing import cursors, search
+from shop.catalog.listing.filters import ListFilters
+from shop.catalog.listing.product_lister import DEFAULT_LIMIT, MAX_LIMIT, ListQuery
 from shop.catalog.models import MAX_PRICE
 from shop.catalog.schemas import Name, Storable, Words
 from shop.catalog.service import REVIEWS_A_PAGE

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from shop.catalog import cards, products, shelves
-from shop.catalog.browsing import ListQuery, ProductLister
+from shop.catalog import cards, products
+from shop.catalog.categories import tree as shelves
+from shop.catalog.listing.product_lister import ListQuery, ProductLister
+from shop.catalog.listing.sorting import NEWEST, POPULARITY
 from shop.catalog.schemas import (
     CategoryScreen,
     CategoryTree,
@@ -25,8 +27,7 @@ from shop.catalog.schemas import (
     ProductScreen,
     RelatedProducts,
 )
-from shop.catalog.sorting import NEWEST, POPULARITY
-from shop.unit_of_work import Database
+from shop.database.transactions import Database
 
 BoughtTogether = Callable[[Session, int, int], Sequence[int]]
 """Product id and how many are wanted, to the ids bought with it most often, the most frequent first."""

@@ -5,21 +5,22 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from shop.catalog import adding, editing, inventory, products, reviewing, shelves, sitemap, tags
+from shop.catalog import adding, editing, inventory, products, reviewing, sitemap, tags
 from shop.catalog.adding import NewProduct
-from shop.catalog.answers import Build, CachedResponses, as_json, entity_tag, read
-from shop.catalog.browsing import ListQuery, ProductLister
+from shop.catalog.cached_responses import Build, CachedResponses, as_json, entity_tag, read
+from shop.catalog.categories import tree
 from shop.catalog.editing import ProductChange
 from shop.catalog.inventory import InventoryPage, StockedProduct
-from shop.catalog.list_bulkhead import ListBulkhead
-from shop.catalog.presentation import Data, ProductPage, WholeScreen
+from shop.catalog.listing.list_bulkhead import ListBulkhead
+from shop.catalog.listing.product_lister import ListQuery, ProductLister
+from shop.catalog.product_page import Data, ProductPage, WholeScreen
 from shop.catalog.schemas import ProductListing, ProductRecord, RelatedProducts, ReviewDetail, StockLevel
 from shop.catalog.screens import BoughtTogether, ScreenBuilder
 from shop.catalog.sitemap import SitemapPage, SitemapPart
 from shop.catalog.slugs import checked
+from shop.database.transactions import Database
 from shop.errors import PreconditionFailed
 from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse, CacheClient, TaggedValue
-from shop.unit_of_work import Database
 from shop.web.preconditions import IfMatch
 
 REVIEWS_A_PAGE = 20
@@ -344,7 +345,7 @@ class CatalogService:
         return self._database.retrying(work)
 
     def _changed(self, session: Session, slug: str, category_id: int, further: Sequence[str] = ()) -> None:
-        path = shelves.load(session).path(category_id)
+        path = tree.load(session).path(category_id)
         ended = [*tags.of_change(slug, [shelf.slug for shelf in path]), *further]
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
         Database.after_commit(session, lambda: self._cache.changed(ended, refills))

@@ -7,7 +7,7 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.cart.api import CartAnswer, cart_answer
-from shop.cart.lines import CartView
+from shop.cart.cart_lines import CartView
 from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import OrderCancellation
@@ -16,9 +16,9 @@ from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierPaid
 from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
+from shop.orders.order_access import keep_private, viewer
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import OrderService, OrdersPage
-from shop.orders.viewers import keep_private, viewer
 from shop.web import idempotency
 from shop.web.openapi import ANYBODY, ApiBlueprint, sends
 from shop.web.problems import problem

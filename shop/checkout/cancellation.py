@@ -9,19 +9,19 @@ import logging
 
 from sqlalchemy.orm import Session
 
+from shop.checkout.payment_reconciler import PaymentReconciler
 from shop.checkout.phases import NO_GUARD, CheckoutPhases
-from shop.checkout.resolution import PaymentReconciler
+from shop.database.transactions import Database
 from shop.errors import ProviderUnavailable
-from shop.orders import queries, stream
+from shop.orders import order_stream, queries
 from shop.orders.events import CancellationCause
+from shop.orders.order_state import CloseRefund
 from shop.orders.service import OrderService, OrderViewer
-from shop.orders.state import CloseRefund
 from shop.orders.transitions import OrderStatus
-from shop.patterns.idempotency.guard import KeyLease
+from shop.patterns.idempotency.key_lease import KeyLease
 from shop.payments.models import Payment
 from shop.payments.refunds import OWED
 from shop.payments.service import PaymentService
-from shop.unit_of_work import Database
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +109,6 @@ class OrderCancellation:
 
     def _take_back(self, session: Session, public_id: str, cause: CancellationCause, guard: KeyLease) -> None:
         guard.claim(session)
-        order = stream.lock(session, public_id)
+        order = order_stream.lock(session, public_id)
         if order.status not in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
             self._phases.take_back(session, order, cause)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shop.checkout.cancellation import OrderCancellation
-from shop.checkout.resolution import GIVEN_UP_AFTER, PaymentReconciler
+from shop.checkout.payment_reconciler import GIVEN_UP_AFTER, PaymentReconciler
+from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.orders import queries
 from shop.orders.events import CancellationCause
 from shop.orders.transitions import OrderStatus
 from shop.payments.service import PaymentService
-from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
 """Each takes a call to the provider; what is left waits for the next round."""

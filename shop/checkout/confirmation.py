@@ -13,17 +13,17 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database
 from shop.errors import NotFound
-from shop.mail.letters import EmailTemplates, OutgoingEmail
-from shop.mail.post import MailFailed, MailTransport
+from shop.mail.email_templates import EmailTemplates, OutgoingEmail
+from shop.mail.mailer import MailFailed, MailTransport
 from shop.orders import queries
 from shop.orders.countries import country_name
 from shop.orders.links import GOOD_FOR, OrderLinks
+from shop.orders.order_stream import LockedOrder
 from shop.orders.queries import OrderHolder, OrderView
-from shop.orders.stream import LockedOrder
 from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.queue.inbox import ConsumerInbox
-from shop.unit_of_work import Database
 
 CONSUMER = "confirmation"
 TOPIC = "order.confirmation"

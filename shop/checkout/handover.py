@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from shop.cart.service import CartOwner
 from shop.checkout.phases import owner_name
-from shop.orders import stream
-from shop.patterns.idempotency.records import KeyStore
+from shop.orders import order_stream
+from shop.patterns.idempotency.key_store import KeyStore
 
 CART_ROUTES = ("% /api/v1/cart/%", "% /cart/%")
 """What was answered there tells of the cart alone. Answers that tell of an order stay with the guest, whose it is; an
@@ -31,7 +31,7 @@ def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> Non
     guest, account = owner_name(CartOwner(guest_cart_id=guest_cart_id)), owner_name(CartOwner(user_id=user_id))
     if guest is None or account is None:
         raise ValueError("both a guest's cart and an account are needed")
-    stream.take_turns(session, guest)
-    stream.take_turns(session, account)
-    stream.move_claims(session, guest, account)
+    order_stream.take_turns(session, guest)
+    order_stream.take_turns(session, account)
+    order_stream.move_claims(session, guest, account)
     KeyStore.hand_over(session, guest, account, CART_ROUTES)

@@ -5,14 +5,14 @@ import hmac
 from sqlalchemy.orm import Session
 
 from shop.checkout.confirmation import OrderEmails
+from shop.database.transactions import Database
 from shop.errors import InvalidFields
-from shop.mail.post import MailTransport
+from shop.mail.mailer import MailTransport
 from shop.orders import queries
 from shop.orders.link_requests import PAUSE, LinkRequests
 from shop.orders.queries import GuestContact
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.inbox import ConsumerInbox
-from shop.unit_of_work import Database
 
 CONSUMER = "order-link"
 

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask import Response as FlaskResponse
 from werkzeug.wrappers import Response
 
-from shop.cart.lines import CartView
+from shop.cart.cart_lines import CartView
 from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
@@ -26,7 +26,7 @@ from shop.errors import (
     StateConflict,
 )
 from shop.orders.countries import COUNTRIES
-from shop.orders.viewers import keep_private, viewer
+from shop.orders.order_access import keep_private, viewer
 from shop.web import idempotency
 from shop.web.identity import current_identity
 from shop.web.problems import DEFAULT_RETRY_AFTER_S

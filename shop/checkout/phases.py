@@ -12,26 +12,26 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from shop.cart.lines import HeldLine
+from shop.cart.cart_lines import HeldLine
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import availability, offers
 from shop.catalog.stock import StockStrategy
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.confirmation import OrderConfirmation
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryStep, SettleResult
+from shop.checkout.recovery_points import RecoveryStep, SettleResult
+from shop.database.transactions import Database
 from shop.errors import InvalidFields, OutOfStock
 from shop.money import Money
-from shop.orders import queries, stream
+from shop.orders import order_stream, queries
 from shop.orders.events import CancellationCause, OrderedLine
 from shop.orders.models import Order
-from shop.orders.state import CancelOrder, CloseRefund, Command, RecordCharge, RecordDecline, RecordRefund
-from shop.orders.stream import CheckoutKey, LockedOrder, NewOrder, OrderChange, OrderStreams
+from shop.orders.order_state import CancelOrder, CloseRefund, Command, RecordCharge, RecordDecline, RecordRefund
+from shop.orders.order_stream import CheckoutKey, LockedOrder, NewOrder, OrderChange, OrderStreams
 from shop.orders.transitions import OrderStatus
-from shop.patterns.idempotency.guard import KeyLease, NoGuard
+from shop.patterns.idempotency.key_lease import KeyLease, NoGuard
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import Outcome, PaymentService
-from shop.unit_of_work import Database
 
 EMPTY_CART = "Your cart is empty."
 REUSED = "This key was used for another checkout; take a new one."
@@ -124,7 +124,7 @@ class CheckoutPhases:
         """
         guard.claim(session)
         if key.key is not None:
-            stream.take_turns(session, key.owner)
+            order_stream.take_turns(session, key.owner)
             earlier = queries.in_the_way(session, key.owner, key.key)
             if earlier is not None:
                 return _met(session, earlier, key, wanted.owner)
@@ -163,7 +163,7 @@ class CheckoutPhases:
             answer: told what became of the order when all is written down that an answer to the shopper may tell of,
                 if there is a final one; stock is not among it, and its rows are not yet locked.
         """
-        order = stream.lock(session, public_id)
+        order = order_stream.lock(session, public_id)
         if order.status != OrderStatus.PENDING_PAYMENT:
             return self._settle_late(session, order, outcome)
         match step, outcome:
@@ -173,14 +173,14 @@ class CheckoutPhases:
                 self._give_up(session, order, "declined", RecordDecline(reason), answer)
             case RecoveryStep.UNDO, _:
                 self._give_up(session, order, "abandoned", CancelOrder(CancellationCause.NOT_POSSIBLE))
-                stream.free_key(session, order.id)
+                order_stream.free_key(session, order.id)
             case _:
                 self._payments.release(session, order.id)
         return SettleResult.DONE
 
     def call_off(self, session: Session, public_id: str, cause: CancellationCause) -> None:
         """Cancel an order that is not paid, the provider's books holding no charge for it."""
-        order = stream.lock(session, public_id)
+        order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.PENDING_PAYMENT:
             self._give_up(session, order, "abandoned", CancelOrder(cause))
 
@@ -200,13 +200,13 @@ class CheckoutPhases:
         Raises:
             Conflict: nothing is owed.
         """
-        order = stream.lock(session, public_id)
+        order = order_stream.lock(session, public_id)
         self._payments.move(session, order.id, "refund_closed")
         self._orders.change(session, order, command)
 
     def refunded(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""
-        order = stream.lock(session, public_id)
+        order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.CANCELLED:
             self._payments.move(session, order.id, "refunded")
             self._orders.change(session, order, RecordRefund())

@@ -8,13 +8,13 @@ left open, and where they cannot be read the pieces stay promised.
 import logging
 from dataclasses import dataclass
 
-from shop.checkout.resolution import PaymentReconciler
+from shop.checkout.payment_reconciler import PaymentReconciler
+from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.orders import queries
 from shop.orders.events import CancellationCause
 from shop.orders.transitions import OrderStatus
 from shop.payments.service import PaymentService
-from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
 """Each takes a call to the provider; what is left waits for the next round."""

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from shop.cart.service import CartOwner
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.payment_reconciler import GIVEN_UP_AFTER, PaymentReconciler
 from shop.checkout.phases import (
     EMPTY_CART,
     NO_GUARD,
@@ -28,21 +29,20 @@ from shop.checkout.phases import (
     PendingCheckout,
     owner_name,
 )
-from shop.checkout.resolution import GIVEN_UP_AFTER, PaymentReconciler
-from shop.checkout.steps import RecoveryPoint, RecoveryStep, SettleResult, decide
+from shop.checkout.recovery_points import RecoveryPoint, RecoveryStep, SettleResult, decide
+from shop.database.transactions import Database
 from shop.errors import AlreadyPaid, InvalidFields, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.money import Money
 from shop.orders import queries
 from shop.orders.events import CancellationCause
 from shop.orders.models import Order
+from shop.orders.order_stream import CheckoutKey, OrderChange
 from shop.orders.queries import OrderView
-from shop.orders.stream import CheckoutKey, OrderChange
 from shop.orders.transitions import OrderStatus
-from shop.patterns.idempotency.guard import KeyLease
+from shop.patterns.idempotency.key_lease import KeyLease
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeRequest
 from shop.payments.service import Outcome, PaymentService
-from shop.unit_of_work import Database
 
 PLACE_ATTEMPTS = 3
 """A second round follows an earlier checkout that had to be settled first, or an order number drawn twice; more than

@@ -12,12 +12,12 @@ from shop.backup.restoring import check_backup, restore_backup
 from shop.backup.taking import take_backup
 from shop.cli.database import answering
 from shop.cli.output import emit
+from shop.database.schema import require_current
 from shop.errors import ConfigurationError
-from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.stack.addresses import resolve
 from shop.stack.database_alone import database_alone
 from shop.stack.database_roles import OWNER
+from shop.stack.endpoints import resolve
 from shop.stack.state import StateFile
 
 RUNS = "The store runs: stop it with `shop down` first. A restore under a running store would mix two states."

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from shop.books.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
-from shop.books.findings import AuditResult, BookMismatch
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
 from shop.lab.broken_books import BrokenBooks
+from shop.reconciliation.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
+from shop.reconciliation.findings import AuditResult, BookMismatch
 from shop.storable import storable
 from shop.wiring import build
 

@@ -17,7 +17,7 @@ from shop.patterns.health.server_faults import NotWell
 from shop.patterns.health.valkey_server import try_valkey
 from shop.patterns.observability.cache_figures import CacheFigures, parse
 from shop.settings import load_settings
-from shop.stack.addresses import edge_metrics_url, metrics_url, resolve
+from shop.stack.endpoints import edge_metrics_url, metrics_url, resolve
 
 TIMEOUT_S = 5.0
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")

@@ -15,7 +15,7 @@ from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.loading import LoadReport
-from shop.payments.opening import hand_over
+from shop.payments.seeding import hand_over
 from shop.settings import Settings
 from shop.wiring import build
 

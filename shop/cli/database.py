@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
-from shop.db import build_engine, shown
-from shop.db_refusals import INSUFFICIENT_PRIVILEGE, is_read_only, sqlstate
-from shop.db_requirements import read_only_refusal
+from shop.database.engine import build_engine, shown
+from shop.database.errors import INSUFFICIENT_PRIVILEGE, is_read_only, sqlstate
+from shop.database.requirements import read_only_refusal
+from shop.database.schema import require_current
 from shop.errors import ConfigurationError
-from shop.schema import require_current
 from shop.settings import Settings, load_settings
-from shop.stack.addresses import resolve
+from shop.stack.endpoints import resolve
 
 
 def settings_of_the_store(role: str | None = None) -> Settings:

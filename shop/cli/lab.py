@@ -21,11 +21,11 @@ from shop.lab.arms import ExperimentArm
 from shop.lab.broken_books import noting
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.experiment import LabExperiment
-from shop.lab.restoring import ExperimentInterrupted, restoring
 from shop.lab.runner import ExperimentRunner
-from shop.lab.store import StoreClient
+from shop.lab.saved_state import ExperimentInterrupted, restoring
+from shop.lab.store_client import StoreClient
 from shop.settings import Settings, load_settings
-from shop.stack.addresses import web_url
+from shop.stack.endpoints import web_url
 
 WELL = ("confirmed", "look")
 """Verdicts that are no failure: a look claims nothing, and so nothing of it has failed."""

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from shop.patterns.observability.lines import aside
+from shop.patterns.observability.json_lines import aside
 from shop.patterns.observability.logs import timestamp
 from shop.settings import load_settings
 

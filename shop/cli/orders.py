@@ -8,7 +8,7 @@ import click
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import counted, emit
 from shop.orders.projection import OrderProjector
-from shop.orders.replaying import ProjectionDifference, ProjectionRebuilder
+from shop.orders.projection_rebuild import ProjectionDifference, ProjectionRebuilder
 from shop.stack.database_roles import OWNER
 from shop.wiring import ProcessRuntime, build
 

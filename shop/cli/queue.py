@@ -9,16 +9,16 @@ import click
 from shop import queue_wiring
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import NotWell
 from shop.patterns.outbox.relay import BrokerAway, OutboxBacklog, backlog
-from shop.patterns.queue import deliveries
+from shop.patterns.queue import dispatcher
 from shop.patterns.queue.models import DeadLetter
 from shop.settings import Settings
-from shop.unit_of_work import Database
 
 LISTED = 50
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -39,7 +39,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     """
     with _database() as (settings, database):
         with database.reading() as session:
-            waiting, dead = backlog(session), deliveries.dead_count(session)
+            waiting, dead = backlog(session), dispatcher.dead_count(session)
         queues = _lengths(settings)
         state, detail = _broker(settings, answers=queues is not None)
     found = {
@@ -59,7 +59,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
 def dead(as_json: bool) -> None:  # noqa: FBT001
     """List the latest dead letters, the newest first: messages that a consumer has given up on."""
     with _database() as (_, database), database.reading() as session:
-        letters = [_described(letter) for letter in deliveries.dead_letters(session, LISTED)]
+        letters = [_described(letter) for letter in dispatcher.dead_letters(session, LISTED)]
     lines = [
         f"{one['id']:>6}  {one['died_at']}  {one['consumer'] or one['topic']}  {one['aggregate_id']}"
         f"  {one['attempts']} attempts: {one['error']}"
@@ -74,7 +74,7 @@ def dead(as_json: bool) -> None:  # noqa: FBT001
 def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
     """Give a dead letter another chance, once what it failed over is put right."""
     with _database() as (_, database), database.transaction() as session:
-        letter = _described(deliveries.requeue(session, letter_id))
+        letter = _described(dispatcher.requeue(session, letter_id))
     whom = f"{letter['consumer']} alone" if letter["consumer"] else f"all who take {letter['topic']}"
     emit(letter, f"Dead letter {letter_id} is back in the outbox, for {whom}.", as_json=as_json)
 

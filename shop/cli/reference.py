@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from shop.cli import reference_tables as tables
-from shop.lab import figure, report
+from shop.lab import markdown_table, report
 from shop.lab.experiment import load_all
 from shop.lab.reference import page as experiments_page
 from shop.lab.result import Result
@@ -27,7 +27,7 @@ REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", r
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: tables.calls(),
     "refusals": lambda runs: tables.refusals(),
-    "demand": figure.demand,
+    "demand": markdown_table.demand,
 }
 
 
@@ -74,4 +74,4 @@ def filled(text: str, runs: Mapping[str, Result]) -> str:
 
 def _filled(runs: Mapping[str, Result], found: re.Match[str]) -> str:
     start, kind, name, end = found.groups()
-    return f"{start}{figure.table(runs[name]) if kind == 'figure' else TABLES[name](runs)}\n{end}"
+    return f"{start}{markdown_table.table(runs[name]) if kind == 'figure' else TABLES[name](runs)}\n{end}"

@@ -11,7 +11,7 @@ from flask_openapi3 import OpenAPI
 from shop.app import create_app
 from shop.lab.experiment import LabExperiment
 from shop.settings import PROJECT_ROOT, Settings, variable
-from shop.switches import SWITCHES, PatternSwitch
+from shop.switches.registry import SWITCHES, PatternSwitch
 from shop.web import problems
 from shop.wiring import build
 
@@ -30,7 +30,7 @@ starts with `SHOP_` is refused with the nearest name, a value that does not fit 
 SHOWN_SWITCHES = """# Switches
 
 The default stands first; it is always the correct variant. What they are and how they work:
-[Switches](../patterns/switches.md). This page is written by `shop reference` from `shop/switches.py`.
+[Switches](../patterns/switches.md). This page is written by `shop reference` from `shop/switches/registry.py`.
 
 ```sh
 .venv/bin/shop switch list

@@ -9,7 +9,7 @@ import click
 from shop.cli.stack import SHOP
 from shop.errors import ConfigurationError
 from shop.lab.broken_books import NOTE as BROKEN_BOOKS
-from shop.lab.restoring import NOTE as RESTORE
+from shop.lab.saved_state import NOTE as RESTORE
 from shop.settings import Settings, load_settings
 from shop.stack.resetting import (
     STAYS,

@@ -2,18 +2,18 @@
 
 import click
 
-from shop import schema
 from shop.cli.data_progress import shown
 from shop.cli.database import answering
 from shop.cli.output import emit
+from shop.database import schema
 from shop.datasets import loading
 from shop.datasets.production import NO_DATA_SET, require_own_data
 from shop.errors import ConfigurationError
-from shop.payments.opening import hand_over
+from shop.payments.seeding import hand_over
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
-from shop.stack.addresses import resolve
 from shop.stack.database_roles import OWNER
+from shop.stack.endpoints import resolve
 
 
 @click.command()

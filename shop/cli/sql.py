@@ -7,12 +7,12 @@ from typing import Any
 import click
 import psycopg
 
-from shop.db import connection_parameters
+from shop.database.engine import connection_parameters
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import postgres
-from shop.stack.addresses import resolve
 from shop.stack.database_roles import READER
+from shop.stack.endpoints import resolve
 
 READ_ONLY = "-c default_transaction_read_only=on"
 """For a database of the user's own, whose role may do more."""

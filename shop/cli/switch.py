@@ -10,11 +10,11 @@ from rich.table import Table
 
 from shop.cli.database import settings_of_the_store
 from shop.cli.output import emit
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.errors import InvalidFields
-from shop.switch_store import SwitchStore
-from shop.switches import SWITCHES, SwitchSnapshot, nearest
-from shop.unit_of_work import Database
+from shop.switches.registry import SWITCHES, SwitchSnapshot, nearest
+from shop.switches.store import SwitchStore
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 

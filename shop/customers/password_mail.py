@@ -1,8 +1,8 @@
 """The mail with a link to set a password: what the worker does for who has forgotten one."""
 
 from shop.accounts.password_resets import PasswordResets, ResetLink
-from shop.mail.letters import EmailTemplates, OutgoingEmail
-from shop.mail.post import MailTransport
+from shop.mail.email_templates import EmailTemplates, OutgoingEmail
+from shop.mail.mailer import MailTransport
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.inbox import ConsumerInbox
 

@@ -22,12 +22,12 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import personal_data as review_data
 from shop.clock import Clock
 from shop.customers.traces import PersonalTraces
+from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound, StateConflict
 from shop.mail import personal_data as mail_data
 from shop.orders import personal_data as order_data
 from shop.orders.personal_data import PersonsOrder
 from shop.payments import personal_data as payment_data
-from shop.unit_of_work import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,19 +19,19 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from shop.accounts.passwords import hash_password
+from shop.database.connection import StoreConnection
+from shop.database.engine import build_engine, connection_parameters, shown, sqlalchemy_url
+from shop.database.requirements import require_writable
+from shop.database.session import SessionSetup
+from shop.database.transactions import Database
 from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, LoadPlan, LoadStep, SourceFinding, continue_numbering
 from shop.datasets.production import NO_DATA_SET, OWN
 from shop.datasets.progress import LoadProgress, SilentProgress
-from shop.db import build_engine, connection_parameters, shown, sqlalchemy_url
-from shop.db_connection import StoreConnection
-from shop.db_requirements import require_writable
-from shop.db_session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.settings import Settings
-from shop.unit_of_work import Database
 
 LOADING_LOCK = 7_411_905_234
 """Key of the advisory lock that makes two loading processes take turns."""

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 
 class LoadedDataset(ModelBase):

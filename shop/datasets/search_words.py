@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import PLAIN, SEPARATORS
-from shop.unit_of_work import Database
+from shop.database.transactions import Database
 
 _NAMES = f"translate(title || '' '' || brand, ''{SEPARATORS}'', repeat('' '', {len(SEPARATORS)}))"
 WORDS: Final = f"""

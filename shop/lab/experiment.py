@@ -16,11 +16,11 @@ from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
 from shop.lab.arms import ExperimentArm, FigureChart, StrictModel
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
-from shop.lab.drivers.bench import ArmDriver
+from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.load import ShopperVisit
 from shop.lab.troubles import TROUBLES
 from shop.settings import PROJECT_ROOT
-from shop.switches import nearest
+from shop.switches.registry import nearest
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
 RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")

@@ -152,7 +152,7 @@ def run(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples
     with (
         tempfile.TemporaryFile() as given,
         subprocess.Popen(
-            [sys.executable, "-m", "shop.lab.generator"],
+            [sys.executable, "-m", "shop.lab.load_generator"],
             stdin=_written(given, plan),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

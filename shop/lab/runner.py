@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol
 from shop.errors import ServiceUnavailable
 from shop.lab import drivers, load
 from shop.lab.arms import ExperimentArm
-from shop.lab.drivers.bench import GENERATOR_START_S, Act, ScheduledActions, actions
+from shop.lab.drivers.driver_context import GENERATOR_START_S, Act, ScheduledActions, actions
 from shop.lab.experiment import LabExperiment
 from shop.lab.load import LoadPhase, LoadSamples
-from shop.lab.store import StoreClient
+from shop.lab.store_client import StoreClient
 from shop.lab.troubles import TroubleCounters, risen
 from shop.lab.verdict import ArmObservation
 from shop.lab.warming import HitRateRise

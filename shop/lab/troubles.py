@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shop.errors import ServiceUnavailable
-from shop.lab.meters import MetricsClient, counted
-from shop.lab.store import StoreClient
+from shop.lab.metrics_client import MetricsClient, counted
+from shop.lab.store_client import StoreClient
 
 EVICTIONS = "evictions"
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import delete, select
 
+from shop.database.transactions import Database
 from shop.mail.models import Mail
-from shop.unit_of_work import Database
 
 KEPT = 10_000
 """Letters kept, some 18 MB: more than anybody reads, and more than the largest run of the lab leaves behind."""

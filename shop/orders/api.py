@@ -7,9 +7,9 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.errors import NotSignedIn
+from shop.orders.order_access import SIGN_IN, keep_private, require_viewer, viewer
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
-from shop.orders.viewers import SIGN_IN, keep_private, require_viewer, viewer
 from shop.web.access import needs, needs_role
 from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import ANYBODY, KNOWN, ApiBlueprint

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from shop.money import Money
 from shop.orders.transitions import EventType
-from shop.patterns.events import Data, EventUpcasters, NewEvent, StoredEvent
+from shop.patterns.event_sourcing import Data, EventUpcasters, NewEvent, StoredEvent
 
 
 class CancellationCause(StrEnum):

@@ -13,11 +13,11 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database
 from shop.errors import StateConflict
 from shop.orders.models import OrderEvent, OrderSummary
 from shop.orders.service import OrderService
 from shop.orders.transitions import EventType, OrderStatus
-from shop.unit_of_work import Database
 
 MOST_AT_ONCE = 100
 

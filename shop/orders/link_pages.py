@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from shop.errors import InvalidFields, NotFound
 from shop.orders.link_requests import PAUSE, LinkRequests
 from shop.orders.links import GOOD_FOR, PAGE
+from shop.orders.order_access import hand_pass, keep_private, links, viewer_with_link
 from shop.orders.service import OrderService
-from shop.orders.viewers import hand_pass, keep_private, links, viewer_with_link
-from shop.web import context
+from shop.web import request_middleware
 from shop.web.problems import STATUS
 
 FORM = "/orders/link"
@@ -41,7 +41,7 @@ def create_link_pages(orders: Callable[[], OrderService], requests: Callable[[],
 
     @pages.get(PAGE)
     def follow() -> Response | tuple[str, int]:
-        context.withhold_referrer()
+        request_middleware.withhold_referrer()
         public_id = links().read(request.args.get("token", ""))
         try:
             if public_id is None:

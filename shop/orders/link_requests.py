@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from shop.database.transactions import Database
 from shop.errors import InvalidFields
 from shop.patterns.outbox import messages
-from shop.unit_of_work import Database
 
 TOPIC = "order.link"
 AGGREGATE = "order-link"

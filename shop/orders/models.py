@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
-from shop.patterns.events import EventStore
+from shop.database.engine import ModelBase
+from shop.patterns.event_sourcing import EventStore
 
 STATUSES = ("pending_payment", "paid", "shipped", "delivered", "cancelled", "refunded")
 

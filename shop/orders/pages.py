@@ -5,11 +5,11 @@ from collections.abc import Callable
 from flask import Blueprint, render_template, request
 
 from shop.orders.countries import country_name
+from shop.orders.order_access import keep_private, links, viewer
 from shop.orders.service import OrderService
-from shop.orders.story import tell
+from shop.orders.timeline import tell
 from shop.orders.transitions import OrderStatus
-from shop.orders.viewers import keep_private, links, viewer
-from shop.web import context
+from shop.web import request_middleware
 from shop.web.identity import current_identity
 
 PAGE = 10
@@ -38,7 +38,7 @@ def create_pages(use: Callable[[], OrderService]) -> Blueprint:
         order = shown.orders[0]
         by_link = who.opened == public_id and shown.for_guest
         if by_link:
-            context.withhold_referrer()
+            request_middleware.withhold_referrer()
         return render_template(
             "orders/order.html",
             order=order,

@@ -21,12 +21,12 @@ from sqlalchemy import Insert, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.last_words import LastWord
+from shop.database.pipelined_commit import LastWord
+from shop.database.transactions import Database
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
-from shop.orders.state import OrderState, fold
+from shop.orders.order_state import OrderState, fold
 from shop.orders.transitions import IllegalTransition
-from shop.patterns.events import StoredEvent, UnknownEventVersion
-from shop.unit_of_work import Database
+from shop.patterns.event_sourcing import StoredEvent, UnknownEventVersion
 
 MOST_AT_ONCE = 500
 """Events a round: some tens of milliseconds, after which others see what was done."""

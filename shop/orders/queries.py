@@ -14,7 +14,7 @@ from shop.errors import InvalidFields, NotFound
 from shop.money import Money
 from shop.orders.events import OrderedLine
 from shop.orders.models import Order, OrderEvent, OrderLine
-from shop.orders.stream import OrderChange
+from shop.orders.order_stream import OrderChange
 from shop.orders.transitions import EventType, OrderStatus, owes_refund
 
 BASKETS_LOOKED_AT = 400

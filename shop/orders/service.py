@@ -7,14 +7,14 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database
 from shop.errors import NotFound
-from shop.orders import overview, queries, stream
-from shop.orders.overview import OrderList, RefundState
+from shop.orders import order_list, order_stream, queries
+from shop.orders.order_list import OrderList, RefundState
+from shop.orders.order_state import Command, DeliverOrder, ShipOrder
+from shop.orders.order_stream import OrderStreams
 from shop.orders.queries import OrderHolder, OrderView
-from shop.orders.state import Command, DeliverOrder, ShipOrder
-from shop.orders.stream import OrderStreams
 from shop.orders.transitions import OrderStatus
-from shop.unit_of_work import Database
 
 NO_SUCH_ORDER = (
     "You have no such order. If you ordered as a guest, the link in your mail opens it; /orders/link sends it again."
@@ -142,19 +142,19 @@ class OrderService:
             Invalid: the cursor is of no order.
         """
         with self._database.reading() as session:
-            page = overview.page(session, status, cursor, limit, only_owed=only_owed)
+            page = order_list.page(session, status, cursor, limit, only_owed=only_owed)
             owed = [row.id for row in page.orders if row.refund_pending]
             return replace(page, refunds=self._refunds(session, owed)) if owed else page
 
     def counts(self) -> dict[OrderStatus, int]:
         """Return how many orders stand where; from the read model."""
         with self._database.reading() as session:
-            return overview.by_status(session)
+            return order_list.by_status(session)
 
     def owed_count(self) -> int:
         """Return how many orders' money is to go back; from the read model."""
         with self._database.reading() as session:
-            return overview.owed_count(session)
+            return order_list.owed_count(session)
 
     def detail(self, viewer: OrderViewer, public_id: str) -> OrdersPage:
         """Return one order.
@@ -213,7 +213,7 @@ class OrderService:
 
     def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
         """Let what a guest ordered under an earlier id be found under the one her browser carries now."""
-        self._database.retrying(lambda session: stream.follow(session, earlier_id, guest_id))
+        self._database.retrying(lambda session: order_stream.follow(session, earlier_id, guest_id))
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.
@@ -234,7 +234,9 @@ class OrderService:
         self._change(public_id, DeliverOrder())
 
     def _change(self, public_id: str, command: Command) -> None:
-        self._database.retrying(lambda session: self._streams.change(session, stream.lock(session, public_id), command))
+        self._database.retrying(
+            lambda session: self._streams.change(session, order_stream.lock(session, public_id), command)
+        )
 
     def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> OrdersPage:
         orders = found[:limit]

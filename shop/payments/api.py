@@ -7,8 +7,8 @@ from flask import Blueprint, request
 
 from shop.clock import Clock
 from shop.errors import InvalidSignature
-from shop.payments.notices import WebhookHandler, read
 from shop.payments.signatures import BadSignature, verify
+from shop.payments.webhooks import WebhookHandler, read
 
 PATH = "/webhooks/payments"
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import httpcore
 
+from shop.database.transactions import refuse_in_transaction
 from shop.money import Money
 from shop.patterns.observability import correlation
 from shop.patterns.resilience import deadlines
@@ -24,7 +25,6 @@ from shop.payments.provider import (
     ProviderUnsure,
 )
 from shop.storable import is_storable, storable
-from shop.unit_of_work import refuse_in_transaction
 
 MAX_CONNECTIONS = 16
 """Calls a process can have under way; beyond its request threads there is nobody to make one."""

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database
 from shop.errors import NotFound, StateConflict
 from shop.money import Money
 from shop.payments.models import SettledCharge
 from shop.payments.provider import ListedCharge, PaymentProvider
 from shop.payments.service import PaymentService
-from shop.unit_of_work import Database
 
 SOLD = frozenset({"charged", "refund_pending", "refund_failed", "refund_closed", "refunded"})
 """Statuses of a payment whose charge is its order's business."""

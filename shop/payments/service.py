@@ -15,13 +15,13 @@ from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, s
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from shop.database.pipelined_commit import LastWord
+from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
-from shop.last_words import LastWord
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments import backoff
 from shop.payments.models import Payment, WebhookConflict
-from shop.payments.notices import WebhookEvent
 from shop.payments.provider import (
     ChargeDeclined,
     ChargeRequest,
@@ -32,8 +32,8 @@ from shop.payments.provider import (
     ProviderRefused,
 )
 from shop.payments.refunds import OWED, refund_key, refund_rest
+from shop.payments.webhooks import WebhookEvent
 from shop.storable import is_storable
-from shop.unit_of_work import Database
 
 LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
     {

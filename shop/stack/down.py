@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 
 from shop.settings import Settings
-from shop.stack import ownership
+from shop.stack import process_identity
 from shop.stack.state import StateFile
 
 SUPERVISOR_TIMEOUT_S = 60.0
@@ -22,7 +22,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> bool:
     if not found.runs:
         return False
     if found.supervisor is not None:
-        ownership.stop(found.supervisor, signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
+        process_identity.stop(found.supervisor, signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
     stop_leftovers(state, say)
     return True
 
@@ -33,6 +33,6 @@ def stop_leftovers(state: StateFile, say: Callable[[str], None]) -> None:
     for name, record in reversed(found.processes.items()):
         if record.identity.alive:
             say(f"stopping {name} (pid {record.pid}), left over from a stack that was killed")
-            ownership.stop(record.identity, record.stop_signal, record.stop_timeout_s)
+            process_identity.stop(record.identity, record.stop_signal, record.stop_timeout_s)
     if found.processes or found.phase != "stopped":
         state.update(phase="stopped", supervisor=None, processes={})

@@ -86,10 +86,10 @@ def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
 
 
 def purger(settings: Settings, port: int) -> ServerProgram:
-    """Describe the process that deletes from the store what was invalidated (``shop/edge.py``)."""
+    """Describe the process that deletes from the store what was invalidated (``shop/edge_purger.py``)."""
     return ServerProgram(
         name="purger",
-        argv=(sys.executable, "-m", "shop.edge", "--port", str(port)),
+        argv=(sys.executable, "-m", "shop.edge_purger", "--port", str(port)),
         port=port,
         healthy=lambda: http_servers.answers(port),
         env=settings.as_environment(),

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 
 from shop.faults import NONE, FaultChannel, FaultReport
-from shop.payments.simulator import controls
-from shop.payments.simulator.books import FILE, ProviderLedger
-from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator import behaviour_settings
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
+from shop.payments.simulator.ledger import FILE, ProviderLedger
 from shop.stack.program import ServerProgram
 
 SERVERS: Mapping[str, str] = {
@@ -123,7 +123,7 @@ class PaymentsFaultTarget(FaultTarget):
 
     def _teach(self, fault: str) -> None:
         with self._books.writing() as connection:
-            controls.put_fault(connection, MANNERS.get(fault, BehaviourSettings()))
+            behaviour_settings.put_fault(connection, MANNERS.get(fault, BehaviourSettings()))
 
 
 def victim_of(name: str, program: ServerProgram, pid: Callable[[], int | None], home: Path) -> FaultTarget:

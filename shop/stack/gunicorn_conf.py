@@ -50,7 +50,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdi
 """The heartbeat is a file: on a busy disk its update can block, and a healthy worker would be killed for it."""
 
 forwarded_allow_ips = ""
-"""Nobody's: ``shop/web/forwarded.py`` alone decides whom to believe."""
+"""Nobody's: ``shop/web/trusted_proxy.py`` alone decides whom to believe."""
 
 limit_request_line = 8190
 limit_request_fields = 64

@@ -15,7 +15,7 @@ from typing import IO, Literal
 
 from shop.errors import ConfigurationError
 from shop.private_files import write_private
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 
 Phase = Literal["starting", "ready", "stopped"]
 

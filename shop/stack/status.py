@@ -9,10 +9,10 @@ import psutil
 
 from shop.faults import NONE, FaultChannel
 from shop.settings import Settings
-from shop.stack import edge, http_servers, outside, postgres, valkey, var_usage
+from shop.stack import edge, external_servers, http_servers, postgres, valkey, var_usage
 from shop.stack.faults import SERVERS
-from shop.stack.ownership import ProcessIdentity
 from shop.stack.ports import LOOPBACK
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from shop.stack.var_usage import VarUsage
 
@@ -147,7 +147,7 @@ def _supervisor(identity: ProcessIdentity | None, *, alive: bool) -> ProcessRepo
 
 def _theirs(name: str, state: StackState, settings: Settings) -> ProcessReport:
     there = settings.model_copy(update={name: state.urls.get(name)})
-    reason = outside.fault(there, name)
+    reason = external_servers.fault(there, name)
     return ProcessReport(SERVES[name], "ill" if reason else "well", reason=reason or None)
 
 

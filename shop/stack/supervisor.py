@@ -15,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 
 from shop.faults import FaultChannel
-from shop.stack import log_bounds, ownership
+from shop.stack import log_bounds, process_identity
 from shop.stack.backoff import RestartBackoff
 from shop.stack.console import LogTail, StackConsole
 from shop.stack.faults import SERVERS, AtTheClient, FaultDispatcher, FaultTarget, victim_of
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
 
@@ -187,7 +187,7 @@ class ProcessSupervisor:
             if watched.process.poll() is None:
                 watched.process.send_signal(watched.program.stop_signal)
                 self._wait_stopped(watched, asked)
-            ownership.kill_group(watched.process.pid)
+            process_identity.kill_group(watched.process.pid)
             self._show()
             self._watched.pop()
             self._record()
@@ -219,7 +219,7 @@ class ProcessSupervisor:
             raise StartFailed(f"{watched.program.name} {what}; its log, {watched.tail.path}, says why.")
 
     def _note_death(self, watched: _WatchedProcess) -> None:
-        ownership.kill_group(watched.process.pid)  # what it left behind would hold its port
+        process_identity.kill_group(watched.process.pid)  # what it left behind would hold its port
         if (victim := self._victims.get(watched.program.name)) and victim.kept_down:
             watched.start_again_at = self._now()  # as soon as it may: it was no failure of its own
             self._console.line(watched.program.name, "killed and kept down, as ordered")
@@ -245,7 +245,7 @@ class ProcessSupervisor:
         while watched.process.poll() is None:
             if self._now() > deadline or self._stop_requests > asked:
                 self._console.line(watched.program.name, "did not stop when asked; killed")
-                ownership.kill_group(watched.process.pid)
+                process_identity.kill_group(watched.process.pid)
                 watched.process.wait()
                 return
             self._show()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
 from shop.settings import Settings
-from shop.stack import addresses, directories, edge, http_servers, outside, ports, postgres, valkey
+from shop.stack import directories, edge, endpoints, http_servers, ports, postgres, valkey
+from shop.stack import external_servers as outside
 from shop.stack.console import StackConsole
 from shop.stack.database_roles import OWNER, STORE
 from shop.stack.down import stop_leftovers
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram
 from shop.stack.state import StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor, StartFailed, StopRequested
@@ -102,11 +103,11 @@ def make_plan(settings: Settings, last: StackState) -> StackPlan:
     servers = {name: _server(name, settings, chosen[INNER[name]]) for name in ours if name != "payments_url"}
     found = {name: _url(name, settings, chosen[INNER[name]]) for name in ours}
     chosen["metrics"] = _metrics_port(settings, last)
-    made = {"metrics_port": chosen["metrics"], "secret_key": addresses.secret_key(settings)}
+    made = {"metrics_port": chosen["metrics"], "secret_key": endpoints.secret_key(settings)}
     made["public_address"] = settings.public_address or _own_address(settings)
     chosen |= _front_ports(settings, last.ports, chosen)
     if "payments_url" in ours:
-        made |= addresses.payments_secrets(settings)
+        made |= endpoints.payments_secrets(settings)
         made["payments_webhook_address"] = settings.payments_webhook_address or _webhooks(settings, chosen)
     complete = settings.model_copy(update={**found, **made})
     beside = (http_servers.payments(complete, chosen["payments"]),) if "payments_url" in ours else ()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shop.patterns.observability.lines import MAX_BYTES
+from shop.patterns.observability.json_lines import MAX_BYTES
 from shop.settings import Settings
 from shop.stack.log_bounds import LOG_KEPT_BYTES
 

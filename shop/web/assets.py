@@ -47,7 +47,7 @@ def send_file(folder: Path, name: str) -> Response:
     """Answer the request being served with a file, whole, in part, or with 304.
 
     Its validator is made of its bytes, not of its path and date, which differ from host to host; it is weak, like those
-    of all answers that the edge may compress (:mod:`shop.web.browser`).
+    of all answers that the edge may compress (:mod:`shop.web.http_caching`).
 
     Args:
         folder: outside it nothing is sent.

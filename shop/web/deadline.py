@@ -12,7 +12,7 @@ def install(app: Flask, limit_s: float) -> None:
     Args:
         app: the application.
         limit_s: seconds from its start; a proxy of ours that waits less long may say so in ``X-Deadline-Ms``. From
-            anybody else the header does not get this far (``shop/web/forwarded.py``).
+            anybody else the header does not get this far (``shop/web/trusted_proxy.py``).
     """
 
     def begin() -> None:

@@ -20,11 +20,11 @@ from werkzeug.exceptions import HTTPException
 
 from shop.errors import BadRequest, ServiceUnavailable, ShopError
 from shop.patterns.idempotency import keys
-from shop.patterns.idempotency.guard import KeyLease, NoGuard
-from shop.patterns.idempotency.keeper import IdempotencyPolicy
+from shop.patterns.idempotency.key_lease import KeyLease, NoGuard
 from shop.patterns.idempotency.keys import RequestKey
+from shop.patterns.idempotency.policy import IdempotencyPolicy
 from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_kept, is_kept_refusal
-from shop.web import context
+from shop.web import request_middleware
 
 V = TypeVar("V", bound=Callable[..., Any])
 View = Callable[..., Any]
@@ -211,7 +211,7 @@ def _in_phases(call: Callable[[], Response], key: RequestKey) -> Response:
 
 
 def _keeper() -> IdempotencyPolicy:
-    return context.services(KeyedServices).idempotency  # type: ignore[type-abstract]  # any services will do
+    return request_middleware.services(KeyedServices).idempotency  # type: ignore[type-abstract]  # any services will do
 
 
 def _begins_anew(key: RequestKey) -> bool:

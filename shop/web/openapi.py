@@ -12,7 +12,7 @@ from flask_openapi3.utils import parse_parameters
 
 from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse
 from shop.web import problems
-from shop.web.public import HTML, JSON, publish
+from shop.web.public_answers import HTML, JSON, publish
 from shop.web.schemas import ProblemDetails
 
 V = TypeVar("V", bound=Callable[..., Any])

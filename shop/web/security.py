@@ -9,7 +9,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from shop import errors
-from shop.web import origin
+from shop.web import csrf
 from shop.web.host_names import HostNames
 from shop.web.problems import API_PREFIX
 
@@ -88,7 +88,7 @@ def check() -> None:
     if CONTROL.search(environ["PATH_INFO"]):
         raise errors.BadRequest("The address contains a control character, which no address of the store has.")
     if environ["REQUEST_METHOD"] not in SAFE_METHODS:
-        origin.check()
+        csrf.check()
 
 
 def check_body() -> None:

@@ -135,7 +135,7 @@ def files_entered(ask: Callable[[], object]) -> list[str]:
 def traced() -> Iterator[tuple[str, list[str]]]:
     """Ask the running store for a cold page, a warm one and a checkout; yield what each entered."""
     from shop.app import create_app
-    from shop.stack.addresses import resolve, secret_key
+    from shop.stack.endpoints import resolve, secret_key
     from shop.wiring import build
 
     settings = resolve(load_settings())

@@ -11,7 +11,7 @@ from shop.cli import main
 from shop.cli.reference import stored, written
 from shop.cli.reference_tables import application, named
 from shop.settings import PROJECT_ROOT, Settings
-from shop.switches import SWITCHES
+from shop.switches.registry import SWITCHES
 
 PAGES = sorted(
     [*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")],

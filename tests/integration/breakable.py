@@ -7,7 +7,7 @@ from pathlib import Path
 from shop.faults import FaultChannel
 from shop.stack import postgres, valkey
 from shop.stack.console import StackConsole
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.state import StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor
 

@@ -11,7 +11,7 @@ from typing import Any
 from shop.cli import logs
 from shop.settings import load_settings
 from shop.stack import status as looking
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StateFile
 

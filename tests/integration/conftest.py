@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from shop.app import create_app
+from shop.database.transactions import Database
 from shop.settings import Settings
-from shop.unit_of_work import Database
 from shop.wiring import ProcessRuntime, build
 from tests.integration.accounts import CHEAP
 from tests.integration.kept import KeptBytecode, KeptRule

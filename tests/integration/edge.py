@@ -20,7 +20,7 @@ from shop.patterns.edge import ProxyCacheFiles
 from shop.settings import Settings
 from shop.stack import edge
 from shop.stack.program import ServerProgram, free_port
-from shop.web.edge import HOLDS, instead_of_failure
+from shop.web.edge_headers import HOLDS, instead_of_failure
 
 START_TIMEOUT_S = 60
 

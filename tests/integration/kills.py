@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from shop.app import create_app
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime, build
 from tests.integration.shoppers import DETAILS, TIMEOUT_S, _processes

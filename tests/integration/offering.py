@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import gevent
 
-from shop.lab import generator
+from shop.lab import load_generator
 from shop.lab.load import LoadPhase, LoadSamples
 
 START_S = 0.1
@@ -17,7 +17,7 @@ def offered(plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
 
     def offer() -> LoadSamples:
         try:
-            return generator.offer(plan)
+            return load_generator.offer(plan)
         finally:
             gevent.get_hub().destroy(destroy_loop=True)
 

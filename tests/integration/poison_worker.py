@@ -5,11 +5,11 @@ import os
 import signal
 from multiprocessing.context import ForkServerProcess
 
-from shop.db import build_engine
-from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy
-from shop.patterns.queue.transport import MessageBroker
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy
+from shop.patterns.queue.message_broker import MessageBroker
 from shop.settings import load_settings
-from shop.unit_of_work import Database
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["shop.app"])  # imported once; nothing is connected there, so a fork is clean

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from shop.database.transactions import ExternalCallInTransaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments.orphaned_charges import listed
 from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded, ProviderNotReached, ProviderUnsure
-from shop.unit_of_work import ExternalCallInTransaction
 from tests.waiting import until
 
 PRICE = Money(1200)

@@ -10,9 +10,9 @@ from multiprocessing.synchronize import Barrier
 from shop.cart.service import CartOwner
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.errors import ShopError
-from shop.payments.notices import read
+from shop.payments.webhooks import read
 from shop.settings import Settings
 from shop.wiring import build
 

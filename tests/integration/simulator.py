@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shop.payments.simulator.books import FILE
+from shop.payments.simulator.ledger import FILE
 from shop.settings import Settings
 from shop.stack.program import port_answers
 from tests.integration.started import ended_on_failure

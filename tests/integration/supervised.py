@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from shop.stack.console import StackConsole
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram, port_answers
 from shop.stack.state import StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor

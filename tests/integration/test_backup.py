@@ -15,12 +15,12 @@ from shop.backup.archive import MANIFEST, member
 from shop.backup.restoring import restore_backup
 from shop.backup.taking import take_backup
 from shop.cli import main
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.schema import _config, current_revision, revisions
+from shop.database.transactions import Database
 from shop.errors import ConfigurationError
-from shop.orders.replaying import ProjectionRebuilder
-from shop.schema import _config, current_revision, revisions
+from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.settings import load_settings
-from shop.unit_of_work import Database
 from tests.factories import make_category, make_product, make_user
 
 ROWS = 'SELECT t::text FROM "{}" AS t'

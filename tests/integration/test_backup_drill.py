@@ -6,9 +6,9 @@ import uuid
 import httpx
 import pytest
 
-from shop.books.audit import audit
+from shop.reconciliation.audit import audit
 from shop.settings import load_settings
-from shop.stack.addresses import resolve
+from shop.stack.endpoints import resolve
 from tests.integration.checkout import Checkout
 from tests.integration.shoppers import DETAILS
 from tests.waiting import until

@@ -5,12 +5,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, text
 
-from shop.books.audit import audit
-from shop.books.findings import BookMismatch
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import editing, offers
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.cli.books import books
 from shop.errors import ConfigurationError, ProviderUnavailable
 from shop.mail.models import Mail
@@ -19,6 +17,8 @@ from shop.orders.models import Order
 from shop.orders.service import OrderViewer
 from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
+from shop.reconciliation.audit import audit
+from shop.reconciliation.findings import BookMismatch
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS
 

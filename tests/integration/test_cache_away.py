@@ -11,7 +11,7 @@ import redis
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
 from shop.patterns.caching.events import CameBack, LookupFinished, NeverDelivered, TagsInvalidated, WentAway
-from shop.patterns.observability import record
+from shop.patterns.observability import request_record
 from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
@@ -99,7 +99,7 @@ def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first
     cache = Cache(level, clock, CacheTelemetry(ProcessMetrics()))
     take(cache)
     server.hang()
-    request = record.begin()
+    request = request_record.begin()
     _, waited_s = timed(lambda: cache.kept("k", CATALOGUE, ["a"]))  # as the short way looks, before Flask is asked
     take(cache, b"from the database")
     assert request.cache_s >= waited_s * 0.9

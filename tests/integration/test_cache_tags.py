@@ -25,7 +25,7 @@ from shop.patterns.caching import (
     TaggedValue,
 )
 from shop.patterns.caching.envelope import CacheEntry, encode
-from shop.patterns.caching.throttle import RETRY_S
+from shop.patterns.caching.failure_backoff import RETRY_S
 from tests.waiting import until
 
 TAGS = ("a", "b", "c")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from shop.catalog.editing import ProductChange
-from shop.catalog.facets import BAND_STARTS
+from shop.catalog.listing.facets import BAND_STARTS
 from shop.catalog.models import Category
 from tests.factories import make_category, make_product
 
@@ -197,7 +197,7 @@ def test_each_facet_counts_under_all_filters_but_its_own(
 
 
 def test_facets_of_a_longer_list_say_that_they_are_lower_bounds(database, shelf):
-    from shop.catalog.browsing import ListQuery, ProductLister
+    from shop.catalog.listing.product_lister import ListQuery, ProductLister
 
     with database.reading() as session:
         cut = ProductLister(facet_depth=10).listing(session, ListQuery()).facets

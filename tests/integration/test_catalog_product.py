@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from shop.app import create_app
 from shop.catalog.models import Product, Review, StockItem
-from shop.catalog.pictures import drawing_version, picture_url
+from shop.catalog.pictures.drawing import drawing_version, picture_url
 from shop.orders.models import Order, OrderLine
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import make_account, sign_in

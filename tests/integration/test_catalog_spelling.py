@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import insert, text
 
-from shop.catalog import search
+from shop.catalog.listing import search
 from shop.catalog.models import SearchWord
 from shop.datasets.demo import assortment
 from shop.datasets.demo.products import DemoProducts

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from shop.app import create_app
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.payments.models import Payment

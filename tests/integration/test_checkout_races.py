@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.payments.models import Payment
 from tests.factories import make_category, make_product

@@ -10,15 +10,15 @@ from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.resolution import GIVEN_UP_AFTER
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
 from shop.orders.events import CancellationCause
 from shop.orders.models import Order
+from shop.orders.order_state import CancelOrder
+from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import AtOnce
-from shop.orders.state import CancelOrder
-from shop.orders.stream import OrderStreams
 from shop.payments.models import Payment
 from shop.wiring import build
 from tests.factories import make_category, make_product

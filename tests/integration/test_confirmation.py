@@ -13,18 +13,18 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, OrderEmails
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.clock import SystemClock
+from shop.database.transactions import ExternalCallInTransaction
 from shop.faults import FaultChannel, FaultReport
-from shop.mail.letters import EmailTemplates, OutgoingEmail
+from shop.mail.email_templates import EmailTemplates, OutgoingEmail
+from shop.mail.mailer import MailFailed, SmtpMailer
 from shop.mail.models import Mail
-from shop.mail.post import MailFailed, SmtpMailer
 from shop.orders.links import OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.inbox import ConsumerInbox
-from shop.unit_of_work import ExternalCallInTransaction
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS, all_at_once, die_at
 

@@ -9,16 +9,16 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, text, update
 
 from shop.accounts.models import User
-from shop.books.audit import audit
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli import main
 from shop.errors import NotFound, StateConflict
 from shop.orders.models import Order
-from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
 from shop.patterns.outbox.relay import OutboxRelay
+from shop.reconciliation.audit import audit
 from tests.factories import make_category, make_product
 from tests.integration.accounts import PASSWORD, make_account, sign_in
 from tests.integration.shoppers import DETAILS

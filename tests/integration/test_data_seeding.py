@@ -9,18 +9,18 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from shop.accounts.passwords import PasswordHashing
-from shop.books.store import snapshot
 from shop.cli import main
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.datasets import loading
 from shop.datasets.demo.sizes import SIZES
 from shop.datasets.production import require_own_data
 from shop.datasets.rows import COLUMNS
-from shop.db import build_engine
 from shop.errors import ConfigurationError
-from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.transitions import EventType, after
+from shop.reconciliation.store import snapshot
 from shop.stack.program import free_port
-from shop.unit_of_work import Database
 
 pytestmark = pytest.mark.xdist_group("seeding")  # one process, one database that is seeded for all
 MADE_ANEW = {"password_hash"}

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shop.db import build_engine, lift_limits
-from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
+from shop.database.connection import GRACE_S, StoreConnection, WaitLimit
+from shop.database.engine import build_engine, lift_limits
+from shop.database.transactions import Database
 from shop.errors import ServiceUnavailable
-from shop.unit_of_work import Database
 from tests.waiting import seconds_until
 
 CALLER_S = 0.3

@@ -6,13 +6,13 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge import EdgePurger
+from shop.edge_purger import EdgePurger
 from shop.patterns.caching import InvalidationListener
-from shop.patterns.caching.broadcast import publishing
 from shop.patterns.caching.connections import ThreadConnections
+from shop.patterns.caching.invalidation_bus import publishing
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, PurgeFailed, SurrogateKeyIndex, TagPurger
+from shop.patterns.edge.proxy_cache_files import FilesKept
 from shop.patterns.edge.purger import MOST_DUE
-from shop.patterns.edge.store import FilesKept
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port

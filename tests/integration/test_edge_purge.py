@@ -13,17 +13,17 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge import LOOKS_A_REFRESH, PurgerLoop
+from shop.edge_purger import LOOKS_A_REFRESH, PurgerLoop
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
 from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
+from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
-from shop.patterns.edge.registry import INDEX, STALE_S
-from shop.patterns.edge.totals import EdgeTotals
+from shop.patterns.edge.surrogate_keys import INDEX, STALE_S
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
-from shop.switches import SwitchPoller
+from shop.switches.registry import SwitchPoller
 from tests.integration.edge import Edge, Origin, Reply
 from tests.waiting import until
 
@@ -315,8 +315,8 @@ def moved(settings):
 
 
 def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
-    monkeypatch.setattr("shop.edge.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
     settings, metrics = bench.edge.settings, ProcessMetrics()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     loop = PurgerLoop(settings, bench.purger, SwitchPoller(dict, 1.0), metrics)
@@ -347,7 +347,7 @@ def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_a
 
 
 def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
     PurgerLoop(bench.edge.settings, bench.purger, SwitchPoller(dict, 1.0), ProcessMetrics()).run_once()
@@ -379,11 +379,11 @@ def reopening():
 def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     settings, cache_client, tmp_path, monkeypatch, reopening
 ):
-    monkeypatch.setattr("shop.edge.LINES_KEPT_BYTES", 1)
-    monkeypatch.setattr("shop.edge.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
     signalled = []
     there = SimpleNamespace(utime=os.utime, kill=lambda *given: signalled.append(given))
-    monkeypatch.setattr("shop.edge.os", there)
+    monkeypatch.setattr("shop.edge_purger.os", there)
     origin = Origin()
     both = "flush=200ms;"
     edge = Edge(settings, tmp_path / "edge", origin.port, {both: f"{both} access_log /dev/stdout line;"})

@@ -18,16 +18,16 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import editing, offers
 from shop.catalog.editing import ProductChange
 from shop.catalog.models import Product, StockItem
-from shop.catalog.pictures import picture_url
+from shop.catalog.pictures.drawing import picture_url
 from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
-from shop.knobs import TTL_SCALE
 from shop.orders.links import OrderLinks
 from shop.patterns.caching import NEGATIVE
 from shop.patterns.edge.purger import UNHEARD_S
-from shop.patterns.edge.registry import INDEX
+from shop.patterns.edge.surrogate_keys import INDEX
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
+from shop.switches.parameters import TTL_SCALE
 from tests.factories import make_category, make_product
 from tests.integration.edge import Edge, Process, entry
 from tests.integration.shoppers import DETAILS

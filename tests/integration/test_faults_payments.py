@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shop.faults import NONE, FaultChannel, FaultReport
-from shop.payments.simulator.books import FILE, ProviderLedger
+from shop.payments.simulator.ledger import FILE, ProviderLedger
 from shop.stack.faults import MANNERS, FaultDispatcher, PaymentsFaultTarget
 from shop.stack.program import ServerProgram
 from tests.integration.simulator import THREADS
@@ -116,7 +116,7 @@ def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
 
 
 def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(simulator, victim, tmp_path, monkeypatch):
-    monkeypatch.setattr("shop.payments.simulator.books.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("shop.payments.simulator.ledger.BUSY_TIMEOUT_S", 0.1)
     desk = FaultChannel(tmp_path)
     faults = FaultDispatcher(desk, {"payments": victim})
     said = []

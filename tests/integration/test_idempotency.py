@@ -13,9 +13,9 @@ from shop.cart.models import CartItem
 from shop.catalog.models import Product
 from shop.errors import ServiceUnavailable
 from shop.patterns.idempotency import keys, rules
+from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.models import IdempotencyKey
-from shop.patterns.idempotency.records import KeyStore
 from shop.web import idempotency
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import PASSWORD, make_account

@@ -14,10 +14,10 @@ from shop.app import create_app
 from shop.cart.models import CartItem
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
+from shop.database.transactions import OuterTransaction
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
-from shop.unit_of_work import OuterTransaction
 from shop.wiring import build
 from tests.factories import make_category, make_product, make_user
 from tests.integration.shoppers import DETAILS

@@ -32,7 +32,7 @@ def refusing_server():
 
 
 def test_an_edge_is_emptied_once_an_outage_and_not_at_every_attempt(refusing_server, tmp_path, monkeypatch):
-    monkeypatch.setattr("shop.patterns.caching.broadcast.RETRY_S", 0.01)
+    monkeypatch.setattr("shop.patterns.caching.invalidation_bus.RETRY_S", 0.01)
     port, attempts = refusing_server
     url, seen = f"redis://127.0.0.1:{port}/0", []
     registry = SurrogateKeyIndex(url, 100, SystemClock())

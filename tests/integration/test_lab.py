@@ -13,14 +13,14 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab import load
 from shop.lab.experiment import EXPERIMENTS, parse
 from shop.lab.load import LoadPhase, ShopperVisit
-from shop.lab.restoring import NOTE, ExperimentInterrupted, restoring
 from shop.lab.result import build
 from shop.lab.runner import ExperimentRunner
-from shop.lab.store import StoreClient
+from shop.lab.saved_state import NOTE, ExperimentInterrupted, restoring
+from shop.lab.store_client import StoreClient
 from shop.lab.troubles import TROUBLES
 from shop.stack import http_servers
 from shop.stack.program import free_port
-from shop.switch_store import SwitchStore
+from shop.switches.store import SwitchStore
 from tests.factories import make_category, make_product
 from tests.integration.offering import START_S, offered
 from tests.integration.started import ended_on_failure
@@ -32,8 +32,8 @@ SWITCH = "cache.shared"
 FLIP = """
 import signal, sys
 from pathlib import Path
-from shop.lab.restoring import restoring
-from shop.lab.store import Store
+from shop.lab.saved_state import restoring
+from shop.lab.store_client import Store
 store = Store(sys.argv[1])
 with restoring(store, Path(sys.argv[2]), ["cache.shared"]):
     store.set_switch("cache.shared", "off")

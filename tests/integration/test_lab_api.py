@@ -5,9 +5,9 @@ import pytest
 import redis
 
 from shop.faults import FaultChannel, FaultReport
-from shop.knobs import CACHE_MEMORY, KNOBS, TTL_SCALE
 from shop.patterns.caching.memory import BYTES_A_MB, MaxMemory
-from shop.switch_store import SwitchStore
+from shop.switches.parameters import CACHE_MEMORY, KNOBS, TTL_SCALE
+from shop.switches.store import SwitchStore
 from tests.factories import make_category, make_product
 from tests.integration.web_processes import WebServer
 from tests.waiting import seconds_until

@@ -16,18 +16,18 @@ import pytest
 from shop.cli.lab_progress import SilentWatcher
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import FaultChannel
-from shop.knobs import CACHE_MEMORY, TTL_SCALE
 from shop.lab import experiment as experiments
 from shop.lab.arms import ScheduledAction
 from shop.lab.broken_books import noting
 from shop.lab.drivers.auditor import mismatches
 from shop.lab.experiment import PhaseLengths
-from shop.lab.restoring import NOTE, restoring
+from shop.lab.guest_client import GuestClient
 from shop.lab.runner import ExperimentRunner
-from shop.lab.shopper import GuestClient
-from shop.lab.store import StoreClient
+from shop.lab.saved_state import NOTE, restoring
+from shop.lab.store_client import StoreClient
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
+from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
 from tests.integration.checkout import Checkout
 from tests.integration.offering import START_S, offered
 from tests.waiting import until
@@ -40,8 +40,8 @@ REFRESH_S, IN_FORCE_S = 0.2, 0.5
 CHANGE = """
 import signal, sys
 from pathlib import Path
-from shop.lab.restoring import restoring
-from shop.lab.store import Store
+from shop.lab.saved_state import restoring
+from shop.lab.store_client import Store
 store = Store(sys.argv[1])
 keep = {"knobs": ["lab.ttl_scale", "lab.cache_memory_mb"], "faults": ["cache", "database"], "edits": True}
 with restoring(store, Path(sys.argv[2]), ["cache.shared"], **keep):

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from shop.settings import PROJECT_ROOT
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StackState, StateFile
 from tests.factories import make_category, make_product

@@ -16,9 +16,9 @@ from shop.cli.logs import find, logs
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.observability import correlation
-from shop.patterns.observability.lines import LineFile, aside
+from shop.patterns.observability.json_lines import LineFile, aside
 from shop.patterns.observability.logs import configure_logging
-from shop.patterns.observability.recent import last_requests
+from shop.patterns.observability.recent_requests import last_requests
 from shop.patterns.observability.redaction import REDACTED, redact, redact_text
 from tests.integration.accounts import make_account
 

@@ -10,12 +10,12 @@ import trustme
 from sqlalchemy import select
 
 from shop.errors import ConfigurationError
-from shop.mail.letters import OutgoingEmail
-from shop.mail.post import MailFailed, MailRefused, SmtpMailer
+from shop.mail.email_templates import OutgoingEmail
+from shop.mail.mailer import MailFailed, MailRefused, SmtpMailer
 from shop.patterns.outbox.messages import write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
-from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters
 from tests.integration.mail_server import listening
 
 LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")

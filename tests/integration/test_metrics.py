@@ -6,12 +6,12 @@ import sys
 import httpx
 import pytest
 
-from shop.lab.meters import IN_FLIGHT, total
+from shop.lab.metrics_client import IN_FLIGHT, total
 from shop.patterns.caching.events import LookupFinished
-from shop.patterns.observability.figures import collect
 from shop.patterns.observability.metrics import ProcessMetrics
-from shop.patterns.observability.record import RequestRecord
-from shop.web.context import RequestMiddleware
+from shop.patterns.observability.metrics_summary import collect
+from shop.patterns.observability.request_record import RequestRecord
+from shop.web.request_middleware import RequestMiddleware
 from tests.integration.web_processes import WebServer
 
 

@@ -7,13 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from shop.errors import InvalidFields, StateConflict
 from shop.money import Money
-from shop.orders import ids, queries, stream
+from shop.orders import ids, order_stream, queries
 from shop.orders.events import CancellationCause, OrderCancelled, OrderedLine, OrderPlaced, PaymentCharged, written
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
+from shop.orders.order_state import DeliverOrder, ShipOrder, fold
+from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import UPSERT, AtOnce, summary
 from shop.orders.service import OrderViewer
-from shop.orders.state import DeliverOrder, ShipOrder, fold
-from shop.orders.stream import OrderStreams
 from tests.factories import make_category, make_product, make_user
 from tests.integration.accounts import CHEAP
 
@@ -241,7 +241,7 @@ def test_the_page_of_an_order_tells_its_story(client, database, world):
 def test_two_writers_of_one_version_cannot_both_win(database, world):
     public_id = place(database, world)
     with database.transaction() as session:
-        STREAM.change(session, stream.lock(session, public_id), ShipOrder())
+        STREAM.change(session, order_stream.lock(session, public_id), ShipOrder())
     with database.reading() as session:
         order_id = queries.internal_id(session, public_id)
     with pytest.raises(IntegrityError), database.transaction() as session:
@@ -251,7 +251,7 @@ def test_two_writers_of_one_version_cannot_both_win(database, world):
 def test_an_impossible_step_changes_nothing(database, world):
     public_id = place(database, world)
     with pytest.raises(StateConflict), database.transaction() as session:
-        STREAM.change(session, stream.lock(session, public_id), DeliverOrder())
+        STREAM.change(session, order_stream.lock(session, public_id), DeliverOrder())
     with database.reading() as session:
         view, _ = queries.one(session, public_id)
     assert (view.status, len(view.events)) == ("paid", 2)

@@ -8,20 +8,20 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from shop.cli.orders import orders as command
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.errors import StateConflict
-from shop.orders import overview, queries, stream
+from shop.orders import order_list, order_stream, queries
 from shop.orders.events import CancellationCause, OrderDelivered, OrderShipped, written
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
+from shop.orders.order_state import CancelOrder, RecordRefund, ShipOrder, fold
+from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import UPSERT, AsyncProjection, AtOnce, OrderProjector, summary
-from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
-from shop.orders.state import CancelOrder, RecordRefund, ShipOrder, fold
-from shop.orders.stream import OrderStreams
 from shop.orders.transitions import IllegalTransition, OrderStatus
-from shop.patterns.events import StreamMoved
-from shop.switches import SWITCHES
-from shop.unit_of_work import Database
+from shop.patterns.event_sourcing import StreamMoved
+from shop.switches.registry import SWITCHES
 from shop.wiring import PROJECTIONS
 from tests.integration.test_orders import place, world  # noqa: F401 - a fixture
 from tests.waiting import until
@@ -32,12 +32,12 @@ RACERS = 4
 
 def change(database, public_id, wanted, projection=None):
     streams = OrderStreams(projection or AtOnce())
-    database.retrying(lambda session: streams.change(session, stream.lock(session, public_id), wanted))
+    database.retrying(lambda session: streams.change(session, order_stream.lock(session, public_id), wanted))
 
 
 def shown(database):
     with database.reading() as session:
-        return {row.public_id: row.status for row in overview.page(session, None, None, 100).orders}
+        return {row.public_id: row.status for row in order_list.page(session, None, None, 100).orders}
 
 
 # --- the stream
@@ -63,10 +63,10 @@ def test_an_append_behind_a_version_that_is_past_is_refused(database, world):  #
     public_id = place(database, world)
     with database.transaction() as ours:
         order = ours.scalar(select(Order).where(Order.public_id == public_id))
-        seen = stream.STREAMS.load(ours, order.id)
+        seen = order_stream.STREAMS.load(ours, order.id)
         change(database, public_id, ShipOrder())
         with pytest.raises(StreamMoved):
-            stream.STREAMS.append(ours, order.id, len(seen), [written(OrderShipped())])
+            order_stream.STREAMS.append(ours, order.id, len(seen), [written(OrderShipped())])
 
 
 def _ship_without_a_lock(settings, public_id, barrier, ends):
@@ -76,7 +76,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
     def work(session):
         nonlocal first
         order = session.scalar(select(Order).where(Order.public_id == public_id))
-        stream.STREAMS.load(session, order.id)
+        order_stream.STREAMS.load(session, order.id)
         if first:
             first = False
             barrier.wait(30)
@@ -121,7 +121,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
 
     def twice(session):
         for _ in range(2):
-            OrderStreams(AtOnce()).change(session, stream.lock(session, undone), ShipOrder())
+            OrderStreams(AtOnce()).change(session, order_stream.lock(session, undone), ShipOrder())
 
     with pytest.raises(IllegalTransition):
         database.retrying(twice)
@@ -152,7 +152,7 @@ def test_an_event_that_is_committed_late_is_not_passed_over(database, world):  #
     early, late = place(database, world), place(database, world)
     with database.transaction() as slow:
         # queued first, and so with the smaller number whatever is counted; committed last
-        OrderStreams(AsyncProjection()).change(slow, stream.lock(slow, early), ShipOrder())
+        OrderStreams(AsyncProjection()).change(slow, order_stream.lock(slow, early), ShipOrder())
         slow.execute(
             text("INSERT INTO orders_to_project SELECT id, 3 FROM orders WHERE public_id = :id"), {"id": early}
         )
@@ -167,7 +167,7 @@ def test_an_event_appended_while_the_projector_looks_is_not_lost(database, world
     public_id = place(database, world)
     change(database, public_id, CancelOrder(CancellationCause.STAFF), AsyncProjection())
     project = OrderProjector(database)
-    load_all = stream.STREAMS.load_all
+    load_all = order_stream.STREAMS.load_all
 
     def load_and_be_overtaken(session, ids):
         monkeypatch.undo()
@@ -177,7 +177,7 @@ def test_an_event_appended_while_the_projector_looks_is_not_lost(database, world
         worker.join(10)
         return found
 
-    monkeypatch.setattr(stream.STREAMS, "load_all", load_and_be_overtaken)
+    monkeypatch.setattr(order_stream.STREAMS, "load_all", load_and_be_overtaken)
     project.run_once()
     assert shown(database) == {public_id: OrderStatus.CANCELLED}
     project.run_once()
@@ -189,7 +189,7 @@ def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa
     change(database, public_id, ShipOrder())
     with database.transaction() as session:
         order = session.scalar(select(Order))
-        old = fold(stream.STREAMS.load(session, order.id)[:2])
+        old = fold(order_stream.STREAMS.load(session, order.id)[:2])
         session.execute(UPSERT, [summary(order.id, old)])
     assert shown(database) == {public_id: OrderStatus.SHIPPED}
 
@@ -207,7 +207,7 @@ def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, 
     torn, whole = place(database, world), place(database, world)
     with database.transaction() as session:
         order = session.scalar(select(Order).where(Order.public_id == torn))
-        stream.STREAMS.append(session, order.id, 2, [written(OrderDelivered())])
+        order_stream.STREAMS.append(session, order.id, 2, [written(OrderDelivered())])
         session.add(OrderToProject(order_id=order.id, version=3))
     change(database, whole, ShipOrder(), AsyncProjection())
     projector = OrderProjector(database)

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from shop.books.audit import audit
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli.books import books
 from shop.errors import NotFound, StateConflict
 from shop.money import Money
+from shop.reconciliation.audit import audit
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS
 

@@ -11,13 +11,13 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import select, text
 
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database, ExternalCallInTransaction
 from shop.patterns.observability import correlation
 from shop.patterns.outbox import relay as relaying
 from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import BrokerAway, OutboxRelay, backlog
-from shop.unit_of_work import Database, ExternalCallInTransaction
 from tests.waiting import until
 
 _processes = multiprocessing.get_context("forkserver")

@@ -16,8 +16,8 @@ from shop.accounts.session_records import SessionReaper
 from shop.app import create_app
 from shop.clock import SystemClock
 from shop.errors import NotFound
+from shop.mail.mailer import MailFailed
 from shop.mail.models import Mail
-from shop.mail.post import MailFailed
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.queue_wiring import SUBSCRIPTIONS, deliveries

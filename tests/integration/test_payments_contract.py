@@ -3,8 +3,8 @@
 import pytest
 
 from shop.clock import SystemClock
-from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
+from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
 from tests.integration.provider_contract import Cards, ProviderContract
 

@@ -3,11 +3,11 @@
 import pytest
 
 from shop.clock import SystemClock
+from shop.database.transactions import ExternalCallInTransaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.patterns.resilience.events import AttemptFinished, BreakerChanged
-from shop.payments.guarded import ProviderResilience
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import (
     ChargeDeclined,
@@ -18,8 +18,8 @@ from shop.payments.provider import (
     ProviderNotTried,
     ProviderUnsure,
 )
+from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
-from shop.unit_of_work import ExternalCallInTransaction
 from tests.hand_clock import HandClock
 
 ON = {"timeout": True, "retries": True, "breaker": True}

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from shop.payments.simulator import outbox
-from shop.payments.simulator.books import ProviderLedger
-from shop.payments.simulator.controls import BehaviourSettings
-from shop.payments.simulator.courier import WebhookDispatcher
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
+from shop.payments.simulator.ledger import ProviderLedger
 from shop.payments.simulator.outbox import WebhookOutbox
+from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
 from tests.integration.receiver import receiving
 from tests.waiting import until
 

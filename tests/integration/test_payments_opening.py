@@ -1,7 +1,7 @@
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from shop.payments.opening import hand_over
-from shop.payments.simulator.books import FILE, ProviderLedger
+from shop.payments.seeding import hand_over
+from shop.payments.simulator.ledger import FILE, ProviderLedger
 
 
 def _seeded(session, number, status="charged", amount=5):

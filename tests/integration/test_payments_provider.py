@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from shop.database.transactions import ExternalCallInTransaction
 from shop.money import Money
 from shop.patterns.observability import correlation
 from shop.payments.http_provider import HttpProvider
@@ -18,7 +19,6 @@ from shop.payments.provider import (
     ProviderUnsure,
 )
 from shop.stack.program import free_port
-from shop.unit_of_work import ExternalCallInTransaction
 
 TIMEOUT_MS = 1_000
 

@@ -6,20 +6,20 @@ import uuid
 import pytest
 from sqlalchemy import select, text
 
-from shop.books.audit import audit
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.checkout.service import DeclinedCheckout, PaidOrder
-from shop.checkout.steps import RecoveryPoint
 from shop.errors import ProviderUnavailable
-from shop.orders import stream
+from shop.orders import order_stream
 from shop.orders.events import CancellationCause
 from shop.orders.models import Order, OrderEvent
 from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
 from shop.payments.provider import ProviderUnsure
+from shop.reconciliation.audit import audit
 from tests.factories import make_category, make_product
 from tests.integration.notices import PATH, deliver, message, signed
 from tests.integration.shoppers import DETAILS, die_at, tell_all_at_once
@@ -289,7 +289,7 @@ def test_messages_and_replays_at_the_same_moment_pay_once(store, database, setti
 def test_a_message_that_is_no_news_waits_for_nobody(store, database, token, happened):
     store.submit(token)
     with database.transaction() as session:  # somebody is at work on the order for as long as this block lasts
-        stream.lock(session, session.scalar(select(Order.public_id)))
+        order_stream.lock(session, session.scalar(select(Order.public_id)))
         assert store.tell(happened) == 204
 
 

@@ -3,8 +3,8 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
-from shop import db
-from shop.db import build_engine
+from shop.database import engine as db
+from shop.database.engine import build_engine
 from tests.waiting import until
 
 CONNECTIONS = 3

@@ -17,11 +17,11 @@ from shop.app import create_app
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.cli import main
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.transactions import Database
 from shop.errors import ConfigurationError, ServiceUnavailable
-from shop.stack import outside
+from shop.stack import external_servers
 from shop.stack.program import free_port
-from shop.unit_of_work import Database
 from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.pgbouncer import PROGRAM, PgBouncer
@@ -104,7 +104,7 @@ def test_no_pooler_stands_between_psql_and_what_it_is_told_not_to_change(behind,
 
 def test_transaction_mode_is_refused_before_the_stack_starts(settings, in_transactions):
     with pytest.raises(ConfigurationError, match="transaction mode"):
-        outside.check(settings.model_copy(update={"database_url": in_transactions}), "database_url")
+        external_servers.check(settings.model_copy(update={"database_url": in_transactions}), "database_url")
 
 
 def test_a_worker_behind_transaction_mode_ends_at_its_start(settings, behind):
@@ -165,7 +165,7 @@ def test_in_session_mode_a_slow_statement_ends_and_so_does_the_next_on_the_same_
 def test_in_session_mode_the_store_sells(settings, in_sessions, simulator):
     assert CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": in_sessions}).exit_code == 0
     own = settings.model_copy(update={"database_url": in_sessions})
-    outside.check(own, "database_url")
+    external_servers.check(own, "database_url")
     runtime = build(own)
     with runtime.database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=BUYERS * EACH)

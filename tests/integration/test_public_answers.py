@@ -7,9 +7,9 @@ import pytest
 
 from shop.app import create_app
 from shop.patterns.caching import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, CacheableResponse
-from shop.web import short_way
-from shop.web.browser import cache_control
-from shop.web.short_way import CachedResponseFastPath
+from shop.web import fast_path
+from shop.web.fast_path import CachedResponseFastPath
+from shop.web.http_caching import cache_control
 from tests.factories import make_category, make_product
 
 SCREEN = "/api/v1/screens/product/blue-mug"
@@ -275,14 +275,14 @@ def test_addresses_are_bounded_by_their_bytes(client, runtime):
             learn(number, "")
         for number in range(10_000):
             learn(number, f"{number}".rjust(1_900, "a"))
-        learn("long", "a" * short_way.LONGEST)
+        learn("long", "a" * fast_path.LONGEST)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < 1.2 * short_way.MOST_BYTES
+    assert held < 1.2 * fast_path.MOST_BYTES
     assert len(way._known) > 1_000
     assert ("/p/9999", "9999".rjust(1_900, "a")) in way._known
-    assert ("/p/long", "a" * short_way.LONGEST) not in way._known
+    assert ("/p/long", "a" * fast_path.LONGEST) not in way._known
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,13 @@ from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import CLAIM, BrokerAway, OutboxRelay
 from shop.patterns.queue import rabbitmq
-from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters, requeue
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
 from shop.patterns.queue.inbox import ConsumerInbox, InboxReaper
+from shop.patterns.queue.message_broker import MessageBroker
 from shop.patterns.queue.models import DeadLetter, HandledMessage
-from shop.patterns.queue.transport import MessageBroker
 from shop.patterns.queue.valkey import ValkeyBroker
 from shop.settings import load_settings
-from shop.stack import outside, valkey
+from shop.stack import external_servers, valkey
 from shop.stack.program import free_port
 from tests.integration.poison_worker import start_poison_worker
 from tests.integration.rabbitmq import SERVER, RabbitMQ
@@ -163,8 +163,8 @@ def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
     wrong = re.sub(r":[^:@]*@", ":hush@", broker.url)
     with pytest.raises(NotWell, match="refuses the user or the password"):
         checks.broker(wrong)()
-    assert outside.fault(load_settings(broker_url=broker.url), "broker_url") == ""
-    said = outside.fault(load_settings(broker_url=wrong), "broker_url")
+    assert external_servers.fault(load_settings(broker_url=broker.url), "broker_url") == ""
+    said = external_servers.fault(load_settings(broker_url=wrong), "broker_url")
     assert re.match(r"BROKER_URL=\w+://\w*:\*\*\*@.* refuses the user or the password", said)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from shop import queue_wiring
 from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.outbox.models import OutboxMessage
-from shop.patterns.queue.deliveries import MessageDispatcher, RetryPolicy, dead_letters, requeue
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
 from shop.patterns.queue.inbox import InboxReaper
 from shop.patterns.queue.models import BegunDelivery, DeadLetter
 
@@ -129,7 +129,7 @@ def test_what_was_begun_long_ago_is_forgotten(processes, message, database):
 
 
 def test_a_handled_message_leaves_a_line_under_its_request(processes, message, caplog):
-    with caplog.at_level(logging.INFO, "shop.patterns.queue.deliveries"):
+    with caplog.at_level(logging.INFO, "shop.patterns.queue.dispatcher"):
         processes.handle(message)
     (line,) = [record for record in caplog.records if record.message == "message_handled"]
     assert (line.consumer, line.message_id, line.attempts) == (CONSUMER, str(message.message_id), 1)

@@ -15,11 +15,11 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli import main
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
 from shop.errors import ConfigurationError, DatabaseReadOnly
 from shop.mail.models import Mail
-from shop.schema import upgrade
-from shop.stack import outside
+from shop.stack import external_servers
 from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.accounts import CHEAP, PASSWORD, make_account, sign_in
@@ -183,7 +183,7 @@ def test_other_commands_say_it_in_one_line(server, stocked, words):
 
 def test_the_stack_does_not_start_on_it(settings, server, stocked):
     with pytest.raises(ConfigurationError, match="takes no changes"):
-        outside.check(settings.model_copy(update={"database_url": server.url}), "database_url")
+        external_servers.check(settings.model_copy(update={"database_url": server.url}), "database_url")
 
 
 def test_when_it_takes_changes_again_the_same_process_writes(server, runtime, client):

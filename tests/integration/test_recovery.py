@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import text
 
-from shop.books.audit import audit
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.resolution import GIVEN_UP_AFTER
-from shop.db import build_engine
-from shop.schema import upgrade
+from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
+from shop.database.transactions import Database
+from shop.reconciliation.audit import audit
 from shop.settings import Settings
 from shop.stack.program import free_port
-from shop.unit_of_work import Database
 from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.kills import (

@@ -5,18 +5,18 @@ import uuid
 import pytest
 from sqlalchemy import select, text
 
-from shop.books.audit import audit
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.errors import StateConflict
 from shop.orders.models import Order, OrderEvent
-from shop.orders.replaying import ProjectionRebuilder
+from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
 from shop.payments import backoff
 from shop.payments.models import Payment
+from shop.reconciliation.audit import audit
 from tests.factories import make_category, make_product
 from tests.integration.accounts import make_account, sign_in
 from tests.integration.shoppers import DETAILS, complete_all_at_once, die_at

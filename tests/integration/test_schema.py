@@ -9,14 +9,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from shop.books.store import snapshot
 from shop.catalog.text_forms import one_line
-from shop.db import ModelBase, build_engine
+from shop.database.engine import ModelBase, build_engine
+from shop.database.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
+from shop.database.transactions import Database
 from shop.errors import ConfigurationError
-from shop.orders.replaying import ProjectionRebuilder
-from shop.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
+from shop.orders.projection_rebuild import ProjectionRebuilder
+from shop.reconciliation.store import snapshot
 from shop.settings import load_settings
-from shop.unit_of_work import Database
 from tests.factories import make_category, make_product
 
 

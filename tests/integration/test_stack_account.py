@@ -15,9 +15,9 @@ import psutil
 import psycopg
 import pytest
 
-from shop.db import build_engine
+from shop.database.engine import build_engine
+from shop.database.schema import upgrade
 from shop.private_files import write_private
-from shop.schema import upgrade
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
 from tests.integration.checkout import Checkout

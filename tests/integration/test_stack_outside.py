@@ -6,31 +6,31 @@ import threading
 import pytest
 import redis
 
-from shop.books.store import snapshot
 from shop.datasets.loading import exclusive
 from shop.errors import ConfigurationError
+from shop.reconciliation.store import snapshot
 from shop.settings import load_settings
-from shop.stack import outside
+from shop.stack import external_servers
 from shop.stack.program import free_port
 
 
 def refusal(name: str, address: str) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        outside.check(load_settings(**{name: address}), name)
+        external_servers.check(load_settings(**{name: address}), name)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["database_url", "cache_url", "broker_url"])
 def test_a_server_that_is_there_and_fit_is_accepted(settings, name):
-    outside.check(settings, name)
+    external_servers.check(settings, name)
 
 
 @pytest.mark.parametrize("way", ["start", "audit", "load"])
 def test_options_in_an_address_reach_the_database_as_they_are_written(settings, database, way):
     given = settings.model_copy(update={"database_url": f"{settings.database_url}?options=-c%20work_mem%3D9MB"})
     if way == "start":
-        outside.check(given, "database_url")
+        external_servers.check(given, "database_url")
     elif way == "audit":
         assert snapshot(str(given.database_url), 0)
     else:
@@ -105,8 +105,8 @@ def test_a_provider_that_refuses_the_stores_key_is_not_well():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         there = load_settings(payments_url=f"http://127.0.0.1:{server.server_port}", payments_api_key="wrong")
-        assert "SHOP_PAYMENTS_API_KEY" in outside.fault(there, "payments_url")
-        assert outside.fault(there.model_copy(update={"payments_api_key": "right"}), "payments_url") == ""
+        assert "SHOP_PAYMENTS_API_KEY" in external_servers.fault(there, "payments_url")
+        assert external_servers.fault(there.model_copy(update={"payments_api_key": "right"}), "payments_url") == ""
         server.shutdown()
 
 
@@ -115,16 +115,16 @@ def test_a_broker_that_evicts_is_refused(settings):
 
 
 def test_a_server_that_is_too_old_is_refused(settings, monkeypatch):
-    monkeypatch.setattr(outside, "POSTGRES_AT_LEAST", 99)
-    monkeypatch.setattr(outside, "VALKEY_AT_LEAST", 99)
+    monkeypatch.setattr(external_servers, "POSTGRES_AT_LEAST", 99)
+    monkeypatch.setattr(external_servers, "VALKEY_AT_LEAST", 99)
     assert "99 or newer is needed" in refusal("database_url", str(settings.database_url))
     assert "Redis 99 or any Valkey is needed" in refusal("cache_url", str(settings.cache_url))
 
 
 def test_a_server_that_went_away_is_not_healthy(settings):
-    assert outside.fault(settings, "cache_url") == ""
+    assert external_servers.fault(settings, "cache_url") == ""
     away = load_settings(cache_url=f"redis://127.0.0.1:{free_port()}/0")
-    assert "does not answer" in outside.fault(away, "cache_url")
+    assert "does not answer" in external_servers.fault(away, "cache_url")
 
 
 def test_a_broker_that_is_away_is_refused_with_the_reason():

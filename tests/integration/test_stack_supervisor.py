@@ -14,7 +14,7 @@ from shop.errors import ConfigurationError
 from shop.settings import load_settings
 from shop.stack import down
 from shop.stack.console import StackConsole
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram, free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor, StartFailed

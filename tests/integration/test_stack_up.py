@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from shop.stack import edge
-from shop.stack.ownership import ProcessIdentity
+from shop.stack.process_identity import ProcessIdentity
 from tests.integration import tutorial
 from tests.integration.checkout import Checkout
 from tests.waiting import until

@@ -17,10 +17,10 @@ from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.checkout.reservations import ReapedReservations
-from shop.checkout.steps import RecoveryPoint
 from shop.orders.models import Order
-from shop.switches import SWITCHES
+from shop.switches.registry import SWITCHES
 from shop.wiring import build
 from tests.factories import make_category, make_product
 from tests.integration.shoppers import DETAILS, all_at_once, die_at

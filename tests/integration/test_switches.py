@@ -11,8 +11,8 @@ from shop.cli.switch import switch
 from shop.errors import InvalidFields
 from shop.patterns.caching import CATALOGUE
 from shop.patterns.resilience import deadlines
-from shop.switch_store import SwitchStore
-from shop.switches import SWITCHES, SwitchSnapshot
+from shop.switches.registry import SWITCHES, SwitchSnapshot
+from shop.switches.store import SwitchStore
 from tests.factories import make_category, make_product
 from tests.integration.cache_measures import CACHE_MEASURES
 from tests.integration.shoppers import DETAILS

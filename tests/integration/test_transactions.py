@@ -8,11 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product
-from shop.db import build_engine
-from shop.db_connection import StoreConnection, TransactionAborted
+from shop.database.connection import StoreConnection, TransactionAborted
+from shop.database.engine import build_engine
+from shop.database.pipelined_commit import LastWord
+from shop.database.transactions import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from shop.errors import InvalidFields, NotFound, ServiceUnavailable
-from shop.last_words import LastWord
-from shop.unit_of_work import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from tests.factories import make_category, make_product
 
 LAST_WORDS = LastWord(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))

@@ -8,10 +8,10 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from shop.cli import main
+from shop.database.schema import revisions
 from shop.errors import ConfigurationError
-from shop.schema import revisions
 from shop.settings import load_settings
-from shop.stack import outside
+from shop.stack import external_servers
 from shop.stack.program import free_port
 
 pytestmark = pytest.mark.xdist_group("unfit-databases")  # one process, so that each is made once
@@ -116,7 +116,7 @@ def ascii_only(new_database):
 
 def test_a_database_that_is_not_in_utf_8_is_refused_before_anything_starts(ascii_only):
     with pytest.raises(ConfigurationError, match=r"shop:\*\*\*@.* is encoded in SQL_ASCII.*ENCODING 'UTF8'"):
-        outside.check(load_settings(database_url=ascii_only), "database_url")
+        external_servers.check(load_settings(database_url=ascii_only), "database_url")
 
 
 def test_a_database_that_is_not_in_utf_8_is_refused_by_commands(ascii_only):

@@ -10,14 +10,14 @@ import redis
 from click.testing import CliRunner
 from gunicorn.errors import AppImportError
 
-from shop import app, edge, queue_wiring, worker
+from shop import app, edge_purger, queue_wiring, worker
 from shop.app import create_app
 from shop.cli.queue import queue
 from shop.errors import ConfigurationError
 from shop.patterns.health import start
 from shop.patterns.health.readiness import PartialService
 from shop.settings import load_settings
-from shop.stack import outside, valkey
+from shop.stack import external_servers, valkey
 from shop.stack.program import free_port
 from shop.wiring import build
 from tests.integration.started import ended_on_failure
@@ -107,7 +107,7 @@ def test_a_server_that_does_not_do_what_is_asked_is_refused_with_what_to_do(serv
     address = spoil(server)
     for name in ("cache_url", "broker_url"):
         with pytest.raises(ConfigurationError) as refused:
-            outside.check(load_settings(**{name: address}), name)
+            external_servers.check(load_settings(**{name: address}), name)
         said = str(refused.value)
         assert (said.startswith(f"{name.upper()}="), says in said, remedy in said) == (True, True, True), said
         assert not any(word in said for word in ("start that server", "hush", "word@", "\n"))
@@ -160,7 +160,7 @@ def says(fault):
 
 def test_a_user_who_may_not_look_at_the_server_but_do_all_else_is_accepted(server):
     server.client.execute_command("ACL", "SETUSER", "clerk", "on", ">word", "~*", "&*", "+@all", "-info")
-    outside.check(load_settings(cache_url=as_user(server, "clerk", "word")), "cache_url")
+    external_servers.check(load_settings(cache_url=as_user(server, "clerk", "word")), "cache_url")
 
 
 def test_a_cache_that_evicts_nothing_when_it_is_full_is_warned_of_at_start(server, caplog):
@@ -168,10 +168,10 @@ def test_a_cache_that_evicts_nothing_when_it_is_full_is_warned_of_at_start(serve
     server.client.config_set("maxmemory", "64mb")
     start.require_usable(settings, "cache_url")
     assert [record.message for record in caplog.records] == ["cache_unfit"]
-    assert "allkeys-lfu" in outside.eviction_fault(settings)
+    assert "allkeys-lfu" in external_servers.eviction_fault(settings)
     server.client.config_set("maxmemory-policy", "allkeys-lfu")
     start.require_usable(settings, "cache_url")
-    said = outside.eviction_fault(settings)
+    said = external_servers.eviction_fault(settings)
     server.client.config_set("maxmemory-policy", "noeviction")
     assert (len(caplog.records), said) == (1, "")
 
@@ -179,7 +179,7 @@ def test_a_cache_that_evicts_nothing_when_it_is_full_is_warned_of_at_start(serve
 @pytest.mark.parametrize("name", ["cache_url", "broker_url"])
 def test_a_cluster_is_refused_before_anything_starts(cluster, name):
     with pytest.raises(ConfigurationError) as refused:
-        outside.check(load_settings(**{name: cluster.url}), name)
+        external_servers.check(load_settings(**{name: cluster.url}), name)
     assert str(refused.value).startswith(
         f"{name.upper()}=redis://:***@127.0.0.1:{cluster.port}/0 is a node of a cluster"
     )
@@ -200,7 +200,7 @@ def would_have_served(*given, **named):
 
 @pytest.mark.parametrize("program", ["web", "worker", "edge"])
 def test_no_process_serves_with_a_cluster_for_its_cache(settings, cluster, monkeypatch, capsys, program):
-    module = {"web": app, "worker": worker, "edge": edge}[program]
+    module = {"web": app, "worker": worker, "edge": edge_purger}[program]
     for name, value in settings.model_copy(update={"cache_url": cluster.url}).as_environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(module, "configure_logging", lambda *given: None)

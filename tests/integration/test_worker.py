@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.steps import RecoveryPoint
+from shop.checkout.recovery_points import RecoveryPoint
 from shop.cli.logs import find
 from shop.mail.models import Mail
 from shop.orders.models import Order

@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
-from shop.books.findings import BookMismatch, seen_twice
-from shop.books.judging import PAYMENTS, ROW, stands
 from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after
+from shop.reconciliation.findings import BookMismatch, seen_twice
+from shop.reconciliation.rules import PAYMENTS, ROW, stands
 
 STORIES = {
     "": None,

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.clock import HeldClock
-from shop.db_connection import GRACE_S
+from shop.database.connection import GRACE_S
+from shop.patterns.caching.cacheable_response import digest
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import CacheEntry, decode, encode, tags_named
-from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadOptions
-from shop.patterns.caching.found import digest
+from shop.patterns.caching.failure_backoff import RETRY_S, FailureBackoff
+from shop.patterns.caching.freshness import bounded, judge
 from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
-from shop.patterns.caching.judging import bounded, judge
 from shop.patterns.caching.levels import NullLevel, ReadResult
+from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadOptions
 from shop.patterns.caching.lock import name_of
-from shop.patterns.caching.locked import PATIENCE_S, StampedeState
+from shop.patterns.caching.lock_strategy import PATIENCE_S, StampedeState
 from shop.patterns.caching.policy import CATALOGUE
 from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, HitCounter, RefreshAhead, RefreshWorker
-from shop.patterns.caching.throttle import RETRY_S, FailureBackoff
 from shop.settings import Settings
 
 draws = st.floats(0.0, 1.0)

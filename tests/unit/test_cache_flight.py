@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from shop.patterns.caching.flight import SingleFlight, StillFlying
+from shop.patterns.caching.fill_waiters import FillWaiters
 from shop.patterns.caching.lock import LoadLease, LockWatchdog
 from shop.patterns.caching.refresh import RefreshWorker
-from shop.patterns.caching.waiting import FillWaiters
+from shop.patterns.caching.single_flight import SingleFlight, StillFlying
 from tests.waiting import until
 
 
@@ -99,9 +99,9 @@ def test_patience_ends(patience_s):
 
 FORKED = """
 import os, sys, threading
-from shop.patterns.caching.flight import Flights
-from shop.patterns.caching.throttle import Throttle
-from shop.patterns.caching.waiting import Waiting
+from shop.patterns.caching.single_flight import Flights
+from shop.patterns.caching.failure_backoff import Throttle
+from shop.patterns.caching.fill_waiters import Waiting
 from shop.patterns.caching.refresh import Refresher
 flights, waiting, refresher = Flights(), Waiting(), Refresher()
 refresher.start()

@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.catalog import addresses, forms, search
-from shop.catalog.browsing import ListQuery
-from shop.catalog.cursors import PageCursor, decode, encode, finite, whole
-from shop.catalog.filters import ListFilters
+from shop.catalog import forms
+from shop.catalog.listing import list_urls, search
+from shop.catalog.listing.cursors import PageCursor, decode, encode, finite, whole
+from shop.catalog.listing.filters import ListFilters
+from shop.catalog.listing.product_lister import ListQuery
+from shop.catalog.listing.sorting import NEWEST, ORDERS, RATING
+from shop.catalog.listing.spelling import SpellingCandidate, UnknownWord, choose
 from shop.catalog.slugs import checked
-from shop.catalog.sorting import NEWEST, ORDERS, RATING
-from shop.catalog.spelling import SpellingCandidate, UnknownWord, choose
 from shop.errors import InvalidFields, NotFound
 
 
@@ -119,8 +120,8 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
     from urllib.parse import parse_qs, urlsplit
 
     browse = ListQuery(category="mugs", filters=filters, sort=sort)
-    query = parse_qs(urlsplit(addresses.write("/c/mugs", browse)).query)
-    read = addresses.read(query, "mugs")
+    query = parse_qs(urlsplit(list_urls.write("/c/mugs", browse)).query)
+    read = list_urls.read(query, "mugs")
     low = filters.min_price
     if low is None and filters.max_price is not None:
         low = 0
@@ -131,7 +132,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
 
 def test_what_makes_no_sense_in_an_address_is_left_out():
     query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
-    assert addresses.read(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
+    assert list_urls.read(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_what_makes_no_sense_in_an_address_is_left_out():
     [(0, 999, "Under €10"), (1000, 2499, "€10 to €25"), (25000, None, "€250 and up"), (150, 450, "€1.50 to €4.50")],
 )
 def test_a_span_of_prices_is_said_as_people_say_it(low, high, words):
-    assert addresses.price_words(low, high) == words
+    assert list_urls.price_words(low, high) == words
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from shop.cart.service import CartOwner
 from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
 from shop.checkout.phases import cart_owner, owner_name
-from shop.checkout.steps import RecoveryStep, decide
+from shop.checkout.recovery_points import RecoveryStep, decide
 from shop.errors import InvalidFields
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import NotCharged, OutcomePending

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shop.catalog import pictures
 from shop.catalog.pictures import draw, drawing_version, motifs, picture_url
+from shop.catalog.pictures import drawing as pictures
 from shop.datasets.complete_journey import shelves
 from shop.datasets.demo import assortment
 

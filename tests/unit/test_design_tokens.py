@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shop.web import rendering
+from shop.web import template_filters
 
-CSS = (Path(rendering.__file__).parent / "static" / "css" / "shop.css").read_text()
+CSS = (Path(template_filters.__file__).parent / "static" / "css" / "shop.css").read_text()
 LIGHT, DARK, *_ = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
 TEXT, CONTROL = 4.5, 3.0
 GROUNDS = ("paper", "surface", "surface-sunk")

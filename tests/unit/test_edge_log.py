@@ -4,9 +4,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from shop.patterns.edge.access_log import EdgeAnswer, EdgeLogReader
-from shop.patterns.edge.totals import EdgeTotals
-from shop.patterns.observability.figures import EdgeSums, collect
+from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.observability.metrics import ProcessMetrics
+from shop.patterns.observability.metrics_summary import EdgeSums, collect
 
 
 def line(said, name="catalogue", status=200, duration_s="0.002"):

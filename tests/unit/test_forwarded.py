@@ -3,7 +3,7 @@
 import pytest
 
 from shop.errors import ConfigurationError
-from shop.web.forwarded import SAID, TrustedProxyMiddleware
+from shop.web.trusted_proxy import SAID, TrustedProxyMiddleware
 
 SAYS = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.7",

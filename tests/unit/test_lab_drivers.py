@@ -3,7 +3,7 @@
 import pytest
 
 from shop.errors import ServiceUnavailable
-from shop.lab.answers import lookups, who_answered
+from shop.lab.cache_status import lookups, who_answered
 from shop.lab.drivers import bystanders, flash_sale
 from shop.lab.drivers.auditor import AuditorMismatch
 from shop.lab.drivers.checkouts import CheckoutSample as CheckedOut
@@ -12,13 +12,13 @@ from shop.lab.drivers.checkouts import judged as confirmed
 from shop.lab.drivers.lag import judged as lag_judged
 from shop.lab.drivers.loss import LossParams as LossGiven
 from shop.lab.drivers.loss import judged
+from shop.lab.drivers.price_watch import PriceHistory, PricePurchase, PriceRead
 from shop.lab.drivers.retries import judged as retries_judged
 from shop.lab.drivers.retries import surplus
 from shop.lab.drivers.staleness import measured
-from shop.lab.drivers.watching import PriceHistory, PricePurchase, PriceRead
-from shop.lab.generator import SimulatedBrowser
 from shop.lab.load import LoadSamples, merged
-from shop.lab.meters import total
+from shop.lab.load_generator import SimulatedBrowser
+from shop.lab.metrics_client import total
 
 
 def samples(visits, **fields):

@@ -1,10 +1,11 @@
 import pytest
 
-from shop import faults, knobs
+from shop import faults
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
-from shop.switches import check
+from shop.switches import parameters
+from shop.switches.registry import check
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
 THREE_MINUTES_WITH_ROOM_S = 150
@@ -25,9 +26,9 @@ def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
         for action in arm.actions:
             faults.check(action.fault, action.value)
         for name, value in experiment.turned(arm).items():
-            knobs.check(name, value)
+            parameters.check(name, value)
     assert experiment.faults() <= set(faults.FAULTS)
-    assert experiment.every_knob() <= set(knobs.KNOBS)
+    assert experiment.every_knob() <= set(parameters.KNOBS)
 
 
 @pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)

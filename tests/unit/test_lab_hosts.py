@@ -1,7 +1,7 @@
 import pytest
 
 from shop.errors import ConfigurationError
-from shop.lab.hosts import check_loopback
+from shop.lab.loopback import check_loopback
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"])

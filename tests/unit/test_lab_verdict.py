@@ -5,8 +5,8 @@ import pytest
 
 from shop.lab.charts import number
 from shop.lab.experiment import EXPERIMENTS, FIGURES, parse
-from shop.lab.figure import demand
 from shop.lab.load import LAG_LIMIT_MS, LoadSamples
+from shop.lab.markdown_table import demand
 from shop.lab.report import html, layers, picture, rows, write
 from shop.lab.result import build, find, read, save
 from shop.lab.runner import RunRecord

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from shop.lab.arrivals import ZipfDistribution
-from shop.lab.meters import counted
+from shop.lab.metrics_client import counted
 from shop.lab.troubles import risen
 from shop.lab.warming import HitRateRise
 from tests.unit.test_lab_drivers import samples

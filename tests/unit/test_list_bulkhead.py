@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from shop.catalog.filters import ListFilters
-from shop.catalog.list_bulkhead import ListBulkhead
+from shop.catalog.listing.filters import ListFilters
+from shop.catalog.listing.list_bulkhead import ListBulkhead
 from shop.catalog.models import MAX_PRICE
 from shop.errors import ServiceUnavailable
 from tests.waiting import until

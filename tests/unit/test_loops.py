@@ -1,6 +1,6 @@
 import threading
 
-from shop.patterns.loops import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, BackgroundLoop, LoopRunner
+from shop.patterns.background_loop import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, BackgroundLoop, LoopRunner
 
 
 def runner(run_once, every_s=1.0, monotonic=lambda: 0.0, idle_s=0.0):

@@ -21,7 +21,7 @@ from shop.orders.events import (
     read,
     written,
 )
-from shop.orders.state import (
+from shop.orders.order_state import (
     AdoptOrder,
     CancelOrder,
     DeliverOrder,
@@ -34,7 +34,7 @@ from shop.orders.state import (
     fold,
 )
 from shop.orders.transitions import EventType, IllegalTransition, OrderStatus
-from shop.patterns.events import EventUpcasters, StoredEvent, UnknownEventVersion
+from shop.patterns.event_sourcing import EventUpcasters, StoredEvent, UnknownEventVersion
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLACED = OrderPlaced(

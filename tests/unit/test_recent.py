@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shop.patterns.observability.recent import last_requests, summarise, who_answered
+from shop.patterns.observability.recent_requests import last_requests, summarise, who_answered
 
 
 def line(second=0.0, **fields):

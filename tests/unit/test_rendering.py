@@ -7,10 +7,10 @@ import pytest
 from flask import Flask, render_template, render_template_string
 
 from shop.money import Money
-from shop.web import assets, rendering
+from shop.web import assets, template_filters
 from shop.web.schemas import MoneySchema
 
-WEB = Path(rendering.__file__).parent
+WEB = Path(template_filters.__file__).parent
 NOW = datetime(2025, 5, 3, 12, 0, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script>'
 PRICE = {"amount": 129_900, "currency": "EUR"}
@@ -40,7 +40,7 @@ class StillClock:
 def app() -> Flask:
     app = Flask(__name__, static_folder=str(WEB / "static"), template_folder=str(WEB / "templates"))
     assets.install(app)
-    rendering.install(app, "http://shop.test", StillClock())
+    template_filters.install(app, "http://shop.test", StillClock())
     return app
 
 
@@ -59,18 +59,18 @@ def text(html: str) -> str:
 
 @pytest.mark.parametrize("value", [Money(129_900), PRICE, MoneySchema(amount=129_900)])
 def test_money_reads_the_same_from_an_object_and_from_the_api(value):
-    assert rendering.money(value) == "€1,299.00"
+    assert template_filters.money(value) == "€1,299.00"
 
 
 @pytest.mark.parametrize(
     "value", [datetime(2025, 5, 3, tzinfo=UTC), "2025-05-03T10:00:00Z", "2025-05-03T10:00:00+00:00"]
 )
 def test_a_date_reads_the_same_from_a_moment_and_from_its_text(value):
-    assert rendering.date(value) == "3 May 2025"
+    assert template_filters.date(value) == "3 May 2025"
 
 
 def test_a_time_of_day_is_told_in_utc_whatever_its_zone():
-    assert rendering.clock_time("2025-05-03T10:05:00+02:00") == "08:05 UTC"
+    assert template_filters.clock_time("2025-05-03T10:05:00+02:00") == "08:05 UTC"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_time_of_day_is_told_in_utc_whatever_its_zone():
     ],
 )
 def test_an_age_is_told_in_its_longest_whole_unit(age, words):
-    assert rendering.ago(NOW - age, NOW) == words
+    assert template_filters.ago(NOW - age, NOW) == words
 
 
 def test_ago_counts_from_the_clock_that_was_handed_in(render):
@@ -96,7 +96,7 @@ def test_ago_counts_from_the_clock_that_was_handed_in(render):
 
 @pytest.mark.parametrize("name", ["pending_payment", "pending-payment", "pending.payment"])
 def test_a_programs_name_reads_as_words(name):
-    assert rendering.words(name) == "Pending payment"
+    assert template_filters.words(name) == "Pending payment"
 
 
 def test_a_price_carries_its_minor_units_for_programs(render):

@@ -5,7 +5,7 @@ import pytest
 
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
-from shop.stack import addresses, directories, log_bounds
+from shop.stack import directories, endpoints, log_bounds
 from shop.stack.console import LogTail
 
 NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -84,9 +84,9 @@ def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path, monkeypatch):
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
     settings = load_settings(var_dir=tmp_path)
-    first = addresses.secret_key(settings)
+    first = endpoints.secret_key(settings)
     assert len(first) >= 32
-    assert addresses.secret_key(settings) == first
+    assert endpoints.secret_key(settings) == first
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from shop.switches import SwitchPoller
+from shop.switches.registry import SwitchPoller
 
 PATIENCE_S = 20
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from shop.catalog.stock.protocol import ITEM, ITEMS, Quantities, out_of_stock
+from shop.database.transactions import RETRY_ATTEMPTS
 from shop.errors import StateConflict
-from shop.unit_of_work import RETRY_ATTEMPTS
 
 _one = update(ITEMS).where(ITEM.product_id == bindparam("product")).returning(ITEM.on_hand - ITEM.reserved)
 _pieces = bindparam("pieces", type_=Integer)

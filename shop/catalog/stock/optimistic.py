@@ -14,7 +14,7 @@ from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.pessimistic import LOOK, PROMISE
 from shop.catalog.stock.protocol import ITEM
 from shop.catalog.stock.serializable import ATTEMPTS
-from shop.db_refusals import LostRace
+from shop.database.errors import LostRace
 
 SWAP = PROMISE.where(ITEM.on_hand == bindparam("on_hand_seen"), ITEM.reserved == bindparam("promised_seen")).returning(
     ITEM.product_id

@@ -14,14 +14,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from shop.catalog import shelves, tags
+from shop.catalog import tags
+from shop.catalog.categories import tree as shelves
+from shop.database.errors import LostRace
+from shop.database.transactions import Database
 from shop.datasets.importing.changes import ChangedTags
 from shop.datasets.importing.entry import UNBRANDED
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import Connection
 from shop.datasets.progress import LoadProgress
-from shop.db_refusals import LostRace
-from shop.unit_of_work import Database
 
 BATCH_ROWS = 500
 """Rows a transaction: a buyer who meets one waits for a tenth of a second, not for the file."""

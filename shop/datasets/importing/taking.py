@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shop.catalog import tags
+from shop.database.transactions import Database
 from shop.datasets.importing.batches import BatchImporter
 from shop.datasets.importing.categories import CategoryPath, PlannedCategory, make
 from shop.datasets.importing.changes import ChangedTags, Invalidate
@@ -26,7 +27,6 @@ from shop.datasets.progress import LoadProgress, SilentProgress
 from shop.datasets.search_words import refresh
 from shop.errors import ConfigurationError, ServiceUnavailable, ShopError
 from shop.settings import Settings
-from shop.unit_of_work import Database
 
 STEP = "import "
 """Before the digest of a file, in the table of what was loaded: the line to which that file was taken."""

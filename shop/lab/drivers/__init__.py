@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shop.lab.drivers.avalanche import AvalancheDriver
-from shop.lab.drivers.bench import ArmDriver
 from shop.lab.drivers.bystanders import BystanderDriver
 from shop.lab.drivers.checkouts import CheckoutDriver
+from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.drivers.flash_sale import FlashSale
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import LagDriver
+from shop.lab.drivers.load_only import PlainDriver
 from shop.lab.drivers.loss import LossDriver
 from shop.lab.drivers.partial_write import PartialWrite
-from shop.lab.drivers.plain import PlainDriver
 from shop.lab.drivers.retries import RetryDriver
 from shop.lab.drivers.staleness import StalenessDriver
 from shop.lab.drivers.stampede import StampedeDriver

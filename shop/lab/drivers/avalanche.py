@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.knobs import TTL_SCALE
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.bench import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
+from shop.switches.parameters import TTL_SCALE
 
 
 class AvalancheParams(StrictModel):

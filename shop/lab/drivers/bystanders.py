@@ -18,11 +18,11 @@ from shop.errors import ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.checkouts import CheckoutSample, buy
 from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples
-from shop.lab.meters import InFlightSampler
+from shop.lab.metrics_client import InFlightSampler
 from shop.lab.statistics import percentile
 
 PAYMENTS = "payments"

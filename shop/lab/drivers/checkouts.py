@@ -15,12 +15,12 @@ from pydantic import Field
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.guest_client import GuestClient
 from shop.lab.load import LoadSamples
-from shop.lab.shopper import GuestClient
 from shop.lab.statistics import percentile
-from shop.lab.store import StoreClient
+from shop.lab.store_client import StoreClient
 
 MAIL = "mail"
 AT_ONCE = 64

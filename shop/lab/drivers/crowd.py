@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from shop.lab.shopper import GuestClient
-from shop.lab.store import StoreClient
+from shop.lab.guest_client import GuestClient
+from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
 """Popular ones, in turn, so that no shelf is emptied and no row is everybody's."""

@@ -13,12 +13,12 @@ from pydantic import Field
 from shop.errors import ConfigurationError
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import AuditorMismatch, mismatches
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd
-from shop.lab.meters import RETRIES, MetricsClient
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.metrics_client import RETRIES, MetricsClient
 from shop.lab.statistics import percentile
-from shop.lab.store import StoreClient
+from shop.lab.store_client import StoreClient
 
 SHAPES = ("one", "many")
 SERVED_A_S, AUDIT_S = 15.0, 3.0

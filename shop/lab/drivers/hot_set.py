@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.knobs import CACHE_MEMORY
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merged
+from shop.switches.parameters import CACHE_MEMORY
 
 LOAD_START_S = 1.0
 """Until a load begins for which nothing is planned."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
+from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.shopper import GuestClient
-from shop.lab.staff import AdminClient
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.guest_client import GuestClient
 from shop.lab.statistics import percentile
 
 LOOK_EVERY_S = 0.02

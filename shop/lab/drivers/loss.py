@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult, actions
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult, actions
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
 

@@ -16,10 +16,10 @@ from pydantic import Field
 from shop.errors import ServiceUnavailable
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.checkouts import AT_ONCE, CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd
-from shop.lab.store import StoreClient
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.store_client import StoreClient
 
 WEB = "web"
 RUSH_S = 1.5

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import Field
 
+from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.auditor import AuditorMismatch, mismatches
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
 from shop.lab.drivers.crowd import crowd, size
-from shop.lab.shopper import REFUSED, GuestClient
-from shop.lab.staff import AdminClient
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.guest_client import REFUSED, GuestClient
 
 TWICE = "order_twice"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.knobs import TTL_SCALE
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.bench import DriverContext, DriverMeasure, DriverResult
-from shop.lab.drivers.watching import LAYERS, PriceEditor, PriceHistory, PricePurchase, PriceRead, PriceWatch
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.price_watch import LAYERS, PriceEditor, PriceHistory, PricePurchase, PriceRead, PriceWatch
 from shop.lab.load import LoadSamples, merged
 from shop.lab.statistics import percentile
+from shop.switches.parameters import TTL_SCALE
 
 
 class StalenessParams(StrictModel):

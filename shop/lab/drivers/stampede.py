@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.knobs import KNOBS, TTL_SCALE
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.bench import GENERATOR_START_S, Act, DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import GENERATOR_START_S, Act, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merged
 from shop.lab.statistics import percentile
+from shop.switches.parameters import KNOBS, TTL_SCALE
 
 WARM_S = 0.8
 """The clients are at work for so long before the moment, and their answers say what is usual."""

@@ -32,19 +32,19 @@ It ends when what it is made from has changed, or with its time (a copy in memor
 """
 
 from shop.patterns.caching.barrier import InvalidationBarrier
-from shop.patterns.caching.broadcast import InvalidationListener
 from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.filling import CacheRequest, DoNotCache, LoadOptions, TaggedValue, found_tags
-from shop.patterns.caching.found import CacheableResponse, digest
+from shop.patterns.caching.cacheable_response import CacheableResponse, digest
+from shop.patterns.caching.failure_backoff import FailureBackoff
+from shop.patterns.caching.invalidation_bus import InvalidationListener
 from shop.patterns.caching.jitter import exact, hurried, jittered
 from shop.patterns.caching.levels import CacheLevel, NullLevel, SwitchedOff
+from shop.patterns.caching.loader import CacheRequest, DoNotCache, LoadOptions, TaggedValue, found_tags
 from shop.patterns.caching.local import LocalCache, LocalEntry, LocalLevel, SwitchedOffLocal
-from shop.patterns.caching.locked import LockedEarly, LockedLoad, StampedeState
+from shop.patterns.caching.lock_strategy import LockedEarly, LockedLoad, StampedeState
 from shop.patterns.caching.policy import CATALOGUE, LIVE, NEGATIVE, PERSONAL, REFERENCE, SEARCH, CachePolicy
 from shop.patterns.caching.refresh import HitCounter, RefreshAhead, RefreshWorker
 from shop.patterns.caching.shared import SharedLevel
 from shop.patterns.caching.stampede import EarlyExpiry, NoProtection, StampedeStrategy
-from shop.patterns.caching.throttle import FailureBackoff
 from shop.patterns.caching.writing import CacheClient, OnEvent, TimeOnly, WriteThrough
 
 __all__ = [

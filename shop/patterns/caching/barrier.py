@@ -16,8 +16,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shop.patterns.caching.broadcast import signatures, ticketing
 from shop.patterns.caching.connections import ThreadConnections
+from shop.patterns.caching.invalidation_bus import signatures, ticketing
 
 BOUND_S = 0.5
 """Seconds a writer waits at most. A listener deals with an invalidation within milliseconds, where it gets its turn."""

@@ -20,7 +20,9 @@ from collections.abc import Callable, Sequence
 from shop.clock import Clock
 from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import Emit, LookupFinished, Outcome, TagsInvalidated, ignore
-from shop.patterns.caching.filling import (
+from shop.patterns.caching.failure_backoff import FailureBackoff
+from shop.patterns.caching.levels import CacheLevel, ReadResult
+from shop.patterns.caching.loader import (
     CacheLoader,
     CacheRequest,
     Load,
@@ -29,13 +31,11 @@ from shop.patterns.caching.filling import (
     found_tags,
     is_loading,
 )
-from shop.patterns.caching.levels import CacheLevel, ReadResult
 from shop.patterns.caching.local import LocalCache, LocalEntry, ReadMoment
-from shop.patterns.caching.locked import LockedLoad
+from shop.patterns.caching.lock_strategy import LockedLoad
 from shop.patterns.caching.lookup import CacheLookup, LookupResult
 from shop.patterns.caching.policy import CachePolicy
 from shop.patterns.caching.stampede import StampedeStrategy
-from shop.patterns.caching.throttle import FailureBackoff
 
 Guarding = Callable[[CacheLoader], StampedeStrategy]
 

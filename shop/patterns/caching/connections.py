@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from shop.patterns.caching.forks import in_every_child
+from shop.patterns.caching.after_fork import in_every_child
 
 Command = tuple[Any, ...]
 """A command's words: texts, bytes and whole numbers."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shop.patterns.caching.found import digest
+from shop.patterns.caching.cacheable_response import digest
 
 VERSION = 3
 _END_OF_HEADER = b"\n"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shop.patterns.caching.envelope import decode, tags_named
-from shop.patterns.caching.judging import judge
+from shop.patterns.caching.freshness import judge
 from shop.patterns.caching.levels import CacheLevel
 
 

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from shop.clock import Clock
+from shop.patterns.caching.after_fork import in_every_child
+from shop.patterns.caching.cacheable_response import digest
 from shop.patterns.caching.events import CopiesEvicted, Emit, LocalSize, ignore
-from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.found import digest
 
 TTL_S = 5.0
 """Longest life of a copy, from before its value was read. A hot screen is asked for many times a second: a longer one

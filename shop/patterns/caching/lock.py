@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shop.patterns.caching.after_fork import in_every_child
 from shop.patterns.caching.connections import Command
-from shop.patterns.caching.forks import in_every_child
 
 TTL_S = 2.0
 """Longer than nearly every load (a screen takes 5 to 50 ms), short enough to lose one holder by."""

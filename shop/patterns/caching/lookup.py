@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import LookedInVain, LookupFinished, Outcome
-from shop.patterns.caching.filling import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, DoNotCache, LoadResult
-from shop.patterns.caching.judging import EntryFreshness, State
+from shop.patterns.caching.freshness import EntryFreshness, State
 from shop.patterns.caching.levels import CacheUnavailable, ReadResult
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, DoNotCache, LoadResult
 from shop.patterns.caching.stampede import StampedeStrategy
 
 FORWARDED: dict[State, Outcome] = {"missing": "miss", "expired": "stale", "invalidated": "stale", "fresh": "stale"}

@@ -18,11 +18,11 @@ from collections.abc import Callable
 
 from shop import threads
 from shop.clock import Clock
+from shop.patterns.caching.after_fork import in_every_child
 from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import RefreshDropped
-from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadResult
-from shop.patterns.caching.forks import in_every_child
-from shop.patterns.caching.locked import LockedLoad, StampedeState
+from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
+from shop.patterns.caching.lock_strategy import LockedLoad, StampedeState
 
 WINDOW = 0.2
 """The part of an entry's life in which it is refreshed: the last fifth."""

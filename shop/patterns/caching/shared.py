@@ -26,10 +26,10 @@ from typing import Any, Literal
 from redis.exceptions import RedisError, ResponseError
 
 from shop.clock import Clock
-from shop.patterns.caching.broadcast import announcing, publishing, refusing
+from shop.patterns.caching.after_fork import in_every_child
 from shop.patterns.caching.connections import Command, ThreadConnections, misused, refusal
 from shop.patterns.caching.events import CameBack, Emit, NeverDelivered, WentAway, WrongType, ignore
-from shop.patterns.caching.forks import in_every_child
+from shop.patterns.caching.invalidation_bus import announcing, publishing, refusing
 from shop.patterns.caching.levels import (
     ANY,
     CacheRefusedWrite,
@@ -40,7 +40,7 @@ from shop.patterns.caching.levels import (
     Versions,
 )
 from shop.patterns.caching.lock import Ended, LoadLease, ending, extending, releasing, taking
-from shop.patterns.caching.pause import OutageBreaker
+from shop.patterns.caching.outage_breaker import OutageBreaker
 
 PREFIX = "shop:1:"
 """In front of every key; the number is the layout of keys and tags, raised when that changes."""

@@ -17,9 +17,9 @@ from typing import Protocol
 from shop.patterns.caching.early import refresh_at
 from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import Why
-from shop.patterns.caching.filling import CacheLoader, CacheRequest, LoadResult
-from shop.patterns.caching.judging import EntryFreshness
+from shop.patterns.caching.freshness import EntryFreshness
 from shop.patterns.caching.levels import ReadResult, TagVersions
+from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
 
 
 class StampedeStrategy(Protocol):

@@ -20,7 +20,7 @@ from typing import Protocol
 from shop.patterns.caching.cache import Cache
 from shop.patterns.caching.envelope import CacheEntry
 from shop.patterns.caching.events import Emit, InvalidationUnheard, RefillFailed, ignore
-from shop.patterns.caching.filling import CacheRequest, Load, TaggedValue
+from shop.patterns.caching.loader import CacheRequest, Load, TaggedValue
 from shop.patterns.caching.local import LocalEntry
 from shop.patterns.caching.policy import CachePolicy
 

@@ -23,8 +23,8 @@ from typing import NamedTuple
 from shop.clock import Clock
 from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.caching.local import TTL_S as LONGEST_COPY_S
-from shop.patterns.edge.registry import IndexLost, SurrogateKeyIndex
-from shop.patterns.edge.store import ProxyCacheFiles
+from shop.patterns.edge.proxy_cache_files import ProxyCacheFiles
+from shop.patterns.edge.surrogate_keys import IndexLost, SurrogateKeyIndex
 
 REPEAT_S = 1.0
 """Seconds between two repetitions: what a late fill can be served for."""

@@ -11,16 +11,16 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from shop.db import sqlalchemy_url
-from shop.db_connection import GRACE_S, StoreConnection, WaitLimit
-from shop.db_session import SessionSetup
+from shop.database.connection import GRACE_S, StoreConnection, WaitLimit
+from shop.database.engine import sqlalchemy_url
+from shop.database.schema import pending
+from shop.database.session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.patterns.health.payments_server import try_payments
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
 from shop.patterns.health.valkey_server import try_valkey
-from shop.schema import pending
 from shop.settings import AMQP_SCHEMES
 
 Check = Callable[[], None]

@@ -1,7 +1,7 @@
 """Forgets keys whose published time is over."""
 
-from shop.patterns.idempotency.records import REAPED_AT_ONCE, KeyStore
-from shop.unit_of_work import Database
+from shop.database.transactions import Database
+from shop.patterns.idempotency.key_store import REAPED_AT_ONCE, KeyStore
 
 
 class KeyReaper:

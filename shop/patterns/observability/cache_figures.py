@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from shop.patterns.observability.figures import ASKED, SERVED
+from shop.patterns.observability.metrics_summary import ASKED, SERVED
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from shop.patterns.caching.events import (
     WentAway,
     WrongType,
 )
-from shop.patterns.observability import record
+from shop.patterns.observability import request_record
 from shop.patterns.observability.metrics import ProcessMetrics
 
 _log = logging.getLogger("shop.cache")
@@ -32,15 +32,15 @@ class CacheTelemetry:
     def __call__(self, event: Event) -> None:
         """Note one event."""
         if isinstance(event, LookupFinished):
-            record.cache_answered(event.level, cache_status(event), event.seconds)
+            request_record.cache_answered(event.level, cache_status(event), event.seconds)
             self._metrics.cache.answered(event)
             if event.away:
-                record.degraded(event.level)
+                request_record.degraded(event.level)
             if event.detail == "stale-if-error":
-                record.degraded("fresh-data")
+                request_record.degraded("fresh-data")
             return
         if isinstance(event, LookedInVain):
-            record.cache_took(event.seconds)
+            request_record.cache_took(event.seconds)
             return
         self._metrics.cache.note(event)
         if isinstance(event, WentAway):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shop.patterns.observability import correlation
-from shop.patterns.observability.lines import LineFile
+from shop.patterns.observability.json_lines import LineFile
 from shop.patterns.observability.redaction import redact
 from shop.settings import Settings
 

@@ -13,7 +13,7 @@ from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
 from shop.patterns.observability.queue_metrics import QueueMetrics
-from shop.patterns.observability.record import RequestRecord
+from shop.patterns.observability.request_record import RequestRecord
 from shop.patterns.observability.resilience_metrics import ResilienceMetrics
 from shop.patterns.observability.webhook_metrics import WebhookMetrics
 

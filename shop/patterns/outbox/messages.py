@@ -9,10 +9,10 @@ from typing import Any, cast
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from shop.last_words import LastWord
+from shop.database.pipelined_commit import LastWord
+from shop.database.transactions import Database
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.models import OutboxMessage
-from shop.unit_of_work import Database
 
 INSERT = insert(cast(Table, OutboxMessage.__table__)).inline()
 """Inline: nothing of the new row is asked for, since its answer comes when nobody listens any more."""

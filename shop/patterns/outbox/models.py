@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Identity, Index, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 
 class OutboxMessage(ModelBase):

@@ -18,9 +18,9 @@ from typing import Any
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database, refuse_in_transaction
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.outbox.models import OutboxMessage
-from shop.unit_of_work import Database, refuse_in_transaction
 
 BATCH = 100
 CLAIM = timedelta(seconds=10)

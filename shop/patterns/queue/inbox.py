@@ -8,9 +8,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from shop.database.transactions import Database
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.models import BegunDelivery, HandledMessage
-from shop.unit_of_work import Database
 
 KEPT = timedelta(days=7)
 """How long a second delivery is recognised: longer than anything can lie about in a broker."""

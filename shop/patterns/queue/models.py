@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Identity, Text, UniqueConstraint, Uuid, func,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shop.db import ModelBase
+from shop.database.engine import ModelBase
 
 
 class HandledMessage(ModelBase):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from flask import Blueprint, Response, abort, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from shop.payments.simulator import controls
+from shop.payments.simulator import behaviour_settings
 from shop.payments.simulator.answers import refuse, respond
-from shop.payments.simulator.books import ProviderLedger, find_charge, write_refund
-from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
+from shop.payments.simulator.ledger import ProviderLedger, find_charge, write_refund
 from shop.payments.simulator.outbox import WebhookOutbox, owe
 
 PREFIX = "/admin"
@@ -54,13 +54,13 @@ def create_admin(
     def change() -> Response:
         given = BehaviourSettings.model_validate(request.get_json(silent=True))
         with books.writing() as connection:
-            controls.change(connection, given)
+            behaviour_settings.change(connection, given)
         return show()
 
     @admin.delete("/settings")
     def reset() -> Response:
         with books.writing() as connection:
-            controls.reset(connection)
+            behaviour_settings.reset(connection)
         return show()
 
     @admin.get("/messages")

@@ -20,12 +20,12 @@ from shop.patterns.resilience import DeadlineExceeded, RequestDeadline, deadline
 from shop.payments.simulator.admin import PREFIX as ADMIN
 from shop.payments.simulator.admin import create_admin
 from shop.payments.simulator.answers import refuse
-from shop.payments.simulator.books import FILE, KeyReused, ProviderLedger
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.calls import NotRefundable, SimulatorCalls
-from shop.payments.simulator.controls import BehaviourSettings
-from shop.payments.simulator.courier import WebhookDispatcher
-from shop.payments.simulator.in_flight import KeysInFlight
+from shop.payments.simulator.keys_in_flight import KeysInFlight
+from shop.payments.simulator.ledger import FILE, KeyReused, ProviderLedger
 from shop.payments.simulator.outbox import WebhookOutbox
+from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
 from shop.settings import Settings, load_settings
 
 SILENCE_BEYOND_TIMEOUT_S = 1.0

@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shop.patterns.resilience import deadlines
 from shop.payments.simulator import outbox
 from shop.payments.simulator.answers import error, refuse, respond
-from shop.payments.simulator.books import (
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
+from shop.payments.simulator.keys_in_flight import KeysInFlight
+from shop.payments.simulator.ledger import (
     LedgerRequest,
     ProviderLedger,
     RecordedAnswer,
@@ -22,8 +24,6 @@ from shop.payments.simulator.books import (
     write_charge,
     write_refund,
 )
-from shop.payments.simulator.controls import BehaviourSettings
-from shop.payments.simulator.in_flight import KeysInFlight
 from shop.payments.simulator.tokens import BEHAVIOURS, TokenBehaviour
 
 KEY_HEADER = "Idempotency-Key"

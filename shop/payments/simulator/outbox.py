@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shop.patterns.observability import correlation
-from shop.payments.simulator.controls import BehaviourSettings
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS messages (

@@ -1,0 +1,1 @@
+"""Lists of products: query, filters, facets, sorting, keyset pagination, search and spelling."""

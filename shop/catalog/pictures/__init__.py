@@ -1,0 +1,1 @@
+"""Pictures of products and categories, drawn from their names."""

@@ -1,0 +1,147 @@
+"""A picture for every product, drawn by ourselves: the same for the same product, different for the next one.
+
+Pure: a motif says what is drawn, the product's slug decides on colours and variants.
+A slug that ends in the name of a colour gets that colour.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+
+from shop.catalog.pictures.motifs import FALLBACK, MOTIFS
+from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, rect, shape
+from shop.web.fingerprint import HASH_CHARS
+
+Colour = tuple[float, float, float]
+"""Hue in degrees, saturation and lightness in percent."""
+NAMED: Mapping[str, Colour] = MappingProxyType(
+    {
+"sage": (110, 18, 58), "chalk": (40, 25, 86), "white": (40, 20, 88), "ivory": (45, 45, 84),
+        "oat": (38, 38, 76), "ecru": (42, 40, 78), "slate": (210, 14, 44), "terracotta": (14, 52, 55),
+        "midnight": (222, 42, 32), "navy": (218, 46, 32), "ink": (226, 40, 30), "mustard": (44, 72, 52),
+        "ochre": (36, 62, 52), "charcoal": (220, 8, 32), "graphite": (220, 7, 38), "black": (225, 10, 24),
+        "moss": (85, 28, 42), "olive": (68, 34, 38), "forest": (150, 32, 34), "fern": (120, 32, 46),
+        "green": (145, 34, 40), "pine": (160, 34, 32), "rust": (18, 60, 44), "sand": (36, 40, 72),
+        "camel": (30, 45, 58), "honey": (38, 66, 56), "blush": (8, 58, 80), "rose": (345, 48, 70),
+        "coral": (10, 76, 66), "burgundy": (345, 46, 34), "sky": (202, 60, 68), "blue": (214, 58, 52),
+        "ocean": (196, 55, 46), "silver": (210, 10, 74), "grey": (210, 6, 58), "smoke": (215, 8, 52),
+        "red": (4, 62, 52), "orange": (26, 82, 58), "lime": (78, 56, 52), "yellow": (48, 82, 58),
+        "emerald": (156, 48, 40), "walnut": (24, 34, 38), "natural": (34, 44, 66), "brass": (42, 52, 54),
+    }
+)  # fmt: skip
+HUES = (4, 14, 24, 34, 42, 90, 130, 150, 168, 184, 200, 212, 224, 250, 290, 335, 348)
+"""Hues that look made, not lit: harsh yellow-greens and magentas are left out."""
+PARTNERS = (180, 150, 210, 35, -35, 120)
+"""Degrees between the colour of a thing and its second colour: complements, neighbours, a triad."""
+
+
+PNG_PX = 600
+"""What the larger kind of link preview asks for at least."""
+
+
+def motifs() -> Sequence[str]:
+    """Return the names of everything that can be drawn."""
+    return tuple(MOTIFS)
+
+
+def picture_url(motif: str, slug: str) -> str:
+    """Return the path of a product's picture, under which it may be kept for ever: other code draws under another."""
+    return f"/pictures/{drawing_version()}/{motif}/{slug}.svg"
+
+
+@cache
+def drawing_version() -> str:
+    """Return a hash over the code that draws."""
+    here = Path(__file__)
+    sources = (here, *sorted((here.parent / "motifs").glob("*.py")))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:HASH_CHARS]
+
+
+def draw(motif: str, seed: str) -> str:
+    """Draw a picture.
+
+    Args:
+        motif: one of :func:`motifs`; anything else is drawn as a parcel.
+        seed: decides on everything else; a product's slug.
+
+    Returns:
+        An SVG document of less than three kilobytes.
+    """
+    name = motif if motif in MOTIFS else FALLBACK
+    random = Random(zlib.crc32(f"{name}/{seed}".encode()))
+    hue, saturation, lightness = _colour(seed, random)
+    pen = _pen((hue, saturation, lightness), random)
+    behind = (hue + random.choice((20, 40, -25, 160, 185, 200))) % 360
+    top, bottom = _hsl(behind, 34, 95), _hsl(behind + 12, 28, 88)
+    thing = MOTIFS[name](pen)
+    if random.random() < 0.5:
+        thing = f'<g transform="translate(400 0) scale(-1 1)">{thing}</g>'
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 400" role="img">'
+        f"<title>{escape(_title(name))}</title>"
+        f'<linearGradient id="g" x2=".3" y2="1"><stop stop-color="{top}"/><stop offset="1" stop-color="{bottom}"/>'
+        f'</linearGradient><rect width="400" height="400" fill="url(#g)"/>'
+        f"{_backdrop(_hsl(behind, 34, 80), random)}"
+        f'<g opacity=".16">{ellipse(200, 305, 128, 13, _hsl(behind, 40, 18))}</g>{thing}</svg>'
+    )
+
+
+def png_of(url: str) -> bytes:
+    """Return the picture at an address of :func:`picture_url` as PNG, :data:`PNG_PX` wide and high."""
+    import resvg_py  # a renderer, for this alone: no process is heavier that nobody asks for a preview
+
+    *_, motif, file = url.split("/")
+    svg = draw(motif, file.removesuffix(".svg"))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=PNG_PX, skip_system_fonts=True))
+
+
+def _colour(seed: str, random: Random) -> Colour:
+    free = (random.choice(HUES) + random.random() * 14, 32 + random.random() * 20, 48 + random.random() * 14)
+    named = [word for word in seed.split("-")[-3:] if word in NAMED]
+    return NAMED[named[-1]] if named else free
+
+
+def _pen(colour: Colour, random: Random) -> PicturePen:
+    hue, saturation, lightness = colour
+    partner = hue + random.choice(PARTNERS)
+    # light things get shade that is clearly darker, dark things highlights that are clearly lighter
+    return PicturePen(
+        main=_hsl(hue, saturation, lightness),
+        dark=_hsl(hue, saturation * 0.9, lightness - 20 if lightness > 40 else lightness - 10),
+        light=_hsl(hue, saturation * 0.9, min(lightness + 24, 93)),
+        accent=_hsl(partner, 44, 62),
+        paper=_hsl(hue, 30, 96),
+        random=random,
+    )
+
+
+def _backdrop(colour: str, random: Random) -> str:
+    x = 200 + (random.random() - 0.5) * 60
+    forms = (
+        circle(x, 190, 130 + random.random() * 20, colour),
+        shape(f"M{x - 120:.0f} 400v-190a120 120 0 0 1 240 0v190z", colour),
+        rect(0, 305, 400, 95, colour),
+        shape("M0 330q110-50 210-20t190-20v110h-400z", colour),
+        rect(x - 125, 70, 250, 250, colour, 40),
+    )
+    return f'<g opacity=".5">{random.choice(forms)}</g>'
+
+
+def _title(motif: str) -> str:
+    return f"Drawing of a {motif}" if motif[0] not in "aeiou" else f"Drawing of an {motif}"
+
+
+def _hsl(hue: float, saturation: float, lightness: float) -> str:
+    """Return a colour as hexadecimal digits: shorter than ``hsl()``, and read by everything."""
+    strength = saturation / 100 * min(lightness, 100 - lightness) / 100
+
+    def channel(offset: int) -> int:
+        turn = (offset + hue / 30) % 12
+        return round(255 * (lightness / 100 - strength * max(-1, min(turn - 3, 9 - turn, 1))))
+
+    return f"#{channel(0):02x}{channel(8):02x}{channel(4):02x}"

@@ -1,0 +1,1 @@
+"""The database: engine, sessions, explicit transactions, errors and schema."""

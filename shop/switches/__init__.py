@@ -1,0 +1,1 @@
+"""Switches and the lab's parameters: what there is, what is set, and where it is stored."""
