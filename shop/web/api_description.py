@@ -15,13 +15,14 @@ from typing import Any
 from shop.patterns.idempotency import keys
 from shop.web import idempotency, openapi
 from shop.web.api_examples import example, parameter_example, problem_examples, problem_kinds
+from shop.web.schemas import ProblemDetails
 
 Json = dict[str, Any]
 Views = Mapping[tuple[str, str], Callable[..., Any]]
 """Path as the description spells it and method in lower case, to the function that answers."""
 
 PROBLEM = "application/problem+json"
-PROBLEM_RESPONSE: Json = {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+PROBLEM_RESPONSE: Json = {"content": {PROBLEM: {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}}}
 EVERY_CALL: Json = {
     "4XX": {"description": "The request was refused; `detail` says why.", **PROBLEM_RESPONSE},
     "5XX": {

@@ -433,10 +433,10 @@ FORKED = """
 import os, sys
 from shop.clock import SystemClock
 from shop.patterns.caching import SharedLevel
-from shop.patterns.caching.envelope import Entry, encode
+from shop.patterns.caching.envelope import CacheEntry, encode
 level = SharedLevel(sys.argv[1], 2000, SystemClock())
 for key in ("parent", "child"):
-    level.write(key, encode(Entry(key.encode(), 9e9, 9e9, 0.0, ())), 60)
+    level.write(key, encode(CacheEntry(key.encode(), 9e9, 9e9, 0.0, ())), 60)
 
 def reads_its_own(key):
     return all(level.read(key, ()).stored.endswith(key.encode()) for _ in range(1000))

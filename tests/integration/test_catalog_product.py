@@ -220,7 +220,7 @@ def test_of_two_reviews_at_once_one_counts(runtime, database, mug):
 
     with ThreadPoolExecutor(6) as pool:
         outcomes = sorted(pool.map(write, [1, 2, 3, 4, 5, 5]))
-    assert outcomes == ["Conflict"] * 5 + ["written"]
+    assert outcomes == ["StateConflict"] * 5 + ["written"]
     with database.reading() as session:
         product = session.get(Product, mug.id)
         assert product is not None

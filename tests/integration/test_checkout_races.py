@@ -48,7 +48,7 @@ def test_buyers_racing_for_the_last_pieces_get_exactly_what_there_was(database, 
     shelf(7)
     shoppers = [[(guest(database), f"key-{n}-{m}") for m in range(4)] for n in range(3)]
     ends = Counter(all_at_once(settings, shoppers))
-    assert ends == {"Ordered": 7, "OutOfStock": 5}
+    assert ends == {"PaidOrder": 7, "OutOfStock": 5}
     assert books(database) == ((0, 0), {"paid": 7}, {"charged": 7})
 
 
@@ -57,8 +57,8 @@ def test_the_same_key_at_the_same_moment_buys_once(database, settings, shelf):
     owners = [guest(database) for _ in range(4)]
     attempts = [(owner, "the-key") for owner in owners]
     ends = Counter(all_at_once(settings, [attempts] * 3))
-    assert set(ends) <= {"Ordered", "Conflict"}
-    assert ends["Ordered"] >= 4
+    assert set(ends) <= {"PaidOrder", "StateConflict"}
+    assert ends["PaidOrder"] >= 4
     assert books(database) == ((16, 0), {"paid": 4}, {"charged": 4})
 
 
@@ -66,8 +66,8 @@ def test_one_cart_under_many_keys_at_the_same_moment_is_bought_once(database, se
     shelf(20)
     owner = guest(database, 2)
     ends = Counter(all_at_once(settings, [[(owner, f"key-{n}")] for n in range(3)]))
-    assert ends["Ordered"] == 1
-    assert set(ends) <= {"Ordered", "Conflict", "Earlier", "Invalid"}
+    assert ends["PaidOrder"] == 1
+    assert set(ends) <= {"PaidOrder", "StateConflict", "EarlierPaid", "InvalidFields"}
     assert books(database) == ((18, 0), {"paid": 1}, {"charged": 1})
 
 
@@ -79,7 +79,7 @@ def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
     attempt = (guest(database, 2), "the-key")
     assert die_at(settings, attempt, point) == -9
     let_the_claim_run_out(database)
-    assert all_at_once(settings, [[attempt]]) == ["Ordered"]
+    assert all_at_once(settings, [[attempt]]) == ["PaidOrder"]
     assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
     with database.reading() as session:
         number, left = session.scalar(select(Order.number)), CartService.contents(session, attempt[0])
@@ -91,5 +91,5 @@ def test_while_a_dead_process_holds_its_claim_others_are_told_to_wait(database, 
     shelf(3)
     attempt = (guest(database), "the-key")
     die_at(settings, attempt, RecoveryPoint.PLACED)
-    assert all_at_once(settings, [[attempt]]) == ["Conflict"]
+    assert all_at_once(settings, [[attempt]]) == ["StateConflict"]
     assert books(database) == ((3, 1), {"pending_payment": 1}, {"pending": 1})

@@ -90,7 +90,7 @@ def elsewhere(request, settings, database, cache_client, monkeypatch):
         def now(cls, tz=None):
             return super().now(tz) + request.param
 
-    for module in ("completer", "phases", "resolution", "service"):
+    for module in ("completer", "phases", "payment_reconciler", "service"):
         monkeypatch.setattr(f"shop.checkout.{module}.datetime", Off, raising=False)
     runtime = build(settings, Elsewhere())
     yield runtime.services()

@@ -101,7 +101,7 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
         taking.take(settings, rows(shelf(500 + imports)))
         imports += 1
     buying.join()
-    assert ends == ["Ordered"] * 6
+    assert ends == ["PaidOrder"] * 6
     assert deadlocks(settings) == before
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM stock_items WHERE reserved <> 0")).scalar_one() == 0

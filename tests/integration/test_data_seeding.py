@@ -27,10 +27,10 @@ MADE_ANEW = {"password_hash"}
 KILLED = """
 import os, signal, sys
 from shop.datasets import loading
-from shop.datasets.progress import Silent
+from shop.datasets.progress import SilentProgress
 from shop.settings import load_settings
 
-class Killed(Silent):
+class Killed(SilentProgress):
     at, left = None, int(sys.argv[3])
     def step(self, name): self.at = name
     def advance(self, rows):

@@ -78,7 +78,7 @@ def bought(shop, client):
 def test_a_generated_client_buys_replays_and_cancels_as_a_guest(shop):
     body, key, first = bought(shop, shop.client)
     order = first.parsed.order
-    assert order.status == shop.models.Status.PAID
+    assert order.status == shop.models.OrderStatus.PAID
     assert first.headers["location"] == f"/api/v1/orders/{order.id}"
 
     again = shop.call("checkout", "checkout")(client=shop.client, body=body, idempotency_key=key)
@@ -86,16 +86,16 @@ def test_a_generated_client_buys_replays_and_cancels_as_a_guest(shop):
     assert again.headers["idempotency-replayed"] == "true"
 
     cancelled = shop.call("checkout", "cancel_order")(id=order.id, client=shop.client)
-    assert cancelled.parsed.status == shop.models.Status.REFUNDED
+    assert cancelled.parsed.status == shop.models.OrderStatus.REFUNDED
     refused = shop.call("checkout", "cancel_order")(id="nothing-like-it", client=shop.client)
-    assert isinstance(refused.parsed, shop.models.Problem)
+    assert isinstance(refused.parsed, shop.models.ProblemDetails)
     assert refused.parsed.type_ == "/problems/not-found"
 
 
 def test_a_generated_client_buys_with_a_token(shop, database):
     with database.transaction() as session:
         make_account(session, "customer@shop.test")
-    given = shop.models.Credentials(email="customer@shop.test", password=PASSWORD)
+    given = shop.models.LoginCredentials(email="customer@shop.test", password=PASSWORD)
     token = shop.call("accounts", "issue_token")(client=shop.client, body=given).parsed.token
     with shop.module.AuthenticatedClient(base_url=shop.url, token=token) as client:
         _, _, answer = bought(shop, client)

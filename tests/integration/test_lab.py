@@ -33,8 +33,8 @@ FLIP = """
 import signal, sys
 from pathlib import Path
 from shop.lab.saved_state import restoring
-from shop.lab.store_client import Store
-store = Store(sys.argv[1])
+from shop.lab.store_client import StoreClient
+store = StoreClient(sys.argv[1])
 with restoring(store, Path(sys.argv[2]), ["cache.shared"]):
     store.set_switch("cache.shared", "off")
     print("flipped", flush=True)

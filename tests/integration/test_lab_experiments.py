@@ -41,8 +41,8 @@ CHANGE = """
 import signal, sys
 from pathlib import Path
 from shop.lab.saved_state import restoring
-from shop.lab.store_client import Store
-store = Store(sys.argv[1])
+from shop.lab.store_client import StoreClient
+store = StoreClient(sys.argv[1])
 keep = {"knobs": ["lab.ttl_scale", "lab.cache_memory_mb"], "faults": ["cache", "database"], "edits": True}
 with restoring(store, Path(sys.argv[2]), ["cache.shared"], **keep):
     store.set_switch("cache.shared", "off")

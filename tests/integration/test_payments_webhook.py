@@ -277,7 +277,7 @@ def test_messages_and_replays_at_the_same_moment_pay_once(store, database, setti
     body = message("charge.succeeded", charge)
     attempt = (store.owner, "the-key")
     ends = tell_all_at_once(settings, [body] * 3, [attempt] * 2)
-    assert set(ends) <= {"told", "Ordered", "Conflict"}
+    assert set(ends) <= {"told", "PaidOrder", "StateConflict"}
     assert ends.count("told") == 3
     events = [event for event, _ in store.stands()["events"]]
     assert events == ["OrderPlaced", "PaymentCharged"]

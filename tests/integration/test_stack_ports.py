@@ -12,8 +12,8 @@ START = """
 import sys
 from shop.settings import load_settings
 from shop.stack import up
-from shop.stack.console import Console
-up.run(load_settings(), (sys.executable, "-c", sys.argv[1]), Console())
+from shop.stack.console import StackConsole
+up.run(load_settings(), (sys.executable, "-c", sys.argv[1]), StackConsole())
 """
 TAKE_THE_PORT = """
 import os, socket

@@ -73,7 +73,7 @@ def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(database, settin
     baskets = [("mug",), ("mug", "tray"), ("tray", "mug"), ("tray",)]
     shoppers = [[(guest(database, *basket), f"{n}-{m}") for m in range(3)] for n, basket in enumerate(baskets)]
     ends = Counter(all_at_once(settings, shoppers, follow_switches=True))
-    assert set(ends) <= {"Ordered", "OutOfStock", "Unavailable"}
+    assert set(ends) <= {"PaidOrder", "OutOfStock", "ServiceUnavailable"}
     with database.reading() as session:
         sold = session.execute(
             text(

@@ -99,11 +99,10 @@ def test_patience_ends(patience_s):
 
 FORKED = """
 import os, sys, threading
-from shop.patterns.caching.single_flight import Flights
-from shop.patterns.caching.failure_backoff import Throttle
-from shop.patterns.caching.fill_waiters import Waiting
-from shop.patterns.caching.refresh import Refresher
-flights, waiting, refresher = Flights(), Waiting(), Refresher()
+from shop.patterns.caching.single_flight import SingleFlight
+from shop.patterns.caching.fill_waiters import FillWaiters
+from shop.patterns.caching.refresh import RefreshWorker
+flights, waiting, refresher = SingleFlight(), FillWaiters(), RefreshWorker()
 refresher.start()
 waiting._lock.acquire()
 began, may_end = threading.Event(), threading.Event()

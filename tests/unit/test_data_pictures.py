@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shop.catalog.pictures import draw, drawing_version, motifs, picture_url
 from shop.catalog.pictures import drawing as pictures
+from shop.catalog.pictures.drawing import draw, drawing_version, motifs, picture_url
 from shop.datasets.complete_journey import shelves
 from shop.datasets.demo import assortment
 
@@ -52,14 +52,14 @@ def test_the_address_of_a_picture_names_motif_and_product():
     assert re.fullmatch("[0-9a-f]{12}", drawing_version())  # as the edge's pattern has it
 
 
-@pytest.mark.parametrize("changed", [None, "pictures.py", "motifs/pen.py", "motifs/kitchen.py"])
+@pytest.mark.parametrize("changed", [None, "drawing.py", "motifs/pen.py", "motifs/kitchen.py"])
 def test_pictures_have_other_addresses_when_the_code_that_draws_them_changes(monkeypatch, tmp_path, changed):
     """Wherever that code lies: another host, or the same one after a restart, says the same."""
     before, here = drawing_version(), Path(pictures.__file__).parent
     shutil.copytree(here / "motifs", tmp_path / "motifs")
-    shutil.copy(here / "pictures.py", tmp_path)
+    shutil.copy(here / "drawing.py", tmp_path)
     if changed:
         with (tmp_path / changed).open("a") as file:
             file.write("# another line\n")
-    monkeypatch.setattr(pictures, "__file__", str(tmp_path / "pictures.py"))
+    monkeypatch.setattr(pictures, "__file__", str(tmp_path / "drawing.py"))
     assert (drawing_version.__wrapped__() == before) == (changed is None)
