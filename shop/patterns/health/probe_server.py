@@ -59,7 +59,7 @@ class ProbeServer:
 
 
 def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class ProbeRequestHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body, kind = answer(self.path)
             self.send_response(status)
@@ -71,4 +71,4 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing of probes."""
 
-    return Handler
+    return ProbeRequestHandler
