@@ -12,9 +12,9 @@ from shop.app import create_app
 from shop.database.transactions import Database
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime, build
-from tests.integration.accounts import CHEAP
-from tests.integration.kept import KeptBytecode, KeptRule
-from tests.integration.simulator import Simulator
+from tests.support.accounts import CHEAP
+from tests.support.compile_cache import KeptBytecode, KeptRule
+from tests.support.payments_simulator import Simulator
 
 # Nearly every test has an application of its own; what is the same in each of them is worked out once.
 Flask.url_rule_class = KeptRule

@@ -7,8 +7,8 @@ from shop.accounts.models import User
 from shop.app import create_app
 from shop.web.access import needed
 from shop.web.openapi import KNOWN
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
 
 ANN = "ann@shop.test"
 PRODUCT = "/api/v1/admin/products/mug"

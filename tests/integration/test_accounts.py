@@ -1,7 +1,7 @@
 import pytest
 
 from shop.accounts.password_policy import WELL_KNOWN
-from tests.integration.accounts import PASSWORD, sign_in
+from tests.support.accounts import PASSWORD, sign_in
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from shop.accounts.models import AccountSession, User
 from shop.app import create_app
 from shop.errors import ShopError
-from tests.integration.accounts import PASSWORD, make_account, sign_in
+from tests.support.accounts import PASSWORD, make_account, sign_in
 
 ANN = "ann@shop.test"
 OTHER = "seven quiet rivers"

@@ -16,7 +16,7 @@ from shop.app import create_app
 from shop.errors import BadCredentials, TooManyRequests
 from shop.settings import load_settings
 from shop.wiring import build
-from tests.integration.accounts import PASSWORD, make_account, sign_in
+from tests.support.accounts import PASSWORD, make_account, sign_in
 
 ANN = "ann@shop.test"
 

@@ -16,8 +16,8 @@ from shop.accounts.session_records import SESSIONS_MAX, TOKENS_MAX, SessionReape
 from shop.app import create_app
 from shop.clock import SystemClock
 from shop.errors import BadCredentials
-from tests.factories import make_category, make_product
-from tests.integration.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.factories import make_category, make_product
 
 ANN = "ann@shop.test"
 

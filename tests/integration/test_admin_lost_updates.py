@@ -10,10 +10,10 @@ from shop.catalog.editing import EditConflict, ProductChange
 from shop.catalog.models import StockItem
 from shop.errors import PreconditionFailed
 from shop.web.preconditions import IfMatch
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
-from tests.integration.forms import form_of
-from tests.waiting import until
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
+from tests.support.html_forms import form_of
+from tests.support.polling import until
 
 FORM = "/admin/products/enamel-mug"
 EDIT = "/api/v1/admin/products/enamel-mug"

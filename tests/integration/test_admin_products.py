@@ -15,9 +15,9 @@ from shop.catalog.adding import NewProduct
 from shop.catalog.editing import ProductChange
 from shop.catalog.models import Category
 from shop.errors import StateConflict
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
-from tests.integration.forms import form_of
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
+from tests.support.html_forms import form_of
 
 ADMIN = "/api/v1/admin/products"
 NEW = {"title": "Blue Étagère", "category": "mugs", "price": {"amount": 4500}, "description": "Holds zwieback."}

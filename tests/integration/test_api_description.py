@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 from shop.app import create_app
 from shop.web.api_examples import MUG
 from shop.web.openapi import KNOWN
-from tests.factories import make_category, make_product, make_user
-from tests.integration.accounts import CHEAP, make_account
+from tests.support.accounts import CHEAP, make_account
+from tests.support.factories import make_category, make_product, make_user
 
 NOT_CHECKED = [positive_data_acceptance, ignored_auth]
 """A cursor that was never handed out, a price in another currency or an unknown switch fits its schema and is still

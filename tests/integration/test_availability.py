@@ -11,8 +11,8 @@ from shop.checkout.details import CheckoutDetails
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.orders.service import OrderViewer
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 SAY_SO = frozenset(tags.of_change("mug", ["kitchen", "mugs"]))
 OTHERS = frozenset({tags.CATEGORIES, tags.CATALOGUE, tags.product("cup"), tags.category("garden")})

@@ -21,7 +21,7 @@ from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.settings import load_settings
-from tests.factories import make_category, make_product, make_user
+from tests.support.factories import make_category, make_product, make_user
 
 ROWS = 'SELECT t::text FROM "{}" AS t'
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"

@@ -9,9 +9,9 @@ import pytest
 from shop.reconciliation.audit import audit
 from shop.settings import load_settings
 from shop.stack.endpoints import resolve
-from tests.integration.checkout import Checkout
-from tests.integration.shoppers import DETAILS
-from tests.waiting import until
+from tests.support.checkout_processes import DETAILS
+from tests.support.polling import until
+from tests.support.stack_instance import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 

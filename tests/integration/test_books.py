@@ -19,8 +19,8 @@ from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
 from shop.reconciliation.audit import audit
 from shop.reconciliation.findings import BookMismatch
-from tests.factories import make_category, make_product, make_user
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product, make_user
 
 WANTED = CheckoutDetails.model_validate(DETAILS)
 DAY = 24 * 3600.0

@@ -16,8 +16,8 @@ from shop.patterns.observability.cache_telemetry import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
 from shop.stack.program import free_port
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 TIMEOUT_MS = 1_000  # more than a well server's machine may stand still
 

@@ -8,7 +8,7 @@ from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, TaggedValue, TimeOnly, found_tags
 from shop.patterns.caching.connections import ThreadConnections
 from shop.patterns.caching.events import CameLate, LoadFinished
-from tests.waiting import until
+from tests.support.polling import until
 
 
 class Source:

@@ -18,10 +18,10 @@ from shop.patterns.caching.connections import ThreadConnections
 from shop.patterns.caching.refresh import POPULAR
 from shop.stack.program import free_port
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.cache_measures import queries_of
-from tests.integration.web_processes import WebServer
-from tests.waiting import until
+from tests.support.cache_measures import queries_of
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
+from tests.support.web_server import WebServer
 
 SCREEN = "/api/v1/screens/product/blue-mug"
 

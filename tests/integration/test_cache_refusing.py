@@ -8,7 +8,7 @@ from shop.patterns.caching import CATALOGUE, Cache, InvalidationListener, LocalL
 from shop.patterns.caching.events import CameBack, TagsInvalidated, WentAway, WrongType
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
-from tests.waiting import until
+from tests.support.polling import until
 
 LIMIT_BYTES = 1_000_000
 

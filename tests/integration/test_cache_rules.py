@@ -27,7 +27,7 @@ from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
 from shop.patterns.observability.cache_telemetry import cache_status
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
-from tests.waiting import until
+from tests.support.polling import until
 
 SHORT = CachePolicy("catalogue", ttl_s=60, stale_while_revalidate_s=60, stale_if_error_s=600)
 

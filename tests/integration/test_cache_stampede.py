@@ -24,8 +24,8 @@ from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
 from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, LoadFailed
 from shop.patterns.caching.lock import LoadLease
-from tests.integration.cache_processes import CacheProcess, Gate
-from tests.waiting import until
+from tests.support.cache_processes import CacheProcess, Gate
+from tests.support.polling import until
 
 PROCESSES, THREADS = 4, 10
 EVERYBODY = PROCESSES * THREADS

@@ -26,7 +26,7 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.failure_backoff import RETRY_S
-from tests.waiting import until
+from tests.support.polling import until
 
 TAGS = ("a", "b", "c")
 KEYS = {"k1": ("a",), "k2": ("a", "b"), "k3": ("c", "b"), "k4": (), "k5": ("a", "b"), "k6": ("c",)}

@@ -10,8 +10,8 @@ from shop.cart.service import CartOwner
 from shop.catalog.models import Product, StockItem
 from shop.errors import StateConflict
 from shop.patterns.idempotency.rules import MAX_BODY
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
 
 ANN, BEA = "ann@shop.test", "bea@shop.test"
 

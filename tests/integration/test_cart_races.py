@@ -11,7 +11,7 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
-from tests.factories import make_category, make_product, make_user
+from tests.support.factories import make_category, make_product, make_user
 
 pytestmark = pytest.mark.xdist_group("cart-races")  # one process, one set of racing processes
 TABS = 8

@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 
 from shop.catalog.models import SearchWord
 from shop.datasets.search_words import REBUILD
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 TITLES = {
     "rack": ("Étagère murale", "Maison Née", "Pour la forêt."),

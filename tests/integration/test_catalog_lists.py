@@ -10,7 +10,7 @@ from sqlalchemy import text
 from shop.catalog.editing import ProductChange
 from shop.catalog.listing.facets import BAND_STARTS
 from shop.catalog.models import Category
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 SORTS = ["popularity", "price_asc", "price_desc", "rating", "newest"]
 BRANDS = ["Alder", "Birch", "Cedar"]

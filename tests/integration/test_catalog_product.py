@@ -9,8 +9,8 @@ from shop.app import create_app
 from shop.catalog.models import Product, Review, StockItem
 from shop.catalog.pictures.drawing import drawing_version, picture_url
 from shop.orders.models import Order, OrderLine
-from tests.factories import make_category, make_product, make_user
-from tests.integration.accounts import make_account, sign_in
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product, make_user
 
 SCREEN = "/api/v1/screens/product/enamel-mug"
 COLD_QUERIES = 8

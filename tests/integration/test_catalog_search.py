@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from shop.datasets.search_words import REBUILD
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
 
 TITLES = {
     "enamel-mug": ("Enamel Mug", "Plainsong", "White enamel, dark rim. For tea and camp fires."),

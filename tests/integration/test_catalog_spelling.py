@@ -11,7 +11,7 @@ from shop.datasets.demo import assortment
 from shop.datasets.demo.products import DemoProducts
 from shop.datasets.demo.sizes import SIZES
 from shop.datasets.search_words import REBUILD
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 TYPED = {
     "headphnoes": "headphones",

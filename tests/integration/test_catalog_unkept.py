@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from shop.catalog.listing.list_bulkhead import BUSY
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 TYPED = ["/api/v1/products?min_price=1234", "/api/v1/products?q=mug", "/c/mugs?max_price=77", "/search?q=mug"]
 

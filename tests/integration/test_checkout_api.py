@@ -8,7 +8,7 @@ from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 ADDRESS = {"name": "Robin Fields", "line1": "Lindenweg 4", "city": "Berlin", "postcode": "10115", "country": "DE"}
 

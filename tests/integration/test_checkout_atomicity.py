@@ -7,8 +7,8 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.orders.service import OrderViewer
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 TABLES = ("orders", "order_lines", "order_events", "stock_items", "payments", "cart_items")
 PLACING = [

@@ -15,8 +15,8 @@ from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeSucceeded, ProviderUnsure
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 HURRIED_MS = 1_000
 """A store this impatient gives up before the simulator's silence ends."""

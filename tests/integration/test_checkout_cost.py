@@ -5,8 +5,8 @@ import pytest
 
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.payments.models import Payment
-from tests.factories import make_category, make_product
-from tests.integration.accounts import PASSWORD, make_account
-from tests.integration.notices import deliver, message
-from tests.integration.shoppers import DETAILS
+from tests.support.accounts import PASSWORD, make_account
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.payment_notices import deliver, message
 
 OWN, OTHER = "robin@shop.test", "robin.at.work@shop.test"
 """The account's e-mail, and one that is not."""

@@ -8,7 +8,7 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import Product, StockItem
 from shop.orders.models import Order
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 FIELDS = {
     "email": "robin@example.org",

@@ -10,8 +10,8 @@ from shop.catalog.models import StockItem
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import all_at_once, die_at
+from tests.support.checkout_processes import all_at_once, die_at
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import AtOnce
 from shop.payments.models import Payment
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS, complete_all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.inbox import ConsumerInbox
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS, all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, all_at_once, die_at
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

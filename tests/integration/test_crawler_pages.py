@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from shop.app import create_app
 from shop.catalog import sitemap
 from shop.catalog.models import SITEMAP_PART, Category
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 ADDRESS = "https://shop.example"
 NAMESPACE = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9"}

@@ -19,10 +19,10 @@ from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.reconciliation.audit import audit
-from tests.factories import make_category, make_product
-from tests.integration.accounts import PASSWORD, make_account, sign_in
-from tests.integration.shoppers import DETAILS
-from tests.waiting import until
+from tests.support.accounts import PASSWORD, make_account, sign_in
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
 
 ANN = "ann@shop.test"
 BOB = "bob@shop.test"

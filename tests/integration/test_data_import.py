@@ -11,8 +11,8 @@ from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.datasets.production import require_own_data
 from shop.errors import ConfigurationError
-from tests.factories import make_category, make_product
-from tests.waiting import until
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
 
 HEADER = "slug,title,brand,category,description,price,on_hand\n"
 MUG = "blue-mug,Blue Mug,Tern,Kitchen > Mugs,Blue.,12.99,4\n"

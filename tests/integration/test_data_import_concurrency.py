@@ -13,9 +13,9 @@ from shop.datasets.importing import batches, changes, taking
 from shop.datasets.importing.reading import rows
 from shop.datasets.progress import SilentProgress
 from shop.errors import ServiceUnavailable
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import all_at_once
-from tests.waiting import until
+from tests.support.checkout_processes import all_at_once
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
 
 PRODUCTS = 12
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

@@ -12,7 +12,7 @@ from shop.database.connection import GRACE_S, StoreConnection, WaitLimit
 from shop.database.engine import build_engine, lift_limits
 from shop.database.transactions import Database
 from shop.errors import ServiceUnavailable
-from tests.waiting import seconds_until
+from tests.support.polling import seconds_until
 
 CALLER_S = 0.3
 LONG_S = 5

@@ -11,8 +11,8 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.orders.models import Order
 from shop.patterns.resilience import deadlines
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

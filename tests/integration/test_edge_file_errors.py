@@ -16,8 +16,8 @@ from shop.patterns.edge.purger import MOST_DUE
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
-from tests.integration.edge import Process
-from tests.waiting import until
+from tests.support.edge import Process
+from tests.support.polling import until
 
 thread_ends = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 

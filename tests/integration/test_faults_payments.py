@@ -10,8 +10,8 @@ from shop.faults import NONE, FaultChannel, FaultReport
 from shop.payments.simulator.ledger import FILE, ProviderLedger
 from shop.stack.faults import MANNERS, FaultDispatcher, PaymentsFaultTarget
 from shop.stack.program import ServerProgram
-from tests.integration.simulator import THREADS
-from tests.waiting import until
+from tests.support.payments_simulator import THREADS
+from tests.support.polling import until
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from openapi_python_client import Config, MetaType, generate
 from openapi_python_client.config import ConfigFile
 
-from tests.factories import make_category, make_product
-from tests.integration.accounts import PASSWORD, make_account
-from tests.integration.web_processes import WebServer
+from tests.support.accounts import PASSWORD, make_account
+from tests.support.factories import make_category, make_product
+from tests.support.web_server import WebServer
 
 PACKAGE = "generated_shop_client"
 DESTINATION = {"name": "A. Customer", "line1": "Marktplatz 1", "city": "Berlin", "postcode": "10115", "country": "DE"}

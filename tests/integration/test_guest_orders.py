@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from shop.checkout.details import CheckoutDetails
-from tests.factories import make_category, make_product
-from tests.integration.accounts import PASSWORD, make_account, sign_in
-from tests.integration.guests import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
-from tests.integration.shoppers import DETAILS
-from tests.waiting import until
+from tests.support.accounts import PASSWORD, make_account, sign_in
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.guest_browsers import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
+from tests.support.polling import until
 
 CARDS = ("tok_declined", "tok_error")
 

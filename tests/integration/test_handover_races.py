@@ -17,8 +17,8 @@ from shop.checkout.details import CheckoutDetails
 from shop.checkout.handover import move_claims
 from shop.errors import InvalidFields, ShopError
 from shop.wiring import build
-from tests.factories import make_category, make_product, make_user
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product, make_user
 
 pytestmark = pytest.mark.xdist_group("handover-races")  # one process, one set of racing processes
 ROUNDS, PIECES = 12, 2

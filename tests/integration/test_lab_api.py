@@ -8,9 +8,9 @@ from shop.faults import FaultChannel, FaultReport
 from shop.patterns.caching.memory import BYTES_A_MB, MaxMemory
 from shop.switches.parameters import CACHE_MEMORY, KNOBS, TTL_SCALE
 from shop.switches.store import SwitchStore
-from tests.factories import make_category, make_product
-from tests.integration.web_processes import WebServer
-from tests.waiting import seconds_until
+from tests.support.factories import make_category, make_product
+from tests.support.polling import seconds_until
+from tests.support.web_server import WebServer
 
 SCREEN = "/api/v1/screens/product/blue-mug"
 KNOB = "/api/v1/lab/knobs/"

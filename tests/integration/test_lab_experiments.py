@@ -28,9 +28,9 @@ from shop.lab.store_client import StoreClient
 from shop.lab.verdict import figures
 from shop.patterns.caching.policy import CATALOGUE
 from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
-from tests.integration.checkout import Checkout
-from tests.integration.offering import START_S, offered
-from tests.waiting import until
+from tests.support.load_thread import START_S, offered
+from tests.support.polling import until
+from tests.support.stack_instance import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 PATIENCE_S = 60

@@ -18,9 +18,9 @@ from shop.settings import PROJECT_ROOT
 from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StackState, StateFile
-from tests.factories import make_category, make_product
-from tests.integration.web_processes import WebServer
-from tests.waiting import until
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
+from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("locust")  # one process, one store
 LOADTESTS = PROJECT_ROOT / "loadtests"

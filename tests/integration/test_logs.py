@@ -20,7 +20,7 @@ from shop.patterns.observability.json_lines import LineFile, aside
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.recent_requests import last_requests
 from shop.patterns.observability.redaction import REDACTED, redact, redact_text
-from tests.integration.accounts import make_account
+from tests.support.accounts import make_account
 
 ID = "one-request-of-many"
 

@@ -16,7 +16,7 @@ from shop.patterns.outbox.messages import write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters
-from tests.integration.mail_server import listening
+from tests.support.smtp_server import listening
 
 LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
 SENDER = "shop <orders@shop.test>"

@@ -12,7 +12,7 @@ from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.metrics_summary import collect
 from shop.patterns.observability.request_record import RequestRecord
 from shop.web.request_middleware import RequestMiddleware
-from tests.integration.web_processes import WebServer
+from tests.support.web_server import WebServer
 
 
 def test_requests_are_counted_by_template_and_class_never_by_path(client, runtime):

@@ -13,9 +13,9 @@ from shop.orders.links import GOOD_FOR, PASS_GOOD_FOR, OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
-from tests.integration.guests import browser, buy_by_form, check_out
+from tests.support.accounts import make_account, sign_in
+from tests.support.factories import make_category, make_product
+from tests.support.guest_browsers import browser, buy_by_form, check_out
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from shop.orders.order_state import DeliverOrder, ShipOrder, fold
 from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import UPSERT, AtOnce, summary
 from shop.orders.service import OrderViewer
-from tests.factories import make_category, make_product, make_user
-from tests.integration.accounts import CHEAP
+from tests.support.accounts import CHEAP
+from tests.support.factories import make_category, make_product, make_user
 
 _random = random.Random(7)
 STREAM = OrderStreams(AtOnce())

@@ -24,7 +24,7 @@ from shop.patterns.event_sourcing import StreamMoved
 from shop.switches.registry import SWITCHES
 from shop.wiring import PROJECTIONS
 from tests.integration.test_orders import place, world  # noqa: F401 - a fixture
-from tests.waiting import until
+from tests.support.polling import until
 
 _processes = multiprocessing.get_context("forkserver")
 RACERS = 4

@@ -14,8 +14,8 @@ from shop.cli.books import books
 from shop.errors import NotFound, StateConflict
 from shop.money import Money
 from shop.reconciliation.audit import audit
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
 
 LOST = 1200
 

@@ -18,7 +18,7 @@ from shop.patterns.outbox import relay as relaying
 from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import BrokerAway, OutboxRelay, backlog
-from tests.waiting import until
+from tests.support.polling import until
 
 _processes = multiprocessing.get_context("forkserver")
 PLENTY = 1_000_000

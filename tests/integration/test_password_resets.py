@@ -21,7 +21,7 @@ from shop.mail.models import Mail
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.queue_wiring import SUBSCRIPTIONS, deliveries
-from tests.integration.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
 
 ANN = "ann@shop.test"
 NEW = "seven quiet rivers"

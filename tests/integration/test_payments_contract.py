@@ -6,7 +6,7 @@ from shop.clock import SystemClock
 from shop.payments.http_provider import HttpProvider
 from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
-from tests.integration.provider_contract import Cards, ProviderContract
+from tests.support.provider_contract import Cards, ProviderContract
 
 TIMEOUT_MS = 2_000
 

@@ -20,7 +20,7 @@ from shop.payments.provider import (
 )
 from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
-from tests.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 ON = {"timeout": True, "retries": True, "breaker": True}
 IMPATIENT_MS = 800

@@ -9,8 +9,8 @@ from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import ProviderLedger
 from shop.payments.simulator.outbox import WebhookOutbox
 from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
-from tests.integration.receiver import receiving
-from tests.waiting import until
+from tests.support.polling import until
+from tests.support.webhook_receiver import receiving
 
 
 @pytest.fixture

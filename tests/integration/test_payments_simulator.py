@@ -3,7 +3,7 @@ import concurrent.futures
 import httpx
 import pytest
 
-from tests.waiting import until
+from tests.support.polling import until
 
 
 def test_the_same_key_and_body_get_the_same_answer_and_one_charge(simulator):

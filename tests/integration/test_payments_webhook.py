@@ -20,11 +20,11 @@ from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
 from shop.payments.provider import ProviderUnsure
 from shop.reconciliation.audit import audit
-from tests.factories import make_category, make_product
-from tests.integration.notices import PATH, deliver, message, signed
-from tests.integration.shoppers import DETAILS, die_at, tell_all_at_once
-from tests.integration.web_processes import WebServer
-from tests.waiting import until
+from tests.support.checkout_processes import DETAILS, die_at, tell_all_at_once
+from tests.support.factories import make_category, make_product
+from tests.support.payment_notices import PATH, deliver, message, signed
+from tests.support.polling import until
+from tests.support.web_server import WebServer
 
 
 @pytest.fixture

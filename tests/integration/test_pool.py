@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from shop.database import engine as db
 from shop.database.engine import build_engine
-from tests.waiting import until
+from tests.support.polling import until
 
 CONNECTIONS = 3
 

@@ -23,10 +23,10 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.stack import external_servers
 from shop.stack.program import free_port
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.pgbouncer import PROGRAM, PgBouncer
-from tests.integration.shoppers import DETAILS
-from tests.waiting import until
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.pgbouncer import PROGRAM, PgBouncer
+from tests.support.polling import until
 
 pytestmark = [
     pytest.mark.xdist_group("pgbouncer"),

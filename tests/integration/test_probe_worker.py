@@ -13,10 +13,10 @@ import pytest
 
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
-from tests.integration.edge import Edge, read_all
-from tests.integration.started import ended_on_failure
-from tests.integration.web_processes import WebServer
-from tests.waiting import until
+from tests.support.edge import Edge, read_all
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
+from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("probe-worker")
 

@@ -11,7 +11,7 @@ from shop.patterns.health import readiness
 from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
 from shop.stack.program import free_port
 from shop.wiring import build
-from tests.waiting import until
+from tests.support.polling import until
 
 
 class Counted:

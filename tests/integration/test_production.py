@@ -19,10 +19,10 @@ from shop.app import create_app
 from shop.cli import main
 from shop.stack import edge
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.accounts import CHEAP
-from tests.integration.checkout import Checkout
-from tests.integration.shoppers import DETAILS
+from tests.support.accounts import CHEAP
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.stack_instance import Checkout
 
 PASSWORD = "a sentence nobody has leaked"
 EMAIL = "owner@shop.example"

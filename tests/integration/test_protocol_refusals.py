@@ -10,8 +10,8 @@ from shop.stack import edge as stack_edge
 from shop.web import protocol_refusals
 from shop.web.protocol_refusals import REFUSALS, STATUSES
 from shop.web.security import HEADERS, MAX_BODY_BYTES
-from tests.integration.edge import raw
-from tests.integration.web_processes import WebServer
+from tests.support.edge import raw
+from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("probe-worker")
 

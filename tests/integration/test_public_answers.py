@@ -10,7 +10,7 @@ from shop.patterns.caching import CATALOGUE, LIVE, PERSONAL, REFERENCE, SEARCH, 
 from shop.web import fast_path
 from shop.web.fast_path import CachedResponseFastPath
 from shop.web.http_caching import cache_control
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 SCREEN = "/api/v1/screens/product/blue-mug"
 PUBLIC = [

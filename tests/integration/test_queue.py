@@ -33,11 +33,11 @@ from shop.patterns.queue.valkey import ValkeyBroker
 from shop.settings import load_settings
 from shop.stack import external_servers, valkey
 from shop.stack.program import free_port
-from tests.integration.poison_worker import start_poison_worker
-from tests.integration.rabbitmq import SERVER, RabbitMQ
-from tests.integration.small_disk import SmallDisk
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.poison_worker import start_poison_worker
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
+from tests.support.rabbitmq import SERVER, RabbitMQ
+from tests.support.small_disk import SmallDisk
 
 CONSUMER = "shouting"
 BROKERS = (

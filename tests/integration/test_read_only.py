@@ -21,12 +21,12 @@ from shop.errors import ConfigurationError, DatabaseReadOnly
 from shop.mail.models import Mail
 from shop.stack import external_servers
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.accounts import CHEAP, PASSWORD, make_account, sign_in
-from tests.integration.own_postgres import OwnPostgres
-from tests.integration.shoppers import DETAILS
 from tests.integration.test_worker import Process
-from tests.waiting import until
+from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
+from tests.support.postgres_server import OwnPostgres
 
 EMAIL = "ann@shop.test"
 PROBLEM = "/problems/database-read-only"

@@ -8,7 +8,7 @@ from shop.cart import reaper
 from shop.cart.models import Cart, CartItem
 from shop.cart.reaper import CartReaper
 from shop.cli.reap import reap
-from tests.factories import make_category, make_product, make_user
+from tests.support.factories import make_category, make_product, make_user
 
 
 def test_the_command_reaps_and_says_what(settings, database, monkeypatch):

@@ -23,8 +23,7 @@ from shop.reconciliation.audit import audit
 from shop.settings import Settings
 from shop.stack.program import free_port
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.kills import (
+from tests.support.crash_points import (
     ASKING,
     FOUND,
     PHASES,
@@ -37,9 +36,10 @@ from tests.integration.kills import (
     press,
     work_and_die,
 )
-from tests.integration.own_postgres import OwnPostgres
-from tests.integration.simulator import Simulator
-from tests.waiting import seconds_until, until
+from tests.support.factories import make_category, make_product
+from tests.support.payments_simulator import Simulator
+from tests.support.polling import seconds_until, until
+from tests.support.postgres_server import OwnPostgres
 
 pytestmark = pytest.mark.xdist_group("recovery")  # one process, one PostgreSQL to kill
 ON_HAND, PIECES = 5, 2

@@ -17,9 +17,9 @@ from shop.orders.service import OrderViewer
 from shop.payments import backoff
 from shop.payments.models import Payment
 from shop.reconciliation.audit import audit
-from tests.factories import make_category, make_product
-from tests.integration.accounts import make_account, sign_in
-from tests.integration.shoppers import DETAILS, complete_all_at_once, die_at
+from tests.support.accounts import make_account, sign_in
+from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
+from tests.support.factories import make_category, make_product
 
 TOTAL = 2598
 HALF = TOTAL // 2

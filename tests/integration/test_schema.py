@@ -17,7 +17,7 @@ from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.reconciliation.store import snapshot
 from shop.settings import load_settings
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 
 def test_migrating_twice_changes_nothing_the_second_time(new_database):

@@ -6,7 +6,7 @@ import pytest
 
 from shop.app import create_app
 from shop.wiring import build
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 OLD, NEW = "the-key-of-last-year", "the-key-of-this-year"
 ITEM = {"product": "mug", "quantity": 1}

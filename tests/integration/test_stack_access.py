@@ -11,9 +11,9 @@ import pytest
 from shop.stack import database_roles, postgres, valkey
 from shop.stack.database_roles import OWNER, READER, ROLES, STORE, SUPERUSER
 from shop.stack.program import free_port
-from tests.integration.old_cluster import make_old_cluster
-from tests.integration.other_account import as_another_account
-from tests.waiting import until
+from tests.support.legacy_cluster import make_old_cluster
+from tests.support.os_account import as_another_account
+from tests.support.polling import until
 
 LATER = "CREATE TABLE IF NOT EXISTS later_migration (id serial PRIMARY KEY, note text)"
 

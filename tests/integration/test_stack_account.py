@@ -20,9 +20,9 @@ from shop.database.schema import upgrade
 from shop.private_files import write_private
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
-from tests.integration.checkout import Checkout
-from tests.integration.old_cluster import EVERYBODY, make_old_cluster
-from tests.integration.other_account import ANOTHER, as_another_account
+from tests.support.legacy_cluster import EVERYBODY, make_old_cluster
+from tests.support.os_account import ANOTHER, as_another_account
+from tests.support.stack_instance import Checkout
 
 pytestmark = pytest.mark.xdist_group("other-account")  # one process, one stack
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")

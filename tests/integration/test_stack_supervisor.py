@@ -18,9 +18,9 @@ from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram, free_port
 from shop.stack.state import ProcessRecord, StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor, StartFailed
-from tests.integration import supervised
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support import supervisor_process
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 PATIENCE_S = 20
 
@@ -32,7 +32,7 @@ class Running:
         self.var, self.state = var, StateFile(var / "run")
         self.log = (var / "out").open("wb")
         ports = [str(free_port()), str(free_port())]
-        argv = [sys.executable, supervised.__file__, str(var), *ports]
+        argv = [sys.executable, supervisor_process.__file__, str(var), *ports]
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log)
         with ended_on_failure(self.end):
             until(lambda: self.state.load().phase == "ready")

@@ -20,9 +20,9 @@ import pytest
 
 from shop.stack import edge
 from shop.stack.process_identity import ProcessIdentity
-from tests.integration import tutorial
-from tests.integration.checkout import Checkout
-from tests.waiting import until
+from tests.support import tutorial_runner
+from tests.support.polling import until
+from tests.support.stack_instance import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web", "worker")
@@ -93,11 +93,11 @@ def test_the_tutorial_s_commands_print_what_it_says(up, tmp_path):
         shutil.rmtree(up.var / "lab")
         up.up("--size", "s")
     before = _restarts(up, "cache")
-    steps = tutorial.steps()
-    said = tutorial.typed(steps, f"http://127.0.0.1:{up.port}", up.environment, tmp_path)
+    steps = tutorial_runner.steps()
+    said = tutorial_runner.typed(steps, f"http://127.0.0.1:{up.port}", up.environment, tmp_path)
     until(lambda: up.look().well)
     for step, printed in zip(steps, said, strict=True):
-        assert tutorial.lasting(printed) == tutorial.lasting(step.printed), step.commands
+        assert tutorial_runner.lasting(printed) == tutorial_runner.lasting(step.printed), step.commands
     assert _restarts(up, "cache") == before + 1
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
 from shop.errors import OutOfStock, StateConflict
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 WAIT_S = 10
 

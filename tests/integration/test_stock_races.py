@@ -22,8 +22,8 @@ from shop.checkout.reservations import ReapedReservations
 from shop.orders.models import Order
 from shop.switches.registry import SWITCHES
 from shop.wiring import build
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS, all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, all_at_once, die_at
+from tests.support.factories import make_category, make_product
 
 _processes = multiprocessing.get_context("forkserver")
 TIMEOUT_S = 60

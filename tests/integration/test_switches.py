@@ -13,11 +13,11 @@ from shop.patterns.caching import CATALOGUE
 from shop.patterns.resilience import deadlines
 from shop.switches.registry import SWITCHES, SwitchSnapshot
 from shop.switches.store import SwitchStore
-from tests.factories import make_category, make_product
-from tests.integration.cache_measures import CACHE_MEASURES
-from tests.integration.shoppers import DETAILS
-from tests.integration.web_processes import WebServer
-from tests.waiting import seconds_until
+from tests.support.cache_measures import CACHE_MEASURES
+from tests.support.checkout_processes import DETAILS
+from tests.support.factories import make_category, make_product
+from tests.support.polling import seconds_until
+from tests.support.web_server import WebServer
 
 SCREEN = "/api/v1/screens/product/blue-mug"
 

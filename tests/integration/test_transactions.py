@@ -13,7 +13,7 @@ from shop.database.engine import build_engine
 from shop.database.pipelined_commit import LastWord
 from shop.database.transactions import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
 from shop.errors import InvalidFields, NotFound, ServiceUnavailable
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 LAST_WORDS = LastWord(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
 FAILING = LastWord(text("UPDATE products SET price_amount = 0"))

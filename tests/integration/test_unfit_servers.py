@@ -20,8 +20,8 @@ from shop.settings import load_settings
 from shop.stack import external_servers, valkey
 from shop.stack.program import free_port
 from shop.wiring import build
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 pytestmark = pytest.mark.xdist_group("unfit-servers")  # one process, one server of each kind
 

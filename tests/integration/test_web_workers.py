@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from shop.catalog.editing import ProductChange
-from tests.factories import make_category, make_product
-from tests.integration.relay import Relay
-from tests.integration.web_processes import WebServer
-from tests.waiting import until
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
+from tests.support.tcp_proxy import Relay
+from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("web-workers")
 INVALIDATED = re.compile(rb"\*3\r\n\$7\r\nmessage\r\n\$\d+\r\nshop:1:invalidated:[^\r]*\r\n\$\d+\r\n[^\r]*\r\n")

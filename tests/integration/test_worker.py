@@ -24,10 +24,10 @@ from shop.orders.models import Order
 from shop.patterns.observability import correlation
 from shop.patterns.queue.models import HandledMessage
 from shop.stack.program import free_port, port_answers
-from tests.factories import make_category, make_product
-from tests.integration.shoppers import DETAILS, die_at
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.checkout_processes import DETAILS, die_at
+from tests.support.factories import make_category, make_product
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 
 class Process:

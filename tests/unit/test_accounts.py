@@ -9,8 +9,8 @@ from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, pa
 from shop.accounts.passwords import PasswordHashing, callers_waiting
 from shop.errors import InvalidFields, TooManyRequests
 from shop.web.redirects import local_path
-from tests.addresses import NO_ADDRESSES
-from tests.waiting import until
+from tests.support.email_addresses import NO_ADDRESSES
+from tests.support.polling import until
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

@@ -12,7 +12,7 @@ from shop.patterns.caching.fill_waiters import FillWaiters
 from shop.patterns.caching.lock import LoadLease, LockWatchdog
 from shop.patterns.caching.refresh import RefreshWorker
 from shop.patterns.caching.single_flight import SingleFlight, StillFlying
-from tests.waiting import until
+from tests.support.polling import until
 
 
 class Gate:

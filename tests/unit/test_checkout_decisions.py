@@ -9,7 +9,7 @@ from shop.checkout.recovery_points import RecoveryStep, decide
 from shop.errors import InvalidFields
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import NotCharged, OutcomePending
-from tests.addresses import NO_ADDRESSES
+from tests.support.email_addresses import NO_ADDRESSES
 
 FORM = {
     "email": "robin@example.org",

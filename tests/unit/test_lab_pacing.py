@@ -12,7 +12,7 @@ import pytest
 
 from shop.lab import pacing
 from shop.lab.statistics import percentile
-from tests.waiting import until
+from tests.support.polling import until
 
 STALL_S = 0.4
 

@@ -8,7 +8,7 @@ from shop.catalog.listing.filters import ListFilters
 from shop.catalog.listing.list_bulkhead import ListBulkhead
 from shop.catalog.models import MAX_PRICE
 from shop.errors import ServiceUnavailable
-from tests.waiting import until
+from tests.support.polling import until
 
 
 def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_once():

@@ -6,7 +6,7 @@ import pytest
 
 from shop.patterns.resilience import AlwaysClosed, BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen
 from shop.patterns.resilience.window import SlidingWindow
-from tests.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 RULES = BreakerConfig(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, slow_rate=0.8, window_s=10.0, probes=3)
 

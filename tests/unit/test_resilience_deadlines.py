@@ -5,7 +5,7 @@ import math
 import pytest
 
 from shop.patterns.resilience import CallTimeout, DeadlineExceeded, NoTimeout, RequestDeadline, deadlines
-from tests.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 
 @pytest.fixture

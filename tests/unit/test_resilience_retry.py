@@ -5,7 +5,7 @@ import pytest
 from shop.patterns.resilience import BoundedRetry, NoRetry, RequestDeadline, RetryBudget, deadlines
 from shop.patterns.resilience.events import NotRetried, RetryScheduled
 from shop.patterns.resilience.retry import RetryBackoff
-from tests.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 
 class Away(Exception):

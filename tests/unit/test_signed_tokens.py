@@ -4,7 +4,7 @@ import pytest
 
 from shop.errors import ConfigurationError
 from shop.web.signed_tokens import SignedTokens
-from tests.hand_clock import HandClock
+from tests.support.fake_clock import HandClock
 
 DAY = timedelta(days=1)
 

@@ -13,7 +13,7 @@ from shop.stack.program import ServerProgram
 from shop.stack.state import StateFile
 from shop.stack.status import look, table
 from shop.stack.supervisor import BOUND_LOGS_EVERY_S, ProcessSupervisor
-from tests.waiting import until
+from tests.support.polling import until
 
 
 @pytest.fixture

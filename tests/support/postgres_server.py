@@ -9,7 +9,7 @@ import psycopg
 
 from shop.stack import postgres
 from shop.stack.program import free_port
-from tests.integration.small_disk import SmallDisk
+from tests.support.small_disk import SmallDisk
 
 START_TIMEOUT_S = 30
 DISK_MB = 256

@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from shop.stack.program import free_port, port_answers
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 ACCOUNT = "nobody"

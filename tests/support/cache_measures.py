@@ -11,7 +11,7 @@ from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, CachePolicy
 from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.refresh import POPULAR
-from tests.waiting import until
+from tests.support.polling import until
 
 PRODUCT = "/api/v1/products/blue-mug"
 THREADS = 4

@@ -5,7 +5,7 @@ import uuid
 
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from tests.integration.shoppers import DETAILS
+from tests.support.checkout_processes import DETAILS
 
 FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
 

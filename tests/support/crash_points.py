@@ -20,7 +20,7 @@ from shop.app import create_app
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime, build
-from tests.integration.shoppers import DETAILS, TIMEOUT_S, _processes
+from tests.support.checkout_processes import DETAILS, TIMEOUT_S, _processes
 
 PLACING, SETTLING = "placing", "settling"
 """Inside the first and the last transaction, at the last statements before COMMIT."""

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from shop.stack.program import free_port, port_answers
-from tests.integration.started import ended_on_failure
+from tests.support.process_cleanup import ended_on_failure
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """Debian's; the one on PATH insists on an account of its own."""

@@ -15,7 +15,7 @@ import httpx
 from shop.payments.simulator.ledger import FILE
 from shop.settings import Settings
 from shop.stack.program import port_answers
-from tests.integration.started import ended_on_failure
+from tests.support.process_cleanup import ended_on_failure
 
 START_TIMEOUT_S = 20
 THREADS = 8

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from shop.settings import PROJECT_ROOT
-from tests.waiting import until
+from tests.support.polling import until
 
 OPEN = 10_000
 
@@ -16,7 +16,7 @@ class CacheProcess:
 
     def __init__(self, url, **options):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.cache_worker", json.dumps({"url": url, **options})],
+            [sys.executable, "-m", "tests.support.cache_worker", json.dumps({"url": url, **options})],
             cwd=PROJECT_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

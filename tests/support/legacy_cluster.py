@@ -10,8 +10,8 @@ import psycopg
 from shop.stack import database_roles, postgres
 from shop.stack.database_roles import OWNER, READER, STORE
 from shop.stack.program import free_port
-from tests.integration.started import ended_on_failure
-from tests.waiting import until
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 EVERYBODY = "host all all 127.0.0.1/32 trust\n"
 

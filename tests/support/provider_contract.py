@@ -15,7 +15,7 @@ from shop.money import Money
 from shop.patterns.resilience import deadlines
 from shop.payments.orphaned_charges import listed
 from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded, ProviderNotReached, ProviderUnsure
-from tests.waiting import until
+from tests.support.polling import until
 
 PRICE = Money(1200)
 

@@ -1,4 +1,4 @@
-"""A supervisor over a real Valkey and PostgreSQL that takes faults: ``python breakable.py VAR_DIR PORT PORT``."""
+"""A supervisor of a real Valkey and PostgreSQL that accepts faults: ``fault_supervisor.py VAR_DIR PORT PORT``."""
 
 import os
 import sys

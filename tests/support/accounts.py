@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from shop.accounts.models import User
 from shop.accounts.passwords import PasswordHashing
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 PASSWORD = "correct horse battery"
 CHEAP = PasswordHashing(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))

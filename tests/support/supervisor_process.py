@@ -1,4 +1,4 @@
-"""A supervisor over two small servers, as a process of its own: ``python supervised.py VAR_DIR PORT PORT``."""
+"""A supervisor over two small servers, as a process of its own: ``python supervisor_process.py VAR_DIR PORT PORT``."""
 
 import os
 import signal
