@@ -22,7 +22,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from shop.lab.experiment import LabExperiment, load, load_all
+from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
 from shop.settings import PREFIX, PROJECT_ROOT
 from shop.stack.program import free_port
 
@@ -75,7 +75,7 @@ def _draw(experiment: LabExperiment, environment: Mapping[str, str], tries: int)
     """Run an experiment until it may be stored; return why it was left alone."""
     reason: str | None = None
     for number in range(1, tries + 1):
-        print(f"{experiment.name}: try {number} of {tries}, about {experiment.seconds():.0f} s", flush=True)
+        print(f"{experiment.name}: try {number} of {tries}, about {experiment.expected_seconds():.0f} s", flush=True)
         words = [*SHOP, "lab", "run", experiment.name, "--json"]
         done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode == CANNOT_RUN or not done.stdout:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which experiments; all by default")
     parser.add_argument("--tries", type=int, default=TRIES, help=f"runs of each at most; {TRIES} by default")
     given = parser.parse_args()
-    wanted = [load(name) for name in given.names] or list(load_all().values())
+    wanted = [load_experiment(name) for name in given.names] or list(load_experiments().values())
     print(f"The machine's load is {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: anything but this adds to it.")
     left: dict[str, str] = {}
     for workers, some in groupby(in_order(wanted), workers_of):

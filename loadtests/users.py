@@ -20,7 +20,7 @@ from locust.exception import StopUser
 from sessions import TIMEOUT_S, CountingSession, SingleAttemptPool
 
 from shop.lab import pacing
-from shop.lab.arrivals import ZipfDistribution, schedule, think_time
+from shop.lab.arrivals import ZipfDistribution, arrival_times, think_time
 from shop.lab.load import LAG_LIMIT_MS
 from shop.lab.loopback import check_loopback
 from shop.lab.statistics import percentile
@@ -120,7 +120,7 @@ class Person(LoopbackUser):
         """Choose a product by popularity."""
         if Assortment.products is None:
             raise StopUser
-        return Assortment.products.pick(self.chance)
+        return Assortment.products.choose(self.chance)
 
     def add(self, slug: str) -> bool:
         """Put a piece into the cart; return whether there was one."""
@@ -193,7 +193,7 @@ class OpenLoop(LoopbackUser):
     @task
     def offer(self) -> None:
         """Offer the schedule until the run ends, then wait for what is under way."""
-        moments = schedule("poisson", self.rate, float("inf"), random.Random())
+        moments = arrival_times("poisson", self.rate, float("inf"), random.Random())
         offered = itertools.takewhile(lambda _: not self.ending, moments)
         pacing.open_loop(offered, self.screen, concurrency=self.concurrency, pace=self.pace)
 
@@ -204,7 +204,7 @@ class OpenLoop(LoopbackUser):
         """Fetch one product screen."""
         if Assortment.products is None:
             raise StopUser
-        slug = Assortment.products.pick(random.Random())
+        slug = Assortment.products.choose(random.Random())
         path = "/api/v1/screens/product"
         with self.client.get(f"{path}/{slug}", name=f"{path}/[product]", catch_response=True) as answer:
             answer.request_meta["response_time"] = (time.perf_counter() - due) * 1000

@@ -6,7 +6,7 @@ figure of one round proves nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit, run
+from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit, run_phase
 from shop.lab.statistics import FigureSpread
 
 Measure = Callable[[], float]
@@ -46,11 +46,11 @@ def drive(base_url: str, path: str, *, seconds: float = 3.0, clients: int = 16) 
     """
     visits = (ShopperVisit(name=path, paths=(path,)),)
     plan = LoadPhase(base_url=base_url, mode="closed", duration_s=seconds, concurrency=clients, visits=visits)
-    seen = run(plan)
-    if not all(seen.good):
-        raise RuntimeError(f"{base_url}{path}: {seen.faults}")
-    if seen.saturated:
-        raise RuntimeError(f"the generator was the bottleneck: {seen.saturated}")
+    seen = run_phase(plan)
+    if not all(seen.succeeded):
+        raise RuntimeError(f"{base_url}{path}: {seen.errors}")
+    if seen.saturation:
+        raise RuntimeError(f"the generator was the bottleneck: {seen.saturation}")
     return seen
 
 
@@ -61,7 +61,7 @@ def requests_per_second(base_url: str, path: str, *, seconds: float = 3.0, clien
         RuntimeError: as :func:`drive`.
     """
     seen = drive(base_url, path, seconds=seconds, clients=clients)
-    return len(seen.good) / seen.seconds
+    return len(seen.succeeded) / seen.seconds
 
 
 def _spread(figures: Sequence[float]) -> FigureSpread:

@@ -12,7 +12,7 @@ import time
 import httpx
 from arms import show
 
-from shop.lab.saved_state import restoring
+from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
 from shop.settings import load_settings
 from shop.stack.endpoints import web_url
@@ -31,7 +31,7 @@ def main() -> int:
     store = StoreClient(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
     store.check_ready()
     slugs = store.products(PRODUCTS)
-    flipped = restoring(store, settings.var_dir / "lab", [SWITCH])
+    flipped = restore_afterwards(store, settings.var_dir / "lab", [SWITCH])
     with flipped, httpx.Client(base_url=store.base_url, trust_env=False) as client:
         cold_ms, queries = _look(client, store, slugs, "off")
         warm_ms, _ = _look(client, store, slugs, "on", twice=True)

@@ -69,7 +69,7 @@ class Figures:
 def _look(store: StoreClient, client: httpx.Client, slug: str, seen: Figures) -> None:
     """Sell two pieces of a product, the second being the last."""
     paths = _showing(client, slug)
-    store.edit(slug, on_hand=2)
+    store.update_product(slug, on_hand=2)
 
     def read() -> list[float]:
         return [_timed(partial(client.get, path)) for path in paths]
@@ -92,7 +92,7 @@ def _look(store: StoreClient, client: httpx.Client, slug: str, seen: Figures) ->
         return not stale
 
     _until(all_agree)
-    store.edit(slug, on_hand=50)
+    store.update_product(slug, on_hand=50)
 
 
 def _showing(client: httpx.Client, slug: str) -> list[str]:
@@ -130,7 +130,7 @@ def _offers(client: httpx.Client, path: str, slug: str) -> bool | None:
 def _buy(store: StoreClient, slug: str) -> float:
     """Buy a piece; return the milliseconds the checkout took."""
     with GuestClient(store.base_url) as shopper:
-        shopper.fill(slug)
+        shopper.add_to_cart(slug)
         return _timed(shopper.check_out)
 
 

@@ -38,7 +38,7 @@ def books(context: click.Context, under_way: float, look_again: float, as_json: 
         return
     settings = settings_of_the_store()
     verdict = audit(settings, under_way, look_again)
-    makers = BrokenBooks(settings.var_dir / "lab").makers()
+    makers = BrokenBooks(settings.var_dir / "lab").experiments_by_mismatch()
     emit(_document(verdict, makers), _told(verdict, makers), as_json=as_json)
     sys.exit(FAILED if verdict.mismatches else 0)
 

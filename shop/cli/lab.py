@@ -18,16 +18,16 @@ from shop.lab import experiment as experiments
 from shop.lab import report as reports
 from shop.lab import result as results
 from shop.lab.arms import ExperimentArm
-from shop.lab.broken_books import noting
-from shop.lab.drivers.auditor import mismatches
+from shop.lab.broken_books import record_new_mismatches
+from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.experiment import LabExperiment
 from shop.lab.runner import ExperimentRunner
-from shop.lab.saved_state import ExperimentInterrupted, restoring
+from shop.lab.saved_state import ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
 from shop.settings import Settings, load_settings
 from shop.stack.endpoints import web_url
 
-WELL = ("confirmed", "look")
+SUCCESSFUL_VERDICTS = ("confirmed", "look")
 """Verdicts that are no failure: a look claims nothing, and so nothing of it has failed."""
 COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
 SIGNAL_EXIT = 128
@@ -43,9 +43,9 @@ def lab() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List the experiments."""
-    known = experiments.load_all().values()
-    table = [{"name": one.name, "title": one.title, "seconds": round(one.seconds())} for one in known]
-    text = "\n".join(f"{one.name:<20} {one.title} (about {one.seconds():.0f} s)" for one in known)
+    known = experiments.load_experiments().values()
+    table = [{"name": one.name, "title": one.title, "seconds": round(one.expected_seconds())} for one in known]
+    text = "\n".join(f"{one.name:<20} {one.title} (about {one.expected_seconds():.0f} s)" for one in known)
     emit(table, text, as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     text = (
         f"{one.title}\n\n{one.hypothesis}\n\n{one.teaches.strip()}\n\nArms\n{arms}\n\n"
         f"Steady state: {one.steady_state.says}\n{told}\n"
-        f"Takes about {one.seconds():.0f} s: shop lab run {one.name}"
+        f"Takes about {one.expected_seconds():.0f} s: shop lab run {one.name}"
     )
     emit(one.model_dump(mode="json"), text, as_json=as_json)
 
@@ -82,7 +82,7 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
 
     Exit code 0: confirmed, or a look, which is what one run is; 1: refuted or invalid; 2: cannot run.
     """
-    chosen = _experiment(name).lasting(duration, runs)
+    chosen = _experiment(name).with_duration(duration, runs)
     settings = load_settings()
     try:
         result, home = _measure(chosen, StoreClient(url or web_url(settings)), _folder(settings), quiet=as_json)
@@ -93,7 +93,7 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
         click.echo(f"shop: {error.detail}", err=True)
         sys.exit(FAILED)
     emit(result, "", as_json=True) if as_json else _print(result, home)
-    if result["verdict"] not in WELL:
+    if result["verdict"] not in SUCCESSFUL_VERDICTS:
         sys.exit(FAILED)
 
 
@@ -104,18 +104,18 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
 def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """Show a result again and render its report anew. RUN is a folder of var/lab; the latest by default."""
     try:
-        home = results.find(_folder(load_settings()), run)
+        home = results.find_result(_folder(load_settings()), run)
     except NotFound as error:
         _misused(error.detail)
-    result = results.read(home)
-    reports.write(home)
+    result = results.read_result(home)
+    reports.write_report(home)
     if picture is not None:
         if picture.suffix != ".svg":
             _misused(f"{picture}: the picture is drawn as SVG; name it so.")
         if result["verdict"] == "invalid":
             click.echo(f"shop: there is no before and after to draw: {result['reason']}", err=True)
             sys.exit(FAILED)
-        picture.write_text(reports.picture(result) + "\n", encoding="utf-8")
+        picture.write_text(reports.draw_picture(result) + "\n", encoding="utf-8")
     emit(result, "", as_json=True) if as_json else _print(result, home)
 
 
@@ -124,22 +124,22 @@ def _measure(chosen: LabExperiment, store: StoreClient, folder: Path, *, quiet: 
         store.check_ready()
         _check_workers(chosen, store)
         started = datetime.now(UTC)
-        kept = restoring(
+        kept = restore_afterwards(
             store,
             folder,
-            chosen.switches(),
+            chosen.switch_names(),
             lambda text: click.echo(text, err=True),
-            knobs=chosen.every_knob(),
-            faults=chosen.faults(),
-            edits=chosen.drive.edits,
+            parameters=chosen.parameter_names(),
+            faults=chosen.fault_names(),
+            edits_price=chosen.arm_driver.edits_price,
         )
         with _noting(chosen, folder, started), kept as before, _watcher(chosen, quiet=quiet) as watcher:
             record = ExperimentRunner(chosen, store, watcher).run()
-        result = results.build(chosen, record, started, before)
+        result = results.build_result(chosen, record, started, before)
     finally:
         store.close()
-    home = results.save(result, folder)
-    reports.write(home)
+    home = results.save_result(result, folder)
+    reports.write_report(home)
     return result, home
 
 
@@ -149,9 +149,9 @@ def _noting(chosen: LabExperiment, folder: Path, started: datetime) -> AbstractC
         return nullcontext()
 
     def audit() -> set[tuple[str, str]]:
-        return {(one.kind, one.id) for one in mismatches()}
+        return {(one.kind, one.id) for one in audit_mismatches()}
 
-    return noting(chosen.name, folder, audit, started, lambda text: click.echo(text, err=True))
+    return record_new_mismatches(chosen.name, folder, audit, started, lambda text: click.echo(text, err=True))
 
 
 def _check_workers(chosen: LabExperiment, store: StoreClient) -> None:
@@ -163,14 +163,14 @@ def _check_workers(chosen: LabExperiment, store: StoreClient) -> None:
 
 
 def _watcher(chosen: LabExperiment, *, quiet: bool) -> SilentWatcher:
-    return SilentWatcher() if quiet or not sys.stderr.isatty() else ExperimentBar(chosen.seconds())
+    return SilentWatcher() if quiet or not sys.stderr.isatty() else ExperimentBar(chosen.expected_seconds())
 
 
 def _print(result: results.Result, home: Path) -> None:
     console = Console()
     console.print(f"\n[bold]{result['title']}[/]: {result['hypothesis']}\n")
     table = Table("", *(arm["title"] for arm in result["arms"]), box=None, header_style="bold", pad_edge=False)
-    for words, cells in reports.rows(result):
+    for words, cells in reports.figure_rows(result):
         table.add_row(words, *cells)
     console.print(table)
     for name, value in result["ratios"].items():
@@ -184,7 +184,7 @@ def _print(result: results.Result, home: Path) -> None:
 
 def _experiment(name: str) -> LabExperiment:
     try:
-        return experiments.load(name)
+        return experiments.load_experiment(name)
     except NotFound as error:
         _misused(error.detail)
 

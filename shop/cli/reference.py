@@ -15,8 +15,8 @@ import click
 
 from shop.cli import reference_tables as tables
 from shop.lab import markdown_table, report
-from shop.lab.experiment import load_all
-from shop.lab.reference import page as experiments_page
+from shop.lab.experiment import load_experiments
+from shop.lab.reference import experiments_page as experiments_page
 from shop.lab.result import Result
 from shop.settings import PROJECT_ROOT
 
@@ -27,7 +27,7 @@ REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", r
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: tables.calls(),
     "refusals": lambda runs: tables.refusals(),
-    "demand": markdown_table.demand,
+    "demand": markdown_table.demand_table,
 }
 
 
@@ -45,13 +45,13 @@ def written() -> dict[Path, str]:
     Raises:
         KeyError: a marker names a figure or a table there is none of.
     """
-    runs, experiments = stored(), load_all().values()
+    runs, experiments = stored(), load_experiments().values()
     whole = {
         DOCS / "reference" / "settings.md": tables.settings_page(),
         DOCS / "reference" / "experiments.md": experiments_page(experiments),
         DOCS / "reference" / "switches.md": tables.switches_page(PATTERNS, experiments),
     }
-    pictures = {DOCS / "images" / f"{name}.svg": f"{report.picture(run)}\n" for name, run in runs.items()}
+    pictures = {DOCS / "images" / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
     pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     in_part = {page: filled(page.read_text(encoding="utf-8"), runs) for page in pages if page not in whole}
     return {**whole, **pictures, **in_part}
@@ -74,4 +74,4 @@ def filled(text: str, runs: Mapping[str, Result]) -> str:
 
 def _filled(runs: Mapping[str, Result], found: re.Match[str]) -> str:
     start, kind, name, end = found.groups()
-    return f"{start}{markdown_table.table(runs[name]) if kind == 'figure' else TABLES[name](runs)}\n{end}"
+    return f"{start}{markdown_table.result_table(runs[name]) if kind == 'figure' else TABLES[name](runs)}\n{end}"

@@ -8,8 +8,8 @@ import click
 
 from shop.cli.stack import SHOP
 from shop.errors import ConfigurationError
-from shop.lab.broken_books import NOTE as BROKEN_BOOKS
-from shop.lab.saved_state import NOTE as RESTORE
+from shop.lab.broken_books import FILE_NAME as BROKEN_BOOKS
+from shop.lab.saved_state import FILE_NAME as RESTORE
 from shop.settings import Settings, load_settings
 from shop.stack.resetting import (
     STAYS,

@@ -10,7 +10,7 @@ from shop.errors import ServiceUnavailable
 from shop.lab.loopback import check_loopback
 from shop.lab.store_client import ADMIN, API, DEMO_PASSWORD, TIMEOUT_S
 
-NUMBER = re.compile(r">(S-[2-9A-Z]{4}-[2-9A-Z]{4})<")
+ORDER_NUMBER = re.compile(r">(S-[2-9A-Z]{4}-[2-9A-Z]{4})<")
 """An order's number, as the list shows it."""
 
 
@@ -36,13 +36,13 @@ class AdminClient:
     def __exit__(self, kind: object, error: object, at: object) -> None:
         self._client.close()
 
-    def paid(self) -> set[str]:
+    def paid_order_numbers(self) -> set[str]:
         """Return the numbers on the first page of paid orders, which holds the newest."""
         with suppress(httpx.HTTPError):
-            return set(NUMBER.findall(self._client.get("/admin/orders", params={"status": "paid"}).text))
+            return set(ORDER_NUMBER.findall(self._client.get("/admin/orders", params={"status": "paid"}).text))
         return set()
 
-    def cancel(self, public_id: str) -> None:
+    def cancel_order(self, public_id: str) -> None:
         """Cancel an order, whosever it is."""
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/orders/{public_id}/cancel")

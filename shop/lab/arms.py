@@ -13,7 +13,7 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def with_(self, **changes: Any) -> Self:
+    def with_changes(self, **changes: Any) -> Self:
         """Return it changed; raise ``ValidationError`` where that makes no sense."""
         return self.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
@@ -35,7 +35,7 @@ class ExperimentArm(StrictModel):
     switches: dict[str, str] = Field(min_length=1)
     faults: dict[str, str] = Field(default_factory=dict)
     """In force from the first warm-up to the end of the arm."""
-    knobs: dict[str, float] = Field(default_factory=dict)
+    parameters: dict[str, float] = Field(default_factory=dict)
     """Instead of the experiment's."""
     actions: tuple[ScheduledAction, ...] = ()
     """Done in the phase at the common rate."""
@@ -47,7 +47,7 @@ class ExperimentArm(StrictModel):
     """How many shoppers keep what they were sent and ask whether it still holds; 0: nobody keeps anything."""
     warm_up_s: float | None = Field(default=None, gt=0)
     """Instead of the phases', where an arm's cache keeps nothing for good at first."""
-    driving: dict[str, Any] = Field(default_factory=dict)
+    driver_params: dict[str, Any] = Field(default_factory=dict)
     """What the driver is told of this arm alone."""
 
 

@@ -18,7 +18,7 @@ CLASSIC_EXPONENT = 1.0
 Arrivals = Literal["poisson", "constant"]
 
 
-def schedule(kind: Arrivals, rate: float, duration_s: float, chance: random.Random) -> Iterator[float]:
+def arrival_times(kind: Arrivals, rate: float, duration_s: float, chance: random.Random) -> Iterator[float]:
     """Yield the moments at which requests are due, in seconds from the start, without an end before ``duration_s``.
 
     Args:
@@ -51,7 +51,7 @@ class ZipfDistribution(Generic[T]):
         """Return which share of all choices falls on the first so many, 0 to 1."""
         return float(self._cumulated[count - 1] / self._cumulated[-1])
 
-    def pick(self, chance: random.Random) -> T:
+    def choose(self, chance: random.Random) -> T:
         """Choose one."""
         point = chance.random() * self._cumulated[-1]
         return self._things[bisect.bisect_right(self._cumulated, point, hi=len(self._things) - 1)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shop.private_files import write_private
 
-NOTE = "broken-books.json"
+FILE_NAME = "broken-books.json"
 Mismatches = Collection[tuple[str, str]]
 """Kind and id of each."""
 
@@ -25,9 +25,9 @@ class BrokenBooks:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NOTE
+        self._path = folder / FILE_NAME
 
-    def makers(self) -> dict[tuple[str, str], str]:
+    def experiments_by_mismatch(self) -> dict[tuple[str, str], str]:
         """Return for each mismatch made on purpose, by kind and id, the experiment and its day."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
@@ -37,14 +37,14 @@ class BrokenBooks:
 
     def add(self, mismatches: Mismatches, made_by: str) -> None:
         """Write down whose these are; what is known already stays whose it is."""
-        known = {**dict.fromkeys(mismatches, made_by), **self.makers()}
+        known = {**dict.fromkeys(mismatches, made_by), **self.experiments_by_mismatch()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = [{"kind": kind, "id": name, "made_by": maker} for (kind, name), maker in sorted(known.items())]
         write_private(self._path, json.dumps(lines, indent=1))
 
 
 @contextmanager
-def noting(
+def record_new_mismatches(
     experiment: str, folder: Path, audit: Callable[[], Mismatches], started: datetime, say: Callable[[str], None]
 ) -> Iterator[None]:
     """Write down which mismatches the block leaves behind, however it ends, and say so.

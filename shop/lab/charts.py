@@ -44,14 +44,14 @@ class ChartBar:
     high: float
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Write a figure as a person would: two or three digits that matter."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def bars(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
+def bar_chart(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
     """Draw one bar an arm, the first without the pattern, each with a whisker from the lowest to the highest run."""
     span = width - 110
     top = max((row.high for row in rows), default=0.0) or 1.0
@@ -63,16 +63,19 @@ def bars(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
             f'<text x="0" y="{y + 8}" class="soft">{escape(row.label)}</text>'
             f'<rect x="0" y="{y + 15}" width="{length:.1f}" height="22" rx="3" fill="{COLOURS[index]}"/>'
             f"{_whisker(low, high, y + 26) if high > low else ''}"
-            f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{number(row.value)} {unit}</text>'
+            f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{format_number(row.value)} {unit}'
+            "</text>"
         )
-    return _svg(width, 8 + len(rows) * 56, parts, f"{unit}: " + ", ".join(f"{r.label} {number(r.value)}" for r in rows))
+    return _svg(
+        width, 8 + len(rows) * 56, parts, f"{unit}: " + ", ".join(f"{r.label} {format_number(r.value)}" for r in rows)
+    )
 
 
 def _whisker(low: float, high: float, y: int) -> str:
     return f'<path d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 5}v10M{high:.1f} {y - 5}v10" class="whisker"/>'
 
 
-def for_any_screen(draw: Callable[[int], str]) -> str:
+def responsive(draw: Callable[[int], str]) -> str:
     """Draw a wide chart twice, for a desk and for a phone; the page shows the one that fits.
 
     Made smaller, the wide one's letters could not be read; scrolled, its labels would be out of sight.
@@ -83,7 +86,9 @@ def for_any_screen(draw: Callable[[int], str]) -> str:
     return f'<div class="at-a-desk">{draw(DESK)}</div><div class="on-a-phone">{draw(PHONE)}</div>'
 
 
-def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = DESK, height: int = 320) -> str:
+def percentile_chart(
+    arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = DESK, height: int = 320
+) -> str:
     """Draw each arm's latency against the percentile, both axes stretched where it matters: towards the tail.
 
     Args:
@@ -123,7 +128,7 @@ def percentiles(arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width
     return _svg(width, height + len(arms) * ROW, [*parts, *_legend(ends, left, height)], LATENCY)
 
 
-def curve(
+def curve_chart(
     arms: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]], width: int = DESK, height: int = 320
 ) -> str:
     """Draw each arm's share against a size, the size in doublings.
@@ -194,7 +199,7 @@ def _legend(ends: Sequence[tuple[str, float]], x: float, top: float) -> list[str
     ]
 
 
-def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = DESK) -> str:
+def layer_chart(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = DESK) -> str:
     """Draw where requests were answered: one bar an arm, one piece a layer.
 
     Args:
@@ -216,7 +221,7 @@ def answered(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int
     return _svg(width, 8 + len(arms) * 56, parts, "Where requests were answered")
 
 
-def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], note: str) -> str:
+def summary_picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], note: str) -> str:
     """Draw the before-and-after as one picture that stands alone, for a README.
 
     Args:
@@ -229,7 +234,7 @@ def picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]
     parts = [f'<rect width="{width}" height="{height}" rx="12" fill="var(--card)" stroke="var(--rule)"/>']
     parts.append(f'<text x="32" y="44" class="title">{escape(title)}</text>')
     for index, (heading, change, unit, rows) in enumerate(panels):
-        inner = bars(rows, unit, each - 70)
+        inner = bar_chart(rows, unit, each - 70)
         body = inner[inner.index(">") + 1 : inner.rindex("</svg>")]
         at = 32 + index * each
         parts.append(

@@ -14,11 +14,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
+from shop.lab.anomalies import ANOMALIES
 from shop.lab.arms import ExperimentArm, FigureChart, StrictModel
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.load import ShopperVisit
-from shop.lab.troubles import TROUBLES
 from shop.settings import PROJECT_ROOT
 from shop.switches.registry import nearest
 
@@ -115,10 +115,10 @@ class VerdictRules(StrictModel):
     """What the pattern is worth; judged only where nothing disturbed the timing, and confirmed only by every run."""
     error_limit: float = Field(default=0.01, ge=0, lt=1)
     tolerates: tuple[str, ...] = ()
-    """Trouble of the store that belongs to the experiment; any other makes it invalid. See ``shop/lab/troubles.py``."""
+    """Trouble of the store that belongs to the experiment; any other makes it invalid. See ``shop.lab.anomalies``."""
 
     @property
-    def every_claim(self) -> tuple[str, ...]:
+    def all_claims(self) -> tuple[str, ...]:
         """Return all claims, those first that show the problem."""
         return (*self.problem_when, *self.correct_when, *self.confirmed_when)
 
@@ -126,8 +126,8 @@ class VerdictRules(StrictModel):
     def _claims_something(self) -> Self:
         if not self.correct_when and not self.confirmed_when:
             raise ValueError("give correct_when, confirmed_when or both")
-        if strange := sorted(set(self.tolerates) - TROUBLES.keys()):
-            raise ValueError(f"no such trouble: {strange[0]}.{nearest(strange[0], TROUBLES)}")
+        if strange := sorted(set(self.tolerates) - ANOMALIES.keys()):
+            raise ValueError(f"no such trouble: {strange[0]}.{nearest(strange[0], ANOMALIES)}")
         return self
 
 
@@ -141,15 +141,15 @@ class LabExperiment(StrictModel):
     steady_state: SteadyState
     workload: ExperimentWorkload
     phases: PhaseLengths = PhaseLengths()
-    driver: str = drivers.LOAD
+    driver: str = drivers.LOAD_ONLY
     """What puts the store under load, and what it looks at; ``load`` offers the same visits to every arm."""
-    driving: dict[str, Any] = Field(default_factory=dict)
+    driver_params: dict[str, Any] = Field(default_factory=dict)
     """What the driver is told."""
     breaks_books: bool = False
     """Whether one of its arms leaves mismatches on purpose, for that is its problem."""
     workers: int = Field(default=1, ge=1)
     """Web processes without which there is nothing to be seen."""
-    knobs: dict[str, float] = Field(default_factory=dict)
+    parameters: dict[str, float] = Field(default_factory=dict)
     arms: tuple[ExperimentArm, ...] = Field(min_length=2, max_length=8)
     """The way without the pattern first."""
     ratios: dict[str, str] = Field(min_length=1)
@@ -161,7 +161,7 @@ class LabExperiment(StrictModel):
         if self.driver not in drivers.DRIVERS:
             raise ValueError(f"no such driver: {self.driver}.{nearest(self.driver, drivers.DRIVERS)}")
         for arm in self.arms:
-            self.driven(arm)
+            self.driver_params_for(arm)
         arms = {arm.name for arm in self.arms}
         figures: set[str] = set()
         wanted = {self.steady_state.arm} | ({self.workload.calibrate.arm} if self.workload.calibrate else set())
@@ -171,7 +171,7 @@ class LabExperiment(StrictModel):
                 raise ValueError(f"ratio {name}: write it as 'arm.figure / arm.figure'")
             wanted |= {match["top"], match["bottom"]}
             figures |= {match["over"], match["under"]}
-        for claim in self.verdict.every_claim:
+        for claim in self.verdict.all_claims:
             match = CLAIM.fullmatch(claim)
             if not match:
                 raise ValueError(f"{claim!r}: write it as 'ratios.name >= 2' or 'arms.name.figure <= 1'")
@@ -183,39 +183,39 @@ class LabExperiment(StrictModel):
         if missing := wanted - arms:
             raise ValueError(f"no such arm: {', '.join(sorted(missing))}")
         figures |= {chart.figure for chart in self.charts}
-        if missing := figures - FIGURES - set(self.drive.measures):
+        if missing := figures - FIGURES - set(self.arm_driver.measures):
             raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
         if not self.workload.visits and not all(arm.visits for arm in self.arms):
             raise ValueError("neither the workload nor each arm says what is visited")
         return self
 
     @property
-    def drive(self) -> ArmDriver:
+    def arm_driver(self) -> ArmDriver:
         """Return what puts the store under load."""
         return drivers.DRIVERS[self.driver]
 
-    def driven(self, arm: ExperimentArm) -> Any:
+    def driver_params_for(self, arm: ExperimentArm) -> Any:
         """Return what the driver is told in an arm; raise ``ValidationError`` where it does not fit."""
-        return self.drive.given.model_validate({**self.driving, **arm.driving})
+        return self.arm_driver.params_model.model_validate({**self.driver_params, **arm.driver_params})
 
-    def turned(self, arm: ExperimentArm) -> dict[str, float]:
+    def parameters_for(self, arm: ExperimentArm) -> dict[str, float]:
         """Return how the knobs stand in an arm."""
-        return {**self.knobs, **arm.knobs}
+        return {**self.parameters, **arm.parameters}
 
-    def faults(self) -> set[str]:
+    def fault_names(self) -> set[str]:
         """Return the names of the faults it puts in force."""
         acted = {action.fault for arm in self.arms for action in arm.actions}
-        return acted | {name for arm in self.arms for name in arm.faults} | set(self.drive.faults)
+        return acted | {name for arm in self.arms for name in arm.faults} | set(self.arm_driver.faults)
 
-    def every_knob(self) -> set[str]:
+    def parameter_names(self) -> set[str]:
         """Return the names of the knobs it turns."""
-        return {name for arm in self.arms for name in self.turned(arm)} | set(self.drive.knobs)
+        return {name for arm in self.arms for name in self.parameters_for(arm)} | set(self.arm_driver.parameters)
 
-    def exponent(self, arm: ExperimentArm) -> float:
+    def exponent_of(self, arm: ExperimentArm) -> float:
         """Return the exponent of Zipf's law by which products are chosen in an arm."""
         return self.workload.exponent if arm.exponent is None else arm.exponent
 
-    def visits(self, arm: ExperimentArm) -> tuple[ShopperVisit, ...]:
+    def visits_of(self, arm: ExperimentArm) -> tuple[ShopperVisit, ...]:
         """Return what is visited in an arm."""
         return arm.visits or self.workload.visits
 
@@ -223,11 +223,11 @@ class LabExperiment(StrictModel):
         """Return the arm of that name; raise ``KeyError`` where there is none."""
         return {arm.name: arm for arm in self.arms}[name]
 
-    def switches(self) -> set[str]:
+    def switch_names(self) -> set[str]:
         """Return the names of the switches it flips."""
         return {name for arm in self.arms for name in arm.switches}
 
-    def lasting(self, seconds: float | None, runs: int | None) -> "LabExperiment":
+    def with_duration(self, seconds: float | None, runs: int | None) -> "LabExperiment":
         """Return it with other lengths.
 
         Args:
@@ -236,38 +236,43 @@ class LabExperiment(StrictModel):
                 not filled says nothing.
             runs: how often.
         """
-        changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_(runs=runs)}
+        changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_changes(runs=runs)}
         if seconds is not None:
             phases: PhaseLengths = changes["phases"]
             share = seconds / (phases.open_s + phases.closed_s)
             less = min(1.0, share)
-            changes["phases"] = phases.with_(open_s=phases.open_s * share, closed_s=phases.closed_s * share)
+            changes["phases"] = phases.with_changes(open_s=phases.open_s * share, closed_s=phases.closed_s * share)
             steady, workload = self.steady_state, self.workload
-            changes["steady_state"] = steady.with_(duration_s=steady.duration_s * less)
+            changes["steady_state"] = steady.with_changes(duration_s=steady.duration_s * less)
             if workload.calibrate is not None:
-                calibrate = workload.calibrate.with_(duration_s=workload.calibrate.duration_s * less)
-                changes["workload"] = workload.with_(calibrate=calibrate)
-            changes["driving"] = {**self.driving, **self.drive.lasting(self.driving, seconds)}
-        return self.with_(**changes)
+                calibrate = workload.calibrate.with_changes(duration_s=workload.calibrate.duration_s * less)
+                changes["workload"] = workload.with_changes(calibrate=calibrate)
+            changes["driver_params"] = {
+                **self.driver_params,
+                **self.arm_driver.params_for_seconds(self.driver_params, seconds),
+            }
+        return self.with_changes(**changes)
 
-    def warm_up_s(self, arm: ExperimentArm) -> float:
+    def warm_up_s_of(self, arm: ExperimentArm) -> float:
         """Return how long an arm is warmed up at least, in seconds."""
         return self.phases.warm_up_s if arm.warm_up_s is None else arm.warm_up_s
 
-    def seconds(self) -> float:
+    def expected_seconds(self) -> float:
         """Return how long it takes, about."""
         phases, calibrate = self.phases, self.workload.calibrate
         measured = phases.open_s + phases.closed_s + 3 * START_S
         steady = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + START_S))
         slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
         driven = [
-            self.warm_up_s(arm) + measured if self.driver == drivers.LOAD else self.drive.seconds(self.driven(arm))
+            self.warm_up_s_of(arm) + measured
+            if self.driver == drivers.LOAD_ONLY
+            else self.arm_driver.expected_seconds(self.driver_params_for(arm))
             for arm in self.arms
         ]
         return steady + slow + phases.runs * sum(phases.settle_s + each for each in driven)
 
 
-def parse(text: str, source: str) -> LabExperiment:
+def parse_experiment(text: str, source: str) -> LabExperiment:
     """Read an experiment.
 
     Args:
@@ -287,7 +292,7 @@ def parse(text: str, source: str) -> LabExperiment:
         raise ConfigurationError(f"{source}: {where}: {fault['msg']}.") from None
 
 
-def load_all(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
+def load_experiments(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
     """Read every experiment of a folder, by name.
 
     Raises:
@@ -295,21 +300,21 @@ def load_all(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
     """
     found = {}
     for path in sorted(folder.glob("*.toml")):
-        experiment = parse(path.read_text(encoding="utf-8"), path.name)
+        experiment = parse_experiment(path.read_text(encoding="utf-8"), path.name)
         if experiment.name != path.stem:
             raise ConfigurationError(f"{path.name} holds {experiment.name!r}: file and experiment are named alike.")
         found[experiment.name] = experiment
     return found
 
 
-def load(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
+def load_experiment(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
     """Read one experiment.
 
     Raises:
         NotFound: there is none of that name.
         ConfigurationError: an experiment does not parse.
     """
-    known = load_all(folder)
+    known = load_experiments(folder)
     if name not in known:
         raise NotFound(f"There is no experiment {name!r}.{nearest(name, known)} `shop lab list` shows them.")
     return known[name]

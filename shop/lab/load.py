@@ -20,8 +20,8 @@ BUSY_SHARE = 0.85
 """Share of one core above which the single-threaded generator is taken for the bottleneck."""
 LAG_LIMIT_MS = 25.0
 """A schedule whose 95th percentile of release delays is above this was not kept."""
-TICK_S = 0.1
-GRACE_S = 15.0
+PROGRESS_EVERY_S = 0.1
+EXIT_GRACE_S = 15.0
 
 
 class _StrictModel(BaseModel):
@@ -79,7 +79,7 @@ class LoadSamples(_StrictModel):
     """How long the phase offered load."""
     latencies_ms: list[float]
     """Of every visit, from the moment it was due; one never answered counts with the time-out."""
-    good: list[bool]
+    succeeded: list[bool]
     """Whether the visit of the same index was answered well, every part of it."""
     calls: int
     """HTTP requests sent: more than visits where a visit has parts."""
@@ -87,46 +87,48 @@ class LoadSamples(_StrictModel):
     """Database statements, as ``Server-Timing`` tells."""
     lookups: dict[str, tuple[int, int]]
     """Cache layer to hits and look-ups, as ``Cache-Status`` tells."""
-    faults: dict[str, int]
+    errors: dict[str, int]
     """What went wrong, and how often."""
     cpu_share: float
     """CPU time of the generator over wall time: 1 is a whole core."""
-    lag_p95_ms: float
+    release_lag_p95_ms: float
     """How late the pacer released visits; its own doing, not the server's."""
-    answers: dict[str, int] = {}
+    answer_counts: dict[str, int] = {}
     """Who answered the calls: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; failures are left out."""
     due_s: list[float] = []
     """When the visit of the same index was due, in seconds after the load began."""
-    answered: list[str] = []
+    answered_by: list[str] = []
     """Who answered the visit of the same index; empty where it failed."""
 
     @property
-    def saturated(self) -> str | None:
+    def saturation(self) -> str | None:
         """The sign that the generator, rather than the store, set the limit; ``None`` where there is none."""
         if self.cpu_share > BUSY_SHARE:
             return f"it used {self.cpu_share:.0%} of its one core"
-        if self.lag_p95_ms > LAG_LIMIT_MS:
-            return f"visits went out {self.lag_p95_ms:.0f} ms late, though it used {self.cpu_share:.0%} of a core"
+        if self.release_lag_p95_ms > LAG_LIMIT_MS:
+            return (
+                f"visits went out {self.release_lag_p95_ms:.0f} ms late, though it used {self.cpu_share:.0%} of a core"
+            )
         return None
 
 
-def merged(parts: Sequence[LoadSamples]) -> LoadSamples:
+def merge_samples(parts: Sequence[LoadSamples]) -> LoadSamples:
     """Return several phases as if they had been one; moments stay those of each phase."""
     seconds = sum(part.seconds for part in parts)
     return LoadSamples(
         offered=sum(part.offered for part in parts),
         seconds=seconds,
         latencies_ms=[ms for part in parts for ms in part.latencies_ms],
-        good=[good for part in parts for good in part.good],
+        succeeded=[good for part in parts for good in part.succeeded],
         calls=sum(part.calls for part in parts),
         queries=sum(part.queries for part in parts),
         lookups=_lookups(parts),
-        faults=dict(sum((Counter(part.faults) for part in parts), Counter())),
+        errors=dict(sum((Counter(part.errors) for part in parts), Counter())),
         cpu_share=max(part.cpu_share for part in parts),
-        lag_p95_ms=max(part.lag_p95_ms for part in parts),
-        answers=dict(sum((Counter(part.answers) for part in parts), Counter())),
+        release_lag_p95_ms=max(part.release_lag_p95_ms for part in parts),
+        answer_counts=dict(sum((Counter(part.answer_counts) for part in parts), Counter())),
         due_s=[due for part in parts for due in part.due_s],
-        answered=[who for part in parts for who in part.answered],
+        answered_by=[who for part in parts for who in part.answered_by],
     )
 
 
@@ -139,7 +141,7 @@ def _lookups(parts: Sequence[LoadSamples]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def run(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
+def run_phase(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
     """Run one phase in a process of its own and wait for it.
 
     Args:
@@ -176,13 +178,13 @@ def _written(given: IO[bytes], plan: LoadPhase) -> IO[bytes]:
 
 def _collect(process: "subprocess.Popen[str]", plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
     waited = 0.0
-    limit = plan.duration_s + plan.timeout_s + GRACE_S
+    limit = plan.duration_s + plan.timeout_s + EXIT_GRACE_S
     while True:
         try:
-            out, err = process.communicate(timeout=TICK_S)
+            out, err = process.communicate(timeout=PROGRESS_EVERY_S)
             break
         except subprocess.TimeoutExpired:
-            waited += TICK_S
+            waited += PROGRESS_EVERY_S
             tick()
             if waited > limit:
                 raise ServiceUnavailable("The load generator did not end in time.") from None

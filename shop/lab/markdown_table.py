@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shop.lab.arrivals import SHOPPERS_EXPONENT
-from shop.lab.charts import number
-from shop.lab.report import layers, rows, value_of
+from shop.lab.charts import format_number
+from shop.lab.report import figure_rows, layer_shares, value_of
 from shop.lab.result import Result
 
 CLASSIC = "classic"
@@ -22,7 +22,7 @@ DEMAND: Sequence[tuple[str, str, str]] = (
 """Name, words and unit of what depends on how steep demand is."""
 
 
-def table(result: Result) -> str:
+def result_table(result: Result) -> str:
     """Return a result as a table, its ratios and where the figures come from.
 
     Args:
@@ -30,11 +30,11 @@ def table(result: Result) -> str:
     """
     titles = " | ".join(arm["title"] for arm in result["arms"])
     lines = [f"| | {titles} |", "|---" * (len(result["arms"]) + 1) + "|"]
-    lines += [f"| {words} | {' | '.join(cells)} |" for words, cells in rows(result)]
+    lines += [f"| {words} | {' | '.join(cells)} |" for words, cells in figure_rows(result)]
     return "\n".join([*lines, "", _ratios(result), "", _origin(result)])
 
 
-def demand(runs: Mapping[str, Result]) -> str:
+def demand_table(runs: Mapping[str, Result]) -> str:
     """Return what steeper demand does to each figure it touches, as a table over all stored runs.
 
     Args:
@@ -67,13 +67,13 @@ def _demand_rows(experiment: str, usual: dict[str, Any], steep: dict[str, Any]) 
 
 
 def _cached(arm: dict[str, Any]) -> float:
-    return 1 - dict(layers(arm)).get("store", 0.0)
+    return 1 - dict(layer_shares(arm)).get("store", 0.0)
 
 
 def _cell(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if unit == "%" else f"{number(value)}{unit}"
+    return f"{value:.1%}" if unit == "%" else f"{format_number(value)}{unit}"
 
 
 def _ratios(result: Result) -> str:

@@ -15,7 +15,7 @@ from shop.lab.store_client import StoreClient
 
 IN_FLIGHT = "shop_http_in_flight"
 RETRIES = "shop_db_retries_total"
-LOOK_EVERY_S = 0.2
+SAMPLE_EVERY_S = 0.2
 """Each look reads the files of every web process."""
 
 
@@ -33,15 +33,15 @@ class MetricsClient:
         """Give back the connection."""
         self._client.close()
 
-    def read(self, name: str) -> float:
+    def value_of(self, name: str) -> float:
         """Return the sum of everything of that name.
 
         Raises:
             Unavailable: it cannot be read, or there is no such figure.
         """
-        return total(self.text(), name)
+        return sum_samples(self.scrape(), name)
 
-    def text(self) -> str:
+    def scrape(self) -> str:
         """Return all figures in Prometheus' text format.
 
         Raises:
@@ -80,15 +80,15 @@ class InFlightSampler:
         return [count for at, count in self._seen if since <= at <= until]
 
     def _look(self) -> None:
-        while not self._end.wait(LOOK_EVERY_S):
+        while not self._end.wait(SAMPLE_EVERY_S):
             at = time.monotonic()
             try:
-                self._seen.append((at, self._meters.read(IN_FLIGHT)))
+                self._seen.append((at, self._meters.value_of(IN_FLIGHT)))
             except ServiceUnavailable:
                 continue  # a look that is missing says nothing
 
 
-def total(text: str, name: str) -> float:
+def sum_samples(text: str, name: str) -> float:
     """Add up the samples of one name in Prometheus' text format.
 
     Raises:
@@ -100,7 +100,7 @@ def total(text: str, name: str) -> float:
     return sum(map(float, values))
 
 
-def counted(text: str, name: str, label: tuple[str, str] | None = None) -> float:
+def sum_counter(text: str, name: str, label: tuple[str, str] | None = None) -> float:
     """Add up the samples of a counter; 0 where it has none, since a counter with labels begins with its first count.
 
     Args:

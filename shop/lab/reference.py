@@ -14,7 +14,7 @@ How to run one: [Run an experiment](../how-to/run-an-experiment.md). Why they ar
 """
 
 
-def page(experiments: Iterable[LabExperiment]) -> str:
+def experiments_page(experiments: Iterable[LabExperiment]) -> str:
     """Return the page, as Markdown."""
     return "\n".join([HEAD, *(_section(experiment) for experiment in experiments)])
 
@@ -24,7 +24,7 @@ def _section(experiment: LabExperiment) -> str:
     ratios = "\n".join(f"| `{name}` | `{expression}` |" for name, expression in experiment.ratios.items())
     return f"""## {experiment.title}
 
-`shop lab run {experiment.name}`, about {experiment.seconds():.0f} s
+`shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s
 
 **Hypothesis.** {experiment.hypothesis}
 
@@ -72,11 +72,11 @@ def _load(experiment: LabExperiment) -> str:
     needs = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
         experiment.workers > 1
     )
-    turned = ", ".join(f"`{name}={value:g}`" for name, value in experiment.knobs.items())
+    turned = ", ".join(f"`{name}={value:g}`" for name, value in experiment.parameters.items())
     knobs = f" Turned throughout: {turned}." if turned else ""
-    if experiment.driver != drivers.LOAD:
+    if experiment.driver != drivers.LOAD_ONLY:
         module = experiment.driver.replace("-", "_")
-        told = ", ".join(f"`{name}={value}`" for name, value in experiment.driving.items())
+        told = ", ".join(f"`{name}={value}`" for name, value in experiment.driver_params.items())
         return (
             f"Driven by [{experiment.driver}](../../shop/lab/drivers/{module}.py)"
             f"{f', told {told}' if told else ''}. {runs}.{knobs}{needs}"
@@ -92,8 +92,8 @@ def _arm(experiment: LabExperiment, arm: ExperimentArm) -> str:
     flips = [f"{name}={value}" for name, value in arm.switches.items()]
     flips += [f"fault {name}={value}" for name, value in arm.faults.items()]
     flips += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
-    flips += [f"{name}={value:g}" for name, value in arm.knobs.items()]
-    flips += [f"{name}: {value}" for name, value in arm.driving.items()]
+    flips += [f"{name}={value:g}" for name, value in arm.parameters.items()]
+    flips += [f"{name}: {value}" for name, value in arm.driver_params.items()]
     if arm.warm_up_s is not None:
         flips.append(f"warms up for {arm.warm_up_s:g} s")
     flips += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]
@@ -101,7 +101,7 @@ def _arm(experiment: LabExperiment, arm: ExperimentArm) -> str:
     switches = ", ".join(f"`{flip}`" for flip in flips)
     visits = ", ".join(
         " + ".join(f"`{path}`" for path in visit.paths) + "".join(f", then `{path}`" for path in visit.then)
-        for visit in experiment.visits(arm)
+        for visit in experiment.visits_of(arm)
     )
     return f"| `{arm.name}`: {arm.title} | {switches} | {visits} |"
 

@@ -8,10 +8,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from shop.lab import charts
+from shop.lab.anomalies import describe_anomalies
 from shop.lab.charts import ChartBar
-from shop.lab.result import Result, read
-from shop.lab.troubles import told
-from shop.lab.verdict import ANSWERERS
+from shop.lab.figures import ANSWER_SOURCES
+from shop.lab.result import Result, read_result
 
 FIGURES: Sequence[tuple[str, str, str]] = (
     ("offered_rps", "Offered a second", ""),
@@ -36,10 +36,10 @@ PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
 """Say nothing new where a visit is one request."""
 
 
-def write(home: Path) -> Path:
+def write_report(home: Path) -> Path:
     """Render the report of the result in a folder, beside it, and return its path."""
     path = home / "report.html"
-    path.write_text(html(read(home)), encoding="utf-8")
+    path.write_text(render_report(read_result(home)), encoding="utf-8")
     return path
 
 
@@ -50,7 +50,7 @@ def value_of(arm: dict[str, Any], name: str) -> float | None:
     return None if found is None else float(found)
 
 
-def rows(result: Result) -> list[tuple[str, list[str]]]:
+def figure_rows(result: Result) -> list[tuple[str, list[str]]]:
     """Return the table both the terminal and the report show: words, and one cell an arm."""
     table = []
     alone = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
@@ -58,18 +58,18 @@ def rows(result: Result) -> list[tuple[str, list[str]]]:
     for name, words, unit in (*told, *FIGURES):
         if alone and name in PER_VISIT:
             continue
-        cells = [cell(arm, name, unit) for arm in result["arms"]]
+        cells = [figure_cell(arm, name, unit) for arm in result["arms"]]
         if any(text != "–" for text in cells):
             table.append((words, cells))
     return table
 
 
-def cell(arm: dict[str, Any], name: str, unit: str) -> str:
+def figure_cell(arm: dict[str, Any], name: str, unit: str) -> str:
     """Write a figure with the lowest and highest run beside it."""
     middle = value_of(arm, name)
     if middle is None:
         return "–"
-    bounds, write = arm["spread"][name], _percent if unit == "%" else charts.number
+    bounds, write = arm["spread"][name], _percent if unit == "%" else charts.format_number
     spread = f" ({write(bounds['min'])} to {write(bounds['max'])})" if bounds["min"] < bounds["max"] else ""
     return f"{write(middle)}{f' {unit}' if unit in ('ms', 's') else ''}{spread}"
 
@@ -78,7 +78,7 @@ def _percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def picture(result: Result) -> str:
+def draw_picture(result: Result) -> str:
     """Draw the before-and-after of a result as an SVG that stands alone."""
     machine = result["machine"]
     note = (
@@ -89,12 +89,12 @@ def picture(result: Result) -> str:
         ("Median wait", _change(result, "p50_ms", less="quicker"), "ms", _bars(result, "p50_ms")),
         ("Most visits a second", _change(result, "most_rps", more="as many"), "/s", _bars(result, "most_rps")),
     ]
-    return charts.picture(
+    return charts.summary_picture(
         result["title"] if len(result["arms"]) > 2 else f"{result['title']}: off, then on", panels, note
     )
 
 
-def html(result: Result) -> str:
+def render_report(result: Result) -> str:
     """Render a result as a page that needs nothing from elsewhere."""
     arms = result["arms"]
     lines = [(arm["title"], arm["distribution_ms"]) for arm in arms if arm["distribution_ms"]]
@@ -103,19 +103,19 @@ def html(result: Result) -> str:
     template = Environment(loader=PackageLoader("shop.lab"), autoescape=True).get_template("report.html")
     return template.render(
         result=result,
-        rows=rows(result),
+        rows=figure_rows(result),
         flipped=[(arm["title"], _flipped(arm, arms)) for arm in arms],
         charts=[
-            (chart["title"], chart["says"], charts.bars(found, chart["unit"]))
+            (chart["title"], chart["says"], charts.bar_chart(found, chart["unit"]))
             for chart in result.get("charts", ())
             if (found := _bars(result, chart["figure"], chart["unit"]))
         ],
-        curve=charts.for_any_screen(partial(charts.curve, curves)) if all(points for _, points in curves) else "",
+        curve=charts.responsive(partial(charts.curve_chart, curves)) if all(points for _, points in curves) else "",
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
-        percentiles=charts.for_any_screen(partial(charts.percentiles, lines)) if lines else "",
-        troubles=[words for arm in arms for words in told(arm["title"], arm.get("troubles") or {})],
-        answered=charts.for_any_screen(partial(charts.answered, [(arm["title"], layers(arm)) for arm in arms])),
+        percentiles=charts.responsive(partial(charts.percentile_chart, lines)) if lines else "",
+        troubles=[words for arm in arms for words in describe_anomalies(arm["title"], arm.get("troubles") or {})],
+        answered=charts.responsive(partial(charts.layer_chart, [(arm["title"], layer_shares(arm)) for arm in arms])),
         light=charts.LIGHT,
         dark=charts.DARK,
         chart_style=charts.STYLE,
@@ -123,9 +123,9 @@ def html(result: Result) -> str:
     )
 
 
-def layers(arm: dict[str, Any]) -> list[tuple[str, float]]:
+def layer_shares(arm: dict[str, Any]) -> list[tuple[str, float]]:
     """Return where an arm's requests were answered, outermost first; each layer sees what the one before let pass."""
-    shares = {who: arm.get("measures", {}).get(f"share_{who}") for who in (*ANSWERERS[:-1], "origin")}
+    shares = {who: arm.get("measures", {}).get(f"share_{who}") for who in (*ANSWER_SOURCES[:-1], "origin")}
     if any(shares.values()):  # counted one by one; results from before that have only rates
         return [("store" if who == "origin" else who, share) for who, share in shares.items() if share]
     left, found = 1.0, []
@@ -147,7 +147,7 @@ def _bars(result: Result, name: str, unit: str = "") -> list[ChartBar]:
 
 def _bar_chart(result: Result, name: str) -> str:
     found = _bars(result, name)
-    return charts.bars(found, "ms" if name.endswith("_ms") else "/s") if found else ""
+    return charts.bar_chart(found, "ms" if name.endswith("_ms") else "/s") if found else ""
 
 
 def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
@@ -160,7 +160,7 @@ def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
     # The median of the runs' own ratios, as the verdict has it; it is not the ratio of the two medians.
     stated = result["ratios"].get(f"{name.removesuffix('_ms')}_{over['name']}_over_{under['name']}")
     factor = stated or (before / after if less else after / before)
-    return f"{charts.number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.number(1 / factor)}"
+    return f"{charts.format_number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.format_number(1 / factor)}"
 
 
 def _panels(result: Result) -> list[tuple[str, str, str, list[ChartBar]]]:

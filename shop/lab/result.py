@@ -5,7 +5,6 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,23 @@ import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import LabExperiment
-from shop.lab.judging import RunEvidence, drift, judge, not_well
+from shop.lab.figures import ANSWER_SOURCES, LAYERS, Figures, compute_figures, compute_ratios
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
-from shop.lab.verdict import ANSWERERS, LAYERS, Figures, figures, ratios
+from shop.lab.verdict import RunEvidence, judge, steady_state_drift, steady_state_failure
 
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
 """Percentiles kept for drawing, of the samples of all runs together."""
 _OWN = ("offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate")
-_SHARES = tuple(f"share_{who}" for who in ANSWERERS)
+_SHARES = tuple(f"share_{who}" for who in ANSWER_SOURCES)
 _MEASURES = (*_SHARES, "most_rps", "calls_per_visit", "db_queries_per_visit", "generator_cpu", "generator_lag_p95_ms")
 
 Result = dict[str, Any]
 """A result document; its shape is the contract's."""
 
 
-def build(experiment: LabExperiment, record: RunRecord, started: datetime, before: Mapping[str, str]) -> Result:
+def build_result(experiment: LabExperiment, record: RunRecord, started: datetime, before: Mapping[str, str]) -> Result:
     """Turn what was seen into a result document.
 
     Args:
@@ -40,10 +39,10 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
         before: how all switches stood before.
     """
     good_within = experiment.workload.good_within_ms
-    runs = [{seen.arm: figures(seen, good_within) for seen in run} for run in record.observations]
-    measures = (*_MEASURES, *experiment.drive.measures)
+    runs = [{seen.arm: compute_figures(seen, good_within) for seen in run} for run in record.observations]
+    measures = (*_MEASURES, *experiment.arm_driver.measures)
     arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
-    ratio = ratios(experiment, runs)
+    ratio = compute_ratios(experiment, runs)
     saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
     troubles = {arm.name: _troubles(arm.name, record) for arm in experiment.arms}
     judgement = judge(
@@ -52,11 +51,11 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
             arms=arms,
             ratios=ratio,
             runs=len(runs),
-            saturated=saturated,
-            unsettled=_unsettled(record),
-            troubles=troubles,
-            failing=not_well(record.before, record.after),
-            drifted=drift(experiment, record.before, record.after),
+            saturation=saturated,
+            unsettled_hit_rates=_unsettled(record),
+            anomalies=troubles,
+            unsteady=steady_state_failure(record.before, record.after),
+            drift=steady_state_drift(experiment, record.before, record.after),
         ),
     )
     return {
@@ -66,7 +65,7 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
         "verdict": judgement.verdict,
         "reason": judgement.reason,
         "started_at": started.isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": describe_machine(),
         "runs": len(runs),
         "arms": [
             {
@@ -75,8 +74,8 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
                 "switches": {**before, **arm.switches},
                 "faults": dict(arm.faults),
                 "actions": [action.model_dump() for action in arm.actions],
-                "knobs": experiment.turned(arm),
-                "exponent": experiment.exponent(arm),
+                "knobs": experiment.parameters_for(arm),
+                "exponent": experiment.exponent_of(arm),
                 **_arm(arms[arm.name], measures),
                 "generator_saturated": arm.name in saturated,
                 "troubles": troubles[arm.name],
@@ -88,10 +87,13 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
         ],
         "ratios": {name: _round(spread.median) if spread else None for name, spread in ratio.items()},
         "spread": {name: _bounds(spread) for name, spread in ratio.items() if spread},
-        "words": {name: [measure.words, measure.unit] for name, measure in experiment.drive.measures.items()},
+        "words": {name: [measure.label, measure.unit] for name, measure in experiment.arm_driver.measures.items()},
         "charts": [chart.model_dump() for chart in experiment.charts],
         "judged": {"correctness": judgement.correctness, "timing": judgement.timing},
-        "claims": [asdict(one) for one in judgement.claims],
+        "claims": [
+            {"claim": one.claim, "outcome": one.outcome, "words": one.statement, "seen": one.measured}
+            for one in judgement.claims
+        ],
         "steady_state": {
             "says": experiment.steady_state.says,
             "p50_before_ms": _middle(record.before.latencies_ms),
@@ -101,7 +103,7 @@ def build(experiment: LabExperiment, record: RunRecord, started: datetime, befor
     }
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Describe the machine the figures come from."""
     return {
         "cpus": os.cpu_count(),
@@ -112,7 +114,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(result: Result, folder: Path) -> Path:
+def save_result(result: Result, folder: Path) -> Path:
     """Write a result into a folder of its own, point ``latest`` at it, and return the folder.
 
     Args:
@@ -131,7 +133,7 @@ def save(result: Result, folder: Path) -> Path:
     return home
 
 
-def find(folder: Path, run: str = LATEST) -> Path:
+def find_result(folder: Path, run: str = LATEST) -> Path:
     """Return the folder of a run.
 
     Raises:
@@ -145,7 +147,7 @@ def find(folder: Path, run: str = LATEST) -> Path:
     return home
 
 
-def read(home: Path) -> Result:
+def read_result(home: Path) -> Result:
     """Read the result in a folder."""
     document: Result = json.loads((home / "result.json").read_text(encoding="utf-8"))
     return document
@@ -167,13 +169,15 @@ def _arm(spreads: Mapping[str, FigureSpread | None], measures: Sequence[str]) ->
 
 def _saturated(arm: str, record: RunRecord) -> str | None:
     seen = [observation for run in record.observations for observation in run if observation.arm == arm]
-    signs = (phase.saturated for observation in seen for phase in (observation.open, observation.closed) if phase)
+    signs = (
+        phase.saturation for observation in seen for phase in (observation.open_loop, observation.closed_loop) if phase
+    )
     return next(filter(None, signs), None)
 
 
 def _troubles(arm: str, record: RunRecord) -> dict[str, float]:
     """Return what the store counted as trouble in all runs of an arm together."""
-    seen = [observation.troubles for run in record.observations for observation in run if observation.arm == arm]
+    seen = [observation.anomalies for run in record.observations for observation in run if observation.arm == arm]
     return dict(sum((Counter(one) for one in seen), Counter()))
 
 
@@ -183,7 +187,7 @@ def _unsettled(record: RunRecord) -> dict[str, str]:
 
 def _distribution(arm: str, record: RunRecord) -> list[tuple[float, float]]:
     runs = [observation for run in record.observations for observation in run if observation.arm == arm]
-    samples = [ms for observation in runs for ms in observation.open.latencies_ms]
+    samples = [ms for observation in runs for ms in observation.open_loop.latencies_ms]
     return [(percent, round(percentile(samples, percent), 3)) for percent in DISTRIBUTION] if samples else []
 
 

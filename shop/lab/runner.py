@@ -7,17 +7,17 @@ from typing import Any, Literal, Protocol
 
 from shop.errors import ServiceUnavailable
 from shop.lab import drivers, load
+from shop.lab.anomalies import AnomalyCounters, increases
 from shop.lab.arms import ExperimentArm
-from shop.lab.drivers.driver_context import GENERATOR_START_S, Act, ScheduledActions, actions
+from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, ScheduledActions, fault_actions
 from shop.lab.experiment import LabExperiment
+from shop.lab.figures import ArmObservation
 from shop.lab.load import LoadPhase, LoadSamples
 from shop.lab.store_client import StoreClient
-from shop.lab.troubles import TroubleCounters, risen
-from shop.lab.verdict import ArmObservation
-from shop.lab.warming import HitRateRise
+from shop.lab.warm_up import HitRateRise
 
-PROBE_CONNECTIONS = 4
-SEEDS_A_RUN = 1000
+STEADY_STATE_CONNECTIONS = 4
+SEEDS_PER_RUN = 1000
 
 
 class ProgressWatcher(Protocol):
@@ -58,7 +58,7 @@ class ExperimentRunner:
         experiment: LabExperiment,
         store: StoreClient,
         watcher: ProgressWatcher,
-        offer: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run,
+        offer: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run_phase,
         start_s: float = GENERATOR_START_S,
     ) -> None:
         self._experiment = experiment
@@ -69,8 +69,8 @@ class ExperimentRunner:
         self._seed = 0
         self._label = ""
         self._ceiling: float | None = None
-        self._troubles = TroubleCounters(store)
-        visits = [visit for arm in experiment.arms for visit in experiment.visits(arm)]
+        self._troubles = AnomalyCounters(store)
+        visits = [visit for arm in experiment.arms for visit in experiment.visits_of(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
         self._categories = store.categories() if "{category}" in paths else ()
@@ -83,16 +83,16 @@ class ExperimentRunner:
             Unavailable: the store or the generator broke down.
         """
         experiment = self._experiment
-        before = self._probe("steady state, before")
+        before = self._measure_steady_state("steady state, before")
         rate = self._rate()
         runs = []
         for number in range(experiment.phases.runs):
             # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
             arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
-            runs.append(tuple(self.observe(arm, rate, number) for arm in arms))
-        return RunRecord(rate, before, self._probe("steady state, after"), tuple(runs))
+            runs.append(tuple(self.measure_arm(arm, rate, number) for arm in arms))
+        return RunRecord(rate, before, self._measure_steady_state("steady state, after"), tuple(runs))
 
-    def observe(self, arm: ExperimentArm, rate: float, number: int = 0) -> ArmObservation:
+    def measure_arm(self, arm: ExperimentArm, rate: float, number: int = 0) -> ArmObservation:
         """Measure one arm once: flip, break what it wants broken, look, mend.
 
         Args:
@@ -101,17 +101,17 @@ class ExperimentRunner:
             number: of the run, from 0.
         """
         self._label = f"run {number + 1} of {self._experiment.phases.runs}"
-        self._seed = (number + 1) * SEEDS_A_RUN  # every arm of a run meets the same shoppers in the same order
+        self._seed = (number + 1) * SEEDS_PER_RUN  # every arm of a run meets the same shoppers in the same order
         self._flip(arm, arm.title)
         before = self._troubles.read()
         for name, value in arm.faults.items():
             self._store.set_fault(name, value)
         try:
             seen = self._measure(arm, rate)
-            return replace(seen, troubles=risen(before, self._troubles.read()))
+            return replace(seen, anomalies=increases(before, self._troubles.read()))
         finally:
             self._label = ""
-            if self._experiment.faults():
+            if self._experiment.fault_names():
                 self._store.clear_faults()
 
     @property
@@ -120,11 +120,11 @@ class ExperimentRunner:
         return self._store
 
     @property
-    def start_s(self) -> float:
+    def start_delay_s(self) -> float:
         """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
         return self._start_s
 
-    def plan(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
+    def load_phase(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
         """Return an arm's load for so many seconds; closed loop unless said otherwise."""
         workload = self._experiment.workload
         self._seed += 1  # no phase repeats another's visits, which would find everything warm
@@ -135,10 +135,10 @@ class ExperimentRunner:
             "duration_s": seconds,
             "concurrency": workload.connections,
             "timeout_s": workload.timeout_s,
-            "visits": self._experiment.visits(arm),
+            "visits": self._experiment.visits_of(arm),
             "products": self._products,
             "categories": self._categories,
-            "exponent": self._experiment.exponent(arm),
+            "exponent": self._experiment.exponent_of(arm),
             "unknowns": workload.unknowns,
             "browsers": arm.browsers,
             "seed": self._seed,
@@ -154,29 +154,29 @@ class ExperimentRunner:
         """
         limit_s, warmed_s = self._experiment.phases.warm_up_limit_s, 0.0
         while True:
-            rise = HitRateRise.of(self.offer(f"{arm.title}: warm-up", self.plan(arm, seconds)))
+            rise = HitRateRise.of(self.offer(f"{arm.title}: warm-up", self.load_phase(arm, seconds)))
             warmed_s += seconds
             if rise is not None and rise.has_settled:
                 return None
             if warmed_s + seconds > limit_s:
                 if rise is None or rise.second <= rise.first:
                     return None
-                return f"its hit rate went {rise.words()} at the end of a warm-up of {warmed_s:.0f} s"
+                return f"its hit rate went {rise.describe()} at the end of a warm-up of {warmed_s:.0f} s"
 
-    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, Act]] = ()) -> LoadSamples:
+    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
         self._watcher.phase(f"{self._label}: {label}" if self._label else label)
         begin_at = time.monotonic() + self._start_s
         plan = plan.model_copy(update={"begin_at": begin_at}) if acts else plan
         with ScheduledActions(begin_at, acts):
-            return self._offer(plan, lambda: self._watcher.advance(load.TICK_S))
+            return self._offer(plan, lambda: self._watcher.advance(load.PROGRESS_EVERY_S))
 
     def wait(self, seconds: float) -> None:
         """Let time go by."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, load.TICK_S))
-            self._watcher.advance(min(left, load.TICK_S))
+            time.sleep(min(left, load.PROGRESS_EVERY_S))
+            self._watcher.advance(min(left, load.PROGRESS_EVERY_S))
 
     def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
         """Flip an arm's switches, some of them otherwise, and wait until every process knows."""
@@ -184,27 +184,27 @@ class ExperimentRunner:
 
     def _measure(self, arm: ExperimentArm, rate: float) -> ArmObservation:
         phases, label = self._experiment.phases, arm.title
-        if self._experiment.driver != drivers.LOAD:
-            seen = self._experiment.drive.observe(self, arm, self._experiment.driven(arm))
+        if self._experiment.driver != drivers.LOAD_ONLY:
+            seen = self._experiment.arm_driver.measure(self, arm, self._experiment.driver_params_for(arm))
             return ArmObservation(arm.name, seen.samples, None, seen.measures, seen.curve)
-        unsettled = self.warm_up(arm, self._experiment.warm_up_s(arm))
-        acts = actions(self._store, arm.actions)
+        unsettled = self.warm_up(arm, self._experiment.warm_up_s_of(arm))
+        acts = fault_actions(self._store, arm.actions)
         paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
-        plan = self.plan(arm, phases.closed_s, ceiling_rps=self._ceiling)
+        plan = self.load_phase(arm, phases.closed_s, ceiling_rps=self._ceiling)
         fastest = self.offer(f"{label}: as fast as it goes", plan)
         rise = HitRateRise.of(paced)
         if unsettled is None and rise and rise.still_rose and not acts:
-            unsettled = f"its hit rate went {rise.words()} while it was measured"
+            unsettled = f"its hit rate went {rise.describe()} while it was measured"
         return ArmObservation(arm.name, paced, fastest, unsettled=unsettled)
 
-    def _probe(self, label: str) -> LoadSamples:
+    def _measure_steady_state(self, label: str) -> LoadSamples:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self._flip(arm, label)
         # The same visits twice, and the second time counts: a store just started is as warm for them as one in use.
         for name in (f"{label}: warm-up", label):
             self._seed = 0
-            seen = self._phase(name, arm, "open", steady.duration_s, steady.rate, PROBE_CONNECTIONS)
+            seen = self._phase(name, arm, "open", steady.duration_s, steady.rate, STEADY_STATE_CONNECTIONS)
         return seen
 
     def _rate(self) -> float:
@@ -214,9 +214,9 @@ class ExperimentRunner:
         arm = self._experiment.arm(workload.calibrate.arm)
         self._flip(arm, "calibration")
         seen = self._phase("calibration", arm, "closed", workload.calibrate.duration_s)
-        carried = seen.good.count(True) / seen.seconds
+        carried = seen.succeeded.count(True) / seen.seconds
         if carried == 0:
-            raise ServiceUnavailable(f"No visit came back well in arm {arm.name}: {seen.faults}.")
+            raise ServiceUnavailable(f"No visit came back well in arm {arm.name}: {seen.errors}.")
         if workload.calibrate.ceiling is not None:
             self._ceiling = carried * workload.calibrate.ceiling
         return max(1.0, round(carried * workload.calibrate.share, 1))
@@ -226,8 +226,8 @@ class ExperimentRunner:
         self._watcher.phase(f"{label}: {_words(switches)}")
         for name, value in switches.items():
             self._store.set_switch(name, value)
-        for knob, turned in self._experiment.turned(arm).items():
-            self._store.set_knob(knob, turned)
+        for knob, turned in self._experiment.parameters_for(arm).items():
+            self._store.set_parameter(knob, turned)
         self.wait(self._experiment.phases.settle_s)
 
     def _phase(
@@ -238,10 +238,10 @@ class ExperimentRunner:
         seconds: float,
         rate: float = 1.0,
         connections: int | None = None,
-        acts: Sequence[tuple[float, Act]] = (),
+        acts: Sequence[tuple[float, ArmAction]] = (),
     ) -> LoadSamples:
         workload = self._experiment.workload
-        plan = self.plan(arm, seconds, mode=mode, rate=rate, concurrency=connections or workload.connections)
+        plan = self.load_phase(arm, seconds, mode=mode, rate=rate, concurrency=connections or workload.connections)
         return self.offer(label, plan, acts)
 
 

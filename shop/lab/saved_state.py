@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +20,7 @@ from shop.errors import ConfigurationError
 from shop.faults import NONE
 from shop.lab.store_client import StoreClient
 
-NOTE = "restore.json"
+FILE_NAME = "restore.json"
 SETTLE_S = 1.0
 """A flip somebody made just now is in force in every process, and so seen by whichever answers, after a second."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,7 +43,7 @@ class SavedState:
     """What an experiment may change, and how it stood before."""
 
     switches: Mapping[str, str]
-    knobs: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, int] = field(default_factory=dict)
     """Product to minor units."""
     faults: bool = False
@@ -51,15 +51,15 @@ class SavedState:
 
 
 @contextmanager
-def restoring(
+def restore_afterwards(
     store: StoreClient,
     folder: Path,
     names: Iterable[str],
     say: Callable[[str], None] = lambda text: None,
     *,
-    knobs: Iterable[str] = (),
+    parameters: Iterable[str] = (),
     faults: Iterable[str] = (),
-    edits: bool = False,
+    edits_price: bool = False,
 ) -> Iterator[Mapping[str, str]]:
     """Yield how all switches stand, and put back at the end what may be changed within, whatever the end is.
 
@@ -70,19 +70,19 @@ def restoring(
         folder: where the note is kept meanwhile.
         names: the switches that may be flipped within; the others are left to whoever flips them.
         say: told what was put back.
-        knobs: those that may be turned.
+        parameters: those that may be turned.
         faults: those that may be put in force; all of them end.
-        edits: whether the price of the product experiments edit may be changed.
+        edits_price: whether the price of the product experiments edit may be changed.
 
     Raises:
         ConfigurationError: another experiment is under way, something is broken on purpose already, or the store has
             no such switch, knob or fault.
         Interrupted: a signal asked to stop; everything has been put back.
     """
-    recover(store, folder, say)
+    restore_after_kill(store, folder, say)
     time.sleep(SETTLE_S)
     before = store.switches()
-    wanted = _kept(store, before, set(names), set(knobs), set(faults), edits=edits)
+    wanted = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
     note = _write(folder, store.base_url, wanted)
     handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
@@ -91,34 +91,35 @@ def restoring(
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the store half put back
         try:
-            put_back(store, wanted)
+            restore_state(store, wanted)
             note.unlink(missing_ok=True)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
 
-def recover(store: StoreClient, folder: Path, say: Callable[[str], None]) -> None:
+def restore_after_kill(store: StoreClient, folder: Path, say: Callable[[str], None]) -> None:
     """Put back what an experiment that was killed could not.
 
     Raises:
         ConfigurationError: the experiment that wrote the note still runs.
     """
-    note = folder / NOTE
+    note = folder / FILE_NAME
     if not note.exists():
         return
     left = json.loads(note.read_text(encoding="utf-8"))
     if _alive(left["pid"], left["started"]):
         raise ConfigurationError(f"Another experiment is under way (pid {left['pid']}): wait for it, or stop it first.")
     if left["url"] == store.base_url:
-        wanted = SavedState(**left["kept"])
-        put_back(store, wanted)
-        put = [*wanted.switches, *wanted.knobs, *wanted.prices]
+        kept = left["kept"]
+        wanted = SavedState(kept["switches"], kept["knobs"], kept["prices"], kept["faults"])
+        restore_state(store, wanted)
+        put = [*wanted.switches, *wanted.parameters, *wanted.prices]
         say(f"An earlier experiment was killed; put back {', '.join(put)}.")
     note.unlink()
 
 
-def put_back(store: StoreClient, wanted: SavedState) -> None:
+def restore_state(store: StoreClient, wanted: SavedState) -> None:
     """Set all of it, without asking first how it stands: the process that answers may not know yet.
 
     Faults end first: what they took away may be needed for the rest.
@@ -127,19 +128,25 @@ def put_back(store: StoreClient, wanted: SavedState) -> None:
         store.clear_faults()
     for name, value in wanted.switches.items():
         store.set_switch(name, value)
-    for knob, turned in wanted.knobs.items():
-        store.set_knob(knob, turned)
+    for knob, turned in wanted.parameters.items():
+        store.set_parameter(knob, turned)
     for slug, amount in wanted.prices.items():
-        store.edit(slug, price={"amount": amount})
+        store.update_product(slug, price={"amount": amount})
 
 
-def _kept(
-    store: StoreClient, before: Mapping[str, str], names: set[str], knobs: set[str], faults: set[str], *, edits: bool
+def _save_state(
+    store: StoreClient,
+    before: Mapping[str, str],
+    names: set[str],
+    parameters: set[str],
+    faults: set[str],
+    *,
+    edits_price: bool,
 ) -> SavedState:
     if missing := sorted(names - set(before)):
         raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
-    turned = store.knobs() if knobs else {}
-    if missing := sorted(knobs - set(turned)):
+    turned = store.parameters() if parameters else {}
+    if missing := sorted(parameters - set(turned)):
         raise ConfigurationError(f"The running store has no knob {', '.join(missing)}: is its cache away?")
     broken = store.faults() if faults else {}
     if missing := sorted(faults - set(broken)):
@@ -149,10 +156,10 @@ def _kept(
         )
     if already := [f"{name}={value}" for name, value in broken.items() if value != NONE]:
         raise ConfigurationError(f"Broken on purpose already: {', '.join(already)}. Mend it with `shop fault clear`.")
-    slug = store.edited_product() if edits else ""
+    slug = store.product_to_edit() if edits_price else ""
     return SavedState(
         switches={name: before[name] for name in names},
-        knobs={name: turned[name] for name in knobs},
+        parameters={name: turned[name] for name in parameters},
         prices={slug: store.price(slug)} if slug else {},
         faults=bool(faults),
     )
@@ -160,8 +167,14 @@ def _kept(
 
 def _write(folder: Path, url: str, kept: SavedState) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": asdict(kept)}
-    note = folder / NOTE
+    saved = {
+        "switches": dict(kept.switches),
+        "knobs": dict(kept.parameters),
+        "prices": dict(kept.prices),
+        "faults": kept.faults,
+    }
+    content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": saved}
+    note = folder / FILE_NAME
     making = note.with_suffix(".making")
     making.write_text(json.dumps(content), encoding="utf-8")
     making.replace(note)

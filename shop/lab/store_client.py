@@ -14,14 +14,14 @@ from shop.lab.loopback import check_loopback
 
 API = "/api/v1"
 TIMEOUT_S = 20.0
-PAGE = 100
+PAGE_SIZE = 100
 """Products a list call gives at most."""
 READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.1
-BREAKABLE = frozenset({"postgres", "cache", "broker", "payments"})
+FAULTABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """What faults are done to, by the names ``/readyz`` gives it."""
-VISITORS = 8
-ENOUGH = 20
+WARM_UP_THREADS = 8
+MIN_STOCK = 20
 ADMIN = "admin@shop.test"
 DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
@@ -114,17 +114,17 @@ class StoreClient:
             with suppress(httpx.HTTPError):
                 answer = self._client.get("/readyz")
                 parts = answer.json()["dependencies"]
-                if answer.status_code == 200 and all(parts[name]["state"] == "ok" for name in BREAKABLE & set(parts)):
+                if answer.status_code == 200 and all(parts[name]["state"] == "ok" for name in FAULTABLE & set(parts)):
                     return
             time.sleep(READY_POLL_S)
         raise ServiceUnavailable(f"The store is not ready after {timeout_s:.0f} s: see {self.base_url}/readyz.")
 
-    def knobs(self) -> dict[str, float]:
+    def parameters(self) -> dict[str, float]:
         """Return how the knobs stand that can be turned."""
         items = self._get(f"{API}/lab/knobs")["items"]
         return {item["name"]: item["value"] for item in items if item["value"] is not None}
 
-    def set_knob(self, name: str, value: float) -> None:
+    def set_parameter(self, name: str, value: float) -> None:
         """Turn one knob.
 
         Raises:
@@ -141,7 +141,7 @@ class StoreClient:
         """Return where the store shows its figures, on this machine."""
         return int(self._get(f"{API}/lab/figures")["metrics_port"])
 
-    def loads(self, ttl_class: str) -> int:
+    def load_count(self, ttl_class: str) -> int:
         """Return how often a value of a class was made afresh, by all web processes, since they were started."""
         return int(self._get(f"{API}/lab/figures")["loads"].get(ttl_class, 0))
 
@@ -164,26 +164,26 @@ class StoreClient:
         Raises:
             Unavailable: one is not answered well.
         """
-        with ThreadPoolExecutor(VISITORS) as visitors:
+        with ThreadPoolExecutor(WARM_UP_THREADS) as visitors:
             for done in [visitors.submit(self.visit, path) for path in paths]:
                 done.result()
 
     def price(self, slug: str) -> int:
         """Return what a product costs now, past every cache: as a change that changes nothing answers it."""
-        return int(self._edited(slug, {"title": self.title(slug)})["price"]["amount"])
+        return int(self._patch_product(slug, {"title": self.title(slug)})["price"]["amount"])
 
     def title(self, slug: str) -> str:
         """Return what a product is called."""
         return str(self._get(f"{API}/products/{slug}")["title"])
 
-    def edit(self, slug: str, **fields: Any) -> None:
+    def update_product(self, slug: str, **fields: Any) -> None:
         """Change a product, as the demo data's administrator.
 
         Raises:
             ConfigurationError: there is no such account, or the store refuses the change.
             Unavailable: the store does not answer.
         """
-        self._edited(slug, fields)
+        self._patch_product(slug, fields)
 
     def available(self, slug: str) -> int:
         """Return how many pieces of a product can be sold now.
@@ -193,14 +193,14 @@ class StoreClient:
         """
         return int(self._get(f"{API}/products/{slug}/stock")["available"])
 
-    def edited_product(self) -> str:
+    def product_to_edit(self) -> str:
         """Return the product experiments edit: a popular one of which enough is there to be bought.
 
         Raises:
             ConfigurationError: there is none.
         """
-        for slug in self.products(PAGE):
-            if self.available(slug) >= ENOUGH:
+        for slug in self.products(PAGE_SIZE):
+            if self.available(slug) >= MIN_STOCK:
                 return slug
         raise ConfigurationError("No popular product has enough stock: fill the store with `shop seed`.")
 
@@ -215,7 +215,7 @@ class StoreClient:
         while cursor is not None and len(slugs) < count:
             query: Mapping[str, str | int] = {
                 "sort": "popularity",
-                "limit": PAGE,
+                "limit": PAGE_SIZE,
                 **({"cursor": cursor} if cursor else {}),
             }
             page = self._get(f"{API}/products", query)
@@ -251,16 +251,16 @@ class StoreClient:
             raise ServiceUnavailable(f"What listens at {self.base_url} is no store: {path} is no JSON.") from None
 
     def _put(self, path: str, body: Mapping[str, object], what: str) -> None:
-        self._checked("PUT", path, body, what)
+        self._send("PUT", path, body, what)
 
-    def _edited(self, slug: str, fields: Mapping[str, object]) -> Any:
+    def _patch_product(self, slug: str, fields: Mapping[str, object]) -> Any:
         if self._token is None:
             words = {"email": ADMIN, "password": DEMO_PASSWORD}
-            self._token = self._checked("POST", f"{API}/tokens", words, f"the log-in of {ADMIN}").json()["token"]
+            self._token = self._send("POST", f"{API}/tokens", words, f"the log-in of {ADMIN}").json()["token"]
         path, what = f"{API}/admin/products/{slug}", f"a change of {slug}"
-        return self._checked("PATCH", path, fields, what, {"Authorization": f"Bearer {self._token}"}).json()
+        return self._send("PATCH", path, fields, what, {"Authorization": f"Bearer {self._token}"}).json()
 
-    def _checked(
+    def _send(
         self, method: str, path: str, body: Mapping[str, object], what: str, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         try:

@@ -112,7 +112,7 @@ def test_a_call_can_be_tried_from_the_api_s_page(page: Page):
 @pytest.mark.parametrize("experiment", ["cache-layers", "cache-hot-set", "slow-payments"])
 def test_the_charts_of_a_report_can_be_read_on_a_phone_and_at_a_desk(page: Page, experiment: str):
     page.goto("about:blank")  # the report has its own styles, which no page of the store may
-    page.set_content(report.html(stored()[experiment]))
+    page.set_content(report.render_report(stored()[experiment]))
     for width in (PHONE, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.locator("section.wide svg:visible").count() >= 2

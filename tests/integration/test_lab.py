@@ -11,13 +11,13 @@ import pytest
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab import load
-from shop.lab.experiment import EXPERIMENTS, parse
+from shop.lab.anomalies import ANOMALIES
+from shop.lab.experiment import EXPERIMENTS, parse_experiment
 from shop.lab.load import LoadPhase, ShopperVisit
-from shop.lab.result import build
+from shop.lab.result import build_result
 from shop.lab.runner import ExperimentRunner
-from shop.lab.saved_state import NOTE, ExperimentInterrupted, restoring
+from shop.lab.saved_state import FILE_NAME, ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
-from shop.lab.troubles import TROUBLES
 from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switches.store import SwitchStore
@@ -32,10 +32,10 @@ SWITCH = "cache.shared"
 FLIP = """
 import signal, sys
 from pathlib import Path
-from shop.lab.saved_state import restoring
+from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
 store = StoreClient(sys.argv[1])
-with restoring(store, Path(sys.argv[2]), ["cache.shared"]):
+with restore_afterwards(store, Path(sys.argv[2]), ["cache.shared"]):
     store.set_switch("cache.shared", "off")
     print("flipped", flush=True)
     signal.pause()
@@ -93,7 +93,7 @@ def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_pat
     _, said = process.communicate(timeout=60)
     assert stored()[SWITCH] == "on"
     assert ExperimentInterrupted.__name__ in said
-    assert not (tmp_path / "lab" / NOTE).exists()
+    assert not (tmp_path / "lab" / FILE_NAME).exists()
 
 
 def test_what_a_killed_experiment_left_is_put_back_by_the_next(store, stored, tmp_path):
@@ -102,21 +102,24 @@ def test_what_a_killed_experiment_left_is_put_back_by_the_next(store, stored, tm
     process.communicate(timeout=60)
     assert stored()[SWITCH] == "off", "nobody could put it back"
     said = []
-    with restoring(store, tmp_path / "lab", [SWITCH], said.append) as before:
+    with restore_afterwards(store, tmp_path / "lab", [SWITCH], said.append) as before:
         assert before[SWITCH] == "on"
     assert stored()[SWITCH] == "on"
     assert "killed" in said[0]
 
 
 def test_a_failing_experiment_puts_its_switches_back(store, stored, tmp_path):
-    with pytest.raises(ConfigurationError), restoring(store, tmp_path / "lab", [SWITCH]):
+    with pytest.raises(ConfigurationError), restore_afterwards(store, tmp_path / "lab", [SWITCH]):
         flip_and_fail(store)
     assert stored()[SWITCH] == "on"
 
 
 def test_two_experiments_do_not_flip_at_once(store, tmp_path):
     process = start_experiment(store, tmp_path / "lab")
-    with pytest.raises(ConfigurationError, match=f"pid {process.pid}"), restoring(store, tmp_path / "lab", [SWITCH]):
+    with (
+        pytest.raises(ConfigurationError, match=f"pid {process.pid}"),
+        restore_afterwards(store, tmp_path / "lab", [SWITCH]),
+    ):
         pass
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -124,9 +127,9 @@ def test_two_experiments_do_not_flip_at_once(store, tmp_path):
 
 def test_a_switch_the_store_does_not_have_is_refused_before_anything_is_flipped(store, tmp_path):
     refused = pytest.raises(ConfigurationError, match=r"no switch cache\.moon")
-    with refused, restoring(store, tmp_path / "lab", ["cache.moon"]):
+    with refused, restore_afterwards(store, tmp_path / "lab", ["cache.moon"]):
         pass
-    assert not (tmp_path / "lab" / NOTE).exists()
+    assert not (tmp_path / "lab" / FILE_NAME).exists()
 
 
 @pytest.mark.slow
@@ -136,11 +139,11 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
         "share = 0.5", "share = 0.5, duration_s = 1.0"
     )
     text = text.replace("products = 1000", "products = 1")  # so that the first visit has warmed all there is
-    quick = parse(text, "quick").lasting(1.0, 1)
-    quick = quick.with_(steady_state=quick.steady_state.with_(duration_s=0.5))
-    with restoring(store, tmp_path / "lab", quick.switches()) as before:
+    quick = parse_experiment(text, "quick").with_duration(1.0, 1)
+    quick = quick.with_changes(steady_state=quick.steady_state.with_changes(duration_s=0.5))
+    with restore_afterwards(store, tmp_path / "lab", quick.switch_names()) as before:
         record = ExperimentRunner(quick, store, Watcher(), offered, START_S).run()
-    result = build(quick, record, SystemClock().now(), before)
+    result = build_result(quick, record, SystemClock().now(), before)
     off, on, classic = result["arms"]
     assert off["db_queries_per_request"] > on["db_queries_per_request"] == 0
     assert off["hit_rate"]["shared"] in (None, 0)
@@ -151,11 +154,11 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
 
 def quick(text, **workload):
     """A short cache-aside: pieces of warm-up and phases of a fraction of a second."""
-    experiment = parse(text, "quick").lasting(0.6, 1)
-    return experiment.with_(
-        steady_state=experiment.steady_state.with_(duration_s=0.3),
-        phases=experiment.phases.with_(warm_up_s=0.3),
-        workload=experiment.workload.with_(calibrate=None, rate=20.0, **workload),
+    experiment = parse_experiment(text, "quick").with_duration(0.6, 1)
+    return experiment.with_changes(
+        steady_state=experiment.steady_state.with_changes(duration_s=0.3),
+        phases=experiment.phases.with_changes(warm_up_s=0.3),
+        workload=experiment.workload.with_changes(calibrate=None, rate=20.0, **workload),
     )
 
 
@@ -167,12 +170,12 @@ def test_a_cold_cache_is_warmed_until_its_hit_rate_stands(store, cache_client, t
         def phase(self, text):
             pieces.append("warm-up" in text)
 
-    with restoring(store, tmp_path / "lab", experiment.switches()):
-        seen = ExperimentRunner(experiment, store, Counting(), offered, START_S).observe(experiment.arm("on"), 20.0)
+    with restore_afterwards(store, tmp_path / "lab", experiment.switch_names()):
+        seen = ExperimentRunner(experiment, store, Counting(), offered, START_S).measure_arm(experiment.arm("on"), 20.0)
     assert sum(pieces) > 1, "the first piece began with nothing"
     assert seen.unsettled is None
-    assert seen.open.answers == {"shared": len(seen.open.answered)}
-    assert set(seen.troubles) <= set(TROUBLES), "whatever a busy machine does"
+    assert seen.open_loop.answer_counts == {"shared": len(seen.open_loop.answered_by)}
+    assert set(seen.anomalies) <= set(ANOMALIES), "whatever a busy machine does"
 
 
 def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(store):
@@ -180,15 +183,15 @@ def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(st
     screen = ShopperVisit(name="screen", paths=("/api/v1/screens/product/{product}",), then=("/livez",))
     products = store.products(3)
     plan = LoadPhase(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
-    seen = load.run(plan.model_copy(update={"products": products}))
+    seen = load.run_phase(plan.model_copy(update={"products": products}))
     assert seen.calls == 2 * seen.offered == 2 * len(seen.latencies_ms)
     assert 0 < seen.queries <= 8 * len(products)
     hits, looked = seen.lookups["local"]
     assert 0 < hits < looked
-    assert all(seen.good)
-    lost = load.run(plan.model_copy(update={"visits": (missing,)}))
-    assert set(lost.faults) == {"404"}
-    assert not any(lost.good)
+    assert all(seen.succeeded)
+    lost = load.run_phase(plan.model_copy(update={"visits": (missing,)}))
+    assert set(lost.errors) == {"404"}
+    assert not any(lost.succeeded)
 
 
 def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):
@@ -219,9 +222,9 @@ def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
         concurrency=4,
         visits=(ShopperVisit(name="x", paths=("/",)),),
     )
-    seen = load.run(plan)
-    assert seen.faults == {"ConnectionRefusedError": seen.offered}
-    assert not any(seen.good)
+    seen = load.run_phase(plan)
+    assert seen.errors == {"ConnectionRefusedError": seen.offered}
+    assert not any(seen.succeeded)
 
 
 def test_a_plan_of_thousands_of_products_reaches_the_generator():
@@ -229,7 +232,7 @@ def test_a_plan_of_thousands_of_products_reaches_the_generator():
     many = tuple(f"a-product-with-a-name-of-some-length-{number}" for number in range(5000))
     visits = (ShopperVisit(name="x", paths=("/{product}",)),)
     plan = LoadPhase(base_url=nobody, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=many)
-    assert not any(load.run(plan).good)
+    assert not any(load.run_phase(plan).succeeded)
 
 
 def test_a_broken_generator_is_an_error_not_a_figure():
@@ -241,7 +244,7 @@ def test_a_broken_generator_is_an_error_not_a_figure():
         visits=(ShopperVisit(name="x", paths=("/",)),),
     )
     with pytest.raises(ServiceUnavailable, match="another machine"):
-        load.run(plan)
+        load.run_phase(plan)
 
 
 def flip_and_fail(store):

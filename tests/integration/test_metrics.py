@@ -6,7 +6,7 @@ import sys
 import httpx
 import pytest
 
-from shop.lab.metrics_client import IN_FLIGHT, total
+from shop.lab.metrics_client import IN_FLIGHT, sum_samples
 from shop.patterns.caching.events import LookupFinished
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.metrics_summary import collect
@@ -79,5 +79,5 @@ def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, dat
         server.stop()
     counts = re.findall(r'shop_http_requests_total\{.*route="/api/v1/switches".*\} ([0-9.]+)', text)
     assert [float(count) for count in counts] == [20.0]
-    assert total(text, IN_FLIGHT) == 0, "added up over the processes, and all have answered"
+    assert sum_samples(text, IN_FLIGHT) == 0, "added up over the processes, and all have answered"
     assert 'shop_http_request_duration_seconds_bucket{le="0.005"' in text

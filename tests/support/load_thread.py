@@ -17,7 +17,7 @@ def offered(plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
 
     def offer() -> LoadSamples:
         try:
-            return load_generator.offer(plan)
+            return load_generator.generate_load(plan)
         finally:
             gevent.get_hub().destroy(destroy_loop=True)
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from loadtests.draw_figures import in_order, left_alone_because, workers_of
-from shop.lab.experiment import load_all
+from shop.lab.experiment import load_experiments
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_only_what_was_confirmed_whole_replaces_a_figure(verdict, correctness, t
 
 
 def test_no_experiment_finds_books_that_another_has_broken_in_its_store():
-    order = in_order(list(load_all().values()))
-    assert len(order) == len(load_all())
+    order = in_order(list(load_experiments().values()))
+    assert len(order) == len(load_experiments())
     for one, following in pairwise(order):
         assert workers_of(one) <= workers_of(following), "one store for all that need as many processes"
         assert workers_of(one) < workers_of(following) or one.breaks_books <= following.breaks_books

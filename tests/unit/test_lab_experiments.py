@@ -3,7 +3,7 @@ import pytest
 from shop import faults
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
-from shop.lab.experiment import EXPERIMENTS, load, load_all, parse
+from shop.lab.experiment import EXPERIMENTS, load_experiment, load_experiments, parse_experiment
 from shop.switches import parameters
 from shop.switches.registry import check
 
@@ -11,37 +11,39 @@ CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
 THREE_MINUTES_WITH_ROOM_S = 150
 
 
-@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
 def test_every_experiment_flips_switches_that_exist(experiment):
     for arm in experiment.arms:
         for name, value in arm.switches.items():
             check(name, value, allow_unsafe=True)
 
 
-@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
 def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
     for arm in experiment.arms:
         for name, value in arm.faults.items():
             faults.check(name, value)
         for action in arm.actions:
             faults.check(action.fault, action.value)
-        for name, value in experiment.turned(arm).items():
+        for name, value in experiment.parameters_for(arm).items():
             parameters.check(name, value)
-    assert experiment.faults() <= set(faults.FAULTS)
-    assert experiment.every_knob() <= set(parameters.KNOBS)
+    assert experiment.fault_names() <= set(faults.FAULTS)
+    assert experiment.parameter_names() <= set(parameters.KNOBS)
 
 
-@pytest.mark.parametrize("experiment", load_all().values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
 def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
-    assert experiment.seconds() < THREE_MINUTES_WITH_ROOM_S, "on a slow machine it takes longer"
+    assert experiment.expected_seconds() < THREE_MINUTES_WITH_ROOM_S, "on a slow machine it takes longer"
 
 
 def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
-    layers = load("cache-layers")
-    hasty = layers.with_(arms=tuple(arm.with_(warm_up_s=None) for arm in layers.arms))
-    assert layers.warm_up_s(layers.arm("edge")) == 6
-    assert hasty.warm_up_s(hasty.arm("edge")) == hasty.phases.warm_up_s
-    assert layers.seconds() - hasty.seconds() == pytest.approx(2 * layers.phases.runs * (6 - hasty.phases.warm_up_s))
+    layers = load_experiment("cache-layers")
+    hasty = layers.with_changes(arms=tuple(arm.with_changes(warm_up_s=None) for arm in layers.arms))
+    assert layers.warm_up_s_of(layers.arm("edge")) == 6
+    assert hasty.warm_up_s_of(hasty.arm("edge")) == hasty.phases.warm_up_s
+    assert layers.expected_seconds() - hasty.expected_seconds() == pytest.approx(
+        2 * layers.phases.runs * (6 - hasty.phases.warm_up_s)
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
         ('calibrate = { arm = "off", share = 0.5 }', "", "either rate or calibrate"),
         ("[[workload.visits]]", "[[workload.visits", "not TOML"),
         ('title = "Cache', 'driver = "stampeed"\ntitle = "Cache', "Did you mean stampede?"),
-        ('title = "Cache', 'driving = { path = "/" }\ntitle = "Cache', "path"),
+        ('title = "Cache', 'driver_params = { path = "/" }\ntitle = "Cache', "path"),
         ('title = "without', 'browsers = -1\ntitle = "without', "arms.0.browsers"),
         ('title = "without', 'actions = [{ fault = "cache" }]\ntitle = "without', "arms.0.actions.0.at_s"),
     ],
@@ -67,23 +69,23 @@ def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
 def test_a_mistake_in_an_experiment_is_named(was, becomes, complaint):
     assert was in CACHE_ASIDE
     with pytest.raises(ConfigurationError, match=r"bad\.toml") as refusal:
-        parse(CACHE_ASIDE.replace(was, becomes), "bad.toml")
+        parse_experiment(CACHE_ASIDE.replace(was, becomes), "bad.toml")
     assert complaint in str(refusal.value)
 
 
 def test_an_experiment_is_named_like_its_file(tmp_path):
     (tmp_path / "other.toml").write_text(CACHE_ASIDE)
     with pytest.raises(ConfigurationError, match="named alike"):
-        load_all(tmp_path)
+        load_experiments(tmp_path)
 
 
 def test_an_unknown_experiment_is_answered_with_the_nearest_name():
     with pytest.raises(NotFound, match="Did you mean cache-aside"):
-        load("cache-asid")
+        load_experiment("cache-asid")
 
 
 def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
-    experiment = parse(CACHE_ASIDE, "cache-aside.toml").lasting(6.5, 2)
+    experiment = parse_experiment(CACHE_ASIDE, "cache-aside.toml").with_duration(6.5, 2)
     phases = experiment.phases
     assert phases.runs == 2
     assert (phases.open_s, phases.closed_s) == (pytest.approx(6.5 * 5.5 / 8.5), pytest.approx(6.5 * 3 / 8.5))
@@ -91,8 +93,8 @@ def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
 
 def test_demand_is_shoppers_everywhere_but_in_the_arm_that_is_named_for_it():
     named = {}
-    for experiment in load_all().values():
-        named |= {(experiment.name, arm.name): experiment.exponent(arm) for arm in experiment.arms}
+    for experiment in load_experiments().values():
+        named |= {(experiment.name, arm.name): experiment.exponent_of(arm) for arm in experiment.arms}
     steep = {key for key, exponent in named.items() if exponent > SHOPPERS_EXPONENT}
     assert {arm for _, arm in steep} == {"classic", "steep"}
     assert {name for name, arm in steep if arm == "classic"} >= {"cache-aside", "cache-layers", "cache-penetration"}

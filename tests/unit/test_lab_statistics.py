@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.lab.arrivals import CLASSIC_EXPONENT, ZipfDistribution, schedule, think_time
+from shop.lab.arrivals import CLASSIC_EXPONENT, ZipfDistribution, arrival_times, think_time
 from shop.lab.experiment import ExperimentWorkload
 from shop.lab.load import LoadPhase
 from shop.lab.statistics import FigureSpread, percentile
@@ -35,19 +35,19 @@ def test_runs_without_the_figure_are_left_out_of_its_spread():
 
 
 def test_poisson_arrivals_keep_their_rate_and_are_not_even():
-    moments = list(schedule("poisson", 100, 50, random.Random(1)))
+    moments = list(arrival_times("poisson", 100, 50, random.Random(1)))
     gaps = [after - before for before, after in itertools.pairwise(moments)]
     assert len(moments) == pytest.approx(5000, rel=0.05)
     assert numpy.std(gaps) == pytest.approx(numpy.mean(gaps), rel=0.1)
 
 
 def test_constant_arrivals_are_even():
-    assert list(schedule("constant", 4, 1.1, random.Random(1))) == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert list(arrival_times("constant", 4, 1.1, random.Random(1))) == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
 def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
     chance, law = random.Random(1), ZipfDistribution(["first", "second", "third"], exponent=1.0)
-    picked = [law.pick(chance) for _ in range(20_000)]
+    picked = [law.choose(chance) for _ in range(20_000)]
     assert picked.count("first") / picked.count("second") == pytest.approx(2, rel=0.1)
     assert picked.count("first") / picked.count("third") == pytest.approx(3, rel=0.1)
 
@@ -65,7 +65,7 @@ def test_demand_is_as_steep_as_in_a_real_year(exponent):
 
 def test_exponent_zero_wants_all_alike():
     chance, law = random.Random(1), ZipfDistribution("ab", exponent=0)
-    assert [law.pick(chance) for _ in range(10_000)].count("a") == pytest.approx(5_000, rel=0.05)
+    assert [law.choose(chance) for _ in range(10_000)].count("a") == pytest.approx(5_000, rel=0.05)
 
 
 def test_half_of_all_think_times_are_below_the_median_and_some_are_far_above():

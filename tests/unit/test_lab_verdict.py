@@ -3,17 +3,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shop.lab.charts import number
-from shop.lab.experiment import EXPERIMENTS, FIGURES, parse
+from shop.lab.charts import format_number
+from shop.lab.experiment import EXPERIMENTS, FIGURES, parse_experiment
+from shop.lab.figures import ArmObservation, compute_figures
 from shop.lab.load import LAG_LIMIT_MS, LoadSamples
-from shop.lab.markdown_table import demand
-from shop.lab.report import html, layers, picture, rows, write
-from shop.lab.result import build, find, read, save
+from shop.lab.markdown_table import demand_table
+from shop.lab.report import draw_picture, figure_rows, layer_shares, render_report, write_report
+from shop.lab.result import build_result, find_result, read_result, save_result
 from shop.lab.runner import RunRecord
-from shop.lab.verdict import ArmObservation, figures
 
-WHOLE = parse((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
-EXPERIMENT = WHOLE.with_(arms=WHOLE.arms[:2])
+WHOLE = parse_experiment((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
+EXPERIMENT = WHOLE.with_changes(arms=WHOLE.arms[:2])
 SLOW_MS, FAST_MS = 80.0, 4.0
 CONTRACT = {
     "experiment", "hypothesis", "verdict", "reason", "started_at", "machine", "runs", "arms", "ratios"
@@ -30,13 +30,13 @@ def samples(ms=FAST_MS, count=100, **fields):
         "offered": count,
         "seconds": 10.0,
         "latencies_ms": [ms] * count,
-        "good": [True] * count,
+        "succeeded": [True] * count,
         "calls": count,
         "queries": 0,
         "lookups": {},
-        "faults": {},
+        "errors": {},
         "cpu_share": 0.3,
-        "lag_p95_ms": 1.0,
+        "release_lag_p95_ms": 1.0,
     }
     return LoadSamples(**{**given, **fields})
 
@@ -48,49 +48,55 @@ ON = ArmObservation("on", samples(queries=10, lookups={"shared": (90, 100)}), sa
 def measured(runs):
     """Build the result of an experiment of several runs, each a pair of observations."""
     quiet = samples(count=20)
-    return build(EXPERIMENT, RunRecord(5.0, quiet, quiet, tuple(runs)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    return build_result(EXPERIMENT, RunRecord(5.0, quiet, quiet, tuple(runs)), datetime(2026, 1, 2, tzinfo=UTC), {})
 
 
 def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
     """Build the result of an experiment whose runs all went alike."""
     quiet = samples(count=20)
     record = RunRecord(5.0, before or quiet, after or quiet, ((off, on),) * runs)
-    return build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on", "api.composite": "on"})
+    return build_result(
+        EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on", "api.composite": "on"}
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "verdict", "words"),
     [
         ({}, "confirmed", "p50_off_over_on is 20.00 (20.00 to 20.00 over the runs), as claimed >= 2"),
-        ({"on": ArmObservation("on", samples(SLOW_MS), ON.closed)}, "refuted", "p50_off_over_on is 1.00"),
-        ({"on": ArmObservation("on", ON.open, samples(count=150))}, "refuted", "most_rps_on_over_off is 1.50"),
-        ({"on": ArmObservation("on", samples(queries=500), ON.closed)}, "refuted", "on.db_queries_per_request is 5.00"),
+        ({"on": ArmObservation("on", samples(SLOW_MS), ON.closed_loop)}, "refuted", "p50_off_over_on is 1.00"),
+        ({"on": ArmObservation("on", ON.open_loop, samples(count=150))}, "refuted", "most_rps_on_over_off is 1.50"),
         (
-            {"off": ArmObservation("off", samples(SLOW_MS, good=[True] * 90 + [False] * 10), OFF.closed)},
+            {"on": ArmObservation("on", samples(queries=500), ON.closed_loop)},
+            "refuted",
+            "on.db_queries_per_request is 5.00",
+        ),
+        (
+            {"off": ArmObservation("off", samples(SLOW_MS, succeeded=[True] * 90 + [False] * 10), OFF.closed_loop)},
             "invalid",
             "of the visits of arm off failed",
         ),
-        ({"on": ArmObservation("on", ON.open, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
+        ({"on": ArmObservation("on", ON.open_loop, samples(count=900, cpu_share=0.99))}, "invalid", "generator"),
         (
-            {"off": ArmObservation("off", samples(SLOW_MS, queries=700, lag_p95_ms=90.0), OFF.closed)},
+            {"off": ArmObservation("off", samples(SLOW_MS, queries=700, release_lag_p95_ms=90.0), OFF.closed_loop)},
             "invalid",
             "generator",
         ),
-        ({"before": samples(count=5, good=[True] * 4 + [False], faults={"500": 1})}, "invalid", "before the runs"),
-        ({"after": samples(count=5, good=[False] * 5, faults={"500": 5})}, "invalid", "5 times 500"),
+        ({"before": samples(count=5, succeeded=[True] * 4 + [False], errors={"500": 1})}, "invalid", "before the runs"),
+        ({"after": samples(count=5, succeeded=[False] * 5, errors={"500": 5})}, "invalid", "5 times 500"),
         ({"after": samples(FAST_MS * 10)}, "invalid", "median answer went from 4.0 ms before to 40.0 ms after"),
         ({"after": samples(FAST_MS + 4)}, "confirmed", ""),
         (
-            {"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed)},
+            {"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed_loop)},
             "invalid",
             "The problem did not show",
         ),
         (
-            {"on": replace(ON, troubles={"cache_outages": 4})},
+            {"on": replace(ON, anomalies={"cache_outages": 4})},
             "invalid",
             "arm on: 12 times a cache did not answer in time",
         ),
-        ({"off": replace(OFF, troubles={"locks_lost": 1})}, "invalid", "arm off: 3 times a lock ended"),
+        ({"off": replace(OFF, anomalies={"locks_lost": 1})}, "invalid", "arm off: 3 times a lock ended"),
         ({"on": replace(ON, unsettled="its hit rate went from 20% to 45%")}, "invalid", "from 20% to 45%"),
     ],
 )
@@ -101,21 +107,21 @@ def test_the_verdict_follows_from_the_figures(changed, verdict, words):
 
 
 def test_a_figure_that_was_never_measured_neither_passes_nor_accuses():
-    never = ArmObservation("on", samples(count=0, latencies_ms=[], good=[]), ON.closed)
+    never = ArmObservation("on", samples(count=0, latencies_ms=[], succeeded=[]), ON.closed_loop)
     result = outcome(on=never)
     assert result["verdict"] == "invalid"
     assert "could not be measured" in result["reason"]
 
 
 def test_runs_that_disagree_confirm_nothing_and_refute_nothing():
-    result = measured([(OFF, ON), (OFF, replace(ON, open=samples(SLOW_MS))), (OFF, ON)])
+    result = measured([(OFF, ON), (OFF, replace(ON, open_loop=samples(SLOW_MS))), (OFF, ON)])
     assert result["ratios"]["p50_off_over_on"] == 20, "the median would have passed"
     assert result["verdict"] == "invalid"
     assert "1.00 to 20.00, far apart, over the runs), not in every run >= 2" in result["reason"]
 
 
 def test_runs_far_apart_are_said_where_each_of_them_holds():
-    quicker = replace(ON, open=samples(FAST_MS / 5, queries=10))
+    quicker = replace(ON, open_loop=samples(FAST_MS / 5, queries=10))
     result = measured([(OFF, ON), (OFF, quicker)])
     assert result["verdict"] == "confirmed"
     assert "(20.00 to 100.00, far apart, over the runs)" in result["reason"]
@@ -125,10 +131,10 @@ def test_runs_far_apart_are_said_where_each_of_them_holds():
     ("changed", "caution"),
     [
         ({}, ""),
-        ({"on": replace(ON, open=samples(SLOW_MS))}, ""),
-        ({"on": replace(ON, troubles={"cache_outages": 4})}, "in trouble"),
-        ({"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed)}, "did not show"),
-        ({"on": ArmObservation("on", ON.open, samples(count=900, cpu_share=0.99))}, "bottleneck"),
+        ({"on": replace(ON, open_loop=samples(SLOW_MS))}, ""),
+        ({"on": replace(ON, anomalies={"cache_outages": 4})}, "in trouble"),
+        ({"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed_loop)}, "did not show"),
+        ({"on": ArmObservation("on", ON.open_loop, samples(count=900, cpu_share=0.99))}, "bottleneck"),
         ({"after": samples(FAST_MS * 10)}, "steady state"),
     ],
 )
@@ -142,12 +148,12 @@ def test_a_single_run_is_a_look_and_claims_nothing(changed, caution):
 
 
 def test_a_single_run_that_mostly_failed_is_no_look_either():
-    failed = ArmObservation("off", samples(SLOW_MS, good=[False] * 100), OFF.closed)
+    failed = ArmObservation("off", samples(SLOW_MS, succeeded=[False] * 100), OFF.closed_loop)
     assert outcome(off=failed, runs=1)["verdict"] == "invalid"
 
 
-SALE = parse((EXPERIMENTS / "flash-sale.toml").read_text(), "flash-sale.toml")
-FAIR = dict.fromkeys(SALE.drive.measures) | {
+SALE = parse_experiment((EXPERIMENTS / "flash-sale.toml").read_text(), "flash-sale.toml")
+FAIR = dict.fromkeys(SALE.arm_driver.measures) | {
     "one_orders_rps": 60.0,
     "one_oversold": 0.0,
     "many_oversold": 0.0,
@@ -165,7 +171,7 @@ def sale(before_ms=FAST_MS, after_ms=FAST_MS, runs=2, **arms):
 
     before, after = samples(before_ms, count=20), samples(after_ms, count=20)
     each = [tuple(seen(arm.name, number == runs - 1) for arm in SALE.arms) for number in range(runs)]
-    return build(SALE, RunRecord(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    return build_result(SALE, RunRecord(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
 
 
 def test_what_is_right_is_judged_however_the_store_s_quickness_changed():
@@ -189,33 +195,37 @@ def test_a_sale_in_which_the_naive_way_sold_nothing_twice_says_nothing_of_the_ot
 def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
     quiet = samples(count=20)
     arms = tuple(
-        ArmObservation(arm.name, samples(), None, NAIVE if arm.name == "naive" else FAIR, troubles={"cache_outages": 2})
+        ArmObservation(
+            arm.name, samples(), None, NAIVE if arm.name == "naive" else FAIR, anomalies={"cache_outages": 2}
+        )
         for arm in SALE.arms
     )
-    result = build(SALE, RunRecord(3.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    result = build_result(SALE, RunRecord(3.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
     assert result["verdict"] == "confirmed"
     assert result["arms"][0]["troubles"] == {"cache_outages": 4}
-    assert "4 times a cache did not answer" in html(result)
+    assert "4 times a cache did not answer" in render_report(result)
 
 
 def test_a_share_is_drawn_in_percent():
     chart = [{"figure": "error_rate", "title": "Failed", "says": "", "unit": "%"}]
-    failing = replace(OFF, open=samples(SLOW_MS, queries=700, good=[True] * 75 + [False] * 25), closed=None)
+    failing = replace(
+        OFF, open_loop=samples(SLOW_MS, queries=700, succeeded=[True] * 75 + [False] * 25), closed_loop=None
+    )
     result = {**outcome(off=failing, runs=2), "charts": chart}
-    assert "25.0 %" in picture(result)
-    assert "25.0 %" in html(result)
+    assert "25.0 %" in draw_picture(result)
+    assert "25.0 %" in render_report(result)
 
 
 def test_a_staleness_of_nothing_is_not_beaten_by_anything():
     """The cure shows no staleness where there was hardly any to be shown: that is no confirmation."""
-    staleness = parse((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
-    well = dict.fromkeys(staleness.drive.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
+    staleness = parse_experiment((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
+    well = dict.fromkeys(staleness.arm_driver.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
     arms = tuple(
         ArmObservation(name, samples(), None, {**well, "stale_max_s": stale})
         for name, stale in (("ttl", 0.31), ("event", 0.0), ("through", 0.0))
     )
     quiet = samples(count=20)
-    result = build(staleness, RunRecord(20.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    result = build_result(staleness, RunRecord(20.0, quiet, quiet, (arms, arms)), datetime(2026, 1, 2, tzinfo=UTC), {})
     assert result["verdict"] == "invalid"
     assert "ttl.stale_max_s is 0.31" in result["reason"]
 
@@ -225,19 +235,19 @@ def test_a_staleness_of_nothing_is_not_beaten_by_anything():
     [(0.2, 1.0, None), (0.99, 1.0, "99% of its one core"), (0.2, LAG_LIMIT_MS + 1, "26 ms late")],
 )
 def test_a_generator_out_of_breath_is_noticed(cpu, lag, sign):
-    found = samples(cpu_share=cpu, lag_p95_ms=lag).saturated
+    found = samples(cpu_share=cpu, release_lag_p95_ms=lag).saturation
     assert sign in found if sign else found is None
 
 
 def test_goodput_counts_only_what_was_answered_well_and_in_time():
-    mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], good=[True, False, True, True])
-    found = figures(ArmObservation("on", mixed, ON.closed), good_within_ms=1000)
+    mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], succeeded=[True, False, True, True])
+    found = compute_figures(ArmObservation("on", mixed, ON.closed_loop), good_within_ms=1000)
     assert found["goodput_rps"] == pytest.approx(0.2)
     assert found["achieved_rps"] == pytest.approx(0.4)
 
 
 def test_every_figure_is_declared_for_experiments_to_name():
-    assert set(figures(ON, 1000)) == FIGURES
+    assert set(compute_figures(ON, 1000)) == FIGURES
 
 
 def test_a_result_holds_what_the_contract_promises():
@@ -254,9 +264,9 @@ def test_a_result_holds_what_the_contract_promises():
 
 def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_them():
     quiet = samples(count=20)
-    runs = tuple((ArmObservation("off", samples(ms), OFF.closed), ON) for ms in (70.0, 100.0, 80.0))
+    runs = tuple((ArmObservation("off", samples(ms), OFF.closed_loop), ON) for ms in (70.0, 100.0, 80.0))
     record = RunRecord(5.0, quiet, quiet, runs)
-    result = build(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on"})
+    result = build_result(EXPERIMENT, record, datetime(2026, 1, 2, tzinfo=UTC), {"cache.shared": "on"})
     assert result["arms"][0]["p50_ms"] == 80
     assert result["arms"][0]["spread"]["p50_ms"] == {"min": 70, "max": 100}
     assert result["spread"]["p50_off_over_on"] == {"min": 17.5, "max": 25}
@@ -264,14 +274,14 @@ def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_th
 
 def test_a_saved_result_reads_back_the_same_and_is_the_latest(tmp_path):
     result = outcome()
-    home = save(result, tmp_path)
-    assert read(find(tmp_path)) == read(home)
-    assert find(tmp_path) == find(tmp_path, home.name) == home
-    assert read(home)["ratios"] == result["ratios"]
+    home = save_result(result, tmp_path)
+    assert read_result(find_result(tmp_path)) == read_result(home)
+    assert find_result(tmp_path) == find_result(tmp_path, home.name) == home
+    assert read_result(home)["ratios"] == result["ratios"]
 
 
 def test_a_report_needs_nothing_from_elsewhere(tmp_path):
-    page = write(save(outcome(), tmp_path)).read_text()
+    page = write_report(save_result(outcome(), tmp_path)).read_text()
     assert page.count("<svg") == 2 + 2 * 2  # two charts are wide, and drawn for a desk and for a phone
     for outside in ("http-equiv", "<script", "<link", "src=", "@import", "url("):
         assert outside not in page
@@ -282,21 +292,21 @@ def test_a_report_needs_nothing_from_elsewhere(tmp_path):
 def test_a_report_keeps_hostile_text_as_text():
     result = outcome()
     result["arms"][0]["title"] = result["reason"] = "<script>alert(1)</script>"
-    assert "<script" not in html(result)
+    assert "<script" not in render_report(result)
 
 
 def test_a_report_of_a_store_that_never_answered_still_renders():
-    dead = samples(count=0, latencies_ms=[], good=[], calls=0)
+    dead = samples(count=0, latencies_ms=[], succeeded=[], calls=0)
     result = outcome(
         off=ArmObservation("off", dead, dead), on=ArmObservation("on", dead, dead), before=dead, after=dead
     )
     assert result["verdict"] == "invalid"
-    assert "no answer" in html(result)
-    assert picture(result).startswith("<svg")
+    assert "no answer" in render_report(result)
+    assert draw_picture(result).startswith("<svg")
 
 
 def test_the_picture_says_how_much_quicker():
-    drawn = picture(outcome())
+    drawn = draw_picture(outcome())
     assert "20.0× quicker" in drawn
     assert "9.00× as many" in drawn
 
@@ -304,34 +314,34 @@ def test_the_picture_says_how_much_quicker():
 def test_the_picture_and_the_verdict_name_the_same_ratio():
     result = outcome()
     result["ratios"] |= {"p50_off_over_on": 4.5, "most_rps_on_over_off": 7.5}
-    drawn = picture(result)
+    drawn = draw_picture(result)
     assert "4.50× quicker" in drawn
     assert "7.50× as many" in drawn
 
 
 def test_the_terminal_and_the_report_show_the_same_table():
-    table = dict(rows(outcome()))
+    table = dict(figure_rows(outcome()))
     assert table["Median wait"] == ["80.0 ms", "4.00 ms"]
     assert "Answered by the edge" not in table, "a layer nobody passed is left out"
 
 
 def test_each_layer_sees_only_what_the_one_before_let_pass():
-    shares = dict(layers({"hit_rate": {"edge": 0.5, "local": None, "shared": 0.5}}))
+    shares = dict(layer_shares({"hit_rate": {"edge": 0.5, "local": None, "shared": 0.5}}))
     assert shares == {"edge": 0.5, "shared": 0.25, "store": 0.25}
 
 
 @pytest.mark.parametrize(("value", "written"), [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (0, "0.00")])
 def test_figures_are_written_with_the_digits_that_matter(value, written):
-    assert number(value) == written
+    assert format_number(value) == written
 
 
 def test_the_same_cache_is_told_under_both_demands():
     classic = ArmObservation("classic", samples(FAST_MS / 2, queries=0), samples(count=1000))
     record = RunRecord(5.0, samples(count=20), samples(count=20), ((OFF, ON, classic),) * 2)
-    result = build(WHOLE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
+    result = build_result(WHOLE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
     assert [arm["exponent"] for arm in result["arms"]] == [0.65, 0.65, 1.0]
-    table = demand({"cache-aside": result, "older": outcome()})
+    table = demand_table({"cache-aside": result, "older": outcome()})
     assert "| `cache-aside`, with cache-aside | median wait | 4.00 ms | 2.00 ms |" in table
     assert "older" not in table
-    assert "20.0× quicker" in picture(result), "told of the arm with the same demand"
-    assert "exponent 1" in html(result)
+    assert "20.0× quicker" in draw_picture(result), "told of the arm with the same demand"
+    assert "exponent 1" in render_report(result)

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
+from shop.lab.anomalies import increases
 from shop.lab.arrivals import ZipfDistribution
-from shop.lab.metrics_client import counted
-from shop.lab.troubles import risen
-from shop.lab.warming import HitRateRise
+from shop.lab.metrics_client import sum_counter
+from shop.lab.warm_up import HitRateRise
 from tests.unit.test_lab_drivers import samples
 
 SECONDS = 10.0
@@ -50,7 +50,7 @@ def test_a_cold_cache_is_warmed_until_it_answers_most(seed):
     def piece(now=0.0):
         seen = []
         while now < SECONDS:
-            product = products.pick(chance)
+            product = products.choose(chance)
             seen.append((now, 1.0, "shared" if product in kept else "origin"))
             now += 0.003 if product in kept else 0.033  # ten seconds here are two there
             kept.add(product)
@@ -66,13 +66,13 @@ def test_a_cold_cache_is_warmed_until_it_answers_most(seed):
 def test_only_what_rose_since_is_trouble():
     before = {"cache_outages": 3.0, "locks_lost": 1.0, "evictions": 7.0}
     after = {"cache_outages": 7.0, "locks_lost": 1.0, "waits_given_up": 2.0}
-    assert risen(before, after) == {"cache_outages": 4.0}
-    assert risen({"cache_outages": 5.0}, {"cache_outages": 1.0}) == {}, "a server started anew counts from zero"
+    assert increases(before, after) == {"cache_outages": 4.0}
+    assert increases({"cache_outages": 5.0}, {"cache_outages": 1.0}) == {}, "a server started anew counts from zero"
 
 
 def test_a_counter_is_added_up_by_its_label_and_is_zero_before_its_first_count():
     text = 'a_total{kind="x"} 2.0\na_total{kind="y"} 3.0\nb_total 4.0\n'
-    assert counted(text, "a_total") == 5
-    assert counted(text, "a_total", ("kind", "y")) == 3
-    assert counted(text, "a_total", ("kind", "z")) == counted(text, "c_total") == 0
-    assert counted(text, "b_total") == 4
+    assert sum_counter(text, "a_total") == 5
+    assert sum_counter(text, "a_total", ("kind", "y")) == 3
+    assert sum_counter(text, "a_total", ("kind", "z")) == sum_counter(text, "c_total") == 0
+    assert sum_counter(text, "b_total") == 4

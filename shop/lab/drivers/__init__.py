@@ -10,17 +10,17 @@ from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.drivers.flash_sale import FlashSale
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import LagDriver
-from shop.lab.drivers.load_only import PlainDriver
+from shop.lab.drivers.load_only import LoadOnlyDriver
 from shop.lab.drivers.loss import LossDriver
 from shop.lab.drivers.partial_write import PartialWrite
 from shop.lab.drivers.retries import RetryDriver
 from shop.lab.drivers.staleness import StalenessDriver
 from shop.lab.drivers.stampede import StampedeDriver
 
-LOAD = "load"
+LOAD_ONLY = "load"
 DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
     {
-        LOAD: PlainDriver(),
+        LOAD_ONLY: LoadOnlyDriver(),
         "stampede": StampedeDriver(),
         "staleness": StalenessDriver(),
         "avalanche": AvalancheDriver(),

@@ -29,38 +29,40 @@ class AvalancheParams(StrictModel):
 class AvalancheDriver:
     """Fills all keys at once and waits for their end."""
 
-    given = AvalancheParams
+    params_model = AvalancheParams
     faults: Sequence[str] = ("cache",)
-    knobs: Sequence[str] = (TTL_SCALE,)
-    edits = False
+    parameters: Sequence[str] = (TTL_SCALE,)
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "peak_loads_rps": DriverMeasure("Loads in the worst half second, a second", "/s"),
         "mean_loads_rps": DriverMeasure("Loads, a second in the mean", "/s"),
         "reloaded": DriverMeasure("Values made afresh"),
     }
 
-    def seconds(self, given: AvalancheParams) -> float:
+    def expected_seconds(self, params: AvalancheParams) -> float:
         """Return how long an arm takes."""
-        return given.ttl_s * (1 + 2 * given.jitter) + 5 + GENERATOR_START_S
+        return params.ttl_s * (1 + 2 * params.jitter) + 5 + GENERATOR_START_S
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Change nothing: a lifetime is as long as it is."""
         return {}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: AvalancheParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: AvalancheParams) -> DriverResult:
         """Fill, wait for most of the lifetime, and look at the rest of it under load."""
-        bench.store.set_fault("cache", "flush")
-        bench.store.visit_all([given.path.format(product=slug) for slug in bench.plan(arm, 1).products])
-        ahead = given.ttl_s * given.jitter + 1.0
-        bench.wait(max(0.0, given.ttl_s - ahead - bench.start_s))
-        plan = bench.plan(arm, 2 * ahead + 1.0, mode="open", rate=given.rate, arrivals="constant", exponent=0.0)
-        samples = bench.offer(f"{arm.title}: their time is over", plan)
-        loads = [due for due, who in zip(samples.due_s, samples.answered, strict=True) if who == "origin"]
-        buckets = Counter(int(due / given.bucket_s) for due in loads)
+        context.store.set_fault("cache", "flush")
+        context.store.visit_all([params.path.format(product=slug) for slug in context.load_phase(arm, 1).products])
+        ahead = params.ttl_s * params.jitter + 1.0
+        context.wait(max(0.0, params.ttl_s - ahead - context.start_delay_s))
+        plan = context.load_phase(
+            arm, 2 * ahead + 1.0, mode="open", rate=params.rate, arrivals="constant", exponent=0.0
+        )
+        samples = context.offer(f"{arm.title}: their time is over", plan)
+        loads = [due for due, who in zip(samples.due_s, samples.answered_by, strict=True) if who == "origin"]
+        buckets = Counter(int(due / params.bucket_s) for due in loads)
         return DriverResult(
             samples,
             {
-                "peak_loads_rps": max(buckets.values(), default=0) / given.bucket_s,
+                "peak_loads_rps": max(buckets.values(), default=0) / params.bucket_s,
                 "mean_loads_rps": len(loads) / samples.seconds,
                 "reloaded": float(len(loads)),
             },

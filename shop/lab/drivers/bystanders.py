@@ -17,16 +17,16 @@ from pydantic import Field
 from shop.errors import ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.checkouts import CheckoutSample, buy
-from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
+from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples
 from shop.lab.metrics_client import InFlightSampler
 from shop.lab.statistics import percentile
 
 PAYMENTS = "payments"
-MEND_TIMEOUT_S = 20.0
+CLEAR_TIMEOUT_S = 20.0
 
 
 class BystanderParams(StrictModel):
@@ -53,10 +53,10 @@ class BystanderParams(StrictModel):
 class BystanderDriver:
     """Makes trouble, and watches those who have no part in it."""
 
-    given = BystanderParams
+    params_model = BystanderParams
     faults: Sequence[str] = (PAYMENTS,)
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "pages_well": DriverMeasure("Other pages answered well and in time", "%"),
         "threads_held": DriverMeasure("Requests being answered at once, median"),
@@ -68,38 +68,38 @@ class BystanderDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: BystanderParams) -> float:
+    def expected_seconds(self, params: BystanderParams) -> float:
         """Return how long an arm takes, about."""
-        return given.lead_s + given.seconds + 7.0
+        return params.lead_s + params.seconds + 7.0
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length; the lead is what the guards need, and stays."""
         return {"seconds": seconds}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: BystanderParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: BystanderParams) -> DriverResult:
         """Make trouble and buy, watch the pages, end the trouble, check the books, and undo the orders."""
-        store, before = bench.store, mismatches()
-        processes, lasts_s = store.workers(), given.lead_s + given.seconds
-        rush, rate = given.rush * processes, given.rate * processes
+        store, before = context.store, audit_mismatches()
+        processes, lasts_s = store.workers(), params.lead_s + params.seconds
+        rush, rate = params.rush * processes, params.rate * processes
         mending: list[Future[tuple[float, float]]] = []
         with (
-            crowd(store, rush + size(rate, lasts_s)) as shoppers,
+            guests_with_carts(store, rush + guest_count(rate, lasts_s)) as shoppers,
             InFlightSampler(store) as in_flight,
             ThreadPoolExecutor(2) as beside,
         ):
-            store.set_fault(PAYMENTS, given.fault)
-            buying = beside.submit(buy, shoppers, rate, rush=rush)
-            bench.wait(given.lead_s - bench.start_s)
-            plan = bench.plan(arm, given.seconds, mode="open", rate=given.visits)
-            watched = [(0.0, lambda: mending.append(beside.submit(_mend_after, given.seconds)))]
-            pages = bench.offer(arm.title, plan, watched)
+            store.set_fault(PAYMENTS, params.fault)
+            buying = beside.submit(check_out_at_rate, shoppers, rate, rush=rush)
+            context.wait(params.lead_s - context.start_delay_s)
+            plan = context.load_phase(arm, params.seconds, mode="open", rate=params.visits)
+            watched = [(0.0, lambda: mending.append(beside.submit(_clear_fault_after, params.seconds)))]
+            pages = context.offer(arm.title, plan, watched)
             bought, held = buying.result(), in_flight.between(*mending[0].result())
             store.wait_ready()
-            found = mismatches() - before
-        return DriverResult(pages, {**judged(pages, bought, held, given), "mismatches": float(len(found))})
+            found = audit_mismatches() - before
+        return DriverResult(pages, {**compute_measures(pages, bought, held, params), "mismatches": float(len(found))})
 
 
-def _mend_after(seconds: float) -> tuple[float, float]:
+def _clear_fault_after(seconds: float) -> tuple[float, float]:
     """Let the trouble last, end it, and return between which moments it was looked at.
 
     It is ended by the command, which needs no thread of the store: there may be none.
@@ -111,14 +111,14 @@ def _mend_after(seconds: float) -> tuple[float, float]:
     time.sleep(seconds)
     until = time.monotonic()
     words = [sys.executable, "-m", "shop.cli", "fault", "set", PAYMENTS, NONE]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=MEND_TIMEOUT_S, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=CLEAR_TIMEOUT_S, check=False)
     if done.returncode:
         raise ServiceUnavailable(f"The provider could not be mended: {done.stderr.strip()}")
     return began, until
 
 
-def judged(
-    pages: LoadSamples, bought: Sequence[CheckoutSample], held: Sequence[float], given: BystanderParams
+def compute_measures(
+    pages: LoadSamples, bought: Sequence[CheckoutSample], held: Sequence[float], params: BystanderParams
 ) -> dict[str, float | None]:
     """Return the measures but for the books'.
 
@@ -126,17 +126,19 @@ def judged(
         pages: what became of those who did not buy.
         bought: the checkouts.
         held: requests being answered, looked at again and again.
-        given: what counts as in time.
+        params: what counts as in time.
     """
-    well = sum(good and ms <= given.page_within_ms for good, ms in zip(pages.good, pages.latencies_ms, strict=True))
+    well = sum(
+        good and ms <= params.page_within_ms for good, ms in zip(pages.succeeded, pages.latencies_ms, strict=True)
+    )
     orders = [one for one in bought if one.order]
-    in_time = sum(one.ms <= given.patience_s * 1000 for one in orders)
+    in_time = sum(one.ms <= params.patience_s * 1000 for one in orders)
     return {
-        "pages_well": well / len(pages.good) if pages.good else None,
+        "pages_well": well / len(pages.succeeded) if pages.succeeded else None,
         "threads_held": percentile(list(held), 50) if held else None,
         "checkouts": float(len(bought)),
         "orders": float(len(orders)),
         "order_share": len(orders) / len(bought),
-        "order_goodput_rps": in_time / (given.lead_s + given.seconds),
+        "order_goodput_rps": in_time / (params.lead_s + params.seconds),
         "checkout_p99_ms": percentile([one.ms for one in bought], 99),
     }

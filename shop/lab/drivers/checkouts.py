@@ -14,8 +14,8 @@ from pydantic import Field
 
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import GuestClient
 from shop.lab.load import LoadSamples
@@ -23,9 +23,9 @@ from shop.lab.statistics import percentile
 from shop.lab.store_client import StoreClient
 
 MAIL = "mail"
-AT_ONCE = 64
-LOOK_EVERY_S = 0.5
-USUAL_WAIT_S = 4.0
+MAX_CONCURRENT = 64
+POLL_EVERY_S = 0.5
+USUAL_MAIL_WAIT_S = 4.0
 """What is waited for mail, in the mean over arms: most of it is there at once."""
 
 
@@ -57,10 +57,10 @@ class CheckoutSample:
 class CheckoutDriver:
     """Buys, and waits for the mail."""
 
-    given = CheckoutParams
+    params_model = CheckoutParams
     faults: Sequence[str] = (MAIL,)
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "orders": DriverMeasure("Orders placed"),
         "mails_lost": DriverMeasure("Of them never confirmed"),
@@ -69,28 +69,31 @@ class CheckoutDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: CheckoutParams) -> float:
+    def expected_seconds(self, params: CheckoutParams) -> float:
         """Return how long an arm takes, about."""
-        return given.seconds + min(given.patience_s, USUAL_WAIT_S)
+        return params.seconds + min(params.patience_s, USUAL_MAIL_WAIT_S)
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: CheckoutParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: CheckoutParams) -> DriverResult:
         """Buy at the rate, mend the mail server, wait for the mail, check the books, and undo the orders."""
-        before = mismatches()
-        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
-            bought = buy(shoppers, given.rate)
-            bench.store.set_fault(MAIL, NONE)
-            lost, waited_s = _wait(bench, [one.order for one in bought if one.order], given.patience_s)
-            found = mismatches() - before
+        before = audit_mismatches()
+        with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
+            bought = check_out_at_rate(shoppers, params.rate)
+            context.store.set_fault(MAIL, NONE)
+            lost, waited_s = _wait(context, [one.order for one in bought if one.order], params.patience_s)
+            found = audit_mismatches() - before
         return DriverResult(
-            samples(bought, given.seconds), {**judged(bought, lost, waited_s), "mismatches": float(len(found))}
+            as_load_samples(bought, params.seconds),
+            {**compute_measures(bought, lost, waited_s), "mismatches": float(len(found))},
         )
 
 
-def judged(bought: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequence[float]) -> dict[str, float | None]:
+def compute_measures(
+    bought: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequence[float]
+) -> dict[str, float | None]:
     """Return the measures.
 
     Args:
@@ -107,7 +110,7 @@ def judged(bought: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequ
     }
 
 
-def buy(
+def check_out_at_rate(
     shoppers: Sequence[GuestClient],
     rate: float,
     check_out: Callable[[GuestClient], str] = GuestClient.check_out,
@@ -129,19 +132,19 @@ def buy(
         order = check_out(shoppers[number])
         return CheckoutSample(due - began, (time.monotonic() - due) * 1000, order)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
         return list(pool.map(one, range(len(shoppers))))
 
 
-def _wait(bench: DriverContext, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
+def _wait(context: DriverContext, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
     began, missing, waited = time.monotonic(), set(orders), []
     while True:
-        arrived = missing & _confirmed(bench.store, len(orders))
+        arrived = missing & _confirmed(context.store, len(orders))
         missing -= arrived
         waited += [time.monotonic() - began] * len(arrived)
         if not missing or time.monotonic() - began > patience_s:
             return sorted(missing), waited
-        bench.wait(LOOK_EVERY_S)
+        context.wait(POLL_EVERY_S)
 
 
 def _confirmed(store: StoreClient, count: int) -> set[str]:
@@ -149,21 +152,21 @@ def _confirmed(store: StoreClient, count: int) -> set[str]:
     return {mail["subject"].rpartition(" ")[2] for mail in store.mails(2 * count)}
 
 
-def samples(bought: Sequence[CheckoutSample], seconds: float) -> LoadSamples:
+def as_load_samples(bought: Sequence[CheckoutSample], seconds: float) -> LoadSamples:
     """Return checkouts as samples of a load that lasted so many seconds."""
     failed = sum(not one.order for one in bought)
     return LoadSamples(
         offered=len(bought),
         seconds=seconds,
         latencies_ms=[one.ms for one in bought],
-        good=[bool(one.order) for one in bought],
+        succeeded=[bool(one.order) for one in bought],
         calls=len(bought),
         queries=0,
         lookups={},
-        faults={"not ordered": failed} if failed else {},
+        errors={"not ordered": failed} if failed else {},
         cpu_share=0.0,
-        lag_p95_ms=0.0,
-        answers={"origin": len(bought) - failed},
+        release_lag_p95_ms=0.0,
+        answer_counts={"origin": len(bought) - failed},
         due_s=[one.due_s for one in bought],
-        answered=["origin" if one.order else "" for one in bought],
+        answered_by=["origin" if one.order else "" for one in bought],
     )

@@ -16,14 +16,14 @@ GENERATOR_START_S = 1.5
 """From its start to the moment it can begin, on a machine that is busy: what is done meanwhile is timed from there."""
 
 Measures = Mapping[str, float | None]
-Act = Callable[[], None]
+ArmAction = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class DriverMeasure:
     """What a driver finds out beside what the load itself tells."""
 
-    words: str
+    label: str
     unit: str = ""
 
 
@@ -45,10 +45,10 @@ class DriverContext(Protocol):
         """Return the store."""
 
     @property
-    def start_s(self) -> float:
+    def start_delay_s(self) -> float:
         """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
 
-    def plan(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
+    def load_phase(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
         """Return the arm's load for so many seconds; closed loop unless said otherwise."""
 
     def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
@@ -59,7 +59,7 @@ class DriverContext(Protocol):
             seconds: how long to visit at least, and then again.
         """
 
-    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, Act]] = ()) -> LoadSamples:
+    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
         """Offer load, doing each act at its moment, in seconds after the load began."""
 
     def wait(self, seconds: float) -> None:
@@ -73,7 +73,7 @@ class ArmDriver(Protocol):
     """Puts the store under load in a way of its own, and knows what to look at."""
 
     @property
-    def given(self) -> type[BaseModel]:
+    def params_model(self) -> type[BaseModel]:
         """Return what it is told, with its defaults."""
 
     @property
@@ -85,27 +85,27 @@ class ArmDriver(Protocol):
         """Return the faults it orders by itself."""
 
     @property
-    def knobs(self) -> Sequence[str]:
+    def parameters(self) -> Sequence[str]:
         """Return the knobs it turns by itself."""
 
     @property
-    def edits(self) -> bool:
+    def edits_price(self) -> bool:
         """Tell whether it changes the price of the product experiments edit."""
 
-    def seconds(self, given: Any) -> float:
+    def expected_seconds(self, params: Any) -> float:
         """Return how long an arm takes in a run, about."""
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return what to be told so that an arm is measured for about so many seconds in a run."""
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: Any) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: Any) -> DriverResult:
         """Measure one arm once."""
 
 
-def actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> list[tuple[float, Act]]:
+def fault_actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> list[tuple[float, ArmAction]]:
     """Return an arm's actions as acts on a store."""
 
-    def act(one: ScheduledAction) -> Act:
+    def act(one: ScheduledAction) -> ArmAction:
         return lambda: store.set_fault(one.fault, one.value)
 
     return [(one.at_s, act(one)) for one in planned]
@@ -119,7 +119,7 @@ class ScheduledActions:
         acts: seconds after that, and what is done then.
     """
 
-    def __init__(self, begin_at: float, acts: Sequence[tuple[float, Act]]) -> None:
+    def __init__(self, begin_at: float, acts: Sequence[tuple[float, ArmAction]]) -> None:
         self._begin_at = begin_at
         self._acts = sorted(acts, key=lambda pair: pair[0])
         self._stopped = threading.Event()

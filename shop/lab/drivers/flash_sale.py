@@ -12,9 +12,9 @@ from pydantic import Field
 
 from shop.errors import ConfigurationError
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import AuditorMismatch, mismatches
-from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
-from shop.lab.drivers.crowd import crowd
+from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
+from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
+from shop.lab.drivers.crowd import guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.metrics_client import RETRIES, MetricsClient
 from shop.lab.statistics import percentile
@@ -43,10 +43,10 @@ class FlashSaleParams(StrictModel):
 class FlashSale:
     """Holds two sales."""
 
-    given = FlashSaleParams
+    params_model = FlashSaleParams
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         **{
             f"{shape}_{name}": DriverMeasure(f"{words}, {of}", unit)
@@ -64,35 +64,37 @@ class FlashSale:
     def __init__(self) -> None:
         self._known: dict[str, frozenset[AuditorMismatch]] = {}
 
-    def seconds(self, given: FlashSaleParams) -> float:
+    def expected_seconds(self, params: FlashSaleParams) -> float:
         """Return how long an arm takes, about."""
-        return (given.one + given.many) / SERVED_A_S + AUDIT_S
+        return (params.one + params.many) / SERVED_A_S + AUDIT_S
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Change nothing: a sale is over when everything is sold."""
         return {}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: FlashSaleParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: FlashSaleParams) -> DriverResult:
         """Hold both sales, undo the orders, and check the books."""
-        store = bench.store
+        store = context.store
         # What one arm left behind is where the next one begins: nothing happens in between, and an audit takes seconds.
-        before = self._known[store.base_url] if store.base_url in self._known else mismatches()
+        before = self._known[store.base_url] if store.base_url in self._known else audit_mismatches()
         wrong = {word for one in before for word in one.id.split()}
         slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in wrong]
         measures: dict[str, float | None] = {}
         every: list[CheckoutSample] = []
         with closing(MetricsClient(store)) as meters:
-            sales = ((given.one, slugs[:1]), (given.many, slugs[1 : 1 + given.several]))
+            sales = ((params.one, slugs[:1]), (params.many, slugs[1 : 1 + params.several]))
             for shape, (shoppers, products) in zip(SHAPES, sales, strict=True):
-                bought, gone, retries = _sale(store, meters, products, shoppers, given.share)
+                bought, gone, retries = _sale(store, meters, products, shoppers, params.share)
                 every += bought
-                found = judged(bought, gone, retries)
+                found = compute_measures(bought, gone, retries)
                 measures |= {f"{shape}_{name}": value for name, value in found.items()}
-        after = self._known[store.base_url] = mismatches()
-        return DriverResult(samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))})
+        after = self._known[store.base_url] = audit_mismatches()
+        return DriverResult(
+            as_load_samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))}
+        )
 
 
-def judged(bought: Sequence[CheckoutSample], gone: int, retries: float) -> dict[str, float | None]:
+def compute_measures(bought: Sequence[CheckoutSample], gone: int, retries: float) -> dict[str, float | None]:
     """Return the measures of one sale.
 
     Args:
@@ -119,10 +121,10 @@ def _sale(
 ) -> tuple[list[CheckoutSample], int, float]:
     """Hold a sale; return what became of each shopper, the pieces that have gone, and the transactions run again."""
     each = max(1, round(count * share / len(slugs)))
-    with _stocked(store, slugs, each), crowd(store, count, slugs) as shoppers:
-        stock, before = sum(map(store.available, slugs)), meters.read(RETRIES)
-        bought = buy(shoppers, rate=1.0, rush=count)
-        return bought, stock - sum(map(store.available, slugs)), meters.read(RETRIES) - before
+    with _stocked(store, slugs, each), guests_with_carts(store, count, slugs) as shoppers:
+        stock, before = sum(map(store.available, slugs)), meters.value_of(RETRIES)
+        bought = check_out_at_rate(shoppers, rate=1.0, rush=count)
+        return bought, stock - sum(map(store.available, slugs)), meters.value_of(RETRIES) - before
 
 
 @contextmanager
@@ -131,9 +133,9 @@ def _stocked(store: StoreClient, slugs: Sequence[str], each: int) -> Iterator[No
     before = {slug: store.available(slug) for slug in slugs}
     try:
         for slug in slugs:
-            store.edit(slug, on_hand=each)
+            store.update_product(slug, on_hand=each)
         yield
     finally:
         for slug, count in before.items():
             with suppress(ConfigurationError):  # more is promised than that, to nobody: the naive way was here
-                store.edit(slug, on_hand=count)
+                store.update_product(slug, on_hand=count)

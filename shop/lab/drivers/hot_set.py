@@ -7,7 +7,7 @@ from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
-from shop.lab.load import LoadSamples, merged
+from shop.lab.load import LoadSamples, merge_samples
 from shop.switches.parameters import CACHE_MEMORY
 
 LOAD_START_S = 1.0
@@ -28,38 +28,38 @@ class HotSetParams(StrictModel):
 class HotSet:
     """Walks up the limits."""
 
-    given = HotSetParams
+    params_model = HotSetParams
     faults: Sequence[str] = ("cache",)
-    knobs: Sequence[str] = (CACHE_MEMORY,)
-    edits = False
+    parameters: Sequence[str] = (CACHE_MEMORY,)
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "hit_rate_least": DriverMeasure("Hit rate with the least memory", "%"),
         "hit_rate_most": DriverMeasure("Hit rate with the most memory", "%"),
         **{f"hit_rate_step_{step}": DriverMeasure(f"Hit rate, step {step}", "%") for step in range(1, STEPS + 1)},
     }
 
-    def seconds(self, given: HotSetParams) -> float:
+    def expected_seconds(self, params: HotSetParams) -> float:
         """Return how long an arm takes."""
-        return len(given.limits_mb) * (given.fill_s + given.measure_s + 2 * LOAD_START_S)
+        return len(params.limits_mb) * (params.fill_s + params.measure_s + 2 * LOAD_START_S)
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return lengths that add up to it."""
-        given = HotSetParams.model_validate(driving)
-        share = seconds / (len(given.limits_mb) * (given.fill_s + given.measure_s))
-        return {"fill_s": given.fill_s * share, "measure_s": given.measure_s * share}
+        params = HotSetParams.model_validate(driver_params)
+        share = seconds / (len(params.limits_mb) * (params.fill_s + params.measure_s))
+        return {"fill_s": params.fill_s * share, "measure_s": params.measure_s * share}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: HotSetParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: HotSetParams) -> DriverResult:
         """Fill and measure at each limit, from an empty cache up."""
-        bench.store.set_fault("cache", "flush")
+        context.store.set_fault("cache", "flush")
         curve: list[tuple[float, float]] = []
         parts: list[LoadSamples] = []
-        for limit in given.limits_mb:
-            bench.store.set_knob(CACHE_MEMORY, limit)
-            bench.offer(f"{arm.title}: {limit:g} MB, filling", bench.plan(arm, given.fill_s))
-            seen = bench.offer(f"{arm.title}: {limit:g} MB", bench.plan(arm, given.measure_s))
+        for limit in params.limits_mb:
+            context.store.set_parameter(CACHE_MEMORY, limit)
+            context.offer(f"{arm.title}: {limit:g} MB, filling", context.load_phase(arm, params.fill_s))
+            seen = context.offer(f"{arm.title}: {limit:g} MB", context.load_phase(arm, params.measure_s))
             parts.append(seen)
-            if seen.answers:
-                curve.append((limit, seen.answers.get("shared", 0) / sum(seen.answers.values())))
+            if seen.answer_counts:
+                curve.append((limit, seen.answer_counts.get("shared", 0) / sum(seen.answer_counts.values())))
         rates = [rate for _, rate in curve]
         steps = {f"hit_rate_step_{step}": rate for step, rate in enumerate(rates, start=1)}
         measures: dict[str, float | None] = {
@@ -68,4 +68,4 @@ class HotSet:
             "hit_rate_least": rates[0] if rates else None,
             "hit_rate_most": rates[-1] if rates else None,
         }
-        return DriverResult(merged(parts), measures, tuple(curve))
+        return DriverResult(merge_samples(parts), measures, tuple(curve))

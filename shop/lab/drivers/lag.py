@@ -9,14 +9,14 @@ from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
-from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
+from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import GuestClient
 from shop.lab.statistics import percentile
 
-LOOK_EVERY_S = 0.02
+POLL_EVERY_S = 0.02
 """Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""
 
 
@@ -33,10 +33,10 @@ class LagParams(StrictModel):
 class LagDriver:
     """Buys, and watches the list."""
 
-    given = LagParams
+    params_model = LagParams
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "orders": DriverMeasure("Orders placed"),
         "lag_p50_ms": DriverMeasure("Until the staff's list shows it, median", "ms"),
@@ -46,42 +46,42 @@ class LagDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: LagParams) -> float:
+    def expected_seconds(self, params: LagParams) -> float:
         """Return how long an arm takes, about."""
-        return given.seconds + 7.0
+        return params.seconds + 7.0
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: LagParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: LagParams) -> DriverResult:
         """Buy at the rate while somebody watches the list, check the books, and undo the orders."""
-        before = mismatches()
+        before = audit_mismatches()
         answered: dict[str, float] = {}
         missing: list[str] = []
 
         def check_out(shopper: GuestClient) -> str:
             number = shopper.check_out()
             answered[number] = time.monotonic()
-            if number and not shopper.sees_paid():
+            if number and not shopper.lists_paid_order():
                 missing.append(number)
             return number
 
-        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
-            with _WatchedList(bench.store.base_url) as watched:
-                bought = buy(shoppers, given.rate, check_out)
+        with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
+            with _WatchedList(context.store.base_url) as watched:
+                bought = check_out_at_rate(shoppers, params.rate, check_out)
                 orders = {one.order for one in bought if one.order}
-                until = time.monotonic() + given.patience_s
+                until = time.monotonic() + params.patience_s
                 while orders - watched.seen.keys() and time.monotonic() < until:
-                    bench.wait(0.1)
-            found = mismatches() - before
+                    context.wait(0.1)
+            found = audit_mismatches() - before
         return DriverResult(
-            samples(bought, given.seconds),
-            {**judged(bought, answered, watched.seen, missing), "mismatches": float(len(found))},
+            as_load_samples(bought, params.seconds),
+            {**compute_measures(bought, answered, watched.seen, missing), "mismatches": float(len(found))},
         )
 
 
-def judged(
+def compute_measures(
     bought: Sequence[CheckoutSample], answered: Mapping[str, float], seen: Mapping[str, float], missing: Collection[str]
 ) -> dict[str, float | None]:
     """Return the measures but for the books'.
@@ -123,7 +123,7 @@ class _WatchedList:
         self._staff.__exit__(kind, error, at)
 
     def _look(self) -> None:
-        while not self._end.wait(LOOK_EVERY_S):
+        while not self._end.wait(POLL_EVERY_S):
             began = time.monotonic()  # what the page shows was read after this moment
-            for number in self._staff.paid():
+            for number in self._staff.paid_order_numbers():
                 self.seen.setdefault(number, began)

@@ -7,27 +7,27 @@ from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure
 
 
-class PlainParams(StrictModel):
+class LoadOnlyParams(StrictModel):
     """Nothing: its lengths are the phases'."""
 
 
-class PlainDriver:
+class LoadOnlyDriver:
     """Stands for the runner itself, which measures these arms."""
 
-    given = PlainParams
+    params_model = LoadOnlyParams
     measures: Mapping[str, DriverMeasure] = {}
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
 
-    def seconds(self, given: Any) -> float:
+    def expected_seconds(self, params: Any) -> float:
         """Return nothing: the phases say."""
         return 0.0
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Change nothing: the phases change."""
         return {}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: Any) -> NoReturn:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: Any) -> NoReturn:
         """Refuse: the runner does it."""
         raise NotImplementedError

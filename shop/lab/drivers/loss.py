@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult, actions
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult, fault_actions
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
 
-CACHES = frozenset({"browser", "edge", "local", "shared"})
+CACHE_LAYERS = frozenset({"browser", "edge", "local", "shared"})
 
 
 class LossParams(StrictModel):
@@ -30,10 +30,10 @@ class LossParams(StrictModel):
 class LossDriver:
     """Offers one rate throughout while the arm's actions happen."""
 
-    given = LossParams
+    params_model = LossParams
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "outage_p99_ms": DriverMeasure("99th percentile while it was lost, after the grace", "ms"),
         "outage_worst_ms": DriverMeasure("Slowest answer after the loss", "ms"),
@@ -43,64 +43,64 @@ class LossDriver:
         "burst": DriverMeasure("Those loads, of what was asked for", "%"),
     }
 
-    def seconds(self, given: LossParams) -> float:
+    def expected_seconds(self, params: LossParams) -> float:
         """Return how long an arm takes."""
-        return given.warm_up_s + given.seconds + 2
+        return params.warm_up_s + params.seconds + 2
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Change nothing: the actions have their moments."""
         return {}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: LossParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: LossParams) -> DriverResult:
         """Warm up, then load, lose, and watch."""
-        bench.warm_up(arm, given.warm_up_s)
-        plan = bench.plan(arm, given.seconds, mode="open", rate=given.rate)
-        samples = bench.offer(arm.title, plan, actions(bench.store, arm.actions))
-        return DriverResult(samples, judged(samples, given, [action.at_s for action in arm.actions]))
+        context.warm_up(arm, params.warm_up_s)
+        plan = context.load_phase(arm, params.seconds, mode="open", rate=params.rate)
+        samples = context.offer(arm.title, plan, fault_actions(context.store, arm.actions))
+        return DriverResult(samples, compute_measures(samples, params, [action.at_s for action in arm.actions]))
 
 
-def judged(samples: LoadSamples, given: LossParams, moments: Sequence[float]) -> dict[str, float | None]:
+def compute_measures(samples: LoadSamples, params: LossParams, moments: Sequence[float]) -> dict[str, float | None]:
     """Return the measures of one load during which the cache was lost.
 
     Args:
         samples: what was seen.
-        given: grace, buckets and what counts as recovered.
-        moments: when the cache was lost, and when it was given back; one moment where the loss is over at once, none
+        params: grace, buckets and what counts as recovered.
+        moments: when the cache was lost, and when it was params back; one moment where the loss is over at once, none
             where nothing was lost.
     """
     lost, back = (moments[0], moments[-1]) if moments else (0.0, 0.0)
-    away_until = back if len(moments) > 1 else given.seconds
-    later = lost + given.grace_s
+    away_until = back if len(moments) > 1 else params.seconds
+    later = lost + params.grace_s
     outage = _where(samples, lambda due: later <= due < away_until)
     after = _where(samples, lambda due: due >= lost)
     before = _share(_answers(samples, lambda due: due < lost))
-    peak = max(_loads_a_bucket(samples, back, given), default=0) / given.bucket_s if moments else None
+    peak = max(_loads_a_bucket(samples, back, params), default=0) / params.bucket_s if moments else None
     return {
         "outage_p99_ms": percentile(outage, 99) if outage else None,
         "outage_worst_ms": max(after, default=None) if moments else None,
         "hit_rate_before": before,
-        "recovery_s": _recovery(samples, back, given, before) if moments and before else None,
+        "recovery_s": _recovery(samples, back, params, before) if moments and before else None,
         "peak_loads_rps": peak,
-        "burst": None if peak is None else peak / given.rate,
+        "burst": None if peak is None else peak / params.rate,
     }
 
 
-def _recovery(samples: LoadSamples, back: float, given: LossParams, before: float) -> float | None:
+def _recovery(samples: LoadSamples, back: float, params: LossParams, before: float) -> float | None:
     """Return seconds from the return to the end of the first window with the hit rate of before; ``None``: never."""
     start = back
-    while start + given.bucket_s <= given.seconds:
-        share = _share(_answers(samples, lambda due, at=start: at <= due < at + given.bucket_s))  # type: ignore[misc]
-        if share is not None and share >= before * given.recovered:
-            return start + given.bucket_s - back
-        start += given.bucket_s / 4
+    while start + params.bucket_s <= params.seconds:
+        share = _share(_answers(samples, lambda due, at=start: at <= due < at + params.bucket_s))  # type: ignore[misc]
+        if share is not None and share >= before * params.recovered:
+            return start + params.bucket_s - back
+        start += params.bucket_s / 4
     return None
 
 
-def _loads_a_bucket(samples: LoadSamples, since: float, given: LossParams) -> list[int]:
-    count = int((given.seconds - since) / given.bucket_s)
-    edges = [since + number * given.bucket_s for number in range(count)]
+def _loads_a_bucket(samples: LoadSamples, since: float, params: LossParams) -> list[int]:
+    count = int((params.seconds - since) / params.bucket_s)
+    edges = [since + number * params.bucket_s for number in range(count)]
     return [
-        _answers(samples, lambda due, at=at: at <= due < at + given.bucket_s).count("origin")  # type: ignore[misc]
+        _answers(samples, lambda due, at=at: at <= due < at + params.bucket_s).count("origin")  # type: ignore[misc]
         for at in edges
     ]
 
@@ -110,8 +110,8 @@ def _where(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[float]
 
 
 def _answers(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[str]:
-    return [who for who, due in zip(samples.answered, samples.due_s, strict=True) if wanted(due)]
+    return [who for who, due in zip(samples.answered_by, samples.due_s, strict=True) if wanted(due)]
 
 
 def _share(answers: Sequence[str]) -> float | None:
-    return sum(who in CACHES for who in answers) / len(answers) if answers else None
+    return sum(who in CACHE_LAYERS for who in answers) / len(answers) if answers else None

@@ -15,9 +15,9 @@ from pydantic import Field
 
 from shop.errors import ServiceUnavailable
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import mismatches
-from shop.lab.drivers.checkouts import AT_ONCE, CheckoutSample, buy, samples
-from shop.lab.drivers.crowd import crowd
+from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.checkouts import MAX_CONCURRENT, CheckoutSample, as_load_samples, check_out_at_rate
+from shop.lab.drivers.crowd import guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.store_client import StoreClient
 
@@ -32,7 +32,7 @@ class PartialWriteParams(StrictModel):
     """What is told of checkouts and kills."""
 
     rushes: int = Field(default=5, gt=0)
-    shoppers: int = Field(default=30, gt=0, le=AT_ONCE)
+    shoppers: int = Field(default=30, gt=0, le=MAX_CONCURRENT)
     """In each rush."""
     apart_s: float = Field(default=1.0, ge=0)
     """From the end of a rush to the next one."""
@@ -41,10 +41,10 @@ class PartialWriteParams(StrictModel):
 class PartialWrite:
     """Buys, kills, and lets the books be checked."""
 
-    given = PartialWriteParams
+    params_model = PartialWriteParams
     faults: Sequence[str] = (WEB,)
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "checkouts": DriverMeasure("Checkouts begun"),
         "orders": DriverMeasure("Answered with an order"),
@@ -52,34 +52,34 @@ class PartialWrite:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: PartialWriteParams) -> float:
+    def expected_seconds(self, params: PartialWriteParams) -> float:
         """Return how long an arm takes, about."""
-        return given.rushes * (RUSH_S + given.apart_s) + DONE_S + 10.0
+        return params.rushes * (RUSH_S + params.apart_s) + DONE_S + 10.0
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many rushes there is time for."""
-        given = PartialWriteParams(**driving)
-        return {"rushes": max(1, int(seconds / (RUSH_S + given.apart_s)))}
+        params = PartialWriteParams(**driver_params)
+        return {"rushes": max(1, int(seconds / (RUSH_S + params.apart_s)))}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: PartialWriteParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: PartialWriteParams) -> DriverResult:
         """Buy and kill, check the books, and undo the orders that were answered."""
-        before = mismatches()
+        before = audit_mismatches()
         bought: list[CheckoutSample] = []
-        with crowd(bench.store, given.rushes * given.shoppers) as shoppers:
-            for number in range(given.rushes):
-                rush = shoppers[number * given.shoppers : (number + 1) * given.shoppers]
-                with _killing(bench.store.base_url):
-                    bought += buy(rush, rate=1.0, rush=given.shoppers)
-                bench.store.wait_ready()
-                bench.wait(given.apart_s)
-            bench.wait(DONE_S)
-            found = mismatches() - before
+        with guests_with_carts(context.store, params.rushes * params.shoppers) as shoppers:
+            for number in range(params.rushes):
+                rush = shoppers[number * params.shoppers : (number + 1) * params.shoppers]
+                with _killing(context.store.base_url):
+                    bought += check_out_at_rate(rush, rate=1.0, rush=params.shoppers)
+                context.store.wait_ready()
+                context.wait(params.apart_s)
+            context.wait(DONE_S)
+            found = audit_mismatches() - before
         return DriverResult(
-            samples(bought, given.rushes * RUSH_S),
+            as_load_samples(bought, params.rushes * RUSH_S),
             {
                 "checkouts": float(len(bought)),
                 "orders": float(sum(bool(one.order) for one in bought)),
-                "kills": float(given.rushes),
+                "kills": float(params.rushes),
                 "mismatches": float(len(found)),
             },
         )

@@ -22,12 +22,12 @@ JOIN_S = 15.0
 class PriceRead:
     """One look at the price."""
 
-    began: float
+    began_at: float
     """On the monotonic clock, as everything here."""
     ms: float
     amount: int | None
     """``None`` where there was no good answer."""
-    who: str
+    answered_by: str
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,22 @@ class PriceHistory:
     begun: list[float] = field(default_factory=lambda: [float("-inf")])
     acknowledged: list[float] = field(default_factory=lambda: [float("-inf")])
 
-    def note(self, amount: int, begun: float, acknowledged: float) -> None:
+    def add(self, amount: int, begun: float, acknowledged: float) -> None:
         """Note a further price."""
         self.begun.append(begun)  # the moments first: a reader that finds the price finds them, too
         self.acknowledged.append(acknowledged)
         self.amounts.append(amount)
 
-    def stale_s(self, read: PriceRead) -> float:
+    def staleness_s(self, read: PriceRead) -> float:
         """Return by how many seconds an answer was late; 0 where it showed the price of its moment, or a later one."""
         if read.amount is None or read.amount not in self.amounts:
             return 0.0
         following = self.amounts.index(read.amount) + 1
         if following == len(self.amounts):
             return 0.0
-        return max(0.0, read.began - self.acknowledged[following])
+        return max(0.0, read.began_at - self.acknowledged[following])
 
-    def was_right(self, bought: PricePurchase) -> bool:
+    def was_valid_during(self, bought: PricePurchase) -> bool:
         """Tell whether a price was the right one at some moment of the purchase.
 
         To be asked when the editing is over: the price of an edit can be paid before its editor hears that it was
@@ -88,18 +88,18 @@ class PriceEditor:
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
-        self.slug = store.edited_product()
+        self.slug = store.product_to_edit()
         self.edits = PriceHistory([store.price(self.slug)])
 
-    def edit(self) -> None:
+    def change_price(self) -> None:
         """Change the price.
 
         Raises:
             Unavailable: the store did not take it.
         """
         begun, amount = time.monotonic(), max(self.edits.amounts) + 1
-        self._store.edit(self.slug, price={"amount": amount})
-        self.edits.note(amount, begun, time.monotonic())
+        self._store.update_product(self.slug, price={"amount": amount})
+        self.edits.add(amount, begun, time.monotonic())
 
 
 class PriceWatch:
@@ -124,7 +124,7 @@ class PriceWatch:
         self._end = threading.Event()
         self._faults: list[Exception] = []
         self.reads: list[PriceRead] = []
-        self.bought: list[PricePurchase] = []
+        self.purchases: list[PricePurchase] = []
 
     def run(self, seconds: float, wait: Callable[[float], None]) -> None:
         """Let them go on for so many seconds.
@@ -149,22 +149,25 @@ class PriceWatch:
 
     def samples(self, seconds: float) -> LoadSamples:
         """Return the reads as samples of a load."""
-        answers = {who: sum(read.who == who for read in self.reads) for who in {read.who for read in self.reads} - {""}}
+        answers = {
+            who: sum(read.answered_by == who for read in self.reads)
+            for who in {read.answered_by for read in self.reads} - {""}
+        }
         failed = sum(read.amount is None for read in self.reads)
         return LoadSamples(
             offered=len(self.reads),
             seconds=seconds,
             latencies_ms=[read.ms for read in self.reads],
-            good=[read.amount is not None for read in self.reads],
+            succeeded=[read.amount is not None for read in self.reads],
             calls=len(self.reads),
             queries=0,
             lookups={},  # the layers are watched one after the other: a rate over all of it would say nothing
-            faults={"unanswered": failed} if failed else {},
+            errors={"unanswered": failed} if failed else {},
             cpu_share=0.0,
-            lag_p95_ms=0.0,
-            answers=answers,
+            release_lag_p95_ms=0.0,
+            answer_counts=answers,
             due_s=[0.0] * len(self.reads),
-            answered=[read.who for read in self.reads],
+            answered_by=[read.answered_by for read in self.reads],
         )
 
     def _guarded(self, person: Callable[[], None]) -> None:
@@ -192,12 +195,12 @@ class PriceWatch:
 
     def _edit(self) -> None:
         while self._pause(self._edit_every_s):
-            self._editor.edit()
+            self._editor.change_price()
 
     def _buy(self) -> None:
         with GuestClient(self._store.base_url) as shopper:
             while self._pause(self._edit_every_s):
                 began = time.monotonic()
-                amount = shopper.buy(self._editor.slug)
+                amount = shopper.buy_and_cancel(self._editor.slug)
                 if amount is not None:
-                    self.bought.append(PricePurchase(amount, began, time.monotonic()))
+                    self.purchases.append(PricePurchase(amount, began, time.monotonic()))

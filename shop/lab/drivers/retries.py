@@ -12,13 +12,13 @@ from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.auditor import AuditorMismatch, mismatches
-from shop.lab.drivers.checkouts import CheckoutSample, buy, samples
-from shop.lab.drivers.crowd import crowd, size
+from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
+from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
+from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import REFUSED, GuestClient
 
-TWICE = "order_twice"
+ORDER_TWICE = "order_twice"
 
 
 class RetryParams(StrictModel):
@@ -36,10 +36,10 @@ class RetryParams(StrictModel):
 class RetryDriver:
     """Buys stubbornly, and lets the books be checked."""
 
-    given = RetryParams
+    params_model = RetryParams
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = ()
-    edits = False
+    parameters: Sequence[str] = ()
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "purchases": DriverMeasure("Purchases meant"),
         "confirmed": DriverMeasure("Of them answered with an order"),
@@ -47,41 +47,43 @@ class RetryDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def seconds(self, given: RetryParams) -> float:
+    def expected_seconds(self, params: RetryParams) -> float:
         """Return how long an arm takes, about."""
-        return given.seconds + 8.0
+        return params.seconds + 8.0
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
         return {"seconds": seconds}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: RetryParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: RetryParams) -> DriverResult:
         """Buy, check the books, and undo what was ordered too often."""
-        before = mismatches()
+        before = audit_mismatches()
 
         def stubborn(shopper: GuestClient) -> str:
-            return shopper.check_out_stubbornly(secrets.token_hex(16), given.patience_s, given.timeout_s, given.token)
+            return shopper.check_out_with_retries(
+                secrets.token_hex(16), params.patience_s, params.timeout_s, params.token
+            )
 
-        with crowd(bench.store, size(given.rate, given.seconds)) as shoppers:
-            bought = buy(shoppers, given.rate, stubborn)
-            bench.wait(given.timeout_s + 2.0)  # what the last ones left behind them is still being paid
-            found = mismatches() - before
-        with AdminClient(bench.store.base_url) as staff:
-            for public_id in surplus(found):
-                staff.cancel(public_id)
-        return DriverResult(samples(bought, given.seconds), judged(bought, found))
+        with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
+            bought = check_out_at_rate(shoppers, params.rate, stubborn)
+            context.wait(params.timeout_s + 2.0)  # what the last ones left behind them is still being paid
+            found = audit_mismatches() - before
+        with AdminClient(context.store.base_url) as staff:
+            for public_id in surplus_orders(found):
+                staff.cancel_order(public_id)
+        return DriverResult(as_load_samples(bought, params.seconds), compute_measures(bought, found))
 
 
-def surplus(found: Collection[AuditorMismatch]) -> list[str]:
+def surplus_orders(found: Collection[AuditorMismatch]) -> list[str]:
     """Return the orders that nobody meant: all but the first of each that was placed more than once."""
-    return [public_id for one in found if one.kind == TWICE for public_id in one.id.split()[1:]]
+    return [public_id for one in found if one.kind == ORDER_TWICE for public_id in one.id.split()[1:]]
 
 
-def judged(bought: Sequence[CheckoutSample], found: Collection[AuditorMismatch]) -> dict[str, float | None]:
+def compute_measures(bought: Sequence[CheckoutSample], found: Collection[AuditorMismatch]) -> dict[str, float | None]:
     """Return the measures."""
     return {
         "purchases": float(len(bought)),
         "confirmed": float(sum(one.order not in ("", REFUSED) for one in bought)),
-        "surplus_orders": float(len(surplus(found))),
+        "surplus_orders": float(len(surplus_orders(found))),
         "mismatches": float(len(found)),
     }

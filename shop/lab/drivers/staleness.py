@@ -14,7 +14,7 @@ from pydantic import Field
 from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.price_watch import LAYERS, PriceEditor, PriceHistory, PricePurchase, PriceRead, PriceWatch
-from shop.lab.load import LoadSamples, merged
+from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
 from shop.switches.parameters import TTL_SCALE
 
@@ -32,10 +32,10 @@ class StalenessParams(StrictModel):
 class StalenessDriver:
     """Watches one layer after the other answer."""
 
-    given = StalenessParams
+    params_model = StalenessParams
     faults: Sequence[str] = ()
-    knobs: Sequence[str] = (TTL_SCALE,)
-    edits = True
+    parameters: Sequence[str] = (TTL_SCALE,)
+    edits_price = True
     measures: Mapping[str, DriverMeasure] = {
         **{f"{layer}_stale_p50_s": DriverMeasure(f"Seconds stale, median, {layer}", "s") for layer in LAYERS},
         **{f"{layer}_stale_p99_s": DriverMeasure(f"Seconds stale, 99th percentile, {layer}", "s") for layer in LAYERS},
@@ -47,18 +47,18 @@ class StalenessDriver:
         "wrong_price_orders": DriverMeasure("Of them at a wrong price"),
     }
 
-    def seconds(self, given: StalenessParams) -> float:
+    def expected_seconds(self, params: StalenessParams) -> float:
         """Return how long an arm takes."""
-        return len(LAYERS) * (given.seconds + 1.5)
+        return len(LAYERS) * (params.seconds + 1.5)
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length for each layer."""
         return {"seconds": seconds / len(LAYERS)}
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: StalenessParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: StalenessParams) -> DriverResult:
         """Watch with all layers on, then with the outermost off, then with the next one off too."""
-        editor = PriceEditor(bench.store)
-        known = bench.store.switches()
+        editor = PriceEditor(context.store)
+        known = context.store.switches()
         reads: dict[str, list[PriceRead]] = {}
         parts: list[LoadSamples] = []
         bought: list[PricePurchase] = []
@@ -66,16 +66,18 @@ class StalenessDriver:
             off = [f"cache.{outer}" for outer in LAYERS[:number]]
             if f"cache.{layer}" not in known or arm.switches.get(f"cache.{layer}") == "off":
                 continue
-            bench.flip(f"{arm.title}: {layer}", arm, {name: "off" for name in off if name in known})
-            watch = PriceWatch(bench.store, editor, given.readers, given.read_every_s, given.edit_every_s)
-            watch.run(given.seconds, bench.wait)
+            context.flip(f"{arm.title}: {layer}", arm, {name: "off" for name in off if name in known})
+            watch = PriceWatch(context.store, editor, params.readers, params.read_every_s, params.edit_every_s)
+            watch.run(params.seconds, context.wait)
             reads[layer] = watch.reads
-            parts.append(watch.samples(given.seconds))
-            bought += watch.bought
-        return DriverResult(merged(parts), {**dict.fromkeys(self.measures), **measured(reads, editor.edits, bought)})
+            parts.append(watch.samples(params.seconds))
+            bought += watch.purchases
+        return DriverResult(
+            merge_samples(parts), {**dict.fromkeys(self.measures), **compute_measures(reads, editor.edits, bought)}
+        )
 
 
-def measured(
+def compute_measures(
     reads: Mapping[str, Sequence[PriceRead]], edits: PriceHistory, bought: Sequence[PricePurchase]
 ) -> dict[str, float | None]:
     """Return the measures.
@@ -87,17 +89,17 @@ def measured(
     """
     found: dict[str, float | None] = {}
     for layer, seen in reads.items():
-        late = [edits.stale_s(read) for read in seen if read.who == layer]
+        late = [edits.staleness_s(read) for read in seen if read.answered_by == layer]
         if late:
             found[f"{layer}_stale_p50_s"] = percentile(late, 50)
             found[f"{layer}_stale_p99_s"] = percentile(late, 99)
             found[f"{layer}_stale_max_s"] = max(late)
             found[f"{layer}_stale_reads"] = sum(seconds > 0 for seconds in late) / len(late)
-    every = [edits.stale_s(read) for seen in reads.values() for read in seen]
+    every = [edits.staleness_s(read) for seen in reads.values() for read in seen]
     return {
         **found,
         "stale_reads": sum(seconds > 0 for seconds in every) / len(every) if every else None,
         "stale_max_s": max(every, default=None),
         "orders": float(len(bought)),
-        "wrong_price_orders": float(sum(not edits.was_right(order) for order in bought)),
+        "wrong_price_orders": float(sum(not edits.was_valid_during(order) for order in bought)),
     }

@@ -11,15 +11,15 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, StrictModel
-from shop.lab.drivers.driver_context import GENERATOR_START_S, Act, DriverContext, DriverMeasure, DriverResult
-from shop.lab.load import LoadSamples, merged
+from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, DriverContext, DriverMeasure, DriverResult
+from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
 from shop.switches.parameters import KNOBS, TTL_SCALE
 
-WARM_S = 0.8
+LEAD_S = 0.8
 """The clients are at work for so long before the moment, and their answers say what is usual."""
 KINDS = ("expired", "invalidated", "cold")
-IN_FORCE_S = 1.3
+PROPAGATION_S = 1.3
 """A knob that was turned is in force in every process within a second, and on a busy machine soon after."""
 
 
@@ -29,7 +29,7 @@ class StampedeParams(StrictModel):
     path: str
     """Of the hot screen."""
     ttl_class: str = "catalogue"
-    ttl_s: float = Field(default=3.0, gt=WARM_S)
+    ttl_s: float = Field(default=3.0, gt=LEAD_S)
     """How long its entry lives, with the time-to-live scaled as the experiment has it."""
     product: str = ""
     """One whose change ends the hot screen; the most popular where none is named."""
@@ -43,10 +43,10 @@ class StampedeParams(StrictModel):
 class StampedeDriver:
     """Runs the trials of an arm."""
 
-    given = StampedeParams
+    params_model = StampedeParams
     faults: Sequence[str] = ("cache",)
-    knobs: Sequence[str] = (TTL_SCALE,)
-    edits = False
+    parameters: Sequence[str] = (TTL_SCALE,)
+    edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         **{f"{kind}_loads": DriverMeasure(f"Loads, key {kind}") for kind in KINDS},
         **{f"{kind}_worst_ms": DriverMeasure(f"Slowest answer, key {kind}", "ms") for kind in KINDS},
@@ -54,57 +54,63 @@ class StampedeDriver:
         "warm_p99_ms": DriverMeasure("99th percentile, key warm", "ms"),
     }
 
-    def seconds(self, given: StampedeParams) -> float:
+    def expected_seconds(self, params: StampedeParams) -> float:
         """Return how long the trials of an arm take."""
-        lived = max(0.0, given.ttl_s - WARM_S - GENERATOR_START_S)
+        lived = max(0.0, params.ttl_s - LEAD_S - GENERATOR_START_S)
         return (
-            len(KINDS) * given.trials * (GENERATOR_START_S + WARM_S + given.after_s) + given.trials * lived + IN_FORCE_S
+            len(KINDS) * params.trials * (GENERATOR_START_S + LEAD_S + params.after_s)
+            + params.trials * lived
+            + PROPAGATION_S
         )
 
-    def lasting(self, driving: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many trials fit."""
         return {
-            "trials": max(1, round(seconds / self.seconds(StampedeParams.model_validate({**driving, "trials": 1}))))
+            "trials": max(
+                1, round(seconds / self.expected_seconds(StampedeParams.model_validate({**driver_params, "trials": 1})))
+            )
         }
 
-    def observe(self, bench: DriverContext, arm: ExperimentArm, given: StampedeParams) -> DriverResult:
+    def measure(self, context: DriverContext, arm: ExperimentArm, params: StampedeParams) -> DriverResult:
         """Run every kind of trial; the worst of each is reported, for the mean hides what is to be seen."""
-        product = given.product or bench.store.products(1)[0]
-        title = bench.store.title(product)
-        bench.store.edit(product, title=title)  # signs in: later there would be no time for it
-        moments: dict[str, Act | None] = {
+        product = params.product or context.store.products(1)[0]
+        title = context.store.title(product)
+        context.store.update_product(product, title=title)  # signs in: later there would be no time for it
+        moments: dict[str, ArmAction | None] = {
             "expired": None,
-            "invalidated": lambda: bench.store.edit(product, title=title),
-            "cold": lambda: bench.store.set_fault("cache", "flush"),
+            "invalidated": lambda: context.store.update_product(product, title=title),
+            "cold": lambda: context.store.set_fault("cache", "flush"),
         }
         found: dict[str, list[tuple[int, LoadSamples]]] = {}
         for kind, act in moments.items():
             if kind == KINDS[1]:  # from here on nothing may end by itself while something else is looked at
-                bench.store.set_knob(TTL_SCALE, KNOBS[TTL_SCALE].default)
-                bench.wait(IN_FORCE_S)
-            found[kind] = [self._trial(bench, arm, given, kind, act) for _ in range(given.trials)]
+                context.store.set_parameter(TTL_SCALE, KNOBS[TTL_SCALE].default)
+                context.wait(PROPAGATION_S)
+            found[kind] = [self._trial(context, arm, params, kind, act) for _ in range(params.trials)]
         measures: dict[str, float | None] = {}
         warm: list[float] = []
         for kind, trials in found.items():
-            later = [ms for _, samples in trials for ms in _latencies(samples, lambda due: due >= WARM_S)]
-            warm += [ms for _, samples in trials for ms in _latencies(samples, lambda due: due < WARM_S)]
+            later = [ms for _, samples in trials for ms in _latencies(samples, lambda due: due >= LEAD_S)]
+            warm += [ms for _, samples in trials for ms in _latencies(samples, lambda due: due < LEAD_S)]
             measures[f"{kind}_loads"] = float(max(loads for loads, _ in trials))
             measures[f"{kind}_worst_ms"] = max(later, default=None)
             measures[f"{kind}_p99_ms"] = percentile(later, 99) if later else None
         measures["warm_p99_ms"] = percentile(warm, 99) if warm else None
-        return DriverResult(merged([samples for trials in found.values() for _, samples in trials]), measures)
+        return DriverResult(merge_samples([samples for trials in found.values() for _, samples in trials]), measures)
 
     def _trial(
-        self, bench: DriverContext, arm: ExperimentArm, given: StampedeParams, kind: str, act: Act | None
+        self, context: DriverContext, arm: ExperimentArm, params: StampedeParams, kind: str, act: ArmAction | None
     ) -> tuple[int, LoadSamples]:
-        plan = bench.plan(arm, WARM_S + given.after_s, concurrency=given.clients, think_s=given.think_s, browsers=0)
-        bench.store.set_fault("cache", "flush")
-        bench.store.visit(given.path)
+        plan = context.load_phase(
+            arm, LEAD_S + params.after_s, concurrency=params.clients, think_s=params.think_s, browsers=0
+        )
+        context.store.set_fault("cache", "flush")
+        context.store.visit(params.path)
         if act is None:  # its time must be over WARM_S after the load began: count back from there
-            bench.wait(max(0.0, given.ttl_s - WARM_S - bench.start_s))
-        before = bench.store.loads(given.ttl_class)
-        samples = bench.offer(f"{arm.title}: key {kind}", plan, [(WARM_S, act or _wait_for_its_end)])
-        return bench.store.loads(given.ttl_class) - before, samples
+            context.wait(max(0.0, params.ttl_s - LEAD_S - context.start_delay_s))
+        before = context.store.load_count(params.ttl_class)
+        samples = context.offer(f"{arm.title}: key {kind}", plan, [(LEAD_S, act or _wait_for_its_end)])
+        return context.store.load_count(params.ttl_class) - before, samples
 
 
 def _wait_for_its_end() -> None:

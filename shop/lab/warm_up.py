@@ -34,7 +34,7 @@ class HitRateRise:
     def of(cls, samples: LoadSamples) -> "HitRateRise | None":
         """Compare the halves of a load by when visits were due; ``None`` where one of them was answered nothing."""
         middle = samples.seconds / 2
-        visits = [(due, who) for due, who in zip(samples.due_s, samples.answered, strict=True) if who]
+        visits = [(due, who) for due, who in zip(samples.due_s, samples.answered_by, strict=True) if who]
         halves = [[who for due, who in visits if (due < middle) is early] for early in (True, False)]
         if not all(halves):
             return None
@@ -51,7 +51,7 @@ class HitRateRise:
         """Tell whether the rise is more than chance."""
         return self.second - self.first - 2 * self.error > RISE_WHILE_MEASURED
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Return both shares, for a message."""
         return f"from {self.first:.0%} to {self.second:.0%}"
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shop.errors import ServiceUnavailable
-from shop.lab.metrics_client import MetricsClient, counted
+from shop.lab.metrics_client import MetricsClient, sum_counter
 from shop.lab.store_client import StoreClient
 
 EVICTIONS = "evictions"
 
 
 @dataclass(frozen=True)
-class StoreTrouble:
+class StoreAnomaly:
     """One kind of trouble.
 
     Args:
@@ -33,25 +33,25 @@ class StoreTrouble:
     label: tuple[str, str] | None = None
 
 
-TROUBLES: Mapping[str, StoreTrouble] = MappingProxyType(
+ANOMALIES: Mapping[str, StoreAnomaly] = MappingProxyType(
     {
-        "cache_outages": StoreTrouble(
+        "cache_outages": StoreAnomaly(
             "times a cache did not answer in time and was left alone for a while", "shop_cache_outages_total"
         ),
-        EVICTIONS: StoreTrouble("entries were evicted from Valkey, which was too small for what was measured"),
-        "locks_lost": StoreTrouble(
+        EVICTIONS: StoreAnomaly("entries were evicted from Valkey, which was too small for what was measured"),
+        "locks_lost": StoreAnomaly(
             "times a lock ended before the load under it", "shop_cache_troubles_total", ("kind", "lock-lost")
         ),
-        "waits_given_up": StoreTrouble(
+        "waits_given_up": StoreAnomaly(
             "requests gave up waiting for another's load", "shop_cache_wait_seconds_count", ("ended", "gave-up")
         ),
-        "breakers_opened": StoreTrouble("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
+        "breakers_opened": StoreAnomaly("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
     }
 )
 """Name, as an experiment's ``tolerates`` has it, to what it is."""
 
 
-class TroubleCounters:
+class AnomalyCounters:
     """The store's own counters of trouble.
 
     Args:
@@ -69,22 +69,22 @@ class TroubleCounters:
         """
         meters = MetricsClient(self._store)
         try:
-            text = meters.text()
+            text = meters.scrape()
         finally:
             meters.close()
-        counts = {name: counted(text, one.metric, one.label) for name, one in TROUBLES.items() if one.metric}
+        counts = {name: sum_counter(text, one.metric, one.label) for name, one in ANOMALIES.items() if one.metric}
         with suppress(ServiceUnavailable):  # a process that was killed on purpose may be the one that was asked
             evicted = self._store.evicted_keys()
             return counts if evicted is None else {**counts, EVICTIONS: float(evicted)}
         return counts
 
 
-def told(arm: str, counts: Mapping[str, float]) -> list[str]:
+def describe_anomalies(arm: str, counts: Mapping[str, float]) -> list[str]:
     """Return what the store counted while an arm was measured, in words."""
-    return [f"arm {arm}: {count:.0f} {TROUBLES[name].words}" for name, count in counts.items() if name in TROUBLES]
+    return [f"arm {arm}: {count:.0f} {ANOMALIES[name].words}" for name, count in counts.items() if name in ANOMALIES]
 
 
-def risen(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+def increases(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """Return the counts that rose, and by how much; a server that was started anew counts from zero again."""
     rises = {name: after[name] - before[name] for name in after if name in before}
     return {name: rise for name, rise in rises.items() if rise > 0}
