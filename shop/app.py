@@ -147,7 +147,7 @@ def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
     def count() -> metrics_summary.MetricsSummary:
         edge = EdgeTotals.load(settings.edge_answers_file)
         return metrics_summary.collect(
-            registry, metrics_summary.EdgeSums(edge.requests, edge.failed, edge.look_ups) if edge else None
+            registry, metrics_summary.EdgeSums(edge.requests, edge.failed, edge.lookups) if edge else None
         )
 
     def mails(count: int) -> list[Mail]:

@@ -43,7 +43,7 @@ from shop.patterns.caching import (
 from shop.patterns.caching.cache import Guarding
 from shop.patterns.caching.jitter import SHARE, Lifetime
 from shop.patterns.observability import request_record
-from shop.patterns.observability.cache_telemetry import CacheTelemetry
+from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.settings import Settings
 from shop.switches import parameters
 from shop.switches.registry import SwitchSnapshot
@@ -156,4 +156,4 @@ def _lifetime(switches: SwitchSnapshot) -> Lifetime:
 
 def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:
     """Run a background load in its request's context, but book its queries to nobody's request."""
-    context.run(request_record.aside, work)
+    context.run(request_record.without_record, work)

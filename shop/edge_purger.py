@@ -30,11 +30,8 @@ from shop.patterns import background_loop
 from shop.patterns.background_loop import LoopRunner
 from shop.patterns.caching import InvalidationListener
 from shop.patterns.edge import (
-    EdgeFlushed,
     EdgeLogReader,
-    Event,
     ProxyCacheFiles,
-    PurgeFailed,
     SurrogateKeyIndex,
     TagPurger,
 )
@@ -42,6 +39,7 @@ from shop.patterns.edge.access_log import LAYER
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.health.probe_server import Answer, ProbeServer
 from shop.patterns.health.start import require_usable
+from shop.patterns.observability.edge_metrics import EdgeTelemetry
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.production_rules import require_production
@@ -50,22 +48,22 @@ from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 from shop.web.fingerprint import tree_hash
 
-LOOKS_A_REFRESH = 4
+POLLS_PER_REFRESH = 4
 """The switches are read this much more often than by the workers: what a worker that has not seen a flip yet lets be
 stored must be gone within the second, too."""
-LINES_KEPT_BYTES = 64 * 1024 * 1024
+LOG_MAX_BYTES = 64 * 1024 * 1024
 """nginx's log beyond this is moved aside, as the application's is."""
-MOVED_AGAIN_AFTER_S = 1.0
+ROTATION_PAUSE_S = 1.0
 """By then each of nginx's processes has opened the new log, and what it had not written yet is in the old one."""
-FIRST_PROCESS = 1
+CONTAINER_INIT_PID = 1
 """nginx's number where it has a container to itself: of processes that this one does not see, and whose first is not
 nginx here. A script beside it sees that the log is gone (``deploy/nginx/reopen-log.sh``)."""
 SAVE_EVERY_S = 1.0
 """How far behind ``/lab`` may show what the edge answered."""
-CAP_S = 1.0
+BACKOFF_CAP_S = 1.0
 """Seconds a round that failed is followed by, at most: purges wait to be repeated."""
 STATIC = PROJECT_ROOT / "shop" / "web" / "static"
-MISUSED = 2
+EXIT_USAGE = 2
 STOP_S = 5.0
 """Seconds a round under way gets to end."""
 
@@ -86,7 +84,7 @@ class PurgerLoop:
         self._purger = purger
         self._board = board
         self._metrics = metrics
-        self.pause_s = settings.switch_refresh_s / LOOKS_A_REFRESH
+        self.pause_s = settings.switch_refresh_s / POLLS_PER_REFRESH
         self._lines = settings.log_dir / "edge.jsonl"
         self._aside = self._lines.with_name("edge.1.jsonl")
         self._totals_file = settings.edge_answers_file
@@ -107,11 +105,11 @@ class PurgerLoop:
         now = self._board.current()
         if self._seen is not None and now != self._seen:
             self._purger.flush("a switch was flipped")  # any of them may change what a page says
-            self._settling = LOOKS_A_REFRESH + 1
+            self._settling = POLLS_PER_REFRESH + 1
         self._seen = now
         if self._settling or now["cache.edge"] == "off":
             self._settling = max(0, self._settling - 1)
-            self._purger.keep_empty()
+            self._purger.enforce_empty()
         self._purger.run_once()
         self._count()
         self._mind_the_log()
@@ -130,8 +128,8 @@ class PurgerLoop:
     def _count(self) -> None:
         found = self._answers.read()
         for answer, count in found.items():
-            self._metrics.cache.counted(LAYER, answer.ttl_class, answer.outcome, count)
-            self._metrics.edge.answers.answered(*answer, count)
+            self._metrics.cache.add_lookups(LAYER, answer.ttl_class, answer.outcome, count)
+            self._metrics.edge.responses.observe(*answer, count)
         before = self._totals.position
         self._totals.add(found, self._answers.position)
         if self._totals.position != before:
@@ -145,9 +143,9 @@ class PurgerLoop:
 
     def _mind_the_log(self) -> None:
         now = time.monotonic()
-        if now - self._moved_at < MOVED_AGAIN_AFTER_S or not self._lines.exists():
+        if now - self._moved_at < ROTATION_PAUSE_S or not self._lines.exists():
             return
-        if self._lines.stat().st_size > LINES_KEPT_BYTES:
+        if self._lines.stat().st_size > LOG_MAX_BYTES:
             self._lines.replace(self._aside)
             self._moved_at = now
             self._have_the_log_reopened()
@@ -155,7 +153,7 @@ class PurgerLoop:
     def _have_the_log_reopened(self) -> None:
         try:
             nginx = int(self._pid_file.read_text())
-            if nginx != FIRST_PROCESS:
+            if nginx != CONTAINER_INIT_PID:
                 os.kill(nginx, signal.SIGUSR1)
         except (OSError, ValueError):
             _log.warning("edge_log_not_reopened")
@@ -205,7 +203,7 @@ def main() -> None:
         _run(settings, parser.parse_args().port)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")
-        sys.exit(MISUSED)
+        sys.exit(EXIT_USAGE)
 
 
 class EdgePurger:
@@ -226,7 +224,7 @@ class EdgePurger:
         clock = SystemClock()
         self._registry = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
         self._store = ProxyCacheFiles(settings.edge_dir / "store")
-        purger = TagPurger(self._registry, self._store, clock, lambda event: _tell(event, metrics))
+        purger = TagPurger(self._registry, self._store, clock, EdgeTelemetry(metrics.edge))
         self._listener = InvalidationListener(settings.cache_url, purger)
         store = SwitchStore(database, allow_unsafe=settings.is_lab)
         self._purger = purger
@@ -246,7 +244,8 @@ class EdgePurger:
         """Return what runs the loop until stopped, whatever becomes of a round."""
         every_s = self.loop.pause_s
         return LoopRunner(
-            background_loop.BackgroundLoop("purger", self.loop.run_once, every_s, cap_s=max(every_s, CAP_S)), stopped
+            background_loop.BackgroundLoop("purger", self.loop.run_once, every_s, cap_s=max(every_s, BACKOFF_CAP_S)),
+            stopped,
         )
 
     def faults(self) -> dict[str, str]:
@@ -296,23 +295,6 @@ def _answers(purging: EdgePurger, runner: LoopRunner, metrics: ProcessMetrics) -
         return 200, b"", "text/plain"
 
     return answer
-
-
-def _tell(event: Event, metrics: ProcessMetrics) -> None:
-    if isinstance(event, PurgeFailed):
-        metrics.edge.purge_failed()
-        tags = list(event.tags) if event.tags is not None else None
-        _log.warning("edge_not_purged", extra={"tags": tags, "reason": event.reason})
-        return
-    if isinstance(event, EdgeFlushed):
-        metrics.edge.purged("flush", event.files)
-        _log.info("edge_flushed", extra={"reason": event.reason, "files": event.files})
-        return
-    metrics.edge.purged("late" if event.late else "tags", event.files)
-    _log.info(
-        "edge_purged",
-        extra={"tags": list(event.tags), "keys": event.keys, "files": event.files, "late": event.late},
-    )
 
 
 def _quietly() -> Callable[[Exception], None]:

@@ -80,5 +80,5 @@ def deliveries(runtime: ProcessRuntime) -> MessageDispatcher:
             password_mail.CONSUMER: lambda message: runtime.services().password_mail.handle(message),
         },
         RetryPolicy(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
-        runtime.metrics.queue.delivered,
+        runtime.metrics.queue.observe_delivery,
     )

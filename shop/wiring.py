@@ -64,17 +64,17 @@ from shop.patterns.caching import CacheClient
 from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.policy import IdempotencyPolicy, KeysHonoured, KeysIgnored
 from shop.patterns.idempotency.reaper import KeyReaper
 from shop.patterns.observability import request_record
 from shop.patterns.observability.access_log import AccessRecorder, JsonAccessLog, NoAccessLog
-from shop.patterns.observability.cache_telemetry import CacheTelemetry
-from shop.patterns.observability.json_lines import LineFile
+from shop.patterns.observability.cache_metrics import CacheTelemetry
+from shop.patterns.observability.json_lines import JsonLinesFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
-from shop.patterns.observability.resilience_telemetry import ResilienceTelemetry
+from shop.patterns.observability.resilience_metrics import ResilienceTelemetry
 from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.resilience import deadlines
 from shop.payments.http_provider import HttpProvider
@@ -87,7 +87,7 @@ from shop.settings import Settings
 from shop.switches import parameters
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
-from shop.web.edge_headers import EdgeCaching, KeptAtTheEdge, NotKeptAtTheEdge
+from shop.web.edge_headers import EdgeBypass, EdgeCacheable, EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
 from shop.web.http_caching import BrowserCaching, EtagCaching, NoBrowserCaching
 
@@ -148,7 +148,7 @@ class ProcessRuntime:
     edge_registry: SurrogateKeyIndex | None
     metrics: ProcessMetrics
     telemetry: CacheTelemetry
-    lines: LineFile
+    lines: JsonLinesFile
     readiness: ReadinessCheck
     passwords: PasswordHashing
     list_bulkhead: ListBulkhead
@@ -242,7 +242,7 @@ class ProcessRuntime:
             cancellation=cancellation,
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
-            projector=OrderProjector(self.database, self.metrics.projections.lagged),
+            projector=OrderProjector(self.database, self.metrics.projections.observe_lag),
             reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
             completer=CheckoutCompleter(checking_out, payments, resolution, cancellation),
@@ -259,7 +259,7 @@ class ProcessRuntime:
                 timedelta(seconds=self.settings.deliver_after_s),
             ),
             notices=PaymentWebhooks(
-                checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.received
+                checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.count_webhook
             ),
             access_log=(
                 JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
@@ -285,8 +285,8 @@ class ProcessRuntime:
 
     def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":
-            return NotKeptAtTheEdge()
-        return KeptAtTheEdge(
+            return EdgeBypass()
+        return EdgeCacheable(
             self.edge_registry, self.clock, parameters.stands(dict(snapshot.knobs), parameters.TTL_SCALE)
         )
 
@@ -322,12 +322,12 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         ConfigurationError: an address is missing or malformed.
     """
     database = Database(
-        build_engine(settings, request_record.query_ran, deadlines.remaining), request_record.transaction_retried
+        build_engine(settings, request_record.record_query, deadlines.remaining), request_record.record_retry
     )
     store = SwitchStore(database, allow_unsafe=settings.is_lab)
     clock = clock or SystemClock()
     metrics = ProcessMetrics()
-    telemetry = CacheTelemetry(metrics)
+    telemetry = CacheTelemetry(metrics.cache)
     board = SwitchPoller(store.load, settings.switch_refresh_s, _switches_unreadable)
     cache = cache_wiring.build(settings, clock, telemetry)
     return ProcessRuntime(
@@ -340,12 +340,12 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         edge_registry=_edge_registry(settings, clock),
         metrics=metrics,
         telemetry=telemetry,
-        lines=LineFile(log_path(settings, process)),
+        lines=JsonLinesFile(log_path(settings, process)),
         readiness=ReadinessCheck([*_dependencies(settings), _threads(board, cache)], clock),
         passwords=PasswordHashing(waiting=callers_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
-        guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics)),
+        guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
         post=_post(settings),
         stationery=EmailTemplates(),
     )
@@ -386,7 +386,7 @@ def _threads(board: SwitchPoller, cache: CacheRuntime) -> HealthDependency:
     def check() -> None:
         for name, fault in _thread_faults(board, cache).items():
             if fault:
-                raise NotWell(f"{name}: {fault}")
+                raise CheckFailed(f"{name}: {fault}")
 
     return HealthDependency("threads", True, check)
 

@@ -95,7 +95,7 @@ def loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[Bac
 def _measure(runtime: ProcessRuntime) -> None:
     with runtime.database.reading() as session:
         found = backlog(session)
-    runtime.metrics.queue.backlog(found.waiting, found.oldest_s)
+    runtime.metrics.queue.set_backlog(found.waiting, found.oldest_s)
 
 
 def _require_writable(runtime: ProcessRuntime) -> None:

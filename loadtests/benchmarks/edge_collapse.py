@@ -86,7 +86,7 @@ def main() -> int:
     asked = parser.parse_args()
     executable = edge.binary()
     if executable is None:
-        parser.error(edge.MISSING)
+        parser.error(edge.NO_NGINX)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-edge-")))
         home.chmod(0o755)

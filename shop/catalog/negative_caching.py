@@ -17,7 +17,7 @@ from shop.catalog.slugs import is_slug
 from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
 from shop.patterns.caching import CATALOGUE, NEGATIVE, CachePolicy
 from shop.web import problems
-from shop.web.edge_headers import holds_something
+from shop.web.edge_headers import has_stale_copy
 from shop.web.public_answers import told_to_the_edge
 
 ABSENCES: Mapping[type[ShopError], CachePolicy] = MappingProxyType(
@@ -33,7 +33,7 @@ def keep_absences(routes: Blueprint) -> None:
 
 def _answered(error: ShopError) -> Response:
     response = problems.refusal(error)
-    if type(error) is not NotFound or holds_something(request.environ):
+    if type(error) is not NotFound or has_stale_copy(request.environ):
         response.headers.extend(told_to_the_edge(ABSENCES[type(error)], tuple(_tags())))
     return response
 

@@ -13,9 +13,9 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.patterns.caching import SharedLevel
 from shop.patterns.caching.inspecting import EntryInspection, inspect
 from shop.patterns.caching.levels import CacheUnavailable
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.health.valkey_server import try_valkey
-from shop.patterns.observability.cache_figures import CacheFigures, parse
+from shop.patterns.observability.cache_statistics import CacheStatistics, parse
 from shop.settings import load_settings
 from shop.stack.endpoints import edge_metrics_url, metrics_url, resolve
 
@@ -87,12 +87,12 @@ def _why(url: str) -> str:
     """Return what is wrong with the cache, as it ends a sentence; empty where a trial finds nothing."""
     try:
         try_valkey(url, TIMEOUT_S)
-    except NotWell as fault:
+    except CheckFailed as fault:
         return f": {fault}" + (f"; {fault.remedy}" if fault.remedy else "")
     return ""
 
 
-def _told(figures: CacheFigures) -> str:
+def _told(figures: CacheStatistics) -> str:
     lines = [f"{'layer':<12} {'class':<10} {'hit rate':>8}  outcomes"]
     for row in figures.classes:
         rate = "" if row.hit_rate is None else f"{row.hit_rate:.1%}"
@@ -106,7 +106,7 @@ def _told(figures: CacheFigures) -> str:
     lines.append(f"waits for another's load: {_counts(figures.waits)}")
     lines.append(f"local copies: {figures.held_bytes:,} bytes; evicted: {figures.evictions:,}")
     lines.append(f"put into the shared level: {figures.stored_bytes:,} bytes; outages: {figures.outages:,}")
-    lines.append(f"troubles: {_counts(figures.troubles)}")
+    lines.append(f"anomalies: {_counts(figures.anomalies)}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from shop.patterns.observability.json_lines import aside
+from shop.patterns.observability.json_lines import rotated_path
 from shop.patterns.observability.logs import timestamp
 from shop.settings import load_settings
 
@@ -56,7 +56,7 @@ def _open_all(directory: Path, stack: ExitStack) -> list[tuple[str, BinaryIO]]:
     found: dict[int, tuple[str, BinaryIO]] = {}
     for process in sorted({path.stem.removesuffix(".1") for path in directory.glob("*.jsonl")}):
         current = directory / f"{process}.jsonl"
-        for path in (current, aside(current)):  # in this order: what is moved meanwhile is met again, not missed
+        for path in (current, rotated_path(current)):  # in this order: what is moved meanwhile is met again, not missed
             with suppress(FileNotFoundError):
                 file = stack.enter_context(path.open("rb"))
                 found.setdefault(os.fstat(file.fileno()).st_ino, (process, file))

@@ -14,7 +14,7 @@ from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.outbox.relay import BrokerAway, OutboxBacklog, backlog
 from shop.patterns.queue import dispatcher
 from shop.patterns.queue.models import DeadLetter
@@ -111,7 +111,7 @@ def _broker(settings: Settings, *, answers: bool) -> tuple[str, str]:
         checks.broker(settings.broker_url)()
     except PartialService as limitation:
         return limitation.state, str(limitation)
-    except NotWell as fault:
+    except CheckFailed as fault:
         return "away", str(fault)
     return ("ok", "") if answers else ("away", "it does not tell its queues' lengths")
 

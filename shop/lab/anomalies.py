@@ -14,6 +14,7 @@ from types import MappingProxyType
 from shop.errors import ServiceUnavailable
 from shop.lab.metrics_client import MetricsClient, sum_counter
 from shop.lab.store_client import StoreClient
+from shop.patterns.observability import metric_names
 
 EVICTIONS = "evictions"
 
@@ -36,16 +37,18 @@ class StoreAnomaly:
 ANOMALIES: Mapping[str, StoreAnomaly] = MappingProxyType(
     {
         "cache_outages": StoreAnomaly(
-            "times a cache did not answer in time and was left alone for a while", "shop_cache_outages_total"
+            "times a cache did not answer in time and was left alone for a while", metric_names.CACHE_OUTAGES
         ),
         EVICTIONS: StoreAnomaly("entries were evicted from Valkey, which was too small for what was measured"),
         "locks_lost": StoreAnomaly(
-            "times a lock ended before the load under it", "shop_cache_troubles_total", ("kind", "lock-lost")
+            "times a lock ended before the load under it", metric_names.CACHE_ANOMALIES, ("kind", "lock-lost")
         ),
         "waits_given_up": StoreAnomaly(
-            "requests gave up waiting for another's load", "shop_cache_wait_seconds_count", ("ended", "gave-up")
+            "requests gave up waiting for another's load",
+            f"{metric_names.CACHE_WAIT_DURATION}_count",
+            ("ended", "gave-up"),
         ),
-        "breakers_opened": StoreAnomaly("times a circuit breaker opened", "shop_breaker_changes_total", ("to", "open")),
+        "breakers_opened": StoreAnomaly("times a circuit breaker opened", metric_names.BREAKER_CHANGES, ("to", "open")),
     }
 )
 """Name, as an experiment's ``tolerates`` has it, to what it is."""

@@ -12,9 +12,8 @@ import httpx
 
 from shop.errors import ServiceUnavailable
 from shop.lab.store_client import StoreClient
+from shop.patterns.observability import metric_names
 
-IN_FLIGHT = "shop_http_in_flight"
-RETRIES = "shop_db_retries_total"
 SAMPLE_EVERY_S = 0.2
 """Each look reads the files of every web process."""
 
@@ -83,7 +82,7 @@ class InFlightSampler:
         while not self._end.wait(SAMPLE_EVERY_S):
             at = time.monotonic()
             try:
-                self._seen.append((at, self._meters.value_of(IN_FLIGHT)))
+                self._seen.append((at, self._meters.value_of(metric_names.HTTP_IN_FLIGHT)))
             except ServiceUnavailable:
                 continue  # a look that is missing says nothing
 

@@ -18,7 +18,7 @@ from shop import threads
 from shop.patterns.observability import correlation
 
 BACKOFF_CAP_S = 30.0
-ILL_AFTER = 3
+UNHEALTHY_AFTER = 3
 """Rounds in a row that failed: one is a hiccup."""
 IDLE_GROWTH = 1.25
 """Slow: one round without a find says little, ten in a row that a quiet time has begun."""
@@ -91,7 +91,7 @@ class LoopRunner:
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says so
             self._failures += 1
             self._reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-            level = logging.WARNING if self._failures == ILL_AFTER else logging.INFO
+            level = logging.WARNING if self._failures == UNHEALTHY_AFTER else logging.INFO
             _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": self._reason})
             bound = min(self.loop.cap_s, max(self.loop.every_s, 0.1) * 2 ** min(self._failures, 10))
             return random.uniform(self.loop.every_s, bound)  # jitter, and never sooner than after a good round
@@ -110,4 +110,4 @@ class LoopRunner:
         began = self._began
         if began is not None and self._now() - began > STUCK_AFTER_S:
             return f"one round has taken more than {STUCK_AFTER_S:.0f} s"
-        return f"{self._failures} rounds in a row failed: {self._reason}" if self._failures >= ILL_AFTER else ""
+        return f"{self._failures} rounds in a row failed: {self._reason}" if self._failures >= UNHEALTHY_AFTER else ""

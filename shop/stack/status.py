@@ -21,7 +21,7 @@ PROBES: Mapping[str, Callable[..., bool]] = {
     "payments": http_servers.answers,
     "web": http_servers.answers,
     "worker": http_servers.answers,
-    "edge": edge.answers,
+    "edge": edge.responds,
 }
 BY_PASSWORD: Mapping[str, str] = {"cache": "cache_url", "broker": "broker_url"}
 """Servers that answer those who know the password in this address."""

@@ -223,7 +223,7 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
 
 def _say_of_the_edge(console: StackConsole) -> None:
     executable = edge.binary()
-    words = edge.MISSING if executable is None else edge.outdated(executable)
+    words = edge.NO_NGINX if executable is None else edge.outdated(executable)
     if words is not None:
         console.say(words)
 

@@ -27,17 +27,17 @@ from shop.web.http_caching import Headers
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-KEY = "HTTP_X_EDGE_KEY"
-ASKED = "HTTP_X_EDGE_ASKED"
-HOLDS = "HTTP_X_EDGE_HOLDS"
-INSTEAD = ("X-Accel-Redirect", "@last_good")
+KEY_VARIABLE = "HTTP_X_EDGE_KEY"
+REQUESTED_AT_VARIABLE = "HTTP_X_EDGE_ASKED"
+HAS_STALE_VARIABLE = "HTTP_X_EDGE_HOLDS"
+LAST_GOOD_REDIRECT = ("X-Accel-Redirect", "@last_good")
 """Where the edge serves what it holds, or says in its own words that the store is not answering."""
 LIFETIME_HEADER = "X-Accel-Expires"
-FAILURES = frozenset({500, 502, 503, 504})
+STALE_IF_ERROR_STATUSES = frozenset({500, 502, 503, 504})
 """Errors in which the last good answer may stand in (RFC 5861, 4)."""
-BRIEF_S = 3
+DEGRADED_TTL_S = 3
 """Life at the edge of an answer that is stale or short of a part. It is never served afterwards."""
-UNPURGEABLE_S = 3
+UNPURGEABLE_TTL_S = 3
 """Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over. It is never served
 afterwards, either."""
 
@@ -48,11 +48,11 @@ class EdgeCaching(Protocol):
     def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
         """Return the header that says how long the edge may keep the answer; nothing where there is no edge."""
 
-    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+    def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
         """Tell whether the answer may be kept for others, who did not say that they have it already."""
 
 
-class KeptAtTheEdge:
+class EdgeCacheable:
     """The edge keeps public answers for as long as their class allows.
 
     Args:
@@ -71,28 +71,28 @@ class KeptAtTheEdge:
 
         Last comes when the edge asked, by its own clock: the purger beside it must know.
         """
-        key = environ.get(KEY)
+        key = environ.get(KEY_VARIABLE)
         if not key:
             return []
         lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
         stale = _stale_bounds(policy)
-        if not _is_whole():
-            lifetime_s, stale = min(lifetime_s, BRIEF_S), []
+        if not _is_complete():
+            lifetime_s, stale = min(lifetime_s, DEGRADED_TTL_S), []
         if lifetime_s and not self._can_be_ended(key, tags, lifetime_s):
-            lifetime_s, stale = min(lifetime_s, UNPURGEABLE_S), []
+            lifetime_s, stale = min(lifetime_s, UNPURGEABLE_TTL_S), []
         made = int(self._clock.now().timestamp())
         return [
             (LIFETIME_HEADER, str(lifetime_s)),
             ("X-Edge-Made", str(made)),
             ("X-Edge-Until", str(made + lifetime_s)),
             ("X-Edge-Class", policy.name),
-            ("X-Edge-Asked", environ.get(ASKED, "")),
+            ("X-Edge-Asked", environ.get(REQUESTED_AT_VARIABLE, "")),
             *(stale if lifetime_s else []),
         ]
 
-    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+    def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
         """Give the edge all of it: a 304 says nothing to the next who asks."""
-        return bool(environ.get(KEY))
+        return bool(environ.get(KEY_VARIABLE))
 
     def _can_be_ended(self, key: str, tags: tuple[str, ...], lifetime_s: int) -> bool:
         if not tags:
@@ -102,24 +102,24 @@ class KeptAtTheEdge:
         try:
             self._registry.register(key, tags, lifetime_s)
         except CacheUnavailable:
-            request_record.degraded(self._registry.name)
+            request_record.mark_degraded(self._registry.name)
             return False
         return True
 
 
-def instead_of_failure(environ: "WSGIEnvironment", status: int) -> Headers:
+def stale_if_error_redirect(environ: "WSGIEnvironment", status: int) -> Headers:
     """Return the header that has the edge look at what it holds, where an answer is a failure and it holds something.
 
     Args:
         environ: of the request.
         status: of the answer.
     """
-    return [INSTEAD] if status in FAILURES and environ.get(HOLDS) else []
+    return [LAST_GOOD_REDIRECT] if status in STALE_IF_ERROR_STATUSES and environ.get(HAS_STALE_VARIABLE) else []
 
 
-def holds_something(environ: "WSGIEnvironment") -> bool:
+def has_stale_copy(environ: "WSGIEnvironment") -> bool:
     """Tell whether the edge has an answer of this address that is no longer fresh."""
-    return bool(environ.get(HOLDS))
+    return bool(environ.get(HAS_STALE_VARIABLE))
 
 
 def _stale_bounds(policy: CachePolicy) -> Headers:
@@ -129,19 +129,19 @@ def _stale_bounds(policy: CachePolicy) -> Headers:
     return [("Cache-Control", "stale-while-revalidate={}, stale-if-error={}".format(*bounds))]
 
 
-def _is_whole() -> bool:
+def _is_complete() -> bool:
     """Tell whether the answer does without nothing: what is stale or short of a part is good for a moment only."""
     request = request_record.current()
     return request is None or not request.degraded
 
 
-class NotKeptAtTheEdge:
+class EdgeBypass:
     """The edge passes everything on."""
 
     def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
         """Forbid to keep it."""
-        return [(LIFETIME_HEADER, "0")] if environ.get(KEY) else []
+        return [(LIFETIME_HEADER, "0")] if environ.get(KEY_VARIABLE) else []
 
-    def wants_all(self, environ: "WSGIEnvironment") -> bool:
+    def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
         """Answer whoever asks, and nobody else."""
         return False

@@ -96,7 +96,7 @@ class CachedResponseFastPath:
             return None
         headers = self._browser.headers(address.policy, kept.digest)
         headers += self._edge.headers(environ, address.policy, tuple(address.tags))
-        asked = None if self._edge.wants_all(environ) else environ.get("HTTP_IF_NONE_MATCH")
+        asked = None if self._edge.needs_full_body(environ) else environ.get("HTTP_IF_NONE_MATCH")
         if self._browser.is_known(asked, kept.digest):
             return CachedAnswer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))

@@ -38,9 +38,9 @@ def publish(found: CacheableResponse, content_type: str) -> Response:
     headers = [("Content-Type", content_type), *services.browser.headers(found.policy, found_digest)]
     headers += services.edge.headers(request.environ, found.policy, found.tags)
     if found.key is None:
-        request_record.answer_not_kept()
+        request_record.mark_uncacheable()
     services.short_way.learn(request.environ, str(request.url_rule), found, content_type)
-    asked = None if services.edge.wants_all(request.environ) else request.environ.get("HTTP_IF_NONE_MATCH")
+    asked = None if services.edge.needs_full_body(request.environ) else request.environ.get("HTTP_IF_NONE_MATCH")
     if services.browser.is_known(asked, found_digest):
         response = Response(status=304, headers=headers)
         del response.headers["Content-Type"]

@@ -14,7 +14,7 @@ from flask import Flask, request
 from shop.patterns.observability import correlation, request_record
 from shop.patterns.observability.access_log import AccessRecorder
 from shop.patterns.observability.metrics import ProcessMetrics
-from shop.web.edge_headers import instead_of_failure
+from shop.web.edge_headers import stale_if_error_redirect
 from shop.web.fast_path import CachedResponseFastPath
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class RequestMiddleware:
         def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
             headers.extend(self._unreferred if _NO_REFERRER in environ else self._headers)
             headers.extend(self._closing(seen))
-            headers.extend(instead_of_failure(environ, int(status[:3])))
+            headers.extend(stale_if_error_redirect(environ, int(status[:3])))
             self._tell(environ, int(status[:3]), seen, services)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
@@ -120,7 +120,7 @@ class RequestMiddleware:
     ) -> None:
         method, route = environ["REQUEST_METHOD"], _route(environ)
         services.access_log.answered(method, route, environ["PATH_INFO"], status, seen)
-        self._metrics.request_answered(method, route, status, seen)
+        self._metrics.observe_request(method, route, status, seen)
 
 
 def install(

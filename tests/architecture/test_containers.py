@@ -130,7 +130,7 @@ def test_the_edge_speaks_tls_where_it_has_a_certificate(made, tmp_path):
     assert secure["EDGE_LISTEN"].endswith(" ssl")
     for name in ("cert", "key"):
         (tmp_path / f"{name}.pem").touch()
-    ours = edge.filled(load_settings(tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem"), "app:1")
+    ours = edge.template_values(load_settings(tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem"), "app:1")
     directives = [re.findall(r"\b(ssl_\w+|include) ", found) for found in (secure["EDGE_TLS"], ours["EDGE_TLS"])]
     assert directives[0] == directives[1] == ["ssl_certificate", "ssl_certificate_key", "include"]
 
@@ -174,7 +174,7 @@ def test_postgres_is_the_version_the_stack_runs(tmp_path):
 def test_the_edge_is_given_what_its_configuration_asks_for():
     asked = set(re.findall(r"\$\{(EDGE_\w+)}", (edge.CONFIGURATION / "nginx.conf.template").read_text()))
     assert {name for name in SERVICES["edge"]["environment"] if name.startswith("EDGE_")} == asked
-    assert set(edge.filled(load_settings(), "app:1")) == asked
+    assert set(edge.template_values(load_settings(), "app:1")) == asked
 
 
 def test_the_edge_and_its_purger_share_the_store():
@@ -186,7 +186,9 @@ def test_the_edge_and_its_purger_share_the_store():
 
 def test_the_edge_s_answers_are_written_where_the_purger_counts_them_and_where_its_output_is_read():
     edge_has, purger_has = (SERVICES[name]["volumes"] for name in ("edge", "purger"))
-    there, ours = (Path(names["EDGE_LOG"]) for names in (SERVICES["edge"]["environment"], edge.filled(CONTAINED, "")))
+    there, ours = (
+        Path(names["EDGE_LOG"]) for names in (SERVICES["edge"]["environment"], edge.template_values(CONTAINED, ""))
+    )
     assert f"edge-log:{there.parent}" in edge_has
     assert f"edge-log:{ours.parent}" in purger_has
     assert there.name == ours.name
@@ -214,7 +216,7 @@ def test_the_edge_is_the_version_the_stack_runs():
 
 
 def test_the_edge_s_image_has_no_flaw_that_is_mended():
-    assert tuple(map(int, SERVICES["edge"]["image"].partition(":")[2].split("."))) >= edge.MENDED
+    assert tuple(map(int, SERVICES["edge"]["image"].partition(":")[2].split("."))) >= edge.FIXED_IN
 
 
 def test_only_the_edge_is_reached_from_outside():

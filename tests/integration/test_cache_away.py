@@ -12,7 +12,7 @@ from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
 from shop.patterns.caching.events import CameBack, LookupFinished, NeverDelivered, TagsInvalidated, WentAway
 from shop.patterns.observability import request_record
-from shop.patterns.observability.cache_telemetry import CacheTelemetry
+from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
 from shop.stack.program import free_port
@@ -96,7 +96,7 @@ def timed(work):
 
 def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first(server, clock):
     level = SharedLevel(server.url, TIMEOUT_MS, clock)
-    cache = Cache(level, clock, CacheTelemetry(ProcessMetrics()))
+    cache = Cache(level, clock, CacheTelemetry(ProcessMetrics().cache))
     take(cache)
     server.hang()
     request = request_record.begin()

@@ -24,7 +24,7 @@ from shop.patterns.caching.events import CameLate, LookupFinished, TooLarge
 from shop.patterns.caching.failure_backoff import RETRY_S
 from shop.patterns.caching.inspecting import inspect
 from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
-from shop.patterns.observability.cache_telemetry import cache_status
+from shop.patterns.observability.cache_metrics import cache_status
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.support.polling import until

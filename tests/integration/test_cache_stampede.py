@@ -217,7 +217,7 @@ def test_patience_ends_with_one_load_a_process_that_is_counted_and_kept(start, g
     gate.open()
     told = waiter.told()
     assert told["got"] == ["one"] * THREADS
-    assert told["why"] == ["impatient"]
+    assert told["why"] == ["wait_timeout"]
     assert told["gave_up"] >= 1
     assert gate.loads == 2
 

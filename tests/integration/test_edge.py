@@ -556,7 +556,7 @@ def test_a_directory_with_a_space_and_a_quote_in_its_name_will_do(settings, orig
 
 
 def test_a_name_without_a_value_is_refused(settings, tmp_path):
-    names = stack_edge.filled(settings.model_copy(update={"var_dir": tmp_path}), "127.0.0.1:1")
+    names = stack_edge.template_values(settings.model_copy(update={"var_dir": tmp_path}), "127.0.0.1:1")
     del names["EDGE_APP"]
     with pytest.raises(KeyError, match="EDGE_APP"):
         stack_edge.render(names)
@@ -564,9 +564,9 @@ def test_a_name_without_a_value_is_refused(settings, tmp_path):
 
 def test_the_configuration_is_one_nginx_accepts(settings, tmp_path):
     home = settings.model_copy(update={"var_dir": tmp_path})
-    stack_edge.start_empty(home.edge_dir)
+    stack_edge.clear_store(home.edge_dir)
     home.log_dir.mkdir()
-    (home.edge_dir / "nginx.conf").write_text(stack_edge.render(stack_edge.filled(home, "127.0.0.1:1")))
+    (home.edge_dir / "nginx.conf").write_text(stack_edge.render(stack_edge.template_values(home, "127.0.0.1:1")))
     done = subprocess.run(
         [str(stack_edge.binary()), "-t", "-p", str(home.edge_dir), "-c", str(home.edge_dir / "nginx.conf")],
         capture_output=True,

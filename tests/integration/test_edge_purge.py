@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge_purger import LOOKS_A_REFRESH, PurgerLoop
+from shop.edge_purger import POLLS_PER_REFRESH, PurgerLoop
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
 from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.hit_counter import EdgeTotals
-from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, UNHEARD_S
+from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, STALE_WORKER_S
 from shop.patterns.edge.surrogate_keys import INDEX, STALE_S
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
@@ -126,7 +126,7 @@ def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetiti
 
 
 def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answer_is_deleted(bench):
-    change_was_s = UNHEARD_S / 2  # seconds ago; the edge's clock is the real one, and a busy machine needs some
+    change_was_s = STALE_WORKER_S / 2  # seconds ago; the edge's clock is the real one, and a busy machine needs some
     copies = LocalLevel(1_000_000, bench.clock)
     copies.hears(broadcasts=True)
     copies.keep("mug", b"old", ["product:mug"], CATALOGUE.ttl_s, copies.moment())
@@ -138,12 +138,12 @@ def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answe
     bench.answers(b"new")
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
-    bench.clock.ahead = UNHEARD_S
+    bench.clock.ahead = STALE_WORKER_S
     assert copies.get("mug") is None  # what is asked for later is not from it
 
 
 def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):
-    bench.clock.behind = UNHEARD_S + 1
+    bench.clock.behind = STALE_WORKER_S + 1
     bench.purger.hears(broadcasts=True)
     bench.purger.drop(["product:mug"])
     bench.answers(b"new")
@@ -298,7 +298,7 @@ def test_what_a_worker_lets_be_stored_while_it_is_switched_off_is_gone_at_the_ne
 
 def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for_late_fills(looking):
     looking.switches = {"cache.browser": "off"}
-    looks = LOOKS_A_REFRESH + 1
+    looks = POLLS_PER_REFRESH + 1
     assert [looking.keeps() for _ in range(looks)] == [False] * looks
     assert looking.keeps()
     looking.clock.ahead = LATE_FILL_S
@@ -315,7 +315,7 @@ def moved(settings):
 
 
 def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
     monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
     settings, metrics = bench.edge.settings, ProcessMetrics()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
@@ -324,7 +324,7 @@ def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_a
     def counted(outcome):
         loop.run_once()
         found = EdgeTotals.load(settings.edge_answers_file)
-        return found.look_ups[("none", outcome)] if found else 0
+        return found.lookups[("none", outcome)] if found else 0
 
     bench.answers(b"mug")
     bench.keep("/p/mug")
@@ -347,7 +347,7 @@ def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_a
 
 
 def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
     PurgerLoop(bench.edge.settings, bench.purger, SwitchPoller(dict, 1.0), ProcessMetrics()).run_once()
@@ -379,7 +379,7 @@ def reopening():
 def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     settings, cache_client, tmp_path, monkeypatch, reopening
 ):
-    monkeypatch.setattr("shop.edge_purger.LINES_KEPT_BYTES", 1)
+    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
     monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
     signalled = []
     there = SimpleNamespace(utime=os.utime, kill=lambda *given: signalled.append(given))

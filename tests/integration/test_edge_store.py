@@ -23,7 +23,7 @@ from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.caching import NEGATIVE
-from shop.patterns.edge.purger import UNHEARD_S
+from shop.patterns.edge.purger import STALE_WORKER_S
 from shop.patterns.edge.surrogate_keys import INDEX
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
@@ -95,7 +95,7 @@ class EdgedStore:
         """Tell whether nothing that is asked for now will be deleted by a repetition."""
         lines = map(json.loads, self._log().read_text().splitlines())
         last = max(line["ts"] for line in lines if not line.get("late") and line.get("reason") != "late fills")
-        return time.time() - datetime.fromisoformat(last).timestamp() > UNHEARD_S
+        return time.time() - datetime.fromisoformat(last).timestamp() > STALE_WORKER_S
 
     def _log(self):
         return self.edge.settings.log_dir / "purger.jsonl"

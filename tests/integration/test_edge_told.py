@@ -9,7 +9,7 @@ from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
 from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.observability import request_record
 from shop.stack.program import free_port
-from shop.web.edge_headers import KeptAtTheEdge
+from shop.web.edge_headers import EdgeCacheable
 from shop.wiring import build
 from tests.support.factories import make_category, make_product
 
@@ -130,7 +130,7 @@ def test_what_may_be_kept_depends_on_nothing_that_is_not_in_the_key(told, path):
 
 def test_lifetimes_at_the_edge_are_hurried_with_all_others(runtime):
     request_record.begin()
-    hurried = KeptAtTheEdge(None, runtime.clock, ttl_scale=0.1)
+    hurried = EdgeCacheable(None, runtime.clock, ttl_scale=0.1)
     assert hurried.headers({"HTTP_X_EDGE_KEY": "/"}, SEARCH, ())[0] == ("X-Accel-Expires", "3")
     made, until = (int(value) for _, value in hurried.headers({"HTTP_X_EDGE_KEY": "/"}, SEARCH, ())[1:3])
     assert until - made == 3
@@ -139,7 +139,7 @@ def test_lifetimes_at_the_edge_are_hurried_with_all_others(runtime):
 def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
     publishing = runtime.services().edge.headers
     request_record.begin()
-    request_record.degraded("fresh-data")
+    request_record.mark_degraded("fresh-data")
     assert publishing({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ("home",))[0] == ("X-Accel-Expires", "3")
     assert runtime.edge_registry.keys(["home"]) == {"/"}  # for those seconds a purge must find it, too
     assert publishing({"HTTP_X_EDGE_KEY": "/"}, LIVE, ())[0] == ("X-Accel-Expires", "0")

@@ -16,7 +16,7 @@ from shop.cli.logs import find, logs
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.observability import correlation
-from shop.patterns.observability.json_lines import LineFile, aside
+from shop.patterns.observability.json_lines import JsonLinesFile, rotated_path
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.recent_requests import last_requests
 from shop.patterns.observability.redaction import REDACTED, redact, redact_text
@@ -58,7 +58,7 @@ def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
 
 @pytest.mark.parametrize("character", ["\u0085", "\u2028", "\n", "ü"])
 def test_whatever_stands_in_a_path_stays_on_one_line(tmp_path, character):
-    file = LineFile(tmp_path / "lines.jsonl")
+    file = JsonLinesFile(tmp_path / "lines.jsonl")
     file.write({"path": f"/p/{character}"})
     file.close()
     assert [line["path"] for line in lines(file.path)] == [f"/p/{character}"]
@@ -192,7 +192,7 @@ def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, m
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     written = [("payments", 2, ID), ("web", 1, ID), ("web", 3, ID), ("web", 4, "another-request")]
     for process, second, request_id in written:
-        file = LineFile(tmp_path / "log" / f"{process}.jsonl")
+        file = JsonLinesFile(tmp_path / "log" / f"{process}.jsonl")
         file.write({"ts": f"2026-01-01T00:00:0{second}.000Z", "level": "info", "event": "x", "request_id": request_id})
         file.close()
     with (tmp_path / "log" / "web.jsonl").open("a") as web:
@@ -211,7 +211,7 @@ def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, 
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     log = tmp_path / "log" / "web.jsonl"
     opened = type(log).open
-    file = LineFile(log)
+    file = JsonLinesFile(log)
     file.write({"ts": "2026-01-01T00:00:00.000Z", "request_id": ID})
     file.close()
     opens = 0
@@ -220,7 +220,7 @@ def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, 
         nonlocal opens
         opens += 1
         if opens == moved_before:
-            log.rename(aside(log))
+            log.rename(rotated_path(log))
         return opened(path, *args, **options)
 
     monkeypatch.setattr(type(log), "open", open_and_move)
@@ -229,8 +229,8 @@ def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, 
 
 def test_the_last_requests_reach_back_over_a_move(tmp_path):
     log = tmp_path / "web.jsonl"
-    for number, path in enumerate((aside(log), log)):
-        file = LineFile(path)
+    for number, path in enumerate((rotated_path(log), log)):
+        file = JsonLinesFile(path)
         file.write({"ts": f"2026-01-01T00:00:0{number}.000Z", "event": "request", "n": number})
         file.close()
     assert [line["n"] for line in last_requests(log, tmp_path / "edge.jsonl", 10)] == [1, 0]
@@ -238,7 +238,7 @@ def test_the_last_requests_reach_back_over_a_move(tmp_path):
 
 def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
     path = tmp_path / "web.jsonl"
-    two = [LineFile(path, max_bytes=200, check_every=1) for _ in range(2)]
+    two = [JsonLinesFile(path, max_bytes=200, check_every=1) for _ in range(2)]
     for number in range(40):
         two[number % 2].write({"n": number, "text": "x" * 20})
     for one in two:
@@ -250,7 +250,7 @@ def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
 
 def test_processes_that_all_find_a_file_full_move_it_once(tmp_path):
     path = tmp_path / "web.jsonl"
-    files = [LineFile(path, max_bytes=2_000, check_every=1) for _ in range(4)]
+    files = [JsonLinesFile(path, max_bytes=2_000, check_every=1) for _ in range(4)]
     together = threading.Barrier(4)
 
     def write(number):
@@ -262,7 +262,7 @@ def test_processes_that_all_find_a_file_full_move_it_once(tmp_path):
         list(pool.map(write, range(4)))
     for one in files:
         one.close()
-    assert aside(path).stat().st_size >= 2_000
+    assert rotated_path(path).stat().st_size >= 2_000
 
 
 @contextmanager
@@ -277,7 +277,7 @@ def no_file_larger_than(size):
 
 
 def test_lines_a_full_disk_refuses_are_counted_and_the_next_stands_on_its_own(tmp_path):
-    file = LineFile(tmp_path / "web.jsonl")
+    file = JsonLinesFile(tmp_path / "web.jsonl")
     with no_file_larger_than(50):
         for number in range(4):
             file.write({"n": number, "text": "x" * 20})
@@ -301,6 +301,6 @@ def test_a_request_is_answered_though_its_line_cannot_be_written(client, runtime
 
 def test_a_log_whose_folder_cannot_be_made_costs_the_line_alone(tmp_path):
     (tmp_path / "log").write_text("a file where the folder should be")
-    file = LineFile(tmp_path / "log" / "web.jsonl")
+    file = JsonLinesFile(tmp_path / "log" / "web.jsonl")
     file.write({"n": 1})
     file.close()

@@ -6,8 +6,9 @@ import sys
 import httpx
 import pytest
 
-from shop.lab.metrics_client import IN_FLIGHT, sum_samples
+from shop.lab.metrics_client import sum_samples
 from shop.patterns.caching.events import LookupFinished
+from shop.patterns.observability.metric_names import HTTP_IN_FLIGHT
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.metrics_summary import collect
 from shop.patterns.observability.request_record import RequestRecord
@@ -47,7 +48,7 @@ def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
 def test_methods_nobody_has_heard_of_share_one_label():
     metrics = ProcessMetrics()
     for method in ("BREW", "PROPFIND"):
-        metrics.request_answered(method, "", 405, RequestRecord())
+        metrics.observe_request(method, "", 405, RequestRecord())
     methods = {
         sample.labels["method"]
         for family in metrics.registry.collect()
@@ -60,9 +61,9 @@ def test_methods_nobody_has_heard_of_share_one_label():
 def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
     metrics = ProcessMetrics()
     for outcome in ("hit", "hit", "hit", "miss", "bypass"):
-        metrics.cache.answered(LookupFinished("shop-shared", "catalogue", outcome, 0, False, 0.0))
+        metrics.cache.observe_lookup(LookupFinished("shop-shared", "catalogue", outcome, 0, False, 0.0))
     (layer,) = collect(metrics.registry).layers
-    assert (layer.asked, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
+    assert (layer.lookups, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
 
 
 def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, database, tmp_path):
@@ -79,5 +80,5 @@ def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, dat
         server.stop()
     counts = re.findall(r'shop_http_requests_total\{.*route="/api/v1/switches".*\} ([0-9.]+)', text)
     assert [float(count) for count in counts] == [20.0]
-    assert sum_samples(text, IN_FLIGHT) == 0, "added up over the processes, and all have answered"
+    assert sum_samples(text, HTTP_IN_FLIGHT) == 0, "added up over the processes, and all have answered"
     assert 'shop_http_request_duration_seconds_bucket{le="0.005"' in text

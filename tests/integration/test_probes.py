@@ -142,7 +142,7 @@ def test_an_outcome_is_kept_so_that_a_storm_of_probes_asks_once(asking):
 
 
 def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice(asking, monkeypatch):
-    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     let_go, asked = threading.Event(), []
 
     def hang():
@@ -159,7 +159,7 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
 
 
 def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkeypatch):
-    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     let_go, hangs = threading.Event(), threading.Event()
     ready = asking(HealthDependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), bound_s=0.5)
     assert ready.latest(patience_s=10).ready
@@ -171,7 +171,7 @@ def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkey
 
 
 def test_a_prober_waits_for_the_first_outcome_and_for_a_new_one_after_a_long_time(asking, monkeypatch):
-    monkeypatch.setattr(readiness, "KEPT_S", 0.0)
+    monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     check = Counted()
     slow = asking(HealthDependency("postgres", True, lambda: (time.sleep(0.05), check())), bound_s=5.0)
     assert slow.latest(patience_s=0.0).states

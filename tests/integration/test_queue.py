@@ -20,7 +20,7 @@ from sqlalchemy import func, select, text
 from shop.errors import NotFound
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.outbox.messages import QueueMessage, write
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import CLAIM, BrokerAway, OutboxRelay
@@ -161,7 +161,7 @@ def bench(database, broker):
 def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
     checks.broker(broker.url)()
     wrong = re.sub(r":[^:@]*@", ":hush@", broker.url)
-    with pytest.raises(NotWell, match="refuses the user or the password"):
+    with pytest.raises(CheckFailed, match="refuses the user or the password"):
         checks.broker(wrong)()
     assert external_servers.fault(load_settings(broker_url=broker.url), "broker_url") == ""
     said = external_servers.fault(load_settings(broker_url=wrong), "broker_url")
@@ -173,7 +173,7 @@ def test_well_is_only_a_broker_that_has_the_place_in_its_address(broker):
         "redis": (f"{broker.url}99", "has no database"),
         "amqp": (broker.url.replace("%2F", "nowhere"), "refuses the virtual host"),
     }[urlsplit(broker.url).scheme]
-    with pytest.raises(NotWell, match=says):
+    with pytest.raises(CheckFailed, match=says):
         checks.broker(nowhere)()
 
 

@@ -197,7 +197,7 @@ class TestAfterItsSupervisorWasKilled:
         assert checkout.look().well
 
     def test_the_store_is_complete_without_its_edge(self, killed, checkout):
-        assert edge.MISSING not in killed.started
+        assert edge.NO_NGINX not in killed.started
         assert_complete_without_edge(checkout)
 
 
@@ -257,7 +257,7 @@ class TestAfterItWasStopped:
             assert connection.execute("SELECT completed_at IS NOT NULL FROM datasets").fetchall() == [(True,)]
 
     def test_the_store_is_complete_where_there_is_no_wheel_of_nginx(self, stopped, checkout):
-        assert edge.MISSING in stopped.started
+        assert edge.NO_NGINX in stopped.started
         assert_complete_without_edge(checkout)
 
 

@@ -20,7 +20,7 @@ from shop.patterns.edge import ProxyCacheFiles
 from shop.settings import Settings
 from shop.stack import edge
 from shop.stack.program import ServerProgram, free_port
-from shop.web.edge_headers import HOLDS, instead_of_failure
+from shop.web.edge_headers import HAS_STALE_VARIABLE, stale_if_error_redirect
 
 START_TIMEOUT_S = 60
 
@@ -110,8 +110,8 @@ def _span(reply: Reply, asked: Asked) -> dict[str, str]:
 
 def _instead(asked: "Asked", reply: Reply) -> dict[str, str]:
     """Send the edge to what it holds where the answer is a failure, as the application does."""
-    environ = {HOLDS: asked.headers.get("x-edge-holds", "")}
-    return dict(instead_of_failure(environ, reply.status))
+    environ = {HAS_STALE_VARIABLE: asked.headers.get("x-edge-holds", "")}
+    return dict(stale_if_error_redirect(environ, reply.status))
 
 
 class Origin:

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shop.patterns.edge.access_log import EdgeAnswer, EdgeLogReader
+from shop.patterns.edge.access_log import EdgeLogReader, LoggedResponse
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.metrics_summary import EdgeSums, collect
@@ -20,7 +20,7 @@ def look_ups(log):
     """Read a log; return how many look-ups there were, by class and outcome."""
     totals = EdgeTotals()
     totals.add(log.read(), log.position)
-    return totals.look_ups
+    return totals.lookups
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ def test_an_answer_is_told_with_its_status_and_its_duration(path):
     log = EdgeLogReader(path)
     write(path, line("hit") * 3 + line("fwd=bypass", "", 503, "1.250"))
     assert log.read() == {
-        EdgeAnswer("catalogue", "hit", 200, 0.002): 3,
-        EdgeAnswer("none", "bypass", 503, 1.25): 1,
+        LoggedResponse("catalogue", "hit", 200, 0.002): 3,
+        LoggedResponse("none", "bypass", 503, 1.25): 1,
     }
 
 
@@ -123,7 +123,7 @@ def test_one_that_is_started_again_counts_no_line_twice_and_none_never(path, tmp
     second = EdgeLogReader(path, position=again.position)
     again.add(second.read(), second.position)
     assert (again.requests, again.failed) == (4, 1)
-    assert again.look_ups == {("catalogue", "hit"): 3, ("catalogue", "miss"): 1}
+    assert again.lookups == {("catalogue", "hit"): 3, ("catalogue", "miss"): 1}
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[1]", '{"requests": 1, "failed": 0, "look_ups": 3}'])
@@ -137,16 +137,16 @@ def test_the_edge_is_shown_as_a_layer_of_its_own(path):
     log, totals = EdgeLogReader(path), EdgeTotals()
     write(path, line("hit") + line("hit; detail=error", "reference") + line("fwd=miss") + line("fwd=bypass", ""))
     totals.add(log.read(), log.position)
-    found = collect(CollectorRegistry(), EdgeSums(totals.requests, totals.failed, totals.look_ups))
+    found = collect(CollectorRegistry(), EdgeSums(totals.requests, totals.failed, totals.lookups))
     (layer,) = found.layers
-    assert (layer.name, layer.asked, layer.hits) == ("shop-edge", 3, 2)
+    assert (layer.name, layer.lookups, layer.hits) == ("shop-edge", 3, 2)
     assert (found.requests, found.edge.requests) == (0, 4)
 
 
 def test_what_the_edge_answered_has_a_rate_errors_and_a_duration():
     metrics = ProcessMetrics()
-    metrics.edge.answers.answered("catalogue", "hit", 200, 0.0, 640)
-    metrics.edge.answers.answered("none", "bypass", 502, 3.0, 2)
+    metrics.edge.responses.observe("catalogue", "hit", 200, 0.0, 640)
+    metrics.edge.responses.observe("none", "bypass", 502, 3.0, 2)
     value = metrics.registry.get_sample_value
     requests, bucket = "shop_edge_requests_total", "shop_edge_request_duration_seconds_bucket"
     assert value(requests, {"ttl_class": "catalogue", "outcome": "hit", "status": "2xx"}) == 640

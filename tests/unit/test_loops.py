@@ -1,6 +1,6 @@
 import threading
 
-from shop.patterns.background_loop import BACKOFF_CAP_S, ILL_AFTER, STUCK_AFTER_S, BackgroundLoop, LoopRunner
+from shop.patterns.background_loop import BACKOFF_CAP_S, STUCK_AFTER_S, UNHEALTHY_AFTER, BackgroundLoop, LoopRunner
 
 
 def runner(run_once, every_s=1.0, monotonic=lambda: 0.0, idle_s=0.0):
@@ -36,13 +36,13 @@ def test_after_failures_the_pause_grows_with_jitter_up_to_a_bound():
 
 
 def test_some_failures_in_a_row_are_told_and_one_good_round_ends_them():
-    outcomes = [broken] * ILL_AFTER + [lambda: None]
+    outcomes = [broken] * UNHEALTHY_AFTER + [lambda: None]
     watched = runner(lambda: outcomes.pop(0)())
-    for _ in range(ILL_AFTER - 1):
+    for _ in range(UNHEALTHY_AFTER - 1):
         watched.run_once()
     assert watched.fault == ""
     watched.run_once()
-    assert watched.fault == f"{ILL_AFTER} rounds in a row failed: RuntimeError: not today"
+    assert watched.fault == f"{UNHEALTHY_AFTER} rounds in a row failed: RuntimeError: not today"
     watched.run_once()
     assert watched.fault == ""
 

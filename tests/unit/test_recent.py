@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shop.patterns.observability.recent_requests import last_requests, summarise, who_answered
+from shop.patterns.observability.recent_requests import answering_layer, last_requests, summarise
 
 
 def line(second=0.0, **fields):
@@ -22,7 +22,7 @@ def line(second=0.0, **fields):
     ],
 )
 def test_a_request_was_answered_by_whoever_had_the_answer(fields, who):
-    assert who_answered(line(**fields)) == who
+    assert answering_layer(line(**fields)) == who
 
 
 def test_rates_are_reckoned_from_the_first_to_the_last():
@@ -32,7 +32,7 @@ def test_rates_are_reckoned_from_the_first_to_the_last():
 
 def test_one_request_makes_no_rate_and_none_makes_nothing():
     assert summarise([line()]).requests_a_second is None
-    assert summarise([]).answered == ()
+    assert summarise([]).answered_by == ()
 
 
 def write(path, *lines):
@@ -59,7 +59,7 @@ def test_what_the_edge_answered_alone_stands_among_the_application_s_and_the_res
         ("2026-01-02T03:04:05.500Z", "/w"),
         ("2026-01-02T03:04:05.000Z", "/e"),
     ]
-    assert summarise(found).answered == (("edge", 2), ("application", 1))
+    assert summarise(found).answered_by == (("edge", 2), ("application", 1))
     assert last_requests(web, tmp_path / "none", 10) == found[1:2]
 
 

@@ -16,9 +16,10 @@ from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
-from shop.lab.metrics_client import RETRIES, MetricsClient
+from shop.lab.metrics_client import MetricsClient
 from shop.lab.statistics import percentile
 from shop.lab.store_client import StoreClient
+from shop.patterns.observability.metric_names import DB_RETRIES
 
 SHAPES = ("one", "many")
 SERVED_A_S, AUDIT_S = 15.0, 3.0
@@ -122,9 +123,9 @@ def _sale(
     """Hold a sale; return what became of each shopper, the pieces that have gone, and the transactions run again."""
     each = max(1, round(count * share / len(slugs)))
     with _stocked(store, slugs, each), guests_with_carts(store, count, slugs) as shoppers:
-        stock, before = sum(map(store.available, slugs)), meters.value_of(RETRIES)
+        stock, before = sum(map(store.available, slugs)), meters.value_of(DB_RETRIES)
         bought = check_out_at_rate(shoppers, rate=1.0, rush=count)
-        return bought, stock - sum(map(store.available, slugs)), meters.value_of(RETRIES) - before
+        return bought, stock - sum(map(store.available, slugs)), meters.value_of(DB_RETRIES) - before
 
 
 @contextmanager

@@ -13,9 +13,9 @@ because the level is switched off, away, or the policy stores nothing."""
 Detail = Literal["", "negative", "early", "stale-while-loading", "stale-if-error"]
 """What is special about the answer: the thing is known to be absent, the entry was renewed before its end, or the value
 is the last good one."""
-Why = Literal["miss", "stale", "early", "ahead", "impatient", "bypass"]
-"""Why something was loaded. ``early``: about to expire. ``ahead``: the same, off the request path. ``impatient``: who
-was waited for took too long."""
+Why = Literal["miss", "stale", "early", "ahead", "wait_timeout", "bypass"]
+"""Why something was loaded. ``early``: about to expire. ``ahead``: the same, off the request path.
+``wait_timeout``: the load of another request took too long."""
 
 
 class LookupFinished(NamedTuple):

@@ -212,9 +212,9 @@ class LockedLoad(NoProtection):
 
     def _impatient(self, ask: CacheRequest, name: str, claim: TagVersions) -> LoadResult:
         """Load beside whoever has been loading for too long; once a process, or all who waited would do it at once."""
-        work = partial(self._filler.fill, ask, claim, "impatient")
+        work = partial(self._filler.fill, ask, claim, "wait_timeout")
         try:
-            return self._meeting.flights.fly((name, "impatient"), work, self._meeting.patience_s)[0]
+            return self._meeting.flights.fly((name, "wait_timeout"), work, self._meeting.patience_s)[0]
         except StillFlying:
             return work()
 

@@ -26,7 +26,7 @@ _LINE = re.compile(
 )
 
 
-class EdgeAnswer(NamedTuple):
+class LoggedResponse(NamedTuple):
     """What one line says of an answer; many lines say the same."""
 
     ttl_class: str
@@ -40,7 +40,7 @@ class LogPosition(NamedTuple):
     """A place in a log: which file, however it is called by now, and up to which byte."""
 
     inode: int
-    read_to: int
+    offset: int
 
 
 class EdgeLogReader:
@@ -57,7 +57,7 @@ class EdgeLogReader:
         self._aside = aside or path.with_name(f"{path.stem}.1{path.suffix}")
         found = _stat(path)
         self._file = position.inode if position else found and found.st_ino
-        self._read_to = position.read_to if position else found.st_size if found else 0
+        self._read_to = position.offset if position else found.st_size if found else 0
         self._before: LogPosition | None = None
         """In the log moved aside last: one of nginx's processes may write to it when another writes to the new one."""
 
@@ -66,12 +66,12 @@ class EdgeLogReader:
         """Return up to where it was read; ``None`` while there is no log."""
         return None if self._file is None else LogPosition(self._file, self._read_to)
 
-    def read(self) -> Counter[EdgeAnswer]:
+    def read(self) -> Counter[LoggedResponse]:
         """Return what was added since the last call, each answer with how many there were of it."""
-        found: Counter[EdgeAnswer] = Counter()
+        found: Counter[LoggedResponse] = Counter()
         now, left = _stat(self._path), _stat(self._aside)
         if self._before is not None and left is not None and left.st_ino == self._before.inode:
-            self._before = LogPosition(left.st_ino, _read(self._aside, self._before.read_to, found))
+            self._before = LogPosition(left.st_ino, _read(self._aside, self._before.offset, found))
         if self._file is not None and (now is None or now.st_ino != self._file):
             if left is not None and left.st_ino == self._file:
                 self._read_to = _read(self._aside, self._read_to, found)
@@ -85,7 +85,7 @@ class EdgeLogReader:
         return found
 
 
-def _read(path: Path, read_to: int, found: Counter[EdgeAnswer]) -> int:
+def _read(path: Path, read_to: int, found: Counter[LoggedResponse]) -> int:
     """Count the whole lines of a log from a byte on; return the byte up to which they go."""
     with path.open("rb") as log:
         log.seek(read_to)
@@ -98,7 +98,7 @@ def _read(path: Path, read_to: int, found: Counter[EdgeAnswer]) -> int:
             # Counted as they stand, and then read: a busy edge says the same thousands of times a second.
             for (status, duration, said, name), count in Counter(_LINE.findall(whole)).items():
                 look_up = _class_of(name.decode()), _outcome(said.decode())
-                found[EdgeAnswer(*look_up, int(status), float(duration))] += count
+                found[LoggedResponse(*look_up, int(status), float(duration))] += count
     return read_to
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shop.patterns.edge.access_log import EdgeAnswer, LogPosition
+from shop.patterns.edge.access_log import LoggedResponse, LogPosition
 from shop.private_files import write_private
 
 
@@ -23,17 +23,17 @@ class EdgeTotals:
     requests: int = 0
     failed: int = 0
     """Of them, answers of status 500 and above."""
-    look_ups: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lookups: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Time-to-live class and outcome to how many."""
     position: LogPosition | None = None
     """Up to where nginx's log is counted."""
 
-    def add(self, answers: Mapping[EdgeAnswer, int], position: LogPosition | None) -> None:
+    def add(self, answers: Mapping[LoggedResponse, int], position: LogPosition | None) -> None:
         """Add what was read from the log, up to a place in it."""
         for answer, count in answers.items():
             self.requests += count
             self.failed += count if answer.status >= 500 else 0
-            self.look_ups[(answer.ttl_class, answer.outcome)] += count
+            self.lookups[(answer.ttl_class, answer.outcome)] += count
         self.position = position
 
     def save(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class EdgeTotals:
         Raises:
             OSError: it cannot be written.
         """
-        look_ups = [[*key, count] for key, count in self.look_ups.items()]
+        look_ups = [[*key, count] for key, count in self.lookups.items()]
         document = {"requests": self.requests, "failed": self.failed, "look_ups": look_ups, "position": self.position}
         write_private(path, json.dumps(document))
 

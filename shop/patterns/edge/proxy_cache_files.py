@@ -16,10 +16,10 @@ from pathlib import Path
 
 LEVEL_CHARS = 2
 """``levels=2`` in the configuration."""
-AS_IT_ACTS = os.access in os.supports_effective_ids
+USE_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 """access(2) asks for the real user, and forgets the capability by which a stack that root started passes the folders
 above; with the effective ids it is asked for the process as it acts."""
-ROOM_BYTES = 1024 * 1024
+MIN_FREE_BYTES = 1024 * 1024
 """Free on the disk, as ``deploy/nginx/room.js`` asks for it."""
 HEAD_BYTES = 16 * 1024
 """Read of a file for the head of its answer: the key before it and the head take 8 KiB each at most."""
@@ -28,7 +28,7 @@ _ANSWER = re.compile(r"[0-9a-f]{32}")
 """A file that is still being written has a number behind this: nginx would miss it when it is done."""
 
 
-class FilesKept(OSError):
+class PurgeIncomplete(OSError):
     """Some answers could not be deleted and are served on; all the others were.
 
     Args:
@@ -57,17 +57,17 @@ class ProxyCacheFiles:
         """Why nothing can be kept; empty where it can, or where nginx has not begun to."""
         if not self._home.exists():
             return ""
-        if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK, effective_ids=AS_IT_ACTS)):
+        if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK, effective_ids=USE_EFFECTIVE_IDS)):
             return "nothing can be kept: the store may not be written to"
         found = os.statvfs(self._home)
-        return "nothing can be kept: the disk is full" if found.f_bavail * found.f_frsize < ROOM_BYTES else ""
+        return "nothing can be kept: the disk is full" if found.f_bavail * found.f_frsize < MIN_FREE_BYTES else ""
 
     @property
-    def is_closed(self) -> bool:
+    def is_bypassed(self) -> bool:
         """Tell whether the edge passes everything by."""
         return self._closed.exists()
 
-    def close(self) -> None:
+    def enable_bypass(self) -> None:
         """Have the edge pass everything by, what it holds too, until :meth:`open`.
 
         Raises:
@@ -75,7 +75,7 @@ class ProxyCacheFiles:
         """
         self._closed.touch()
 
-    def open(self) -> None:
+    def disable_bypass(self) -> None:
         """Let the edge keep and serve again.
 
         Raises:
@@ -106,7 +106,7 @@ class ProxyCacheFiles:
             FilesKept: some of them are still there.
         """
         paths = ((self.path(key), moment) for key, moment in until.items())
-        return _FileSweep().delete(path for path, moment in paths if _asked(path) <= moment)
+        return _FileSweep().delete(path for path, moment in paths if _requested_at(path) <= moment)
 
     def flush(self, until: float = math.inf) -> int:
         """Delete every answer that was asked for by ``until``, unix time in seconds; return how many there were.
@@ -116,7 +116,7 @@ class ProxyCacheFiles:
         """
         sweep = _FileSweep()
         files = (file for level in sweep.entries(self._home) for file in sweep.entries(level))
-        return sweep.delete(file for file in files if until == math.inf or _asked(file) <= until)
+        return sweep.delete(file for file in files if until == math.inf or _requested_at(file) <= until)
 
 
 class _FileSweep:
@@ -139,7 +139,7 @@ class _FileSweep:
         """Delete the answers among some files; return how many there were, or raise :class:`FilesKept`."""
         deleted = sum(self._delete(path) for path in paths)
         if self._errors:
-            raise FilesKept(deleted, self._errors)
+            raise PurgeIncomplete(deleted, self._errors)
         return deleted
 
     def _delete(self, path: Path) -> bool:
@@ -155,7 +155,7 @@ class _FileSweep:
         return True
 
 
-def _asked(path: Path) -> float:
+def _requested_at(path: Path) -> float:
     """Return when the edge asked for an answer, in unix time; 0 where it does not say, or cannot be read."""
     try:
         with path.open("rb", buffering=0) as file:

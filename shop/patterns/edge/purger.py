@@ -28,15 +28,15 @@ from shop.patterns.edge.surrogate_keys import IndexLost, SurrogateKeyIndex
 
 REPEAT_S = 1.0
 """Seconds between two repetitions: what a late fill can be served for."""
-UNHEARD_S = LONGEST_COPY_S
+STALE_WORKER_S = LONGEST_COPY_S
 """Seconds after a change in which a worker may still answer from before it: what a copy of its own lives, of which the
 worker was not told that it has ended. A lost connection is noticed sooner; but a message may be lost, and a worker that
 stood still may answer before it hears."""
 SLOWEST_FILL_S = 16.0
 """Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
-LATE_FILL_S = UNHEARD_S + SLOWEST_FILL_S
+LATE_FILL_S = STALE_WORKER_S + SLOWEST_FILL_S
 """Seconds after a change when no fill from before it can be under way any more."""
-MOST_DUE = 5000
+MAX_PENDING_TAGS = 5000
 """Tags whose purge may be due again; beyond that what everything was made from is, which is one."""
 
 Tags = tuple[str, ...]
@@ -78,9 +78,9 @@ Event = AnswersPurged | EdgeFlushed | PurgeFailed
 class _PurgedChange(NamedTuple):
     """What a purge is repeated for."""
 
-    ends: float
+    repeat_until: float
     """When no fill from before it can be under way any more, on the monotonic clock in seconds."""
-    until: float
+    requested_by: float
     """Unix time in seconds: what was asked for by then may be from before the change."""
 
 
@@ -117,7 +117,7 @@ class TagPurger:
             reason = next(iter(self._failing.values()), "")
         if not reason:
             return ""
-        meanwhile = "the edge passes everything by" if self._store.is_closed else "what has ended is still served"
+        meanwhile = "the edge passes everything by" if self._store.is_bypassed else "what has ended is still served"
         return f"{meanwhile}: {reason}"
 
     def hears(self, *, broadcasts: bool) -> None:
@@ -126,15 +126,15 @@ class TagPurger:
 
     def drop(self, tags: Sequence[str]) -> None:
         """Purge what was made from the tags, and go on with what is still being made."""
-        self._note(*tags)  # first: whatever happens now, it is tried again
+        self._schedule(*tags)  # first: whatever happens now, it is tried again
         self._attempt(tags, lambda: self._purge(tags))
 
     def flush(self, reason: str) -> None:
         """Drop everything, and go on with what is still being made."""
-        self._note(None)
+        self._schedule(None)
         self._attempt([None], lambda: self._emit(EdgeFlushed(reason, self._store.flush())))
 
-    def keep_empty(self) -> None:
+    def enforce_empty(self) -> None:
         """Drop what was stored all the same, while nothing should be."""
         self._attempt([None], self._keep_empty)
 
@@ -143,11 +143,11 @@ class TagPurger:
 
         That is done at most once a second, and at every look for what failed.
         """
-        self._look()
+        self._check_index()
         self._repeat()
         with self._lock, suppress(OSError):  # where it cannot be, pages are slow and not old
-            if self._store.is_closed and not self._failing:
-                self._store.open()
+            if self._store.is_bypassed and not self._failing:
+                self._store.disable_bypass()
 
     def _repeat(self) -> None:
         now = self._clock.monotonic()
@@ -156,18 +156,18 @@ class TagPurger:
                 return
             changes = dict(self._changes)
         self._repeat_at = now + REPEAT_S
-        until = {tag: change.until for tag, change in changes.items() if tag is not None}
+        until = {tag: change.requested_by for tag, change in changes.items() if tag is not None}
         if None in changes:
-            self._attempt([None], lambda: self._flush_outdated("late fills", changes[None].until))
+            self._attempt([None], lambda: self._flush_outdated("late fills", changes[None].requested_by))
         if until:
             self._attempt([*until], lambda: self._purge_outdated(until))
-        self._forget(changes, now)
+        self._drop_finished(changes, now)
 
-    def _look(self) -> None:
+    def _check_index(self) -> None:
         try:
-            self._registry.check()
+            self._registry.check_generation()
         except IndexLost as lost:
-            self.flush(_why(lost))
+            self.flush(_reason(lost))
         except CacheUnavailable:
             pass  # nothing is lost by not looking: the broadcasts go over the same server
 
@@ -192,7 +192,7 @@ class TagPurger:
                 self._failing[tag] = reason
                 self._changes.setdefault(tag, change)  # so that it is tried again
             with suppress(OSError):  # a disk that may only be read: what has ended is served, and the fault says so
-                self._store.close()
+                self._store.enable_bypass()
         if is_news:
             self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
 
@@ -204,18 +204,18 @@ class TagPurger:
         try:
             keys = self._registry.keys(tags)
         except CacheUnavailable as away:
-            self.flush(_why(away))
+            self.flush(_reason(away))
             return
         self._emit(AnswersPurged(tuple(tags), len(keys), self._store.purge(keys), late=False))
 
     def _purge_outdated(self, until: dict[str, float]) -> None:
         try:
-            carrying = self._registry.by_tag(until)
+            carrying = self._registry.keys_by_tag(until)
         except IndexLost as lost:
-            self.flush(_why(lost))
+            self.flush(_reason(lost))
             return
         except CacheUnavailable as away:
-            self._flush_outdated(_why(away), max(until.values()))
+            self._flush_outdated(_reason(away), max(until.values()))
             return
         outdated: dict[str, float] = {}
         for tag, keys in carrying.items():
@@ -227,23 +227,23 @@ class TagPurger:
         if files := self._store.flush(until):
             self._emit(EdgeFlushed(reason, files))
 
-    def _note(self, *tags: str | None) -> None:
+    def _schedule(self, *tags: str | None) -> None:
         change = self._change()
         with self._lock:
             self._changes.update(dict.fromkeys(tags, change))
-            if None in tags or len(self._changes) > MOST_DUE:
+            if None in tags or len(self._changes) > MAX_PENDING_TAGS:
                 self._changes = {None: change}  # it says all that they did
 
     def _change(self) -> _PurgedChange:
-        return _PurgedChange(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + UNHEARD_S)
+        return _PurgedChange(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + STALE_WORKER_S)
 
-    def _forget(self, repeated: dict[str | None, _PurgedChange], now: float) -> None:
+    def _drop_finished(self, repeated: dict[str | None, _PurgedChange], now: float) -> None:
         """Forget what was repeated for the last time, unless it failed or was heard of anew meanwhile."""
         with self._lock:
             for tag, change in repeated.items():
-                if change.ends <= now and tag not in self._failing and self._changes.get(tag) == change:
+                if change.repeat_until <= now and tag not in self._failing and self._changes.get(tag) == change:
                     del self._changes[tag]
 
 
-def _why(away: CacheUnavailable) -> str:
+def _reason(away: CacheUnavailable) -> str:
     return "registry lost" if isinstance(away, IndexLost) else "registry away"

@@ -27,9 +27,9 @@ INDEX = "shop:1:edge-index"
 """Tags, each scored by when its last key may be forgotten, and the generation under an empty name."""
 GENERATIONS = range(1 << 52, 1 << 53)
 """Whole numbers that a score holds exactly, and later than any time."""
-LOST_S = 60
+MISSING_SET_MARGIN_S = 60
 """Seconds a set must still have had to live when it is missing: two clocks may differ by less."""
-PAUSE_S = 1.0
+OUTAGE_PAUSE_S = 1.0
 """Seconds a registry that failed is left alone: it costs one timeout a second and process, not one an answer."""
 STALE_S = 15 * 60
 """Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and where it cannot, for
@@ -54,7 +54,7 @@ class SurrogateKeyIndex:
 
     def __init__(self, url: str, timeout_ms: int, clock: Clock) -> None:
         self._connections = ThreadConnections(url, timeout_ms / 1000)
-        self._pause = OutageBreaker(clock, PAUSE_S)
+        self._pause = OutageBreaker(clock, OUTAGE_PAUSE_S)
         self._clock = clock
         self._generation: int | None = None
         """Of the index, as this process last saw it."""
@@ -88,9 +88,9 @@ class SurrogateKeyIndex:
             IndexLost: they are not all there any more.
             Away: they could not be read.
         """
-        return set().union(*self.by_tag(tags).values())
+        return set().union(*self.keys_by_tag(tags).values())
 
-    def by_tag(self, tags: Iterable[str]) -> dict[str, set[str]]:
+    def keys_by_tag(self, tags: Iterable[str]) -> dict[str, set[str]]:
         """Return the keys of everything that was made from each of the tags.
 
         Raises:
@@ -102,12 +102,12 @@ class SurrogateKeyIndex:
         answers = self._ask([("ZSCORE", INDEX, ""), *looks, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked)])
         self._compare(answers[0])
         ends, sets = answers[1 : 1 + len(asked)], answers[1 + len(asked) :]
-        then = self._clock.now().timestamp() + LOST_S
+        then = self._clock.now().timestamp() + MISSING_SET_MARGIN_S
         if any(end is not None and float(end) > then and not keys for end, keys in zip(ends, sets, strict=True)):
             self._begin_anew()
         return {tag: {key.decode() for key in keys} for tag, keys in zip(asked, sets, strict=True)}
 
-    def check(self) -> None:
+    def check_generation(self) -> None:
         """Look whether what was written down is still there, as a whole.
 
         Raises:

@@ -19,7 +19,7 @@ from shop.errors import ConfigurationError
 from shop.patterns.health.payments_server import try_payments
 from shop.patterns.health.rabbitmq_server import try_rabbitmq
 from shop.patterns.health.readiness import PartialService
-from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
+from shop.patterns.health.server_faults import CheckFailed, RefusesWrites, UnfitServer
 from shop.patterns.health.valkey_server import try_valkey
 from shop.settings import AMQP_SCHEMES
 
@@ -78,7 +78,7 @@ def _answers(engine: Engine) -> None:
         with engine.connect() as connection:
             read_only = connection.scalar(text("SHOW transaction_read_only")) == "on"
     except OperationalError as error:
-        raise NotWell("no answer") from error
+        raise CheckFailed("no answer") from error
     except ConfigurationError as error:
         raise UnfitServer("is behind a pooler in transaction mode, where no time-out holds") from error
     if read_only:
@@ -91,8 +91,8 @@ def _has_schema(engine: Engine) -> None:
         with engine.connect() as connection:
             lacking = pending(connection)
     except OperationalError as error:
-        raise NotWell("not known: the database does not answer") from error
+        raise CheckFailed("not known: the database does not answer") from error
     except ConfigurationError:
         return
     if lacking:
-        raise NotWell(f"lacks {len(lacking)} revision(s); run `shop migrate`")
+        raise CheckFailed(f"lacks {len(lacking)} revision(s); run `shop migrate`")

@@ -1,6 +1,6 @@
 """Whether a payments provider is one the store can use: it is asked for a charge, with the store's key."""
 
-from shop.patterns.health.server_faults import NotWell
+from shop.patterns.health.server_faults import CheckFailed
 
 NO_CHARGE = "shop-probe"
 """The key of a charge there is none of: what is asked for it changes nothing."""
@@ -25,11 +25,11 @@ def try_payments(url: str, api_key: str, timeout_s: float) -> None:
     try:
         status = httpcore.request("GET", asked, headers=headers, extensions={"timeout": times}).status
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise NotWell(f"no answer ({type(error).__name__})") from error
+        raise CheckFailed(f"no answer ({type(error).__name__})") from error
     if status in (401, 403):
-        raise NotWell(f"refuses the store's key ({status})", "correct SHOP_PAYMENTS_API_KEY")
+        raise CheckFailed(f"refuses the store's key ({status})", "correct SHOP_PAYMENTS_API_KEY")
     if status != 200:
-        raise NotWell(
+        raise CheckFailed(
             f"answers {status} to GET /charges",
             "name the address below which the provider's calls lie, or wait until it is well",
         )

@@ -1,6 +1,6 @@
 """Whether a RabbitMQ is one the store can use: a message that goes nowhere is published, and confirmed."""
 
-from shop.patterns.health.server_faults import NotWell, RefusesWrites
+from shop.patterns.health.server_faults import CheckFailed, RefusesWrites
 
 NOWHERE = "shop.probe"
 """No queue has this name: the server takes the message, confirms it and forgets it."""
@@ -28,10 +28,10 @@ def try_rabbitmq(url: str, timeout_s: float) -> None:
             channel.confirm_delivery()
             channel.basic_publish("", NOWHERE, b"")
     except (pika.exceptions.AMQPError, OSError) as error:
-        raise explained(error) from error
+        raise explain_error(error) from error
 
 
-def explained(error: Exception) -> NotWell:
+def explain_error(error: Exception) -> CheckFailed:
     """Return what a refusal or a lost connection means. Pure.
 
     Args:
@@ -41,14 +41,14 @@ def explained(error: Exception) -> NotWell:
 
     match error:
         case exceptions.ProbableAuthenticationError():
-            return NotWell("refuses the user or the password of its address", "correct them there")
+            return CheckFailed("refuses the user or the password of its address", "correct them there")
         case exceptions.ProbableAccessDeniedError():
-            return NotWell(
+            return CheckFailed(
                 "refuses the virtual host of its address, or the user there",
                 "write one that it has behind the port, such as /%2F, and give the user its permissions",
             )
         case exceptions.ConnectionBlockedTimeout():
             return RefusesWrites("refuses writes: its memory or disk is full", "free some; it then goes on by itself")
         case exceptions.ChannelClosedByBroker() if error.reply_code == 403:
-            return NotWell(f"does not let its user publish ({error.reply_text})", "permit it to that user")
-    return NotWell(f"no answer ({type(error).__name__})")
+            return CheckFailed(f"does not let its user publish ({error.reply_text})", "permit it to that user")
+    return CheckFailed(f"no answer ({type(error).__name__})")

@@ -18,16 +18,16 @@ from dataclasses import dataclass
 
 from shop.clock import Clock
 
-KEPT_S = 1.0
+CACHED_S = 1.0
 """Seconds an outcome is good for."""
-BOUND_S = 1.0
+TIMEOUT_S = 1.0
 """Seconds all checks together may take; a dependency that has not answered by then is away."""
 
-PATIENCE_S = 0.06
+MAX_WAIT_S = 0.06
 """Seconds a prober is kept waiting for an outcome: a probe is to be answered within 100 ms, whatever hangs."""
-OUTDATED_S = KEPT_S + BOUND_S
+OUTDATED_S = CACHED_S + TIMEOUT_S
 """An outcome older than this is not told: while probers come often, the next one is there by then; one that comes
-seldom waits for it, at most :data:`BOUND_S`, and hears how things are and not how they were."""
+seldom waits for it, at most :data:`TIMEOUT_S`, and hears how things are and not how they were."""
 
 
 class PartialService(Exception):
@@ -103,7 +103,7 @@ class ReadinessCheck:
         bound_s: seconds all checks together may take.
     """
 
-    def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, bound_s: float = BOUND_S) -> None:
+    def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, bound_s: float = TIMEOUT_S) -> None:
         self._dependencies = dependencies
         self._clock = clock
         self._bound_s = bound_s
@@ -123,10 +123,10 @@ class ReadinessCheck:
         with self._lock:
             if not self._states or self._clock.monotonic() >= self._good_until:
                 self._states = self._ask()
-                self._good_until = self._clock.monotonic() + KEPT_S
+                self._good_until = self._clock.monotonic() + CACHED_S
             return HealthReport(dict(self._states), self._stopping)
 
-    def latest(self, patience_s: float = PATIENCE_S) -> HealthReport:
+    def latest(self, patience_s: float = MAX_WAIT_S) -> HealthReport:
         """Return how the dependencies are, without waiting long for one that hangs.
 
         Args:
@@ -142,7 +142,7 @@ class ReadinessCheck:
             if self._round is None or self._round.done():
                 self._round, self._round_began = self._pool.submit(self.report), now
             asked, left_s = self._round, max(0.0, self._round_began + patience_s - now)
-            outdated = not self._states or now >= self._good_until - KEPT_S + OUTDATED_S
+            outdated = not self._states or now >= self._good_until - CACHED_S + OUTDATED_S
         try:
             return asked.result(timeout=None if outdated else left_s)
         except TookTooLong:

@@ -4,7 +4,7 @@ from shop.errors import ConfigurationError
 from shop.settings import masked, variable
 
 
-class NotWell(Exception):
+class CheckFailed(Exception):
     """A dependency is away or not as it should be; the message names no address.
 
     Args:
@@ -17,15 +17,15 @@ class NotWell(Exception):
         self.remedy = remedy
 
 
-class RefusesWrites(NotWell):
+class RefusesWrites(CheckFailed):
     """It is there, and takes nothing new for now."""
 
 
-class UnfitServer(NotWell):
+class UnfitServer(CheckFailed):
     """It is there, and can never be used by the store: waiting does not help."""
 
 
-def refusal(name: str, address: str, fault: NotWell) -> ConfigurationError:
+def configuration_error(name: str, address: str, fault: CheckFailed) -> ConfigurationError:
     """Return a fault as one line that names the variable and what to do, and hides the password."""
     found, remedy = str(fault), fault.remedy
     if not remedy:

@@ -4,7 +4,7 @@ import logging
 from urllib.parse import urlsplit
 
 from shop.patterns.health.checks import TIMEOUT_S
-from shop.patterns.health.server_faults import NotWell, UnfitServer, refusal
+from shop.patterns.health.server_faults import CheckFailed, UnfitServer, configuration_error
 from shop.patterns.health.valkey_server import eviction_fault, try_valkey
 from shop.settings import AMQP_SCHEMES, Settings, variable
 
@@ -31,8 +31,8 @@ def require_usable(settings: Settings, *names: str) -> None:
         try:
             try_valkey(address, TIMEOUT_S)
         except UnfitServer as fault:
-            raise refusal(name, address, fault) from None
-        except NotWell as fault:
+            raise configuration_error(name, address, fault) from None
+        except CheckFailed as fault:
             _log.warning("server_not_well", extra={"variable": variable(name), "fault": str(fault)})
         if name == "cache_url" and (unfit := eviction_fault(address, TIMEOUT_S)):
             _log.warning("cache_unfit", extra={"variable": variable(name), "fault": unfit})

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shop.patterns.health.server_faults import NotWell, RefusesWrites, UnfitServer
+from shop.patterns.health.server_faults import CheckFailed, RefusesWrites, UnfitServer
 
 PROBE_MS = 1_000
 """How long a key that was written to try it lives, should the second half of the trial not reach the server."""
@@ -57,14 +57,14 @@ def try_valkey(url: str, timeout_s: float) -> None:
     try:
         mode, *tried = _try(client)
     except (redis.RedisError, OSError) as error:
-        raise explained(error) from error
+        raise explain_error(error) from error
     finally:
         client.close()
     if mode in MODES:
         raise UnfitServer(*MODES[mode])
     for answer in tried:
         if isinstance(answer, redis.RedisError):
-            raise explained(answer) from answer
+            raise explain_error(answer) from answer
 
 
 def eviction_fault(url: str, timeout_s: float) -> str:
@@ -84,7 +84,7 @@ def eviction_fault(url: str, timeout_s: float) -> str:
     return NO_ROOM if found.get("maxmemory") and found.get("maxmemory_policy") == "noeviction" else ""
 
 
-def explained(error: Exception) -> NotWell:
+def explain_error(error: Exception) -> CheckFailed:
     """Return what a refusal or a lost connection means. Pure.
 
     Args:
@@ -93,24 +93,24 @@ def explained(error: Exception) -> NotWell:
     said = str(error).partition("\n")[0].rstrip(".")
     match error:
         case redis.exceptions.AuthenticationError() if "HELLO" in said or "Authentication required" in said:
-            return NotWell("wants a password", "write it into the address, as redis://:PASSWORD@host:6379/0")
+            return CheckFailed("wants a password", "write it into the address, as redis://:PASSWORD@host:6379/0")
         case redis.exceptions.AuthenticationError() if "without any password" in said:
-            return NotWell("has no password, and the address names one", "take it out of the address")
+            return CheckFailed("has no password, and the address names one", "take it out of the address")
         case redis.exceptions.AuthenticationError():
-            return NotWell("refuses the user or the password of its address", "correct them there")
+            return CheckFailed("refuses the user or the password of its address", "correct them there")
         case redis.exceptions.NoPermissionError():
-            return NotWell(f"does not let its user do what the store needs ({said})", "permit it to that user")
+            return CheckFailed(f"does not let its user do what the store needs ({said})", "permit it to that user")
         case redis.exceptions.ReadOnlyError():
             return RefusesWrites("refuses writes: it is a replica", "name its primary")
         case redis.exceptions.OutOfMemoryError():
             return RefusesWrites("refuses writes: its memory is full", "raise its maxmemory, or free some")
         case redis.exceptions.BusyLoadingError():
-            return NotWell("is still loading its data", "wait for it")
+            return CheckFailed("is still loading its data", "wait for it")
         case redis.exceptions.ResponseError() if "DB index" in said:
-            return NotWell("has no database of the number in its address", "write one that it has, such as /0")
+            return CheckFailed("has no database of the number in its address", "write one that it has, such as /0")
         case redis.exceptions.ResponseError():
             return RefusesWrites(f"refuses writes ({said})", "its own log says why")
-    return NotWell(f"no answer ({type(error).__name__})")
+    return CheckFailed(f"no answer ({type(error).__name__})")
 
 
 def _try(client: redis.Redis) -> list[Any]:

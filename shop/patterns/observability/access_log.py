@@ -7,8 +7,8 @@ It is written for every request, so it goes the short way: one dictionary, one `
 from typing import Protocol
 
 from shop.clock import Clock
-from shop.patterns.observability.json_lines import LineFile
-from shop.patterns.observability.logs import ids, timestamp
+from shop.patterns.observability.json_lines import JsonLinesFile
+from shop.patterns.observability.logs import correlation_fields, timestamp
 from shop.patterns.observability.request_record import RequestRecord
 
 
@@ -35,7 +35,7 @@ class JsonAccessLog:
         clock: tells when.
     """
 
-    def __init__(self, lines: LineFile, clock: Clock) -> None:
+    def __init__(self, lines: JsonLinesFile, clock: Clock) -> None:
         self._lines = lines
         self._clock = clock
 
@@ -46,7 +46,7 @@ class JsonAccessLog:
                 "ts": timestamp(self._clock.now()),
                 "level": "error" if status >= 500 else "info",
                 "event": "request",
-                **ids(),
+                **correlation_fields(),
                 "method": method,
                 "route": route,
                 "path": path,

@@ -1,14 +1,17 @@
-"""What the caches of one process do, as figures: by layer and time-to-live class, and never by key.
+"""Cache metrics, and the subscriber that turns a cache's events into metrics, the request's record and log lines.
 
-A class is one of a handful, a layer one of three, an outcome one of a list: the number of series is bounded whatever is
-asked for.
+A metric is labelled by layer and time-to-live class, and never by key. A class is one of a handful, a layer one of
+three, an outcome one of a list: the number of series is bounded whatever clients request.
 """
 
-from functools import singledispatchmethod
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.caching.events import (
+    CameBack,
     CameLate,
     CopiesEvicted,
     EntryStored,
@@ -18,127 +21,174 @@ from shop.patterns.caching.events import (
     LoadFinished,
     LocalSize,
     LockLost,
+    LookedInVain,
     LookupFinished,
+    NeverDelivered,
     RefillFailed,
     RefreshDropped,
     TooLarge,
     WentAway,
     WrongType,
 )
+from shop.patterns.observability import metric_names, request_record
 
 LOAD_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """From one small query to the statement timeout."""
 SERVED_STALE = "hit-stale"
+ANOMALIES: Mapping[type, str] = MappingProxyType(
+    {
+        TooLarge: "too-large",
+        InvalidationUnheard: "unheard",
+        CameLate: "late-fill",
+        LockLost: "lock-lost",
+        RefreshDropped: "refresh-dropped",
+        RefillFailed: "refill-failed",
+    }
+)
+"""Event type to the metric's ``kind``."""
+
+_log = logging.getLogger("shop.cache")
 
 
 class CacheMetrics:
-    """Counts what caches say.
+    """The cache metrics of one process.
 
     Args:
-        registry: where the figures are found again.
+        registry: exposes them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, says: str, labels: list[str]) -> Counter:
-            return Counter(f"shop_cache_{name}", says, labels, registry=registry)
+        def counter(name: str, description: str, labels: list[str]) -> Counter:
+            return Counter(name, description, labels, registry=registry)
 
-        self._answers = counter("answers", "Cache look-ups.", ["layer", "ttl_class", "outcome"])
-        self._loads = counter("loads", "Loaders run.", ["ttl_class", "why", "outcome"])
-        self._load_s = Histogram(
-            "shop_cache_load_seconds", "What loads took.", ["ttl_class"], buckets=LOAD_BUCKETS_S, registry=registry
+        self._lookups = counter(metric_names.CACHE_LOOKUPS, "Cache look-ups.", ["layer", "ttl_class", "outcome"])
+        self._loads = counter(metric_names.CACHE_LOADS, "Loader calls.", ["ttl_class", "why", "outcome"])
+        self._load_duration = Histogram(
+            metric_names.CACHE_LOAD_DURATION,
+            "Duration of loader calls.",
+            ["ttl_class"],
+            buckets=LOAD_BUCKETS_S,
+            registry=registry,
         )
-        self._waits_s = Histogram(
-            "shop_cache_wait_seconds",
-            "What look-ups waited for another's load.",
+        self._wait_duration = Histogram(
+            metric_names.CACHE_WAIT_DURATION,
+            "Time look-ups waited for the load of another request.",
             ["on", "ended"],
             buckets=LOAD_BUCKETS_S,
             registry=registry,
         )
-        self._stored = counter("stored_bytes", "Bytes put into the shared level.", ["layer", "ttl_class"])
-        self._evictions = counter("evictions", "Copies that made room for others.", ["layer"])
-        self._evicted = counter("evicted_bytes", "Bytes of copies that made room for others.", ["layer"])
-        self._troubles = counter(
-            "troubles",
-            "What did not go as meant: values too large, fills too late, locks lost, refreshes dropped, types wrong.",
+        self._stored = counter(
+            metric_names.CACHE_STORED_BYTES, "Bytes written to the shared level.", ["layer", "ttl_class"]
+        )
+        self._evictions = counter(metric_names.CACHE_EVICTIONS, "Entries evicted to make room.", ["layer"])
+        self._evicted = counter(metric_names.CACHE_EVICTED_BYTES, "Bytes of evicted entries.", ["layer"])
+        self._anomalies = counter(
+            metric_names.CACHE_ANOMALIES,
+            "Anomalies: values too large, late fills, lost locks, dropped refreshes, keys of the wrong type.",
             ["kind"],
         )
-        self._outages = counter("outages", "Pauses begun because a cache did not answer.", ["layer"])
+        self._outages = counter(metric_names.CACHE_OUTAGES, "Outages: the cache did not answer.", ["layer"])
         self._held = Gauge(
-            "shop_cache_held_bytes",
-            "Bytes of copies in this server's processes.",
+            metric_names.CACHE_HELD_BYTES,
+            "Bytes of local entries in this server's processes.",
             ["layer"],
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self._of_answer: dict[tuple[str, str, str], Counter] = {}
+        self._lookup_counters: dict[tuple[str, str, str], Counter] = {}
 
-    def answered(self, event: LookupFinished) -> None:
-        """Count one look-up; this is on the way of every hit."""
+    def observe_lookup(self, event: LookupFinished) -> None:
+        """Count one look-up. Every hit calls this."""
         outcome = SERVED_STALE if event.outcome == "hit" and event.detail.startswith("stale") else event.outcome
         key = (event.level, event.policy, outcome)
-        counter = self._of_answer.get(key)
-        if counter is None:  # labels() looks up under a lock and checks its arguments: do it once a combination
-            counter = self._of_answer[key] = self._answers.labels(*key)
+        counter = self._lookup_counters.get(key)
+        if counter is None:  # labels() takes a lock and checks its arguments: do it once a combination
+            counter = self._lookup_counters[key] = self._lookups.labels(*key)
         counter.inc()
 
-    def counted(self, layer: str, ttl_class: str, outcome: str, count: int) -> None:
-        """Add look-ups that somebody else has counted."""
-        self._answers.labels(layer, ttl_class, outcome).inc(count)
+    def add_lookups(self, layer: str, ttl_class: str, outcome: str, count: int) -> None:
+        """Add look-ups of another program, such as nginx."""
+        self._lookups.labels(layer, ttl_class, outcome).inc(count)
 
-    @singledispatchmethod
-    def note(self, event: Event) -> None:
-        """Count any other event; nothing for what only logs tell of."""
+    def observe(self, event: Event) -> None:
+        """Count any other event; ignore events that are only logged."""
+        match event:
+            case LoadFinished():
+                self._loads.labels(event.policy, event.why, event.outcome).inc()
+                self._load_duration.labels(event.policy).observe(event.seconds)
+            case EntryStored():
+                self._stored.labels(event.level, event.policy).inc(event.bytes)
+            case LocalSize():
+                self._held.labels(event.level).set(event.bytes)
+            case FillAwaited():
+                self._wait_duration.labels(event.on, event.ended).observe(event.seconds)
+            case CopiesEvicted():
+                self._evictions.labels(event.level).inc(event.copies)
+                self._evicted.labels(event.level).inc(event.bytes)
+            case WentAway():
+                self._outages.labels(event.level).inc()
+            case WrongType():
+                self._anomalies.labels("wrong-type").inc(event.keys)
+            case _ if (kind := ANOMALIES.get(type(event))) is not None:
+                self._anomalies.labels(kind).inc()
 
-    @note.register
-    def _(self, event: LoadFinished) -> None:
-        self._loads.labels(event.policy, event.why, event.outcome).inc()
-        self._load_s.labels(event.policy).observe(event.seconds)
 
-    @note.register
-    def _(self, event: FillAwaited) -> None:
-        self._waits_s.labels(event.on, event.ended).observe(event.seconds)
+class CacheTelemetry:
+    """Subscriber of a cache and its levels.
 
-    @note.register
-    def _(self, event: EntryStored) -> None:
-        self._stored.labels(event.level, event.policy).inc(event.bytes)
+    Args:
+        metrics: counts look-ups, loads, anomalies and outages.
+    """
 
-    @note.register
-    def _(self, event: LocalSize) -> None:
-        self._held.labels(event.level).set(event.bytes)
+    def __init__(self, metrics: CacheMetrics) -> None:
+        self._metrics = metrics
 
-    @note.register
-    def _(self, event: CopiesEvicted) -> None:
-        self._evictions.labels(event.level).inc(event.copies)
-        self._evicted.labels(event.level).inc(event.bytes)
+    def __call__(self, event: Event) -> None:
+        """Handle one event."""
+        if isinstance(event, LookupFinished):
+            request_record.record_cache_lookup(event.level, cache_status(event), event.seconds)
+            self._metrics.observe_lookup(event)
+            if event.away:
+                request_record.mark_degraded(event.level)
+            if event.detail == "stale-if-error":
+                request_record.mark_degraded("fresh-data")
+            return
+        if isinstance(event, LookedInVain):
+            request_record.add_cache_time(event.seconds)
+            return
+        self._metrics.observe(event)
+        _log_event(event)
 
-    @note.register
-    def _(self, event: TooLarge) -> None:
-        self._troubles.labels("too-large").inc()
 
-    @note.register
-    def _(self, event: InvalidationUnheard) -> None:
-        self._troubles.labels("unheard").inc()
+def _log_event(event: Event) -> None:
+    """Log an outage, its end, and each event that may need an operator."""
+    match event:
+        case WentAway():
+            _log.warning("cache_away", extra={"layer": event.level, "reason": event.reason, "pause_s": event.pause_s})
+        case CameBack():
+            _log.warning("cache_back", extra={"layer": event.level})
+        case NeverDelivered():
+            _log.warning("invalidations_lost", extra={"layer": event.level, "tags": list(event.tags)})
+        case LoadFinished() if event.outcome == "failed":
+            _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
+        case TooLarge():
+            _log.warning("value_too_large", extra={"ttl_class": event.policy, "bytes": event.bytes})
+        case WrongType():
+            _log.warning("cache_keys_of_wrong_type", extra={"layer": event.level, "keys": event.keys})
 
-    @note.register
-    def _(self, event: WrongType) -> None:
-        self._troubles.labels("wrong-type").inc(event.keys)
 
-    @note.register
-    def _(self, event: CameLate) -> None:
-        self._troubles.labels("late-fill").inc()
+def cache_status(event: LookupFinished) -> str:
+    """Return a look-up as an entry of ``Cache-Status`` (RFC 9211).
 
-    @note.register
-    def _(self, event: LockLost) -> None:
-        self._troubles.labels("lock-lost").inc()
-
-    @note.register
-    def _(self, event: RefreshDropped) -> None:
-        self._troubles.labels("refresh-dropped").inc()
-
-    @note.register
-    def _(self, event: RefillFailed) -> None:
-        self._troubles.labels("refill-failed").inc()
-
-    @note.register
-    def _(self, event: WentAway) -> None:
-        self._outages.labels(event.level).inc()
+    There, ``hit`` and ``fwd`` exclude each other: a hit was answered without a request to the next layer. A stale value
+    that is served during another request's load is a hit with a negative ``ttl``. The same value served because the
+    load failed is ``fwd=stale``, since the loader was called. A look-up that waited for the load of another request
+    is ``collapsed``.
+    """
+    detail = f"; detail={event.detail}" if event.detail else ""
+    if event.outcome == "hit":
+        return f"{event.level}; hit; ttl={event.ttl_s}{detail}"
+    ttl = f"; ttl={event.ttl_s}" if event.ttl_s else ""
+    stored = "; stored" if event.stored else ""
+    collapsed = "; collapsed" if event.collapsed else ""
+    return f"{event.level}; fwd={event.outcome}{ttl}{stored}{collapsed}{detail}"

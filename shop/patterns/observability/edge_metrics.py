@@ -1,8 +1,10 @@
-"""The figures of one edge: rate, errors and duration of what it answered, and how often its purger deleted how much.
+"""Metrics of one edge, and the subscriber that turns the purger's events into metrics and log lines.
 
-nginx's open-source build exports none of its own. The process beside it counts what its log says.
+nginx's open-source build exports no metrics of its cache. The purger beside nginx reads its access log and counts the
+rate, errors and duration of the responses, and the answers that each purge deleted.
 """
 
+import logging
 import threading
 from bisect import bisect_left
 from collections import Counter as Tally
@@ -12,14 +14,19 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from shop.patterns.edge.purger import EdgeFlushed, Event, PurgeFailed
+from shop.patterns.observability import metric_names
 
-class EdgeAnswers(Collector):
-    """What shoppers were answered at the edge, kept answers and the application's alike; for several threads.
+_log = logging.getLogger("shop.edge_purger")
 
-    prometheus_client's own histogram takes one observation at a time; a busy edge makes thousands a second.
+
+class EdgeResponseCollector(Collector):
+    """Rate, errors and duration of the edge's responses, cached or from the application; thread-safe.
+
+    prometheus_client's own histogram takes one observation at a time. A busy edge makes thousands a second.
 
     Args:
-        registry: where the figures are found again.
+        registry: exposes them.
         buckets_s: upper bounds of the histogram of durations, in seconds.
     """
 
@@ -31,15 +38,15 @@ class EdgeAnswers(Collector):
         self._sums_s: Tally[str] = Tally()
         registry.register(self)
 
-    def answered(self, ttl_class: str, outcome: str, status: int, duration_s: float, count: int) -> None:
-        """Count answers that are alike.
+    def observe(self, ttl_class: str, outcome: str, status: int, duration_s: float, count: int) -> None:
+        """Count identical responses.
 
         Args:
             ttl_class: the time-to-live class.
-            outcome: what became of the look-up.
+            outcome: the outcome of the look-up.
             status: HTTP status, counted by its class.
-            duration_s: how long each took, in seconds, the sending to the client included.
-            count: how many there were.
+            duration_s: duration of each response in seconds, the transfer to the client included.
+            count: number of responses.
         """
         with self._lock:
             self._requests[(ttl_class, outcome, f"{status // 100}xx")] += count
@@ -48,11 +55,11 @@ class EdgeAnswers(Collector):
             self._sums_s[outcome] += duration_s * count  # type: ignore[assignment]  # a sum, not a count
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client."""
+        """Implement prometheus_client's ``Collector``."""
         labels = ("ttl_class", "outcome", "status")
-        requests = CounterMetricFamily("shop_edge_requests", "Requests answered at the edge.", labels=labels)
+        requests = CounterMetricFamily(metric_names.EDGE_REQUESTS, "Requests answered at the edge.", labels=labels)
         durations = HistogramMetricFamily(
-            "shop_edge_request_duration_seconds",
+            metric_names.EDGE_DURATION,
             "Time from the first byte read by the edge to the last one sent, in whole milliseconds.",
             labels=("outcome",),
         )
@@ -60,44 +67,72 @@ class EdgeAnswers(Collector):
             for key, count in self._requests.items():
                 requests.add_metric(key, count)
             for outcome, slots in self._durations.items():
-                durations.add_metric([outcome], self._cumulated(slots), self._sums_s[outcome])
+                durations.add_metric([outcome], self._cumulative_buckets(slots), self._sums_s[outcome])
         yield requests
         yield durations
 
-    def _cumulated(self, slots: Sequence[int]) -> list[tuple[str, float]]:
-        found, total = [], 0
+    def _cumulative_buckets(self, slots: Sequence[int]) -> list[tuple[str, float]]:
+        buckets, total = [], 0
         for bound, count in zip((*self._buckets_s, float("inf")), slots, strict=True):
             total += count
-            found.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return found
+            buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+        return buckets
 
 
 class EdgeMetrics:
-    """Counts answers and deletions.
+    """The metrics of one edge: responses and purges.
 
     Args:
-        registry: where the figures are found again.
+        registry: exposes them.
         buckets_s: upper bounds of the histogram of durations, in seconds.
     """
 
     def __init__(self, registry: CollectorRegistry, buckets_s: Sequence[float]) -> None:
-        self.answers = EdgeAnswers(registry, buckets_s)
-        self._purges = Counter("shop_edge_purges", "Deletions of what had ended.", ["kind"], registry=registry)
+        self.responses = EdgeResponseCollector(registry, buckets_s)
+        self._purges = Counter(metric_names.EDGE_PURGES, "Purges of outdated answers.", ["kind"], registry=registry)
         self._failures = Counter(
-            "shop_edge_purge_failures", "Deletions that failed and are tried again.", registry=registry
+            metric_names.EDGE_PURGE_FAILURES, "Purges that failed and are tried again.", registry=registry
         )
-        self._files = Counter("shop_edge_purged_answers", "Answers deleted.", ["kind"], registry=registry)
+        self._deleted = Counter(metric_names.EDGE_PURGED_ANSWERS, "Answers deleted.", ["kind"], registry=registry)
 
-    def purge_failed(self) -> None:
-        """Count that something which has ended could not be deleted at once, and is tried again."""
+    def count_failure(self) -> None:
+        """Count one purge that failed and is tried again."""
         self._failures.inc()
 
-    def purged(self, kind: str, answers: int) -> None:
-        """Count one deletion.
+    def count_purge(self, kind: str, answers: int) -> None:
+        """Count one purge.
 
         Args:
-            kind: ``tags``, ``late`` where it is the repetition for late fills, or ``flush`` where all is dropped.
-            answers: how many answers were there to delete.
+            kind: ``tags``, ``late`` for the repetition against late fills, or ``flush`` for a purge of everything.
+            answers: number of deleted answers.
         """
         self._purges.labels(kind).inc()
-        self._files.labels(kind).inc(answers)
+        self._deleted.labels(kind).inc(answers)
+
+
+class EdgeTelemetry:
+    """Subscriber of a purger.
+
+    Args:
+        metrics: counts purges and failures.
+    """
+
+    def __init__(self, metrics: EdgeMetrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, event: Event) -> None:
+        """Handle one event."""
+        if isinstance(event, PurgeFailed):
+            self._metrics.count_failure()
+            tags = list(event.tags) if event.tags is not None else None
+            _log.warning("edge_not_purged", extra={"tags": tags, "reason": event.reason})
+            return
+        if isinstance(event, EdgeFlushed):
+            self._metrics.count_purge("flush", event.files)
+            _log.info("edge_flushed", extra={"reason": event.reason, "files": event.files})
+            return
+        self._metrics.count_purge("late" if event.late else "tags", event.files)
+        _log.info(
+            "edge_purged",
+            extra={"tags": list(event.tags), "keys": event.keys, "files": event.files, "late": event.late},
+        )

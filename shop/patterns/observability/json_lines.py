@@ -24,12 +24,12 @@ _encode = json.JSONEncoder(default=str).encode
 """All in ASCII: a path may hold characters, such as U+0085 or U+2028, that readers take for the end of a line."""
 
 
-def aside(path: Path) -> Path:
+def rotated_path(path: Path) -> Path:
     """Return where a full file is moved to."""
     return path.with_name(f"{path.stem}.1{path.suffix}")
 
 
-class LineFile:
+class JsonLinesFile:
     """Appends JSON lines. The file is opened at the first one.
 
     Args:
@@ -96,7 +96,7 @@ class LineFile:
     def _move_aside(self, full: int) -> None:
         fcntl.flock(full, fcntl.LOCK_EX)  # or two would find it full, and the second move the first one's fresh file
         if self.path.exists() and os.path.samestat(os.fstat(full), self.path.stat()):  # nobody else has done it
-            self.path.replace(aside(self.path))
+            self.path.replace(rotated_path(self.path))
         fcntl.flock(full, fcntl.LOCK_UN)
         fresh = self._open()
         os.dup2(fresh, full)  # the number stays: a thread that holds it writes to the new file

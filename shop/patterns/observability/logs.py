@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from shop.patterns.observability import correlation
-from shop.patterns.observability.json_lines import LineFile
+from shop.patterns.observability.json_lines import JsonLinesFile
 from shop.patterns.observability.redaction import redact
 from shop.settings import Settings
 
-CHATTY = ("httpx", "httpcore", "alembic", "werkzeug")
+NOISY_LOGGERS = ("httpx", "httpcore", "alembic", "werkzeug")
 """Libraries that speak of every call at level info."""
-TELLING_TWICE = ("pika",)
+DUPLICATE_LOGGERS = ("pika",)
 """Libraries that log, at level error and with tracebacks, what they also raise."""
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """What a record has without anybody's ``extra``."""
 
 
@@ -38,15 +38,15 @@ def configure_logging(settings: Settings, process: str) -> None:
     """
     root = logging.getLogger()
     for handler in list(root.handlers):
-        if isinstance(handler, (_ToFile, _ToPeople)):
+        if isinstance(handler, (_JsonFileHandler, _ConsoleHandler)):
             root.removeHandler(handler)
             handler.close()
     root.setLevel(settings.log_level.upper())
-    root.addHandler(_ToFile(LineFile(log_path(settings, process))))
-    root.addHandler(_ToPeople())
-    for name in CHATTY:
+    root.addHandler(_JsonFileHandler(JsonLinesFile(log_path(settings, process))))
+    root.addHandler(_ConsoleHandler())
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in TELLING_TWICE:
+    for name in DUPLICATE_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
@@ -60,22 +60,22 @@ def timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def ids() -> dict[str, str]:
+def correlation_fields() -> dict[str, str]:
     """Return the correlation ids of what is being done, where it belongs to a request."""
     request_id = correlation.request_id.get()
     return {"request_id": request_id, "trace_id": correlation.trace_id()} if request_id else {}
 
 
-class _ToFile(logging.Handler):
+class _JsonFileHandler(logging.Handler):
     """Writes each record as one JSON line."""
 
-    def __init__(self, lines: LineFile) -> None:
+    def __init__(self, lines: JsonLinesFile) -> None:
         super().__init__()
         self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.write(_fields(record))
+            self._lines.write(_log_fields(record))
         except Exception:  # noqa: BLE001 - the contract of a handler: a fault in logging never reaches its caller
             self.handleError(record)
 
@@ -84,36 +84,36 @@ class _ToFile(logging.Handler):
         super().close()
 
 
-class _ToPeople(logging.StreamHandler[Any]):
+class _ConsoleHandler(logging.StreamHandler[Any]):
     """Writes warnings and worse to stderr, readable."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setLevel(logging.WARNING)
-        self.setFormatter(_ForPeople())
+        self.setFormatter(_ConsoleFormatter())
 
 
-class _ForPeople(logging.Formatter):
+class _ConsoleFormatter(logging.Formatter):
     """Time, level and event, then everything else that was said; a traceback below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = _fields(record)
+        said = _log_fields(record)
         first = f"{said.pop('ts')} {said.pop('level'):<8} {said.pop('event')}"
         exception = said.pop("exception", None)
         line = " ".join([first, *(f"{name}={value!r}" for name, value in said.items())])
         return f"{line}\n{exception}" if exception else line
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def _log_fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return what a record says, redacted."""
     text = logging.Formatter()  # shows no local variables in a traceback: passwords are among them
     said = {
         "ts": timestamp(datetime.fromtimestamp(record.created, UTC)),
         "event": record.getMessage(),
-        **ids(),
+        **correlation_fields(),
         "level": record.levelname.lower(),
         "logger": record.name,
-        **{name: value for name, value in record.__dict__.items() if name not in _OWN},
+        **{name: value for name, value in record.__dict__.items() if name not in _STANDARD_ATTRIBUTES},
     }
     if record.exc_info:
         said["exception"] = text.formatException(record.exc_info)

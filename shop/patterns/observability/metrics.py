@@ -1,14 +1,15 @@
-"""The figures of one process: rate, errors and duration a route (RED), and what the caches answered.
+"""The metrics of one process: rate, errors and duration of each route (RED), and the metrics of each subject.
 
-Problem: a store that is slow for some must show it before somebody calls.
-Method: counters and histograms with bounded labels: the route's template, never the path; the class of a status; no
-user, no slug. With several worker processes each keeps its figures in a file of its own (Prometheus' multi-process
-mode) and one exporter adds them up: see ``exporter``.
+Problem: operators must see that a store is slow before shoppers report it.
+Method: counters and histograms with bounded labels: the route's template instead of the path, the class of the status,
+no user, no slug. With several worker processes each process keeps its metrics in files of its own (Prometheus'
+multi-process mode), and one exporter adds them up: see ``exporter``.
 Source: Tom Wilkie, "The RED method"; Prometheus' documentation, "Metric and label naming".
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shop.patterns.observability import metric_names
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
@@ -24,34 +25,36 @@ NO_ROUTE = "unmatched"
 
 
 class ProcessMetrics:
-    """Counts what one process does.
+    """All metrics of one process.
 
     Args:
-        registry: where the figures are found again; a new one by default, so that two never share a name.
+        registry: exposes them; a new one by default, so that two processes of a test never share a name.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
         self._requests = Counter(
-            "shop_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+            metric_names.HTTP_REQUESTS, "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
         self._duration = Histogram(
-            "shop_http_request_duration_seconds",
+            metric_names.HTTP_DURATION,
             "Time from the first byte read by the application to its answer.",
             ["method", "route"],
             buckets=DURATION_BUCKETS_S,
             registry=self.registry,
         )
         self.in_flight = Gauge(
-            "shop_http_in_flight",
-            "Requests being answered: each holds a thread.",
+            metric_names.HTTP_IN_FLIGHT,
+            "Requests in progress: each holds a thread.",
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        """Counted up and down by whoever surrounds a request."""
-        self._queries = Counter("shop_db_queries", "Database statements run for requests.", registry=self.registry)
+        """The request middleware counts it up and down."""
+        self._queries = Counter(
+            metric_names.DB_QUERIES, "Database statements run for requests.", registry=self.registry
+        )
         self._retries = Counter(
-            "shop_db_retries", "Transactions run again because they lost a race.", registry=self.registry
+            metric_names.DB_RETRIES, "Transactions run again after a lost race.", registry=self.registry
         )
         self.cache = CacheMetrics(self.registry)
         self.edge = EdgeMetrics(self.registry, DURATION_BUCKETS_S)
@@ -59,27 +62,29 @@ class ProcessMetrics:
         self.projections = ProjectionMetrics(self.registry)
         self.queue = QueueMetrics(self.registry)
         self.webhooks = WebhookMetrics(self.registry)
-        self._degraded = Counter("shop_degraded", "Answers that did without a part.", ["part"], registry=self.registry)
-        self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._degraded = Counter(
+            metric_names.DEGRADED, "Answers without one of their parts.", ["part"], registry=self.registry
+        )
+        self._route_metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def request_answered(self, method: str, route: str, status: int, record: RequestRecord) -> None:
+    def observe_request(self, method: str, route: str, status: int, record: RequestRecord) -> None:
         """Count one request.
 
         Args:
-            method: as asked; anything unheard of is counted as ``other``.
-            route: the route's template, or an empty string where none matched.
+            method: the request's method; an unknown one is counted as ``other``.
+            route: the route's template, or an empty string if no route matched.
             status: HTTP status, counted by its class.
-            record: what it cost.
+            record: the request's cost.
         """
         key = (method if method in METHODS else "other", route or NO_ROUTE, status // 100)
-        found = self._of_route.get(key)
-        if found is None:  # labels() looks up under a lock and checks its arguments: do it once a combination
-            found = self._of_route[key] = (
+        metrics = self._route_metrics.get(key)
+        if metrics is None:  # labels() takes a lock and checks its arguments: do it once a combination
+            metrics = self._route_metrics[key] = (
                 self._requests.labels(key[0], key[1], f"{key[2]}xx"),
                 self._duration.labels(key[0], key[1]),
             )
-        found[0].inc()
-        found[1].observe(record.elapsed_s)
+        metrics[0].inc()
+        metrics[1].observe(record.elapsed_s)
         if record.queries:
             self._queries.inc(record.queries)
         if record.retries:

@@ -1,4 +1,4 @@
-"""What the store has done so far, read back from its own figures, for a page to show."""
+"""Sums over the store's own metrics since its start, for the lab's page."""
 
 import os
 from collections import Counter
@@ -9,52 +9,53 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.samples import Sample
 
+from shop.patterns.observability import metric_names
 from shop.patterns.observability.exporter import DIRECTORY_VARIABLE
 
 EDGE = "shop-edge"
-SERVED = frozenset({"hit", "hit-stale"})
-ASKED = SERVED | {"miss", "stale"}
-"""Outcomes of look-ups that reached the cache; what bypassed it says nothing about its hit rate."""
+HIT_OUTCOMES = frozenset({"hit", "hit-stale"})
+LOOKUP_OUTCOMES = HIT_OUTCOMES | {"miss", "stale"}
+"""Outcomes of look-ups that reached the cache; a bypass does not count in the hit rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheLayer:
-    """What one cache answered."""
+    """The look-ups of one cache layer."""
 
     name: str
-    asked: int
+    lookups: int
     hits: int
 
     @property
     def hit_rate(self) -> float | None:
-        """Return the share of look-ups it served, 0 to 1; ``None`` before the first."""
-        return self.hits / self.asked if self.asked else None
+        """Return the share of look-ups that were hits, 0 to 1; ``None`` before the first look-up."""
+        return self.hits / self.lookups if self.lookups else None
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeSums:
-    """What the edge answered, from what it kept or from the application."""
+    """The responses of the edge, from its cache or from the application."""
 
     requests: int
     failed: int
-    """Answers of status 500 and above."""
-    look_ups: Mapping[tuple[str, str], int]
-    """Class of time-to-live and outcome to how many."""
+    """Responses of status 500 and above."""
+    lookups: Mapping[tuple[str, str], int]
+    """Time-to-live class and outcome to the number of look-ups."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSummary:
-    """Sums since the server was started, over all its processes."""
+    """Sums since the server's start, over all its processes."""
 
     requests: int
     failed: int
-    """Answers of status 500 and above."""
+    """Responses of status 500 and above."""
     queries: int
     layers: tuple[CacheLayer, ...]
     loads: Mapping[str, int]
-    """Class of time-to-live to how many values of it were made afresh."""
+    """Time-to-live class to the number of loader calls."""
     edge: EdgeSums | None = None
-    """``None`` where no edge stands before the server."""
+    """``None`` without an edge in front of the server."""
 
     @property
     def queries_per_request(self) -> float | None:
@@ -63,25 +64,25 @@ class MetricsSummary:
 
 
 def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> MetricsSummary:
-    """Read the figures of every process of this server.
+    """Sum up the metrics of every process of this server.
 
     Args:
-        own: this process's registry, read where it is the only one.
-        edge: what was answered in front of the server, which no process of it has counted.
+        own: this process's registry, used if it is the server's only process.
+        edge: the responses of the edge, which no process of the server has counted.
     """
     registry = own
     if DIRECTORY_VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client types part of itself
-    found = summarise(sample for family in registry.collect() for sample in family.samples)
+    summary = summarise(sample for family in registry.collect() for sample in family.samples)
     if edge is None:
-        return found
-    found = replace(found, edge=edge)
-    asked = [(outcome, count) for (_, outcome), count in edge.look_ups.items() if outcome in ASKED]
-    if not asked:
-        return found
-    hits = sum(count for outcome, count in asked if outcome in SERVED)
-    return replace(found, layers=(CacheLayer(EDGE, sum(count for _, count in asked), hits), *found.layers))
+        return summary
+    summary = replace(summary, edge=edge)
+    counts = [(outcome, count) for (_, outcome), count in edge.lookups.items() if outcome in LOOKUP_OUTCOMES]
+    if not counts:
+        return summary
+    hits = sum(count for outcome, count in counts if outcome in HIT_OUTCOMES)
+    return replace(summary, layers=(CacheLayer(EDGE, sum(count for _, count in counts), hits), *summary.layers))
 
 
 def summarise(samples: Iterable[Sample]) -> MetricsSummary:
@@ -91,16 +92,16 @@ def summarise(samples: Iterable[Sample]) -> MetricsSummary:
     loads: Counter[str] = Counter()
     for sample in samples:
         count = int(sample.value)
-        if sample.name == "shop_http_requests_total":
+        if sample.name == metric_names.HTTP_REQUESTS:
             requests += count
             failed += count if sample.labels["status"] == "5xx" else 0
-        elif sample.name == "shop_db_queries_total":
+        elif sample.name == metric_names.DB_QUERIES:
             queries += count
-        elif sample.name == "shop_cache_answers_total" and sample.labels["outcome"] in ASKED:
-            asked, hits = layers.get(sample.labels["layer"], (0, 0))
-            hit = count if sample.labels["outcome"] in SERVED else 0
-            layers[sample.labels["layer"]] = (asked + count, hits + hit)
-        elif sample.name == "shop_cache_loads_total":
+        elif sample.name == metric_names.CACHE_LOOKUPS and sample.labels["outcome"] in LOOKUP_OUTCOMES:
+            lookups, hits = layers.get(sample.labels["layer"], (0, 0))
+            hit = count if sample.labels["outcome"] in HIT_OUTCOMES else 0
+            layers[sample.labels["layer"]] = (lookups + count, hits + hit)
+        elif sample.name == metric_names.CACHE_LOADS:
             loads[sample.labels["ttl_class"]] += count
-    found = tuple(CacheLayer(name, asked, hits) for name, (asked, hits) in sorted(layers.items()))
-    return MetricsSummary(requests, failed, queries, found, loads)
+    in_order = tuple(CacheLayer(name, lookups, hits) for name, (lookups, hits) in sorted(layers.items()))
+    return MetricsSummary(requests, failed, queries, in_order, loads)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shop.patterns.observability.json_lines import aside
+from shop.patterns.observability.json_lines import rotated_path
 from shop.patterns.observability.logs import timestamp
 
 LAYERS = {"shop-edge": "edge", "shop-local": "local memory", "shop-shared": "Valkey"}
@@ -27,7 +27,7 @@ class RecentRequests:
     seconds: float
     """From the first to the last of them."""
     queries: int
-    answered: tuple[tuple[str, int], ...]
+    answered_by: tuple[tuple[str, int], ...]
     """Who answered, and how many; the most first."""
 
     @property
@@ -61,16 +61,16 @@ def last_requests(web: Path, edge: Path, count: int) -> list[Mapping[str, object
 def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:
     """Summarise request lines, in any order."""
     moments = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
-    answered = Counter(who_answered(line) for line in lines)
+    answered = Counter(answering_layer(line) for line in lines)
     return RecentRequests(
         requests=len(lines),
         seconds=(moments[-1] - moments[0]).total_seconds() if moments else 0.0,
         queries=sum(int(str(line.get("queries") or 0)) for line in lines),
-        answered=tuple(answered.most_common()),
+        answered_by=tuple(answered.most_common()),
     )
 
 
-def who_answered(line: Mapping[str, object]) -> str:
+def answering_layer(line: Mapping[str, object]) -> str:
     """Return who made the answer of one request line: the cache that hit, else whatever it cost."""
     if line.get("status") == NOT_MODIFIED:
         return BROWSER
@@ -86,7 +86,7 @@ def _tail(log: Path) -> tuple[list[Mapping[str, Any]], Any]:
     """Return the request lines at the end of a log file, newest first, and the moment before which there are more."""
     tail, more = _end_of(log, TAIL_BYTES)
     if not more:  # begun anew a moment ago: what is before it was moved aside
-        before, more = _end_of(aside(log), TAIL_BYTES - len(tail))
+        before, more = _end_of(rotated_path(log), TAIL_BYTES - len(tail))
         tail = before + tail
     lines = reversed(tail.splitlines())
     found = [read for line in lines if (read := _parse(line)).get("event") == "request" and "ts" in read]

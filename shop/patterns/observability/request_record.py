@@ -42,7 +42,7 @@ def begin() -> RequestRecord:
     return record
 
 
-def aside(work: Callable[[], object]) -> None:
+def without_record(work: Callable[[], object]) -> None:
     """Do work that belongs to no request: what it costs is booked to a record nobody reads."""
     _current.set(None)
     work()
@@ -53,20 +53,20 @@ def current() -> RequestRecord | None:
     return _current.get()
 
 
-def query_ran(seconds: float) -> None:
+def record_query(seconds: float) -> None:
     """Count one database statement."""
     if (record := _current.get()) is not None:
         record.queries += 1
         record.query_s += seconds
 
 
-def transaction_retried() -> None:
+def record_retry() -> None:
     """Count one transaction that is about to be run again."""
     if (record := _current.get()) is not None:
         record.retries += 1
 
 
-def cache_answered(layer: str, status: str, seconds: float) -> None:
+def record_cache_lookup(layer: str, status: str, seconds: float) -> None:
     """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache.
 
     A page is looked for first, and what it is made of while it is loaded; so the look-up that ends last speaks of the
@@ -78,19 +78,19 @@ def cache_answered(layer: str, status: str, seconds: float) -> None:
         record.cache_s += seconds
 
 
-def cache_took(seconds: float) -> None:
+def add_cache_time(seconds: float) -> None:
     """Add seconds spent in a cache by what was no look-up of its own."""
     if (record := _current.get()) is not None:
         record.cache_s += seconds
 
 
-def answer_not_kept() -> None:
+def mark_uncacheable() -> None:
     """Note that no cache keeps the answer itself, whatever was looked up to make it."""
     if (record := _current.get()) is not None:
         record.cache.clear()
 
 
-def degraded(part: str) -> None:
+def mark_degraded(part: str) -> None:
     """Note that the answer does without ``part``."""
     if (record := _current.get()) is not None:
         record.degraded.append(part)

@@ -1,36 +1,48 @@
-"""What calls to other servers do, as figures: by dependency and outcome, of which there are a handful each."""
+"""Metrics of calls to other servers, and the subscriber that turns their events into metrics and log lines.
+
+The labels are dependency and outcome, a handful of values each.
+"""
+
+import logging
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from shop.patterns.observability import metric_names
 from shop.patterns.resilience.events import AttemptFinished, BreakerChanged, Event, NotRetried, RetryScheduled
 
 DURATION_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""From a refusal without a call to what a call may take when it has no limit."""
+"""From a refusal without a call to a call without a time limit."""
+
+_log = logging.getLogger("shop.resilience")
 
 
 class ResilienceMetrics:
-    """Counts attempts, retries and changes of breakers.
+    """Attempts, retries and state changes of breakers.
 
     Args:
-        registry: where the figures are found again.
+        registry: exposes them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, says: str, labels: list[str]) -> Counter:
-            return Counter(f"shop_{name}", says, labels, registry=registry)
+        def counter(name: str, description: str, labels: list[str]) -> Counter:
+            return Counter(name, description, labels, registry=registry)
 
-        self._attempts = counter("dependency_attempts", "Attempts to call another server.", ["dependency", "outcome"])
+        self._attempts = counter(
+            metric_names.DEPENDENCY_ATTEMPTS, "Attempts to call another server.", ["dependency", "outcome"]
+        )
         self._duration = Histogram(
-            "shop_dependency_attempt_seconds",
-            "What attempts took, those included that were refused at once.",
+            metric_names.DEPENDENCY_DURATION,
+            "Duration of attempts, immediate refusals included.",
             ["dependency"],
             buckets=DURATION_BUCKETS_S,
             registry=registry,
         )
-        self._retries = counter("dependency_retries", "Retries, made or not, and why not.", ["dependency", "outcome"])
-        self._changes = counter("breaker_changes", "Changes of a breaker's state.", ["dependency", "to"])
+        self._retries = counter(
+            metric_names.DEPENDENCY_RETRIES, "Retries, made or refused, and the reason.", ["dependency", "outcome"]
+        )
+        self._changes = counter(metric_names.BREAKER_CHANGES, "State changes of a breaker.", ["dependency", "to"])
 
-    def noted(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
         """Count one event."""
         match event:
             case AttemptFinished(dependency, outcome, seconds):
@@ -42,3 +54,30 @@ class ResilienceMetrics:
                 self._retries.labels(dependency, f"no {because} left").inc()
             case BreakerChanged(dependency, _, after):
                 self._changes.labels(dependency, after).inc()
+
+
+class ResilienceTelemetry:
+    """Subscriber of breakers and retries.
+
+    Args:
+        metrics: counts the events.
+    """
+
+    def __init__(self, metrics: ResilienceMetrics) -> None:
+        self._metrics = metrics
+
+    def __call__(self, event: Event) -> None:
+        """Handle one event."""
+        self._metrics.observe(event)
+        if isinstance(event, BreakerChanged):
+            _log.warning(
+                "breaker_changed",
+                extra={
+                    "dependency": event.dependency,
+                    "from": event.before,
+                    "to": event.after,
+                    "calls": event.calls,
+                    "failure_rate": round(event.failure_rate, 3),
+                    "slow_rate": round(event.slow_rate, 3),
+                },
+            )

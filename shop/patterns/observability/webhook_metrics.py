@@ -1,20 +1,22 @@
-"""What becomes of the messages that another server sends us, by outcome, of which there are a handful."""
+"""Metrics of received payment webhooks, by outcome, which has a handful of values."""
 
 from prometheus_client import CollectorRegistry, Counter
 
+from shop.patterns.observability import metric_names
+
 
 class WebhookMetrics:
-    """Counts messages of the payments provider.
+    """Counts webhooks of the payments provider.
 
     Args:
-        registry: where the figures are found again.
+        registry: exposes the metric.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._messages = Counter(
-            "shop_payment_webhooks", "Signed messages of the payments provider.", ["outcome"], registry=registry
+        self._webhooks = Counter(
+            metric_names.PAYMENT_WEBHOOKS, "Signed webhooks of the payments provider.", ["outcome"], registry=registry
         )
 
-    def received(self, outcome: str) -> None:
-        """Count one message."""
-        self._messages.labels(outcome).inc()
+    def count_webhook(self, outcome: str) -> None:
+        """Count one webhook."""
+        self._webhooks.labels(outcome).inc()
