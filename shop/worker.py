@@ -6,7 +6,6 @@ run twice at once. SIGTERM lets the rounds and deliveries under way end. On its 
 """
 
 import argparse
-import json
 import logging
 import signal
 import sys
@@ -14,7 +13,6 @@ import threading
 from collections.abc import Sequence
 from typing import cast
 
-from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import false, select
 
 from shop import queue_wiring
@@ -23,7 +21,7 @@ from shop.errors import ConfigurationError
 from shop.mail.reaper import MailReaper
 from shop.patterns.background_loop import BackgroundLoop, LoopRunner
 from shop.patterns.health import checks
-from shop.patterns.health.probe_server import Answer, ProbeServer
+from shop.patterns.health.probe_server import ProbeServer, probe_answers
 from shop.patterns.health.start import require_usable
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.outbox.relay import OutboxRelay, backlog
@@ -118,10 +116,9 @@ class BackgroundWorker:
         self._stopped = threading.Event()
         self._transport = queue_wiring.transport(runtime.settings) if runtime.settings.broker_url else None
         found = loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
-        runners = [LoopRunner(loop, self._stopped) for loop in found]
         if purging is not None:
-            runners.append(purging.runner(self._stopped))
-        self.runners: Sequence[LoopRunner] = runners
+            found.append(purging.loop)
+        self.runners: Sequence[LoopRunner] = [LoopRunner(loop, self._stopped) for loop in found]
 
     def start(self) -> None:
         """Start every thread."""
@@ -163,22 +160,6 @@ class BackgroundWorker:
         }
 
 
-def answers(worker: BackgroundWorker, registry: CollectorRegistry) -> Answer:
-    """Return what says how the worker is, and what it has counted."""
-
-    def answer(path: str) -> tuple[int, bytes, str]:
-        if path == "/metrics":
-            return 200, generate_latest(registry), "text/plain; version=0.0.4"
-        if path == "/readyz":
-            faults = worker.faults()
-            return 503 if any(faults.values()) else 200, json.dumps({"loops": faults}).encode(), "application/json"
-        if path == "/livez":
-            return 200, b"alive\n", "text/plain"
-        return 404, b"", "text/plain"
-
-    return answer
-
-
 def _leave_gevent_out() -> None:
     """Let dramatiq find no gevent: it would load all of it, 2.6 MB, to see that its threads are threads.
 
@@ -214,7 +195,7 @@ def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     worker = BackgroundWorker(runtime, EdgePurger(settings, runtime.database, runtime.metrics) if with_edge else None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.request_stop())
-    server = ProbeServer(answers(worker, runtime.metrics.registry), settings.metrics_hosts, port)
+    server = ProbeServer(probe_answers(worker.faults, runtime.metrics.registry), settings.metrics_hosts, port)
     server.start()
     worker.start()
     _log.info("worker_started", extra={"loops": sorted(worker.faults())})

@@ -485,7 +485,7 @@ def test_pictures_that_are_compressed_already_are_left_alone(edge, origin):
 
 @pytest.fixture
 def published(edge):
-    from shop.edge_purger import STATIC, publish
+    from shop.web.static_publishing import STATIC, publish
 
     publish(STATIC, edge.settings.edge_dir)
     return f"/assets/{tree_hash(STATIC)}/css/shop.css", (STATIC / "css" / "shop.css").read_bytes()
@@ -515,7 +515,7 @@ def test_a_compressed_file_is_sent_to_who_takes_it(edge, published, accepts, cod
 
 
 def test_a_static_file_has_one_validator_on_every_host_after_every_start(edge, published, tmp_path):
-    from shop.edge_purger import publish
+    from shop.web.static_publishing import publish
 
     path = published[0]
     before = edge.get(path)

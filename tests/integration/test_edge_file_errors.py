@@ -101,7 +101,7 @@ def test_what_is_due_stays_bounded_by_dropping_everything(files):
 
 def test_where_the_edge_cannot_be_told_to_pass_by_either_the_fault_says_so(files):
     files.keep_undeletable("/p/mug", "product:mug")
-    closed = files.store._closed
+    closed = files.store._bypass_file
     closed.symlink_to(closed.parent / "no" / "such" / "place")
     files.purger.drop(["product:mug"])
     assert files.purger.fault.startswith("what has ended is still served: ")
@@ -114,7 +114,7 @@ def test_a_store_that_cannot_be_written_to_is_not_well(files):
     home = files.store._home
     home.rename(home.with_name("aside"))
     home.touch()
-    assert files.store.fault == "nothing can be kept: the store may not be written to"
+    assert files.store.fault == "nothing can be cached: the cache directory is not writable"
 
 
 def test_purging_goes_on_where_the_static_files_cannot_be_published_yet(settings, database, cache_client, tmp_path):
@@ -127,7 +127,7 @@ def test_purging_goes_on_where_the_static_files_cannot_be_published_yet(settings
     kept = store.path("/p/mug")
     kept.parent.mkdir(parents=True)
     kept.touch()
-    purging.loop._purger.flush("a test")
+    purging.purger.flush("a test")
     with pytest.raises(OSError, match="published"):
         purging.loop.run_once()
     assert not kept.exists()

@@ -89,12 +89,12 @@ AS_SERVER = (
 def test_nothing_is_kept_nor_served_from_what_is_kept_while_the_purger_has_closed_the_store(edge, origin):
     edge.get("/p/mug")
     until(lambda: edge.entry("/p/mug") == "hit")
-    edge.store.close()
+    edge.store.enable_bypass()
     origin.says(PAGE + b"new", X_Accel_Expires="60", Content_Type="text/html")
     for path in ("/p/mug", "/p/cup", "/p/cup"):
         answer = edge.get(path)
         assert (entry(answer), answer.content) == ("fwd=bypass", PAGE + b"new")
-    edge.store.open()
+    edge.store.disable_bypass()
     assert edge.entry("/p/mug") == "hit"
     assert edge.entry("/p/cup") == "fwd=miss; stored"
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from shop.clock import SystemClock
-from shop.edge_purger import POLLS_PER_REFRESH, PurgerLoop
+from shop.edge_purger import POLLS_PER_REFRESH, PurgerRound
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
 from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
@@ -271,7 +271,7 @@ class Looking:
         self.store = ProxyCacheFiles(self.settings.edge_dir / "store")
         registry = SurrogateKeyIndex(settings.cache_url, 1000, self.clock)
         purger = TagPurger(registry, self.store, self.clock, self.seen.append)
-        self.loop = PurgerLoop(self.settings, purger, SwitchPoller(lambda: self.switches, 1.0), ProcessMetrics())
+        self.loop = PurgerRound(self.settings, purger, SwitchPoller(lambda: self.switches, 1.0), ProcessMetrics())
         self.loop.run_once()
 
     def keeps(self):
@@ -315,11 +315,11 @@ def moved(settings):
 
 
 def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
-    monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.SAVE_EVERY_S", 0.0)
     settings, metrics = bench.edge.settings, ProcessMetrics()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    loop = PurgerLoop(settings, bench.purger, SwitchPoller(dict, 1.0), metrics)
+    loop = PurgerRound(settings, bench.purger, SwitchPoller(dict, 1.0), metrics)
 
     def counted(outcome):
         loop.run_once()
@@ -347,10 +347,10 @@ def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_a
 
 
 def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):
-    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
-    PurgerLoop(bench.edge.settings, bench.purger, SwitchPoller(dict, 1.0), ProcessMetrics()).run_once()
+    PurgerRound(bench.edge.settings, bench.purger, SwitchPoller(dict, 1.0), ProcessMetrics()).run_once()
     assert "before-it-was-moved" in (bench.edge.settings.log_dir / "edge.1.jsonl").read_text()
 
     def lands_in_the_new_one():
@@ -379,11 +379,11 @@ def reopening():
 def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     settings, cache_client, tmp_path, monkeypatch, reopening
 ):
-    monkeypatch.setattr("shop.edge_purger.LOG_MAX_BYTES", 1)
-    monkeypatch.setattr("shop.edge_purger.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.SAVE_EVERY_S", 0.0)
     signalled = []
-    there = SimpleNamespace(utime=os.utime, kill=lambda *given: signalled.append(given))
-    monkeypatch.setattr("shop.edge_purger.os", there)
+    there = SimpleNamespace(kill=lambda *given: signalled.append(given))
+    monkeypatch.setattr("shop.patterns.edge.hit_counter.os", there)
     origin = Origin()
     both = "flush=200ms;"
     edge = Edge(settings, tmp_path / "edge", origin.port, {both: f"{both} access_log /dev/stdout line;"})
@@ -395,7 +395,7 @@ def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     until(edge.lines)  # of the look whether it answers, which is not to be counted
     clock = SystemClock()
     registry = SurrogateKeyIndex(settings.cache_url, 1000, clock)
-    loop = PurgerLoop(
+    loop = PurgerRound(
         apart, TagPurger(registry, edge.store, clock, lambda event: None), SwitchPoller(dict, 1.0), ProcessMetrics()
     )
     asked, aside = [], set()

@@ -1,4 +1,17 @@
-"""Purging the edge by event: which addresses were made from what, and deleting exactly those."""
+"""Edge caching with purge by event: which URLs were made from which data, and the deletion of exactly those.
+
+Where each part lives, by the layer it belongs to:
+
+- ``surrogate_keys``: the index in Valkey from a tag to the cache keys that carry it (Fastly: "surrogate keys")
+- ``purger``: hears invalidated tags, looks up their keys, deletes their answers, repeats that for late fills
+- ``proxy_cache_files``: nginx's cache directory, where an answer is a file and its deletion is the purge
+- ``access_log`` and ``hit_counter``: nginx's access log, read for metrics, and its rotation
+- ``shop/web/edge_headers.py``: the response headers with which the application allows nginx to cache an answer
+- ``shop/web/static_publishing.py``: the static files, laid out for nginx
+- ``shop/edge_purger.py``: the program that joins these, beside nginx or within the worker
+- ``shop/patterns/observability/edge_metrics.py``: metrics and log lines
+- ``deploy/nginx`` and ``shop/stack/edge.py``: nginx's configuration, and its start on this machine
+"""
 
 from shop.patterns.edge.access_log import EdgeLogReader
 from shop.patterns.edge.proxy_cache_files import ProxyCacheFiles

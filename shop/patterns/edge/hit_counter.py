@@ -1,46 +1,65 @@
-"""What one edge has answered since its stack was started, in a file that any process of the machine may read.
+"""Counts the edge's responses since its stack was started, and keeps the totals in a file for every process to read.
 
-The process beside nginx alone reads nginx's log, a few times a second, and alone moves it aside; so it misses nothing.
-It notes the sums together with the place up to which it has read: started again it goes on there, and counts no line
-twice and none never.
+One process beside nginx reads nginx's log, several times a second, and is the only one that rotates it; so it misses no
+line. It saves the totals together with the position in the log. After a restart it goes on from that position: no line
+is counted twice, and none is lost.
 """
 
 import json
+import logging
+import math
+import os
+import signal
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shop.patterns.edge.access_log import LoggedResponse, LogPosition
+from shop.patterns.edge.access_log import EdgeLogReader, LoggedResponse, LogPosition
 from shop.private_files import write_private
+
+LOG_MAX_BYTES = 64 * 1024 * 1024
+"""A larger log is rotated, as the application's is."""
+ROTATION_PAUSE_S = 1.0
+"""After a rotation, each of nginx's processes has opened the new log by then and written its rest to the old one."""
+CONTAINER_INIT_PID = 1
+"""nginx's process id in a container of its own. The purger does not see that container's processes, and process 1 of
+its own container is not nginx. There a script beside nginx sees that the log is gone (``deploy/nginx/reopen-log.sh``).
+"""
+SAVE_EVERY_S = 1.0
+"""How far the totals on ``/lab`` may lag behind."""
+
+_log = logging.getLogger("shop.edge_purger")
 
 
 @dataclass
 class EdgeTotals:
-    """Sums."""
+    """Totals of one edge's responses."""
 
     requests: int = 0
     failed: int = 0
-    """Of them, answers of status 500 and above."""
+    """Responses of status 500 and above."""
     lookups: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Time-to-live class and outcome to how many."""
+    """Time-to-live class and outcome to the number of look-ups."""
     position: LogPosition | None = None
-    """Up to where nginx's log is counted."""
+    """The position in nginx's log up to which the totals count."""
 
-    def add(self, answers: Mapping[LoggedResponse, int], position: LogPosition | None) -> None:
-        """Add what was read from the log, up to a place in it."""
-        for answer, count in answers.items():
+    def add(self, responses: Mapping[LoggedResponse, int], position: LogPosition | None) -> None:
+        """Add responses read from the log up to a position."""
+        for response, count in responses.items():
             self.requests += count
-            self.failed += count if answer.status >= 500 else 0
-            self.lookups[(answer.ttl_class, answer.outcome)] += count
+            self.failed += count if response.status >= 500 else 0
+            self.lookups[(response.ttl_class, response.outcome)] += count
         self.position = position
 
     def save(self, path: Path) -> None:
         """Replace the file as a whole.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         look_ups = [[*key, count] for key, count in self.lookups.items()]
         document = {"requests": self.requests, "failed": self.failed, "look_ups": look_ups, "position": self.position}
@@ -48,17 +67,68 @@ class EdgeTotals:
 
     @classmethod
     def load(cls, path: Path) -> "EdgeTotals | None":
-        """Return what was saved; ``None`` where no edge has answered anything here."""
+        """Return the saved totals; ``None`` without a readable file."""
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return cls(found["requests"], found["failed"], _look_ups(found["look_ups"]), _position(found["position"]))
+            document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            lookups = Counter({(ttl_class, outcome): count for ttl_class, outcome, count in document["look_ups"]})
+            position = LogPosition(*document["position"]) if document["position"] else None
+            return cls(document["requests"], document["failed"], lookups, position)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
-def _look_ups(rows: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
-    return Counter({(ttl_class, outcome): count for ttl_class, outcome, count in rows})
+class EdgeHitCounter:
+    """Counts the responses in nginx's log, saves the totals, and rotates the log.
 
+    Args:
+        log: nginx's access log.
+        totals_file: the file of the totals.
+        pid_file: the file with the process id of nginx.
+        on_responses: is called with the responses that each round has read.
+    """
 
-def _position(found: list[int] | None) -> LogPosition | None:
-    return LogPosition(*found) if found else None
+    def __init__(
+        self,
+        log: Path,
+        totals_file: Path,
+        pid_file: Path,
+        on_responses: Callable[[Mapping[LoggedResponse, int]], None],
+    ) -> None:
+        self._path = log
+        self._rotated = log.with_name(f"{log.stem}.1{log.suffix}")
+        self._totals_file = totals_file
+        self._pid_file = pid_file
+        self._on_responses = on_responses
+        self._totals = EdgeTotals.load(totals_file) or EdgeTotals()
+        self._reader = EdgeLogReader(log, self._rotated, self._totals.position)
+        self._saved_at = self._rotated_at = -math.inf
+        self._unsaved = False
+
+    def run_once(self) -> None:
+        """Count the new lines, save the totals if they changed, and rotate a log that is too large."""
+        responses = self._reader.read()
+        self._on_responses(responses)
+        before = self._totals.position
+        self._totals.add(responses, self._reader.position)
+        self._unsaved = self._unsaved or self._totals.position != before
+        now = time.monotonic()
+        if self._unsaved and now - self._saved_at >= SAVE_EVERY_S:
+            with suppress(OSError):  # a full disk: a later round saves them
+                self._totals_file.parent.mkdir(parents=True, exist_ok=True)
+                self._totals.save(self._totals_file)
+                self._unsaved = False
+            self._saved_at = now
+        if now - self._rotated_at >= ROTATION_PAUSE_S and self._path.exists():
+            self._rotate_if_large(now)
+
+    def _rotate_if_large(self, now: float) -> None:
+        if self._path.stat().st_size <= LOG_MAX_BYTES:
+            return
+        self._path.replace(self._rotated)
+        self._rotated_at = now
+        try:
+            nginx = int(self._pid_file.read_text())
+            if nginx != CONTAINER_INIT_PID:
+                os.kill(nginx, signal.SIGUSR1)  # nginx reopens its log
+        except (OSError, ValueError):
+            _log.warning("edge_log_not_reopened")

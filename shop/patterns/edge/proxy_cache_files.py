@@ -1,8 +1,8 @@
-"""nginx's store of answers, seen from outside: one file a key.
+"""nginx's proxy cache as files: one file for each cache key.
 
-nginx has no directive to purge in its open-source build. But it opens the file anew for each answer, and where there is
-none it asks the application: deleting the file is a purge, and the next request fills it again. A file begins with the
-head of the answer, and in that stands when the edge asked for it.
+nginx's open-source build has no directive to purge. But nginx opens an answer's file for each response, and without
+the file it asks the application. So the deletion of the file is a purge, and the next request fills the cache again. A
+file begins with the head of the answer, which names the time of the edge's request.
 Source: nginx's documentation of ``proxy_cache_path``: a file is named by the MD5 of its key, in a directory named by
 the last characters of that.
 """
@@ -17,23 +17,23 @@ from pathlib import Path
 LEVEL_CHARS = 2
 """``levels=2`` in the configuration."""
 USE_EFFECTIVE_IDS = os.access in os.supports_effective_ids
-"""access(2) asks for the real user, and forgets the capability by which a stack that root started passes the folders
-above; with the effective ids it is asked for the process as it acts."""
+"""access(2) checks the real user, and ignores the capability by which a stack started by root passes the directories
+above. With the effective ids it checks the process."""
 MIN_FREE_BYTES = 1024 * 1024
-"""Free on the disk, as ``deploy/nginx/room.js`` asks for it."""
+"""Free bytes on the disk, as ``deploy/nginx/room.js`` requires them."""
 HEAD_BYTES = 16 * 1024
-"""Read of a file for the head of its answer: the key before it and the head take 8 KiB each at most."""
-_ASKED = re.compile(rb"\r\nX-Edge-Asked: (\d+(?:\.\d+)?)\r\n")
-_ANSWER = re.compile(r"[0-9a-f]{32}")
-"""A file that is still being written has a number behind this: nginx would miss it when it is done."""
+"""Bytes read of a file to find the head of its answer: the key before it and the head take 8 KiB each at most."""
+_REQUESTED_AT = re.compile(rb"\r\nX-Edge-Asked: (\d+(?:\.\d+)?)\r\n")
+_FILE_NAME = re.compile(r"[0-9a-f]{32}")
+"""A file that nginx is still writing has a number behind its name, and nginx would miss it at the end."""
 
 
 class PurgeIncomplete(OSError):
-    """Some answers could not be deleted and are served on; all the others were.
+    """Some answers could not be deleted and are still served. All other answers were deleted.
 
     Args:
-        deleted: how many were deleted.
-        errors: one for each file or directory that refused.
+        deleted: number of deleted answers.
+        errors: one for each file or directory that could not be deleted or read.
     """
 
     def __init__(self, deleted: int, errors: Sequence[OSError]) -> None:
@@ -42,7 +42,7 @@ class PurgeIncomplete(OSError):
 
 
 class ProxyCacheFiles:
-    """The files of one edge.
+    """The cached answers of one edge.
 
     Args:
         home: the directory that ``proxy_cache_path`` names.
@@ -50,83 +50,83 @@ class ProxyCacheFiles:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._closed = home.with_name(f"{home.name}.closed")
+        self._bypass_file = home.with_name(f"{home.name}.closed")
 
     @property
     def fault(self) -> str:
-        """Why nothing can be kept; empty where it can, or where nginx has not begun to."""
+        """Why nginx can cache nothing; empty if it can, or has not begun to."""
         if not self._home.exists():
             return ""
         if not (self._home.is_dir() and os.access(self._home, os.W_OK | os.X_OK, effective_ids=USE_EFFECTIVE_IDS)):
-            return "nothing can be kept: the store may not be written to"
-        found = os.statvfs(self._home)
-        return "nothing can be kept: the disk is full" if found.f_bavail * found.f_frsize < MIN_FREE_BYTES else ""
+            return "nothing can be cached: the cache directory is not writable"
+        disk = os.statvfs(self._home)
+        return "nothing can be cached: the disk is full" if disk.f_bavail * disk.f_frsize < MIN_FREE_BYTES else ""
 
     @property
     def is_bypassed(self) -> bool:
-        """Tell whether the edge passes everything by."""
-        return self._closed.exists()
+        """Tell whether nginx bypasses its cache."""
+        return self._bypass_file.exists()
 
     def enable_bypass(self) -> None:
-        """Have the edge pass everything by, what it holds too, until :meth:`open`.
+        """Let nginx neither store nor serve cached answers until :meth:`disable_bypass`.
 
         Raises:
-            OSError: it goes on serving.
+            OSError: nginx goes on serving them.
         """
-        self._closed.touch()
+        self._bypass_file.touch()
 
     def disable_bypass(self) -> None:
-        """Let the edge keep and serve again.
+        """Let nginx use its cache again.
 
         Raises:
-            OSError: it goes on passing everything by.
+            OSError: nginx still bypasses its cache.
         """
-        self._closed.unlink(missing_ok=True)
+        self._bypass_file.unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:
-        """Return where the answer of a key is kept."""
+        """Return the file of a key's answer."""
         name = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
         return self._home / name[-LEVEL_CHARS:] / name
 
     def purge(self, keys: Iterable[str]) -> int:
-        """Delete the answers of some keys; return how many there were.
+        """Delete the answers of some keys; return the number of deleted answers.
 
         Raises:
-            FilesKept: some of them are still there.
+            PurgeIncomplete: some answers could not be deleted.
         """
         return _FileSweep().delete(self.path(key) for key in keys)
 
-    def purge_outdated(self, until: Mapping[str, float]) -> int:
-        """Delete the answers of some keys, where they were asked for too early; return how many were.
+    def purge_outdated(self, requested_by: Mapping[str, float]) -> int:
+        """Delete the answers of some keys that were requested too early; return the number of deleted answers.
 
         Args:
-            until: unix time in seconds for each key: what was asked for by then is deleted.
+            requested_by: unix time in seconds for each key: an answer requested by then is deleted.
 
         Raises:
-            FilesKept: some of them are still there.
+            PurgeIncomplete: some answers could not be deleted.
         """
-        paths = ((self.path(key), moment) for key, moment in until.items())
+        paths = ((self.path(key), moment) for key, moment in requested_by.items())
         return _FileSweep().delete(path for path, moment in paths if _requested_at(path) <= moment)
 
-    def flush(self, until: float = math.inf) -> int:
-        """Delete every answer that was asked for by ``until``, unix time in seconds; return how many there were.
+    def flush(self, requested_by: float = math.inf) -> int:
+        """Delete every answer requested by a unix time in seconds; return the number of deleted answers.
 
         Raises:
-            FilesKept: some of them are still there.
+            PurgeIncomplete: some answers could not be deleted.
         """
         sweep = _FileSweep()
         files = (file for level in sweep.entries(self._home) for file in sweep.entries(level))
-        return sweep.delete(file for file in files if until == math.inf or _requested_at(file) <= until)
+        return sweep.delete(file for file in files if requested_by == math.inf or _requested_at(file) <= requested_by)
 
 
 class _FileSweep:
-    """Deletes one file after the other: one that refuses does not save the others."""
+    """Deletes many files; an error at one file does not stop the others."""
 
     def __init__(self) -> None:
         self._errors: list[OSError] = []
 
     def entries(self, directory: Path) -> list[Path]:
-        """Return what stands in a directory; nothing was kept yet where there is none."""
+        """Return the entries of a directory; none without a directory, since nginx makes it with its first answer."""
         try:
             return [Path(entry.path) for entry in os.scandir(directory)]
         except (FileNotFoundError, NotADirectoryError):
@@ -136,30 +136,27 @@ class _FileSweep:
             return []
 
     def delete(self, paths: Iterable[Path]) -> int:
-        """Delete the answers among some files; return how many there were, or raise :class:`FilesKept`."""
-        deleted = sum(self._delete(path) for path in paths)
+        """Delete the answers among some files; return how many there were, or raise :class:`PurgeIncomplete`."""
+        deleted = 0
+        for path in paths:
+            if _FILE_NAME.fullmatch(path.name):
+                try:
+                    path.unlink()
+                    deleted += 1
+                except (FileNotFoundError, NotADirectoryError):
+                    pass  # nginx deleted it, or never stored it
+                except OSError as error:
+                    self._errors.append(error)
         if self._errors:
             raise PurgeIncomplete(deleted, self._errors)
         return deleted
 
-    def _delete(self, path: Path) -> bool:
-        if not _ANSWER.fullmatch(path.name):
-            return False
-        try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            self._errors.append(error)
-            return False
-        return True
-
 
 def _requested_at(path: Path) -> float:
-    """Return when the edge asked for an answer, in unix time; 0 where it does not say, or cannot be read."""
+    """Return when the edge requested an answer, in unix time; 0 if the file does not say, or cannot be read."""
     try:
         with path.open("rb", buffering=0) as file:
-            found = _ASKED.search(file.read(HEAD_BYTES))
+            header = _REQUESTED_AT.search(file.read(HEAD_BYTES))
     except OSError:
         return 0.0
-    return float(found[1]) if found else 0.0
+    return float(header[1]) if header else 0.0

@@ -1,43 +1,44 @@
-"""Edge caching: deleting from the edge what a change has ended.
+"""Edge cache purging: deletes the answers at the edge that a change has made outdated.
 
-Problem: pages are served from in front of the application for minutes, and a price must be seen in seconds.
-Method: hear the same broadcasts of invalidated tags as every process's local level, look up which keys carry the tags,
-delete those. A fill may be under way: its answer was made before the change and is stored after the purge, where nobody
-would look for it again. So each purge is repeated, once a second, until the slowest fill the edge waits for must have
-ended. A repetition deletes only what was asked for before the change was known everywhere: the edge sends the moment
-along with its question, and it comes back in the head of the answer. What cannot be known to be fresh is dropped whole:
-at the start, whenever the broadcasts are no longer heard or are heard again, for what was said in between was not, and
-when the registry has lost what was written down.
-What cannot be deleted, for a disk that may only be read, say, stays due: it is tried again at every look, and until it
-is gone the edge passes everything by and the purger is not well.
+Problem: the edge serves pages for minutes without asking the application, and a new price must be visible in seconds.
+Method: the purger hears the same broadcasts of invalidated tags as every process's local cache. It looks up the cache
+keys that carry a tag and deletes their answers. A fill may be in progress: its answer was made before the change and
+is stored after the purge. So the purger repeats each purge once a second until the slowest fill must have ended. A
+repetition deletes only answers requested before every worker knew of the change: the edge sends the time of its request
+to the application, and the answer's head brings it back.
+The purger deletes everything when it cannot know which answers are fresh: at its start, when the connection for
+broadcasts is lost or comes back (it missed the broadcasts in between), and when the index of keys was lost.
+An answer that cannot be deleted, on a read-only disk for one, stays pending. The purger tries again in every round.
+Until the deletion succeeds, nginx bypasses its cache and the purger reports a fault.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
 Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_path`` and ``proxy_cache_lock``.
 """
 
+import math
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shop.clock import Clock
 from shop.patterns.caching.levels import CacheUnavailable
-from shop.patterns.caching.local import TTL_S as LONGEST_COPY_S
+from shop.patterns.caching.local import TTL_S as LOCAL_TTL_S
 from shop.patterns.edge.proxy_cache_files import ProxyCacheFiles
 from shop.patterns.edge.surrogate_keys import IndexLost, SurrogateKeyIndex
 
 REPEAT_S = 1.0
-"""Seconds between two repetitions: what a late fill can be served for."""
-STALE_WORKER_S = LONGEST_COPY_S
-"""Seconds after a change in which a worker may still answer from before it: what a copy of its own lives, of which the
-worker was not told that it has ended. A lost connection is noticed sooner; but a message may be lost, and a worker that
-stood still may answer before it hears."""
+"""Seconds between two repetitions: the longest time for which the edge serves a late fill."""
+STALE_WORKER_S = LOCAL_TTL_S
+"""Seconds after a change in which a worker may still answer with old data: the lifetime of a local entry whose
+invalidation the worker missed. A lost connection is noticed sooner. But a message may be lost, and a worker that was
+suspended may answer before it hears."""
 SLOWEST_FILL_S = 16.0
 """Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
 LATE_FILL_S = STALE_WORKER_S + SLOWEST_FILL_S
-"""Seconds after a change when no fill from before it can be under way any more."""
+"""Seconds after a change when every fill with old data has ended."""
 MAX_PENDING_TAGS = 5000
-"""Tags whose purge may be due again; beyond that what everything was made from is, which is one."""
+"""Pending tags beyond this become one pending purge of everything."""
 
 Tags = tuple[str, ...]
 
@@ -48,11 +49,11 @@ class AnswersPurged:
 
     tags: Tags
     keys: int
-    """How many keys carry the tags."""
+    """Number of keys that carry the tags."""
     files: int
-    """How many of them were kept."""
+    """Number of deleted answers."""
     late: bool
-    """Whether this was a repetition, for fills that were under way at the first time."""
+    """Whether this was a repetition, for fills in progress at the first purge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ class EdgeFlushed:
 
 @dataclass(frozen=True, slots=True)
 class PurgeFailed:
-    """A deletion failed, and is tried again until it does not. It is told of once, until all is well again."""
+    """A deletion failed and is tried again. The event is emitted once, until every deletion has succeeded."""
 
     tags: Tags | None
-    """``None`` where everything was to go."""
+    """``None`` for a purge of everything."""
     reason: str
 
 
@@ -76,107 +77,116 @@ Event = AnswersPurged | EdgeFlushed | PurgeFailed
 
 
 class _PurgedChange(NamedTuple):
-    """What a purge is repeated for."""
+    """A change whose purge is repeated."""
 
     repeat_until: float
-    """When no fill from before it can be under way any more, on the monotonic clock in seconds."""
+    """When every fill with old data has ended, on the monotonic clock in seconds."""
     requested_by: float
-    """Unix time in seconds: what was asked for by then may be from before the change."""
+    """Unix time in seconds: an answer requested by then may have old data."""
 
 
 class TagPurger:
-    """Deletes what is heard to have ended; a ``InvalidationSubscriber`` of broadcasts.
+    """Deletes the answers made from invalidated tags; an ``InvalidationSubscriber``.
 
     Args:
-        registry: which keys carry a tag.
-        store: where they are deleted.
-        clock: measures when to purge again.
-        emit: told of each deletion.
+        index: knows which keys carry a tag.
+        files: the answers.
+        clock: times the repetitions.
+        emit: is called with each event.
     """
 
     name = "shop-edge"
 
     def __init__(
-        self, registry: SurrogateKeyIndex, store: ProxyCacheFiles, clock: Clock, emit: Callable[[Event], None]
+        self, index: SurrogateKeyIndex, files: ProxyCacheFiles, clock: Clock, emit: Callable[[Event], None]
     ) -> None:
-        self._registry = registry
-        self._store = store
+        self._index = index
+        self._files = files
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
         self._repeat_at = 0.0
-        self._changes: dict[str | None, _PurgedChange] = {}
-        """The last of each tag; under ``None``, of everything."""
+        self._pending: dict[str | None, _PurgedChange] = {}
+        """The last change of each tag; under ``None``, of everything."""
         self._failing: dict[str | None, str] = {}
-        """What could not be deleted the last time, and why."""
+        """Tags whose last purge failed, and the reason."""
 
     @property
     def fault(self) -> str:
-        """What is wrong; empty while everything that has ended is deleted."""
+        """The fault; empty while every outdated answer is deleted."""
         with self._lock:
             reason = next(iter(self._failing.values()), "")
         if not reason:
             return ""
-        meanwhile = "the edge passes everything by" if self._store.is_bypassed else "what has ended is still served"
-        return f"{meanwhile}: {reason}"
+        effect = "the edge passes everything by" if self._files.is_bypassed else "what has ended is still served"
+        return f"{effect}: {reason}"
 
     def hears(self, *, broadcasts: bool) -> None:
-        """Drop everything: something may have been said that was not heard."""
+        """Flush: the purger may have missed broadcasts."""
         self.flush("heard again" if broadcasts else "not heard")
 
     def drop(self, tags: Sequence[str]) -> None:
-        """Purge what was made from the tags, and go on with what is still being made."""
-        self._schedule(*tags)  # first: whatever happens now, it is tried again
-        self._attempt(tags, lambda: self._purge(tags))
+        """Purge the answers made from the tags, and schedule the repetitions."""
+        self._schedule(*tags)  # first: a purge that fails now is tried again
+        with self._failures_recorded(tags):
+            try:
+                keys = self._index.keys(tags)
+            except CacheUnavailable as away:
+                self.flush(_reason(away))
+            else:
+                self._emit(AnswersPurged(tuple(tags), len(keys), self._files.purge(keys), late=False))
 
     def flush(self, reason: str) -> None:
-        """Drop everything, and go on with what is still being made."""
+        """Purge everything, and schedule the repetitions."""
         self._schedule(None)
-        self._attempt([None], lambda: self._emit(EdgeFlushed(reason, self._store.flush())))
+        with self._failures_recorded([None]):
+            self._emit(EdgeFlushed(reason, self._files.flush()))
 
     def enforce_empty(self) -> None:
-        """Drop what was stored all the same, while nothing should be."""
-        self._attempt([None], self._keep_empty)
+        """Delete answers that were stored while the edge must not cache."""
+        with self._failures_recorded([None]):
+            self._flush_outdated("switched off")
 
     def run_once(self) -> None:
-        """Look at the registry, and repeat the purges for which a fill may be under way.
+        """Check the index, and repeat the pending purges: once a second, or in every round after a failure."""
+        try:
+            self._index.check_generation()
+        except IndexLost as lost:
+            self.flush(_reason(lost))
+        except CacheUnavailable:
+            pass  # the broadcasts go over the same server: their connection is lost too, which flushes
+        self._repeat_pending()
+        with self._lock, suppress(OSError):  # if it fails, pages are slow but not outdated
+            if self._files.is_bypassed and not self._failing:
+                self._files.disable_bypass()
 
-        That is done at most once a second, and at every look for what failed.
-        """
-        self._check_index()
-        self._repeat()
-        with self._lock, suppress(OSError):  # where it cannot be, pages are slow and not old
-            if self._store.is_bypassed and not self._failing:
-                self._store.disable_bypass()
-
-    def _repeat(self) -> None:
+    def _repeat_pending(self) -> None:
         now = self._clock.monotonic()
         with self._lock:
             if now < self._repeat_at and not self._failing:
                 return
-            changes = dict(self._changes)
+            pending = dict(self._pending)
         self._repeat_at = now + REPEAT_S
-        until = {tag: change.requested_by for tag, change in changes.items() if tag is not None}
-        if None in changes:
-            self._attempt([None], lambda: self._flush_outdated("late fills", changes[None].requested_by))
-        if until:
-            self._attempt([*until], lambda: self._purge_outdated(until))
-        self._drop_finished(changes, now)
+        requested_by = {tag: change.requested_by for tag, change in pending.items() if tag is not None}
+        if None in pending:
+            with self._failures_recorded([None]):
+                self._flush_outdated("late fills", pending[None].requested_by)
+        if requested_by:
+            with self._failures_recorded([*requested_by]):
+                self._purge_outdated(requested_by)
+        with self._lock:
+            for tag, change in pending.items():
+                # A tag that failed, or that was invalidated again meanwhile, stays pending.
+                if change.repeat_until <= now and tag not in self._failing and self._pending.get(tag) == change:
+                    del self._pending[tag]
 
-    def _check_index(self) -> None:
+    @contextmanager
+    def _failures_recorded(self, tags: Sequence[str | None]) -> Iterator[None]:
+        """Record whether the purge of some tags succeeded. A failed purge stays pending, and raises nothing."""
         try:
-            self._registry.check_generation()
-        except IndexLost as lost:
-            self.flush(_reason(lost))
-        except CacheUnavailable:
-            pass  # nothing is lost by not looking: the broadcasts go over the same server
-
-    def _attempt(self, tags: Sequence[str | None], delete: Callable[[], None]) -> None:
-        """Delete. What could not be deleted stays due, and those who wait behind it get their turn."""
-        try:
-            delete()
-        except Exception as error:  # noqa: BLE001 - whatever it is, broadcasts are heard and the loop goes on
-            self._failed(tags, str(error) or type(error).__name__)
+            yield
+        except Exception as error:  # noqa: BLE001 - after any error, the purger goes on hearing and purging
+            self._record_failure(tags, str(error) or type(error).__name__)
             return
         with self._lock:
             if None in tags:
@@ -184,65 +194,47 @@ class TagPurger:
             for tag in tags:
                 self._failing.pop(tag, None)
 
-    def _failed(self, tags: Sequence[str | None], reason: str) -> None:
-        change = self._change()
+    def _record_failure(self, tags: Sequence[str | None], reason: str) -> None:
+        change = self._new_change()
         with self._lock:
-            is_news = not self._failing
+            is_first = not self._failing
             for tag in tags:
                 self._failing[tag] = reason
-                self._changes.setdefault(tag, change)  # so that it is tried again
-            with suppress(OSError):  # a disk that may only be read: what has ended is served, and the fault says so
-                self._store.enable_bypass()
-        if is_news:
+                self._pending.setdefault(tag, change)
+            with suppress(OSError):  # a read-only disk: the edge serves outdated answers, and the fault says so
+                self._files.enable_bypass()
+        if is_first:
             self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
 
-    def _keep_empty(self) -> None:
-        if files := self._store.flush():
-            self._emit(EdgeFlushed("switched off", files))
-
-    def _purge(self, tags: Sequence[str]) -> None:
+    def _purge_outdated(self, requested_by: dict[str, float]) -> None:
+        """Delete the answers made from some tags and requested by a time, in unix seconds for each tag."""
         try:
-            keys = self._registry.keys(tags)
-        except CacheUnavailable as away:
-            self.flush(_reason(away))
-            return
-        self._emit(AnswersPurged(tuple(tags), len(keys), self._store.purge(keys), late=False))
-
-    def _purge_outdated(self, until: dict[str, float]) -> None:
-        try:
-            carrying = self._registry.keys_by_tag(until)
+            keys_by_tag = self._index.keys_by_tag(requested_by)
         except IndexLost as lost:
             self.flush(_reason(lost))
             return
         except CacheUnavailable as away:
-            self._flush_outdated(_reason(away), max(until.values()))
+            self._flush_outdated(_reason(away), max(requested_by.values()))
             return
         outdated: dict[str, float] = {}
-        for tag, keys in carrying.items():
-            outdated.update((key, max(until[tag], outdated.get(key, 0.0))) for key in keys)
-        if files := self._store.purge_outdated(outdated):
-            self._emit(AnswersPurged(tuple(until), len(outdated), files, late=True))
+        for tag, keys in keys_by_tag.items():
+            outdated.update((key, max(requested_by[tag], outdated.get(key, 0.0))) for key in keys)
+        if files := self._files.purge_outdated(outdated):
+            self._emit(AnswersPurged(tuple(requested_by), len(outdated), files, late=True))
 
-    def _flush_outdated(self, reason: str, until: float) -> None:
-        if files := self._store.flush(until):
+    def _flush_outdated(self, reason: str, requested_by: float = math.inf) -> None:
+        if files := self._files.flush(requested_by):
             self._emit(EdgeFlushed(reason, files))
 
     def _schedule(self, *tags: str | None) -> None:
-        change = self._change()
+        change = self._new_change()
         with self._lock:
-            self._changes.update(dict.fromkeys(tags, change))
-            if None in tags or len(self._changes) > MAX_PENDING_TAGS:
-                self._changes = {None: change}  # it says all that they did
+            self._pending.update(dict.fromkeys(tags, change))
+            if None in tags or len(self._pending) > MAX_PENDING_TAGS:
+                self._pending = {None: change}  # a purge of everything covers every tag
 
-    def _change(self) -> _PurgedChange:
+    def _new_change(self) -> _PurgedChange:
         return _PurgedChange(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + STALE_WORKER_S)
-
-    def _drop_finished(self, repeated: dict[str | None, _PurgedChange], now: float) -> None:
-        """Forget what was repeated for the last time, unless it failed or was heard of anew meanwhile."""
-        with self._lock:
-            for tag, change in repeated.items():
-                if change.repeat_until <= now and tag not in self._failing and self._changes.get(tag) == change:
-                    del self._changes[tag]
 
 
 def _reason(away: CacheUnavailable) -> str:

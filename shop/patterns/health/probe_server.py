@@ -1,14 +1,40 @@
-"""The HTTP server with which a process without Flask answers probes and ``/metrics``, in threads of their own."""
+"""The HTTP server with which a process without Flask answers probes and ``/metrics``, in threads of its own."""
 
+import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, generate_latest
 
 from shop.errors import ConfigurationError
 
 Answer = Callable[[str], tuple[int, bytes, str]]
-"""Is given a path; returns status, body and media type."""
+"""Takes a path; returns status, body and media type."""
+
+
+def probe_answers(faults: Callable[[], Mapping[str, str]], registry: CollectorRegistry) -> Answer:
+    """Return the answers of a background process to ``/livez``, ``/readyz`` and ``/metrics``.
+
+    Args:
+        faults: returns the fault of each loop and thread by name; an empty text for a healthy one.
+        registry: the process's metrics.
+    """
+
+    def answer(path: str) -> tuple[int, bytes, str]:
+        match path:
+            case "/metrics":
+                return 200, generate_latest(registry), "text/plain; version=0.0.4"
+            case "/readyz":
+                found = faults()
+                body = json.dumps({"loops": found}).encode()
+                return 503 if any(found.values()) else 200, body, "application/json"
+            case "/livez":
+                return 200, b"alive\n", "text/plain"
+        return 404, b"", "text/plain"
+
+    return answer
 
 
 class _ServerV6(ThreadingHTTPServer):
@@ -16,15 +42,15 @@ class _ServerV6(ThreadingHTTPServer):
 
 
 class ProbeServer:
-    """Answers ``GET`` on one port of some addresses until it is stopped.
+    """Answers ``GET`` on one port of several addresses until it is stopped.
 
     Args:
-        answer: what is answered; called in a thread of each request's own.
+        answer: makes each response; called in a thread of the request's own.
         hosts: the addresses to listen on.
-        port: on each of them; 0 for any free one, which differs between them.
+        port: the port on each address; 0 for any free one, which differs between the addresses.
 
     Raises:
-        ConfigurationError: one of them cannot be listened on.
+        ConfigurationError: the server cannot listen on one of the addresses.
     """
 
     def __init__(self, answer: Answer, hosts: Sequence[str], port: int) -> None:
@@ -32,10 +58,10 @@ class ProbeServer:
         for host in hosts:
             kind = _ServerV6 if ":" in host else ThreadingHTTPServer
             try:
-                self._servers.append(kind((host, port), _handler(answer)))
+                self._servers.append(kind((host, port), _handler_class(answer)))
             except OSError as error:
-                for made in self._servers:
-                    made.server_close()
+                for server in self._servers:
+                    server.server_close()
                 raise ConfigurationError(
                     f"Probes and /metrics cannot be answered on {host}:{port} ({error.strerror}):"
                     " choose another --port, or set SHOP_METRICS_HOST to an address of this machine."
@@ -47,19 +73,19 @@ class ProbeServer:
         return tuple(server.server_port for server in self._servers)
 
     def start(self) -> None:
-        """Answer from now on, in daemon threads."""
+        """Begin to answer, in daemon threads."""
         for server in self._servers:
             threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
 
     def stop(self) -> None:
-        """Answer no more; to be called after :meth:`start`."""
+        """Stop answering. Call it after :meth:`start`."""
         for server in self._servers:
             server.shutdown()
             server.server_close()
 
 
-def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
-    class ProbeRequestHandler(BaseHTTPRequestHandler):
+def _handler_class(answer: Answer) -> type[BaseHTTPRequestHandler]:
+    class ProbeHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body, kind = answer(self.path)
             self.send_response(status)
@@ -69,6 +95,6 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing of probes."""
+            """Log no probe."""
 
-    return ProbeRequestHandler
+    return ProbeHandler

@@ -1,0 +1,43 @@
+"""Publishes the static files for nginx: under their hash, each plain and compressed."""
+
+import gzip
+import os
+import shutil
+from pathlib import Path
+
+from shop.settings import PROJECT_ROOT
+from shop.web.fingerprint import tree_hash
+
+STATIC = PROJECT_ROOT / "shop" / "web" / "static"
+
+
+def publish(source: Path, home: Path) -> Path:
+    """Lay the static files out as nginx serves them, and delete those of other releases.
+
+    Returns:
+        The directory that holds both codings.
+    """
+    version = tree_hash(source)
+    published = home / "published"
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        name = path.relative_to(source)
+        _replace(published / "identity" / "assets" / version / name, path.read_bytes())
+        _replace(published / "gzip" / "assets" / version / name, gzip.compress(path.read_bytes(), 9, mtime=0))
+    for coding in ("identity", "gzip"):
+        for old in (published / coding / "assets").iterdir():
+            if old.name != version:
+                shutil.rmtree(old)
+    return published
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Replace a file as a whole, and give it no date: nginx may be asked for it at any moment.
+
+    nginx makes a file's validator from its date and size. Without a date the validator is the same on every host and
+    after every start. A file with other bytes has another URL, or, compressed, another size.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.making")
+    new.write_bytes(body)
+    os.utime(new, (0, 0))
+    new.replace(path)
