@@ -205,7 +205,9 @@ def _welcome(account: AccountIdentity) -> str | None:
     if guest is None:
         return None
     merged = services.carts.merge(guest.cart_id, account.user_id)  # first: behind it no order of this cart is placed
-    adopted = services.orders.adopt(guest.ids, account.user_id, lambda email: is_same_email(email, account.email))
+    adopted = services.orders.claim_guest_orders(
+        guest.ids, account.user_id, lambda email: is_same_email(email, account.email)
+    )
     notes = (merged, adoption_note(adopted))
     return " ".join(note for note in notes if note) or None
 

@@ -34,7 +34,7 @@ CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in n
 RETRY_CAP_S = 300.0
 
 
-def transport(settings: Settings) -> "MessageBroker":
+def message_broker(settings: Settings) -> "MessageBroker":
     """Return the way to the broker; nothing is connected yet.
 
     Raises:
@@ -56,7 +56,7 @@ def consumers_of(message: QueueMessage) -> tuple[str, ...]:
 
 def relay(runtime: ProcessRuntime, to: "MessageBroker") -> OutboxRelay:
     """Return the relay from this database's outbox."""
-    failing = deliveries(runtime)
+    failing = message_dispatcher(runtime)
 
     def publish(message: QueueMessage) -> None:
         names = consumers_of(message)
@@ -66,10 +66,10 @@ def relay(runtime: ProcessRuntime, to: "MessageBroker") -> OutboxRelay:
         for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
             to.publish(consumer, message.to_json())
 
-    return OutboxRelay(runtime.database, publish, to.room)
+    return OutboxRelay(runtime.database, publish, to.free_capacity)
 
 
-def deliveries(runtime: ProcessRuntime) -> MessageDispatcher:
+def message_dispatcher(runtime: ProcessRuntime) -> MessageDispatcher:
     """Return what becomes of a delivery; each takes the switches as they stand then."""
     settings = runtime.settings
     return MessageDispatcher(

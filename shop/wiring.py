@@ -31,11 +31,11 @@ from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.completer import CheckoutCompleter
 from shop.checkout.confirmation import (
     CONSUMER,
-    ByQueue,
     ConfirmationConsumer,
     InlineConfirmation,
     OrderConfirmation,
     OrderEmails,
+    QueuedConfirmation,
 )
 from shop.checkout.handover import move_claims
 from shop.checkout.link_mail import LinkMailConsumer
@@ -57,7 +57,7 @@ from shop.orders.fulfilment import OrderFulfilment
 from shop.orders.link_requests import LinkRequests
 from shop.orders.links import OrderLinks
 from shop.orders.order_stream import OrderStreams
-from shop.orders.projection import AsyncProjection, AtOnce, OrderProjection, OrderProjector
+from shop.orders.projection import AsyncProjection, InlineProjection, OrderProjection, OrderProjector
 from shop.orders.queries import bought_together
 from shop.orders.service import OrderService
 from shop.patterns.caching import CacheClient
@@ -66,7 +66,7 @@ from shop.patterns.health import checks
 from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
 from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.idempotency.key_store import KeyStore
-from shop.patterns.idempotency.policy import IdempotencyPolicy, KeysHonoured, KeysIgnored
+from shop.patterns.idempotency.policy import EnforceKeys, IdempotencyPolicy, IgnoreKeys
 from shop.patterns.idempotency.reaper import KeyReaper
 from shop.patterns.observability import request_record
 from shop.patterns.observability.access_log import AccessRecorder, JsonAccessLog, NoAccessLog
@@ -79,7 +79,7 @@ from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.resilience import deadlines
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
-from shop.payments.provider import AbsentProvider, PaymentProvider
+from shop.payments.provider import NullProvider, PaymentProvider
 from shop.payments.refunds import owed_refunds
 from shop.payments.resilient_provider import ProviderResilience
 from shop.payments.service import PaymentService
@@ -95,7 +95,9 @@ _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
 """What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
-PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType({"inline": AtOnce, "async": AsyncProjection})
+PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType(
+    {"inline": InlineProjection, "async": AsyncProjection}
+)
 
 
 @dataclass(frozen=True)
@@ -274,14 +276,14 @@ class ProcessRuntime:
 
     def _confirmation(self, snapshot: SwitchSnapshot, letters: OrderEmails) -> OrderConfirmation:
         if snapshot["orders.confirmation"] == "queue":
-            return ByQueue()
+            return QueuedConfirmation()
         return InlineConfirmation(self.database, letters, self.post)
 
     def _keys(self, snapshot: SwitchSnapshot) -> IdempotencyPolicy:
         if snapshot["checkout.idempotency"] == "off":
-            return KeysIgnored()
+            return IgnoreKeys()
         kept_for = timedelta(hours=self.settings.idempotency_kept_h)
-        return KeysHonoured(self.database, KeyStore(kept_for, timedelta(seconds=self._claim_s(snapshot))))
+        return EnforceKeys(self.database, KeyStore(kept_for, timedelta(seconds=self._claim_s(snapshot))))
 
     def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":
@@ -358,7 +360,7 @@ def _edge_registry(settings: Settings, clock: Clock) -> SurrogateKeyIndex | None
 
 def _provider(settings: Settings) -> PaymentProvider:
     if settings.payments_url is None:
-        return AbsentProvider()
+        return NullProvider()
     return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 

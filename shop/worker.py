@@ -31,7 +31,7 @@ from shop.settings import Settings, load_settings
 from shop.switches.store import StoredSwitch
 from shop.wiring import ProcessRuntime, build
 
-MISUSED = 2
+EXIT_USAGE = 2
 STOP_S = 10.0
 """Seconds a round under way gets to end: longer than the slowest bounded call."""
 RELAY_EVERY_S = 0.05
@@ -60,7 +60,7 @@ NO_ROW = select(StoredSwitch.name).where(false()).with_for_update()
 _log = logging.getLogger("shop.worker")
 
 
-def loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[BackgroundLoop]:
+def background_loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[BackgroundLoop]:
     """Return what this process does again and again; each round takes the switches as they stand then.
 
     Args:
@@ -114,8 +114,8 @@ class BackgroundWorker:
         self._runtime = runtime
         self._purging = purging
         self._stopped = threading.Event()
-        self._transport = queue_wiring.transport(runtime.settings) if runtime.settings.broker_url else None
-        found = loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
+        self._transport = queue_wiring.message_broker(runtime.settings) if runtime.settings.broker_url else None
+        found = background_loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
         if purging is not None:
             found.append(purging.loop)
         self.runners: Sequence[LoopRunner] = [LoopRunner(loop, self._stopped) for loop in found]
@@ -127,7 +127,7 @@ class BackgroundWorker:
             self._purging.start()
         if self._transport is not None:
             settings = self._runtime.settings
-            deliver = queue_wiring.deliveries(self._runtime).deliver
+            deliver = queue_wiring.message_dispatcher(self._runtime).deliver
             self._transport.serve(deliver, settings.queue_threads, settings.queue_prefetch)
         for runner in self.runners:
             runner.start()
@@ -183,7 +183,7 @@ def main() -> None:
         _run(settings, given.port, with_edge=given.edge)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")
-        sys.exit(MISUSED)
+        sys.exit(EXIT_USAGE)
 
 
 def _run(settings: Settings, port: int, *, with_edge: bool) -> None:

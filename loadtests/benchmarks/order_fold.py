@@ -18,7 +18,7 @@ from shop.orders.events import (
     OrderPlaced,
     OrderShipped,
     PaymentCharged,
-    written,
+    serialize,
 )
 from shop.orders.order_state import fold
 from shop.patterns.event_sourcing import StoredEvent
@@ -34,7 +34,7 @@ def stream(lines: int) -> list[StoredEvent]:
         "ord_1", "S-1", None, tuple(OrderedLine(n, f"Product {n}", 1, Money(999)) for n in range(lines))
     )
     events = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
-    told = [written(event) for event in events]
+    told = [serialize(event) for event in events]
     return [StoredEvent(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
 
 

@@ -23,7 +23,7 @@ from own_database import own_database
 from servers import running
 from sqlalchemy import text
 
-from shop.checkout.confirmation import ByQueue
+from shop.checkout.confirmation import QueuedConfirmation
 from shop.lab.statistics import percentile
 from shop.orders.models import Order
 from shop.settings import Settings
@@ -85,7 +85,7 @@ def _write(
     settings: Settings, asked: argparse.Namespace, broker: Broker | None
 ) -> tuple[dict[str, float], tuple[float, float]]:
     """Write orders at the rate; return when each was committed, and from when to when nothing is promised."""
-    runtime, confirmation = build(settings), ByQueue()
+    runtime, confirmation = build(settings), QueuedConfirmation()
     written: dict[str, float] = {}
     began, half, away, back = time.time(), asked.seconds / 2, 0.0, 0.0
     for number in range(int(asked.rate * asked.seconds)):

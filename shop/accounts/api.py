@@ -14,7 +14,7 @@ from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountIdentity, AccountService
-from shop.web.idempotency import answered_anew
+from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
 from shop.web.openapi import ANYBODY, ApiBlueprint
 from shop.web.schemas import ApiModel, ProblemDetails
@@ -79,7 +79,7 @@ def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn)
     api.after_request(keep_private)
 
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 429, 503)})
-    @answered_anew
+    @ignores_idempotency_key
     def start_session(body: LoginCredentials) -> Any:
         """Sign in with a cookie. A guest's cart moves into the account's."""
         account = use().authenticate(body.email, body.password.get_secret_value())
@@ -87,7 +87,7 @@ def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn)
         return SessionAnswer(user=_shown(account), note=note).model_dump()
 
     @api.delete("/session", security=ANYBODY, responses={204: None, **_problems(401, 422, 503)})
-    @answered_anew
+    @ignores_idempotency_key
     def end_session(query: SessionEnd) -> Any:
         """Sign out: end the cookie's session, or revoke the bearer token the request carries."""
         if (identity := current_identity()) is not None and query.everywhere:
@@ -104,7 +104,7 @@ def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn)
         return UserAnswer(user=_shown(account)).model_dump(), HTTPStatus.CREATED
 
     @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 429, 503)})
-    @answered_anew
+    @ignores_idempotency_key
     def issue_token(body: LoginCredentials) -> Any:
         """Get a bearer token, for programs: send it as `Authorization: Bearer`."""
         account = use().authenticate(body.email, body.password.get_secret_value())

@@ -21,7 +21,7 @@ from shop.accounts.password_resets import PasswordResets
 from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountService
 from shop.errors import InvalidFields, NotFound
-from shop.web.idempotency import answered_anew
+from shop.web.idempotency import ignores_idempotency_key
 from shop.web.openapi import ApiBlueprint
 from shop.web.problems import STATUS
 from shop.web.schemas import ApiModel, ProblemDetails
@@ -80,7 +80,7 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:
         operation_id="confirm_password_reset",
         responses={204: None, 404: ProblemDetails, 422: ProblemDetails, 429: ProblemDetails, 503: ProblemDetails},
     )
-    @answered_anew
+    @ignores_idempotency_key
     def set_password(body: NewPassword) -> Any:
         """Set a new password with the token of the link. All sessions and tokens of the account end."""
         use().reset(body.token.get_secret_value(), body.password.get_secret_value())
@@ -123,7 +123,7 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
             return _page("forgotten", {"form": error.detail}, STATUS[NotFound])
 
     @pages.post("/reset")
-    @answered_anew
+    @ignores_idempotency_key
     def set_password() -> Page:
         token = session.get(CARRIED, "")
         try:

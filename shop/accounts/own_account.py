@@ -17,7 +17,7 @@ from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountService
 from shop.errors import InvalidFields, StateConflict
 from shop.web.access import needs_account
-from shop.web.idempotency import answered_anew
+from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import SignedInIdentity, require_identity
 from shop.web.openapi import KNOWN, ApiBlueprint
 from shop.web.problems import STATUS
@@ -49,7 +49,7 @@ def create_account_api(use: Callable[[], AccountService], changes: Callable[[], 
 
     @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
     @needs_account
-    @answered_anew
+    @ignores_idempotency_key
     def change_password(body: PasswordChange) -> Any:
         """Change the password, with the present one. All other sessions and tokens of the account end."""
         _change(use(), changes(), body.current_password.get_secret_value(), body.new_password.get_secret_value())
@@ -77,7 +77,7 @@ def create_account_pages(use: Callable[[], AccountService], changes: Callable[[]
         return _done("Your name is changed.")
 
     @pages.post(f"{PAGE}/password")
-    @answered_anew
+    @ignores_idempotency_key
     def change_password() -> Page:
         identity, form = require_identity(), request.form
         try:

@@ -12,7 +12,7 @@ from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.private_answers import keep_private
 from shop.accounts.service import AccountIdentity, AccountService
 from shop.errors import BadCredentials, InvalidFields, ShopError, StateConflict, TooManyRequests
-from shop.web.idempotency import answered_anew
+from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
 from shop.web.problems import STATUS
 from shop.web.redirects import local_path
@@ -41,7 +41,7 @@ def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignI
         return _already_in() or _form("login")
 
     @pages.post("/login")
-    @answered_anew
+    @ignores_idempotency_key
     def start_session() -> Page:
         try:
             account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
@@ -54,7 +54,7 @@ def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignI
         return _already_in() or _form("register")
 
     @pages.post("/register")
-    @answered_anew
+    @ignores_idempotency_key
     def open_account() -> Page:
         form = request.form
         try:
@@ -69,7 +69,7 @@ def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignI
         return (render_template("accounts/logout.html", identity=identity), 200) if identity else _go(HOME)
 
     @pages.post("/logout")
-    @answered_anew
+    @ignores_idempotency_key
     def end_session() -> Page:
         if (identity := current_identity()) is not None and "everywhere" in request.form:
             use().end_sessions(identity.user_id)

@@ -71,7 +71,7 @@ class PasswordResets:
         with self._database.transaction() as session:
             # One message an address: while mail is late, asking again adds nothing.
             if not messages.is_waiting(session, AGGREGATE, aggregate_id, TOPIC):
-                messages.write(session, AGGREGATE, aggregate_id, TOPIC, {"email": email})
+                messages.enqueue(session, AGGREGATE, aggregate_id, TOPIC, {"email": email})
 
     def issue(self, email: str, message_id: uuid.UUID) -> ResetLink | None:
         """Make a link for the account of an address; only the hash of its token is kept.

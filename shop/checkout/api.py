@@ -12,7 +12,7 @@ from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierPaid, PaidOrder
+from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
 from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
@@ -60,7 +60,7 @@ def create_api(
         summary="Buy what is in the cart",
         responses={201: OrderBody, 409: CheckoutProblem, **problem_responses(400, 402, 422, 503)},
     )
-    @idempotency.in_phases(required=True)
+    @idempotency.multi_transaction(required=True)
     @sends("Location")
     def checkout(body: CheckoutDetails) -> Response:
         """Place an order and pay for it; all of it, or nothing. The same key never buys twice."""
@@ -68,14 +68,14 @@ def create_api(
             refuse_test_card(body.payment.token)
         key = idempotency.current()
         guard = key.guard(
-            lambda session, told: _answer(told.result, lambda public_id: orders().shown(session, told.order)),
+            lambda session, told: _answer(told.result, lambda public_id: orders().with_products(session, told.order)),
             body.fingerprint(),
         )
         try:
             result = use().submit(current_owner(), key.key, body, body.agreement, guard)
         except CartChanged as refusal:
             return _changed(refusal, carts().view(current_owner()))
-        if isinstance(result, EarlierPaid):
+        if isinstance(result, EarlierCheckoutPaid):
             raise StateConflict(EARLIER)
         return key.built or _answer(result, orders().bought)
 
@@ -85,11 +85,11 @@ def create_api(
         summary="Cancel an order",
         responses={200: OrderSchema, 202: OrderSchema, **problem_responses(404, 409, 503)},
     )
-    @idempotency.in_phases()
+    @idempotency.multi_transaction()
     def cancel(path: OrderPath) -> Response:
         """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
         key = idempotency.current()
-        guard = key.guard(lambda session, public_id: _cancelled(orders().told(session, public_id)))
+        guard = key.guard(lambda session, public_id: _cancelled(orders().detail_in_session(session, public_id)))
         cancellation().cancel(viewer(), path.id, guard)
         return key.built or _cancelled(orders().detail(viewer(), path.id))
 

@@ -61,7 +61,7 @@ class OrderCancellation:
         """
         cause = CancellationCause.STAFF if viewer.is_admin else CancellationCause.CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is OrderStatus.PENDING_PAYMENT:
-            self._resolution.resolve(public_id, cause)
+            self._resolution.reconcile(public_id, cause)
         self._database.retrying(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 
@@ -72,7 +72,7 @@ class OrderCancellation:
             Whether nothing is owed any more.
         """
         with self._database.reading() as session:
-            payment = self._payments.of(session, queries.internal_id(session, public_id))
+            payment = self._payments.for_order(session, queries.internal_id(session, public_id))
         if payment.status not in OWED:
             return True
         try:
@@ -104,11 +104,11 @@ class OrderCancellation:
         self._database.retrying(lambda session: self._payments.postpone(session, payment.order_id, error))
 
     def _write_down(self, session: Session, public_id: str, guard: KeyLease) -> None:
-        self._phases.refunded(session, public_id)
+        self._phases.record_refund(session, public_id)
         guard.finish(session, public_id)
 
     def _take_back(self, session: Session, public_id: str, cause: CancellationCause, guard: KeyLease) -> None:
         guard.claim(session)
         order = order_stream.lock(session, public_id)
         if order.status not in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
-            self._phases.take_back(session, order, cause)
+            self._phases.cancel_paid(session, order, cause)

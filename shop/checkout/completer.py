@@ -68,8 +68,8 @@ class CheckoutCompleter:
     def run_once(self) -> CompletionRound:
         """Settle what was left open and refund what is owed; return what became of it."""
         with self._database.reading() as session:
-            open_ = queries.ages(session, self._payments.left_open(session, MOST_AT_ONCE))
-            owed = queries.ages(session, self._payments.owed(session, MOST_AT_ONCE))
+            open_ = queries.ages(session, self._payments.unsettled(session, MOST_AT_ONCE))
+            owed = queries.ages(session, self._payments.refunds_due(session, MOST_AT_ONCE))
         ends = [self._tried(self._settle, public_id, age) for public_id, age in open_.items()]
         ends += [self._tried(self._refund, public_id, age) for public_id, age in owed.items()]
         done = CompletionRound(
@@ -85,7 +85,7 @@ class CheckoutCompleter:
     def _settle(self, public_id: str, age: timedelta) -> OrderStatus:
         is_old = age > GIVEN_UP_AFTER
         try:
-            return self._resolution.resolve(public_id, CancellationCause.ABANDONED, give_up=is_old)
+            return self._resolution.reconcile(public_id, CancellationCause.ABANDONED, give_up=is_old)
         except ProviderUnavailable as error:
             if is_old:  # before that, an order is looked at for less than a minute, and nothing has failed yet
                 self._resolution.postpone(public_id, error)

@@ -22,7 +22,7 @@ from shop.orders.countries import country_name
 from shop.orders.links import GOOD_FOR, OrderLinks
 from shop.orders.order_stream import LockedOrder
 from shop.orders.queries import OrderHolder, OrderView
-from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.queue.inbox import ConsumerInbox
 
 CONSUMER = "confirmation"
@@ -99,12 +99,12 @@ class OrderEmails:
         return found
 
 
-class ByQueue:
+class QueuedConfirmation:
     """Leaves it to the worker."""
 
     def paid(self, session: Session, order: LockedOrder) -> None:
         """Write the message with the change."""
-        write(session, "order", order.public_id, TOPIC)
+        enqueue(session, "order", order.public_id, TOPIC)
 
 
 class InlineConfirmation:
@@ -168,4 +168,4 @@ class ConfirmationConsumer:
         if not letter.recipient:  # forgotten meanwhile
             return
         self._post.send(letter)
-        self._inbox.once(message, lambda session: self._post.file(session, letter))
+        self._inbox.process_once(message, lambda session: self._post.file(session, letter))

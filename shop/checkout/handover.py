@@ -31,7 +31,7 @@ def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> Non
     guest, account = owner_name(CartOwner(guest_cart_id=guest_cart_id)), owner_name(CartOwner(user_id=user_id))
     if guest is None or account is None:
         raise ValueError("both a guest's cart and an account are needed")
-    order_stream.take_turns(session, guest)
-    order_stream.take_turns(session, account)
+    order_stream.lock_owner(session, guest)
+    order_stream.lock_owner(session, account)
     order_stream.move_claims(session, guest, account)
-    KeyStore.hand_over(session, guest, account, CART_ROUTES)
+    KeyStore.change_owner(session, guest, account, CART_ROUTES)

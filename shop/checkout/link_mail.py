@@ -60,7 +60,7 @@ class LinkMailConsumer:
             self._post.file(session, letter)
             queries.note_link_sent(session, contact.public_id)
 
-        self._inbox.once(message, note)
+        self._inbox.process_once(message, note)
 
     def _contact(self, message: QueueMessage) -> GuestContact | None:
         """Return the order to write about; ``None`` where there is nothing to send."""

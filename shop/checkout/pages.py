@@ -14,7 +14,7 @@ from shop.cart.sessions import current_owner
 from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.details import read_form
-from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierPaid, PaidOrder
+from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
 from shop.checkout.test_cards import TEST_CARDS, refuse_test_card
 from shop.errors import (
     AlreadyPaid,
@@ -77,7 +77,7 @@ def create_pages(
         return _form(carts().view(current_owner()), _known(), _FormValues(200), cards)
 
     @pages.post("/checkout")
-    @idempotency.in_phases(required=True)
+    @idempotency.multi_transaction(required=True)
     def submit() -> Page:
         said = _submit(use(), cards)
         if isinstance(said, _FormValues):
@@ -85,7 +85,7 @@ def create_pages(
         return said
 
     @pages.post("/orders/<string:public_id>/cancel")
-    @idempotency.in_phases()
+    @idempotency.multi_transaction()
     def cancel(public_id: str) -> Page:
         try:
             guard = idempotency.current().guard(lambda session, cancelled: _to_order(cancelled))
@@ -127,7 +127,7 @@ def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormValues:
         return _FormValues(503, "danger", refusal.detail, keep_key=True)
     if isinstance(result, DeclinedCheckout):
         return _FormValues(402, "danger", DECLINED)
-    return _to_order(result.public_id, "?earlier" if isinstance(result, EarlierPaid) else "")
+    return _to_order(result.public_id, "?earlier" if isinstance(result, EarlierCheckoutPaid) else "")
 
 
 def _to_order(public_id: str, query: str = "") -> FlaskResponse:

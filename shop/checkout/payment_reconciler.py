@@ -38,7 +38,7 @@ class PaymentReconciler:
         self._payments = payments
         self._phases = phases
 
-    def resolve(self, public_id: str, cause: CancellationCause, *, give_up: bool = True) -> OrderStatus:
+    def reconcile(self, public_id: str, cause: CancellationCause, *, give_up: bool = True) -> OrderStatus:
         """Settle an order whose payment is still open, and return where the order stands then.
 
         Args:
@@ -60,7 +60,7 @@ class PaymentReconciler:
                 raise StateConflict(
                     "This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S
                 )
-            payment = self._payments.of(session, order.id)
+            payment = self._payments.for_order(session, order.id)
         found = self._payments.find(payment.charge_key)
         if found is None and not give_up:
             found = OutcomePending()
@@ -68,7 +68,7 @@ class PaymentReconciler:
 
         def write_down(session: Session) -> OrderStatus:
             if is_given_back:  # by hand at the provider, before we knew of the charge: there is nothing to sell
-                self._phases.call_off(session, public_id, cause)
+                self._phases.cancel_unpaid(session, public_id, cause)
             return self._write_down(session, public_id, found, cause)
 
         stands = self._database.retrying(write_down)
@@ -101,5 +101,5 @@ class PaymentReconciler:
             case OutcomePending():
                 self._phases.settle(session, public_id, RecoveryStep.WAIT, found)
             case None:
-                self._phases.call_off(session, public_id, cause)
+                self._phases.cancel_unpaid(session, public_id, cause)
         return OrderStatus(order_stream.lock(session, public_id).status)

@@ -51,7 +51,7 @@ class PaymentWebhooks:
     def receive(self, notice: WebhookEvent) -> None:
         """See :class:`shop.payments.webhooks.Receiver`."""
         with self._database.reading() as session:
-            payment = self._payments.under_key(session, notice.charge_key)
+            payment = self._payments.by_charge_key(session, notice.charge_key)
             public_id = None if payment is None else queries.public_id(session, payment.order_id)
         if payment is None or public_id is None:
             # taken all the same: sent again, it is as unknown; the auditor finds the charge in the provider's list
@@ -95,7 +95,7 @@ class PaymentWebhooks:
         if status in ("pending", "abandoned"):  # this message has overtaken the one of its charge
             raise StateConflict("The charge is not known here yet; send this again.")
         if status in (*OWED, "refund_closed") and notice.refunded == notice.amount:
-            self._database.retrying(lambda session: self._phases.refunded(session, public_id))
+            self._database.retrying(lambda session: self._phases.record_refund(session, public_id))
         elif status == "charged":
             _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})
 

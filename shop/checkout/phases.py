@@ -29,13 +29,13 @@ from shop.orders.models import Order
 from shop.orders.order_state import CancelOrder, CloseRefund, Command, RecordCharge, RecordDecline, RecordRefund
 from shop.orders.order_stream import CheckoutKey, LockedOrder, NewOrder, OrderChange, OrderStreams
 from shop.orders.transitions import OrderStatus
-from shop.patterns.idempotency.key_lease import KeyLease, NoGuard
+from shop.patterns.idempotency.key_lease import KeyLease, NoLease
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import Outcome, PaymentService
 
 EMPTY_CART = "Your cart is empty."
 REUSED = "This key was used for another checkout; take a new one."
-NO_GUARD = NoGuard()
+NO_GUARD = NoLease()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ class CheckoutPhases:
         """
         guard.claim(session)
         if key.key is not None:
-            order_stream.take_turns(session, key.owner)
-            earlier = queries.in_the_way(session, key.owner, key.key)
+            order_stream.lock_owner(session, key.owner)
+            earlier = queries.conflicting_checkout(session, key.owner, key.key)
             if earlier is not None:
                 return _met(session, earlier, key, wanted.owner)
         details = wanted.details
@@ -178,20 +178,20 @@ class CheckoutPhases:
                 self._payments.release(session, order.id)
         return SettleResult.DONE
 
-    def call_off(self, session: Session, public_id: str, cause: CancellationCause) -> None:
+    def cancel_unpaid(self, session: Session, public_id: str, cause: CancellationCause) -> None:
         """Cancel an order that is not paid, the provider's books holding no charge for it."""
         order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.PENDING_PAYMENT:
             self._give_up(session, order, "abandoned", CancelOrder(cause))
 
-    def take_back(self, session: Session, order: LockedOrder, cause: CancellationCause) -> None:
+    def cancel_paid(self, session: Session, order: LockedOrder, cause: CancellationCause) -> None:
         """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
 
         Raises:
             IllegalTransition: it has left, or is cancelled already.
         """
         pieces = self._orders.change(session, order, CancelOrder(cause)).state.quantities
-        self._payments.move(session, order.id, "refund_pending")
+        self._payments.transition(session, order.id, "refund_pending")
         self._changed(session, self.stock.restock(session, pieces))
 
     def close_refund(self, session: Session, public_id: str, command: CloseRefund) -> None:
@@ -201,14 +201,14 @@ class CheckoutPhases:
             Conflict: nothing is owed.
         """
         order = order_stream.lock(session, public_id)
-        self._payments.move(session, order.id, "refund_closed")
+        self._payments.transition(session, order.id, "refund_closed")
         self._orders.change(session, order, command)
 
-    def refunded(self, session: Session, public_id: str) -> None:
+    def record_refund(self, session: Session, public_id: str) -> None:
         """Write down that the money of a cancelled order is back; well too if somebody already did."""
         order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.CANCELLED:
-            self._payments.move(session, order.id, "refunded")
+            self._payments.transition(session, order.id, "refunded")
             self._orders.change(session, order, RecordRefund())
 
     def _pay(
@@ -216,7 +216,7 @@ class CheckoutPhases:
     ) -> None:
         changed = self._orders.change(session, order, RecordCharge(provider_id))
         bought = changed.state.quantities
-        self._payments.move(session, order.id, "charged", provider_id)
+        self._payments.transition(session, order.id, "charged", provider_id)
         CartService.take(session, cart_owner(order.checkout_owner), bought)
         self._confirmation.paid(session, order)
         answer(changed)
@@ -231,14 +231,14 @@ class CheckoutPhases:
         answer: Callable[[OrderChange], None] = lambda changed: None,
     ) -> None:
         changed = self._orders.change(session, order, command)
-        self._payments.move(session, order.id, payment_status)
+        self._payments.transition(session, order.id, payment_status)
         answer(changed)
         self._changed(session, self.stock.release(session, changed.state.quantities))
 
     def _settle_late(self, session: Session, order: LockedOrder, outcome: Outcome | None) -> SettleResult:
-        payment = self._payments.of(session, order.id)
+        payment = self._payments.for_order(session, order.id)
         if isinstance(outcome, ChargeSucceeded) and payment.status == "abandoned":
-            self._payments.move(session, order.id, "refund_pending", outcome.provider_id)
+            self._payments.transition(session, order.id, "refund_pending", outcome.provider_id)
             self._orders.change(session, order, RecordCharge(outcome.provider_id))
             return SettleResult.TOO_LATE
         return SettleResult.ALREADY

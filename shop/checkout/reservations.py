@@ -59,7 +59,7 @@ class ReservationReaper:
 
     def _settle(self, public_id: str) -> OrderStatus | None:
         try:
-            return self._resolution.resolve(public_id, CancellationCause.UNPAID)
+            return self._resolution.reconcile(public_id, CancellationCause.UNPAID)
         except ProviderUnavailable as refusal:
             self._resolution.postpone(public_id, refusal)
             _log.info("reservation_left", extra={"order": public_id, "reason": refusal.detail})

@@ -77,13 +77,13 @@ class DeclinedCheckout:
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierPaid:
+class EarlierCheckoutPaid:
     """An earlier checkout of the same cart turned out to be paid; nothing was ordered now."""
 
     public_id: str
 
 
-Result = PaidOrder | DeclinedCheckout | EarlierPaid
+CheckoutResult = PaidOrder | DeclinedCheckout | EarlierCheckoutPaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class CheckoutService:
         details: CheckoutDetails,
         agreement: PurchaseAgreement = OPEN_AGREEMENT,
         guard: KeyLease = NO_GUARD,
-    ) -> Result:
+    ) -> CheckoutResult:
         """Buy what is in the cart.
 
         Args:
@@ -163,7 +163,7 @@ class CheckoutService:
         self._reached(RecoveryPoint.ANSWERED)
         return self._settle(begun, outcome, guard)
 
-    def _begin(self, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease) -> ChargeAttempt | Result:
+    def _begin(self, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease) -> ChargeAttempt | CheckoutResult:
         stock = self._phases.stock
         for _ in range(PLACE_ATTEMPTS):
             placed = self._database.retrying(
@@ -177,13 +177,13 @@ class CheckoutService:
             if isinstance(placed, Order):
                 return self._again(placed, wanted.owner)
             if placed is not None and self._finish(placed) is OrderStatus.PAID:
-                return EarlierPaid(placed.public_id)
+                return EarlierCheckoutPaid(placed.public_id)
         raise ServiceUnavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
 
     def _finish(self, earlier: PendingCheckout) -> OrderStatus:
         is_old = earlier.age > GIVEN_UP_AFTER
         try:
-            status = self._resolution.resolve(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
+            status = self._resolution.reconcile(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
         except (StateConflict, ProviderUnavailable) as refusal:
             if earlier.is_own and isinstance(refusal, ProviderUnavailable):
                 raise
@@ -192,30 +192,30 @@ class CheckoutService:
             raise AlreadyPaid(PAID_AS_GUEST)
         return status
 
-    def _again(self, order: Order, owner: CartOwner) -> ChargeAttempt | Result:
+    def _again(self, order: Order, owner: CartOwner) -> ChargeAttempt | CheckoutResult:
         if order.status == OrderStatus.PENDING_PAYMENT:
             with self._database.transaction() as session:
                 claimed = self._payments.claim(session, order.id)
-                payment = self._payments.of(session, order.id)
+                payment = self._payments.for_order(session, order.id)
             if claimed:
                 return _resumed(order, payment)
             if payment.status == "pending":
                 raise StateConflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
-        result = self._came_to(order.public_id, order.id, replayed=True)
+        result = self._result_of(order.public_id, order.id, replayed=True)
         if isinstance(result, PaidOrder) and order.user_id != owner.user_id:
             raise AlreadyPaid(PAID_AS_GUEST)
         return result
 
-    def _came_to(self, public_id: str, order_id: int | None = None, *, replayed: bool) -> Result:
+    def _result_of(self, public_id: str, order_id: int | None = None, *, replayed: bool) -> CheckoutResult:
         with self._database.reading() as session:
-            payment = self._payments.of(session, order_id or queries.internal_id(session, public_id))
+            payment = self._payments.for_order(session, order_id or queries.internal_id(session, public_id))
         if payment.status == "declined":
             return DeclinedCheckout(replayed)
         if payment.status == "abandoned":
             raise StateConflict("This order was cancelled before it was paid; nothing was charged.")
         return PaidOrder(public_id, replayed)
 
-    def _settle(self, attempt: ChargeAttempt, outcome: Outcome, guard: KeyLease) -> Result:
+    def _settle(self, attempt: ChargeAttempt, outcome: Outcome, guard: KeyLease) -> CheckoutResult:
         step = decide(outcome, first_attempt=attempt.first)
         result = PaidOrder(attempt.public_id) if step is RecoveryStep.PAY else DeclinedCheckout()
 
@@ -228,7 +228,7 @@ class CheckoutService:
         settled = self._database.retrying(work)
         self._reached(RecoveryPoint.SETTLED)
         if settled is SettleResult.ALREADY:  # by the provider's own message, or by another request: that is what counts
-            return self._came_to(attempt.public_id, replayed=False)
+            return self._result_of(attempt.public_id, replayed=False)
         if settled is SettleResult.TOO_LATE:
             self._compensate(attempt.public_id)
             raise StateConflict("This order was cancelled before it was paid; what was charged goes back.")

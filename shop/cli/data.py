@@ -15,7 +15,7 @@ from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.loading import LoadReport
-from shop.payments.seeding import hand_over
+from shop.payments.seeding import seed_charges
 from shop.settings import Settings
 from shop.wiring import build
 
@@ -35,7 +35,7 @@ def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
         progress.finish()
-    hand_over(settings)
+    seed_charges(settings)
     emit(report.to_json(), _told(report), as_json=as_json)
 
 

@@ -15,7 +15,7 @@ from shop.errors import ConfigurationError
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import CheckFailed
-from shop.patterns.outbox.relay import BrokerAway, OutboxBacklog, backlog
+from shop.patterns.outbox.relay import BrokerUnavailable, OutboxBacklog, backlog
 from shop.patterns.queue import dispatcher
 from shop.patterns.queue.models import DeadLetter
 from shop.settings import Settings
@@ -92,12 +92,12 @@ def _database() -> Iterator[tuple[Settings, Database]]:
 def _lengths(settings: Settings) -> dict[str, int] | None:
     """Return how much waits in each queue; ``None`` where the broker does not say."""
     try:
-        transport = queue_wiring.transport(settings)
+        transport = queue_wiring.message_broker(settings)
     except ConfigurationError:
         return None
     try:
         return transport.lengths()
-    except BrokerAway:
+    except BrokerUnavailable:
         return None
     finally:
         transport.stop(0)

@@ -9,7 +9,7 @@ from shop.database import schema
 from shop.datasets import loading
 from shop.datasets.production import NO_DATA_SET, require_own_data
 from shop.errors import ConfigurationError
-from shop.payments.seeding import hand_over
+from shop.payments.seeding import seed_charges
 from shop.settings import Settings, load_settings
 from shop.stack import postgres
 from shop.stack.database_roles import OWNER
@@ -59,7 +59,7 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
         progress.finish()
-    hand_over(settings)
+    seed_charges(settings)
     if not report.already_there:
         click.echo(f"Loaded {report.dataset} {report.size}: {report.rows:,} rows in {report.seconds:.1f} s.")
 

@@ -45,11 +45,11 @@ class PasswordMailConsumer:
             return
         link = self._resets.issue(message.payload["email"], message.message_id)
         if link is None:
-            self._inbox.once(message, lambda session: None)
+            self._inbox.process_once(message, lambda session: None)
             return
         letter = self._letter(message, link)
         self._post.send(letter)
-        self._inbox.once(message, lambda session: self._post.file(session, letter))
+        self._inbox.process_once(message, lambda session: self._post.file(session, letter))
 
     def _letter(self, message: QueueMessage, link: ResetLink) -> OutgoingEmail:
         return self._stationery.write(

@@ -8,7 +8,7 @@ from typing import Any
 
 from shop.money import Money
 from shop.orders import events as order_events
-from shop.orders.events import OrderEvent, OrderPlaced, written
+from shop.orders.events import OrderEvent, OrderPlaced, serialize
 
 Row = tuple[Any, ...]
 Event = tuple[OrderEvent, datetime]
@@ -89,7 +89,7 @@ class OrderRows:
 
     def _tell(self, order_id: int, events: Sequence[Event]) -> int:
         for version, (event, at) in enumerate(events, start=1):
-            happened = written(event)
+            happened = serialize(event)
             data = json.dumps(happened.data) if happened.data else "{}"
             self.order_events.append((order_id, version, happened.type, happened.schema_version, data, at))
         return len(events)

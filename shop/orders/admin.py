@@ -35,7 +35,7 @@ def create_admin(use: Callable[[], OrderService], close_refund: CloseRefund) -> 
         given = request.args.get("status", "")
         status = OrderStatus(given) if given in set(OrderStatus) else None
         only_owed = request.args.get("refund") == OWED
-        shown = use().everybodys(status, request.args.get("cursor"), PAGE, only_owed=only_owed)
+        shown = use().list_all(status, request.args.get("cursor"), PAGE, only_owed=only_owed)
         return render_template(
             "orders/admin.html",
             shown=shown,

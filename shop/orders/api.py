@@ -74,7 +74,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
     def own_orders(query: PageQuery) -> dict[str, Any]:
         """Return the account's orders, or those this browser placed as a guest; newest first."""
         who = viewer()
-        shown = use().own(who, query.cursor, query.limit)
+        shown = use().list_own(who, query.cursor, query.limit)
         if who.user_id is None and not shown.orders:
             raise NotSignedIn(SIGN_IN)
         return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")

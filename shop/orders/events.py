@@ -183,18 +183,18 @@ def cause_of_sentence(data: Data) -> Data:
 UPCASTERS = EventUpcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): cause_of_sentence})
 
 
-def written(event: OrderEvent) -> NewEvent:
+def serialize(event: OrderEvent) -> NewEvent:
     """Return an event as it is appended, in the shape of today."""
     return NewEvent(event.event_type.value, SCHEMA_VERSIONS[event.event_type], _data(event))
 
 
-def read(stored: StoredEvent) -> OrderEvent:
+def deserialize(stored: StoredEvent) -> OrderEvent:
     """Return what a stored event says, whatever version it was written in.
 
     Raises:
         Unreadable: no way leads from its version to today's.
     """
-    data = UPCASTERS.lift(stored.type, stored.schema_version, stored.data)
+    data = UPCASTERS.upcast(stored.type, stored.schema_version, stored.data)
     match EventType(stored.type):
         case EventType.ORDER_PLACED:
             return OrderPlaced(data["public_id"], data["number"], data["user_id"], tuple(map(_line, data["lines"])))

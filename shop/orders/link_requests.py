@@ -57,7 +57,7 @@ class LinkRequests:
         with self._database.transaction() as session:
             # While the mail is late, asking for the same again adds nothing.
             if not messages.is_waiting(session, AGGREGATE, same, TOPIC):
-                messages.write(session, AGGREGATE, same, TOPIC, wanted)
+                messages.enqueue(session, AGGREGATE, same, TOPIC, wanted)
 
     def digest(self, email: str) -> str:
         """Return by what an address is compared: its hash, so that no address waits in a queue.

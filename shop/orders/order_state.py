@@ -125,7 +125,7 @@ def decide(state: OrderState, command: Command) -> list[OrderEvent]:
     Raises:
         IllegalTransition: an order that stands there cannot do that.
     """
-    decided = _meant(state, command)
+    decided = _events_for(state, command)
     status: OrderStatus | None = state.status
     for event in decided:
         status = after(status, event.event_type)
@@ -171,13 +171,13 @@ def fold(stream: Iterable[StoredEvent], state: OrderState | None = None) -> Orde
         Unreadable: one of them was written by a newer store.
     """
     for stored in stream:
-        state = evolve(state, events.read(stored), stored.version, stored.recorded_at)
+        state = evolve(state, events.deserialize(stored), stored.version, stored.recorded_at)
     if state is None:
         raise IllegalTransition(None, None)
     return state
 
 
-def _meant(state: OrderState, command: Command) -> list[OrderEvent]:
+def _events_for(state: OrderState, command: Command) -> list[OrderEvent]:
     match command:
         case RecordCharge(provider_id):
             return [PaymentCharged(provider_id)]

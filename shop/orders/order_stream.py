@@ -21,7 +21,7 @@ from shop.database.transactions import Database
 from shop.errors import NotFound
 from shop.money import Money
 from shop.orders import ids
-from shop.orders.events import OrderedLine, OrderPlaced, written
+from shop.orders.events import OrderedLine, OrderPlaced, serialize
 from shop.orders.models import STREAMS, Order, OrderLine
 from shop.orders.order_state import AdoptOrder, Command, OrderState, decide, fold
 from shop.orders.projection import OrderProjection
@@ -133,7 +133,7 @@ UPDATE orders AS moved
 _FREE_KEY = _FOLLOW.values(checkout_owner=None, checkout_key=None)
 
 
-def take_turns(session: Session, owner: str) -> None:
+def lock_owner(session: Session, owner: str) -> None:
     """Let one checkout of an owner be placed at a time, until the caller's transaction ends.
 
     No row stands for "this owner's next order", so what is locked is the name. It is taken before any row's lock, by
@@ -205,7 +205,7 @@ class OrderStreams:
             for position, line in enumerate(new.lines, start=1)
         ]
         Database.with_commit(session, LastWord(_ADD_LINE, lines))
-        stored = STREAMS.append(session, head.id, 0, [written(placed)])
+        stored = STREAMS.append(session, head.id, 0, [serialize(placed)])
         self._projection.changed(session, head.id, fold(stored))
         return head
 
@@ -222,21 +222,21 @@ class OrderStreams:
 
         Raises:
             IllegalTransition: an order that stands there cannot do that.
-            StreamMoved: somebody changed it without the lock; the caller's transaction has to be run again.
+            ConcurrencyConflict: somebody changed it without the lock; the caller's transaction has to be run again.
         """
         seen = STREAMS.load(session, order.id)
         state = fold(seen)
         decided = decide(state, command)
         if not decided:
             return OrderChange(order, seen, state)
-        stored = STREAMS.append(session, order.id, state.version, [written(event) for event in decided])
+        stored = STREAMS.append(session, order.id, state.version, [serialize(event) for event in decided])
         state = fold(stored, state)
         follows = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
         session.execute(_FOLLOW, {"order_id": order.id, **follows})
         self._projection.changed(session, order.id, state)
         return OrderChange(order, [*seen, *stored], state)
 
-    def adopt(
+    def claim_guest_orders(
         self, session: Session, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]
     ) -> int:
         """Make those of a guest's orders an account's whose e-mail is its own; what has an account stays with it.

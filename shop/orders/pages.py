@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request
 from shop.orders.countries import country_name
 from shop.orders.order_access import keep_private, links, viewer
 from shop.orders.service import OrderService
-from shop.orders.timeline import tell
+from shop.orders.timeline import build_timeline
 from shop.orders.transitions import OrderStatus
 from shop.web import request_middleware
 from shop.web.identity import current_identity
@@ -27,7 +27,7 @@ def create_pages(use: Callable[[], OrderService]) -> Blueprint:
 
     @pages.get("/orders")
     def own_orders() -> str:
-        shown = use().own(viewer(), request.args.get("cursor"), PAGE)
+        shown = use().list_own(viewer(), request.args.get("cursor"), PAGE)
         next_url = f"/orders?cursor={shown.next_cursor}" if shown.next_cursor else ""
         return render_template("orders/list.html", shown=shown, next_url=next_url, signed_in=current_identity())
 
@@ -44,7 +44,7 @@ def create_pages(use: Callable[[], OrderService]) -> Blueprint:
             order=order,
             products=shown.products,
             country=country_name(order.address.get("country", "")),
-            story=tell(order.events, to_staff=bool(shown.as_staff)),
+            story=build_timeline(order.events, to_staff=bool(shown.as_staff)),
             as_staff=shown.as_staff,
             earlier="earlier" in request.args,
             refund=shown.refunds.get(order.id),

@@ -42,7 +42,7 @@ class OrderProjection(Protocol):
         """Let the read model follow, now or later, with the commit of the caller's transaction."""
 
 
-class AtOnce:
+class InlineProjection:
     """The read model changes in the same transaction: whoever reads it sees what is."""
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:

@@ -24,7 +24,7 @@ from shop.orders.projection import summaries, summary
 from shop.orders.transitions import IllegalTransition
 from shop.patterns.event_sourcing import UnknownEventVersion
 
-BESIDE = "rebuild"
+REBUILD_SCHEMA = "rebuild"
 """Schema of the table being filled: there it can have the names of the live one's indexes, which it takes along."""
 REBUILD_LOCK = 7_411_905_235
 """Key of the advisory lock that lets one rebuild run at a time."""
@@ -33,7 +33,7 @@ BEHIND = text(
     f"""
     SELECT told.order_id
     FROM (SELECT order_id, max(version) AS version FROM order_events GROUP BY order_id) AS told
-    LEFT JOIN {BESIDE}.order_summaries AS made USING (order_id)
+    LEFT JOIN {REBUILD_SCHEMA}.order_summaries AS made USING (order_id)
     WHERE made.version IS DISTINCT FROM told.version
     ORDER BY told.order_id
     """  # noqa: S608 - our own name
@@ -136,10 +136,12 @@ class ProjectionRebuilder:
 
     def _make_room(self) -> Table:
         model = OrderSummary.metadata.tables[OrderSummary.__tablename__]
-        beside = model.to_metadata(MetaData(naming_convention=OrderSummary.metadata.naming_convention), schema=BESIDE)
+        beside = model.to_metadata(
+            MetaData(naming_convention=OrderSummary.metadata.naming_convention), schema=REBUILD_SCHEMA
+        )
         with self._database.transaction() as session:
             _clear(session.connection())
-            session.execute(text(f"CREATE SCHEMA {BESIDE}"))
+            session.execute(text(f"CREATE SCHEMA {REBUILD_SCHEMA}"))
             beside.create(session.connection())
         return beside
 
@@ -158,13 +160,13 @@ def _exchange(session: Session, beside: Table) -> int:
     again = _refill(session, beside)
     home = session.scalar(text("SELECT current_schema()"))
     session.execute(text(f"DROP TABLE {home}.order_summaries"))
-    session.execute(text(f"ALTER TABLE {BESIDE}.order_summaries SET SCHEMA {home}"))
+    session.execute(text(f"ALTER TABLE {REBUILD_SCHEMA}.order_summaries SET SCHEMA {home}"))
     _clear(session.connection())
     return again
 
 
 def _clear(connection: Connection) -> None:
-    connection.execute(text(f"DROP SCHEMA IF EXISTS {BESIDE} CASCADE"))
+    connection.execute(text(f"DROP SCHEMA IF EXISTS {REBUILD_SCHEMA} CASCADE"))
 
 
 def _batches(session: Session) -> Iterator[Sequence[int]]:

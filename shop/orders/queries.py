@@ -188,7 +188,7 @@ def ages(session: Session, order_ids: Sequence[int]) -> dict[str, timedelta]:
     return dict(rows.all())
 
 
-def in_the_way(session: Session, owner: str, key: str) -> Order | None:
+def conflicting_checkout(session: Session, owner: str, key: str) -> Order | None:
     """Return what a checkout of this owner's must look at before it places an order.
 
     That is the order that was placed under its key; else one placed under another key whose payment is still open.

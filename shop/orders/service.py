@@ -114,7 +114,7 @@ class OrderService:
         self._streams = streams
         self._refunds = refunds
 
-    def own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersPage:
+    def list_own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersPage:
         """Return the viewer's orders, newest first; from the write side, so what she just did is there.
 
         Raises:
@@ -127,7 +127,7 @@ class OrderService:
                 return self._shown(session, queries.of_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
         return OrdersPage((), {})
 
-    def everybodys(
+    def list_all(
         self, status: OrderStatus | None, cursor: str | None, limit: int, *, only_owed: bool = False
     ) -> OrderList:
         """Return all orders, or those in one status, newest first; from the read model.
@@ -178,9 +178,9 @@ class OrderService:
             NotFound: there is none.
         """
         with self._database.reading() as session:
-            return self.told(session, public_id)
+            return self.detail_in_session(session, public_id)
 
-    def told(self, session: Session, public_id: str) -> OrdersPage:
+    def detail_in_session(self, session: Session, public_id: str) -> OrdersPage:
         """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.
 
         Raises:
@@ -189,13 +189,13 @@ class OrderService:
         found = queries.one(session, public_id)
         if found is None:
             raise NotFound(NO_SUCH_ORDER)
-        return self.shown(session, found[0])
+        return self.with_products(session, found[0])
 
-    def shown(self, session: Session, order: OrderView) -> OrdersPage:
+    def with_products(self, session: Session, order: OrderView) -> OrdersPage:
         """Return an order that was read already, with what is known of its products, for the same eyes."""
         return self._shown(session, [order], 1)
 
-    def adopt(self, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]) -> int:
+    def claim_guest_orders(self, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]) -> int:
         """Move a guest's orders into the account that signs in on her browser, where the e-mail is the account's.
 
         Both must hold. An address alone proves nothing, since an account may be opened under anybody's; a cookie alone
@@ -209,7 +209,9 @@ class OrderService:
         Returns:
             How many orders that were.
         """
-        return self._database.retrying(lambda session: self._streams.adopt(session, guest_ids, user_id, is_hers))
+        return self._database.retrying(
+            lambda session: self._streams.claim_guest_orders(session, guest_ids, user_id, is_hers)
+        )
 
     def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
         """Let what a guest ordered under an earlier id be found under the one her browser carries now."""

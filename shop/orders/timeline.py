@@ -42,7 +42,7 @@ class TimelineEntry(TypedDict):
     recorded_at: datetime
 
 
-def tell(events: tuple[OrderHistoryEntry, ...], *, to_staff: bool = False) -> list[TimelineEntry]:
+def build_timeline(events: tuple[OrderHistoryEntry, ...], *, to_staff: bool = False) -> list[TimelineEntry]:
     """Return the events as the timeline shows them.
 
     Args:

@@ -32,7 +32,7 @@ def pause(attempts: int, chance: float, cap_s: float) -> timedelta:
     return timedelta(seconds=bound_s * (0.5 + chance / 2))
 
 
-def is_hopeless(attempts: int, *, refused: bool) -> bool:
+def is_exhausted(attempts: int, *, refused: bool) -> bool:
     """Tell whether no further attempt is made by itself.
 
     Args:

@@ -18,11 +18,11 @@ from shop.payments.provider import (
     ChargeRequest,
     ChargeSucceeded,
     ListedCharge,
-    ProviderAtWork,
     ProviderFailed,
     ProviderNotReached,
+    ProviderOutcomeUnknown,
     ProviderRefused,
-    ProviderUnsure,
+    RequestInProgress,
 )
 from shop.storable import is_storable, storable
 
@@ -73,10 +73,10 @@ class HttpProvider:
         if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
             return ChargeDeclined(storable(str(answer.body.get("error", answer.status))))
         if answer.status == 409:  # an earlier attempt under this key is still at work
-            raise ProviderAtWork("The payment is still being worked on.")
+            raise RequestInProgress("The payment is still being worked on.")
         if answer.status >= 400:
             raise ProviderRefused(f"The provider refused the call: {answer.status}.")
-        raise ProviderUnsure(_AWAY)
+        raise ProviderOutcomeUnknown(_AWAY)
 
     def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
         """See :class:`~shop.payments.provider.Provider`."""
@@ -93,13 +93,13 @@ class HttpProvider:
                 return ChargeSucceeded(provider_id, Money(refunded, currency))
             case [{"status": "declined"}]:
                 return ChargeDeclined("declined")
-        raise ProviderUnsure(_AWAY)
+        raise ProviderOutcomeUnknown(_AWAY)
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """See :class:`~shop.payments.provider.Provider`."""
         answer = self._call("POST", "/refunds", key=key, body={"charge": provider_id, "amount": amount.amount})
         if answer.status == 409:
-            raise ProviderAtWork("The refund is still being worked on.")
+            raise RequestInProgress("The refund is still being worked on.")
         if answer.status != 201:
             said = storable(str(answer.body.get("error", answer.status)))
             raise ProviderRefused(f"The provider refused the refund: {said}.")
@@ -112,7 +112,7 @@ class HttpProvider:
         try:
             return [_listed(item) for item in answer.body["items"]]
         except (KeyError, TypeError) as error:
-            raise ProviderUnsure(_AWAY) from error
+            raise ProviderOutcomeUnknown(_AWAY) from error
 
     def close(self) -> None:
         """Give the connections back."""
@@ -143,7 +143,7 @@ class HttpProvider:
         except _NOT_SENT as error:
             raise ProviderNotReached(_AWAY) from error
         except _BROKEN as error:
-            raise ProviderUnsure(_AWAY) from error
+            raise ProviderOutcomeUnknown(_AWAY) from error
         return _read(response.status, answer)
 
 
@@ -181,7 +181,7 @@ def _listed(item: Mapping[str, Any]) -> ListedCharge:
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     if not isinstance(value := body.get(name), str) or not is_storable(value):
-        raise ProviderUnsure(_AWAY)
+        raise ProviderOutcomeUnknown(_AWAY)
     return value
 
 
@@ -189,9 +189,9 @@ def _read(status: int, content: bytes) -> _ProviderAnswer:
     if status == 500:
         raise ProviderFailed("The payments provider reports an error of its own.")
     if status > 500 or status == 429:  # somebody in between, or overload: the work may go on behind it
-        raise ProviderUnsure(_AWAY)
+        raise ProviderOutcomeUnknown(_AWAY)
     try:
         body = json.loads(content)
     except ValueError as error:
-        raise ProviderUnsure(_AWAY) from error
+        raise ProviderOutcomeUnknown(_AWAY) from error
     return _ProviderAnswer(status, body if isinstance(body, dict) else {})

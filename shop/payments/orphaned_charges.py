@@ -67,7 +67,7 @@ class OrphanedCharges:
         if charge is None:
             raise NotFound(f"The provider has no charge {charge_id}; `shop books` names those that must be settled.")
         with self._database.reading() as session:
-            payment = self._payments.under_key(session, charge.key)
+            payment = self._payments.by_charge_key(session, charge.key)
         if payment is not None and payment.status in SOLD and payment.provider_id == charge.id:
             raise StateConflict(
                 f"The charge {charge_id} is of an order of the store: cancel the order to give it back."

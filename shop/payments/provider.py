@@ -67,7 +67,7 @@ class ProviderNotReached(ProviderUnavailable):
     """This call never got there, so it has changed nothing. An earlier one may have."""
 
 
-class ProviderNotTried(ProviderNotReached):
+class CallNotAttempted(ProviderNotReached):
     """The call was not even begun: there was no time left, or the provider is being left alone."""
 
 
@@ -79,11 +79,11 @@ class ProviderRefused(ProviderFailed):
     """The provider answered that the call itself is wrong: our mistake, or a gateway's. No card was looked at."""
 
 
-class ProviderUnsure(ProviderUnavailable):
+class ProviderOutcomeUnknown(ProviderUnavailable):
     """No answer: the call may have been carried out, may be under way still, or may never have arrived."""
 
 
-class ProviderAtWork(ProviderUnsure):
+class RequestInProgress(ProviderOutcomeUnknown):
     """The provider answered that it is still at work on an earlier call with this key."""
 
 
@@ -100,7 +100,7 @@ class PaymentProvider(Protocol):
         Raises:
             ProviderNotReached: nothing was sent.
             ProviderFailed: the provider answered with an error of its own.
-            ProviderUnsure: no answer in time, or none that could be read.
+            ProviderOutcomeUnknown: no answer in time, or none that could be read.
         """
 
     def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
@@ -132,7 +132,7 @@ class PaymentProvider(Protocol):
         """Give back every connection."""
 
 
-class AbsentProvider:
+class NullProvider:
     """Stands in where no provider is configured: every call ends before it is made."""
 
     def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:

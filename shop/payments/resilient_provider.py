@@ -14,7 +14,6 @@ from shop.database.transactions import refuse_in_transaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import (
-    AlwaysClosed,
     BoundedRetry,
     BreakerConfig,
     CallTimeout,
@@ -22,6 +21,7 @@ from shop.patterns.resilience import (
     CircuitOpen,
     DeadlineExceeded,
     DependencyBreaker,
+    NoBreaker,
     NoRetry,
     NoTimeout,
     RetryBudget,
@@ -31,16 +31,16 @@ from shop.patterns.resilience import (
 )
 from shop.patterns.resilience.events import AttemptFinished, Emit, Outcome, ignore
 from shop.payments.provider import (
+    CallNotAttempted,
     ChargeDeclined,
     ChargeRequest,
     ChargeSucceeded,
     ListedCharge,
     PaymentProvider,
-    ProviderAtWork,
     ProviderNotReached,
-    ProviderNotTried,
+    ProviderOutcomeUnknown,
     ProviderRefused,
-    ProviderUnsure,
+    RequestInProgress,
 )
 from shop.settings import Settings
 
@@ -74,7 +74,7 @@ class ProviderResilience:
             provider,
             self._limited if timeout else NoTimeout(),
             self._retry if retries else NoRetry(),
-            self._breaker if breaker else AlwaysClosed(),
+            self._breaker if breaker else NoBreaker(),
             self._fair_s,
             self._clock,
             self._emit,
@@ -144,10 +144,10 @@ class ResilientProvider:
                 raise
 
         try:
-            return self._retries.call(attempt, idempotent=True, may_help=_may_help)
+            return self._retries.call(attempt, idempotent=True, is_retryable=_is_retryable)
         except ProviderUnavailable as error:
-            if tries.may_have_arrived and not isinstance(error, ProviderUnsure):
-                raise ProviderUnsure(error.detail) from error
+            if tries.may_have_arrived and not isinstance(error, ProviderOutcomeUnknown):
+                raise ProviderOutcomeUnknown(error.detail) from error
             raise
 
     def _attempt(self, work: Callable[[], T]) -> T:
@@ -158,10 +158,10 @@ class ResilientProvider:
             outcome = "ok"
         except CircuitOpen as error:
             outcome = "refused"
-            raise ProviderNotTried("The payments provider is being left alone for a moment.") from error
+            raise CallNotAttempted("The payments provider is being left alone for a moment.") from error
         except DeadlineExceeded as error:
             outcome = "dropped"
-            raise ProviderNotTried("There was no time left to ask the payments provider.") from error
+            raise CallNotAttempted("There was no time left to ask the payments provider.") from error
         except _CallerDeadlineExceeded as error:
             raise error.silence from error
         finally:
@@ -173,7 +173,7 @@ class ResilientProvider:
         with self._limit.applied():
             try:
                 return work()
-            except ProviderUnsure as error:
+            except ProviderOutcomeUnknown as error:
                 if fair:
                     raise
                 raise _CallerDeadlineExceeded(error) from error
@@ -186,7 +186,7 @@ class _AttemptOutcomes:
     may_have_arrived: bool = False
 
     def note(self, error: ProviderUnavailable) -> None:
-        self.may_have_arrived |= isinstance(error, ProviderUnsure)
+        self.may_have_arrived |= isinstance(error, ProviderOutcomeUnknown)
 
 
 class _CallerDeadlineExceeded(Exception):
@@ -195,18 +195,18 @@ class _CallerDeadlineExceeded(Exception):
     That is the caller's haste: a breaker that counted it could be opened for everybody by one client in a hurry.
     """
 
-    def __init__(self, silence: ProviderUnsure) -> None:
+    def __init__(self, silence: ProviderOutcomeUnknown) -> None:
         super().__init__()
         self.silence = silence
 
 
-def _may_help(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     """Tell whether asking again could end otherwise: an error of the provider's own is remembered under its key."""
-    return isinstance(error, (ProviderNotReached, ProviderUnsure)) and not isinstance(error, ProviderNotTried)
+    return isinstance(error, (ProviderNotReached, ProviderOutcomeUnknown)) and not isinstance(error, CallNotAttempted)
 
 
 def _judge(error: Exception) -> bool | None:
     """Tell whether an error is the provider's failure. A refusal and "still at work" are answers."""
     if isinstance(error, (DeadlineExceeded, _CallerDeadlineExceeded)):
         return None
-    return isinstance(error, ProviderUnavailable) and not isinstance(error, (ProviderRefused, ProviderAtWork))
+    return isinstance(error, ProviderUnavailable) and not isinstance(error, (ProviderRefused, RequestInProgress))

@@ -17,7 +17,7 @@ DATASET_KEYS = "dataset-%"
 BATCH = 5_000
 
 
-def hand_over(settings: Settings) -> None:
+def seed_charges(settings: Settings) -> None:
     """Enter the charges of the data set's orders that were not given back; safe to do twice, and while it runs.
 
     An order that came to nothing was never charged, and is left out. The others are entered oldest first, so when the
@@ -37,6 +37,6 @@ def hand_over(settings: Settings) -> None:
             if newest is None or books.charges(newest.charge_key):
                 return
             for batch in session.execute(charges.order_by(Payment.id)).partitions(BATCH):
-                books.take_over((str(row[0]), row[1], row[2], row[3]) for row in batch)
+                books.import_charges((str(row[0]), row[1], row[2], row[3]) for row in batch)
     finally:
         engine.dispose()

@@ -135,7 +135,7 @@ class PaymentService:
         """Give a claim back, so the next request need not wait until it runs out."""
         session.execute(update(Payment).where(Payment.order_id == order_id).values(claimed_until=None))
 
-    def of(self, session: Session, order_id: int) -> Payment:
+    def for_order(self, session: Session, order_id: int) -> Payment:
         """Return an order's payment as it stands.
 
         Raises:
@@ -143,13 +143,13 @@ class PaymentService:
         """
         return _found(session.scalar(select(Payment).where(Payment.order_id == order_id)))
 
-    def under_key(self, session: Session, charge_key: str) -> Payment | None:
+    def by_charge_key(self, session: Session, charge_key: str) -> Payment | None:
         """Return the payment whose charge has this key, as it stands; ``None`` for a key that cannot be ours."""
         if not is_storable(charge_key):
             return None
         return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
 
-    def left_open(self, session: Session, limit: int) -> list[int]:
+    def unsettled(self, session: Session, limit: int) -> list[int]:
         """Return the orders whose payment is pending and claimed by nobody: a request left it, or died over it.
 
         What failed before is left out until its next attempt is due. Of the others, those that have waited longest come
@@ -159,7 +159,7 @@ class PaymentService:
         found = select(Payment.order_id).where(Payment.status == "pending", free, _IS_DUE)
         return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
 
-    def owed(self, session: Session, limit: int) -> list[int]:
+    def refunds_due(self, session: Session, limit: int) -> list[int]:
         """Return the orders whose money is to go back by itself, and whose next attempt is due; in the same order."""
         found = select(Payment.order_id).where(Payment.status == "refund_pending", _IS_DUE)
         return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
@@ -182,7 +182,7 @@ class PaymentService:
         cap_s = backoff.SETTLE_CAP_S if status == "pending" else backoff.REFUND_CAP_S
         pause = backoff.pause(attempts, random.random(), cap_s)
         session.execute(this.values(next_attempt_at=func.clock_timestamp() + pause))
-        if backoff.is_hopeless(attempts, refused=isinstance(error, ProviderRefused)):
+        if backoff.is_exhausted(attempts, refused=isinstance(error, ProviderRefused)):
             session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
 
     def note_conflict(self, session: Session, notice: WebhookEvent, says: str) -> None:
@@ -190,7 +190,7 @@ class PaymentService:
         row = {"charge_key": notice.charge_key, "provider_id": notice.provider_id, "type": notice.happened.value}
         session.execute(upsert(WebhookConflict).values(**row, says=says).on_conflict_do_nothing())
 
-    def move(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
+    def transition(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
         """Settle the record one step further, and end any claim on it.
 
         Raises:
@@ -199,7 +199,7 @@ class PaymentService:
         """
         step = {"of": order_id, "to": status, "known_as": provider_id, "legal": LEADING_TO[status]}
         if session.execute(_MOVE, step).one_or_none() is None:
-            stands = self.of(session, order_id).status
+            stands = self.for_order(session, order_id).status
             raise StateConflict(f"A payment that is {stands} cannot become {status}.")
 
     def charge(self, request: ChargeRequest) -> Outcome:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from shop.errors import ConfigurationError
 from shop.reconciliation import provider, store
-from shop.reconciliation.findings import AuditResult, BookMismatch, seen_twice
-from shop.reconciliation.rules import judge
+from shop.reconciliation.findings import AuditResult, BookMismatch, confirmed
+from shop.reconciliation.rules import find_mismatches
 from shop.settings import Settings
 
 UNDER_WAY_S = 900.0
@@ -38,7 +38,7 @@ def audit(
         return first
     pause(look_again_s)
     second = _look(settings, under_way_s)
-    found = seen_twice(first.mismatches, second.mismatches)
+    found = confirmed(first.mismatches, second.mismatches)
     return AuditResult(second.orders, second.products, second.charges, second.under_way, found)
 
 
@@ -48,6 +48,6 @@ def _look(settings: Settings, under_way_s: float) -> AuditResult:
     ours = store.snapshot(settings.database_url, under_way_s)
     theirs = provider.charges(settings.payments_url, settings.payments_api_key)
     limit = timedelta(seconds=under_way_s)
-    found: tuple[BookMismatch, ...] = tuple(judge(ours, theirs, limit))
+    found: tuple[BookMismatch, ...] = tuple(find_mismatches(ours, theirs, limit))
     young = sum(order.status == "pending_payment" and order.age <= limit for order in ours.orders)
     return AuditResult(len(ours.orders), ours.products, len(theirs), young, found)

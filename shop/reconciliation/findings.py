@@ -40,7 +40,7 @@ class AuditResult:
         return {**asdict(self), "mismatches": [mismatch.to_json() for mismatch in self.mismatches]}
 
 
-def seen_twice(first: Iterable[BookMismatch], second: Iterable[BookMismatch]) -> tuple[BookMismatch, ...]:
+def confirmed(first: Iterable[BookMismatch], second: Iterable[BookMismatch]) -> tuple[BookMismatch, ...]:
     """Return what the second look still shows of what the first one showed, in its newer words. Pure."""
     before = {(mismatch.kind, mismatch.id) for mismatch in first}
     return tuple(mismatch for mismatch in second if (mismatch.kind, mismatch.id) in before)

@@ -43,7 +43,7 @@ never held."""
 
 
 @lru_cache(maxsize=1_000)
-def stands(story: str) -> str | None:
+def derive_status(story: str) -> str | None:
     """Return where a story leads; ``None`` where it is an impossible one.
 
     Args:
@@ -56,7 +56,9 @@ def stands(story: str) -> str | None:
     return at or None
 
 
-def judge(store: StoreSnapshot, charges: Sequence[ProviderCharge], under_way: timedelta) -> Iterator[BookMismatch]:
+def find_mismatches(
+    store: StoreSnapshot, charges: Sequence[ProviderCharge], under_way: timedelta
+) -> Iterator[BookMismatch]:
     """Name everything that is not as it must be.
 
     Args:
@@ -97,7 +99,7 @@ def _story(order: AuditedOrder) -> Iterator[BookMismatch]:
     if not order.versions == order.last_version >= order.version:
         says = f"{order.versions} events up to version {order.last_version}, its row follows version {order.version}"
         yield BookMismatch("events_missing", order.public_id, says)
-    state = stands(order.story)
+    state = derive_status(order.story)
     if state is None:
         yield BookMismatch("events_impossible", order.public_id, order.story or "no events")
         return

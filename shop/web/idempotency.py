@@ -1,10 +1,11 @@
 """Idempotency keys for every call and form that changes something, without a word in the views.
 
-A view that is told nothing runs in one transaction together with its key: claim, work and answer are committed at once,
-or none of them is. Two kinds of view say otherwise, with a decorator: those whose work is several phases, with somebody
-else's server between them (:func:`in_phases`), and those whose answer must not be kept (:func:`answered_anew`).
+A view without a decorator runs in one transaction together with its key: claim, work and response are committed
+together, or none of them is. Two kinds of view carry a decorator: :func:`multi_transaction` marks work of several
+transactions with a call to another server between them, :func:`ignores_idempotency_key` marks a response that must not
+be stored.
 
-A request without a key takes the way past all of this at the price of one look into its headers.
+A request without a key costs one look into its headers.
 """
 
 import functools
@@ -20,10 +21,10 @@ from werkzeug.exceptions import HTTPException
 
 from shop.errors import BadRequest, ServiceUnavailable, ShopError
 from shop.patterns.idempotency import keys
-from shop.patterns.idempotency.key_lease import KeyLease, NoGuard
+from shop.patterns.idempotency.key_lease import KeyLease, NoLease
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.policy import IdempotencyPolicy
-from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_kept, is_kept_refusal
+from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_storable, is_storable_refusal
 from shop.web import request_middleware
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -54,12 +55,12 @@ class KeyMode:
     required: bool = False
 
 
-def in_phases(*, required: bool = False) -> Callable[[V], V]:
+def multi_transaction(*, required: bool = False) -> Callable[[V], V]:
     """Mark a view whose work is several transactions; arguments as :class:`Mode`."""
     return _marked(KeyMode(phased=True, required=required))
 
 
-def answered_anew(view: V) -> V:
+def ignores_idempotency_key(view: V) -> V:
     """Mark a view that hands out what proves who somebody is: nothing of it is ever kept, so a key has no effect."""
     return _marked(None)(view)
 
@@ -102,8 +103,8 @@ class _PhasedKey:
 
     def __init__(self, keeper: IdempotencyPolicy, key: RequestKey | None) -> None:
         self._keeper = keeper
-        self._key = key if keeper.counts else None
-        self._guard: KeyLease = NoGuard()
+        self._key = key if keeper.is_enforced else None
+        self._guard: KeyLease = NoLease()
         self.built: Response | None = None
 
     @property
@@ -117,7 +118,7 @@ class _PhasedKey:
 
         if self._key is not None:
             key = self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older=())
-            self._guard = self._keeper.guard(key, answering)
+            self._guard = self._keeper.lease(key, answering)
         return self._guard
 
     def close(self, answer: StoredResponse | None) -> None:
@@ -190,8 +191,8 @@ def _in_one_transaction(call: Callable[[], Response], key: RequestKey) -> Respon
                 work.undo()
     except (ShopError, HTTPException) as refusal:
         response, done = _refused(refusal), False
-    if not done and is_kept_refusal(response.status_code, key.owner):
-        keeper.keep(key, _kept(response))
+    if not done and is_storable_refusal(response.status_code, key.owner):
+        keeper.store(key, _kept(response))
     return response
 
 
@@ -201,10 +202,10 @@ def _in_phases(call: Callable[[], Response], key: RequestKey) -> Response:
     kept = None
     try:
         response = call()
-        kept = _kept(response) if is_kept(response.status_code, key.owner) else None
+        kept = _kept(response) if is_storable(response.status_code, key.owner) else None
     except (ShopError, HTTPException) as refusal:
         response = _refused(refusal)
-        kept = _kept(response) if is_kept_refusal(response.status_code, key.owner) else None
+        kept = _kept(response) if is_storable_refusal(response.status_code, key.owner) else None
     finally:
         phased.close(kept)
     return response

@@ -77,7 +77,7 @@ def test_real_trade_leaves_clean_books(trade):
     with trade.database.transaction() as session:
         editing.apply(session, trade.product_id, editing.ProductChange(on_hand=90))
         account = make_user(session).id
-    assert trade.services.orders.adopt({trade.guests[paid]}, account, lambda email: True) == 1
+    assert trade.services.orders.claim_guest_orders({trade.guests[paid]}, account, lambda email: True) == 1
     trade.simulator.behave(outage=True)
     with pytest.raises(ProviderUnavailable):
         trade.buy()

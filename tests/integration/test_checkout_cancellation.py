@@ -7,14 +7,14 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import EarlierPaid
+from shop.checkout.service import EarlierCheckoutPaid
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.orders.models import OrderEvent
 from shop.orders.service import OrderViewer
 from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
 from shop.payments.models import Payment
-from shop.payments.provider import ChargeSucceeded, ProviderUnsure
+from shop.payments.provider import ChargeSucceeded, ProviderOutcomeUnknown
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
 
@@ -133,7 +133,7 @@ def unanswered(store, simulator, monkeypatch):
 
     def place(token):
         def nothing(*args):
-            raise ProviderUnsure("planned")
+            raise ProviderOutcomeUnknown("planned")
 
         hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
         with monkeypatch.context() as patched:
@@ -244,7 +244,7 @@ def test_charged_is_charged(store):
 def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothing(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     details = CheckoutDetails.model_validate(DETAILS)
-    assert store.services.checkout.submit(store.owner, "another-key", details) == EarlierPaid(order)
+    assert store.services.checkout.submit(store.owner, "another-key", details) == EarlierCheckoutPaid(order)
     assert store.order(order).status is OrderStatus.PAID
     assert store.stock() == (3, 0)
     with store.database.reading() as session:

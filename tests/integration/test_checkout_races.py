@@ -67,7 +67,7 @@ def test_one_cart_under_many_keys_at_the_same_moment_is_bought_once(database, se
     owner = guest(database, 2)
     ends = Counter(all_at_once(settings, [[(owner, f"key-{n}")] for n in range(3)]))
     assert ends["PaidOrder"] == 1
-    assert set(ends) <= {"PaidOrder", "StateConflict", "EarlierPaid", "InvalidFields"}
+    assert set(ends) <= {"PaidOrder", "StateConflict", "EarlierCheckoutPaid", "InvalidFields"}
     assert books(database) == ((18, 0), {"paid": 1}, {"charged": 1})
 
 

@@ -18,7 +18,7 @@ from shop.orders.events import CancellationCause
 from shop.orders.models import Order
 from shop.orders.order_state import CancelOrder
 from shop.orders.order_stream import OrderStreams
-from shop.orders.projection import AtOnce
+from shop.orders.projection import InlineProjection
 from shop.payments.models import Payment
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
@@ -139,7 +139,7 @@ def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, 
     with database.transaction() as session:
         order = session.scalars(select(Order)).one()
         payment = session.scalars(select(Payment)).one()
-        OrderStreams(AtOnce()).change(session, order, CancelOrder(CancellationCause.CUSTOMER))
+        OrderStreams(InlineProjection()).change(session, order, CancelOrder(CancellationCause.CUSTOMER))
         payment.status = "refund_pending"
         charge_key = payment.charge_key
     assert completer.run_once() == CompletionRound(refunded=1)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from shop.errors import ConfigurationError
 from shop.mail.email_templates import OutgoingEmail
 from shop.mail.mailer import MailFailed, MailRefused, SmtpMailer
-from shop.patterns.outbox.messages import write
+from shop.patterns.outbox.messages import enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters
@@ -88,7 +88,7 @@ def mailing(database, runtime):
     def deliver(post):
         outcomes, found = [], []
         with database.transaction() as session:
-            write(session, "order", "the-order", "order.confirmation")
+            enqueue(session, "order", "the-order", "order.confirmation")
         OutboxRelay(database, found.append, lambda: 1000).run_once()
         patience = RetryPolicy(attempts=5, base_s=0.0)
         handlers = {"confirmation": lambda message: post.send(LETTER)}

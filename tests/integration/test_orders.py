@@ -8,17 +8,17 @@ from sqlalchemy.exc import IntegrityError
 from shop.errors import InvalidFields, StateConflict
 from shop.money import Money
 from shop.orders import ids, order_stream, queries
-from shop.orders.events import CancellationCause, OrderCancelled, OrderedLine, OrderPlaced, PaymentCharged, written
+from shop.orders.events import CancellationCause, OrderCancelled, OrderedLine, OrderPlaced, PaymentCharged, serialize
 from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
 from shop.orders.order_state import DeliverOrder, ShipOrder, fold
 from shop.orders.order_stream import OrderStreams
-from shop.orders.projection import UPSERT, AtOnce, summary
+from shop.orders.projection import UPSERT, InlineProjection, summary
 from shop.orders.service import OrderViewer
 from tests.support.accounts import CHEAP
 from tests.support.factories import make_category, make_product, make_user
 
 _random = random.Random(7)
-STREAM = OrderStreams(AtOnce())
+STREAM = OrderStreams(InlineProjection())
 
 
 def make_order(session, products, user=None, status="paid", events=("OrderPlaced", "PaymentCharged"), **fields):
@@ -57,7 +57,7 @@ def make_order(session, products, user=None, status="paid", events=("OrderPlaced
         "PaymentCharged": PaymentCharged("ch_1"),
         "OrderCancelled": OrderCancelled(CancellationCause.CUSTOMER),
     }
-    stored = STREAMS.append(session, order.id, 0, [written(told[kind]) for kind in events])
+    stored = STREAMS.append(session, order.id, 0, [serialize(told[kind]) for kind in events])
     session.execute(UPSERT, [summary(order.id, fold(stored))])
     order.version = len(events)
     session.flush()
@@ -164,7 +164,7 @@ def test_what_a_guest_ordered_is_the_accounts_once_she_signs_in(client, database
 def test_a_cursor_of_somebody_elses_order_is_refused(runtime, database, world):
     other = place(database, world, "ben")
     with pytest.raises(InvalidFields):
-        runtime.services().orders.own(OrderViewer(user_id=world["ada"].id), other, 5)
+        runtime.services().orders.list_own(OrderViewer(user_id=world["ada"].id), other, 5)
 
 
 def test_a_list_costs_the_same_queries_however_long_it_is(runtime, database, world):
@@ -172,7 +172,7 @@ def test_a_list_costs_the_same_queries_however_long_it_is(runtime, database, wor
     orders = runtime.services().orders  # asked for once: who asks again may be the one who reads the switches afresh
 
     def listing():
-        return orders.own(viewer, None, 50)
+        return orders.list_own(viewer, None, 50)
 
     place(database, world, "ada")
     short = count_queries(runtime, listing)

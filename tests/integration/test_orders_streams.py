@@ -12,15 +12,15 @@ from shop.database.engine import build_engine
 from shop.database.transactions import Database
 from shop.errors import StateConflict
 from shop.orders import order_list, order_stream, queries
-from shop.orders.events import CancellationCause, OrderDelivered, OrderShipped, written
+from shop.orders.events import CancellationCause, OrderDelivered, OrderShipped, serialize
 from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
 from shop.orders.order_state import CancelOrder, RecordRefund, ShipOrder, fold
 from shop.orders.order_stream import OrderStreams
-from shop.orders.projection import UPSERT, AsyncProjection, AtOnce, OrderProjector, summary
+from shop.orders.projection import UPSERT, AsyncProjection, InlineProjection, OrderProjector, summary
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
 from shop.orders.transitions import IllegalTransition, OrderStatus
-from shop.patterns.event_sourcing import StreamMoved
+from shop.patterns.event_sourcing import ConcurrencyConflict
 from shop.switches.registry import SWITCHES
 from shop.wiring import PROJECTIONS
 from tests.integration.test_orders import place, world  # noqa: F401 - a fixture
@@ -31,7 +31,7 @@ RACERS = 4
 
 
 def change(database, public_id, wanted, projection=None):
-    streams = OrderStreams(projection or AtOnce())
+    streams = OrderStreams(projection or InlineProjection())
     database.retrying(lambda session: streams.change(session, order_stream.lock(session, public_id), wanted))
 
 
@@ -65,8 +65,8 @@ def test_an_append_behind_a_version_that_is_past_is_refused(database, world):  #
         order = ours.scalar(select(Order).where(Order.public_id == public_id))
         seen = order_stream.STREAMS.load(ours, order.id)
         change(database, public_id, ShipOrder())
-        with pytest.raises(StreamMoved):
-            order_stream.STREAMS.append(ours, order.id, len(seen), [written(OrderShipped())])
+        with pytest.raises(ConcurrencyConflict):
+            order_stream.STREAMS.append(ours, order.id, len(seen), [serialize(OrderShipped())])
 
 
 def _ship_without_a_lock(settings, public_id, barrier, ends):
@@ -80,7 +80,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
         if first:
             first = False
             barrier.wait(30)
-        return OrderStreams(AtOnce()).change(session, order, ShipOrder())
+        return OrderStreams(InlineProjection()).change(session, order, ShipOrder())
 
     try:
         database.retrying(work)
@@ -121,7 +121,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
 
     def twice(session):
         for _ in range(2):
-            OrderStreams(AtOnce()).change(session, order_stream.lock(session, undone), ShipOrder())
+            OrderStreams(InlineProjection()).change(session, order_stream.lock(session, undone), ShipOrder())
 
     with pytest.raises(IllegalTransition):
         database.retrying(twice)
@@ -134,7 +134,7 @@ def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, da
     orders = runtime.services().orders
     hers = OrderViewer(user_id=world["ada"].id)
     assert orders.detail(hers, public_id).orders[0].status is OrderStatus.CANCELLED
-    assert orders.own(hers, None, 5).orders[0].status is OrderStatus.CANCELLED
+    assert orders.list_own(hers, None, 5).orders[0].status is OrderStatus.CANCELLED
     assert orders.counts() == {OrderStatus.PAID: 1}
 
     lags = []
@@ -143,7 +143,7 @@ def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, da
     projector.run_once()
 
     assert orders.counts() == {OrderStatus.CANCELLED: 1}
-    assert orders.everybodys(None, None, 5).orders[0].refund_pending
+    assert orders.list_all(None, None, 5).orders[0].refund_pending
     assert (projector.backlog().events, len(lags)) == (0, 1)
     assert lags[0] >= 0
 
@@ -207,7 +207,7 @@ def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, 
     torn, whole = place(database, world), place(database, world)
     with database.transaction() as session:
         order = session.scalar(select(Order).where(Order.public_id == torn))
-        order_stream.STREAMS.append(session, order.id, 2, [written(OrderDelivered())])
+        order_stream.STREAMS.append(session, order.id, 2, [serialize(OrderDelivered())])
         session.add(OrderToProject(order_id=order.id, version=3))
     change(database, whole, ShipOrder(), AsyncProjection())
     projector = OrderProjector(database)

@@ -15,9 +15,9 @@ from shop.database.engine import build_engine
 from shop.database.transactions import Database, ExternalCallInTransaction
 from shop.patterns.observability import correlation
 from shop.patterns.outbox import relay as relaying
-from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.outbox.models import OutboxMessage
-from shop.patterns.outbox.relay import BrokerAway, OutboxRelay, backlog
+from shop.patterns.outbox.relay import BrokerUnavailable, OutboxRelay, backlog
 from tests.support.polling import until
 
 _processes = multiprocessing.get_context("forkserver")
@@ -27,7 +27,7 @@ PLENTY = 1_000_000
 def tell(database, aggregate_id, *topics):
     for topic in topics:
         with database.transaction() as session:
-            write(session, "order", aggregate_id, topic)
+            enqueue(session, "order", aggregate_id, topic)
 
 
 def waiting(database):
@@ -47,7 +47,7 @@ class Taken:
 
     def publish(self, message):
         if len(self.messages) >= self.fails_after:
-            raise BrokerAway
+            raise BrokerUnavailable
         self.messages.append(message)
 
     def room(self):
@@ -65,7 +65,7 @@ def relay(database, taken):
 def test_a_message_is_there_when_its_change_is_and_not_otherwise(database):
     def change_and_fail():
         with database.transaction() as session:
-            write(session, "order", "a", "undone")
+            enqueue(session, "order", "a", "undone")
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -111,7 +111,7 @@ def test_while_the_broker_is_away_messages_wait_and_go_in_order_when_it_is_back(
     tell(database, "b", "1")
     taken = Taken()
     taken.fails_after = 1
-    with pytest.raises(BrokerAway):
+    with pytest.raises(BrokerUnavailable):
         relay(database, taken).run_once()
     assert waiting(database) == [("a", "2"), ("b", "1")]
     taken.fails_after = PLENTY
@@ -136,14 +136,14 @@ def test_while_the_queue_takes_nothing_rows_are_left_untouched(database, held_ba
     one = relay(database, taken)
 
     def away():
-        raise BrokerAway
+        raise BrokerUnavailable
 
     if held_back_by == "a broker that is away":
         one._room = away
 
     def rounds(count):
         for _ in range(count):
-            with suppress(BrokerAway):
+            with suppress(BrokerUnavailable):
                 one.run_once()
         with database.reading() as session:
             return session.scalar(text("SELECT xmin::text FROM outbox"))

@@ -20,7 +20,7 @@ from shop.mail.mailer import MailFailed
 from shop.mail.models import Mail
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
-from shop.queue_wiring import SUBSCRIPTIONS, deliveries
+from shop.queue_wiring import SUBSCRIPTIONS, message_dispatcher
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
 
 ANN = "ann@shop.test"
@@ -231,7 +231,7 @@ def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, cli
     ask(client)
     (message,) = deliver(runtime)
     for consumer in SUBSCRIPTIONS[message.topic]:
-        deliveries(runtime).deliver(consumer, message.to_json())
+        message_dispatcher(runtime).deliver(consumer, message.to_json())
     (mail,) = mails(database)
     assert confirm(client, token_in(mail)).status_code == 204
 

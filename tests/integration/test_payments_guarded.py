@@ -10,13 +10,13 @@ from shop.patterns.resilience import deadlines
 from shop.patterns.resilience.events import AttemptFinished, BreakerChanged
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import (
+    CallNotAttempted,
     ChargeDeclined,
     ChargeRequest,
     ChargeSucceeded,
     ProviderFailed,
     ProviderNotReached,
-    ProviderNotTried,
-    ProviderUnsure,
+    ProviderOutcomeUnknown,
 )
 from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
@@ -68,7 +68,7 @@ def test_a_charge_whose_answer_was_lost_is_answered_by_its_second_attempt(store,
 
 def test_without_retries_the_first_lost_answer_is_the_callers(store):
     impatient = store(payments_timeout_ms=IMPATIENT_MS)
-    with pytest.raises(ProviderUnsure):
+    with pytest.raises(ProviderOutcomeUnknown):
         impatient.charge("g-once", "tok_timeout_charged", retries=False)
     assert impatient.outcomes() == ["failed"]
 
@@ -76,7 +76,7 @@ def test_without_retries_the_first_lost_answer_is_the_callers(store):
 def test_an_overloaded_provider_is_asked_as_often_as_is_set_and_no_more(store, simulator):
     simulator.behave(error_rate=1)
     asking = store(payments_attempts=4)
-    with pytest.raises(ProviderUnsure):
+    with pytest.raises(ProviderOutcomeUnknown):
         asking.charge("g-often")
     assert asking.outcomes() == ["failed"] * 4
 
@@ -94,7 +94,7 @@ def test_not_reached_at_last_does_not_unsay_what_an_earlier_attempt_may_have_don
     monkeypatch.setattr(impatient.guards._retry, "_sleep", lambda seconds: simulator.kill())
     with pytest.raises(ProviderUnavailable) as raised:
         impatient.charge("g-killed", "tok_timeout_charged")
-    assert isinstance(raised.value, ProviderUnsure)
+    assert isinstance(raised.value, ProviderOutcomeUnknown)
     assert not isinstance(raised.value, ProviderNotReached)
     simulator.start()
     assert isinstance(impatient.bare.find_charge("g-killed"), ChargeSucceeded)
@@ -112,9 +112,9 @@ def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store,
 def test_a_call_ends_with_the_requests_deadline_and_none_is_begun_past_it(store, simulator):
     simulator.behave(latency_ms=1_500)
     hurried = store()
-    with deadlines.within(0.3), pytest.raises(ProviderUnsure):
+    with deadlines.within(0.3), pytest.raises(ProviderOutcomeUnknown):
         hurried.charge("g-late")
-    with deadlines.within(0), pytest.raises(ProviderNotTried):
+    with deadlines.within(0), pytest.raises(CallNotAttempted):
         hurried.charge("g-too-late")
     assert hurried.outcomes() == ["failed", "dropped"]
     simulator.behave()
@@ -133,10 +133,10 @@ def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, sim
     caller = store(clock=clock, payments_breaker_calls=4, payments_attempts=1)
     simulator.behave(error_rate=1)
     for number in range(4):
-        with pytest.raises(ProviderUnsure):
+        with pytest.raises(ProviderOutcomeUnknown):
             caller.charge(f"g-broken-{number}")
     simulator.behave()
-    with pytest.raises(ProviderNotTried):
+    with pytest.raises(CallNotAttempted):
         caller.charge("g-refused")
     assert simulator.charges("g-refused") == []
     clock.advance(caller.settings.payments_breaker_open_s)
@@ -150,7 +150,7 @@ def test_a_provider_that_only_dawdles_is_left_alone_as_well(store, simulator):
     simulator.behave(latency_ms=60)
     for number in range(4):
         slow.charge(f"g-slow-{number}")
-    with pytest.raises(ProviderNotTried):
+    with pytest.raises(CallNotAttempted):
         slow.charge("g-slow-refused")
     assert slow.outcomes() == ["ok"] * 4 + ["refused"]  # and not asked again
     assert isinstance(slow.charge("g-slow-off", breaker=False), ChargeSucceeded)
@@ -169,7 +169,7 @@ def test_a_client_in_a_hurry_cannot_open_the_breaker_for_the_others(store, simul
     simulator.behave(latency_ms=200)
     caller = store(payments_breaker_calls=2, payments_attempts=1)
     for number in range(4):
-        with deadlines.within(0.05), pytest.raises(ProviderUnsure):
+        with deadlines.within(0.05), pytest.raises(ProviderOutcomeUnknown):
             caller.charge(f"g-hurry-{number}")
     assert isinstance(caller.charge("g-calm"), ChargeSucceeded)
 

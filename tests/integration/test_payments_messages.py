@@ -64,7 +64,7 @@ def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_ne
     for number, late_ms in enumerate((0, 300)):
         with books.writing() as connection:
             owed = behaved.model_copy(update={"webhook_delay_ms": late_ms})
-            outbox.owe(connection, owed, "charge.succeeded", {"key": f"w-{number}"})
+            outbox.enqueue(connection, owed, "charge.succeeded", {"key": f"w-{number}"})
         until(lambda: receiver.keys() == [f"w-{number}" for number in range(number + 1)])
 
 

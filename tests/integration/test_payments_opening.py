@@ -1,6 +1,6 @@
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from shop.payments.seeding import hand_over
+from shop.payments.seeding import seed_charges
 from shop.payments.simulator.ledger import FILE, ProviderLedger
 
 
@@ -19,7 +19,7 @@ def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path)
     with database.transaction() as session:
         _seeded(session, 1)
         _seeded(session, 2, status="refunded")
-    hand_over(mine)
+    seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
     assert [charge["id"] for charge in books.charges("dataset-1")] == ["ch_1"]
     assert books.charges("dataset-2") == []
@@ -30,7 +30,7 @@ def test_an_order_that_came_to_nothing_has_no_charge(database, settings, tmp_pat
     with database.transaction() as session:
         _seeded(session, 1, amount=0)
         _seeded(session, 2)
-    hand_over(mine)
+    seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
     assert [len(books.charges(f"dataset-{number}")) for number in (1, 2)] == [0, 1]
 
@@ -39,10 +39,10 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
     mine = settings.model_copy(update={"var_dir": tmp_path})
     with database.transaction() as session:
         _seeded(session, 1)
-    hand_over(mine)
+    seed_charges(mine)
     with database.transaction() as session:
         _seeded(session, 3)
-    hand_over(mine)
+    seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
     assert [len(books.charges(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
 
@@ -50,9 +50,9 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
 def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(database, settings, tmp_path):
     mine = settings.model_copy(update={"var_dir": tmp_path})
     books = ProviderLedger(tmp_path / FILE)
-    books.take_over([("ch_1", "dataset-1", 99, "EUR"), ("ch_2", "dataset-2", 99, "EUR")])
+    books.import_charges([("ch_1", "dataset-1", 99, "EUR"), ("ch_2", "dataset-2", 99, "EUR")])
     with database.transaction() as session:
         _seeded(session, 1)
         _seeded(session, 3)
-    hand_over(mine)
+    seed_charges(mine)
     assert [charge["amount"] for charge in books.charges("dataset-1")] == [5]

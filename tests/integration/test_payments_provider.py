@@ -10,13 +10,13 @@ from shop.money import Money
 from shop.patterns.observability import correlation
 from shop.payments.http_provider import HttpProvider
 from shop.payments.provider import (
-    AbsentProvider,
     ChargeDeclined,
     ChargeRequest,
     ChargeSucceeded,
+    NullProvider,
     ProviderFailed,
     ProviderNotReached,
-    ProviderUnsure,
+    ProviderOutcomeUnknown,
 )
 from shop.stack.program import free_port
 
@@ -68,7 +68,7 @@ def test_a_decline_is_an_answer_not_an_error(provider):
 def test_an_error_of_the_providers_own_is_told_from_silence(provider):
     with pytest.raises(ProviderFailed):
         provider.charge(request("p-error", "tok_error"))
-    with pytest.raises(ProviderUnsure):
+    with pytest.raises(ProviderOutcomeUnknown):
         provider.charge(request("p-silent", "tok_timeout_charged"))
     assert provider.find_charge("p-error") is None
     assert isinstance(provider.find_charge("p-silent"), ChargeSucceeded)
@@ -94,7 +94,7 @@ def test_a_call_is_bounded_in_total_even_if_the_peer_trickles():
 
     with peer(trickle) as provider:
         started = time.monotonic()
-        with pytest.raises(ProviderUnsure):
+        with pytest.raises(ProviderOutcomeUnknown):
             provider.find_charge("p-trickle")
         assert time.monotonic() - started < 4 * TIMEOUT_MS / 1000
 
@@ -105,7 +105,7 @@ def test_an_answer_nobody_can_read_is_no_answer(answer):
         connection.recv(4096)
         connection.sendall(answer)
 
-    with peer(say) as provider, pytest.raises(ProviderUnsure):
+    with peer(say) as provider, pytest.raises(ProviderOutcomeUnknown):
         provider.charge(request("p-garbled"))
 
 
@@ -132,7 +132,7 @@ def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(stat
         connection.recv(4096)
         connection.sendall(says(status, body))
 
-    with peer(say) as provider, pytest.raises(ProviderUnsure):
+    with peer(say) as provider, pytest.raises(ProviderOutcomeUnknown):
         provider.charge(request("p-vague"))
 
 
@@ -154,7 +154,7 @@ def test_books_that_cannot_be_understood_are_no_books(body):
         connection.recv(4096)
         connection.sendall(says(200, body))
 
-    with peer(say) as provider, pytest.raises(ProviderUnsure):
+    with peer(say) as provider, pytest.raises(ProviderOutcomeUnknown):
         provider.find_charge("p-odd")
 
 
@@ -178,7 +178,7 @@ def test_a_refund_asked_twice_is_given_once(provider, simulator):
 
 
 def test_without_a_provider_every_call_ends_before_it_is_made():
-    absent = AbsentProvider()
+    absent = NullProvider()
     for call in (
         lambda: absent.charge(request("x")),
         lambda: absent.find_charge("x"),

@@ -6,10 +6,10 @@ import pytest
 from shop.errors import NotFound, StateConflict
 from shop.orders.models import Order
 from shop.payments.models import STATUSES, Payment
-from shop.payments.provider import AbsentProvider
+from shop.payments.provider import NullProvider
 from shop.payments.service import LEGAL, PaymentService
 
-PAYMENTS = PaymentService(AbsentProvider(), limit_s=1, claim_s=1)
+PAYMENTS = PaymentService(NullProvider(), limit_s=1, claim_s=1)
 
 
 @pytest.fixture
@@ -25,25 +25,25 @@ def order_id(database):
 def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
     for start, end in itertools.product(STATUSES, STATUSES):
         with database.transaction() as session:
-            payment = PAYMENTS.of(session, order_id)
+            payment = PAYMENTS.for_order(session, order_id)
             payment.status, payment.provider_id = start, "ch_1"
         may = end in LEGAL[start]
         with nullcontext() if may else pytest.raises(StateConflict), database.transaction() as session:
-            PAYMENTS.move(session, order_id, end)
+            PAYMENTS.transition(session, order_id, end)
         with database.reading() as session:
-            assert PAYMENTS.of(session, order_id).status == (end if may else start)
+            assert PAYMENTS.for_order(session, order_id).status == (end if may else start)
 
 
 def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(database, order_id):
     with database.transaction() as session:
         assert PAYMENTS.claim(session, order_id)
-        PAYMENTS.move(session, order_id, "charged", "ch_1")
-        PAYMENTS.move(session, order_id, "refund_pending")
+        PAYMENTS.transition(session, order_id, "charged", "ch_1")
+        PAYMENTS.transition(session, order_id, "refund_pending")
     with database.reading() as session:
-        payment = PAYMENTS.of(session, order_id)
+        payment = PAYMENTS.for_order(session, order_id)
     assert (payment.provider_id, payment.claimed_until) == ("ch_1", None)
 
 
 def test_what_has_no_record_cannot_be_moved(database, order_id):
     with database.transaction() as session, pytest.raises(NotFound):
-        PAYMENTS.move(session, order_id + 1, "charged", "ch_1")
+        PAYMENTS.transition(session, order_id + 1, "charged", "ch_1")

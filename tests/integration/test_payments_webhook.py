@@ -18,7 +18,7 @@ from shop.orders.events import CancellationCause
 from shop.orders.models import Order, OrderEvent
 from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
-from shop.payments.provider import ProviderUnsure
+from shop.payments.provider import ProviderOutcomeUnknown
 from shop.reconciliation.audit import audit
 from tests.support.checkout_processes import DETAILS, die_at, tell_all_at_once
 from tests.support.factories import make_category, make_product
@@ -56,10 +56,10 @@ class Store:
 
         def charge_and_lose(request):
             original(request)
-            raise ProviderUnsure("planned")
+            raise ProviderOutcomeUnknown("planned")
 
         def nothing(key):
-            raise ProviderUnsure("planned")
+            raise ProviderOutcomeUnknown("planned")
 
         original = provider.charge
         with monkeypatch.context() as patched:
@@ -232,7 +232,7 @@ def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_i
 def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(store, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
     with store.database.transaction() as session:
-        store.services.checkout._phases.call_off(
+        store.services.checkout._phases.cancel_unpaid(
             session, session.scalar(select(Order.public_id)), CancellationCause.UNPAID
         )
     assert store.tell("charge.succeeded", charge) == 204
@@ -249,7 +249,7 @@ def test_a_refund_whose_answer_was_lost_is_settled_by_its_message(store, monkeyp
 
     def refund_and_lose(*args):
         original(*args)
-        raise ProviderUnsure("planned")
+        raise ProviderOutcomeUnknown("planned")
 
     monkeypatch.setattr(provider, "refund", refund_and_lose)
     store.cancel()

@@ -21,9 +21,9 @@ from shop.errors import NotFound
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import CheckFailed
-from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.outbox.models import OutboxMessage
-from shop.patterns.outbox.relay import CLAIM, BrokerAway, OutboxRelay
+from shop.patterns.outbox.relay import CLAIM, BrokerUnavailable, OutboxRelay
 from shop.patterns.queue import rabbitmq
 from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
 from shop.patterns.queue.inbox import ConsumerInbox, InboxReaper
@@ -104,7 +104,9 @@ class Bench:
     def __init__(self, database, url, handle, limit=100):
         self.database = database
         self.transport = MessageBroker(url, [CONSUMER], limit)
-        self.relay = OutboxRelay(database, lambda m: self.transport.publish(CONSUMER, m.to_json()), self.transport.room)
+        self.relay = OutboxRelay(
+            database, lambda m: self.transport.publish(CONSUMER, m.to_json()), self.transport.free_capacity
+        )
         self.outcomes = Counter()
         self._deliveries = MessageDispatcher(database, {CONSUMER: handle}, SOON, self._seen)
 
@@ -114,7 +116,7 @@ class Bench:
     def tell(self, count=1):
         with self.database.transaction() as session:
             for n in range(count):
-                write(session, "order", f"order-{n}", "paid")
+                enqueue(session, "order", f"order-{n}", "paid")
 
     def relay_until(self, condition):
         def once():
@@ -237,7 +239,7 @@ def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):
 def test_what_is_delivered_twice_is_done_once(bench, database):
     done = []
     inbox = ConsumerInbox(database, CONSUMER)
-    one = bench(lambda message: inbox.once(message, lambda session: done.append(message.message_id)))
+    one = bench(lambda message: inbox.process_once(message, lambda session: done.append(message.message_id)))
     one.tell()
     with database.transaction() as session:  # a relay that published and died before it could delete the row
         session.execute(
@@ -276,13 +278,15 @@ def test_a_worker_fetches_no_more_than_it_may(bench):
 
 def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_none(bench, broker, database):
     inbox, done = ConsumerInbox(database, CONSUMER), Counter()
-    one = bench(lambda message: inbox.once(message, lambda session: done.update([message.aggregate_id])), limit=1000)
+    one = bench(
+        lambda message: inbox.process_once(message, lambda session: done.update([message.aggregate_id])), limit=1000
+    )
     one.serve()
     one.tell(20)
     one.relay.run_once()
     broker.stop()
     one.tell(20)
-    with pytest.raises(BrokerAway):
+    with pytest.raises(BrokerUnavailable):
         one.relay.run_once()
     assert one.count(OutboxMessage) == 20
     broker.start()
@@ -290,7 +294,7 @@ def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_
     def all_done():
         try:
             one.relay.run_once()
-        except BrokerAway:
+        except BrokerUnavailable:
             return False
         return one.count(HandledMessage) == 40
 
@@ -304,7 +308,9 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
     if not broker.disk.bounded:
         pytest.skip("only root can mount a disk that is small enough to be filled, and only on Linux")
     inbox, done = ConsumerInbox(database, CONSUMER), Counter()
-    one = bench(lambda message: inbox.once(message, lambda session: done.update([message.message_id])), limit=1000)
+    one = bench(
+        lambda message: inbox.process_once(message, lambda session: done.update([message.message_id])), limit=1000
+    )
     one.serve()
     broker.disk.fill()
     written = 0
@@ -315,7 +321,7 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
         written += 1
         try:
             one.relay.run_once()
-        except BrokerAway:
+        except BrokerUnavailable:
             return True
         return False
 
@@ -326,7 +332,7 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
     def all_done():
         try:
             one.relay.run_once()
-        except BrokerAway:
+        except BrokerUnavailable:
             return False
         return one.count(HandledMessage) == written
 
@@ -345,7 +351,7 @@ def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, mo
             until(lambda: checks.broker(broker.url)())
         one.tell()
         began = time.monotonic()
-        with pytest.raises(BrokerAway):
+        with pytest.raises(BrokerUnavailable):
             one.relay.run_once()
         assert time.monotonic() - began < CLAIM.total_seconds(), "tried again and again, until the claim had passed"
         one.serve()
@@ -359,7 +365,7 @@ def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, mo
 
 def relay_when_well(one, condition):
     def once():
-        with suppress(BrokerAway):
+        with suppress(BrokerUnavailable):
             one.relay.run_once()
         return condition()
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from shop.cli import main
 from shop.cli.queue import queue
-from shop.patterns.outbox.messages import write
+from shop.patterns.outbox.messages import enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.queue.models import DeadLetter
 from shop.stack.program import free_port
@@ -37,7 +37,7 @@ def bury(database):
 
 def test_it_says_what_waits_where(run, database):
     with database.transaction() as session:
-        write(session, "order", "ord_1", "order.confirmation")
+        enqueue(session, "order", "ord_1", "order.confirmation")
     bury(database)
     found = json.loads(run("status", "--json").output)
     assert found["outbox"]["waiting"] == 1

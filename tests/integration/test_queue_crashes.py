@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from shop import queue_wiring
-from shop.patterns.outbox.messages import QueueMessage, write
+from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
 from shop.patterns.queue.inbox import InboxReaper
@@ -137,7 +137,7 @@ def test_a_handled_message_leaves_a_line_under_its_request(processes, message, c
 
 @pytest.fixture
 def transport(settings):
-    transport = queue_wiring.transport(settings)
+    transport = queue_wiring.message_broker(settings)
     yield transport
     transport.stop(1)
 
@@ -146,7 +146,7 @@ def transport(settings):
 def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, database, transport, topic, consumer):
     relay = queue_wiring.relay(runtime, transport)
     with database.transaction() as session:
-        write(session, "order", "order-0", topic)
+        enqueue(session, "order", "order-0", topic)
     with database.transaction() as session:
         session.execute(update(OutboxMessage).values(consumer=consumer))
     relay.run_once()
@@ -167,7 +167,7 @@ def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, d
 def test_a_message_of_a_known_topic_beside_it_is_handed_on(runtime, database, transport):
     with database.transaction() as session:
         for topic in ("unheard.of", "order.confirmation"):
-            write(session, "order", f"order-{topic}", topic, json.loads('{"order": 1}'))
+            enqueue(session, "order", f"order-{topic}", topic, json.loads('{"order": 1}'))
     assert queue_wiring.relay(runtime, transport).run_once() == 2
     assert [row.topic for row in rows(database, OutboxMessage)] == ["unheard.of"]
     assert transport.lengths()["confirmation"] == 1

@@ -213,7 +213,7 @@ def test_deliveries_wait_until_it_takes_changes_and_the_worker_is_not_ready_mean
     owner = CartOwner(guest_cart_id=uuid.uuid4())
     CartService(runtime.database, offers).add(owner, "mug", 1)
     runtime.services().checkout.submit(owner, "the-key", CheckoutDetails.model_validate(DETAILS))
-    transport = queue_wiring.transport(own)
+    transport = queue_wiring.message_broker(own)
     assert queue_wiring.relay(runtime, transport).run_once()
     told.only_read()
     worker = Process(own)

@@ -139,8 +139,8 @@ def test_readiness_the_worker_and_the_command_say_that_a_broker_takes_no_message
     try:
         answer = create_app(runtime).test_client().get("/readyz")
         assert answer.json["dependencies"]["broker"]["state"] == "refuses writes"
-        transport = queue_wiring.transport(spoiled)
-        loops = {loop.name: loop for loop in worker.loops(runtime, queue_wiring.relay(runtime, transport))}
+        transport = queue_wiring.message_broker(spoiled)
+        loops = {loop.name: loop for loop in worker.background_loops(runtime, queue_wiring.relay(runtime, transport))}
         with pytest.raises(PartialService):
             loops["broker"].run_once()  # while there is nothing to hand on
         transport.stop(1)

@@ -3,8 +3,8 @@ import itertools
 import pytest
 
 from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after
-from shop.reconciliation.findings import BookMismatch, seen_twice
-from shop.reconciliation.rules import PAYMENTS, ROW, stands
+from shop.reconciliation.findings import BookMismatch, confirmed
+from shop.reconciliation.rules import PAYMENTS, ROW, derive_status
 
 STORIES = {
     "": None,
@@ -24,7 +24,7 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES)
 def test_a_story_leads_where_it_says_or_is_impossible(story):
-    assert stands(story) == STORIES[story]
+    assert derive_status(story) == STORIES[story]
 
 
 def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither_knows_the_other():
@@ -32,7 +32,7 @@ def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither
     agreed = 0
     for length in range(1, 6):
         for events in itertools.product(EventType, repeat=length):
-            status, told = None, stands(" ".join(events))
+            status, told = None, derive_status(" ".join(events))
             try:
                 for event in events:
                     status = after(status, event)
@@ -51,4 +51,4 @@ def test_every_place_an_order_can_stand_has_its_payment():
 def test_what_is_gone_at_the_second_look_was_never_a_mismatch():
     early, late = BookMismatch("stock_on_hand", "mug", "7"), BookMismatch("order_status", "ord_1", "paid")
     again = BookMismatch("stock_on_hand", "mug", "6")
-    assert seen_twice([early], [again, late]) == (again,)
+    assert confirmed([early], [again, late]) == (again,)

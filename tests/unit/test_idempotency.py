@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from shop.errors import BadRequest, InvalidFields, StateConflict
 from shop.patterns.idempotency import keys
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import ClaimResult, ReplayedRequest, StoredResponse, is_kept, judge
+from shop.patterns.idempotency.rules import (
+    ClaimResult,
+    ReplayedRequest,
+    StoredResponse,
+    is_storable,
+    raise_unless_claimed,
+)
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=8)
@@ -78,18 +84,18 @@ def test_a_key_of_255_characters_is_one():
 @given(st.integers(100, 599), st.sampled_from(["user:1", "guest:1", "anybody:1"]))
 def test_what_is_kept_is_what_was_done_and_what_never_will_be(status, owner):
     final = status == 402 or (status in (403, 404, 410) and owner == "user:1")
-    assert is_kept(status, owner) == (200 <= status < 400 or final)
+    assert is_storable(status, owner) == (200 <= status < 400 or final)
 
 
 @given(st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([None, ANSWER]))
 def test_who_does_not_get_the_key_is_told_why(taken, same, answer):
     seen = ClaimResult(taken, same, answer)
     if taken:
-        assert judge(seen) is None
+        assert raise_unless_claimed(seen) is None
         return
     expected = InvalidFields if same is False else ReplayedRequest if answer else StateConflict
     with pytest.raises(expected) as told:
-        judge(seen)
+        raise_unless_claimed(seen)
     if expected is ReplayedRequest:
         assert told.value.answer is answer
     else:

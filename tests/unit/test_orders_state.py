@@ -18,8 +18,8 @@ from shop.orders.events import (
     OrderPlaced,
     PaymentCharged,
     PaymentDeclined,
-    read,
-    written,
+    deserialize,
+    serialize,
 )
 from shop.orders.order_state import (
     AdoptOrder,
@@ -53,7 +53,7 @@ COMMANDS = (
 
 def stored(*events):
     """The events as the database hands them back."""
-    told = [written(event) for event in events]
+    told = [serialize(event) for event in events]
     return [StoredEvent(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
 
 
@@ -98,7 +98,7 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
         except IllegalTransition:
             continue
         for event in decided:
-            one = written(event)
+            one = serialize(event)
             stream.append(StoredEvent(len(stream) + 1, one.type, one.schema_version, one.data, AT))
             state = evolve(state, event, len(stream), AT)
     assert fold(stream) == state
@@ -109,25 +109,25 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
 def test_a_cancellation_of_the_first_version_is_read_as_one_of_today(sentence):
     data = {} if sentence is None else {"reason": sentence}
     old = StoredEvent(2, "OrderCancelled", 1, data, AT)
-    assert read(old) == OrderCancelled(SENTENCES.get(sentence, CancellationCause.UNKNOWN))
+    assert deserialize(old) == OrderCancelled(SENTENCES.get(sentence, CancellationCause.UNKNOWN))
     assert old.data == data
 
 
 @pytest.mark.parametrize("kind", EventType)
 def test_an_event_of_a_newer_store_is_refused_and_not_guessed_at(kind):
     with pytest.raises(UnknownEventVersion, match="newer"):
-        read(StoredEvent(1, kind.value, SCHEMA_VERSIONS[kind] + 1, {}, AT))
+        deserialize(StoredEvent(1, kind.value, SCHEMA_VERSIONS[kind] + 1, {}, AT))
 
 
 def test_a_version_that_nothing_lifts_is_refused():
     with pytest.raises(UnknownEventVersion, match="cannot be lifted"):
-        read(StoredEvent(1, "OrderPlaced", 1, {"total": {"amount": 5, "currency": "EUR"}}, AT))
+        deserialize(StoredEvent(1, "OrderPlaced", 1, {"total": {"amount": 5, "currency": "EUR"}}, AT))
 
 
 def test_an_event_is_lifted_one_version_after_the_other():
     steps = {("Made", 1): lambda data: {**data, "b": 2}, ("Made", 2): lambda data: {**data, "c": data["b"] + 1}}
-    assert EventUpcasters({"Made": 3}, steps).lift("Made", 1, {"a": 1}) == {"a": 1, "b": 2, "c": 3}
-    assert EventUpcasters({"Made": 3}, steps).lift("Made", 2, {"b": 5}) == {"b": 5, "c": 6}
+    assert EventUpcasters({"Made": 3}, steps).upcast("Made", 1, {"a": 1}) == {"a": 1, "b": 2, "c": 3}
+    assert EventUpcasters({"Made": 3}, steps).upcast("Made", 2, {"b": 5}) == {"b": 5, "c": 6}
 
 
 def test_a_stream_that_tells_an_impossible_story_is_refused():

@@ -11,10 +11,10 @@ def test_pauses_double_up_to_the_bound_and_never_fall_below_half_of_it():
 
 
 def test_a_refusal_is_believed_sooner_than_silence():
-    assert not backoff.is_hopeless(backoff.REFUSALS - 1, refused=True)
-    assert backoff.is_hopeless(backoff.REFUSALS, refused=True)
-    assert not backoff.is_hopeless(backoff.REFUSALS, refused=False)
-    assert backoff.is_hopeless(backoff.ATTEMPTS, refused=False)
+    assert not backoff.is_exhausted(backoff.REFUSALS - 1, refused=True)
+    assert backoff.is_exhausted(backoff.REFUSALS, refused=True)
+    assert not backoff.is_exhausted(backoff.REFUSALS, refused=False)
+    assert backoff.is_exhausted(backoff.ATTEMPTS, refused=False)
 
 
 def test_silence_is_borne_for_two_days_at_least():

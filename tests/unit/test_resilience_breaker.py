@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from shop.patterns.resilience import AlwaysClosed, BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen
+from shop.patterns.resilience import BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen, NoBreaker
 from shop.patterns.resilience.window import SlidingWindow
 from tests.support.fake_clock import HandClock
 
@@ -199,7 +199,7 @@ def test_it_says_why_it_changed_and_a_listener_may_call_in_again(broken):
 
 
 def test_without_a_breaker_every_call_is_made():
-    made = [AlwaysClosed().call(lambda number=number: number, judge) for number in range(50)]
+    made = [NoBreaker().call(lambda number=number: number, judge) for number in range(50)]
     assert made == list(range(50))
 
 

@@ -36,7 +36,9 @@ class Caller:
                 raise error
             return "done"
 
-        return self.retry.call(work, **{"idempotent": True, "may_help": lambda error: isinstance(error, Away), **more})
+        return self.retry.call(
+            work, **{"idempotent": True, "is_retryable": lambda error: isinstance(error, Away), **more}
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -106,5 +108,5 @@ def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget
 def test_the_variant_without_retries_tries_once():
     made = []
     with pytest.raises(ZeroDivisionError):
-        NoRetry().call(lambda: made.append(1) or 1 / 0, idempotent=True, may_help=lambda error: True)
+        NoRetry().call(lambda: made.append(1) or 1 / 0, idempotent=True, is_retryable=lambda error: True)
     assert made == [1]

@@ -11,7 +11,15 @@ Source: Fowler, "Event Sourcing" (2005); Young, "CQRS Documents" (2010); Chassai
 (2021).
 """
 
-from shop.patterns.event_sourcing.event_store import EventStore, NewEvent, StoredEvent, StreamMoved
+from shop.patterns.event_sourcing.event_store import ConcurrencyConflict, EventStore, NewEvent, StoredEvent
 from shop.patterns.event_sourcing.upcasting import Data, EventUpcasters, UnknownEventVersion
 
-__all__ = ["Data", "EventStore", "EventUpcasters", "NewEvent", "StoredEvent", "StreamMoved", "UnknownEventVersion"]
+__all__ = [
+    "ConcurrencyConflict",
+    "Data",
+    "EventStore",
+    "EventUpcasters",
+    "NewEvent",
+    "StoredEvent",
+    "UnknownEventVersion",
+]

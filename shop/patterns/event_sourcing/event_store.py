@@ -14,7 +14,7 @@ from shop.database.errors import LostRace
 from shop.patterns.event_sourcing.upcasting import Data
 
 
-class StreamMoved(LostRace):
+class ConcurrencyConflict(LostRace):
     """Somebody else appended first, so the decision was made on a state that is past.
 
     :meth:`shop.database.transactions.Database.retrying` runs the transaction again, from its reading on.
@@ -87,7 +87,7 @@ class EventStore:
             The events as they were stored.
 
         Raises:
-            StreamMoved: there are events behind ``expected``; nothing of the caller's transaction may be committed.
+            ConcurrencyConflict: there are events behind ``expected``; the caller rolls its transaction back.
         """
         stored = []
         for version, event in enumerate(events, start=expected + 1):
@@ -100,6 +100,6 @@ class EventStore:
             }
             recorded_at = session.execute(self._appending, row).scalar_one_or_none()
             if recorded_at is None:
-                raise StreamMoved
+                raise ConcurrencyConflict
             stored.append(StoredEvent(version, event.type, event.schema_version, event.data, recorded_at))
         return stored

@@ -24,7 +24,7 @@ class EventUpcasters:
         self._current = current
         self._steps = steps
 
-    def lift(self, kind: str, schema_version: int, data: Data) -> Data:
+    def upcast(self, kind: str, schema_version: int, data: Data) -> Data:
         """Return the data in the shape of today.
 
         Raises:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from shop.database.transactions import Database
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import StoredResponse, judge
+from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
 
-Answering = Callable[[Session, Any], StoredResponse | None]
+ResponseBuilder = Callable[[Session, Any], StoredResponse | None]
 """Makes the answer out of what the work came to, reading through the session it is given."""
 
 
@@ -37,7 +37,7 @@ class KeyLease(Protocol):
         """End the claim after the last phase, where that did not: keep the answer, or free the key for another try."""
 
 
-class NoGuard:
+class NoLease:
     """Work that came without a key."""
 
     def claim(self, session: Session) -> None:
@@ -50,7 +50,7 @@ class NoGuard:
         """Free nothing."""
 
 
-class PhasedGuard:
+class PhasedLease:
     """The guard of one request.
 
     Args:
@@ -60,7 +60,7 @@ class PhasedGuard:
         answering: makes the answer; returns ``None`` for what cannot be made inside a transaction.
     """
 
-    def __init__(self, database: Database, records: KeyStore, key: RequestKey, answering: Answering) -> None:
+    def __init__(self, database: Database, records: KeyStore, key: RequestKey, answering: ResponseBuilder) -> None:
         self._database = database
         self._records = records
         self._key = key
@@ -71,14 +71,14 @@ class PhasedGuard:
 
     def claim(self, session: Session) -> None:
         """As :meth:`Guard.claim`."""
-        judge(self._records.claim(session, self._key, self._claim))
+        raise_unless_claimed(self._records.claim(session, self._key, self._claim))
         Database.after_commit(session, self._claimed)
 
     def finish(self, session: Session, outcome: Any) -> None:
         """As :meth:`Guard.finish`; with the COMMIT, and so without a round trip of its own."""
         answer = self._answering(session, outcome)
         if answer is not None:
-            Database.with_commit(session, self._records.finishing(self._key, self._claim, answer))
+            Database.with_commit(session, self._records.finish_statement(self._key, self._claim, answer))
             Database.after_commit(session, self._finished)
 
     def close(self, answer: StoredResponse | None) -> None:
@@ -88,9 +88,9 @@ class PhasedGuard:
         with self._database.transaction() as session:
             Database.with_commit(
                 session,
-                self._records.forgetting(self._key, self._claim)
+                self._records.release_statement(self._key, self._claim)
                 if answer is None
-                else self._records.finishing(self._key, self._claim, answer),
+                else self._records.finish_statement(self._key, self._claim, answer),
             )
 
     def _claimed(self) -> None:

@@ -110,22 +110,22 @@ class KeyStore:
         return ClaimResult(row.taken, row.same, answer)
 
     @staticmethod
-    def finishing(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
+    def finish_statement(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
         """Return the statement that writes down what was answered; it does nothing once another took the claim over."""
         return LastWord(FINISH, {**_named(key, claim), **asdict(answer)})
 
     @staticmethod
-    def forgetting(key: RequestKey, claim: uuid.UUID) -> LastWord:
+    def release_statement(key: RequestKey, claim: uuid.UUID) -> LastWord:
         """Return the statement that frees a claimed key again."""
         return LastWord(FORGET, _named(key, claim))
 
-    def keeping(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
+    def store_statement(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
         """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
         row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
         return LastWord(KEEP, row)
 
     @staticmethod
-    def hand_over(session: Session, giver: str, taker: str, routes: Sequence[str]) -> None:
+    def change_owner(session: Session, giver: str, taker: str, routes: Sequence[str]) -> None:
         """Let another owner be answered what one was answered; a key that both have used stays the taker's.
 
         Args:

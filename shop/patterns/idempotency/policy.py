@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from shop.database.transactions import Database, OuterTransaction
-from shop.patterns.idempotency.key_lease import Answering, KeyLease, NoGuard, PhasedGuard
+from shop.patterns.idempotency.key_lease import KeyLease, NoLease, PhasedLease, ResponseBuilder
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import StoredResponse, judge
+from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
 
 
 class KeyedWork(Protocol):
@@ -29,7 +29,7 @@ class KeyedWork(Protocol):
 class IdempotencyPolicy(Protocol):
     """What becomes of keys."""
 
-    counts: bool
+    is_enforced: bool
     """Whether a key means anything."""
 
     def one_transaction(self, key: RequestKey) -> AbstractContextManager[KeyedWork]:
@@ -42,14 +42,14 @@ class IdempotencyPolicy(Protocol):
             Unavailable: the database is away or busy.
         """
 
-    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
+    def store(self, key: RequestKey, answer: StoredResponse) -> None:
         """Keep the answer to a request that did nothing."""
 
-    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
+    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
         """Return what accompanies work of several transactions."""
 
 
-class KeysHonoured:
+class EnforceKeys:
     """Every request with a key is done once.
 
     Args:
@@ -57,7 +57,7 @@ class KeysHonoured:
         records: the keys.
     """
 
-    counts = True
+    is_enforced = True
 
     def __init__(self, database: Database, records: KeyStore) -> None:
         self._database = database
@@ -69,17 +69,17 @@ class KeysHonoured:
         claim = uuid.uuid4()
         with self._database.enclosing() as outer:
             with outer.session() as session:
-                judge(self._records.claim(session, key, claim))
+                raise_unless_claimed(self._records.claim(session, key, claim))
             yield _ClaimedWork(outer, self._records, key, claim)
 
-    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
+    def store(self, key: RequestKey, answer: StoredResponse) -> None:
         """As :meth:`Keeper.keep`; one round trip."""
         with self._database.transaction() as session:
-            Database.with_commit(session, self._records.keeping(key, uuid.uuid4(), answer))
+            Database.with_commit(session, self._records.store_statement(key, uuid.uuid4(), answer))
 
-    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
+    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
         """As :meth:`Keeper.guard`."""
-        return PhasedGuard(self._database, self._records, key, answering)
+        return PhasedLease(self._database, self._records, key, answering)
 
 
 class _ClaimedWork:
@@ -97,31 +97,31 @@ class _ClaimedWork:
 
     def finish(self, answer: StoredResponse | None) -> None:
         self._outer.with_commit(
-            self._records.forgetting(self._key, self._claim)
+            self._records.release_statement(self._key, self._claim)
             if answer is None
-            else self._records.finishing(self._key, self._claim, answer)
+            else self._records.finish_statement(self._key, self._claim, answer)
         )
 
     def undo(self) -> None:
         self._outer.roll_back()
 
 
-class KeysIgnored:
+class IgnoreKeys:
     """Every request is done as often as it comes (unsafe)."""
 
-    counts = False
+    is_enforced = False
 
     @contextmanager
     def one_transaction(self, key: RequestKey) -> Iterator[KeyedWork]:
         """Let the block do as it would without a key."""
         yield _UnclaimedWork()
 
-    def keep(self, key: RequestKey, answer: StoredResponse) -> None:
+    def store(self, key: RequestKey, answer: StoredResponse) -> None:
         """Keep nothing."""
 
-    def guard(self, key: RequestKey, answering: Answering) -> KeyLease:
+    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
         """Return a guard that keeps nothing."""
-        return NoGuard()
+        return NoLease()
 
 
 class _UnclaimedWork:

@@ -68,17 +68,17 @@ class ReplayedRequest(Exception):
         self.answer = answer
 
 
-def is_kept(status: int, owner: str) -> bool:
+def is_storable(status: int, owner: str) -> bool:
     """Tell whether an answer is the last word on its request, and kept for its owner.
 
     Kept is what was done, and what will never be done. Not kept is what may turn out otherwise for the very same key:
     malformed and wrong fields (400, 413, 415, 422), who is not signed in (401), a conflict (409), a limit (429), and
     whatever broke on our side, which was rolled back with the claim.
     """
-    return 200 <= status < 400 or is_kept_refusal(status, owner)
+    return 200 <= status < 400 or is_storable_refusal(status, owner)
 
 
-def is_kept_refusal(status: int, owner: str) -> bool:
+def is_storable_refusal(status: int, owner: str) -> bool:
     """Tell whether a refusal is kept under a key of this owner.
 
     A declined payment always is. What else is refused for good changed nothing and is refused the same way when it is
@@ -88,7 +88,7 @@ def is_kept_refusal(status: int, owner: str) -> bool:
     return status in FINAL_REFUSALS and (status == DECLINED or owner.startswith(ACCOUNTS))
 
 
-def judge(seen: ClaimResult) -> None:
+def raise_unless_claimed(seen: ClaimResult) -> None:
     """Let the caller go on, if the key is its own now.
 
     Raises:

@@ -74,7 +74,7 @@ def is_waiting(session: Session, aggregate: str, aggregate_id: str, topic: str) 
     return session.scalar(select(OutboxMessage.id).where(same).limit(1)) is not None
 
 
-def write(
+def enqueue(
     session: Session, aggregate: str, aggregate_id: str, topic: str, payload: Mapping[str, Any] | None = None
 ) -> None:
     """Write a message in the caller's transaction; it costs no round trip, for it is sent with the COMMIT.

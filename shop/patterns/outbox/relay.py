@@ -44,7 +44,7 @@ RETURNING id, message_id, aggregate, aggregate_id, topic, payload, created_at, a
 """A message that is tried again has left the line: it waits for its time, and nothing waits for it."""
 
 
-class BrokerAway(Exception):
+class BrokerUnavailable(Exception):
     """The broker could not be reached, or did not confirm that it has the message."""
 
 
@@ -63,8 +63,9 @@ class OutboxRelay:
 
     Args:
         database: where the outbox is.
-        publish: hands a message to all it is for, and returns when the broker has it; raises :class:`BrokerAway`.
-        room: tells how many more messages the queue may hold; raises :class:`BrokerAway`.
+        publish: sends a message to all its consumers, and returns when the broker has it; raises
+            :class:`BrokerUnavailable`.
+        room: returns how many more messages the queue may hold; raises :class:`BrokerUnavailable`.
     """
 
     def __init__(self, database: Database, publish: Callable[[QueueMessage], None], room: Callable[[], int]) -> None:
@@ -78,7 +79,7 @@ class OutboxRelay:
         """Hand on what waits, until nothing does or the queue is full; return how many messages that were.
 
         Raises:
-            BrokerAway: what was not handed on waits on.
+            BrokerUnavailable: what was not handed on waits on.
         """
         total = 0
         while not self._held_back or self._room() > 0:

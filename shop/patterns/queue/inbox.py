@@ -36,7 +36,7 @@ class ConsumerInbox:
             )
             return session.scalar(found) is not None
 
-    def once(self, message: QueueMessage, work: Callable[[Session], None]) -> bool:
+    def process_once(self, message: QueueMessage, work: Callable[[Session], None]) -> bool:
         """Do work in one transaction with the note that it is done.
 
         A second delivery at the same moment waits at the primary key, and then finds the note.

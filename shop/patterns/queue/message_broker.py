@@ -12,7 +12,7 @@ import dramatiq
 from dramatiq.errors import BrokerConnectionError
 
 from shop.errors import ConfigurationError
-from shop.patterns.outbox.relay import BrokerAway
+from shop.patterns.outbox.relay import BrokerUnavailable
 
 POLL_MS = 200
 """The longest pause between two looks at an idle queue in Valkey: it begins at some ms and doubles with each look that
@@ -54,7 +54,7 @@ class MessageBroker:
         """Put a message into a consumer's queue; return when the broker has it.
 
         Raises:
-            BrokerAway: it is not known to have it.
+            BrokerUnavailable: it is not known to have it.
         """
         message: dramatiq.Message[Any] = dramatiq.Message(
             queue_name=consumer, actor_name=f"{DELIVER}.{consumer}", args=(dict(body),), kwargs={}, options={}
@@ -62,24 +62,24 @@ class MessageBroker:
         try:
             self._broker.enqueue(message)
         except (*self._broker.away, BrokerConnectionError) as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnavailable(type(error).__name__) from error
 
     def lengths(self) -> dict[str, int]:
         """Return how many messages wait in each queue.
 
         Raises:
-            BrokerAway: nobody can say.
+            BrokerUnavailable: nobody can say.
         """
         try:
             return {consumer: self._broker.length(consumer) for consumer in self._consumers}
         except (*self._broker.away, BrokerConnectionError) as error:
-            raise BrokerAway(type(error).__name__) from error
+            raise BrokerUnavailable(type(error).__name__) from error
 
-    def room(self) -> int:
+    def free_capacity(self) -> int:
         """Return how many more messages every queue may hold.
 
         Raises:
-            BrokerAway: nobody can say.
+            BrokerUnavailable: nobody can say.
         """
         return self._limit - max(self.lengths().values(), default=0)
 

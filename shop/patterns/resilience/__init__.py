@@ -7,12 +7,12 @@ end in time.
 """
 
 from shop.patterns.resilience.breaker import (
-    AlwaysClosed,
     BreakerConfig,
     BreakerState,
     CircuitBreaker,
     CircuitOpen,
     DependencyBreaker,
+    NoBreaker,
 )
 from shop.patterns.resilience.budget import RetryBudget
 from shop.patterns.resilience.deadlines import DeadlineExceeded, RequestDeadline
@@ -20,7 +20,6 @@ from shop.patterns.resilience.limits import CallTimeout, NoTimeout, TimeLimit
 from shop.patterns.resilience.retry import BoundedRetry, NoRetry, RetryStrategy
 
 __all__ = [
-    "AlwaysClosed",
     "BoundedRetry",
     "BreakerConfig",
     "BreakerState",
@@ -29,6 +28,7 @@ __all__ = [
     "CircuitOpen",
     "DeadlineExceeded",
     "DependencyBreaker",
+    "NoBreaker",
     "NoRetry",
     "NoTimeout",
     "RequestDeadline",

@@ -189,7 +189,7 @@ class CircuitBreaker:
             self._emit(changed)
 
 
-class AlwaysClosed:
+class NoBreaker:
     """The variant without a breaker: every call is made."""
 
     def call(self, work: Callable[[], T], judge: Judge) -> T:

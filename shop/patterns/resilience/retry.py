@@ -20,20 +20,20 @@ from shop.patterns.resilience.budget import RetryBudget
 from shop.patterns.resilience.events import Emit, NotRetried, RetryScheduled, ignore
 
 T = TypeVar("T")
-MayHelp = Callable[[Exception], bool]
+IsRetryable = Callable[[Exception], bool]
 """Tells whether another attempt could end otherwise."""
 
 
 class RetryStrategy(Protocol):
     """Makes a call, perhaps more than once."""
 
-    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+    def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
         """Make the call.
 
         Args:
             work: one attempt.
             idempotent: whether it may be done twice; if not, it is tried once.
-            may_help: whether a failure is worth another attempt.
+            is_retryable: whether a failure is worth another attempt.
 
         Raises:
             Exception: what the last attempt raised.
@@ -89,7 +89,7 @@ class BoundedRetry:
         self._uniform = uniform
         self._sleep = sleep
 
-    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+    def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
         """See :class:`Retries`."""
         self._budget.deposit()
         attempt = 1
@@ -97,7 +97,7 @@ class BoundedRetry:
             try:
                 return work()
             except Exception as error:
-                if not idempotent or not may_help(error):
+                if not idempotent or not is_retryable(error):
                     raise
                 wait_s = self._uniform(0, self._backoff.bound(attempt))
                 refusal = self._refusal(attempt, wait_s)
@@ -119,6 +119,6 @@ class BoundedRetry:
 class NoRetry:
     """The variant without retries."""
 
-    def call(self, work: Callable[[], T], *, idempotent: bool, may_help: MayHelp) -> T:
+    def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
         """See :class:`Retries`."""
         return work()

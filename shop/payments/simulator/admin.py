@@ -13,7 +13,7 @@ from shop.payments.simulator import behaviour_settings
 from shop.payments.simulator.answers import refuse, respond
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import ProviderLedger, find_charge, write_refund
-from shop.payments.simulator.outbox import WebhookOutbox, owe
+from shop.payments.simulator.outbox import WebhookOutbox, enqueue
 
 PREFIX = "/admin"
 
@@ -81,7 +81,7 @@ def create_admin(
             given = write_refund(connection, charge_id, wanted.amount)
             if given is None:
                 return refuse(422, "not_refundable")
-            owe(connection, told, "charge.refunded", find_charge(connection, charge_id))
+            enqueue(connection, told, "charge.refunded", find_charge(connection, charge_id))
         return respond(201, given)
 
     return admin

@@ -121,7 +121,7 @@ class SimulatorCalls:
             refund = None if is_refused else write_refund(connection, wanted.charge, wanted.amount)
             if refund is None:
                 raise NotRefundable
-            outbox.owe(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
+            outbox.enqueue(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
             return RecordedAnswer(201, refund)
 
         return self._once("refund", work)
@@ -137,11 +137,11 @@ class SimulatorCalls:
         with self._in_flight.holding(operation, key) as free:
             if not free:
                 return refuse(409, "in_flight")
-            answer = self._books.remembered(asked)
+            answer = self._books.recorded_answer(asked)
             if answer is None:
                 time.sleep(before_s)
                 deadlines.check()  # whoever asked has gone: better not done than done for nobody
-                answer = self._books.answer(asked, lambda connection: work(connection, key))
+                answer = self._books.execute_once(asked, lambda connection: work(connection, key))
         return respond(answer.status, answer.body)
 
 
@@ -152,7 +152,7 @@ def _charge(
         return RecordedAnswer(500, error("processing_error"))
     status = "succeeded" if behaviour.status == 201 else "declined"
     charge = write_charge(connection, key, status=status, **wanted.model_dump(exclude={"token"}))
-    outbox.owe(connection, controls, f"charge.{status}", charge)
+    outbox.enqueue(connection, controls, f"charge.{status}", charge)
     return RecordedAnswer(behaviour.status, charge if status == "succeeded" else {**error("card_declined"), **charge})
 
 

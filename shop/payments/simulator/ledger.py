@@ -87,7 +87,7 @@ class ProviderLedger:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
 
-    def remembered(self, asked: LedgerRequest) -> RecordedAnswer | None:
+    def recorded_answer(self, asked: LedgerRequest) -> RecordedAnswer | None:
         """Return what was answered under the key before, if anything was.
 
         Raises:
@@ -96,7 +96,9 @@ class ProviderLedger:
         with self.reading() as connection:
             return _remembered(connection, asked)
 
-    def answer(self, asked: LedgerRequest, work: Callable[[sqlite3.Connection], RecordedAnswer]) -> RecordedAnswer:
+    def execute_once(
+        self, asked: LedgerRequest, work: Callable[[sqlite3.Connection], RecordedAnswer]
+    ) -> RecordedAnswer:
         """Do ``work`` and remember its answer in one transaction; return the first answer where there is one.
 
         Raises:
@@ -118,7 +120,7 @@ class ProviderLedger:
         with self.reading() as connection:
             return controls.load(connection, defaults)
 
-    def take_over(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
+    def import_charges(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
         """Enter charges from before these books were opened, each an id, a key, an amount and a currency.
 
         Safe to do twice. What another data set had left under the same key is corrected, unless it was given back.

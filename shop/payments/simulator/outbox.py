@@ -59,7 +59,7 @@ class LedgerConnections(Protocol):
         """Open a transaction; committed at the end, and flushed to disk unless that does not matter."""
 
 
-def owe(connection: sqlite3.Connection, controls: BehaviourSettings, event: str, data: Mapping[str, Any]) -> None:
+def enqueue(connection: sqlite3.Connection, controls: BehaviourSettings, event: str, data: Mapping[str, Any]) -> None:
     """Write down a message, in the caller's transaction; none where nobody wants to be told.
 
     Args:
@@ -95,7 +95,7 @@ class WebhookOutbox:
         self._on_their_way: set[str] = set()
 
     @contextmanager
-    def taking(self) -> Iterator[WebhookMessage | None]:
+    def lease_next(self) -> Iterator[WebhookMessage | None]:
         """Have a due message to oneself for the block; ``None`` where there is none."""
         with self._lock:
             message = self._next()
@@ -122,7 +122,7 @@ class WebhookOutbox:
         """Let what is written from now on end the next :meth:`wait`."""
         self._books.changed.clear()
 
-    def taken(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
+    def mark_delivered(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Cross a message off, unless it is to be sent once more on purpose."""
         again = random.random() < controls.webhook_duplicate_rate
         due_at = time.time() + random.uniform(*HELD_BACK_S)
@@ -134,7 +134,7 @@ class WebhookOutbox:
             if not repeated.rowcount:
                 connection.execute("UPDATE messages SET state = 'taken' WHERE id = ?", (message.id,))
 
-    def refused(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
+    def mark_failed(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Note that nobody took it, and when to try again."""
         attempts = message.attempts + 1
         pause_s = min(MOST_PAUSE_S, controls.webhook_retry_ms / 1000 * 2 ** (attempts - 1))

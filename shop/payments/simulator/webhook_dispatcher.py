@@ -62,14 +62,14 @@ class WebhookDispatcher:
         controls = self._controls()
         if controls.outage or controls.webhook_url is None:
             return False
-        with self._outbox.taking() as message:
+        with self._outbox.lease_next() as message:
             if message is None:
                 return False
             found()
             if self._sent(controls.webhook_url, message):
-                self._outbox.taken(message, controls)
+                self._outbox.mark_delivered(message, controls)
             else:
-                self._outbox.refused(message, controls)
+                self._outbox.mark_failed(message, controls)
             return True
 
     def _run(self) -> None:
