@@ -34,7 +34,7 @@ from shop.database.schema import require_current
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
 from shop.lab_console import faults_api, lab_api, pages, switches_api
-from shop.mail.mailer import latest
+from shop.mail.mailer import latest_mails
 from shop.mail.models import Mail
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
@@ -152,7 +152,7 @@ def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
 
     def mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:
-            return latest(session, count)
+            return latest_mails(session, count)
 
     app.register_api(switches_api.create_api(store, board))
     app.register_api(faults_api.create_api(desk))

@@ -104,7 +104,8 @@ class CacheRuntime:
                 forgiving=switches["cache.stale_if_error"] == "on",
                 own=lambda error: isinstance(error, DeadlinePassed),
                 failure=lambda: ServiceUnavailable(FAILED),
-                longest=(1 + SHARE) * max(1.0, parameters.stands(dict(switches.knobs), parameters.TTL_SCALE)),
+                longest=(1 + SHARE)
+                * max(1.0, parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE)),
             ),
             self._guarding(switches["cache.stampede"]),
             self.throttle,
@@ -151,7 +152,7 @@ def is_refusal(error: Exception) -> bool:
 
 def _lifetime(switches: SwitchSnapshot) -> Lifetime:
     lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
-    return hurried(lifetime, parameters.stands(dict(switches.knobs), parameters.TTL_SCALE))
+    return hurried(lifetime, parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE))
 
 
 def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:

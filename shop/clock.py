@@ -30,7 +30,7 @@ class SystemClock:
         return time.monotonic()
 
 
-class HeldClock:
+class FakeClock:
     """A clock that stands still until it is told to go on: for tests, and for examples that must come out the same.
 
     Args:

@@ -72,7 +72,7 @@ class InvalidFields(ShopError):
     problem = "invalid"
 
 
-class NotSignedIn(ShopError):
+class AuthenticationRequired(ShopError):
     """This needs an account."""
 
     problem = "not-signed-in"

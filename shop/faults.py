@@ -1,10 +1,10 @@
-"""Which dependencies can be made to fail on purpose, and the desk where such a fault is ordered.
+"""Faults: which dependencies can be broken on purpose, and the channel over which a fault is requested.
 
-Problem: what a store does when its cache is dead or hangs is known once it has been seen, not before.
-Method: whoever wants a fault writes it down in the stack's run directory; the supervisor, which owns the servers, looks
-there several times a second, does it to the real process, and writes down what is in force. Two small files, each
-with one writer and replaced whole, and no dependency between the two sides: the one that is broken on purpose is never
-needed to mend it. A stack offers only what it runs itself; nobody's own server is touched.
+Problem: nobody knows how a store behaves with a dead or hanging cache until it has been tried.
+Method: a client writes a request into the stack's run directory. The supervisor, which owns the servers, reads it
+several times a second, breaks the real process, and writes a report. Each of the two small files has one writer and is
+replaced whole. The two sides share no server: the broken one is never needed to end its own fault. A stack offers only
+the servers it runs; servers of other people are not touched.
 Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016).
 """
 
@@ -20,15 +20,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from shop.atomic_files import atomic_write
 from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
-from shop.private_files import write_private
-from shop.switches.registry import nearest
+from shop.switches.registry import did_you_mean
 
 NONE = "none"
-ANSWER_TIMEOUT_S = 5.0
-"""The supervisor looks every 0.2 s; a server that is made to hang has children to be found first."""
+REPLY_TIMEOUT_S = 5.0
+"""Seconds. The supervisor reads every 0.2 s, and finds the children of a server before it makes that hang."""
 POLL_S = 0.02
-ANOTHERS = "The stack is another user's: order its faults as that user."
+NOT_OURS = "The stack is another user's: set its faults as that user."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class FaultKind:
 
     Args:
         name: the dependency.
-        values: ``none`` first.
-        does: one line on what is really done.
+        values: the possible faults, ``none`` first.
+        description: one line: what each value does to the real server.
     """
 
     name: str
     values: tuple[str, ...]
-    does: str
+    description: str
 
 
 FAULTS: Mapping[str, FaultKind] = MappingProxyType(
@@ -97,144 +97,149 @@ OTHER_NAMES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("smtp", "post"), "mail"),
     }
 )
-"""What people call a dependency, and what it is called here."""
+"""Other usual names of a dependency, and its name here."""
 
 
 @dataclass(frozen=True)
 class FaultReport:
-    """What the supervisor says.
+    """The supervisor's report.
 
     Args:
         offered: the dependencies it can break: those it runs.
-        in_force: dependency to value, of all that are offered.
-        order: the order it last dealt with.
-        failed: what of it could not be done, and why; empty where all was.
+        active: dependency to value, for all that are offered.
+        request_id: of the request that it handled last.
+        failed: the part of that request that failed, and why; empty if nothing did.
     """
 
     offered: tuple[str, ...] = ()
-    in_force: dict[str, str] = field(default_factory=dict)
-    order: str = ""
+    active: dict[str, str] = field(default_factory=dict)
+    request_id: str = ""
     failed: str = ""
 
 
 @dataclass(frozen=True)
 class FaultRequest:
-    """What somebody wants: dependency to value, and a name of its own so that its answer is known."""
+    """A request to the supervisor.
 
-    order: str
+    Args:
+        request_id: by which the client recognizes the report on it.
+        wanted: dependency to value, for all dependencies that are offered.
+    """
+
+    request_id: str
     wanted: dict[str, str]
 
 
-def check(name: str, value: str) -> None:
-    """Refuse a fault there is none of.
+def validate(name: str, value: str) -> None:
+    """Refuse a fault that does not exist.
 
     Raises:
-        Invalid: no such dependency, or nothing of that name can be done to it.
+        InvalidFields: no such dependency, or no such fault of it.
     """
     if name not in FAULTS:
-        near = nearest(name, FAULTS, OTHER_NAMES)
-        raise InvalidFields(f"There is no fault {name!r}.{near}", errors={"name": "unknown fault"})
-    known = FAULTS[name].values
-    if value not in known:
-        near = nearest(value, dict.fromkeys(known))
+        hint = did_you_mean(name, FAULTS, OTHER_NAMES)
+        raise InvalidFields(f"There is no fault {name!r}.{hint}", errors={"name": "unknown fault"})
+    values = FAULTS[name].values
+    if value not in values:
+        hint = did_you_mean(value, dict.fromkeys(values))
         raise InvalidFields(
-            f"{name} takes {', '.join(known)}; not {value!r}.{near}", errors={"value": "not one of them"}
+            f"{name} takes {', '.join(values)}; not {value!r}.{hint}", errors={"value": "not one of them"}
         )
 
 
 class FaultChannel:
-    """Where faults are ordered, and where it is said what is in force.
+    """File-based channel between a client that requests a fault and the supervisor that applies it.
 
     Args:
         run_dir: of the stack whose servers are meant.
     """
 
     def __init__(self, run_dir: Path) -> None:
-        self._orders, self._report = run_dir / "faults.order.json", run_dir / "faults.json"
+        self._run_dir = run_dir
+        self._request_file, self._report_file = run_dir / "faults.request.json", run_dir / "faults.report.json"
 
     def report(self) -> FaultReport:
-        """Return what the supervisor last said; that it offers nothing, where there is none."""
-        found = _read(self._report)
-        return FaultReport(**{**found, "offered": tuple(found["offered"])}) if found else FaultReport()
+        """Return the supervisor's last report; an empty one, which offers nothing, if there is none."""
+        fields = _read(self._report_file)
+        return FaultReport(**{**fields, "offered": tuple(fields["offered"])}) if fields else FaultReport()
 
-    def order(self, name: str, value: str, request_id: str = "") -> FaultReport:
-        """Have a fault put in force, or ended with ``none``, and return once it is.
+    def request(self, name: str, value: str, request_id: str = "") -> FaultReport:
+        """Request a fault, or its end (``none``), and return when the supervisor has applied it.
 
         Args:
-            name: of the fault.
-            value: what is wanted of it.
-            request_id: of the request that wants it. Repeated, it is the same order and is carried out once: the web
-                process that took it may have died of it, and then nginx sends it again.
+            name: of the dependency.
+            value: one of its faults.
+            request_id: of the HTTP request. nginx repeats that request if its web process died of the fault; as the id
+                is the same, the supervisor applies the fault only once.
 
         Raises:
-            Invalid: there is no such fault.
-            Conflict: the server is not one this stack runs.
-            Unavailable: the supervisor did not carry it out.
+            InvalidFields: there is no such fault.
+            StateConflict: the server is not one this stack runs.
+            ServiceUnavailable: the supervisor did not apply it.
         """
-        check(name, value)
+        validate(name, value)
         if name not in self.report().offered:
-            raise StateConflict(f"The {name} is no server of this stack: what others run is not broken from here.")
-        known_as = f"{request_id} {name}={value}" if request_id else ""
-        with self._taking_turns():  # the order says how all stands: made of an old report, it would end another's fault
-            return self._order({**self.report().in_force, name: value}, known_as)
+            raise StateConflict(f"The {name} is not a server of this stack, and only those can be broken.")
+        full_id = f"{request_id} {name}={value}" if request_id else secrets.token_hex(8)
+        with self._lock():  # a request names every fault: made from an old report it would end another client's
+            return self._apply(FaultRequest(full_id, {**self.report().active, name: value}))
 
     def clear(self) -> FaultReport:
         """End every fault.
 
         Raises:
-            Unavailable: the supervisor did not carry it out.
+            ServiceUnavailable: the supervisor did not do it.
         """
-        with self._taking_turns():
+        with self._lock():
             report = self.report()
-            return self._order(dict.fromkeys(report.offered, NONE)) if report.offered else report
+            if not report.offered:
+                return report
+            return self._apply(FaultRequest(secrets.token_hex(8), dict.fromkeys(report.offered, NONE)))
 
-    def orders(self) -> FaultRequest | None:
-        """Return what is wanted now; read by the supervisor."""
-        found = _read(self._orders)
-        return FaultRequest(found["order"], found["wanted"]) if found else None
+    def pending_request(self) -> FaultRequest | None:
+        """Return the last request; the supervisor reads it."""
+        fields = _read(self._request_file)
+        return FaultRequest(**fields) if fields else None
 
-    def say(self, report: FaultReport) -> None:
-        """Write down what is in force; written by the supervisor alone."""
-        _write(self._report, asdict(report))
+    def publish_report(self, report: FaultReport) -> None:
+        """Write a report; only the supervisor does."""
+        _write(self._report_file, report)
 
     def close(self) -> None:
-        """Leave nothing behind: no order for the next start, no report of a stack that is gone."""
-        self._orders.unlink(missing_ok=True)
-        self._report.unlink(missing_ok=True)
+        """Delete both files: a stopped stack leaves no request for its next start and no report for a client."""
+        self._request_file.unlink(missing_ok=True)
+        self._report_file.unlink(missing_ok=True)
 
     @contextmanager
-    def _taking_turns(self) -> Iterator[None]:
-        """Let one process at a time look at what is in force, order something else, and see it carried out.
+    def _lock(self) -> Iterator[None]:
+        """Let one client at a time read the report, write a request and wait for it.
 
         Raises:
-            Unavailable: the run directory is another user's.
+            ServiceUnavailable: the run directory is another user's.
         """
         try:
-            # The directory itself is locked: a file beside it would belong to whoever made it, root or not.
-            place = os.open(self._orders.parent, os.O_RDONLY)
+            # The directory itself is locked: a lock file would belong to the user who made it first, root or not.
+            descriptor = os.open(self._run_dir, os.O_RDONLY)
         except FileNotFoundError:
             yield  # no stack has run here
             return
         except PermissionError:
-            raise ServiceUnavailable(ANOTHERS) from None
+            raise ServiceUnavailable(NOT_OURS) from None
         try:
-            fcntl.flock(place, fcntl.LOCK_EX)  # the system gives it back when a process dies
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # the kernel releases it when the process dies
             yield
         finally:
-            os.close(place)
+            os.close(descriptor)
 
-    def _order(self, wanted: dict[str, str], known_as: str = "") -> FaultReport:
-        order = known_as or secrets.token_hex(8)
+    def _apply(self, request: FaultRequest) -> FaultReport:
         try:
-            _write(self._orders, asdict(FaultRequest(order, wanted)))
+            _write(self._request_file, request)
         except PermissionError:
-            raise ServiceUnavailable(ANOTHERS) from None
-        deadline = time.monotonic() + ANSWER_TIMEOUT_S
-        while (report := self.report()).order != order:
+            raise ServiceUnavailable(NOT_OURS) from None
+        deadline = time.monotonic() + REPLY_TIMEOUT_S
+        while (report := self.report()).request_id != request.request_id:
             if time.monotonic() > deadline:
-                raise ServiceUnavailable(
-                    "Nobody carried it out: does the stack's supervisor still run? See `shop status`."
-                )
+                raise ServiceUnavailable("The stack's supervisor did not answer: does it run? See `shop status`.")
             time.sleep(POLL_S)
         if report.failed:
             raise ServiceUnavailable(f"The {report.failed}.")
@@ -243,13 +248,13 @@ class FaultChannel:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     except PermissionError:
-        raise ServiceUnavailable(ANOTHERS) from None
-    return found
+        raise ServiceUnavailable(NOT_OURS) from None
+    return fields
 
 
-def _write(path: Path, document: object) -> None:
-    write_private(path, json.dumps(document))
+def _write(path: Path, document: FaultRequest | FaultReport) -> None:
+    atomic_write(path, json.dumps(asdict(document)))

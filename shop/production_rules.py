@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from shop.demo_accounts import DEMO_PASSWORD
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
@@ -18,7 +19,7 @@ SECRET_LENGTH = 16
 """Characters of a secret that somebody else gave us."""
 DIFFERENT_CHARACTERS = 8
 """Fewer are a pattern, not a secret; of 32 random hexadecimal digits, all but one in a thousand have more."""
-PUBLISHED = frozenset({"only-for-this-machine", "let-me-shop", "shop", "a-key-for-tests-only", "changeme", "secret"})
+PUBLISHED = frozenset({"only-for-this-machine", DEMO_PASSWORD, "shop", "a-key-for-tests-only", "changeme", "secret"})
 """Secrets that stand in this repository, or in everybody's list."""
 MAKE_ONE = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 LAB_DOMAIN = "shop.test"

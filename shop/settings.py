@@ -286,7 +286,7 @@ def variable(field: str) -> str:
     return field.upper() if field.endswith("_url") else PREFIX + field.upper()
 
 
-def masked(text: str) -> str:
+def mask_password(text: str) -> str:
     """Return an address, or a text that quotes one, fit to be shown: without its password."""
     without = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)  # up to the last "@": a password may hold one
     return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", without)
@@ -337,5 +337,5 @@ def _first_fault(error: ValidationError) -> str:
     plain = PLAIN_WORDS.get(fault["type"])
     words = plain.format(**fault.get("ctx", {})) if plain else f"is not fit: {fault['msg']}"
     given = fault.get("input")
-    shown = masked(str(given)) if fault["type"] == "address" else repr(given)
+    shown = mask_password(str(given)) if fault["type"] == "address" else repr(given)
     return f"{name}={shown} {words}."

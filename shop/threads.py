@@ -7,7 +7,7 @@ they stood. So each owner of such a thread says what is wrong with it, and the p
 import threading
 
 
-def fault(thread: threading.Thread | None, stopped: threading.Event | None = None) -> str:
+def thread_fault(thread: threading.Thread | None, stopped: threading.Event | None = None) -> str:
     """Return what is wrong with a thread; empty where nothing is.
 
     Args:

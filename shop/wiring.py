@@ -206,7 +206,7 @@ class ProcessRuntime:
             self._confirmation(snapshot, letters),
         )
         orders = OrderService(self.database, offers.by_ids, streams, owed_refunds)
-        checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.piecemeal()
+        checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.autocommit()
         cancellation = OrderCancellation(checking_out, orders, payments, phases)
         resolution = PaymentReconciler(checking_out, payments, phases)
         carts = CartService(self.database, offers, move_claims)
@@ -289,7 +289,7 @@ class ProcessRuntime:
         if snapshot["cache.edge"] == "off":
             return EdgeBypass()
         return EdgeCacheable(
-            self.edge_registry, self.clock, parameters.stands(dict(snapshot.knobs), parameters.TTL_SCALE)
+            self.edge_registry, self.clock, parameters.current_value(dict(snapshot.parameters), parameters.TTL_SCALE)
         )
 
     def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
@@ -371,7 +371,7 @@ def _post(settings: Settings) -> MailTransport:
     if not settings.is_lab:
         return post
     desk = FaultChannel(settings.run_dir)
-    return FaultInjectingMailer(post, lambda: desk.report().in_force.get("mail", NONE))
+    return FaultInjectingMailer(post, lambda: desk.report().active.get("mail", NONE))
 
 
 def _switches_unreadable(error: Exception) -> None:

@@ -88,7 +88,7 @@ class SessionReaper:
         gone = delete(table).where(table.token_hash.in_(due.with_for_update(skip_locked=True))).returning(table.user_id)
         total = 0
         while True:
-            done = self._database.retrying(lambda session: len(session.scalars(gone).all()))
+            done = self._database.run_in_transaction(lambda session: len(session.scalars(gone).all()))
             total += done
             if done < REAPED_AT_ONCE:
                 return total

@@ -16,7 +16,7 @@ from flask import Flask, Request, Response, after_this_request, current_app, red
 from flask_login import LoginManager
 
 from shop.accounts.service import AccountIdentity, AccountService, IssuedToken
-from shop.errors import BadCredentials, NotSignedIn
+from shop.errors import AuthenticationRequired, BadCredentials
 from shop.settings import Settings
 from shop.web import problems
 from shop.web.identity import SignedInIdentity, current_identity
@@ -53,7 +53,7 @@ def install(app: Flask, use: Callable[[], AccountService], settings: Settings) -
     manager.session_protection = None
     manager.init_app(app, add_context_processor=False)
     manager.request_loader(lambda asked: _of_cookie(use(), asked) if bearer(asked) is None else _of_token(use(), asked))
-    app.register_error_handler(NotSignedIn, _ask_to_sign_in)
+    app.register_error_handler(AuthenticationRequired, _ask_to_sign_in)
 
 
 def sign_in(accounts: AccountService, account: AccountIdentity, on_sign_in: OnSignIn) -> str | None:
@@ -176,7 +176,7 @@ def _identity(account: AccountIdentity) -> SignedInIdentity:
     return SignedInIdentity(account.user_id, account.email, account.name, account.role)
 
 
-def _ask_to_sign_in(error: NotSignedIn) -> Response:
+def _ask_to_sign_in(error: AuthenticationRequired) -> Response:
     if request.path.startswith(problems.API_PREFIX):
         return problems.problem(401, "not-signed-in", ENDED if was_ended() else error.detail)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None

@@ -65,13 +65,13 @@ class BackupManifest:
         return sum(table.rows for table in self.tables)
 
 
-def member(table: str) -> str:
+def member_name(table: str) -> str:
     """Return the name under which a table's rows are in the file."""
     return f"tables/{table}"
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[zipfile.ZipFile]:
+def create_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a new file, written aside and moved to its place when it is whole, readable by its owner alone.
 
     Raises:
@@ -99,7 +99,7 @@ def writing(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
+def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
     """Open a backup.
 
     Raises:

@@ -18,7 +18,7 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
 """
 """Sessions of people and programs; PostgreSQL's own processes have no user."""
-LEAVING_S, LOOK_EVERY_S = 2.0, 0.05
+SESSIONS_END_WITHIN_S, POLL_S = 2.0, 0.05
 """How long a session that was closed may still be listed: its process ends after the client has gone on."""
 NOTE = "INSERT INTO restores (taken_at) VALUES (:taken_at)"
 
@@ -29,7 +29,7 @@ def check_backup(path: Path) -> BackupManifest:
     Raises:
         ConfigurationError: it is none, damaged, or of a schema newer than this code.
     """
-    with archive.reading(path) as (_, manifest):
+    with archive.open_archive(path) as (_, manifest):
         if manifest.revision not in schema.revisions():
             raise ConfigurationError(
                 f"{path} was taken at schema revision {manifest.revision}, which this code does not know (its newest is"
@@ -49,12 +49,12 @@ def restore_backup(engine: Engine, path: Path) -> BackupManifest:
         ConfigurationError: the file cannot be used, or the store runs. Nothing was changed.
     """
     check_backup(path)
-    with archive.reading(path) as (given, manifest), engine.begin() as connection:
+    with archive.open_archive(path) as (given, manifest), engine.begin() as connection:
         lift_limits(connection)
         _require_alone(connection)
-        tables.empty(connection, list(tables.columns(connection)))
+        tables.truncate(connection, list(tables.table_columns(connection)))
         schema.move_to(connection, manifest.revision)
-        tables.empty(connection, list(tables.columns(connection)))  # again: a migration may have brought rows along
+        tables.truncate(connection, list(tables.table_columns(connection)))  # a migration may have added rows
         _fill(connection, given, manifest, path)
         schema.move_to(connection, schema.revisions()[-1])
         connection.execute(text(NOTE), {"taken_at": manifest.taken_at})
@@ -62,9 +62,9 @@ def restore_backup(engine: Engine, path: Path) -> BackupManifest:
 
 
 def _require_alone(connection: Connection) -> None:
-    given_up_at = time.monotonic() + LEAVING_S
+    given_up_at = time.monotonic() + SESSIONS_END_WITHIN_S
     while (others := connection.scalar(text(OTHER_SESSIONS))) and time.monotonic() < given_up_at:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_S)
         connection.execute(text("SELECT pg_stat_clear_snapshot()"))  # a transaction sees one list, or asks for another
     if others:
         raise ConfigurationError(
@@ -73,7 +73,7 @@ def _require_alone(connection: Connection) -> None:
 
 
 def _fill(connection: Connection, given: zipfile.ZipFile, manifest: BackupManifest, path: Path) -> None:
-    known = tables.columns(connection)
+    known = tables.table_columns(connection)
     if {table.name: table.columns for table in manifest.tables} != {
         name: tuple(found) for name, found in known.items()
     }:
@@ -82,7 +82,7 @@ def _fill(connection: Connection, given: zipfile.ZipFile, manifest: BackupManife
         )
     for table in manifest.tables:
         try:
-            with given.open(archive.member(table.name)) as member:
+            with given.open(archive.member_name(table.name)) as member:
                 rows = tables.copy_in(connection, table.name, table.columns, member)
         except psycopg.DatabaseError as error:
             why = str(error).splitlines()[0]

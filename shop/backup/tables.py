@@ -27,7 +27,7 @@ WHERE contype = 'f' AND source.relnamespace = current_schema()::regnamespace AND
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = current_schema() ORDER BY 1"
 
 
-def columns(connection: Connection) -> Mapping[str, Sequence[str]]:
+def table_columns(connection: Connection) -> Mapping[str, Sequence[str]]:
     """Return the tables and the columns of each, in an order in which foreign keys never point ahead."""
     found: dict[str, list[str]] = {}
     for table, column in connection.execute(text(COLUMNS), {"not_copied": NOT_COPIED}):
@@ -38,7 +38,7 @@ def columns(connection: Connection) -> Mapping[str, Sequence[str]]:
     return {table: found[table] for table in order.static_order() if table in found}
 
 
-def sequences(connection: Connection) -> dict[str, int | None]:
+def sequence_values(connection: Connection) -> dict[str, int | None]:
     """Return the sequences and the last value of each; ``None`` for one that has given none."""
     return {row.sequencename: row.last_value for row in connection.execute(text(SEQUENCES))}
 
@@ -63,7 +63,7 @@ def copy_in(connection: Connection, table: str, names: Sequence[str], given: IO[
         return cursor.rowcount
 
 
-def empty(connection: Connection, names: Sequence[str]) -> None:
+def truncate(connection: Connection, names: Sequence[str]) -> None:
     """Take every row out of every table."""
     if names:
         _driver(connection).execute(sql.SQL("TRUNCATE {}").format(_list(names)))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shop.cart.cart_lines import HeldLine
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
-from shop.database.pipelined_commit import LastWord
+from shop.database.pipelined_commit import DeferredStatement
 from shop.database.transactions import Database
 from shop.money import Money
 
@@ -145,4 +145,4 @@ UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces, line_id 
 def take(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> None:
     """Lower the lines of what was bought, product id to pieces, and delete those that are used up; with the COMMIT."""
     row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
-    Database.with_commit(session, LastWord(TAKE, row))
+    Database.execute_with_commit(session, DeferredStatement(TAKE, row))

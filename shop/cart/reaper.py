@@ -37,7 +37,7 @@ class CartReaper:
         """Delete all that is due, in short transactions; return how many carts that were."""
         total = 0
         while True:
-            done = self._database.retrying(
+            done = self._database.run_in_transaction(
                 lambda session: len(session.execute(REAP, {"age": self._age, "most": REAPED_AT_ONCE}).all())
             )
             total += done

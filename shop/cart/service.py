@@ -133,7 +133,7 @@ class CartService:
                 raise StateConflict(FULL)
             return AddedItem(cart_id, cart_lines.limit_note(held))
 
-        return self._database.retrying(work)
+        return self._database.run_in_transaction(work)
 
     def set_quantity(self, owner: CartOwner, slug: str, quantity: int) -> None:
         """Make a line hold exactly so many pieces.
@@ -158,7 +158,7 @@ class CartService:
             if changed.one_or_none() is None:
                 raise NotFound("This product is not in your cart.")
 
-        self._database.retrying(work)
+        self._database.run_in_transaction(work)
 
     def remove(self, owner: CartOwner, slug: str) -> None:
         """Take a product out of the cart; well too if it was not in it.
@@ -175,7 +175,7 @@ class CartService:
                 )
             )
 
-        self._database.retrying(work)
+        self._database.run_in_transaction(work)
 
     def merge(self, guest_cart_id: uuid.UUID | None, user_id: int) -> str | None:
         """Move a guest's cart into an account's, adding up what is in both.
@@ -197,7 +197,7 @@ class CartService:
             mine = queries.locked(session, user_id, None)
             return queries.move(session, guest_cart_id, mine)
 
-        return cart_lines.merge_note(*self._database.retrying(work))
+        return cart_lines.merge_note(*self._database.run_in_transaction(work))
 
     @staticmethod
     def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:

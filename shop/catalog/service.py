@@ -326,7 +326,7 @@ class CatalogService:
                 self._changed(session, now.slug, now.category_id, ends)
             return now.record
 
-        return self._database.retrying(work)
+        return self._database.run_in_transaction(work)
 
     def add(self, new: NewProduct) -> ProductRecord:
         """Put a new product into the catalogue.
@@ -342,7 +342,7 @@ class CatalogService:
             self._changed(session, row.slug, row.category_id, [tags.CATEGORIES])  # the tree counts them
             return row.record
 
-        return self._database.retrying(work)
+        return self._database.run_in_transaction(work)
 
     def _changed(self, session: Session, slug: str, category_id: int, further: Sequence[str] = ()) -> None:
         path = tree.load(session).path(category_id)

@@ -62,7 +62,7 @@ class OrderCancellation:
         cause = CancellationCause.STAFF if viewer.is_admin else CancellationCause.CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is OrderStatus.PENDING_PAYMENT:
             self._resolution.reconcile(public_id, cause)
-        self._database.retrying(lambda session: self._take_back(session, public_id, cause, guard))
+        self._database.run_in_transaction(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 
     def refund(self, public_id: str, guard: KeyLease = NO_GUARD) -> bool:
@@ -81,7 +81,7 @@ class OrderCancellation:
             self._postpone(payment, error)
             _log.warning("refund_owed", extra={"order": public_id, "reason": error.detail})
             return False
-        self._database.retrying(lambda session: self._write_down(session, public_id, guard))
+        self._database.run_in_transaction(lambda session: self._write_down(session, public_id, guard))
         return True
 
     def close_refund(self, public_id: str, closed_by: int, reason: str) -> None:
@@ -97,11 +97,11 @@ class OrderCancellation:
             Conflict: nothing is owed for it.
         """
         command = CloseRefund(closed_by, reason)
-        self._database.retrying(lambda session: self._phases.close_refund(session, public_id, command))
+        self._database.run_in_transaction(lambda session: self._phases.close_refund(session, public_id, command))
         _log.info("refund_closed", extra={"order": public_id, "closed_by": closed_by})
 
     def _postpone(self, payment: Payment, error: ProviderUnavailable) -> None:
-        self._database.retrying(lambda session: self._payments.postpone(session, payment.order_id, error))
+        self._database.run_in_transaction(lambda session: self._payments.postpone(session, payment.order_id, error))
 
     def _write_down(self, session: Session, public_id: str, guard: KeyLease) -> None:
         self._phases.record_refund(session, public_id)

@@ -59,7 +59,7 @@ class OrderEmails:
             NotFound: there is no such order.
         """
         order, holder = self._order(public_id)
-        return self._stationery.write(
+        return self._stationery.render(
             "confirmation",
             message_id=f"<confirmation.{public_id}@shop>",
             recipient=order.email,
@@ -81,7 +81,7 @@ class OrderEmails:
             NotFound: there is no such order.
         """
         order, _ = self._order(public_id)
-        return self._stationery.write(
+        return self._stationery.render(
             "order_link",
             message_id=f"<order-link.{request_id}@shop>",
             recipient=order.email,
@@ -134,7 +134,7 @@ class InlineConfirmation:
             _log.warning("mail_lost", extra={"order": public_id, "reason": str(error)})
             return
         with self._database.transaction() as session:
-            self._post.file(session, letter)
+            self._post.record(session, letter)
 
 
 class ConfirmationConsumer:
@@ -168,4 +168,4 @@ class ConfirmationConsumer:
         if not letter.recipient:  # forgotten meanwhile
             return
         self._post.send(letter)
-        self._inbox.process_once(message, lambda session: self._post.file(session, letter))
+        self._inbox.process_once(message, lambda session: self._post.record(session, letter))

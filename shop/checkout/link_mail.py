@@ -57,7 +57,7 @@ class LinkMailConsumer:
         self._post.send(letter)
 
         def note(session: Session) -> None:
-            self._post.file(session, letter)
+            self._post.record(session, letter)
             queries.note_link_sent(session, contact.public_id)
 
         self._inbox.process_once(message, note)

@@ -71,7 +71,7 @@ class PaymentReconciler:
                 self._phases.cancel_unpaid(session, public_id, cause)
             return self._write_down(session, public_id, found, cause)
 
-        stands = self._database.retrying(write_down)
+        stands = self._database.run_in_transaction(write_down)
         if isinstance(found, OutcomePending):
             raise ProviderUnavailable(
                 "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
@@ -84,7 +84,7 @@ class PaymentReconciler:
         def write_down(session: Session) -> None:
             self._payments.postpone(session, queries.internal_id(session, public_id), error)
 
-        self._database.retrying(write_down)
+        self._database.run_in_transaction(write_down)
 
     def _write_down(
         self,

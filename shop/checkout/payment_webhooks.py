@@ -61,7 +61,7 @@ class PaymentWebhooks:
         says = contradiction(notice, payment)
         if says:
             _log.error("webhook_conflict", extra={"order": public_id, "charge": notice.provider_id, "reason": says})
-            self._database.retrying(lambda session: self._payments.note_conflict(session, notice, says))
+            self._database.run_in_transaction(lambda session: self._payments.note_conflict(session, notice, says))
             self._observe("conflict")
             return
         try:
@@ -77,7 +77,7 @@ class PaymentWebhooks:
                 self._charged(public_id, notice)
             case WebhookEventType.DECLINED if payment.status == "pending":
                 declined = ChargeDeclined("declined")
-                self._database.retrying(
+                self._database.run_in_transaction(
                     lambda session: self._phases.settle(session, public_id, RecoveryStep.REFUSE, declined)
                 )
             case WebhookEventType.REFUNDED:
@@ -85,7 +85,7 @@ class PaymentWebhooks:
 
     def _charged(self, public_id: str, notice: WebhookEvent) -> None:
         charged = ChargeSucceeded(notice.provider_id)
-        settled = self._database.retrying(
+        settled = self._database.run_in_transaction(
             lambda session: self._phases.settle(session, public_id, RecoveryStep.PAY, charged)
         )
         if settled is SettleResult.TOO_LATE:
@@ -95,7 +95,7 @@ class PaymentWebhooks:
         if status in ("pending", "abandoned"):  # this message has overtaken the one of its charge
             raise StateConflict("The charge is not known here yet; send this again.")
         if status in (*OWED, "refund_closed") and notice.refunded == notice.amount:
-            self._database.retrying(lambda session: self._phases.record_refund(session, public_id))
+            self._database.run_in_transaction(lambda session: self._phases.record_refund(session, public_id))
         elif status == "charged":
             _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})
 

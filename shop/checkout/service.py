@@ -166,7 +166,7 @@ class CheckoutService:
     def _begin(self, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease) -> ChargeAttempt | CheckoutResult:
         stock = self._phases.stock
         for _ in range(PLACE_ATTEMPTS):
-            placed = self._database.retrying(
+            placed = self._database.run_in_transaction(
                 lambda session: self._phases.place(session, key, wanted, guard),
                 isolation=stock.isolation,
                 attempts=stock.attempts,
@@ -225,7 +225,7 @@ class CheckoutService:
 
             return self._phases.settle(session, attempt.public_id, step, outcome, answer)
 
-        settled = self._database.retrying(work)
+        settled = self._database.run_in_transaction(work)
         self._reached(RecoveryPoint.SETTLED)
         if settled is SettleResult.ALREADY:  # by the provider's own message, or by another request: that is what counts
             return self._result_of(attempt.public_id, replayed=False)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
-from shop.database.engine import build_engine, shown
+from shop.database.engine import build_engine, safe_url
 from shop.database.errors import INSUFFICIENT_PRIVILEGE, is_read_only, sqlstate
 from shop.database.requirements import read_only_refusal
 from shop.database.schema import require_current
@@ -46,18 +46,18 @@ def answering(settings: Settings) -> Iterator[Engine]:
             raise
         why = " ".join(str(error.orig).split())
         raise ConfigurationError(
-            f"The database {shown(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
+            f"The database {safe_url(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
         ) from None
     except InternalError as error:
         if not is_read_only(error.orig):
             raise
-        raise read_only_refusal(shown(engine.url)) from None
+        raise read_only_refusal(safe_url(engine.url)) from None
     except ProgrammingError as error:
         if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
             raise
         why = str(error.orig).splitlines()[0]
         raise ConfigurationError(
-            f"The user of {shown(engine.url)} may not do this ({why}): make it the owner of the database, or set"
+            f"The user of {safe_url(engine.url)} may not do this ({why}): make it the owner of the database, or set"
             " DATABASE_URL to one it owns."
         ) from None
     finally:

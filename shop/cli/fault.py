@@ -31,10 +31,10 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
     """Break one dependency; ``none`` mends it."""
     try:
-        report = _desk().order(name, value)
+        report = _desk().request(name, value)
     except InvalidFields as refusal:
         raise click.UsageError(refusal.detail) from None
-    done = f"{name}: {value}" if value == report.in_force[name] else f"{name}: {value}, done"
+    done = f"{name}: {value}" if value == report.active[name] else f"{name}: {value}, done"
     emit(_described(name, report), f"{done}.", as_json=as_json)
 
 
@@ -59,14 +59,14 @@ def _described(name: str, report: FaultReport) -> dict[str, object]:
     known = FAULTS[name]
     return {
         "name": name,
-        "value": report.in_force.get(name, NONE),
+        "value": report.active.get(name, NONE),
         "values": list(known.values),
         "offered": name in report.offered,
-        "does": known.does,
+        "does": known.description,
     }
 
 
 def _line(name: str, report: FaultReport) -> str:
-    value = report.in_force.get(name, NONE) if name in report.offered else "not offered"
+    value = report.active.get(name, NONE) if name in report.offered else "not offered"
     shown = value if value in (NONE, "not offered") else click.style(value, fg="red", bold=True)
-    return f"{name:<10} {shown:<12} {' '.join(FAULTS[name].values)}\n{'':<10} {FAULTS[name].does}"
+    return f"{name:<10} {shown:<12} {' '.join(FAULTS[name].values)}\n{'':<10} {FAULTS[name].description}"

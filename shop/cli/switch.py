@@ -13,7 +13,7 @@ from shop.cli.output import emit
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
 from shop.errors import InvalidFields
-from shop.switches.registry import SWITCHES, SwitchSnapshot, nearest
+from shop.switches.registry import SWITCHES, SwitchSnapshot, did_you_mean
 from shop.switches.store import SwitchStore
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -84,12 +84,12 @@ def _store() -> Iterator[SwitchStore]:
 
 def _stand() -> dict[str, str]:
     with _store() as store:
-        return SwitchSnapshot.of(store.load()).to_dict()
+        return SwitchSnapshot.from_stored(store.load()).to_dict()
 
 
 def _require(name: str) -> None:
     if name not in SWITCHES:
-        raise click.UsageError(f"There is no switch {name!r}.{nearest(name, SWITCHES)}")
+        raise click.UsageError(f"There is no switch {name!r}.{did_you_mean(name, SWITCHES)}")
 
 
 def _described(name: str, stand: dict[str, str]) -> dict[str, Any]:

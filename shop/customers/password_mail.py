@@ -49,10 +49,10 @@ class PasswordMailConsumer:
             return
         letter = self._letter(message, link)
         self._post.send(letter)
-        self._inbox.process_once(message, lambda session: self._post.file(session, letter))
+        self._inbox.process_once(message, lambda session: self._post.record(session, letter))
 
     def _letter(self, message: QueueMessage, link: ResetLink) -> OutgoingEmail:
-        return self._stationery.write(
+        return self._stationery.render(
             "password_reset",
             message_id=f"<password-reset.{message.message_id}@shop>",
             recipient=link.email,

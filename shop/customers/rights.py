@@ -130,7 +130,7 @@ class PersonalData:
             Conflict: orders are not delivered yet, and need their address.
         """
         normalised = _normalised(email)
-        forgotten, slugs = self._database.retrying(lambda session: _forget(session, normalised))
+        forgotten, slugs = self._database.run_in_transaction(lambda session: _forget(session, normalised))
         self._changed(slugs)
         return forgotten
 

@@ -31,7 +31,7 @@ from shop.database.connection import StoreConnection, WaitLimit
 from shop.database.errors import is_read_only
 from shop.database.session import SessionSetup
 from shop.errors import ConfigurationError
-from shop.settings import Settings, masked
+from shop.settings import Settings, mask_password
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -70,7 +70,7 @@ def sqlalchemy_url(url: str) -> URL:
         parsed = None
     if parsed is None or parsed.drivername != "postgresql+psycopg":
         raise ConfigurationError(
-            f"DATABASE_URL={masked(url)} is not a PostgreSQL address; write postgresql://user:password@host:5432/name."
+            f"DATABASE_URL={mask_password(url)} is not a PostgreSQL address; write postgresql://user:password@host:5432/name."
         )
     return parsed
 
@@ -87,9 +87,9 @@ def connection_parameters(url: str) -> dict[str, Any]:
     return dict(parsed.get_dialect()().create_connect_args(parsed)[1])
 
 
-def shown(url: URL) -> str:
+def safe_url(url: URL) -> str:
     """Return an address fit to be shown: in the usual spelling, without its password."""
-    return masked(url.set(drivername="postgresql").render_as_string(hide_password=True))
+    return mask_password(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 def require_utf8(connection: psycopg.Connection, address: str) -> None:
@@ -146,7 +146,7 @@ def build_engine(
         "lock_timeout": f"{settings.db_lock_timeout_ms}ms",
         "idle_session_timeout": f"{settings.db_idle_s}s",
     }
-    begin_sessions(engine, limits, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
+    configure_sessions(engine, limits, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
     _leave_read_only_sessions(engine)
     _refuse_other_encodings(engine)
     _report_queries(engine, on_query)
@@ -154,7 +154,7 @@ def build_engine(
     return engine
 
 
-def begin_sessions(engine: Engine, parameters: Mapping[str, str], limit: WaitLimit) -> None:
+def configure_sessions(engine: Engine, parameters: Mapping[str, str], limit: WaitLimit) -> None:
     """Let an engine open connections of ours.
 
     Args:
@@ -162,7 +162,7 @@ def begin_sessions(engine: Engine, parameters: Mapping[str, str], limit: WaitLim
         parameters: what each session is told.
         limit: bounds each wait for the server.
     """
-    setup = SessionSetup(parameters, shown(engine.url))
+    setup = SessionSetup(parameters, safe_url(engine.url))
 
     def connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
         return setup.connect(lambda: StoreConnection.open(*given, wait_limit=limit, **named))
@@ -197,7 +197,7 @@ def lift_limits(connection: Connection) -> None:
 def _refuse_other_encodings(engine: Engine) -> None:
     def check(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
         try:
-            require_utf8(connection, shown(engine.url))
+            require_utf8(connection, safe_url(engine.url))
         except ConfigurationError:
             connection.close()
             raise

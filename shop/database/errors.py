@@ -14,7 +14,7 @@ RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
 INSUFFICIENT_PRIVILEGE = "42501"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
-OVERDUE = frozenset({"25P03", "25P04"})
+SESSION_TIMEOUTS = frozenset({"25P03", "25P04"})
 """idle_in_transaction_session_timeout and transaction_timeout: PostgreSQL has ended the session over them."""
 FEATURE_NOT_SUPPORTED = "0A000"
 NOT_STORABLE = frozenset({"22021", "22P05"})
@@ -28,11 +28,11 @@ _READ_ONLY = "The store takes no changes at the moment; look around, and try aga
 _BUSY = "Too many people are changing this at once; try again."
 
 
-class LostRace(Exception):
-    """A transaction gives way to another's; nothing was done. :meth:`Database.retrying` runs it again."""
+class TransactionConflict(Exception):
+    """A transaction gives way to another's; nothing was done. :meth:`Database.run_in_transaction` runs it again."""
 
 
-def busy() -> ServiceUnavailable:
+def busy_error() -> ServiceUnavailable:
     """Return the refusal of a transaction that lost its races."""
     return ServiceUnavailable(_BUSY, retry_after=RETRY_AFTER_S)
 
@@ -50,11 +50,11 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_db_errors() -> Iterator[None]:
     """Turn "the database is away or busy" into the store's own refusal.
 
     Raises:
-        LostRace: the block's transaction was undone for another's sake.
+        TransactionConflict: the block's transaction was undone for another's sake.
         Invalid: a text has a character that PostgreSQL cannot hold. Fields are checked where they are read; this is for
             the one that was forgotten.
         DatabaseReadOnly: it is there, and takes no changes.
@@ -75,8 +75,8 @@ def translated() -> Iterator[None]:
         if not isinstance(error, OperationalError) and not error.connection_invalidated:
             raise
         if state in RETRIED_SQLSTATES:
-            raise LostRace from error
-        if state in {LOCK_NOT_AVAILABLE, QUERY_CANCELED, *OVERDUE}:
+            raise TransactionConflict from error
+        if state in {LOCK_NOT_AVAILABLE, QUERY_CANCELED, *SESSION_TIMEOUTS}:
             raise ServiceUnavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
         raise ServiceUnavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error
 

@@ -18,7 +18,7 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class LastWord:
+class DeferredStatement:
     """A statement that is not waited for.
 
     Args:
@@ -30,7 +30,7 @@ class LastWord:
     parameters: Parameters | None = None
 
 
-def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
+def commit_pipelined(connection: Connection, statements: Sequence[DeferredStatement]) -> None:
     """Send the statements and COMMIT in one packet, in this order.
 
     SQLAlchemy's own commit, which follows, finds nothing left to do and sends nothing. (Committing inside psycopg's
@@ -40,7 +40,7 @@ def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
         DBAPIError: one of them failed; nothing is committed, unless the connection was lost behind the COMMIT.
         TransactionAborted: an earlier statement had failed, and its error was swallowed.
     """
-    if not last_words:
+    if not statements:
         return
     driver: psycopg.Connection | None = connection.connection.driver_connection
     if driver is None:
@@ -50,7 +50,7 @@ def commit_with(connection: Connection, last_words: Sequence[LastWord]) -> None:
     try:
         with driver.pipeline():
             try:
-                for word in last_words:
+                for word in statements:
                     connection.execute(word.statement, word.parameters)
                 if not driver.autocommit:
                     driver.execute("COMMIT")

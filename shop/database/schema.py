@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from shop.database.engine import lift_limits, shown
+from shop.database.engine import lift_limits, safe_url
 from shop.database.requirements import require_writable
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
@@ -41,7 +41,7 @@ def upgrade(engine: Engine) -> list[str]:
             changes.
     """
     with engine.begin() as connection:
-        require_writable(connection.connection.driver_connection, shown(engine.url))
+        require_writable(connection.connection.driver_connection, safe_url(engine.url))
         lift_limits(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         missing = pending(connection)
@@ -61,7 +61,7 @@ def pending(connection: Connection) -> list[str]:
     current, known = current_revision(connection), revisions()
     if current and not current.isdecimal():
         raise ConfigurationError(
-            f"The database {shown(connection.engine.url)} is another program's (its revision is {current}):"
+            f"The database {safe_url(connection.engine.url)} is another program's (its revision is {current}):"
             " name an empty one in DATABASE_URL."
         )
     if current and current not in known:
@@ -113,8 +113,8 @@ def _require_empty(connection: Connection) -> None:
     other = connection.scalar(text(OTHERS))
     if other is not None:
         raise ConfigurationError(
-            f"The database {shown(connection.engine.url)} holds other tables, such as {other}, and none of the store's:"
-            " name an empty one in DATABASE_URL. Nothing was changed."
+            f"The database {safe_url(connection.engine.url)} holds other tables, such as {other}, and none of the"
+            " store's: name an empty one in DATABASE_URL. Nothing was changed."
         )
 
 

@@ -24,11 +24,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from shop.database.connection import require_unbroken
-from shop.database.errors import LostRace, busy, translated
-from shop.database.pipelined_commit import LastWord, commit_with
+from shop.database.errors import TransactionConflict, busy_error, translate_db_errors
+from shop.database.pipelined_commit import DeferredStatement, commit_pipelined
 
 T = TypeVar("T")
-Effect = Callable[[], None]
+AfterCommitHook = Callable[[], None]
 
 RETRY_ATTEMPTS = 5
 RETRY_BASE_S = 0.01
@@ -37,14 +37,14 @@ RETRY_CAP_S = 0.25
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
 _enclosing: ContextVar["OuterTransaction | None"] = ContextVar("enclosing_transaction", default=None)
 _EFFECTS = "shop.after_commit"
-_LAST_WORDS = "shop.with_commit"
+_DEFERRED = "shop.with_commit"
 
 
 class ExternalCallInTransaction(RuntimeError):
     """A programming error: an outside server was called while a transaction was open."""
 
 
-class TransactionUndone(RuntimeError):
+class TransactionRolledBack(RuntimeError):
     """A programming error: something was to be written after the enclosing transaction had been rolled back."""
 
 
@@ -68,8 +68,8 @@ class OuterTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._transaction = connection.begin()
-        self._effects: list[Effect] = []
-        self._last_words: list[LastWord] = []
+        self._effects: list[AfterCommitHook] = []
+        self._deferred: list[DeferredStatement] = []
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +85,7 @@ class OuterTransaction:
             yield session
             self._require_unbroken()
             self._effects += session.info.pop(_EFFECTS, [])
-            self._last_words += session.info.pop(_LAST_WORDS, [])
+            self._deferred += session.info.pop(_DEFERRED, [])
 
     def _require_unbroken(self) -> None:
         """Refuse at the end of the block in which the error was swallowed, not only at the end of all of them."""
@@ -93,9 +93,9 @@ class OuterTransaction:
         if driver is not None:
             require_unbroken(driver)
 
-    def with_commit(self, word: LastWord) -> None:
+    def execute_with_commit(self, word: DeferredStatement) -> None:
         """Run a statement as the last of the transaction, sent together with its COMMIT."""
-        self._last_words.append(word)
+        self._deferred.append(word)
 
     def roll_back(self) -> None:
         """Undo all of it; well too if it is undone already."""
@@ -104,10 +104,10 @@ class OuterTransaction:
 
     def commit(self) -> None:
         """Make all of it last."""
-        commit_with(self._connection, self._last_words)
+        commit_pipelined(self._connection, self._deferred)
         self._transaction.commit()
 
-    def take_effect(self) -> None:
+    def run_after_commit_hooks(self) -> None:
         """Run what was to follow the commit."""
         for effect in self._effects:
             effect()
@@ -129,7 +129,7 @@ class Database:
         self._writing = self._reading if piecemeal else engine
         self._on_retry = on_retry
 
-    def piecemeal(self) -> "Database":
+    def autocommit(self) -> "Database":
         """Return a database on the same pool in which every statement commits by itself (unsafe)."""
         return Database(self.engine, self._on_retry, piecemeal=True)
 
@@ -154,10 +154,10 @@ class Database:
         """
         outer = _enclosing.get()
         if outer is not None and outer.is_open:
-            with translated(), outer.session(autoflush=False) as session:
+            with translate_db_errors(), outer.session(autoflush=False) as session:
                 yield session
             return
-        with translated(), Session(self._reading, autoflush=False) as session:
+        with translate_db_errors(), Session(self._reading, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -171,8 +171,8 @@ class Database:
         try:
             with self._attempt() as session:
                 yield session
-        except LostRace as error:
-            raise busy() from error
+        except TransactionConflict as error:
+            raise busy_error() from error
 
     @contextmanager
     def enclosing(self) -> Iterator[OuterTransaction]:
@@ -185,7 +185,7 @@ class Database:
             Unavailable: as :meth:`transaction`.
         """
         try:
-            with translated(), self.engine.connect() as connection:
+            with translate_db_errors(), self.engine.connect() as connection:
                 outer = OuterTransaction(connection)
                 try:
                     with _open(outer):
@@ -195,45 +195,45 @@ class Database:
                 except BaseException:
                     outer.roll_back()
                     raise
-        except LostRace as error:
-            raise busy() from error
-        outer.take_effect()
+        except TransactionConflict as error:
+            raise busy_error() from error
+        outer.run_after_commit_hooks()
 
     @contextmanager
     def _attempt(self, isolation: str | None = None) -> Iterator[Session]:
         outer = _enclosing.get()
         if outer is not None:
             if not outer.is_open:
-                raise TransactionUndone("a write after the enclosing transaction was rolled back")
-            with translated(), outer.session() as session, session.begin():
+                raise TransactionRolledBack("a write after the enclosing transaction was rolled back")
+            with translate_db_errors(), outer.session() as session, session.begin():
                 yield session
             return
-        with translated(), Session(self._writing, expire_on_commit=False) as session:
+        with translate_db_errors(), Session(self._writing, expire_on_commit=False) as session:
             with _open(), session.begin():
                 if isolation is not None and self._writing is self.engine:
                     session.connection(execution_options={"isolation_level": isolation})
                 yield session
-                if last_words := session.info.pop(_LAST_WORDS, []):
+                if statements := session.info.pop(_DEFERRED, []):
                     session.flush()
-                    commit_with(session.connection(), last_words)
-            effects: list[Effect] = session.info.pop(_EFFECTS, [])
+                    commit_pipelined(session.connection(), statements)
+            effects: list[AfterCommitHook] = session.info.pop(_EFFECTS, [])
         for effect in effects:
             effect()
 
     @staticmethod
-    def after_commit(session: Session, effect: Effect) -> None:
+    def after_commit(session: Session, effect: AfterCommitHook) -> None:
         """Run ``effect`` once the session's transaction is committed; never if it is not."""
         session.info.setdefault(_EFFECTS, []).append(effect)
 
     @staticmethod
-    def with_commit(session: Session, word: LastWord) -> None:
+    def execute_with_commit(session: Session, word: DeferredStatement) -> None:
         """Run a statement as the last of the session's transaction, sent together with its COMMIT.
 
         It costs no round trip of its own, and so cannot return anything.
         """
-        session.info.setdefault(_LAST_WORDS, []).append(word)
+        session.info.setdefault(_DEFERRED, []).append(word)
 
-    def retrying(
+    def run_in_transaction(
         self, work: Callable[[Session], T], *, isolation: str | None = None, attempts: int = RETRY_ATTEMPTS
     ) -> T:
         """Run ``work`` in a transaction, and again from its start when it lost a race.
@@ -250,12 +250,12 @@ class Database:
             try:
                 with self._attempt(isolation) as session:
                     return work(session)
-            except LostRace:
+            except TransactionConflict:
                 if attempt == attempts or _enclosing.get() is not None:
                     break  # an enclosing transaction is gone as a whole, and only its owner can begin it again
             self._on_retry()
             time.sleep(random.uniform(0, min(RETRY_CAP_S, RETRY_BASE_S * 2**attempt)))  # full jitter
-        raise busy()
+        raise busy_error()
 
 
 @contextmanager

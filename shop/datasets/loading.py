@@ -20,16 +20,16 @@ from sqlalchemy.exc import OperationalError
 
 from shop.accounts.passwords import hash_password
 from shop.database.connection import StoreConnection
-from shop.database.engine import build_engine, connection_parameters, shown, sqlalchemy_url
+from shop.database.engine import build_engine, connection_parameters, safe_url, sqlalchemy_url
 from shop.database.requirements import require_writable
 from shop.database.session import SessionSetup
 from shop.database.transactions import Database
-from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, LoadPlan, LoadStep, SourceFinding, continue_numbering
 from shop.datasets.production import NO_DATA_SET, OWN
 from shop.datasets.progress import LoadProgress, SilentProgress
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
@@ -184,7 +184,7 @@ def open_own(settings: Settings) -> bool:
         for account in (SHOPPER, ADMIN) if settings.is_lab else ():
             connection.execute(
                 "INSERT INTO users (email, name, password_hash, role) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (account.email, account.name, hash_password(PASSWORD), account.role),
+                (account.email, account.name, hash_password(DEMO_PASSWORD), account.role),
             )
     return True
 
@@ -232,11 +232,11 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
         return StoreConnection.open(autocommit=True, **given)
 
     try:
-        connection = SessionSetup({}, shown(address)).connect(connect)
+        connection = SessionSetup({}, safe_url(address)).connect(connect)
     except psycopg.OperationalError as error:
         raise ConfigurationError(f"The database does not answer: {str(error).strip().splitlines()[-1]}") from error
     with connection:
-        require_writable(connection, shown(address))
+        require_writable(connection, safe_url(address))
         connection.lift_limits(for_good=True)
         if connection.execute("SELECT to_regclass('datasets')").fetchone() == (None,):
             raise ConfigurationError("The database has no tables yet, or old ones: run `shop migrate`.")

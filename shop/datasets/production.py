@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from shop.datasets.accounts import ADMIN, SHOPPER
+from shop.demo_accounts import ADMIN, SHOPPER
 from shop.errors import ConfigurationError
 
 REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `shop import`."

@@ -54,10 +54,10 @@ def refresh(database: Database) -> None:
         return int(session.execute(text("SELECT count(*) FROM differing")).scalar_one())
 
     # One snapshot for both sides: a word that is learnt meanwhile is in neither, and stays.
-    differing = database.retrying(compare, isolation="REPEATABLE READ")
+    differing = database.run_in_transaction(compare, isolation="REPEATABLE READ")
     for first in range(1, differing + 1, BATCH_WORDS):
-        database.retrying(partial(_apply, {"first": first, "last": first + BATCH_WORDS - 1}))
-    database.retrying(lambda session: session.execute(text("DROP TABLE differing")))
+        database.run_in_transaction(partial(_apply, {"first": first, "last": first + BATCH_WORDS - 1}))
+    database.run_in_transaction(lambda session: session.execute(text("DROP TABLE differing")))
 
 
 def _apply(bounds: dict[str, int], session: Session) -> None:

@@ -6,9 +6,10 @@ from typing import Self
 
 import httpx
 
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ServiceUnavailable
 from shop.lab.loopback import check_loopback
-from shop.lab.store_client import ADMIN, API, DEMO_PASSWORD, TIMEOUT_S
+from shop.lab.store_client import API, TIMEOUT_S
 
 ORDER_NUMBER = re.compile(r">(S-[2-9A-Z]{4}-[2-9A-Z]{4})<")
 """An order's number, as the list shows it."""
@@ -26,7 +27,7 @@ class AdminClient:
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
-        words = {"email": ADMIN, "password": DEMO_PASSWORD}
+        words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
         if self._client.post(f"{API}/session", json=words).status_code != 200:
             raise ServiceUnavailable(f"The store does not let {ADMIN} in.")
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from shop.private_files import write_private
+from shop.atomic_files import atomic_write
 
 FILE_NAME = "broken-books.json"
 Mismatches = Collection[tuple[str, str]]
@@ -40,7 +40,7 @@ class BrokenBooks:
         known = {**dict.fromkeys(mismatches, made_by), **self.experiments_by_mismatch()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = [{"kind": kind, "id": name, "made_by": maker} for (kind, name), maker in sorted(known.items())]
-        write_private(self._path, json.dumps(lines, indent=1))
+        atomic_write(self._path, json.dumps(lines, indent=1))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.load import ShopperVisit
 from shop.settings import PROJECT_ROOT
-from shop.switches.registry import nearest
+from shop.switches.registry import did_you_mean
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
 RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
@@ -127,7 +127,7 @@ class VerdictRules(StrictModel):
         if not self.correct_when and not self.confirmed_when:
             raise ValueError("give correct_when, confirmed_when or both")
         if strange := sorted(set(self.tolerates) - ANOMALIES.keys()):
-            raise ValueError(f"no such trouble: {strange[0]}.{nearest(strange[0], ANOMALIES)}")
+            raise ValueError(f"no such trouble: {strange[0]}.{did_you_mean(strange[0], ANOMALIES)}")
         return self
 
 
@@ -159,7 +159,7 @@ class LabExperiment(StrictModel):
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         if self.driver not in drivers.DRIVERS:
-            raise ValueError(f"no such driver: {self.driver}.{nearest(self.driver, drivers.DRIVERS)}")
+            raise ValueError(f"no such driver: {self.driver}.{did_you_mean(self.driver, drivers.DRIVERS)}")
         for arm in self.arms:
             self.driver_params_for(arm)
         arms = {arm.name for arm in self.arms}
@@ -316,5 +316,5 @@ def load_experiment(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
     """
     known = load_experiments(folder)
     if name not in known:
-        raise NotFound(f"There is no experiment {name!r}.{nearest(name, known)} `shop lab list` shows them.")
+        raise NotFound(f"There is no experiment {name!r}.{did_you_mean(name, known)} `shop lab list` shows them.")
     return known[name]

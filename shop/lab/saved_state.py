@@ -16,6 +16,7 @@ from types import FrameType
 
 import psutil
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.faults import NONE
 from shop.lab.store_client import StoreClient
@@ -175,9 +176,7 @@ def _write(folder: Path, url: str, kept: SavedState) -> Path:
     }
     content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": saved}
     note = folder / FILE_NAME
-    making = note.with_suffix(".making")
-    making.write_text(json.dumps(content), encoding="utf-8")
-    making.replace(note)
+    atomic_write(note, json.dumps(content))
     return note
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.loopback import check_loopback
@@ -22,8 +23,6 @@ FAULTABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """What faults are done to, by the names ``/readyz`` gives it."""
 WARM_UP_THREADS = 8
 MIN_STOCK = 20
-ADMIN = "admin@shop.test"
-DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
 
 class StoreClient:
@@ -255,8 +254,8 @@ class StoreClient:
 
     def _patch_product(self, slug: str, fields: Mapping[str, object]) -> Any:
         if self._token is None:
-            words = {"email": ADMIN, "password": DEMO_PASSWORD}
-            self._token = self._send("POST", f"{API}/tokens", words, f"the log-in of {ADMIN}").json()["token"]
+            words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
+            self._token = self._send("POST", f"{API}/tokens", words, f"the log-in of {ADMIN.email}").json()["token"]
         path, what = f"{API}/admin/products/{slug}", f"a change of {slug}"
         return self._send("PATCH", path, fields, what, {"Authorization": f"Bearer {self._token}"}).json()
 

@@ -61,7 +61,7 @@ def create_api(desk: FaultChannel) -> ApiBlueprint:
     )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Break one dependency, or mend it; done when this answers, but what was down still has to start."""
-        return describe(path.name, desk.order(path.name, body.value, correlation.request_id.get())), NO_STORE
+        return describe(path.name, desk.request(path.name, body.value, correlation.request_id.get())), NO_STORE
 
     return api
 
@@ -77,8 +77,8 @@ def describe(name: str, report: FaultReport) -> dict[str, Any]:
     known = FAULTS[name]
     return FaultAnswer(
         name=name,
-        value=report.in_force.get(name, NONE),
+        value=report.active.get(name, NONE),
         values=list(known.values),
         offered=name in report.offered,
-        does=known.does,
+        does=known.description,
     ).model_dump()

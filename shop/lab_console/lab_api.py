@@ -18,7 +18,7 @@ from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.caching.memory import MaxMemory
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
-from shop.switches.parameters import CACHE_MEMORY, KNOBS, check, stands
+from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, current_value, validate
 from shop.switches.registry import SwitchPoller
 from shop.switches.store import SwitchStore
 from shop.web.openapi import ApiBlueprint
@@ -138,20 +138,20 @@ def create_api(
 
     def value_of(name: str) -> float | None:
         if name != CACHE_MEMORY:
-            return stands(dict(board.current().knobs), name)
+            return current_value(dict(board.current().parameters), name)
         try:
             return memory.limit_mb() if memory else None
         except CacheUnavailable:
             return None
 
     def described(name: str, value: float | None) -> dict[str, Any]:
-        knob = KNOBS[name]
-        return KnobAnswer(name=name, value=value, low=knob.low, high=knob.high, does=knob.does).model_dump()
+        knob = LAB_PARAMETERS[name]
+        return KnobAnswer(name=name, value=value, low=knob.low, high=knob.high, does=knob.description).model_dump()
 
     @api.get("/knobs", responses={200: KnobList})
     def list_knobs() -> Any:
         """List every knob and how it stands."""
-        return {"items": [described(name, value_of(name)) for name in KNOBS]}, NO_STORE
+        return {"items": [described(name, value_of(name)) for name in LAB_PARAMETERS]}, NO_STORE
 
     @api.put(
         "/knobs/<name>",
@@ -160,11 +160,11 @@ def create_api(
     )
     def turn(path: KnobPath, body: ParameterChange) -> Any:
         """Turn one knob; in force in every process within a second."""
-        check(path.name, body.value)
+        validate(path.name, body.value)
         if path.name == CACHE_MEMORY:
             _limit(memory, desk, body.value)
         else:
-            store.turn(path.name, body.value)
+            store.set_parameter(path.name, body.value)
             board.refresh()
         return described(path.name, body.value), NO_STORE
 

@@ -85,7 +85,7 @@ def create_pages(
 
     @pages.post("/faults/<name>")
     def put_fault(name: str) -> ResponseReturnValue:
-        desk.order(name, request.form.get("value", ""))
+        desk.request(name, request.form.get("value", ""))
         return redirect(url_for("lab.index"), 303)
 
     @pages.post("/mend")

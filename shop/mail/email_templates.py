@@ -61,7 +61,7 @@ class EmailTemplates:
             keep_trailing_newline=True,
         )
 
-    def write(self, template: str, message_id: str, recipient: str, subject: str, **names: Any) -> OutgoingEmail:
+    def render(self, template: str, message_id: str, recipient: str, subject: str, **names: Any) -> OutgoingEmail:
         """Write a letter from ``<template>.txt`` and ``<template>.html``.
 
         Raises:

@@ -55,7 +55,7 @@ class MailTransport(Protocol):
             MailRefused: it will never be.
         """
 
-    def file(self, session: Session, letter: OutgoingEmail) -> None:
+    def record(self, session: Session, letter: OutgoingEmail) -> None:
         """Do what is done in the transaction that notes the letter as sent."""
 
 
@@ -65,7 +65,7 @@ class DatabaseMailer:
     def send(self, letter: OutgoingEmail) -> None:
         """Do nothing: all of it happens in the transaction."""
 
-    def file(self, session: Session, letter: OutgoingEmail) -> None:
+    def record(self, session: Session, letter: OutgoingEmail) -> None:
         """Keep a letter; the second one of the same id is the same letter."""
         session.execute(
             insert(Mail)
@@ -126,7 +126,7 @@ class SmtpMailer:
         except (smtplib.SMTPException, OSError) as error:
             raise MailFailed(_reason(error)) from error
 
-    def file(self, session: Session, letter: OutgoingEmail) -> None:
+    def record(self, session: Session, letter: OutgoingEmail) -> None:
         """Do nothing: it has left."""
 
     @contextmanager
@@ -210,11 +210,11 @@ class FaultInjectingMailer:
                 self._sleep(SLOW_S)
         self._post.send(letter)
 
-    def file(self, session: Session, letter: OutgoingEmail) -> None:
+    def record(self, session: Session, letter: OutgoingEmail) -> None:
         """See the real one."""
-        self._post.file(session, letter)
+        self._post.record(session, letter)
 
 
-def latest(session: Session, limit: int) -> list[Mail]:
+def latest_mails(session: Session, limit: int) -> list[Mail]:
     """Return what is in the mailbox, the newest first."""
     return list(session.scalars(select(Mail).order_by(Mail.id.desc()).limit(limit)))

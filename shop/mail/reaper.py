@@ -5,7 +5,7 @@ from sqlalchemy import delete, select
 from shop.database.transactions import Database
 from shop.mail.models import Mail
 
-KEPT = 10_000
+MAILBOX_LIMIT = 10_000
 """Letters kept, some 18 MB: more than anybody reads, and more than the largest run of the lab leaves behind."""
 
 
@@ -17,7 +17,7 @@ class MailReaper:
         kept: how many letters stay, the newest.
     """
 
-    def __init__(self, database: Database, kept: int = KEPT) -> None:
+    def __init__(self, database: Database, kept: int = MAILBOX_LIMIT) -> None:
         self._database = database
         self._kept = kept
 

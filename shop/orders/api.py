@@ -6,7 +6,7 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field
 
-from shop.errors import NotSignedIn
+from shop.errors import AuthenticationRequired
 from shop.orders.order_access import SIGN_IN, keep_private, require_viewer, viewer
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
@@ -76,7 +76,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
         who = viewer()
         shown = use().list_own(who, query.cursor, query.limit)
         if who.user_id is None and not shown.orders:
-            raise NotSignedIn(SIGN_IN)
+            raise AuthenticationRequired(SIGN_IN)
         return OrderPage(items=orders_json(shown), next_cursor=shown.next_cursor).model_dump(mode="json")
 
     @api.get(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from flask import Response, current_app, request
 
-from shop.errors import NotSignedIn
+from shop.errors import AuthenticationRequired
 from shop.orders.links import PASS_GOOD_FOR, OrderLinks
 from shop.orders.service import OrderViewer
 from shop.web import request_middleware
@@ -45,10 +45,10 @@ def require_viewer() -> None:
     """Refuse whoever can have no orders.
 
     Raises:
-        NotSignedIn: nobody is signed in, and no guest is known.
+        AuthenticationRequired: nobody is signed in, and no guest is known.
     """
     if current_identity() is None and current_guest() is None:
-        raise NotSignedIn(SIGN_IN)
+        raise AuthenticationRequired(SIGN_IN)
 
 
 def viewer_with_link(public_id: str) -> OrderViewer:

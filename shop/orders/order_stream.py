@@ -16,7 +16,7 @@ from sqlalchemy import Row, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import LastWord
+from shop.database.pipelined_commit import DeferredStatement
 from shop.database.transactions import Database
 from shop.errors import NotFound
 from shop.money import Money
@@ -204,7 +204,7 @@ class OrderStreams:
             {**_line(head.id, position, line), "cart_line_id": new.cart_lines.get(line.product_id)}
             for position, line in enumerate(new.lines, start=1)
         ]
-        Database.with_commit(session, LastWord(_ADD_LINE, lines))
+        Database.execute_with_commit(session, DeferredStatement(_ADD_LINE, lines))
         stored = STREAMS.append(session, head.id, 0, [serialize(placed)])
         self._projection.changed(session, head.id, fold(stored))
         return head

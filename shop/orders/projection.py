@@ -21,7 +21,7 @@ from sqlalchemy import Insert, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import LastWord
+from shop.database.pipelined_commit import DeferredStatement
 from shop.database.transactions import Database
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
 from shop.orders.order_state import OrderState, fold
@@ -47,7 +47,7 @@ class InlineProjection:
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write the summary."""
-        Database.with_commit(session, LastWord(UPSERT, summary(order_id, state)))
+        Database.execute_with_commit(session, DeferredStatement(UPSERT, summary(order_id, state)))
 
 
 class AsyncProjection:
@@ -55,7 +55,9 @@ class AsyncProjection:
 
     def changed(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write down that the summary is behind."""
-        Database.with_commit(session, LastWord(QUEUE, {"order_id": order_id, "version": state.version}))
+        Database.execute_with_commit(
+            session, DeferredStatement(QUEUE, {"order_id": order_id, "version": state.version})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class OrderProjector:
 
     def run_once(self) -> ProjectionRound:
         """Bring the summaries of the orders that changed longest ago up to date."""
-        return self._database.retrying(self._project)
+        return self._database.run_in_transaction(self._project)
 
     def backlog(self) -> ProjectionBacklog:
         """Return how far behind the read model is."""

@@ -151,7 +151,7 @@ class ProjectionRebuilder:
             return _refill(session, beside)
 
     def _swap(self, beside: Table) -> int:
-        return self._database.retrying(lambda session: _exchange(session, beside))
+        return self._database.run_in_transaction(lambda session: _exchange(session, beside))
 
 
 def _exchange(session: Session, beside: Table) -> int:

@@ -209,13 +209,13 @@ class OrderService:
         Returns:
             How many orders that were.
         """
-        return self._database.retrying(
+        return self._database.run_in_transaction(
             lambda session: self._streams.claim_guest_orders(session, guest_ids, user_id, is_hers)
         )
 
     def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
         """Let what a guest ordered under an earlier id be found under the one her browser carries now."""
-        self._database.retrying(lambda session: order_stream.follow(session, earlier_id, guest_id))
+        self._database.run_in_transaction(lambda session: order_stream.follow(session, earlier_id, guest_id))
 
     def ship(self, public_id: str) -> None:
         """Send a paid order off.
@@ -236,7 +236,7 @@ class OrderService:
         self._change(public_id, DeliverOrder())
 
     def _change(self, public_id: str, command: Command) -> None:
-        self._database.retrying(
+        self._database.run_in_transaction(
             lambda session: self._streams.change(session, order_stream.lock(session, public_id), command)
         )
 

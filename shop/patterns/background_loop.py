@@ -105,7 +105,7 @@ class LoopRunner:
     @property
     def fault(self) -> str:
         """What is wrong with it; empty when it is well."""
-        if ended := threads.fault(self._thread, self._stopped):
+        if ended := threads.thread_fault(self._thread, self._stopped):
             return ended
         began = self._began
         if began is not None and self._now() - began > STUCK_AFTER_S:

@@ -85,7 +85,7 @@ class OrphanedCharges:
             statement = insert(SettledCharge).values(**row)
             session.execute(statement.on_conflict_do_update(index_elements=["provider_id"], set_=row))
 
-        self._database.retrying(write_down)
+        self._database.run_in_transaction(write_down)
 
 
 def listed(provider: PaymentProvider) -> Iterator[ListedCharge]:

@@ -15,7 +15,7 @@ from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, s
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import LastWord
+from shop.database.pipelined_commit import DeferredStatement
 from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.money import Money
@@ -118,7 +118,7 @@ class PaymentService:
             "charge_key": charge_key,
             "claimed_for": self._claim,
         }
-        Database.with_commit(session, LastWord(_OPEN, row))
+        Database.execute_with_commit(session, DeferredStatement(_OPEN, row))
 
     def claim(self, session: Session, order_id: int) -> bool:
         """Take a pending payment for the caller; return false while another has it, or when it is settled."""

@@ -11,8 +11,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
-from shop.private_files import write_private
 from shop.stack.secret_files import new_secret
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def passwords(data_dir: Path) -> dict[str, str]:
         found = dict(line.split(":")[3:5] for line in lines if line.count(":") == 4)
         if set(found) != set(ROLES):
             found = {role: found.get(role) or new_secret() for role in ROLES}
-            write_private(path, "".join(f"127.0.0.1:*:*:{role}:{word}\n" for role, word in found.items()))
+            atomic_write(path, "".join(f"127.0.0.1:*:*:{role}:{word}\n" for role, word in found.items()))
     except PermissionError:
         raise ConfigurationError(f"Cannot read {path}: it is another user's; run the stack as that user.") from None
     return found

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from shop.errors import ConfigurationError
 from shop.patterns.health.server_faults import CheckFailed, configuration_error
-from shop.settings import AMQP_SCHEMES, Settings, masked, variable
+from shop.settings import AMQP_SCHEMES, Settings, mask_password, variable
 
 POSTGRES_AT_LEAST = 15
 VALKEY_AT_LEAST = 7
@@ -38,7 +38,7 @@ def eviction_fault(settings: Settings) -> str:
 
     address = str(settings.cache_url)
     unfit = valkey_server.eviction_fault(address, CONNECT_TIMEOUT_S)
-    return f"CACHE_URL={masked(address)} {unfit}" if unfit else ""
+    return f"CACHE_URL={mask_password(address)} {unfit}" if unfit else ""
 
 
 def fault(settings: Settings, name: str) -> str:
@@ -60,16 +60,16 @@ def _check_postgres(address: str) -> None:
 
     given = {**connection_parameters(address), "connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        setup = SessionSetup({}, masked(address))
+        setup = SessionSetup({}, mask_password(address))
         with setup.connect(lambda: StoreConnection.open(**given)) as connection:
             version = connection.info.server_version // 10_000
-            require_utf8(connection, masked(address))
-            require_writable(connection, masked(address))
+            require_utf8(connection, mask_password(address))
+            require_writable(connection, mask_password(address))
     except psycopg.Error as error:
         raise _postgres_refusal(address, " ".join(str(error).split())) from None
     if version < POSTGRES_AT_LEAST:
         raise ConfigurationError(
-            f"DATABASE_URL={masked(address)} is PostgreSQL {version}; {POSTGRES_AT_LEAST} or newer is needed."
+            f"DATABASE_URL={mask_password(address)} is PostgreSQL {version}; {POSTGRES_AT_LEAST} or newer is needed."
         )
 
 
@@ -99,12 +99,14 @@ def _check_valkey(name: str, address: str) -> None:
     version = str(found.get("redis_version", "0"))
     if int(version.split(".")[0]) < VALKEY_AT_LEAST:
         raise ConfigurationError(
-            f"{variable(name)}={masked(address)} is version {version}; Redis {VALKEY_AT_LEAST} or any Valkey is needed."
+            f"{variable(name)}={mask_password(address)} is version {version}; Redis {VALKEY_AT_LEAST} or any Valkey is"
+            " needed."
         )
     policy = found.get("maxmemory_policy", "noeviction")
     if name == "broker_url" and policy != "noeviction":
         raise ConfigurationError(
-            f"BROKER_URL={masked(address)} evicts ({policy}) and would lose messages: set maxmemory-policy noeviction."
+            f"BROKER_URL={mask_password(address)} evicts ({policy}) and would lose messages: set"
+            " maxmemory-policy noeviction."
         )
 
 
@@ -127,4 +129,4 @@ def _check_payments(address: str, api_key: str) -> None:
 
 
 def _unreachable(name: str, address: str, why: str) -> ConfigurationError:
-    return configuration_error(name, address, CheckFailed(f"does not answer ({masked(' '.join(why.split()))})"))
+    return configuration_error(name, address, CheckFailed(f"does not answer ({mask_password(' '.join(why.split()))})"))

@@ -1,8 +1,8 @@
-"""Doing to the stack's own servers what was ordered: really killing, stopping and emptying them.
+"""Applies faults to the stack's own servers: really kills, stops and empties them.
 
-A server that was killed is kept down by holding its next start; one that hangs keeps its port and its connections, and
-nothing in it runs (SIGSTOP): what a client sees of a machine that swaps, or of a network that swallows. The payments
-simulator can also be taught bad manners, which it reads in its books before each call.
+A killed server stays down because the supervisor does not start it. A hanging server keeps its port and its
+connections, and nothing in it runs (SIGSTOP): a client of a machine that swaps sees the same. The payments simulator
+can also be slow or fail: it reads its behaviour settings from its ledger before each call.
 """
 
 import random
@@ -27,16 +27,15 @@ SERVERS: Mapping[str, str] = {
     "payments": "payments",
 }
 """Fault to the name of the program it is done to."""
-MANNERS: Mapping[str, BehaviourSettings] = {
+BEHAVIOURS: Mapping[str, BehaviourSettings] = {
     "slow": BehaviourSettings(latency_ms=12_000),
     "failing": BehaviourSettings(error_rate=0.1),
 }
-"""What the simulator is told to be. Slow is four times what the store waits for one call; failing is no more than the
-store's budget for retries can make good again and again."""
+"""Slow is four times the store's limit for one call. So few calls fail that the store's retry budget covers them."""
 
 
 class FaultTarget:
-    """What can be done to one server. The supervisor says how its process stands.
+    """One server that can be broken. The supervisor tells the id of its process.
 
     Args:
         program: the server.
@@ -50,11 +49,11 @@ class FaultTarget:
 
     @property
     def kept_down(self) -> bool:
-        """Tell whether it must not be started again."""
+        """Tell whether the supervisor must not start it again."""
         return self.fault == "down"
 
     def put(self, fault: str) -> None:
-        """End what is in force, and put another fault in force; ``flush`` and ``kill`` are over when they are done."""
+        """End the active fault and apply another one; ``flush`` and ``kill`` end at once."""
         if fault == self.fault:
             return
         if self.fault == "hang":
@@ -70,64 +69,64 @@ class FaultTarget:
         self.keep()
 
     def keep(self) -> None:
-        """Make a fault true of the process there is now; it may have been started since."""
+        """Apply the active fault to the present process, which may have been started since."""
         if self.fault in ("hang", "down") and (pid := self._pid()) is not None:
             _each(pid, psutil.Process.suspend if self.fault == "hang" else psutil.Process.kill)
 
     def end(self) -> None:
-        """End what is in force, so that the server can be stopped well."""
+        """End the active fault, so that the server can be stopped cleanly."""
         self.resume()
         self.fault = NONE
 
     def resume(self) -> None:
-        """Let a stopped process go on: it could not obey a wish to end."""
+        """Let a stopped process run: stopped, it would not react to SIGTERM."""
         if (pid := self._pid()) is not None:
             _each(pid, psutil.Process.resume)
 
 
 class PaymentsFaultTarget(FaultTarget):
-    """What can be done to the payments simulator: what can be to any server, and bad manners.
+    """The payments simulator: besides the faults of any server it can be slow, or fail.
 
-    They are written into its books, not asked of it: one that hangs, or whose threads all wait, could not be mended
-    otherwise. Restarted, it has the manners of the fault in force; a new stack begins with none.
+    Its behaviour is written into its ledger and not sent to it: a simulator that hangs, or whose threads all wait,
+    could not be reset otherwise. After a restart it behaves as the active fault says; a new stack begins with none.
 
     Args:
         program: the simulator.
         pid: as for any server.
-        books: its books.
+        ledger: its ledger.
     """
 
-    def __init__(self, program: ServerProgram, pid: Callable[[], int | None], books: ProviderLedger) -> None:
+    def __init__(self, program: ServerProgram, pid: Callable[[], int | None], ledger: ProviderLedger) -> None:
         super().__init__(program, pid)
-        self._books = books
-        self._teach(NONE)  # what a supervisor that was killed could not end
+        self._ledger = ledger
+        self._write_behaviour(NONE)  # a killed supervisor may have left a fault
 
     def put(self, fault: str) -> None:
-        """End what is in force, and put another fault in force.
+        """End the active fault and apply another one.
 
         Raises:
-            sqlite3.Error: its books cannot be written; then its manners are as they were.
+            sqlite3.Error: its ledger cannot be written; its behaviour is unchanged.
         """
         if fault == self.fault:
             return
         if self.fault == "hang":
-            super().put(NONE)  # stopped while it writes, it would keep its books shut
-        self._teach(fault)
+            super().put(NONE)  # stopped while it writes, it would hold the lock of its ledger
+        self._write_behaviour(fault)
         super().put(fault)
 
     def end(self) -> None:
-        """End what is in force, without a next one."""
+        """End the active fault."""
         super().end()
         with suppress(sqlite3.Error):  # the next start ends it
-            self._teach(NONE)
+            self._write_behaviour(NONE)
 
-    def _teach(self, fault: str) -> None:
-        with self._books.writing() as connection:
-            behaviour_settings.put_fault(connection, MANNERS.get(fault, BehaviourSettings()))
+    def _write_behaviour(self, fault: str) -> None:
+        with self._ledger.writing() as connection:
+            behaviour_settings.put_fault(connection, BEHAVIOURS.get(fault, BehaviourSettings()))
 
 
-def victim_of(name: str, program: ServerProgram, pid: Callable[[], int | None], home: Path) -> FaultTarget:
-    """Return what can be done to a server.
+def target_of(name: str, program: ServerProgram, pid: Callable[[], int | None], home: Path) -> FaultTarget:
+    """Return the target of a fault.
 
     Args:
         name: of the fault.
@@ -142,66 +141,66 @@ def victim_of(name: str, program: ServerProgram, pid: Callable[[], int | None], 
     )
 
 
-class AtTheClient:
-    """A fault of a server that is not ours: its clients read the desk and behave as if."""
+class ClientSideFault:
+    """A fault of a server that the stack does not run: its clients read the report and simulate it."""
 
     def __init__(self) -> None:
         self.fault = NONE
 
     def put(self, fault: str) -> None:
-        """Put a fault in force."""
+        """Set the active fault."""
         self.fault = fault
 
     def end(self) -> None:
-        """End what is in force."""
+        """End the active fault."""
         self.fault = NONE
 
 
 class FaultDispatcher:
-    """Reads the desk and deals with the victims.
+    """Reads requests from the channel and applies them to the targets.
 
     Args:
-        desk: where faults are ordered.
-        victims: fault name to the server.
+        channel: carries requests and reports.
+        targets: dependency to its target.
     """
 
-    def __init__(self, desk: FaultChannel, victims: Mapping[str, "FaultTarget | AtTheClient"]) -> None:
-        self._desk = desk
-        self._victims = victims
-        desk.close()  # what was in force when a stack ended is not in force now
-        self._say("")
+    def __init__(self, channel: FaultChannel, targets: Mapping[str, "FaultTarget | ClientSideFault"]) -> None:
+        self._channel = channel
+        self._targets = targets
+        channel.close()  # faults end with their stack
+        self._publish("")
 
     def run_once(self) -> list[str]:
-        """Carry out a new order, if there is one; return what changed, in words."""
-        order = self._desk.orders()
-        if order is None or order.order == self._done:
+        """Apply a new request, if there is one; return the changes as lines for the console."""
+        request = self._channel.pending_request()
+        if request is None or request.request_id == self._handled:
             return []
-        said, failed = [], []
-        for name, victim in self._victims.items():
-            value = order.wanted.get(name, NONE)
-            if value != victim.fault:
+        applied, failed = [], []
+        for name, target in self._targets.items():
+            value = request.wanted.get(name, NONE)
+            if value != target.fault:
                 try:
-                    victim.put(value)
-                    said.append(f"fault {name}={value}, as ordered")
+                    target.put(value)
+                    applied.append(f"fault {name}={value}, as ordered")
                 except sqlite3.Error as error:
                     failed.append(f"fault {name}={value} could not be put in force: {error}")
-        self._say(order.order, "; ".join(failed))
-        return said + failed
+        self._publish(request.request_id, "; ".join(failed))
+        return applied + failed
 
     def end(self) -> None:
-        """End every fault, so that the servers can be stopped well."""
-        for victim in self._victims.values():
-            victim.end()
-        self._desk.close()
+        """End every fault, so that the servers can be stopped cleanly."""
+        for target in self._targets.values():
+            target.end()
+        self._channel.close()
 
-    def _say(self, order: str, failed: str = "") -> None:
-        self._done = order
-        in_force = {name: victim.fault for name, victim in self._victims.items()}
-        self._desk.say(FaultReport(tuple(self._victims), in_force, order, failed))
+    def _publish(self, request_id: str, failed: str = "") -> None:
+        self._handled = request_id
+        active = {name: target.fault for name, target in self._targets.items()}
+        self._channel.publish_report(FaultReport(tuple(self._targets), active, request_id, failed))
 
 
 def kill_one(pid: int | None) -> None:
-    """Kill one of the processes a server has made, whichever, and leave the server itself to make another."""
+    """Kill one of a server's child processes, at random; the server itself starts another."""
     try:
         made = psutil.Process(pid).children() if pid is not None else []
         if made:
@@ -211,7 +210,7 @@ def kill_one(pid: int | None) -> None:
 
 
 def _each(pid: int, act: Callable[[psutil.Process], None]) -> None:
-    """Do something to a process and all it has made; the parent first, which then makes no more.
+    """Do something to a process and all its descendants; first to the parent, which then starts no more.
 
     PostgreSQL's backends lead process groups of their own: a signal to the server's group would not reach them.
     """

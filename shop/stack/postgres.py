@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
-from shop.private_files import write_private
 from shop.stack import database_roles, privileges
 from shop.stack.database_roles import SUPERUSER
 from shop.stack.program import ServerProgram
@@ -121,7 +121,7 @@ def _require_passwords(data_dir: Path) -> None:
             f"PostgreSQL could not set the passwords of {data_dir} ({_last_line(done.stderr)}): mend that, or move it"
             " away to start afresh."
         )
-    write_private(rules, wanted)
+    atomic_write(rules, wanted)
 
 
 def url(data_dir: Path, port: int, database: str = DATABASE, role: str = SUPERUSER) -> str:

@@ -3,8 +3,8 @@
 import secrets
 from pathlib import Path
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
-from shop.private_files import write_private
 
 SECRET_BYTES = 32
 
@@ -23,7 +23,7 @@ def kept_secret(path: Path) -> str:
     try:
         if not path.exists() or not path.stat().st_size:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, new_secret())
+            atomic_write(path, new_secret())
         return path.read_text(encoding="utf-8")
     except PermissionError:
         raise ConfigurationError(f"Cannot read {path}: it is another user's; remove it to make a new one.") from None

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Literal
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
-from shop.private_files import write_private
 from shop.stack.process_identity import ProcessIdentity
 
 Phase = Literal["starting", "ready", "stopped"]
@@ -86,7 +86,7 @@ class StateFile:
 
     def save(self, state: StackState) -> None:
         """Write the state; a reader sees the old one or the new one, whole. Addresses hold passwords: mode 0600."""
-        write_private(self.path, json.dumps(asdict(state), indent=1))
+        atomic_write(self.path, json.dumps(asdict(state), indent=1))
 
     def update(self, **changes: object) -> StackState:
         """Write the state with some fields changed and return it."""

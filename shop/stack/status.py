@@ -89,7 +89,7 @@ def look(settings: Settings) -> StackReport:
         return StackReport("stopped", "", "", (), usage)
     supervised = state.supervisor is not None and state.supervisor.alive
     found = [_supervisor(state.supervisor, alive=supervised)]
-    faults = FaultChannel(settings.run_dir).report().in_force if supervised else {}
+    faults = FaultChannel(settings.run_dir).report().active if supervised else {}
     broken = {SERVERS[name]: value for name, value in faults.items() if value != NONE and name in SERVERS}
     found += [
         replace(_process(name, record, _probe(name, state, settings)), fault=broken.get(name))

@@ -18,7 +18,7 @@ from shop.faults import FaultChannel
 from shop.stack import log_bounds, process_identity
 from shop.stack.backoff import RestartBackoff
 from shop.stack.console import LogTail, StackConsole
-from shop.stack.faults import SERVERS, AtTheClient, FaultDispatcher, FaultTarget, victim_of
+from shop.stack.faults import SERVERS, ClientSideFault, FaultDispatcher, FaultTarget, target_of
 from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
@@ -79,7 +79,7 @@ class ProcessSupervisor:
         self._console = console
         self._now = monotonic
         self._watched: list[_WatchedProcess] = []
-        self._victims: dict[str, FaultTarget] = {}
+        self._targets: dict[str, FaultTarget] = {}
         self._faults: FaultDispatcher | None = None
         self._stop_requests = 0
         self._bounded_at = monotonic()
@@ -93,21 +93,21 @@ class ProcessSupervisor:
         """Make :meth:`run` return at its next look."""
         self._stop_requests += 1
 
-    def take_faults(self, desk: FaultChannel, home: Path) -> None:
-        """Let faults be ordered from now on, of those servers among what was started that can be broken.
+    def accept_faults(self, channel: FaultChannel, home: Path) -> None:
+        """Accept fault requests from now on, for the started servers that can be broken.
 
         Args:
-            desk: where they are ordered.
-            home: the state directory, where the payments simulator keeps its books.
+            channel: carries requests and reports.
+            home: the state directory, with the payments simulator's ledger.
         """
         watched = {one.program.name: one for one in self._watched}
-        victims = {
-            name: victim_of(name, watched[server].program, partial(_pid, watched[server]), home)
+        targets = {
+            name: target_of(name, watched[server].program, partial(_pid, watched[server]), home)
             for name, server in SERVERS.items()
             if server in watched
         }
-        self._victims = {SERVERS[name]: victim for name, victim in victims.items()}
-        self._faults = FaultDispatcher(desk, {**victims, "mail": AtTheClient()})
+        self._targets = {SERVERS[name]: target for name, target in targets.items()}
+        self._faults = FaultDispatcher(channel, {**targets, "mail": ClientSideFault()})
 
     def start(self, programs: Iterable[ServerProgram]) -> None:
         """Start programs; :meth:`wait` says when they answer."""
@@ -164,16 +164,16 @@ class ProcessSupervisor:
         for line in self._faults.run_once() if self._faults else ():
             self._console.say(line)
         for watched in self._watched:
-            victim = self._victims.get(watched.program.name)
+            target = self._targets.get(watched.program.name)
             if watched.start_again_at is not None:
-                if self._now() >= watched.start_again_at and not (victim and victim.kept_down):
+                if self._now() >= watched.start_again_at and not (target and target.kept_down):
                     self._start_again(watched)
             elif watched.process.poll() is not None:
                 self._note_death(watched)
             elif not watched.answered and watched.program.healthy():
                 watched.answered = True
-                if victim:
-                    victim.keep()
+                if target:
+                    target.keep()
                 self._console.line(watched.program.name, f"answers again, {self._ran_s(watched):.1f} s after its start")
         self._show()
 
@@ -220,7 +220,7 @@ class ProcessSupervisor:
 
     def _note_death(self, watched: _WatchedProcess) -> None:
         process_identity.kill_group(watched.process.pid)  # what it left behind would hold its port
-        if (victim := self._victims.get(watched.program.name)) and victim.kept_down:
+        if (target := self._targets.get(watched.program.name)) and target.kept_down:
             watched.start_again_at = self._now()  # as soon as it may: it was no failure of its own
             self._console.line(watched.program.name, "killed and kept down, as ordered")
             return

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
 from shop.settings import Settings
@@ -21,7 +22,6 @@ INNER = {"database_url": "postgres", "cache_url": "cache", "broker_url": "broker
 """Address to the name of the server that stands in when it is not set."""
 WEBHOOKS = "/webhooks/payments"
 """Where the store is told what became of a payment."""
-DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose: it opens demo accounts only
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(settings: Settings, prepare: Sequence[str], console: StackConsole) -> No
         try:
             _start(plan, supervisor, prepare)
             if plan.settings.is_lab:
-                supervisor.take_faults(FaultChannel(settings.run_dir), settings.var_dir)
+                supervisor.accept_faults(FaultChannel(settings.run_dir), settings.var_dir)
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()
@@ -235,5 +235,5 @@ def _announce(plan: StackPlan, console: StackConsole) -> None:
     if "cache_url" in plan.outside and (unfit := outside.eviction_fault(plan.settings)):
         console.say(unfit)
     if plan.settings.is_lab:
-        console.say(f"log in as shopper@shop.test or admin@shop.test, password {DEMO_PASSWORD}")
+        console.say(f"log in as {SHOPPER.email} or {ADMIN.email}, password {DEMO_PASSWORD}")
     console.say("Ctrl-C stops everything; `shop status` shows what runs")

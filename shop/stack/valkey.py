@@ -4,8 +4,8 @@ import socket
 from importlib.util import find_spec
 from pathlib import Path
 
+from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
-from shop.private_files import write_private
 from shop.stack.program import ServerProgram
 from shop.stack.secret_files import kept_secret
 
@@ -101,7 +101,7 @@ def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> S
         **options,
     }
     configuration = data_dir / "valkey.conf"
-    write_private(configuration, "".join(f"{key} {_in_quotes(value)}\n" for key, value in given.items()))
+    atomic_write(configuration, "".join(f"{key} {_in_quotes(value)}\n" for key, value in given.items()))
     return ServerProgram(
         name=name,
         argv=(str(_binary()), str(configuration)),

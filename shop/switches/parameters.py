@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shop.errors import InvalidFields
-from shop.switches.registry import nearest
+from shop.switches.registry import did_you_mean
 
 TTL_SCALE = "lab.ttl_scale"
 CACHE_MEMORY = "lab.cache_memory_mb"
@@ -34,10 +34,10 @@ class LabParameter:
     default: float
     low: float
     high: float
-    does: str
+    description: str
 
 
-KNOBS: Mapping[str, LabParameter] = MappingProxyType(
+LAB_PARAMETERS: Mapping[str, LabParameter] = MappingProxyType(
     {
         knob.name: knob
         for knob in (
@@ -54,26 +54,28 @@ KNOBS: Mapping[str, LabParameter] = MappingProxyType(
 )
 
 
-def check(name: str, value: float) -> None:
+def validate(name: str, value: float) -> None:
     """Refuse what cannot be.
 
     Raises:
         Invalid: no such knob, or a value outside its bounds.
     """
-    if name not in KNOBS:
-        raise InvalidFields(f"There is no knob {name!r}.{nearest(name, KNOBS)}", errors={"name": "unknown knob"})
-    knob = KNOBS[name]
+    if name not in LAB_PARAMETERS:
+        raise InvalidFields(
+            f"There is no knob {name!r}.{did_you_mean(name, LAB_PARAMETERS)}", errors={"name": "unknown knob"}
+        )
+    knob = LAB_PARAMETERS[name]
     if not knob.low <= value <= knob.high:
         raise InvalidFields(
             f"{name} is from {knob.low:g} to {knob.high:g}; not {value:g}.", errors={"value": "out of bounds"}
         )
 
 
-def stands(stored: Mapping[str, str], name: str) -> float:
+def current_value(stored: Mapping[str, str], name: str) -> float:
     """Return how a knob stands, from what is stored; its default where nothing is, or nothing that fits."""
     try:
         value = float(stored.get(name, ""))
-        check(name, value)
+        validate(name, value)
     except (ValueError, InvalidFields):
-        return KNOBS[name].default
+        return LAB_PARAMETERS[name].default
     return value

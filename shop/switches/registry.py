@@ -42,7 +42,7 @@ class PatternSwitch:
         return self.values[0]
 
 
-KNOB_PREFIX = "lab."
+PARAMETER_PREFIX = "lab."
 """What numbers are called that are kept beside the switches: no switch's name begins so."""
 
 SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
@@ -158,18 +158,18 @@ class SwitchSnapshot:
 
     values: tuple[str, ...]
     """One value a switch, in the order of :data:`SWITCHES`."""
-    knobs: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
     """What an experiment has turned: name and stored value; see ``shop.switches.parameters``."""
 
     @classmethod
-    def of(cls, stored: Mapping[str, str]) -> "SwitchSnapshot":
+    def from_stored(cls, stored: Mapping[str, str]) -> "SwitchSnapshot":
         """Take the stored values, falling back to the default where one is missing or no longer exists."""
         return cls(
             tuple(
                 stored[name] if stored.get(name) in switch.values else switch.default
                 for name, switch in SWITCHES.items()
             ),
-            tuple(sorted((name, value) for name, value in stored.items() if name.startswith(KNOB_PREFIX))),
+            tuple(sorted((name, value) for name, value in stored.items() if name.startswith(PARAMETER_PREFIX))),
         )
 
     def __getitem__(self, name: str) -> str:
@@ -181,7 +181,7 @@ class SwitchSnapshot:
         return dict(zip(SWITCHES, self.values, strict=True))
 
 
-def check(name: str, value: str, *, allow_unsafe: bool) -> None:
+def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
     """Refuse a flip that makes no sense.
 
     Raises:
@@ -189,7 +189,9 @@ def check(name: str, value: str, *, allow_unsafe: bool) -> None:
     """
     switch = SWITCHES.get(name)
     if switch is None:
-        raise InvalidFields(f"There is no switch {name!r}.{nearest(name, SWITCHES)}", errors={"name": "unknown switch"})
+        raise InvalidFields(
+            f"There is no switch {name!r}.{did_you_mean(name, SWITCHES)}", errors={"name": "unknown switch"}
+        )
     if value not in switch.values:
         raise InvalidFields(
             f"{name} takes {', '.join(switch.values)}; not {value!r}.", errors={"value": "not one of its values"}
@@ -205,7 +207,7 @@ def is_unsafe(name: str, value: str) -> bool:
     return value in SWITCHES[name].unsafe
 
 
-def nearest(name: str, known: Mapping[str, object], also: Mapping[str, str] = MappingProxyType({})) -> str:
+def did_you_mean(name: str, known: Mapping[str, object], also: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return what to write instead of an unknown name, as a sentence with a blank before it.
 
     Args:
@@ -240,7 +242,7 @@ class SwitchPoller:
         self._load = load
         self._refresh_s = refresh_s
         self._on_failure = on_failure
-        self._snapshot = SwitchSnapshot.of({})
+        self._snapshot = SwitchSnapshot.from_stored({})
         self._turn = threading.Lock()  # a reading begun before a flip must not end after the one that saw it
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -253,7 +255,7 @@ class SwitchPoller:
         """Read the stored values now; keep the last snapshot when that fails."""
         with self._turn:
             try:
-                self._snapshot = SwitchSnapshot.of(self._load())
+                self._snapshot = SwitchSnapshot.from_stored(self._load())
             except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
                 self._on_failure(error)
 
@@ -273,7 +275,7 @@ class SwitchPoller:
     @property
     def fault(self) -> str:
         """What is wrong with the reading of switches; empty while its thread lives."""
-        return threads.fault(self._thread, self._stopped)
+        return threads.thread_fault(self._thread, self._stopped)
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._refresh_s):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shop.database.engine import ModelBase
 from shop.database.transactions import Database
 from shop.switches import parameters
-from shop.switches.registry import SWITCHES, check, is_unsafe
+from shop.switches.registry import SWITCHES, is_unsafe, validate
 
 
 class StoredSwitch(ModelBase):
@@ -51,16 +51,16 @@ class SwitchStore:
         Raises:
             Invalid: an unknown name, an unknown value, or an unsafe one where those are refused.
         """
-        check(name, value, allow_unsafe=self._allow_unsafe)
+        validate(name, value, allow_unsafe=self._allow_unsafe)
         self._keep(name, value)
 
-    def turn(self, name: str, value: float) -> None:
+    def set_parameter(self, name: str, value: float) -> None:
         """Turn one knob (see ``shop.switches.parameters``).
 
         Raises:
             Invalid: an unknown name, or a value outside its bounds.
         """
-        parameters.check(name, value)
+        parameters.validate(name, value)
         self._keep(name, repr(value))
 
     def _keep(self, name: str, value: str) -> None:

@@ -24,7 +24,7 @@ def needs(check: Callable[[], object]) -> Callable[[V], V]:
     """Let a view be called where a check raises nothing.
 
     Args:
-        check: raises :class:`NotSignedIn` or :class:`Forbidden` for a request that may not.
+        check: raises :class:`AuthenticationRequired` or :class:`Forbidden` for a request that may not.
     """
 
     def mark(view: V) -> V:
@@ -53,7 +53,7 @@ def check() -> None:
     """Refuse the request being served if its view may not be called by whoever asks.
 
     Raises:
-        NotSignedIn: it needs an account, and nobody is signed in.
+        AuthenticationRequired: it needs an account, and nobody is signed in.
         Forbidden: it needs a role that the account does not have.
     """
     need = needed(current_app.view_functions.get(request.endpoint or ""))

@@ -8,7 +8,7 @@ from typing import cast
 
 from flask_login import UserMixin, current_user
 
-from shop.errors import ForbiddenAction, NotSignedIn
+from shop.errors import AuthenticationRequired, ForbiddenAction
 
 ADMIN = "admin"
 
@@ -32,11 +32,11 @@ def require_identity() -> SignedInIdentity:
     """Return who is signed in.
 
     Raises:
-        NotSignedIn: nobody is.
+        AuthenticationRequired: nobody is.
     """
     identity = current_identity()
     if identity is None:
-        raise NotSignedIn("Sign in first.")
+        raise AuthenticationRequired("Sign in first.")
     return identity
 
 
@@ -44,7 +44,7 @@ def require_role(role: str) -> SignedInIdentity:
     """Return who is signed in, if the account has the role.
 
     Raises:
-        NotSignedIn: nobody is signed in.
+        AuthenticationRequired: nobody is signed in.
         Forbidden: the account has another role.
     """
     identity = require_identity()

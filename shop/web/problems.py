@@ -21,7 +21,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.BadRequest: 400,
     errors.UnsupportedMediaType: 415,
     errors.InvalidFields: 422,
-    errors.NotSignedIn: 401,
+    errors.AuthenticationRequired: 401,
     errors.BadCredentials: 401,
     errors.InvalidSignature: 401,
     errors.ForbiddenAction: 403,

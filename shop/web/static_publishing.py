@@ -1,13 +1,15 @@
 """Publishes the static files for nginx: under their hash, each plain and compressed."""
 
 import gzip
-import os
 import shutil
 from pathlib import Path
 
+from shop.atomic_files import atomic_write
 from shop.settings import PROJECT_ROOT
 from shop.web.fingerprint import tree_hash
 
+READABLE_BY_ALL = 0o644
+"""Mode of the published files: nginx may run as another account."""
 STATIC = PROJECT_ROOT / "shop" / "web" / "static"
 
 
@@ -37,7 +39,4 @@ def _replace(path: Path, body: bytes) -> None:
     after every start. A file with other bytes has another URL, or, compressed, another size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.making")
-    new.write_bytes(body)
-    os.utime(new, (0, 0))
-    new.replace(path)
+    atomic_write(path, body, mode=READABLE_BY_ALL, modified_at=0)

@@ -1,5 +1,4 @@
 import logging
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +12,7 @@ from shop.accounts.models import ApiToken, User
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.service import AccountService
 from shop.app import create_app
+from shop.clock import FakeClock
 from shop.errors import BadCredentials, TooManyRequests
 from shop.settings import load_settings
 from shop.wiring import build
@@ -142,23 +142,12 @@ def test_only_the_hash_of_a_token_is_kept(client, database, ann):
     assert token.encode() not in kept
 
 
-class _Clock:
-    def __init__(self):
-        self.time = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def now(self):
-        return self.time
-
-    def monotonic(self):
-        return time.monotonic()
-
-
 def test_a_token_ends_and_is_swept_when_the_next_is_issued(database, ann):
-    clock = _Clock()
+    clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
     accounts = AccountService(database, clock, PasswordHashing(), timedelta(days=30))
     issued = accounts.issue_token(ann)
     assert accounts.identity_of_token(issued.token).user_id == ann
-    clock.time = issued.expires_at
+    clock.advance((issued.expires_at - clock.now()).total_seconds())
     assert accounts.identity_of_token(issued.token) is None
     accounts.issue_token(ann)
     with database.reading() as session:

@@ -14,26 +14,17 @@ from shop.accounts.models import AccountSession, ApiToken
 from shop.accounts.service import AccountService
 from shop.accounts.session_records import SESSIONS_MAX, TOKENS_MAX, SessionReaper
 from shop.app import create_app
-from shop.clock import SystemClock
 from shop.errors import BadCredentials
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
 from tests.support.factories import make_category, make_product
+from tests.support.fake_clock import ShiftedClock
 
 ANN = "ann@shop.test"
 
 
-class LaterClock(SystemClock):
-    """The machine's clock, put forward."""
-
-    ahead = timedelta(0)
-
-    def now(self):
-        return super().now() + self.ahead
-
-
 @pytest.fixture
 def clock():
-    return LaterClock()
+    return ShiftedClock()
 
 
 @pytest.fixture
@@ -122,14 +113,14 @@ def test_a_session_ends_by_time_and_is_reaped(database, accounts, clock, ann):
     account = accounts.authenticate(ANN, PASSWORD)
     opened = accounts.open_session(account)
     accounts.issue_token(ann)
-    clock.ahead = timedelta(days=13)
+    clock.wall_ahead_s = timedelta(days=13).total_seconds()
     assert accounts.identity_of_session(opened.token).user_id == ann
     later = accounts.open_session(account)
-    clock.ahead = timedelta(days=14, seconds=1)
+    clock.wall_ahead_s = timedelta(days=14, seconds=1).total_seconds()
     assert accounts.identity_of_session(opened.token) is None
     assert SessionReaper(database, clock).run_once() == 1
     assert accounts.identity_of_session(later.token).user_id == ann
-    clock.ahead = timedelta(days=31)
+    clock.wall_ahead_s = timedelta(days=31).total_seconds()
     assert SessionReaper(database, clock).run_once() == 2
     assert (count(database), count(database, ApiToken)) == (0, 0)
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from shop.backup import taking
-from shop.backup.archive import MANIFEST, member
+from shop.backup.archive import MANIFEST, member_name
 from shop.backup.restoring import restore_backup
 from shop.backup.taking import take_backup
 from shop.cli import main
@@ -159,9 +159,9 @@ DAMAGE = {
     "no manifest": lambda file: damaged(file, **{MANIFEST: None}),
     "another format": lambda file: damaged(file, **{MANIFEST: json.dumps({**manifest_of(file), "format": 9})}),
     "a newer schema": lambda file: damaged(file, **{MANIFEST: json.dumps({**manifest_of(file), "revision": "9999"})}),
-    "a table missing": lambda file: damaged(file, **{member("users"): None}),
-    "a row missing": lambda file: damaged(file, **{member("stock_items"): b""}),
-    "rows that cannot be": lambda file: damaged(file, **{member("stock_items"): b"nonsense\n"}),
+    "a table missing": lambda file: damaged(file, **{member_name("users"): None}),
+    "a row missing": lambda file: damaged(file, **{member_name("stock_items"): b""}),
+    "rows that cannot be": lambda file: damaged(file, **{member_name("stock_items"): b"nonsense\n"}),
 }
 
 

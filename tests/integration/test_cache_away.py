@@ -8,7 +8,6 @@ import time
 import pytest
 import redis
 
-from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
 from shop.patterns.caching.events import CameBack, LookupFinished, NeverDelivered, TagsInvalidated, WentAway
 from shop.patterns.observability import request_record
@@ -16,6 +15,7 @@ from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
 from shop.stack.program import free_port
+from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
 
@@ -50,15 +50,6 @@ class OwnValkey:
         self.process.wait()
 
 
-class HeldClock(SystemClock):
-    """The machine's clock, which can be moved forward past a pause."""
-
-    ahead = 0.0
-
-    def monotonic(self):
-        return super().monotonic() + self.ahead
-
-
 @pytest.fixture
 def server(tmp_path):
     server = OwnValkey(tmp_path / "valkey")
@@ -69,7 +60,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def clock():
-    return HeldClock()
+    return ShiftedClock()
 
 
 @pytest.fixture
@@ -124,7 +115,7 @@ def test_when_a_pause_ends_one_thread_tries_and_the_others_do_not_wait(server, c
     take(cache)
     server.hang()
     take(cache)
-    clock.ahead += shared.PAUSE_S
+    clock.advance(shared.PAUSE_S)
     waits = []
     threads = [threading.Thread(target=lambda: waits.append(timed(lambda: take(cache))[1])) for _ in range(8)]
     for thread in threads:
@@ -139,7 +130,7 @@ def test_it_is_used_again_once_it_answers(server, cache, clock, seen):
     server.hang()
     take(cache)
     server.go_on()
-    clock.ahead += shared.PAUSE_S
+    clock.advance(shared.PAUSE_S)
     assert take(cache, b"not asked") == b"old"
     assert any(isinstance(event, CameBack) for event in seen)
 
@@ -158,7 +149,7 @@ def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next
     cache.invalidate(["a"])
     assert [event.delayed for event in seen if isinstance(event, TagsInvalidated)] == [True]
     server.go_on()
-    clock.ahead += shared.PAUSE_S
+    clock.advance(shared.PAUSE_S)
     assert take(cache, b"new") == b"new"
 
 
@@ -188,7 +179,7 @@ def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):
     take(cache)
     server.go_on()
     cache.invalidate(["a"])  # still within the pause: nobody asks, though it would answer again
-    clock.ahead += shared.PAUSE_S
+    clock.advance(shared.PAUSE_S)
     assert take(cache, b"new") == b"new"
 
 
@@ -206,7 +197,7 @@ def test_an_error_as_an_answer_leaves_no_reply_behind_for_the_next_question(serv
         client.config_set("maxmemory", "1")
         assert take(cache, b"one") == b"one"  # the first of several commands in one packet is refused
         client.config_set("maxmemory", "0")
-    clock.ahead += shared.PAUSE_S
+    clock.advance(shared.PAUSE_S)
     assert take(cache, b"two") == b"two"
     assert take(cache, b"not asked") == b"two"
 

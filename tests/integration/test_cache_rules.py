@@ -6,7 +6,7 @@ import threading
 import pytest
 import redis
 
-from shop.clock import HeldClock, SystemClock
+from shop.clock import FakeClock, SystemClock
 from shop.patterns.caching import (
     CATALOGUE,
     NEGATIVE,
@@ -40,7 +40,7 @@ class Refused(Exception):
     """An answer that is no value."""
 
 
-class MovingClock(HeldClock):
+class MovingClock(FakeClock):
     """A held clock that begins at the present, as Valkey's own times do."""
 
     def __init__(self):

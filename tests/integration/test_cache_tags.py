@@ -3,7 +3,6 @@ nobody is served what was invalidated where he is, and once all is quiet everyth
 
 import contextlib
 import itertools
-from datetime import timedelta
 
 import pytest
 import redis
@@ -11,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from shop.clock import SystemClock
 from shop.patterns.caching import (
     CATALOGUE,
     Cache,
@@ -26,6 +24,7 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.envelope import CacheEntry, encode
 from shop.patterns.caching.failure_backoff import RETRY_S
+from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 
 TAGS = ("a", "b", "c")
@@ -49,18 +48,6 @@ class Gone(Exception):
 
 class Refused(Exception):
     """Nothing was to be loaded."""
-
-
-class AheadClock(SystemClock):
-    """The machine's clock, which can be moved forward."""
-
-    ahead = 0.0
-
-    def now(self):
-        return super().now() + timedelta(seconds=self.ahead)
-
-    def monotonic(self):
-        return super().monotonic() + self.ahead
 
 
 class Hearing(LocalLevel):
@@ -95,13 +82,13 @@ class Store(RuleBasedStateMachine):
     """A source whose parts carry the number of their last change; a value is the numbers of its parts."""
 
     places: list[Place]
-    clock: AheadClock
+    clock: ShiftedClock
     client: redis.Redis
 
     @initialize()
     def begin(self):
         self.client.flushdb()
-        self.clock.ahead += 100_000  # whatever the last round left in memory has expired
+        self.clock.advance(100_000)  # whatever the last round left in memory has expired
         for place in self.places:
             place.local.hears(broadcasts=True)
         self.source = dict.fromkeys(TAGS, 0)
@@ -186,7 +173,7 @@ class Store(RuleBasedStateMachine):
         self.quiet()
         with contextlib.suppress(Refused):
             assert self.seen_from(place, key, failing) == self.value(key)
-        self.clock.ahead += RETRY_S
+        self.clock.advance(RETRY_S)
 
     @rule(place=places, key=keys)
     def begin_a_slow_load(self, place, key):
@@ -220,7 +207,7 @@ class Store(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([3, 6, CATALOGUE.ttl_s + 1, CATALOGUE.ttl_s + CATALOGUE.grace_s]))
     def time_passes(self, seconds):
-        self.clock.ahead += seconds
+        self.clock.advance(seconds)
 
     @rule(tag=tags)
     def evict_a_tag(self, tag):
@@ -248,7 +235,7 @@ class Store(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.parametrize("guarding", [NoProtection, LockedLoad, LockedEarly])
 def test_no_interleaving_serves_what_was_invalidated(cache_client, settings_of_store, guarding):
-    clock = AheadClock()
+    clock = ShiftedClock()
     places = [Place(settings_of_store.cache_url, clock, guarding) for _ in range(2)]
     machine = type("OnThisCache", (Store,), {"places": places, "client": cache_client, "clock": clock})
     try:

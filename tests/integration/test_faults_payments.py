@@ -8,7 +8,7 @@ import pytest
 
 from shop.faults import NONE, FaultChannel, FaultReport
 from shop.payments.simulator.ledger import FILE, ProviderLedger
-from shop.stack.faults import MANNERS, FaultDispatcher, PaymentsFaultTarget
+from shop.stack.faults import BEHAVIOURS, FaultDispatcher, PaymentsFaultTarget
 from shop.stack.program import ServerProgram
 from tests.support.payments_simulator import THREADS
 from tests.support.polling import until
@@ -31,7 +31,7 @@ def manners(simulator):
 
 
 def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(simulator, victim, monkeypatch):
-    monkeypatch.setitem(MANNERS, "slow", MANNERS["slow"].model_copy(update={"latency_ms": 400}))
+    monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": 400}))
     victim.put("slow")
     began = time.monotonic()
     assert simulator.charge("f-slow").status_code == 201
@@ -41,7 +41,7 @@ def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(s
 
 
 def test_a_failing_provider_answers_some_calls_503_before_anything_is_done(simulator, victim, monkeypatch):
-    monkeypatch.setitem(MANNERS, "failing", MANNERS["failing"].model_copy(update={"error_rate": 1}))
+    monkeypatch.setitem(BEHAVIOURS, "failing", BEHAVIOURS["failing"].model_copy(update={"error_rate": 1}))
     victim.put("failing")
     assert simulator.charge("f-failing").status_code == 503
     victim.put(NONE)
@@ -58,7 +58,7 @@ def test_what_was_set_by_hand_stands_again_when_the_fault_ends(simulator, victim
 
 def test_a_slow_provider_is_mended_while_all_its_threads_wait(simulator, victim, monkeypatch):
     slow_ms = 1_500
-    monkeypatch.setitem(MANNERS, "slow", MANNERS["slow"].model_copy(update={"latency_ms": slow_ms}))
+    monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": slow_ms}))
 
     def mended_in_time():
         victim.put("slow")
@@ -123,7 +123,7 @@ def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(si
 
     def order() -> None:
         try:
-            desk.order("payments", "slow")
+            desk.request("payments", "slow")
         except Exception as error:  # noqa: BLE001 - looked at below
             said.append(str(error))
 
@@ -134,4 +134,6 @@ def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(si
             time.sleep(0.01)
         ordering.join()
     assert "could not be put in force" in said[0]
-    assert desk.report() == FaultReport(("payments",), {"payments": NONE}, desk.report().order, desk.report().failed)
+    assert desk.report() == FaultReport(
+        ("payments",), {"payments": NONE}, desk.report().request_id, desk.report().failed
+    )

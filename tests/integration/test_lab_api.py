@@ -6,7 +6,7 @@ import redis
 
 from shop.faults import FaultChannel, FaultReport
 from shop.patterns.caching.memory import BYTES_A_MB, MaxMemory
-from shop.switches.parameters import CACHE_MEMORY, KNOBS, TTL_SCALE
+from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, TTL_SCALE
 from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product
 from tests.support.polling import seconds_until
@@ -67,11 +67,11 @@ def test_the_memory_of_a_server_that_is_not_the_stack_s_is_left_alone(client, se
 def test_the_cache_is_asked_how_much_it_may_hold_and_told(client, settings):
     before = MaxMemory(str(settings.cache_url)).limit_mb()
     settings.run_dir.mkdir(exist_ok=True)
-    FaultChannel(settings.run_dir).say(FaultReport(("cache",), {"cache": "none"}, ""))
+    FaultChannel(settings.run_dir).publish_report(FaultReport(("cache",), {"cache": "none"}, ""))
     try:
         assert client.put(KNOB + CACHE_MEMORY, json={"value": 7}).json["value"] == 7
         found = {item["name"]: item["value"] for item in client.get("/api/v1/lab/knobs").json["items"]}
-        assert found == {TTL_SCALE: KNOBS[TTL_SCALE].default, CACHE_MEMORY: 7}
+        assert found == {TTL_SCALE: LAB_PARAMETERS[TTL_SCALE].default, CACHE_MEMORY: 7}
         with redis.Redis.from_url(str(settings.cache_url)) as server:
             assert int(server.config_get("maxmemory")["maxmemory"]) == 7 * BYTES_A_MB
     finally:
@@ -80,7 +80,7 @@ def test_the_cache_is_asked_how_much_it_may_hold_and_told(client, settings):
 
 
 def test_a_turned_knob_counts_for_nothing_outside_the_lab(database):
-    SwitchStore(database, allow_unsafe=True).turn(TTL_SCALE, 0.5)
+    SwitchStore(database, allow_unsafe=True).set_parameter(TTL_SCALE, 0.5)
     assert SwitchStore(database, allow_unsafe=True).load() == {TTL_SCALE: "0.5"}
     assert SwitchStore(database, allow_unsafe=False).load() == {}
 

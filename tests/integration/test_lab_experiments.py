@@ -190,7 +190,7 @@ def test_a_killed_web_process_is_replaced_and_the_others_go_on(stack, store):
 def test_an_order_that_is_sent_again_is_the_same_order(stack):
     before, desk = web_processes(stack), FaultChannel(stack.var / "run")
     for _ in range(3):
-        desk.order("web", "kill", request_id="the-same-request")
+        desk.request("web", "kill", request_id="the-same-request")
     assert replaced(stack, before) == 1
 
 

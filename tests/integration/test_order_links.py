@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from shop.clock import HeldClock
+from shop.clock import FakeClock
 from shop.mail.models import Mail
 from shop.orders.links import GOOD_FOR, PASS_GOOD_FOR, OrderLinks
 from shop.orders.models import Order
@@ -66,7 +66,7 @@ def number_of(database, public_id):
 
 def signed(runtime, public_id, age=timedelta()):
     """Return a link that was made so long ago."""
-    clock = HeldClock(datetime.now(UTC) - age)
+    clock = FakeClock(datetime.now(UTC) - age)
     return OrderLinks(runtime.settings.secret_keys, clock, "").path(public_id)
 
 
@@ -122,7 +122,7 @@ def useless(runtime, bought):
         "forged": f"{good[:-8]}AAAAAAAA",
         "another order's": good.replace(bought, "ord_" + "A" * 22),
         "cut": good[:-1],
-        "with a key of somebody else": OrderLinks(["guessed"], HeldClock(datetime.now(UTC)), "").path(bought),
+        "with a key of somebody else": OrderLinks(["guessed"], FakeClock(datetime.now(UTC)), "").path(bought),
         "expired": signed(runtime, bought, GOOD_FOR),
         "unknown": signed(runtime, "ord_" + "B" * 22),
         "a pass": f"/orders/open?token={runtime.services().order_links.make_pass(bought)}",
@@ -162,7 +162,7 @@ def test_who_is_signed_in_opens_a_guests_order_by_its_link_too(runtime, database
 
 
 def test_a_pass_ends(runtime, bought, device):
-    clock = HeldClock(datetime.now(UTC) - PASS_GOOD_FOR)
+    clock = FakeClock(datetime.now(UTC) - PASS_GOOD_FOR)
     old = OrderLinks(runtime.settings.secret_keys, clock, "").make_pass(bought)
     device.set_cookie("order", old)
     assert device.get(f"/orders/{bought}").status_code == 404

@@ -32,7 +32,7 @@ RACERS = 4
 
 def change(database, public_id, wanted, projection=None):
     streams = OrderStreams(projection or InlineProjection())
-    database.retrying(lambda session: streams.change(session, order_stream.lock(session, public_id), wanted))
+    database.run_in_transaction(lambda session: streams.change(session, order_stream.lock(session, public_id), wanted))
 
 
 def shown(database):
@@ -83,7 +83,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
         return OrderStreams(InlineProjection()).change(session, order, ShipOrder())
 
     try:
-        database.retrying(work)
+        database.run_in_transaction(work)
         ends.put("shipped")
     except Exception as error:  # noqa: BLE001 - the test says which ends are well
         ends.put(type(error).__name__)
@@ -124,7 +124,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
             OrderStreams(InlineProjection()).change(session, order_stream.lock(session, undone), ShipOrder())
 
     with pytest.raises(IllegalTransition):
-        database.retrying(twice)
+        database.run_in_transaction(twice)
     assert shown(database) == {kept: OrderStatus.SHIPPED, undone: OrderStatus.PAID}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shop.clock import SystemClock
+from shop.clock import FakeClock, SystemClock
 from shop.database.transactions import ExternalCallInTransaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
@@ -20,7 +20,6 @@ from shop.payments.provider import (
 )
 from shop.payments.resilient_provider import ProviderResilience
 from shop.stack.program import free_port
-from tests.support.fake_clock import HandClock
 
 ON = {"timeout": True, "retries": True, "breaker": True}
 IMPATIENT_MS = 800
@@ -129,7 +128,7 @@ def test_with_timeouts_off_neither_limit_nor_deadline_ends_a_call(store, simulat
 
 
 def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, simulator):
-    clock = HandClock()
+    clock = FakeClock()
     caller = store(clock=clock, payments_breaker_calls=4, payments_attempts=1)
     simulator.behave(error_rate=1)
     for number in range(4):

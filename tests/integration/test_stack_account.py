@@ -15,9 +15,9 @@ import psutil
 import psycopg
 import pytest
 
+from shop.atomic_files import atomic_write
 from shop.database.engine import build_engine
 from shop.database.schema import upgrade
-from shop.private_files import write_private
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
 from tests.support.legacy_cluster import EVERYBODY, make_old_cluster
@@ -203,7 +203,7 @@ def test_a_private_file_is_never_written_through_a_link(tmp_path):
     target = tmp_path / "target"
     target.write_text("kept")
     (tmp_path / "secret").symlink_to(target)
-    write_private(tmp_path / "secret", "word")
+    atomic_write(tmp_path / "secret", "word")
     assert target.read_text() == "kept"
     assert (tmp_path / "secret").read_text() == "word"
     assert (tmp_path / "secret").lstat().st_mode & 0o777 == 0o600

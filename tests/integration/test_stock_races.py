@@ -183,7 +183,7 @@ def _promise_at_once(database, stock, product_id):
     slow = Slow()
 
     def buy():
-        database.retrying(
+        database.run_in_transaction(
             lambda session: slow.reserve(session, {product_id: 1}), isolation=slow.isolation, attempts=slow.attempts
         )
 

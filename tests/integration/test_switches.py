@@ -222,7 +222,7 @@ def test_an_unsafe_value_that_a_lab_has_left_behind_is_not_in_force_outside_it(d
 
 
 def test_a_stored_value_that_no_longer_exists_counts_as_the_default():
-    assert SwitchSnapshot.of({"cache.shared": "sideways", "gone": "on"}) == SwitchSnapshot.of({})
+    assert SwitchSnapshot.from_stored({"cache.shared": "sideways", "gone": "on"}) == SwitchSnapshot.from_stored({})
 
 
 def test_the_lab_page_flips_with_plain_forms(client, runtime):

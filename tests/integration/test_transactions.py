@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from shop.catalog.models import Product
 from shop.database.connection import StoreConnection, TransactionAborted
 from shop.database.engine import build_engine
-from shop.database.pipelined_commit import LastWord
-from shop.database.transactions import Database, ExternalCallInTransaction, TransactionUndone, refuse_in_transaction
+from shop.database.pipelined_commit import DeferredStatement
+from shop.database.transactions import Database, ExternalCallInTransaction, TransactionRolledBack, refuse_in_transaction
 from shop.errors import InvalidFields, NotFound, ServiceUnavailable
 from tests.support.factories import make_category, make_product
 
-LAST_WORDS = LastWord(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
-FAILING = LastWord(text("UPDATE products SET price_amount = 0"))
+DEFERRED = DeferredStatement(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
+FAILING = DeferredStatement(text("UPDATE products SET price_amount = 0"))
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def meet_in_a_circle(products, run):
 
 
 def test_a_deadlock_is_run_again_until_both_are_done(database, products):
-    assert meet_in_a_circle(products, database.retrying) == {"there": "done", "back": "done"}
+    assert meet_in_a_circle(products, database.run_in_transaction) == {"there": "done", "back": "done"}
 
 
 def test_where_nothing_is_run_again_the_loser_of_a_deadlock_is_told_to_come_back(database, products):
@@ -120,7 +120,7 @@ def test_blocks_inside_an_enclosing_transaction_are_one_and_reads_among_them_see
     with database.enclosing():
         with database.transaction() as session:
             rename(session, products[0], "first")
-        database.retrying(lambda session: rename(session, products[1], "second"))
+        database.run_in_transaction(lambda session: rename(session, products[1], "second"))
         assert titles(database) == ["first", "second"]
         assert titles(Elsewhere(database)) != ["first", "second"]
     assert titles(database) == ["first", "second"]
@@ -135,7 +135,7 @@ def test_a_block_that_raises_undoes_the_whole_enclosing_transaction(database, pr
             rename_and_fail(database, products[1])
         assert not outer.is_open
         assert titles(database) == before
-        with pytest.raises(TransactionUndone), database.transaction():
+        with pytest.raises(TransactionRolledBack), database.transaction():
             pass
     assert titles(database) == before
 
@@ -174,7 +174,7 @@ def in_one_of_several(database, then):
 
 
 def in_what_is_run_again(database, then):
-    database.retrying(lambda session: (swallow(session), then(session)))
+    database.run_in_transaction(lambda session: (swallow(session), then(session)))
 
 
 def in_a_load(database, then):
@@ -190,14 +190,14 @@ def in_a_load(database, then):
 
 
 @pytest.mark.parametrize("way", [in_one_block, in_one_of_several, in_what_is_run_again, in_a_load])
-@pytest.mark.parametrize("last_word", [False, True])
-def test_a_block_in_which_an_error_was_swallowed_does_not_end_well(database, products, way, last_word):
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_block_in_which_an_error_was_swallowed_does_not_end_well(database, products, way, deferred):
     seen, before = [], titles(database)
 
     def then(session):
         database.after_commit(session, lambda: seen.append("as if it were stored"))
-        if last_word:
-            database.with_commit(session, LAST_WORDS)
+        if deferred:
+            database.execute_with_commit(session, DEFERRED)
 
     with pytest.raises(TransactionAborted):
         way(database, then)
@@ -218,8 +218,8 @@ def test_last_words_are_part_of_the_transaction_they_end(database, products, ope
         with getattr(database, opening)() as opened:
             with database.transaction() if opening == "enclosing" else nullcontext(opened) as session:
                 rename(session, products[0], f"fails: {fails}")
-            database.with_commit(session, LAST_WORDS if not fails else FAILING) if opening == "transaction" else (
-                opened.with_commit(LAST_WORDS if not fails else FAILING)
+            database.execute_with_commit(session, DEFERRED if not fails else FAILING) if opening == "transaction" else (
+                opened.execute_with_commit(DEFERRED if not fails else FAILING)
             )
 
     change(fails=False)
@@ -232,8 +232,8 @@ def test_last_words_are_part_of_the_transaction_they_end(database, products, ope
 def test_last_words_that_are_refused_leave_no_warning_of_the_driver_s(database, products, caplog):
     def refused():
         with database.transaction() as session:
-            for word in [FAILING, *[LAST_WORDS] * 300]:  # so many that the refusal arrives while they are being sent
-                database.with_commit(session, word)
+            for word in [FAILING, *[DEFERRED] * 300]:  # so many that the refusal arrives while they are being sent
+                database.execute_with_commit(session, word)
 
     with pytest.raises(IntegrityError):
         refused()
@@ -243,7 +243,7 @@ def test_last_words_that_are_refused_leave_no_warning_of_the_driver_s(database, 
 
 def test_a_piecemeal_database_keeps_what_it_did_before_it_failed(database, products):
     with pytest.raises(NotFound):
-        rename_and_fail(database.piecemeal(), products[0])
+        rename_and_fail(database.autocommit(), products[0])
     assert titles(database)[0] == "half done"
 
 

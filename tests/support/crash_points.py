@@ -30,7 +30,7 @@ ASKING, FOUND = "asking", "found"
 """Of the completer: the payment is claimed, and the provider is about to be asked; it has answered."""
 REFUNDING, REFUNDED = "refunding", "refunded"
 """Of the completer: an owed refund is about to be made; it is made, and not written down."""
-LAST_WORDS = "INSERT INTO order_summaries"
+DEFERRED = "INSERT INTO order_summaries"
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def _die() -> None:
 @contextmanager
 def _at_the_end_of_a_transaction(runtime: ProcessRuntime, act: Callable[[], object], *, first: bool) -> Iterator[None]:
     def before(connection: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        if statement.startswith(LAST_WORDS) and (parameters["version"] == 1) is first:
+        if statement.startswith(DEFERRED) and (parameters["version"] == 1) is first:
             act()
 
     engine = runtime.database.engine

@@ -1,24 +1,30 @@
-"""A clock that stands still until it is moved."""
+"""The machine's clock, shifted by a test: for code beside servers that keep the machine's time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+from shop.clock import SystemClock
 
 
-class HandClock:
-    """Time as a test wants it; both faces move together."""
+class ShiftedClock(SystemClock):
+    """Runs on, ahead of the machine's clock by so many seconds.
+
+    Attributes:
+        wall_ahead_s: of ``now()``.
+        monotonic_ahead_s: of ``monotonic()``.
+    """
 
     def __init__(self) -> None:
-        self.seconds = 100.0
+        self.wall_ahead_s = self.monotonic_ahead_s = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self.seconds += seconds
+        """Move both by some seconds."""
+        self.wall_ahead_s += seconds
+        self.monotonic_ahead_s += seconds
 
     def now(self) -> datetime:
-        """See :class:`shop.clock.Clock`."""
-        return START + timedelta(seconds=self.seconds)
+        """Return the machine's time, shifted."""
+        return super().now() + timedelta(seconds=self.wall_ahead_s)
 
     def monotonic(self) -> float:
-        """See :class:`shop.clock.Clock`."""
-        return self.seconds
+        """Return the machine's monotonic clock, shifted."""
+        return super().monotonic() + self.monotonic_ahead_s

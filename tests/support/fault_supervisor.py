@@ -24,7 +24,7 @@ def main() -> None:
         try:
             supervisor.start([valkey.cache(var / "cache", cache, 16), postgres.program(var / "pg", database)])
             supervisor.wait()
-            supervisor.take_faults(FaultChannel(var / "run"), var)
+            supervisor.accept_faults(FaultChannel(var / "run"), var)
             state.update(phase="ready")
             supervisor.run()
         finally:

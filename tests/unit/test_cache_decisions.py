@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.clock import HeldClock
+from shop.clock import FakeClock
 from shop.database.connection import GRACE_S
 from shop.patterns.caching.cacheable_response import digest
 from shop.patterns.caching.early import refresh_at
@@ -126,7 +126,7 @@ def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_f
 
 
 def test_popularity_is_what_was_asked_for_lately():
-    clock = HeldClock()
+    clock = FakeClock()
     counts = HitCounter(clock)
     for _ in range(int(POPULAR)):
         counts.count("hot")
@@ -138,7 +138,7 @@ def test_popularity_is_what_was_asked_for_lately():
 
 
 def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_gone():
-    clock = HeldClock()
+    clock = FakeClock()
     counts = HitCounter(clock, limit=10)
     for number in range(1000):
         counts.count(f"k{number}")
@@ -151,7 +151,7 @@ def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_
 
 
 def test_a_key_rests_after_a_failure_and_no_longer():
-    clock = HeldClock()
+    clock = FakeClock()
     throttle = FailureBackoff(clock)
     throttle.rest("k")
     assert (throttle.resting("k"), throttle.resting("other")) == (True, False)
@@ -160,7 +160,7 @@ def test_a_key_rests_after_a_failure_and_no_longer():
 
 
 def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
-    throttle = FailureBackoff(HeldClock(), limit=3)
+    throttle = FailureBackoff(FakeClock(), limit=3)
     for number in range(5):
         throttle.rest(f"k{number}")
     assert [throttle.resting(f"k{number}") for number in range(5)] == [False, False, True, True, True]
@@ -171,7 +171,7 @@ def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
 
 
 def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has():
-    clock = HeldClock()
+    clock = FakeClock()
     filler = CacheLoader(NullLevel(), clock, rules=LoadOptions(lifetime=hurried(exact, 0.01)))
     popularity = HitCounter(clock)
     ahead = RefreshAhead(filler, StampedeState(), popularity, RefreshWorker())

@@ -7,25 +7,16 @@ import threading
 
 import pytest
 
-from shop.clock import SystemClock
+from shop.clock import FakeClock
 from shop.patterns.caching import LocalLevel, SwitchedOffLocal
 from shop.patterns.caching.local import OVERHEAD_BYTES, TTL_S
 
 ROOM_FOR_THREE = 3 * (OVERHEAD_BYTES + 100)
 
 
-class HeldClock(SystemClock):
-    """Stands still until it is told how late it is."""
-
-    at = 1000.0
-
-    def monotonic(self):
-        return self.at
-
-
 @pytest.fixture
 def clock():
-    return HeldClock()
+    return FakeClock()
 
 
 @pytest.fixture
@@ -74,15 +65,15 @@ def test_keeping_a_key_again_counts_its_bytes_once(local):
 
 def test_a_copy_ends_after_its_short_time(local, clock):
     keep(local, "a", ttl_s=3600)
-    clock.at += TTL_S - 0.1
+    clock.advance(TTL_S - 0.1)
     assert held(local, "a") == ["a"]
-    clock.at += 0.1
+    clock.advance(0.1)
     assert held(local, "a") == []
 
 
 def test_a_copy_never_outlives_the_entry_it_was_made_of(local, clock):
     keep(local, "a", ttl_s=1.0)
-    clock.at += 1.0
+    clock.advance(1.0)
     assert held(local, "a") == []
     assert not keep(local, "b", ttl_s=0.0)
 
@@ -101,7 +92,7 @@ def test_what_left_by_itself_leaves_nothing_behind_among_the_tags(local, clock):
     for number in range(1000):
         keep(local, f"k{number}", [f"t{number}", "all"])
     assert len(local._keys_of) == 4  # three copies, and the tag they share
-    clock.at += TTL_S
+    clock.advance(TTL_S)
     assert held(local, *(f"k{number}" for number in range(1000))) == []
     assert local._keys_of == {}
 
@@ -116,11 +107,11 @@ def test_a_value_read_before_an_invalidation_is_not_kept_after_it(local):
 def test_a_copy_is_the_older_the_longer_its_value_took(local, clock):
     """What a process that hears nothing may serve is bounded from when it was read, or nobody could wait for it."""
     moment = local.moment()
-    clock.at += TTL_S - 1
+    clock.advance(TTL_S - 1)
     assert local.keep("a", b"v", [], 60, moment)
-    clock.at += 0.9
+    clock.advance(0.9)
     assert held(local, "a") == ["a"]
-    clock.at += 0.1
+    clock.advance(0.1)
     assert held(local, "a") == []
     assert not local.keep("b", b"v", [], 60, moment)
 
@@ -180,9 +171,9 @@ def test_threads_that_read_keep_and_drop_at_once_leave_the_books_in_order(local)
 
 FORKED = """
 import os, sys
-from shop.clock import SystemClock
+from shop.clock import FakeClock
 from shop.patterns.caching import LocalLevel
-local = LocalLevel(10_000, SystemClock())
+local = LocalLevel(10_000, FakeClock())
 local.hears(broadcasts=True)
 local.keep("a", b"v", [], 60, local.moment())
 local._lock.acquire()  # by a thread that does not come along

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import shop.patterns.caching
-from shop.clock import HeldClock
+from shop.clock import FakeClock
 from shop.patterns.caching import (
     CATALOGUE,
     LIVE,
@@ -53,7 +53,7 @@ class Source:
 
 @pytest.fixture
 def clock():
-    return HeldClock()
+    return FakeClock()
 
 
 @pytest.fixture

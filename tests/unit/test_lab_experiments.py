@@ -5,7 +5,7 @@ from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import EXPERIMENTS, load_experiment, load_experiments, parse_experiment
 from shop.switches import parameters
-from shop.switches.registry import check
+from shop.switches.registry import validate
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
 THREE_MINUTES_WITH_ROOM_S = 150
@@ -15,20 +15,20 @@ THREE_MINUTES_WITH_ROOM_S = 150
 def test_every_experiment_flips_switches_that_exist(experiment):
     for arm in experiment.arms:
         for name, value in arm.switches.items():
-            check(name, value, allow_unsafe=True)
+            validate(name, value, allow_unsafe=True)
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
 def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
     for arm in experiment.arms:
         for name, value in arm.faults.items():
-            faults.check(name, value)
+            faults.validate(name, value)
         for action in arm.actions:
             faults.check(action.fault, action.value)
         for name, value in experiment.parameters_for(arm).items():
             parameters.check(name, value)
     assert experiment.fault_names() <= set(faults.FAULTS)
-    assert experiment.parameter_names() <= set(parameters.KNOBS)
+    assert experiment.parameter_names() <= set(parameters.LAB_PARAMETERS)
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)

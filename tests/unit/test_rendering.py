@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, render_template, render_template_string
 
+from shop.clock import FakeClock
 from shop.money import Money
 from shop.web import assets, template_filters
 from shop.web.schemas import MoneySchema
@@ -28,19 +29,11 @@ CARD = {
 Render = Callable[..., str]
 
 
-class StillClock:
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 @pytest.fixture
 def app() -> Flask:
     app = Flask(__name__, static_folder=str(WEB / "static"), template_folder=str(WEB / "templates"))
     assets.install(app)
-    template_filters.install(app, "http://shop.test", StillClock())
+    template_filters.install(app, "http://shop.test", FakeClock(NOW))
     return app
 
 

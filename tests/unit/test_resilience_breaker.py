@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from shop.clock import FakeClock
 from shop.patterns.resilience import BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen, NoBreaker
 from shop.patterns.resilience.window import SlidingWindow
-from tests.support.fake_clock import HandClock
 
 RULES = BreakerConfig(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, slow_rate=0.8, window_s=10.0, probes=3)
 
@@ -31,7 +31,7 @@ class Dependency:
     """Calls through a breaker, which end as told after as long as told."""
 
     def __init__(self):
-        self.clock = HandClock()
+        self.clock = FakeClock()
         self.events = []
         self.breaker = CircuitBreaker("bank", RULES, self.clock, self.events.append)
         self.reached = 0

@@ -4,14 +4,14 @@ import math
 
 import pytest
 
+from shop.clock import FakeClock
 from shop.patterns.resilience import CallTimeout, DeadlineExceeded, NoTimeout, RequestDeadline, deadlines
-from tests.support.fake_clock import HandClock
 
 
 @pytest.fixture
 def clock():
     deadlines.begin(None)
-    yield HandClock()
+    yield FakeClock()
     deadlines.begin(None)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from shop.clock import FakeClock
 from shop.patterns.resilience import BoundedRetry, NoRetry, RequestDeadline, RetryBudget, deadlines
 from shop.patterns.resilience.events import NotRetried, RetryScheduled
 from shop.patterns.resilience.retry import RetryBackoff
-from tests.support.fake_clock import HandClock
 
 
 class Away(Exception):
@@ -96,7 +96,7 @@ def test_a_budget_does_not_save_up_beyond_its_reserve():
 
 
 def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget():
-    clock, budget = HandClock(), RetryBudget(share=0, reserve=1)
+    clock, budget = FakeClock(), RetryBudget(share=0, reserve=1)
     caller = Caller(budget=budget)
     deadlines.begin(RequestDeadline.within(0.05, clock))
     with pytest.raises(Away):

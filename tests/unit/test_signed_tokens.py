@@ -2,19 +2,19 @@ from datetime import timedelta
 
 import pytest
 
+from shop.clock import FakeClock
 from shop.errors import ConfigurationError
 from shop.web.signed_tokens import SignedTokens
-from tests.support.fake_clock import HandClock
 
 DAY = timedelta(days=1)
 
 
 def tokens(*keys, purpose="link", clock=None):
-    return SignedTokens(keys or ("a key",), purpose, clock or HandClock())
+    return SignedTokens(keys or ("a key",), purpose, clock or FakeClock())
 
 
 def test_a_token_says_what_was_signed_until_its_time_is_over():
-    clock = HandClock()
+    clock = FakeClock()
     signer = tokens(clock=clock)
     token = signer.sign("ord_1", DAY)
     clock.advance(DAY.total_seconds() - 1)
@@ -51,7 +51,7 @@ def test_tokens_survive_a_change_of_the_key_and_not_its_removal():
 
 
 def test_without_a_key_nothing_is_signed_and_nothing_is_believed():
-    keyless = SignedTokens((), "link", HandClock())
+    keyless = SignedTokens((), "link", FakeClock())
     with pytest.raises(ConfigurationError, match="SHOP_SECRET_KEY"):
         keyless.sign("ord_1", DAY)
     assert keyless.read(tokens().sign("ord_1", DAY)) is None

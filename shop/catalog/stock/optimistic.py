@@ -14,7 +14,7 @@ from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.pessimistic import LOOK, PROMISE
 from shop.catalog.stock.protocol import ITEM
 from shop.catalog.stock.serializable import ATTEMPTS
-from shop.database.errors import LostRace
+from shop.database.errors import TransactionConflict
 
 SWAP = PROMISE.where(ITEM.on_hand == bindparam("on_hand_seen"), ITEM.reserved == bindparam("promised_seen")).returning(
     ITEM.product_id
@@ -33,5 +33,5 @@ class OptimisticStock(ConditionalStock):
         swap = {"product": product_id, "on_hand_seen": seen.on_hand, "promised_seen": seen.reserved}
         swapped = session.execute(SWAP, {**swap, "promised": seen.reserved + count})
         if swapped.one_or_none() is None:
-            raise LostRace
+            raise TransactionConflict
         return int(seen.on_hand - seen.reserved - count)

@@ -33,7 +33,7 @@ class StockStrategy(Protocol):
         Raises:
             OutOfStock: fewer are left than asked for, of at least one product; ``errors`` has every one that fails,
                 slug to what is left. The caller's transaction must not be committed then.
-            LostRace: somebody else was quicker; the caller's transaction has to be run again.
+            TransactionConflict: somebody else was quicker; the caller's transaction has to be run again.
         """
 
     def release(self, session: Session, quantities: Quantities) -> frozenset[int]:

@@ -1,8 +1,8 @@
 """Decided as if one were alone, at the isolation level SERIALIZABLE.
 
 Look, then write. PostgreSQL lets one of two transactions that did so at once commit, and refuses the other with
-SQLSTATE 40001; :meth:`Database.retrying` runs that one again with jitter. Nothing to think about, and on a hot row most
-attempts are thrown away.
+SQLSTATE 40001; :meth:`Database.run_in_transaction` runs that one again with jitter. Nothing to think
+about, and on a hot row most attempts are thrown away.
 """
 
 from typing import ClassVar

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cached_property
 
 from shop.accounts.passwords import hash_password
-from shop.datasets.accounts import ADMIN, PASSWORD, SHOPPER
 from shop.datasets.complete_journey import catalogue
 from shop.datasets.complete_journey.catalogue import YEAR_BEGINS
 from shop.datasets.complete_journey.receipts import SalesSummary, read, tally
@@ -17,6 +16,7 @@ from shop.datasets.demo.chance import generator
 from shop.datasets.plan import Connection, LoadStep, Seen, SourceFinding, copy
 from shop.datasets.rows import Event, OrderRows, Row
 from shop.datasets.search_words import REBUILD
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.orders.events import OrderDelivered, OrderShipped, PaymentCharged
 from shop.orders.ids import new_number, new_public_id
 from shop.settings import Settings
@@ -92,7 +92,7 @@ class CompleteJourneyPlan:
         for household, number in self._households.items():
             yield (number, _email(household), f"Household {household}", None, "customer", YEAR_BEGINS, YEAR_BEGINS)
         for number, account in enumerate((SHOPPER, ADMIN) if self.demo_accounts else (), len(self._households) + 1):
-            known = hash_password(PASSWORD)
+            known = hash_password(DEMO_PASSWORD)
             yield (number, account.email, account.name, known, account.role, YEAR_BEGINS, YEAR_BEGINS)
 
     def _load_products(self, connection: Connection, seen: Seen) -> int:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shop.datasets.accounts import SHOPPER
 from shop.datasets.demo.chance import SeededShuffle, generator, zipf
 from shop.datasets.demo.sizes import EPOCH, DemoSize
+from shop.demo_accounts import SHOPPER
 
 MOODS = (
     "Patient", "Early", "Quiet", "Curious", "Merry", "Sunny", "Windy", "Gentle", "Rainy", "Humble", "Brisk", "Candid",

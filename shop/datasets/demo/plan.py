@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shop.accounts.passwords import hash_password
-from shop.datasets.accounts import ADMIN, PASSWORD
 from shop.datasets.demo import assortment
 from shop.datasets.demo.calendar import OrderCalendar
 from shop.datasets.demo.customers import DemoCustomers
@@ -17,6 +16,7 @@ from shop.datasets.demo.sizes import EPOCH, SIZES, DemoSize
 from shop.datasets.plan import Connection, LoadStep, Seen, SourceFinding, copy
 from shop.datasets.rows import Row
 from shop.datasets.search_words import REBUILD
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
@@ -116,7 +116,7 @@ class DemoPlan:
         return copy(connection, "users", self._user_rows(), seen)
 
     def _user_rows(self) -> Iterator[Row]:
-        password = hash_password(PASSWORD) if self.demo_accounts else None
+        password = hash_password(DEMO_PASSWORD) if self.demo_accounts else None
         for customer_id in range(1, self.size.customers + 1):
             customer = self._customers[customer_id]
             joined_at = self._customers.joined_at(customer_id)
@@ -124,7 +124,7 @@ class DemoPlan:
             yield (customer.id, customer.email, customer.name, known, "customer", joined_at, joined_at)
         if self.demo_accounts:
             admin_id = self.size.customers + 1
-            yield (admin_id, ADMIN.email, ADMIN.name, hash_password(PASSWORD), ADMIN.role, EPOCH, EPOCH)
+            yield (admin_id, ADMIN.email, ADMIN.name, hash_password(DEMO_PASSWORD), ADMIN.role, EPOCH, EPOCH)
 
     def _loader(self, ids: range, load: Callable[[Connection, Seen, range], int]) -> Callable[[Connection, Seen], int]:
         return lambda connection, seen: load(connection, seen, ids)

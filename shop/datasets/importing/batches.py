@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 
 from shop.catalog import tags
 from shop.catalog.categories import tree as shelves
-from shop.database.errors import LostRace
+from shop.database.errors import TransactionConflict
 from shop.database.transactions import Database
 from shop.datasets.importing.changes import ChangedTags
 from shop.datasets.importing.entry import UNBRANDED
@@ -119,7 +119,7 @@ class BatchImporter:
             Unavailable: the database went away, or a batch lost every race.
         """
         self.last_line = after
-        while self.database.retrying(self._take):
+        while self.database.run_in_transaction(self._take):
             pass
 
     def _take(self, session: Session) -> bool:
@@ -161,7 +161,7 @@ def _added(session: Session, batch: Batch) -> dict[int, Placed]:
     try:
         return _placed(session.execute(ADD, {**batch, "unbranded": UNBRANDED}))
     except IntegrityError as error:  # a product was renamed away from one of the slugs at this moment
-        raise LostRace from error
+        raise TransactionConflict from error
 
 
 def _on(connection: Connection) -> Database:

@@ -131,7 +131,7 @@ def _finish(database: Database) -> None:
         session.execute(FORGET, {"step": STEP})
         session.execute(OWNED, {"name": OWN})
 
-    database.retrying(settle)
+    database.run_in_transaction(settle)
 
 
 def _stopped(line: int, error: BaseException) -> ServiceUnavailable:

@@ -14,7 +14,7 @@ from shop.lab.arms import ExperimentArm, StrictModel
 from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
-from shop.switches.parameters import KNOBS, TTL_SCALE
+from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 
 LEAD_S = 0.8
 """The clients are at work for so long before the moment, and their answers say what is usual."""
@@ -84,7 +84,7 @@ class StampedeDriver:
         found: dict[str, list[tuple[int, LoadSamples]]] = {}
         for kind, act in moments.items():
             if kind == KINDS[1]:  # from here on nothing may end by itself while something else is looked at
-                context.store.set_parameter(TTL_SCALE, KNOBS[TTL_SCALE].default)
+                context.store.set_parameter(TTL_SCALE, LAB_PARAMETERS[TTL_SCALE].default)
                 context.wait(PROPAGATION_S)
             found[kind] = [self._trial(context, arm, params, kind, act) for _ in range(params.trials)]
         measures: dict[str, float | None] = {}

@@ -2,8 +2,8 @@
 
 It is usable alone: it knows neither the store nor its framework, and tells what happens through one callable.
 
-    >>> from shop.clock import HeldClock
-    >>> clock = HeldClock()
+    >>> from shop.clock import FakeClock
+    >>> clock = FakeClock()
     >>> local = LocalLevel(limit_bytes=1_000_000, clock=clock)
     >>> local.hears(broadcasts=True)  # with several processes a Listener says so
     >>> cache = Cache(NullLevel(), clock, local=local)  # or SharedLevel("redis://127.0.0.1:6379/0", 100, clock)

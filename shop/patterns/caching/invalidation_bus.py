@@ -132,7 +132,7 @@ class InvalidationListener:
     @property
     def fault(self) -> str:
         """What is wrong; empty while the thread lives, whether or not anything can be heard just now."""
-        return threads.fault(self._thread, self._stopped)
+        return threads.thread_fault(self._thread, self._stopped)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -117,7 +117,7 @@ class RefreshWorker:
     @property
     def fault(self) -> str:
         """What is wrong; empty while the thread lives."""
-        return threads.fault(self._thread)
+        return threads.thread_fault(self._thread)
 
     def offer(self, key: str, work: Work) -> bool:
         """Hand over a load, unless it waits already; tell whether it is in hand."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shop.atomic_files import atomic_write
 from shop.patterns.edge.access_log import EdgeLogReader, LoggedResponse, LogPosition
-from shop.private_files import write_private
 
 LOG_MAX_BYTES = 64 * 1024 * 1024
 """A larger log is rotated, as the application's is."""
@@ -63,7 +63,7 @@ class EdgeTotals:
         """
         look_ups = [[*key, count] for key, count in self.lookups.items()]
         document = {"requests": self.requests, "failed": self.failed, "look_ups": look_ups, "position": self.position}
-        write_private(path, json.dumps(document))
+        atomic_write(path, json.dumps(document))
 
     @classmethod
     def load(cls, path: Path) -> "EdgeTotals | None":

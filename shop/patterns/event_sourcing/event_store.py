@@ -10,14 +10,14 @@ from sqlalchemy import ARRAY, BigInteger, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.database.errors import LostRace
+from shop.database.errors import TransactionConflict
 from shop.patterns.event_sourcing.upcasting import Data
 
 
-class ConcurrencyConflict(LostRace):
+class ConcurrencyConflict(TransactionConflict):
     """Somebody else appended first, so the decision was made on a state that is past.
 
-    :meth:`shop.database.transactions.Database.retrying` runs the transaction again, from its reading on.
+    :meth:`shop.database.transactions.Database.run_in_transaction` runs the transaction again, from its reading on.
     """
 
 

@@ -1,7 +1,7 @@
 """What is wrong with a server the store leans on."""
 
 from shop.errors import ConfigurationError
-from shop.settings import masked, variable
+from shop.settings import mask_password, variable
 
 
 class CheckFailed(Exception):
@@ -32,6 +32,6 @@ def configuration_error(name: str, address: str, fault: CheckFailed) -> Configur
         remedy = f"start that server, or unset {variable(name)} to use the stack's own"
         if found.startswith("no answer"):
             said = str(fault.__cause__) or repr(fault.__cause__)  # pika's say nothing of what they carry
-            cause = masked(" ".join(said.split()))
+            cause = mask_password(" ".join(said.split()))
             found = f"does not answer ({cause})"
-    return ConfigurationError(f"{variable(name)}={masked(address)} {found}: {remedy}.")
+    return ConfigurationError(f"{variable(name)}={mask_password(address)} {found}: {remedy}.")

@@ -78,7 +78,7 @@ class PhasedLease:
         """As :meth:`Guard.finish`; with the COMMIT, and so without a round trip of its own."""
         answer = self._answering(session, outcome)
         if answer is not None:
-            Database.with_commit(session, self._records.finish_statement(self._key, self._claim, answer))
+            Database.execute_with_commit(session, self._records.finish_statement(self._key, self._claim, answer))
             Database.after_commit(session, self._finished)
 
     def close(self, answer: StoredResponse | None) -> None:
@@ -86,7 +86,7 @@ class PhasedLease:
         if not self._is_claimed or self._is_finished:
             return
         with self._database.transaction() as session:
-            Database.with_commit(
+            Database.execute_with_commit(
                 session,
                 self._records.release_statement(self._key, self._claim)
                 if answer is None

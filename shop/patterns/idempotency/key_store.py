@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import LastWord
+from shop.database.pipelined_commit import DeferredStatement
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.rules import ClaimResult, StoredResponse
 
@@ -110,19 +110,19 @@ class KeyStore:
         return ClaimResult(row.taken, row.same, answer)
 
     @staticmethod
-    def finish_statement(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
+    def finish_statement(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> DeferredStatement:
         """Return the statement that writes down what was answered; it does nothing once another took the claim over."""
-        return LastWord(FINISH, {**_named(key, claim), **asdict(answer)})
+        return DeferredStatement(FINISH, {**_named(key, claim), **asdict(answer)})
 
     @staticmethod
-    def release_statement(key: RequestKey, claim: uuid.UUID) -> LastWord:
+    def release_statement(key: RequestKey, claim: uuid.UUID) -> DeferredStatement:
         """Return the statement that frees a claimed key again."""
-        return LastWord(FORGET, _named(key, claim))
+        return DeferredStatement(FORGET, _named(key, claim))
 
-    def store_statement(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> LastWord:
+    def store_statement(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> DeferredStatement:
         """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
         row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
-        return LastWord(KEEP, row)
+        return DeferredStatement(KEEP, row)
 
     @staticmethod
     def change_owner(session: Session, giver: str, taker: str, routes: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ class EnforceKeys:
     def store(self, key: RequestKey, answer: StoredResponse) -> None:
         """As :meth:`Keeper.keep`; one round trip."""
         with self._database.transaction() as session:
-            Database.with_commit(session, self._records.store_statement(key, uuid.uuid4(), answer))
+            Database.execute_with_commit(session, self._records.store_statement(key, uuid.uuid4(), answer))
 
     def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
         """As :meth:`Keeper.guard`."""
@@ -96,7 +96,7 @@ class _ClaimedWork:
         return self._outer.is_open
 
     def finish(self, answer: StoredResponse | None) -> None:
-        self._outer.with_commit(
+        self._outer.execute_with_commit(
             self._records.release_statement(self._key, self._claim)
             if answer is None
             else self._records.finish_statement(self._key, self._claim, answer)

@@ -18,7 +18,7 @@ class KeyReaper:
         """Delete all that is due, in short transactions; return how many keys that were."""
         total = 0
         while True:
-            done = self._database.retrying(KeyStore.reap)
+            done = self._database.run_in_transaction(KeyStore.reap)
             total += done
             if done < REAPED_AT_ONCE:
                 return total

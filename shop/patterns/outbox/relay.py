@@ -83,7 +83,7 @@ class OutboxRelay:
         """
         total = 0
         while not self._held_back or self._room() > 0:
-            claimed = self._database.retrying(_claim)
+            claimed = self._database.run_in_transaction(_claim)
             if not claimed:
                 break
             self._held_back = True  # stays so if the broker turns out to be away
@@ -104,7 +104,7 @@ class OutboxRelay:
                 done.append(row_id)
         finally:
             left = [row_id for row_id, _ in claimed[len(done) :]]
-            self._database.retrying(lambda session: _finish(session, done, left))
+            self._database.run_in_transaction(lambda session: _finish(session, done, left))
         return len(done)
 
 

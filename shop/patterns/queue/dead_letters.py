@@ -52,7 +52,7 @@ class CrashCounter:
     """
 
     def __init__(self, database: Database, crashes: int = CRASHES) -> None:
-        self._statements = database.piecemeal()  # one statement each, which is atomic without a BEGIN of its own
+        self._statements = database.autocommit()  # one statement each, which is atomic without a BEGIN of its own
         self._crashes = crashes
         self._holder = uuid.uuid4()
 

@@ -116,7 +116,9 @@ class MessageDispatcher:
         error = NoConsumer(f"no consumer {consumer}" if consumer else f"no consumer takes the topic {message.topic}")
         dead, reason = self._is_dead(message, error), _reason(error)
         _log_failure(consumer, message, reason, dead=dead)
-        self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
+        self._database.run_in_transaction(
+            lambda session: self._write_down(session, consumer, message, reason, dead=dead)
+        )
         self._observe(consumer or "none", "dead" if dead else "retried", _age_s(message))
 
     def _begin(self, consumer: str, message: QueueMessage) -> None:
@@ -151,7 +153,9 @@ class MessageDispatcher:
         details = _log_failure(consumer, message, reason, dead=dead)
         while True:
             try:
-                self._database.retrying(lambda session: self._write_down(session, consumer, message, reason, dead=dead))
+                self._database.run_in_transaction(
+                    lambda session: self._write_down(session, consumer, message, reason, dead=dead)
+                )
             except (ServiceUnavailable, DBAPIError) as refusal:
                 _log.warning("failure_not_noted", extra=details | {"refusal": type(refusal).__name__})
                 time.sleep(NOTING_PAUSE_S)

@@ -48,7 +48,7 @@ class ConsumerInbox:
         Returns:
             Whether it was done now; false where it was done before.
         """
-        return self._database.retrying(lambda session: self._once(session, message.message_id, work))
+        return self._database.run_in_transaction(lambda session: self._once(session, message.message_id, work))
 
     def _once(self, session: Session, message_id: uuid.UUID, work: Callable[[Session], None]) -> bool:
         noted = session.execute(

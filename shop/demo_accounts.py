@@ -1,8 +1,8 @@
-"""The two accounts everybody may log in with. They exist in the lab profile only."""
+"""The two accounts with a published password, for trying the store out. Only the lab profile has them."""
 
 from dataclasses import dataclass
 
-PASSWORD = "let-me-shop"  # noqa: S105 - printed on the first screen; the production profile has no such accounts
+DEMO_PASSWORD = "let-me-shop"  # noqa: S105 - published on purpose; the production profile refuses these accounts
 
 
 @dataclass(frozen=True)
