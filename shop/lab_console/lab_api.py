@@ -4,7 +4,6 @@ Hung in the lab profile only.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -190,7 +189,7 @@ def create_api(
             failed=found.failed,
             edge=EdgeFigures(requests=found.edge.requests, failed=found.edge.failed) if found.edge else None,
             queries=found.queries,
-            layers=[LayerFigures(**asdict(layer)) for layer in found.layers],
+            layers=[LayerFigures(name=layer.name, asked=layer.lookups, hits=layer.hits) for layer in found.layers],
             loads=dict(found.loads),
         )
         return answer.model_dump(), NO_STORE

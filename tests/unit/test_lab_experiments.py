@@ -24,9 +24,9 @@ def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
         for name, value in arm.faults.items():
             faults.validate(name, value)
         for action in arm.actions:
-            faults.check(action.fault, action.value)
+            faults.validate(action.fault, action.value)
         for name, value in experiment.parameters_for(arm).items():
-            parameters.check(name, value)
+            parameters.validate(name, value)
     assert experiment.fault_names() <= set(faults.FAULTS)
     assert experiment.parameter_names() <= set(parameters.LAB_PARAMETERS)
 
