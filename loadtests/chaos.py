@@ -135,7 +135,7 @@ def run(store: OwnStack, given: Given) -> dict[str, Any]:
 def _stock(store: OwnStack, given: Given) -> tuple[str, tuple[str, ...], dict[str, int]]:
     """Put half of what will be wanted of one product on the shelf, plenty of the others; return what there is."""
     with httpx.Client(base_url=store.base_url, timeout=PATIENT_S, trust_env=False) as client:
-        words = {"email": ADMIN, "password": DEMO_PASSWORD}
+        words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
         token = client.post(f"{API}/tokens", json=words).raise_for_status().json()["token"]
         query: dict[str, str | int] = {"sort": "popularity", "limit": PRODUCTS}
         found = client.get(f"{API}/products", params=query).raise_for_status().json()["items"]

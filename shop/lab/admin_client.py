@@ -29,7 +29,7 @@ class AdminClient:
         self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
         words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
         if self._client.post(f"{API}/session", json=words).status_code != 200:
-            raise ServiceUnavailable(f"The store does not let {ADMIN} in.")
+            raise ServiceUnavailable(f"The store does not let {ADMIN.email} in.")
 
     def __enter__(self) -> Self:
         return self
