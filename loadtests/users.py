@@ -50,7 +50,7 @@ class Assortment:
 
         Raises:
             ConfigurationError: the host is not this machine, or sells nothing.
-            Unavailable: the store does not answer.
+            ServiceUnavailable: the store does not answer.
         """
         store = StoreClient(host)
         try:

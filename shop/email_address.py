@@ -22,7 +22,7 @@ def clean_email(email: str) -> str:
     """Return the one spelling under which an address is kept: lower case, ASCII.
 
     Raises:
-        Invalid: this is no email address, or none that every mail server takes.
+        InvalidFields: this is no email address, or none that every mail server takes.
     """
     from email_validator import EmailNotValidError, validate_email  # here: its tables take 20 ms, and few need them
 

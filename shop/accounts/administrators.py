@@ -28,8 +28,8 @@ class AdministratorAccounts:
         """Open an account with the role ``admin``; return its address as it is kept.
 
         Raises:
-            Invalid: fields are wrong.
-            Conflict: the address has an account already.
+            InvalidFields: fields are wrong.
+            StateConflict: the address has an account already.
         """
         email, name = clean_registration(email, password, name)
         password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
@@ -45,7 +45,7 @@ class AdministratorAccounts:
         """Give an account the role ``admin``; return its address as it is kept.
 
         Raises:
-            Invalid: this is no address.
+            InvalidFields: this is no address.
             NotFound: it has no account.
         """
         email = clean_email(email)

@@ -33,7 +33,7 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
         The email and the name as they are to be kept.
 
     Raises:
-        Invalid: with one sentence for each field that is wrong.
+        InvalidFields: with one sentence for each field that is wrong.
     """
     errors: dict[str, str] = {}
     try:

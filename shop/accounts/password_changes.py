@@ -43,9 +43,9 @@ class PasswordChanges:
             The account under its new epoch, for a session of its own.
 
         Raises:
-            Invalid: the present password is wrong (``current_password``), or the new one may not be used
+            InvalidFields: the present password is wrong (``current_password``), or the new one may not be used
                 (``new_password``).
-            Conflict: another change came first.
+            StateConflict: another change came first.
         """
         row = self._read(user_id)
         if (fault := SAME if new == present else password_fault(new, row.email)) is not None:

@@ -64,7 +64,7 @@ class PasswordResets:
         """Ask for a link to be sent, if the address has an account; the same work whether or not it has.
 
         Raises:
-            Invalid: this is no email address.
+            InvalidFields: this is no email address.
         """
         email = clean_email(email)
         aggregate_id = hashlib.sha256(email.encode()).hexdigest()[:32]
@@ -115,7 +115,7 @@ class PasswordResets:
 
         Raises:
             NotFound: the link opens nothing.
-            Invalid: the password may not be used; the link stays good.
+            InvalidFields: the password may not be used; the link stays good.
         """
         if (fault := password_fault(password, self.check(token))) is not None:
             raise InvalidFields("Some fields are not right.", errors={"password": fault})

@@ -75,8 +75,8 @@ class AccountService:
         """Open an account with the role ``customer``.
 
         Raises:
-            Invalid: fields are wrong.
-            Conflict: the email has an account already.
+            InvalidFields: fields are wrong.
+            StateConflict: the email has an account already.
             TooManyRequests: too many passwords are being hashed.
         """
         email, name = clean_registration(email, password, name)
@@ -182,7 +182,7 @@ class AccountService:
         """Change the name of an account. Reviews keep the name they were written under.
 
         Raises:
-            Invalid: it is no name.
+            InvalidFields: it is no name.
         """
         name, fault = clean_name(name)
         if fault is not None:

@@ -69,7 +69,7 @@ def _quantity(given: str) -> int:
     """Read a form's quantity; its range is the service's business.
 
     Raises:
-        Invalid: it is no whole number.
+        InvalidFields: it is no whole number.
     """
     given = given.strip()
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_QUANTITY)) + 1):

@@ -120,8 +120,8 @@ class CartService:
         Raises:
             NotFound: there is no such product.
             ProductWithdrawn: it is no longer sold.
-            Invalid: the quantity is out of range.
-            Conflict: the cart has no room for another product.
+            InvalidFields: the quantity is out of range.
+            StateConflict: the cart has no room for another product.
         """
         _check(quantity)
 
@@ -141,7 +141,7 @@ class CartService:
         Raises:
             NotFound: the product does not exist or is not in the cart.
             ProductWithdrawn: it is no longer sold; only :meth:`remove` takes it.
-            Invalid: the quantity is out of range.
+            InvalidFields: the quantity is out of range.
         """
         _check(quantity)
 

@@ -39,8 +39,8 @@ def add(session: Session, new: NewProduct) -> None:
     """Add a product with its stock, and let the spelling know its words.
 
     Raises:
-        Invalid: there is no such category, or it is a department.
-        Conflict: the slug is, or was, another product's.
+        InvalidFields: there is no such category, or it is a department.
+        StateConflict: the slug is, or was, another product's.
     """
     category_id = _category(session, new.category)
     values = {

@@ -114,7 +114,7 @@ class CachedResponses:
         """Answer with a list that only those in front of the store may keep: what people type, for a short time.
 
         Raises:
-            Unavailable: too many of them are being put together.
+            ServiceUnavailable: too many of them are being put together.
         """
         with self._bulkhead.turn():
             value = as_json(build())
@@ -125,7 +125,7 @@ class CachedResponses:
         """Answer a search, and remember only that there was nothing to find.
 
         Raises:
-            Unavailable: too many lists that are not kept are being put together.
+            ServiceUnavailable: too many lists that are not kept are being put together.
         """
 
         def load() -> bytes:

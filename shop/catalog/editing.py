@@ -107,7 +107,7 @@ def apply(session: Session, product_id: int, edit: ProductChange) -> None:
     """Change a product and its stock.
 
     Raises:
-        Conflict: fewer pieces are said to be there than are promised to checkouts under way, or the slug is taken.
+        StateConflict: fewer pieces are said to be there than are promised to checkouts under way, or the slug is taken.
     """
     values = {"price_amount": edit.price, "title": edit.title, "description": edit.description}
     changed = {name: value for name, value in values.items() if value is not None}
@@ -130,7 +130,7 @@ def count_stock(session: Session, product_id: int, on_hand: int) -> None:
     """Set how many pieces there are.
 
     Raises:
-        Conflict: more are promised than that.
+        StateConflict: more are promised than that.
     """
     statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand, received=on_hand)
     done = session.execute(

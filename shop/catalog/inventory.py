@@ -108,7 +108,7 @@ def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> I
             :data:`GONE`, what is withdrawn.
 
     Raises:
-        Invalid: the cursor is not one of this list.
+        InvalidFields: the cursor is not one of this list.
     """
     low = which == LOW
     key = AVAILABLE if low else Product.popularity.expression

@@ -22,7 +22,7 @@ def rename(session: Session, product_id: int, slug: str) -> None:
     """Give a product another slug; the one it had leads to it from now on. It may take a former one of its own again.
 
     Raises:
-        Conflict: the slug is, or was, another product's.
+        StateConflict: the slug is, or was, another product's.
     """
     before = session.execute(select(Product.slug).where(Product.id == product_id)).scalar_one()
     if slug == before:
@@ -39,7 +39,7 @@ def claiming(session: Session, slug: str) -> Iterator[None]:
     """Let the block write a slug that is new to the store.
 
     Raises:
-        Conflict: the slug is, or was, another product's.
+        StateConflict: the slug is, or was, another product's.
     """
     now = select(1).where(Product.slug == slug)
     before = select(1).where(FormerSlug.slug == slug)

@@ -122,7 +122,7 @@ def read_new(given: Given) -> NewProduct:
     """Read the form of a new product.
 
     Raises:
-        Invalid: no name can be made from the title.
+        InvalidFields: no name can be made from the title.
         ValidationError: fields are wrong; it names all of them.
     """
     filled = [name for name in NEW if given.get(name, "").strip()]

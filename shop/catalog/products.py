@@ -127,7 +127,7 @@ def reviews(session: Session, product_id: int, limit: int, cursor: str | None = 
     """Return a page of a product's reviews, latest first.
 
     Raises:
-        Invalid: the cursor is not one of this list.
+        InvalidFields: the cursor is not one of this list.
     """
     statement = select(ReviewRow).where(ReviewRow.product_id == product_id)
     if cursor is not None:

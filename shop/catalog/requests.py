@@ -141,7 +141,7 @@ class ProductEdit(ApiModel):
         """Return the change as the catalogue takes it.
 
         Raises:
-            Invalid: the price is out of range, or in another currency.
+            InvalidFields: the price is out of range, or in another currency.
         """
         return ProductChange(
             price=None if self.price is None else minor_amount(self.price),
@@ -168,7 +168,7 @@ class ProductAddition(ApiModel):
         """Return the product as the catalogue takes it.
 
         Raises:
-            Invalid: the price is out of range or in another currency, or no slug can be made from the title.
+            InvalidFields: the price is out of range or in another currency, or no slug can be made from the title.
         """
         made = self.slug or slugify(self.title)
         if not made or made in RESERVED:
@@ -188,7 +188,7 @@ def minor_amount(price: MoneySchema) -> int:
     """Return a price as it is stored, in minor units.
 
     Raises:
-        Invalid: it is out of range, or in another currency.
+        InvalidFields: it is out of range, or in another currency.
     """
     if price.currency != CURRENCY:
         raise InvalidFields(f"Prices are in {CURRENCY}.", errors={"price.currency": f"must be {CURRENCY}"})

@@ -22,7 +22,7 @@ def write(session: Session, product_id: int, user_id: int, author: str, rating: 
     The unique index decides who is second, so two requests at once cannot both be first.
 
     Raises:
-        Conflict: the account has reviewed this product before.
+        StateConflict: the account has reviewed this product before.
     """
     statement = (
         insert(ReviewRow)

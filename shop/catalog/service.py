@@ -111,7 +111,7 @@ class CatalogService:
 
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
-            Invalid: the cursor is not one of this list.
+            InvalidFields: the cursor is not one of this list.
         """
         name = checked(slug)
         build = self._reviews(name, limit, cursor)
@@ -126,7 +126,7 @@ class CatalogService:
 
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
-            Invalid: the cursor is not one of this list.
+            InvalidFields: the cursor is not one of this list.
         """
         name = checked(slug)
         parts = {"core": self._core(name), "rating": self._rating(name)}
@@ -153,7 +153,7 @@ class CatalogService:
 
         Raises:
             NotFound: there is no such category.
-            Invalid: the order or the cursor does not fit the list.
+            InvalidFields: the order or the cursor does not fit the list.
         """
         browse = browse.normalised()
 
@@ -171,7 +171,7 @@ class CatalogService:
 
         Raises:
             NotFound: there is no such category.
-            Invalid: the order or the cursor does not fit the list.
+            InvalidFields: the order or the cursor does not fit the list.
         """
         browse = browse.normalised()
         checked(browse.category or "")
@@ -249,7 +249,7 @@ class CatalogService:
 
         Raises:
             NotFound: there is no such product.
-            Conflict: the account has reviewed it before.
+            StateConflict: the account has reviewed it before.
         """
         name = checked(slug)
         with self._database.transaction() as session:
@@ -271,7 +271,7 @@ class CatalogService:
         """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
 
         Raises:
-            Invalid: the cursor is not one of this list.
+            InvalidFields: the cursor is not one of this list.
         """
         with self._database.reading() as session:
             return inventory.page(session, find, cursor, which)
@@ -306,8 +306,8 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed: it has another slug by now.
             PreconditionFailed: the product is no longer what the condition names.
-            Conflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or the
-                slug is taken.
+            StateConflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or
+                the slug is taken.
         """
         name = checked(slug)
 
@@ -332,8 +332,8 @@ class CatalogService:
         """Put a new product into the catalogue.
 
         Raises:
-            Invalid: there is no such category.
-            Conflict: the slug is, or was, another product's.
+            InvalidFields: there is no such category.
+            StateConflict: the slug is, or was, another product's.
         """
 
         def work(session: Session) -> ProductRecord:

@@ -54,9 +54,9 @@ class OrderCancellation:
             guard: claims the request's key with the cancelling and keeps the answer with the refund.
 
         Raises:
-            Replayed: the request was answered before; by the guard.
+            ReplayedRequest: the request was answered before; by the guard.
             NotFound: there is no such order of the viewer's.
-            Conflict: it has been shipped, or its payment is being taken at this moment.
+            StateConflict: it has been shipped, or its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
         """
         cause = CancellationCause.STAFF if viewer.is_admin else CancellationCause.CUSTOMER
@@ -94,7 +94,7 @@ class OrderCancellation:
 
         Raises:
             NotFound: there is no such order.
-            Conflict: nothing is owed for it.
+            StateConflict: nothing is owed for it.
         """
         command = CloseRefund(closed_by, reason)
         self._database.run_in_transaction(lambda session: self._phases.close_refund(session, public_id, command))

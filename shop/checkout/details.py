@@ -101,7 +101,7 @@ def read_form(form: Mapping[str, str]) -> CheckoutDetails:
     """Read the checkout page's form.
 
     Raises:
-        Invalid: with one message a wrong field, by the field's name in the form.
+        InvalidFields: with one message a wrong field, by the field's name in the form.
     """
     given = {name: form.get(name, "").strip() for name in ("email", "name", "line1", "city", "postcode", "country")}
     try:

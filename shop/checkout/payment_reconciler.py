@@ -49,7 +49,7 @@ class PaymentReconciler:
 
         Raises:
             NotFound: there is no such order.
-            Conflict: its payment is being taken at this moment.
+            StateConflict: its payment is being taken at this moment.
             ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
         """
         with self._database.transaction() as session:

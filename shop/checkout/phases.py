@@ -116,10 +116,10 @@ class CheckoutPhases:
             ``None`` when its number happened to be taken: then the caller tries again.
 
         Raises:
-            Replayed: the request was answered before.
-            Invalid: the cart is empty, or the key was used for another request.
+            ReplayedRequest: the request was answered before.
+            InvalidFields: the cart is empty, or the key was used for another request.
             CartChanged: it no longer is what was agreed to.
-            Conflict: a request under the key is under way.
+            StateConflict: a request under the key is under way.
             OutOfStock: not everything is there; nothing was done.
         """
         guard.claim(session)
@@ -198,7 +198,7 @@ class CheckoutPhases:
         """Stop owing the money of a cancelled order: staff has settled it in another way.
 
         Raises:
-            Conflict: nothing is owed.
+            StateConflict: nothing is owed.
         """
         order = order_stream.lock(session, public_id)
         self._payments.transition(session, order.id, "refund_closed")
@@ -253,7 +253,7 @@ def _met(session: Session, earlier: Order, key: CheckoutKey, owner: CartOwner) -
     """Decide how a checkout meets an earlier one of its cart. Only a shopper's own order goes on under its key.
 
     Raises:
-        Invalid: the key was used for another request.
+        InvalidFields: the key was used for another request.
     """
     is_own = earlier.user_id == owner.user_id
     if earlier.checkout_key == key.key and earlier.checkout_fingerprint != key.fingerprint:
@@ -267,7 +267,7 @@ def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[OrderedLine]
     """Return what a cart holds, at today's prices; products no longer offered are left out.
 
     Raises:
-        Invalid: nothing is left.
+        InvalidFields: nothing is left.
         OutOfStock: something is no longer sold; she takes it out of her cart, where it says so, and nobody else does.
     """
     found = offers.by_ids(session, list(held))

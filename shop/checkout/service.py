@@ -143,11 +143,11 @@ class CheckoutService:
             guard: claims the key with the first phase and keeps the answer with the last.
 
         Raises:
-            Replayed: the request was answered before; by the guard.
-            Invalid: the cart is empty, or the key was used for something else.
+            ReplayedRequest: the request was answered before; by the guard.
+            InvalidFields: the cart is empty, or the key was used for something else.
             OutOfStock: not everything is there.
             CartChanged: the cart is not what was agreed to.
-            Conflict: another request is at work on this key, or the order was cancelled meanwhile.
+            StateConflict: another request is at work on this key, or the order was cancelled meanwhile.
             ProviderUnavailable: not paid, or not known yet; the same key may be sent again either way.
         """
         name = owner_name(owner)

@@ -18,7 +18,7 @@ def refuse_test_card(token: str) -> None:
     """Refuse a card that moves no money.
 
     Raises:
-        Invalid: it is one of the simulator's.
+        InvalidFields: it is one of the simulator's.
     """
     if token in _TOKENS:
         raise InvalidFields("Some fields are not right.", errors={"token": REFUSED})

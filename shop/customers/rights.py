@@ -102,7 +102,7 @@ class PersonalData:
         Passwords, and the tokens of sessions, programs and links, are left out: they are kept as hashes, or open doors.
 
         Raises:
-            Invalid: this is no email address.
+            InvalidFields: this is no email address.
             NotFound: nothing is held under it.
         """
         email = _normalised(email)
@@ -125,9 +125,9 @@ class PersonalData:
         """Blank or delete all that names the person of an address.
 
         Raises:
-            Invalid: this is no email address.
+            InvalidFields: this is no email address.
             NotFound: nothing is held under it.
-            Conflict: orders are not delivered yet, and need their address.
+            StateConflict: orders are not delivered yet, and need their address.
         """
         normalised = _normalised(email)
         forgotten, slugs = self._database.run_in_transaction(lambda session: _forget(session, normalised))

@@ -55,10 +55,10 @@ def translate_db_errors() -> Iterator[None]:
 
     Raises:
         TransactionConflict: the block's transaction was undone for another's sake.
-        Invalid: a text has a character that PostgreSQL cannot hold. Fields are checked where they are read; this is for
-            the one that was forgotten.
+        InvalidFields: a text has a character that PostgreSQL cannot hold. Fields are checked where they are read; this
+            is for the one that was forgotten.
         DatabaseReadOnly: it is there, and takes no changes.
-        Unavailable: the database is away or did not answer in time.
+        ServiceUnavailable: the database is away or did not answer in time.
     """
     try:
         yield

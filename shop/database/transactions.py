@@ -150,7 +150,7 @@ class Database:
         enclosing transaction it sees what that has done so far.
 
         Raises:
-            Unavailable: the database is away or did not answer in time.
+            ServiceUnavailable: the database is away or did not answer in time.
         """
         outer = _enclosing.get()
         if outer is not None and outer.is_open:
@@ -165,7 +165,7 @@ class Database:
         """Open a session whose work is committed at the end of the block, or rolled back if it raises.
 
         Raises:
-            Unavailable: the database is away, a lock or statement timeout was met, or a race was lost.
+            ServiceUnavailable: the database is away, a lock or statement timeout was met, or a race was lost.
             TransactionAborted: a statement failed and its error was swallowed inside the block.
         """
         try:
@@ -182,7 +182,7 @@ class Database:
         that commit.
 
         Raises:
-            Unavailable: as :meth:`transaction`.
+            ServiceUnavailable: as :meth:`transaction`.
         """
         try:
             with translate_db_errors(), self.engine.connect() as connection:
@@ -244,7 +244,7 @@ class Database:
             attempts: how often it is tried at most.
 
         Raises:
-            Unavailable: it lost every time.
+            ServiceUnavailable: it lost every time.
         """
         for attempt in range(1, attempts + 1):
             try:

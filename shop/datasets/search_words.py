@@ -45,7 +45,7 @@ def refresh(database: Database) -> None:
         database: on one connection, since what is to be done waits in its temporary table.
 
     Raises:
-        Unavailable: the database went away.
+        ServiceUnavailable: the database went away.
     """
 
     def compare(session: Session) -> int:

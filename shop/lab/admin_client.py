@@ -22,7 +22,7 @@ class AdminClient:
         base_url: where the store listens.
 
     Raises:
-        Unavailable: she is not let in.
+        ServiceUnavailable: she is not let in.
     """
 
     def __init__(self, base_url: str) -> None:

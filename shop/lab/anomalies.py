@@ -68,7 +68,7 @@ class AnomalyCounters:
         """Return every count so far; what cannot be told at the moment is left out.
 
         Raises:
-            Unavailable: the store does not show its figures.
+            ServiceUnavailable: the store does not show its figures.
         """
         meters = MetricsClient(self._store)
         try:

@@ -149,7 +149,7 @@ def run_phase(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadS
         tick: called about ten times a second meanwhile.
 
     Raises:
-        Unavailable: the generator broke down.
+        ServiceUnavailable: the generator broke down.
     """
     with (
         tempfile.TemporaryFile() as given,

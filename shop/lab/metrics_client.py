@@ -36,7 +36,7 @@ class MetricsClient:
         """Return the sum of everything of that name.
 
         Raises:
-            Unavailable: it cannot be read, or there is no such figure.
+            ServiceUnavailable: it cannot be read, or there is no such figure.
         """
         return sum_samples(self.scrape(), name)
 
@@ -44,7 +44,7 @@ class MetricsClient:
         """Return all figures in Prometheus' text format.
 
         Raises:
-            Unavailable: they cannot be read.
+            ServiceUnavailable: they cannot be read.
         """
         try:
             return self._client.get("/metrics").text
@@ -91,7 +91,7 @@ def sum_samples(text: str, name: str) -> float:
     """Add up the samples of one name in Prometheus' text format.
 
     Raises:
-        Unavailable: there is none.
+        ServiceUnavailable: there is none.
     """
     values = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)
     if not values:

@@ -80,7 +80,7 @@ class ExperimentRunner:
 
         Raises:
             ConfigurationError: the store refuses a switch.
-            Unavailable: the store or the generator broke down.
+            ServiceUnavailable: the store or the generator broke down.
         """
         experiment = self._experiment
         before = self._measure_steady_state("steady state, before")

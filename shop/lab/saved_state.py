@@ -78,7 +78,7 @@ def restore_afterwards(
     Raises:
         ConfigurationError: another experiment is under way, something is broken on purpose already, or the store has
             no such switch, knob or fault.
-        Interrupted: a signal asked to stop; everything has been put back.
+        ExperimentInterrupted: a signal asked to stop; everything has been put back.
     """
     restore_after_kill(store, folder, say)
     time.sleep(SETTLE_S)

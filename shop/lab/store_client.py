@@ -73,7 +73,7 @@ class StoreClient:
 
         Raises:
             ConfigurationError: the store refuses the name or the value.
-            Unavailable: the store does not answer.
+            ServiceUnavailable: the store does not answer.
         """
         self._put(f"{API}/switches/{name}", {"value": value}, f"{name}={value}")
 
@@ -86,7 +86,7 @@ class StoreClient:
 
         Raises:
             ConfigurationError: the store refuses it.
-            Unavailable: it was not carried out.
+            ServiceUnavailable: it was not carried out.
         """
         self._put(f"{API}/faults/{name}", {"value": value}, f"fault {name}={value}")
 
@@ -94,7 +94,7 @@ class StoreClient:
         """End every fault, and wait until the store is ready again.
 
         Raises:
-            Unavailable: it does not get ready.
+            ServiceUnavailable: it does not get ready.
         """
         broken = [name for name, value in self.faults().items() if value != NONE]
         for name in broken:
@@ -106,7 +106,7 @@ class StoreClient:
         """Wait until the store says it is ready, with everything that faults are done to.
 
         Raises:
-            Unavailable: it does not get ready.
+            ServiceUnavailable: it does not get ready.
         """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -128,7 +128,7 @@ class StoreClient:
 
         Raises:
             ConfigurationError: the store refuses it.
-            Unavailable: the store does not answer.
+            ServiceUnavailable: the store does not answer.
         """
         self._put(f"{API}/lab/knobs/{name}", {"value": value}, f"{name}={value:g}")
 
@@ -153,7 +153,7 @@ class StoreClient:
         """Ask for one page or call, so that it is warm.
 
         Raises:
-            Unavailable: it is not answered well.
+            ServiceUnavailable: it is not answered well.
         """
         self._get(path, parse=False)
 
@@ -161,7 +161,7 @@ class StoreClient:
         """Ask for many, several at once.
 
         Raises:
-            Unavailable: one is not answered well.
+            ServiceUnavailable: one is not answered well.
         """
         with ThreadPoolExecutor(WARM_UP_THREADS) as visitors:
             for done in [visitors.submit(self.visit, path) for path in paths]:
@@ -180,7 +180,7 @@ class StoreClient:
 
         Raises:
             ConfigurationError: there is no such account, or the store refuses the change.
-            Unavailable: the store does not answer.
+            ServiceUnavailable: the store does not answer.
         """
         self._patch_product(slug, fields)
 
@@ -188,7 +188,7 @@ class StoreClient:
         """Return how many pieces of a product can be sold now.
 
         Raises:
-            Unavailable: the store does not say.
+            ServiceUnavailable: the store does not say.
         """
         return int(self._get(f"{API}/products/{slug}/stock")["available"])
 
@@ -233,7 +233,7 @@ class StoreClient:
         """Return the newest mails of the mailbox, at most so many.
 
         Raises:
-            Unavailable: the store does not say.
+            ServiceUnavailable: the store does not say.
         """
         return list(self._get(f"{API}/lab/mail", {"limit": count})["items"])
 

@@ -210,8 +210,8 @@ def _limit(memory: MaxMemory | None, desk: FaultChannel, value: float) -> None:
     """Change the cache's memory.
 
     Raises:
-        Conflict: it is not this stack's.
-        Unavailable: it does not answer.
+        StateConflict: it is not this stack's.
+        ServiceUnavailable: it does not answer.
     """
     if memory is None or "cache" not in desk.report().offered:
         raise StateConflict("The cache is no server of this stack: what others run is not changed from here.")

@@ -68,7 +68,7 @@ def read_reason(given: str) -> str:
     """Return why a refund is closed, as it is written down.
 
     Raises:
-        Invalid: nothing is said, too much, or what no database can hold.
+        InvalidFields: nothing is said, too much, or what no database can hold.
     """
     reason = given.strip()
     if not 0 < len(reason) <= MAX_REASON_LENGTH or "\0" in reason:

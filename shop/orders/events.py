@@ -192,7 +192,7 @@ def deserialize(stored: StoredEvent) -> OrderEvent:
     """Return what a stored event says, whatever version it was written in.
 
     Raises:
-        Unreadable: no way leads from its version to today's.
+        UnknownEventVersion: no way leads from its version to today's.
     """
     data = UPCASTERS.upcast(stored.type, stored.schema_version, stored.data)
     match EventType(stored.type):

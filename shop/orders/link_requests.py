@@ -40,7 +40,7 @@ class LinkRequests:
         """Ask for the link of an order to be sent to its address; the same work whether or not there is one.
 
         Raises:
-            Invalid: this can be no number, or no e-mail address.
+            InvalidFields: this can be no number, or no e-mail address.
         """
         errors: dict[str, str] = {}
         shape = NUMBER.fullmatch(number.strip().upper())
@@ -63,7 +63,7 @@ class LinkRequests:
         """Return by what an address is compared: its hash, so that no address waits in a queue.
 
         Raises:
-            Invalid: this is no e-mail address.
+            InvalidFields: this is no e-mail address.
         """
         return email_digest(self._clean_email(email))
 

@@ -67,7 +67,7 @@ def page(
         only_owed: leave out all whose money is not to go back.
 
     Raises:
-        Invalid: ``after`` is no order that is known here.
+        InvalidFields: ``after`` is no order that is known here.
     """
     # who it is for stands in the order's own row alone: an event cannot be unwritten
     chosen = select(OrderSummary, Order.email).join(Order, Order.id == OrderSummary.order_id)

@@ -168,7 +168,7 @@ def fold(stream: Iterable[StoredEvent], state: OrderState | None = None) -> Orde
 
     Raises:
         IllegalTransition: the events tell an impossible story, or there are none.
-        Unreadable: one of them was written by a newer store.
+        UnknownEventVersion: one of them was written by a newer store.
     """
     for stored in stream:
         state = evolve(state, events.deserialize(stored), stored.version, stored.recorded_at)

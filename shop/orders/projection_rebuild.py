@@ -83,8 +83,8 @@ class ProjectionRebuilder:
         """Make the read model anew and put it in the place of the live one.
 
         Raises:
-            Conflict: another rebuild is under way.
-            Unavailable: writers could not be stopped in time; nothing was changed, and it may be tried again.
+            StateConflict: another rebuild is under way.
+            ServiceUnavailable: writers could not be stopped in time; nothing was changed, and it may be tried again.
         """
         with self._alone():
             beside = self._make_room()

@@ -101,7 +101,7 @@ def of_user(session: Session, user_id: int, after: str | None, limit: int) -> li
         limit: how many at most.
 
     Raises:
-        Invalid: ``after`` is no order of this account.
+        InvalidFields: ``after`` is no order of this account.
     """
     chosen = select(Order).where(Order.user_id == user_id)
     return _views(session, _page(session, chosen, after, limit))

@@ -118,7 +118,7 @@ class OrderService:
         """Return the viewer's orders, newest first; from the write side, so what she just did is there.
 
         Raises:
-            Invalid: the cursor belongs to nobody, or to somebody else.
+            InvalidFields: the cursor belongs to nobody, or to somebody else.
         """
         with self._database.reading() as session:
             if viewer.user_id is not None:
@@ -139,7 +139,7 @@ class OrderService:
             only_owed: leave out all whose money is not to go back.
 
         Raises:
-            Invalid: the cursor is of no order.
+            InvalidFields: the cursor is of no order.
         """
         with self._database.reading() as session:
             page = order_list.page(session, status, cursor, limit, only_owed=only_owed)

@@ -45,7 +45,7 @@ class OrphanedCharges:
 
         Raises:
             NotFound: the provider has no such charge.
-            Conflict: it is an order's.
+            StateConflict: it is an order's.
             ProviderUnavailable: not known to be done; call again.
         """
         charge = self._orphan(charge_id)

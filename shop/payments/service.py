@@ -194,7 +194,7 @@ class PaymentService:
         """Settle the record one step further, and end any claim on it.
 
         Raises:
-            Conflict: no such step leads on from where it stands.
+            StateConflict: no such step leads on from where it stands.
             NotFound: the order has no payment.
         """
         step = {"of": order_id, "to": status, "known_as": provider_id, "legal": LEADING_TO[status]}

@@ -47,7 +47,7 @@ class WebhookHandler(Protocol):
         What is of no payment of ours is counted; what contradicts our record is noted for the auditor.
 
         Raises:
-            Conflict: it cannot be written down as things stand; sent again later, it may.
+            StateConflict: it cannot be written down as things stand; sent again later, it may.
         """
 
 
@@ -77,7 +77,7 @@ def read(body: bytes) -> WebhookEvent | None:
     """Return what a message says; ``None`` where it speaks of something we have no use for.
 
     Raises:
-        Malformed: it is signed and still nothing we can read.
+        BadRequest: it is signed and still nothing we can read.
     """
     try:
         if _WebhookEnvelope.model_validate_json(body).type not in list(WebhookEventType):

@@ -58,7 +58,7 @@ def validate(name: str, value: float) -> None:
     """Refuse what cannot be.
 
     Raises:
-        Invalid: no such knob, or a value outside its bounds.
+        InvalidFields: no such knob, or a value outside its bounds.
     """
     if name not in LAB_PARAMETERS:
         raise InvalidFields(

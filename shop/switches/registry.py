@@ -185,7 +185,7 @@ def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
     """Refuse a flip that makes no sense.
 
     Raises:
-        Invalid: no such switch, no such value, or an unsafe value where those are refused.
+        InvalidFields: no such switch, no such value, or an unsafe value where those are refused.
     """
     switch = SWITCHES.get(name)
     if switch is None:

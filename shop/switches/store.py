@@ -49,7 +49,7 @@ class SwitchStore:
         """Flip one switch.
 
         Raises:
-            Invalid: an unknown name, an unknown value, or an unsafe one where those are refused.
+            InvalidFields: an unknown name, an unknown value, or an unsafe one where those are refused.
         """
         validate(name, value, allow_unsafe=self._allow_unsafe)
         self._keep(name, value)
@@ -58,7 +58,7 @@ class SwitchStore:
         """Turn one knob (see ``shop.switches.parameters``).
 
         Raises:
-            Invalid: an unknown name, or a value outside its bounds.
+            InvalidFields: an unknown name, or a value outside its bounds.
         """
         parameters.validate(name, value)
         self._keep(name, repr(value))

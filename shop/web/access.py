@@ -54,7 +54,7 @@ def check() -> None:
 
     Raises:
         AuthenticationRequired: it needs an account, and nobody is signed in.
-        Forbidden: it needs a role that the account does not have.
+        ForbiddenAction: it needs a role that the account does not have.
     """
     need = needed(current_app.view_functions.get(request.endpoint or ""))
     if need is not None:

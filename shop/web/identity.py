@@ -45,7 +45,7 @@ def require_role(role: str) -> SignedInIdentity:
 
     Raises:
         AuthenticationRequired: nobody is signed in.
-        Forbidden: the account has another role.
+        ForbiddenAction: the account has another role.
     """
     identity = require_identity()
     if identity.role != role:

@@ -34,7 +34,7 @@ class IfMatch:
         """Read the header; ``None`` where the request has none.
 
         Raises:
-            Malformed: it is neither a list of entity tags nor ``*``.
+            BadRequest: it is neither a list of entity tags nor ``*``.
         """
         if header is None:
             return None

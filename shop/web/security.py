@@ -76,7 +76,7 @@ def check() -> None:
     """Refuse the request being served if it cannot be read or was started by another site's page.
 
     Raises:
-        Malformed: a NUL or a control character in the address, or a body that ends too early.
+        BadRequest: a NUL or a control character in the address, or a body that ends too early.
         CrossOrigin: a write from another site's page.
         RequestEntityTooLarge: a body without a declared length is larger than the store takes.
     """
@@ -95,7 +95,7 @@ def check_body() -> None:
     """Refuse the API call being served if it writes with a body that is not JSON.
 
     Raises:
-        Malformed: it is not well-formed, not UTF-8, or holds what no text has.
+        BadRequest: it is not well-formed, not UTF-8, or holds what no text has.
         UnsupportedMediaType: it does not claim to be JSON.
         RequestEntityTooLarge: it is larger than the store takes.
     """

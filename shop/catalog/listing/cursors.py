@@ -49,7 +49,7 @@ def decode(text: str, sort: str, fits: Check) -> PageCursor:
         fits: whether a value can be a key of that order.
 
     Raises:
-        Invalid: it was not written here, or for another order.
+        InvalidFields: it was not written here, or for another order.
     """
     fields = _fields(text)
     match fields:

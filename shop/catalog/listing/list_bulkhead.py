@@ -39,7 +39,7 @@ class ListBulkhead:
         """Hold a turn while the block puts a list together.
 
         Raises:
-            Unavailable: as many as may wait for a turn do.
+            ServiceUnavailable: as many as may wait for a turn do.
         """
         with _taken(self._places, 0), _taken(self._turns, self._turn_timeout_s):
             yield

@@ -46,7 +46,7 @@ class ListQuery:
         """Return the order of the list.
 
         Raises:
-            Invalid: there is no such order, or it takes a search.
+            InvalidFields: there is no such order, or it takes a search.
         """
         name = self.sort or (RELEVANCE if self.q else POPULARITY)
         order = ORDERS.get(name)
@@ -61,7 +61,7 @@ class ListQuery:
         """Return where the page begins.
 
         Raises:
-            Invalid: the cursor is not one of this list.
+            InvalidFields: the cursor is not one of this list.
         """
         return None if self.cursor is None else cursors.decode(self.cursor, self.order.name, self.order.fits)
 
@@ -95,7 +95,7 @@ class ProductLister:
 
         Raises:
             NotFound: there is no such category.
-            Invalid: the order or the cursor does not fit the list.
+            InvalidFields: the order or the cursor does not fit the list.
         """
         order, place = browse.order, browse.place
         tree = shelves.load(session)

@@ -116,7 +116,7 @@ class BatchImporter:
         """Take all rows behind a line.
 
         Raises:
-            Unavailable: the database went away, or a batch lost every race.
+            ServiceUnavailable: the database went away, or a batch lost every race.
         """
         self.last_line = after
         while self.database.run_in_transaction(self._take):

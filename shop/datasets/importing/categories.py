@@ -56,7 +56,7 @@ class CategoryPlan:
         """Return the category of a path. Ask for paths with slugs first: what they name is then known by name too.
 
         Raises:
-            Refused: no slug can be made from the name, or the slug is that of another category.
+            RefusedRow: no slug can be made from the name, or the slug is that of another category.
         """
         department = self._find(path.department, path.department_slug, None)
         return self._find(path.category, path.category_slug, department)

@@ -57,7 +57,7 @@ def check(fields: Mapping[str, Any]) -> ImportEntry:
         fields: column name to text, as in :data:`COLUMNS`; JSON may give numbers too, and null for an empty field.
 
     Raises:
-        Refused: says which field is wrong, and what would be right.
+        RefusedRow: says which field is wrong, and what would be right.
     """
     texts = {name: _text(name, fields[name]) for name in COLUMNS if name in fields}
     _require(texts)

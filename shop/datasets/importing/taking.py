@@ -65,7 +65,7 @@ def take(
 
     Raises:
         ConfigurationError: the database is not there, not migrated, or half-seeded.
-        Unavailable: it was stopped between two batches, or before the first; the message says after which line.
+        ServiceUnavailable: it was stopped between two batches, or before the first; the message says after which line.
     """
     report, progress = ImportReport(), progress or SilentProgress()
     with exclusive(settings) as connection:

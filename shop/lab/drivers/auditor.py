@@ -29,7 +29,7 @@ def audit_mismatches(look_again_s: float = 1.0) -> frozenset[AuditorMismatch]:
 
     Raises:
         ConfigurationError: one of the two sides cannot be read.
-        Unavailable: the auditor itself failed.
+        ServiceUnavailable: the auditor itself failed.
     """
     words = [sys.executable, "-m", "shop.cli", "books", "--json", "--look-again", str(look_again_s)]
     try:

@@ -105,7 +105,7 @@ def _clear_fault_after(seconds: float) -> tuple[float, float]:
     It is ended by the command, which needs no thread of the store: there may be none.
 
     Raises:
-        Unavailable: it did not end.
+        ServiceUnavailable: it did not end.
     """
     began = time.monotonic()
     time.sleep(seconds)

@@ -95,7 +95,7 @@ class PriceEditor:
         """Change the price.
 
         Raises:
-            Unavailable: the store did not take it.
+            ServiceUnavailable: the store did not take it.
         """
         begun, amount = time.monotonic(), max(self.edits.amounts) + 1
         self._store.update_product(self.slug, price={"amount": amount})
@@ -130,7 +130,7 @@ class PriceWatch:
         """Let them go on for so many seconds.
 
         Raises:
-            Unavailable: an edit was not taken.
+            ServiceUnavailable: an edit was not taken.
         """
         people = [self._read] * self._readers + [self._edit, self._buy]
         threads = [threading.Thread(target=self._guarded, args=(person,), daemon=True) for person in people]

@@ -33,7 +33,7 @@ def inspect(level: CacheLevel, key: str, now: float) -> EntryInspection:
         now: unix time in seconds.
 
     Raises:
-        Away: the level does not answer.
+        CacheUnavailable: the level does not answer.
     """
     stored = level.read(key, ()).stored
     if stored is None:

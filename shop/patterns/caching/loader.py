@@ -210,7 +210,7 @@ class CacheLoader:
         """Return what the level holds, and how :data:`ANY` stands where the load may find tags; one round trip.
 
         Raises:
-            Away: the level does not answer.
+            CacheUnavailable: the level does not answer.
         """
         if not ask.finds_tags:
             return self.level.read(ask.key, ask.tags)
@@ -221,7 +221,7 @@ class CacheLoader:
         """Return how the tags stand, and whether anything at all is invalidated from now on, where that must be known.
 
         Raises:
-            Away: the level does not answer.
+            CacheUnavailable: the level does not answer.
         """
         if not ask.finds_tags:
             return self.level.claim(ask.tags)
@@ -305,7 +305,7 @@ class CacheLoader:
         after the invalidation, and cost one more load. So the tags are looked at once more just before.
 
         Raises:
-            Away: the level does not answer.
+            CacheUnavailable: the level does not answer.
         """
         further = found_tags(entry.value)
         versions = self._versions_still(ask, further, claim)
@@ -341,7 +341,7 @@ class CacheLoader:
         """Look at the tags that were not read with the entry; one round trip.
 
         Raises:
-            Away: the level does not answer.
+            CacheUnavailable: the level does not answer.
         """
         further = verdict.further
         if self.level.versions(further) != entry.versions[-len(further) :]:

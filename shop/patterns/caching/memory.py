@@ -24,7 +24,7 @@ class MaxMemory:
         """Return the limit in MB; 0 for none.
 
         Raises:
-            Away: it does not answer.
+            CacheUnavailable: it does not answer.
         """
         with self._client() as client:
             try:
@@ -36,7 +36,7 @@ class MaxMemory:
         """Return how many entries it has evicted since it was started.
 
         Raises:
-            Away: it does not answer.
+            CacheUnavailable: it does not answer.
         """
         with self._client() as client:
             try:
@@ -48,7 +48,7 @@ class MaxMemory:
         """Change the limit at once; what does not fit any more is evicted.
 
         Raises:
-            Away: it does not answer.
+            CacheUnavailable: it does not answer.
         """
         with self._client() as client:
             try:

@@ -96,7 +96,7 @@ class SharedLevel:
         """Return the entry and the tags' versions.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         return _reading(self._ask(_looking(key, tags)))
 
@@ -104,7 +104,7 @@ class SharedLevel:
         """Return several keys' readings, each as :meth:`read` does.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         answers = iter(self._ask([command for key, tags in wanted for command in _looking(key, tags)]))
         return [_reading(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in wanted]
@@ -113,7 +113,7 @@ class SharedLevel:
         """Return how the tags stand.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         return _versions(self._ask([("GET", _tag_key(tag)) for tag in tags]))
 
@@ -121,7 +121,7 @@ class SharedLevel:
         """Return how the tags stand, giving each that has none a new version.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         if not tags:
             return TagVersions(())
@@ -139,7 +139,7 @@ class SharedLevel:
         """Take a lock if it is free, then read: what the last holder stored is seen by whoever follows.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         asking: list[Command] = [*taking(_lock_key(lease.name), lease), ("GET", _ended_key(lease.name))]
         _, holder, ended, *found = self._ask([*asking, *_looking(key, tags)])
@@ -159,7 +159,7 @@ class SharedLevel:
             passing: tags that need not outlive the entry.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         kept_ms = max(1, round(ttl_s * 1000))
         shortening: list[Command] = [("PEXPIRE", _tag_key(tag), kept_ms, "LT") for tag in passing]
@@ -175,7 +175,7 @@ class SharedLevel:
         """Hold a lock for its whole time again; tell whether it is still the caller's.
 
         Raises:
-            Away: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or is being left alone.
         """
         return bool(self._ask([extending(_lock_key(lease.name), lease)])[0])
 
@@ -240,8 +240,8 @@ class SharedLevel:
             urgent: whether a server that has just refused to write, but did answer, is asked again at once.
 
         Raises:
-            Refused: one of the commands was refused.
-            Away: no answer in time, or the server is being left alone.
+            CacheRefusedWrite: one of the commands was refused.
+            CacheUnavailable: no answer in time, or the server is being left alone.
         """
         writes = self._writes
         if self._pause.running and not (urgent and writes == "refused") and not self._pause.admits():

@@ -63,7 +63,7 @@ class SurrogateKeyIndex:
         """Write down what a key is made from. Do it before the answer is sent: afterwards it can already be kept.
 
         Raises:
-            Away: it could not be written down; whoever keeps the answer will not be told of its end.
+            CacheUnavailable: it could not be written down; whoever keeps the answer will not be told of its end.
         """
         now = int(self._clock.now().timestamp())
         forgotten = now + lifetime_s + STALE_S
@@ -86,7 +86,7 @@ class SurrogateKeyIndex:
 
         Raises:
             IndexLost: they are not all there any more.
-            Away: they could not be read.
+            CacheUnavailable: they could not be read.
         """
         return set().union(*self.keys_by_tag(tags).values())
 
@@ -95,7 +95,7 @@ class SurrogateKeyIndex:
 
         Raises:
             IndexLost: they are not all there any more.
-            Away: they could not be read.
+            CacheUnavailable: they could not be read.
         """
         asked = tuple(tags)
         looks: list[Command] = [("ZSCORE", INDEX, tag) for tag in asked]  # before the sets: see register
@@ -112,7 +112,7 @@ class SurrogateKeyIndex:
 
         Raises:
             IndexLost: it is not; told once.
-            Away: it could not be looked at.
+            CacheUnavailable: it could not be looked at.
         """
         self._compare(self._ask([("ZSCORE", INDEX, "")])[0])
 

@@ -28,7 +28,7 @@ class EventUpcasters:
         """Return the data in the shape of today.
 
         Raises:
-            Unreadable: no way leads from its version to today's.
+            UnknownEventVersion: no way leads from its version to today's.
         """
         if kind not in self._current:
             raise UnknownEventVersion(f"{kind} is no event that is known here")

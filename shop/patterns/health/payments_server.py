@@ -15,7 +15,7 @@ def try_payments(url: str, api_key: str, timeout_s: float) -> None:
         timeout_s: what one connect, one write or one read may take, in seconds.
 
     Raises:
-        NotWell: it does not answer, refuses the key, or has no charges below that address.
+        CheckFailed: it does not answer, refuses the key, or has no charges below that address.
     """
     import httpcore  # here: the supervisor asks once, and carries no HTTP client for it
 

@@ -14,7 +14,7 @@ def try_rabbitmq(url: str, timeout_s: float) -> None:
         timeout_s: what connecting, and waiting for memory or disk to be free again, may take, in seconds.
 
     Raises:
-        NotWell: it does not answer, refuses the password or the virtual host, or takes no messages.
+        CheckFailed: it does not answer, refuses the password or the virtual host, or takes no messages.
     """
     import pika  # here: only a store with a RabbitMQ carries its client
 

@@ -51,7 +51,7 @@ def try_valkey(url: str, timeout_s: float) -> None:
 
     Raises:
         UnfitServer: it runs in a mode the store cannot use.
-        NotWell: it does not answer, refuses the password, or one of the commands.
+        CheckFailed: it does not answer, refuses the password, or one of the commands.
     """
     client = connect(url, timeout_s)
     try:

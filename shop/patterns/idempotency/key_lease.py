@@ -25,9 +25,9 @@ class KeyLease(Protocol):
         """Take the key, as the first statement of the first phase.
 
         Raises:
-            Replayed: the request was answered before.
-            Invalid: the key was used for another request.
-            Conflict: a request under it is under way.
+            ReplayedRequest: the request was answered before.
+            InvalidFields: the key was used for another request.
+            StateConflict: a request under it is under way.
         """
 
     def finish(self, session: Session, outcome: Any) -> None:

@@ -42,7 +42,7 @@ def check(given: str | None) -> str:
     """Return a key that can be used.
 
     Raises:
-        Malformed: it is missing, longer than 255 characters, or contains a NUL.
+        BadRequest: it is missing, longer than 255 characters, or contains a NUL.
     """
     if not given:
         raise BadRequest(f"Send an {HEADER}: a value of your own, new for each request.")

@@ -36,10 +36,10 @@ class IdempotencyPolicy(Protocol):
         """Claim a key and make the block one transaction with that.
 
         Raises:
-            Replayed: the request was answered before.
-            Invalid: the key was used for another request.
-            Conflict: a request under it is under way.
-            Unavailable: the database is away or busy.
+            ReplayedRequest: the request was answered before.
+            InvalidFields: the key was used for another request.
+            StateConflict: a request under it is under way.
+            ServiceUnavailable: the database is away or busy.
         """
 
     def store(self, key: RequestKey, answer: StoredResponse) -> None:

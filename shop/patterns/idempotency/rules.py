@@ -92,9 +92,9 @@ def raise_unless_claimed(seen: ClaimResult) -> None:
     """Let the caller go on, if the key is its own now.
 
     Raises:
-        Replayed: the request was answered before.
-        Invalid: the key was used for another request (422).
-        Conflict: a request under it is under way, or was done and its answer was too long to be kept (409).
+        ReplayedRequest: the request was answered before.
+        InvalidFields: the key was used for another request (422).
+        StateConflict: a request under it is under way, or was done and its answer was too long to be kept (409).
     """
     if seen.taken:
         return

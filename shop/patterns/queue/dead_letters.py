@@ -62,7 +62,7 @@ class CrashCounter:
         Raises:
             DeliveryInterrupted: the delivery before ended in a crash; this one is to be put off.
             PoisonMessage: so did several.
-            Unavailable: it could not be noted.
+            ServiceUnavailable: it could not be noted.
         """
         values = {"consumer": consumer, "message_id": message_id, "holder": self._holder}
         with self._statements.transaction() as session:
@@ -76,7 +76,7 @@ class CrashCounter:
         """Forget a message that was handled.
 
         Raises:
-            Unavailable: it could not be noted; a second delivery would count as one that follows a crash.
+            ServiceUnavailable: it could not be noted; a second delivery would count as one that follows a crash.
         """
         with self._statements.transaction() as session:
             forget(session, consumer, message_id)

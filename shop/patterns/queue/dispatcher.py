@@ -110,7 +110,7 @@ class MessageDispatcher:
         It is tried again like one whose consumer fails: during a deploy the release that takes it may come later.
 
         Raises:
-            Unavailable: it could not be written down.
+            ServiceUnavailable: it could not be written down.
         """
         consumer = message.consumer or ""
         error = NoConsumer(f"no consumer {consumer}" if consumer else f"no consumer takes the topic {message.topic}")
