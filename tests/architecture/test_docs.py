@@ -19,6 +19,7 @@ PAGES = sorted(
 )
 CODE = re.compile(r"```.*?```|`([^`\n]+)`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+SOURCE_LINK = re.compile(r"((?:`[\w.]+(?:\(\))?`(?:, | and )?)*)(?: in)? ?\[`?([\w/]+\.py)`?\]\(([^)#]+)\)")
 ANCHOR = re.compile(r"\]\(([^)#\s:]+\.md)#([^)]+)\)")
 SETTING = re.compile(r"\bSHOP_[A-Z_]+\b")
 SWITCH = re.compile(r"\b(?:cache|checkout|orders|payments|overload|api|observability)\.[a-z_]+\b")
@@ -43,6 +44,15 @@ def of_every_page(function):
 def test_every_link_leads_somewhere(page):
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@of_every_page
+def test_a_link_to_a_source_file_names_it_and_what_stands_in_it(page):
+    for code, text, target in SOURCE_LINK.findall(page.read_text()):
+        assert target.endswith(f"/{text}") or target == text
+        source = (page.parent / target).read_text()
+        names = [part for name in re.findall(r"`([\w.]+)", code) for part in name.split(".")]
+        assert [name for name in names if not re.search(rf"\b{name}\b", source)] == []
 
 
 @of_every_page
