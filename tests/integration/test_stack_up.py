@@ -18,10 +18,11 @@ from subprocess import CompletedProcess
 import psycopg
 import pytest
 
+from shop.patterns.edge.purger import REPEAT_S, STALE_WORKER_S
 from shop.stack import edge
 from shop.stack.process_identity import ProcessIdentity
 from tests.support import tutorial_runner
-from tests.support.polling import until
+from tests.support.polling import let_pass, until
 from tests.support.stack_instance import Checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
@@ -51,6 +52,18 @@ def up(checkout):
         checkout.shop("down")
         checkout.up("--size", "s")
     return checkout
+
+
+@pytest.fixture
+def reader(tmp_path_factory):
+    """A store of the reader's own, just started: after a start, the edge forgets once a second for some seconds."""
+    checkout = Checkout(tmp_path_factory.mktemp("reader"))
+    try:
+        checkout.up("--size", "s")
+        let_pass(STALE_WORKER_S + REPEAT_S)
+        yield checkout
+    finally:
+        checkout.shop("down")
 
 
 def test_the_store_is_open_and_everything_in_it_is_well(up):
@@ -87,18 +100,14 @@ def test_what_is_killed_before_or_behind_the_application_is_started_again(up, na
 
 
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
-def test_the_tutorial_s_commands_print_what_it_says(up, tmp_path):
-    if (up.var / "lab").exists():  # by another test; the tutorial's reader has a store just started
-        up.shop("down")
-        shutil.rmtree(up.var / "lab")
-        up.up("--size", "s")
-    before = _restarts(up, "cache")
+def test_the_tutorial_s_commands_print_what_it_says(reader, tmp_path):
+    before = _restarts(reader, "cache")
     steps = tutorial_runner.steps()
-    said = tutorial_runner.typed(steps, f"http://127.0.0.1:{up.port}", up.environment, tmp_path)
-    until(lambda: up.look().well)
+    said = tutorial_runner.typed(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
+    until(lambda: reader.look().well)
     for step, printed in zip(steps, said, strict=True):
         assert tutorial_runner.lasting(printed) == tutorial_runner.lasting(step.printed), step.commands
-    assert _restarts(up, "cache") == before + 1
+    assert _restarts(reader, "cache") == before + 1
 
 
 def test_a_second_start_is_refused_and_disturbs_nothing(running):
