@@ -1,6 +1,7 @@
 """The switches: every one that is listed does something, everywhere, within a second."""
 
 import json
+import os
 
 import httpx
 import pytest
@@ -234,7 +235,9 @@ def test_the_lab_page_flips_with_plain_forms(client, runtime):
     assert runtime.board.current()["cache.shared"] == "on"
 
 
-def test_the_lab_page_tells_what_the_last_requests_cost(client, blue_mug):
+def test_the_lab_page_tells_what_the_last_requests_cost(client, runtime, blue_mug):
+    if runtime.lines.path.exists():  # other tests write there by clocks that are years ahead
+        os.truncate(runtime.lines.path, 0)
     client.get(SCREEN)
     client.get(SCREEN)
     page = client.get("/lab").text
