@@ -1,19 +1,23 @@
 """The whole web application in this process, on the real servers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from shop.app import create_app
+from shop.catalog.models import Category, Product
 from shop.database.transactions import Database
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime, build
 from tests.support.accounts import CHEAP
 from tests.support.compile_cache import KeptBytecode, KeptRule
+from tests.support.factories import make_category, make_product
 from tests.support.payments_simulator import Simulator
 
 # Nearly every test has an application of its own; what is the same in each of them is worked out once.
@@ -51,3 +55,24 @@ def simulator(_simulator: Simulator) -> Simulator:
     _simulator.behave()
     _simulator.forget()
     return _simulator
+
+
+ProductMaker = Callable[..., Product]
+
+
+@pytest.fixture
+def product_on_shelf(database: Database) -> ProductMaker:
+    """Adds a product: called with its slug and, where they matter, its fields; returns the product."""
+
+    def add(slug: str = "mug", **fields: Any) -> Product:
+        with database.transaction() as session:
+            category = session.scalar(select(Category).where(Category.slug == "mugs")) or make_category(session)
+            return make_product(session, category, slug, **fields)
+
+    return add
+
+
+@pytest.fixture
+def last_mugs(product_on_shelf: ProductMaker, simulator: Simulator) -> Product:
+    """Nine pieces of one product, "last-mug", and the payments provider to pay for them."""
+    return product_on_shelf("last-mug", on_hand=9)

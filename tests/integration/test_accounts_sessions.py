@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shop.accounts.models import AccountSession, ApiToken
 from shop.accounts.service import AccountService
@@ -16,6 +16,7 @@ from shop.accounts.session_records import SESSIONS_MAX, TOKENS_MAX, SessionReape
 from shop.app import create_app
 from shop.errors import BadCredentials
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.checkout_records import count_rows
 from tests.support.factories import make_category, make_product
 from tests.support.fake_clock import ShiftedClock
 
@@ -47,11 +48,6 @@ def mug(database):
 def who(client):
     user = client.get("/api/v1/me").json["user"]
     return user["email"] if user else None
-
-
-def count(database, table=AccountSession):
-    with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(table))
 
 
 def queries_of(answer):
@@ -122,13 +118,13 @@ def test_a_session_ends_by_time_and_is_reaped(database, accounts, clock, ann):
     assert accounts.identity_of_session(later.token).user_id == ann
     clock.wall_ahead_s = timedelta(days=31).total_seconds()
     assert SessionReaper(database, clock).run_once() == 2
-    assert (count(database), count(database, ApiToken)) == (0, 0)
+    assert (count_rows(database, AccountSession), count_rows(database, ApiToken)) == (0, 0)
 
 
 def test_one_session_too_many_ends_the_oldest(database, accounts, ann):
     account = accounts.authenticate(ANN, PASSWORD)
     opened = [accounts.open_session(account).token for _ in range(SESSIONS_MAX + 1)]
-    assert count(database) == SESSIONS_MAX
+    assert count_rows(database, AccountSession) == SESSIONS_MAX
     assert accounts.identity_of_session(opened[0]) is None
     assert accounts.identity_of_session(opened[1]).user_id == ann
 
@@ -137,7 +133,7 @@ def test_one_token_too_many_ends_the_oldest_also_at_once(database, accounts, ann
     issued = [accounts.issue_token(ann).token for _ in range(TOKENS_MAX)]
     with ThreadPoolExecutor(4) as pool:
         late = list(pool.map(lambda _: accounts.issue_token(ann).token, range(4)))
-    assert count(database, ApiToken) == TOKENS_MAX
+    assert count_rows(database, ApiToken) == TOKENS_MAX
     known = [token for token in [*issued, *late] if accounts.identity_of_token(token)]
     assert known == [*issued[4:], *late]
 
@@ -148,7 +144,7 @@ def test_logging_in_from_many_places_at_once_keeps_to_the_bound(database, accoun
         accounts.open_session(account)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: accounts.open_session(account), range(8)))
-    assert count(database) == SESSIONS_MAX
+    assert count_rows(database, AccountSession) == SESSIONS_MAX
 
 
 def test_what_was_proved_before_all_sessions_ended_opens_nothing(database, accounts, ann):
@@ -158,7 +154,7 @@ def test_what_was_proved_before_all_sessions_ended_opens_nothing(database, accou
         accounts.open_session(account)
     with pytest.raises(BadCredentials, match="Sign in again"):
         accounts.issue_token(ann, account.epoch)
-    assert (count(database), count(database, ApiToken)) == (0, 0)
+    assert (count_rows(database, AccountSession), count_rows(database, ApiToken)) == (0, 0)
 
 
 def test_no_session_outlives_an_end_of_all_that_meets_its_log_in(database, accounts, ann):
@@ -177,7 +173,7 @@ def test_no_session_outlives_an_end_of_all_that_meets_its_log_in(database, accou
         pool.submit(lambda: (together.wait(), accounts.end_sessions(ann))).result()
         tokens = [token for future in opened if (token := future.result())]
     assert [token for token in tokens if accounts.identity_of_session(token)] == []
-    assert count(database) == 0
+    assert count_rows(database, AccountSession) == 0
 
 
 def test_an_answer_begun_as_a_guest_cannot_undo_a_log_in(client, ann, mug):

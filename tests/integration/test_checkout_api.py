@@ -1,14 +1,15 @@
 import uuid
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from tests.support.factories import make_category, make_product
+from tests.support.checkout_records import count_rows
+from tests.support.guest_carts import carry_cart, guest_with_cart
 
 ADDRESS = {"name": "Robin Fields", "line1": "Lindenweg 4", "city": "Berlin", "postcode": "10115", "country": "DE"}
 
@@ -18,26 +19,19 @@ def details(token="tok_ok", **more):
 
 
 @pytest.fixture
-def shelf(database):
-    """Two products; returns slug to pieces."""
-    with database.transaction() as session:
-        category = make_category(session)
-        make_product(session, category, "blue-mug", on_hand=5, price_amount=1000)
-        make_product(session, category, "red-mug", on_hand=3, price_amount=250)
+def blue_and_red_mugs(product_on_shelf):
+    """Five blue mugs at 10.00 and three red ones at 2.50."""
+    product_on_shelf("blue-mug", on_hand=5, price_amount=1000)
+    product_on_shelf("red-mug", on_hand=3, price_amount=250)
 
 
 @pytest.fixture
-def shopper(client, shelf, simulator, database):
+def shopper(client, blue_and_red_mugs, simulator, database):
     """A guest with two blue mugs and a red one in the cart."""
-    carts = CartService(database, offers)
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    carts.add(owner, "blue-mug", 2)
-    carts.add(owner, "red-mug", 1)
-    with client.session_transaction() as session:
-        session["cart"] = str(owner.guest_cart_id)
+    carts, owner = CartService(database, offers), guest_with_cart(database, {"blue-mug": 2, "red-mug": 1})
     client.cart = lambda: carts.view(owner)
     client.fill = lambda slug="blue-mug", count=1: carts.add(owner, slug, count)
-    return client
+    return carry_cart(client, owner)
 
 
 def buy(client, key="a-key", token="tok_ok", **more):
@@ -48,11 +42,6 @@ def stock(database):
     with database.reading() as session:
         rows = session.execute(select(StockItem.on_hand, StockItem.reserved).order_by(StockItem.product_id))
         return [tuple(row) for row in rows]
-
-
-def count(database, model):
-    with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(model))
 
 
 def payment_statuses(database):
@@ -88,7 +77,7 @@ def test_a_replayed_checkout_answers_the_first_order(shopper, database):
     assert second.headers["Location"] == first.headers["Location"]
     assert second.headers["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first.headers
-    assert count(database, Order) == 1
+    assert count_rows(database, Order) == 1
 
 
 def test_the_same_key_with_another_payload_is_refused(shopper, database):
@@ -96,7 +85,7 @@ def test_the_same_key_with_another_payload_is_refused(shopper, database):
     answer = buy(shopper, email="other@example.org")
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json["errors"]
-    assert count(database, Order) == 1
+    assert count_rows(database, Order) == 1
 
 
 def test_two_shoppers_keys_never_meet(shopper, database):
@@ -117,10 +106,10 @@ def test_a_checkout_without_a_usable_key_is_malformed(shopper, database, key):
     answer = shopper.post("/api/v1/checkout", json=details(), headers=headers)
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
-    assert count(database, Order) == 0
+    assert count_rows(database, Order) == 0
 
 
-def test_an_empty_cart_is_invalid(client, shelf, simulator):
+def test_an_empty_cart_is_invalid(client, blue_and_red_mugs, simulator):
     assert buy(client).status_code == 422
 
 
@@ -159,7 +148,7 @@ def test_a_replayed_decline_says_so_again(shopper, database):
     buy(shopper, token="tok_declined")
     again = buy(shopper, token="tok_declined")
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (402, "true")
-    assert count(database, Order) == 1
+    assert count_rows(database, Order) == 1
 
 
 def test_out_of_stock_names_every_line_that_fails_and_what_is_left(shopper, database):
@@ -168,7 +157,7 @@ def test_out_of_stock_names_every_line_that_fails_and_what_is_left(shopper, data
     answer = buy(shopper)
     assert answer.status_code == 409
     assert answer.json["errors"] == {"blue-mug": "5 left", "red-mug": "3 left"}
-    assert count(database, Order) == 0
+    assert count_rows(database, Order) == 0
     assert stock(database) == [(5, 0), (3, 0)]
 
 
@@ -218,7 +207,7 @@ def test_another_expected_total_is_a_conflict_that_carries_the_cart(shopper, dat
     assert answer.json["type"] == "/problems/cart-changed"
     assert answer.json["cart"] == shopper.get("/api/v1/cart").json
     assert answer.json["cart"]["total"] == {"amount": 2250, "currency": "EUR"}
-    assert count(database, Order) == 0
+    assert count_rows(database, Order) == 0
     assert buy(shopper, expected_total=answer.json["cart"]["total"]).status_code == 201  # the key was not used up
 
 

@@ -1,14 +1,11 @@
-import uuid
-
 import pytest
 from sqlalchemy import text
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.orders.service import OrderViewer
 from tests.support.checkout_processes import DETAILS
-from tests.support.factories import make_category, make_product
+from tests.support.checkout_records import expire_payment_claims
+from tests.support.guest_carts import guest_with_cart
 
 TABLES = ("orders", "order_lines", "order_events", "stock_items", "payments", "cart_items")
 PLACING = [
@@ -71,16 +68,11 @@ def failing(database):
 
 
 @pytest.fixture
-def owner(database, simulator):
+def owner(database, simulator, product_on_shelf):
     """A guest with two pieces of one product and one of another."""
-    owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
-    with database.transaction() as session:
-        category = make_category(session)
-        make_product(session, category, "mug", on_hand=10)
-        make_product(session, category, "tray", on_hand=10)
-    carts.add(owner, "mug", 2)
-    carts.add(owner, "tray", 1)
-    return owner
+    product_on_shelf("mug")
+    product_on_shelf("tray")
+    return guest_with_cart(database, {"mug": 2, "tray": 1})
 
 
 def picture(database):
@@ -97,11 +89,6 @@ def picture(database):
 def submit(runtime, owner, token="tok_ok"):
     details = CheckoutDetails.model_validate({**DETAILS, "payment": {"token": token}})
     return runtime.services().checkout.submit(owner, "the-key", details)
-
-
-def let_the_claim_run_out(database):
-    with database.transaction() as session:
-        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
 
 
 @pytest.mark.parametrize("statement", PLACING, ids=" ".join)
@@ -122,7 +109,7 @@ def test_an_order_is_paid_whole_or_not_at_all_and_its_replay_finishes_it(runtime
         submit(runtime, owner)
     assert picture(database) == seen[0]
     failing.mend()
-    let_the_claim_run_out(database)
+    expire_payment_claims(database)
     submit(runtime, owner)
     after = picture(database)
     assert '"status": "paid"' in after["orders"][0]

@@ -3,8 +3,7 @@ import uuid
 import pytest
 from sqlalchemy import func, select, text
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
+from shop.cart.service import CartService
 from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import EarlierCheckoutPaid
@@ -16,19 +15,17 @@ from shop.payments.http_provider import HttpProvider
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeSucceeded, ProviderOutcomeUnknown
 from tests.support.checkout_processes import DETAILS
-from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import guest_with_cart
 
 HURRIED_MS = 1_000
 """A store this impatient gives up before the simulator's silence ends."""
 
 
 @pytest.fixture
-def owner(database, simulator):
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug", on_hand=5)
-    CartService(database, offers).add(owner, "mug", 2)
-    return owner
+def owner(database, simulator, product_on_shelf):
+    """A guest with two of five mugs in the cart."""
+    product_on_shelf("mug", on_hand=5)
+    return guest_with_cart(database, {"mug": 2})
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 import re
-import uuid
 
 import pytest
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import carry_cart, guest_with_cart
 
 
 @pytest.fixture
@@ -14,14 +12,10 @@ def queries(client, database, simulator):
     """Check out so many different products and return the statements of the checkout and of its replay."""
 
     def count(products):
-        owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
         with database.transaction() as session:
             category = make_category(session)
             slugs = [make_product(session, category).slug for _ in range(products)]
-        for slug in slugs:
-            carts.add(owner, slug, 2)
-        with client.session_transaction() as session:
-            session["cart"] = str(owner.guest_cart_id)
+        carry_cart(client, guest_with_cart(database, dict.fromkeys(slugs, 2)))
         return [
             _statements(client.post("/api/v1/checkout", json=DETAILS, headers={"Idempotency-Key": "k"})) for _ in "12"
         ]

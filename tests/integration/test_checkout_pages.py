@@ -1,14 +1,13 @@
 import re
-import uuid
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.catalog.models import Product, StockItem
 from shop.orders.models import Order
+from tests.support.checkout_records import count_rows
 from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import carry_cart, guest_with_cart
 
 FIELDS = {
     "email": "robin@example.org",
@@ -22,15 +21,10 @@ FIELDS = {
 
 
 @pytest.fixture
-def shopper(client, database, simulator):
+def shopper(client, database, simulator, product_on_shelf):
     """A guest with two mugs in the cart."""
-    carts, owner = CartService(database, offers), CartOwner(guest_cart_id=uuid.uuid4())
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug", on_hand=5, price_amount=1000)
-    carts.add(owner, "mug", 2)
-    with client.session_transaction() as session:
-        session["cart"] = str(owner.guest_cart_id)
-    return client
+    product_on_shelf("mug", on_hand=5, price_amount=1000)
+    return carry_cart(client, guest_with_cart(database, {"mug": 2}))
 
 
 def hidden(page):
@@ -39,11 +33,6 @@ def hidden(page):
 
 def send(client, page, **fields):
     return client.post("/checkout", data={**FIELDS, **hidden(page), **fields})
-
-
-def orders(database):
-    with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(Order))
 
 
 def test_the_form_leads_to_the_order(shopper):
@@ -58,7 +47,7 @@ def test_a_double_submit_or_the_back_button_gives_one_order(shopper, database):
     form = shopper.get("/checkout")
     first, second = send(shopper, form), send(shopper, form)
     assert first.headers["Location"] == second.headers["Location"]
-    assert orders(database) == 1
+    assert count_rows(database, Order) == 1
 
 
 def test_each_showing_of_the_form_has_a_key_of_its_own(shopper):
@@ -71,7 +60,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(shopper, dat
     assert 'id="error-email"' in page.text
     assert 'id="error-country"' in page.text
     assert 'value="Robin Fields"' in page.text
-    assert orders(database) == 0
+    assert count_rows(database, Order) == 0
 
 
 def test_what_is_typed_comes_back_as_text(shopper):
@@ -102,7 +91,7 @@ def test_a_price_that_changed_meanwhile_is_shown_before_it_is_paid(shopper, data
     again = send(shopper, form)
     assert again.status_code == 409
     assert "€22.00" in again.text
-    assert orders(database) == 0
+    assert count_rows(database, Order) == 0
     assert send(shopper, again).status_code == 303
 
 
@@ -120,7 +109,7 @@ def test_form_buys_only_the_lines_it_showed(shopper, database, swap):
     assert again.status_code == 409
     assert "Your cart or a price in it has changed" in again.text
     assert "€20.00" in again.text
-    assert orders(database) == 0
+    assert count_rows(database, Order) == 0
     assert hidden(again)["lines"] != hidden(form)["lines"]
     assert send(shopper, again).status_code == 303
 
@@ -128,7 +117,7 @@ def test_form_buys_only_the_lines_it_showed(shopper, database, swap):
 def test_form_that_names_no_lines_buys_nothing(shopper, database):
     again = send(shopper, shopper.get("/checkout"), lines="")
     assert again.status_code == 409
-    assert orders(database) == 0
+    assert count_rows(database, Order) == 0
 
 
 def test_cart_emptied_in_another_tab_leads_to_the_cart(shopper, database):

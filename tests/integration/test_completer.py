@@ -1,13 +1,8 @@
-import uuid
-from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
-from shop.catalog.models import StockItem
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
@@ -22,33 +17,8 @@ from shop.orders.projection import InlineProjection
 from shop.payments.models import Payment
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
-from tests.support.factories import make_category, make_product
-
-
-@pytest.fixture
-def shelf(database, simulator):
-    with database.transaction() as session:
-        make_product(session, make_category(session), "last-mug", on_hand=3)
-
-
-def guest(database, pieces=2):
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    CartService(database, offers).add(owner, "last-mug", pieces)
-    return owner
-
-
-def books(database):
-    with database.reading() as session:
-        stock = session.execute(select(StockItem.on_hand, StockItem.reserved)).one()
-        orders = Counter(session.scalars(select(Order.status)))
-        payments = Counter(session.scalars(select(Payment.status)))
-    return tuple(stock), dict(orders), dict(payments)
-
-
-def let_the_claim_run_out(database, age=timedelta(0)):
-    with database.transaction() as session:
-        session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second', next_attempt_at = NULL"))
-        session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": age})
+from tests.support.checkout_records import age_orders, expire_payment_claims, stock_orders_payments
+from tests.support.guest_carts import guest_with_cart
 
 
 @pytest.fixture
@@ -57,24 +27,27 @@ def completer(runtime):
 
 
 def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
-    database, settings, shelf, simulator, completer
+    database, settings, last_mugs, simulator, completer
 ):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
-    let_the_claim_run_out(database)
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
+    expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(paid=1)
-    assert books(database) == ((1, 0), {"paid": 1}, {"charged": 1})
+    assert stock_orders_payments(database) == ((7, 0), {"paid": 1}, {"charged": 1})
     with database.reading() as session:
         assert simulator.charges_of(session.scalar(select(Order.number))) == 1
 
 
-def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way(database, settings, shelf, completer):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
-    let_the_claim_run_out(database)
+def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way(
+    database, settings, last_mugs, completer
+):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
+    expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(left=1)
-    assert books(database) == ((3, 2), {"pending_payment": 1}, {"pending": 1})
-    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    assert stock_orders_payments(database) == ((9, 2), {"pending_payment": 1}, {"pending": 1})
+    expire_payment_claims(database)
+    age_orders(database, GIVEN_UP_AFTER)
     assert completer.run_once() == CompletionRound(undone=1)
-    assert books(database) == ((3, 0), {"cancelled": 1}, {"abandoned": 1})
+    assert stock_orders_payments(database) == ((9, 0), {"cancelled": 1}, {"abandoned": 1})
 
 
 @pytest.fixture(params=[timedelta(minutes=10), -timedelta(minutes=10)], ids=["ahead", "behind"])
@@ -97,45 +70,48 @@ def elsewhere(request, settings, database, cache_client, monkeypatch):
     runtime.close()
 
 
-def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, shelf, elsewhere):
+def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, last_mugs, elsewhere):
     """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.PLACED)
-    let_the_claim_run_out(database)
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
+    expire_payment_claims(database)
     assert elsewhere.completer.run_once() == CompletionRound(left=1)
-    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    expire_payment_claims(database)
+    age_orders(database, GIVEN_UP_AFTER)
     assert elsewhere.completer.run_once() == CompletionRound(undone=1)
 
 
-def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, shelf, elsewhere):
-    owner = guest(database)
+def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, last_mugs, elsewhere):
+    owner = guest_with_cart(database, {"last-mug": 2})
     die_at(settings, (owner, "the-key"), RecoveryPoint.PLACED)
-    let_the_claim_run_out(database)
+    expire_payment_claims(database)
     with pytest.raises(ProviderUnavailable):  # a charge may still be on its way
         elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
-    assert books(database)[1] == {"pending_payment": 1}
-    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+    assert stock_orders_payments(database)[1] == {"pending_payment": 1}
+    expire_payment_claims(database)
+    age_orders(database, GIVEN_UP_AFTER)
     elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
-    assert books(database)[1] == {"cancelled": 1, "paid": 1}
+    assert stock_orders_payments(database)[1] == {"cancelled": 1, "paid": 1}
 
 
-def test_what_a_request_is_at_work_on_is_left_alone(database, settings, shelf, completer):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+def test_what_a_request_is_at_work_on_is_left_alone(database, settings, last_mugs, completer):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     assert completer.run_once() == CompletionRound()
-    assert books(database)[1] == {"pending_payment": 1}
+    assert stock_orders_payments(database)[1] == {"pending_payment": 1}
 
 
-def test_while_the_provider_is_away_nothing_is_decided(database, settings, shelf, simulator, completer):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
-    let_the_claim_run_out(database, GIVEN_UP_AFTER)
+def test_while_the_provider_is_away_nothing_is_decided(database, settings, last_mugs, simulator, completer):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
+    expire_payment_claims(database)
+    age_orders(database, GIVEN_UP_AFTER)
     simulator.kill()
     assert completer.run_once() == CompletionRound(left=1)
     simulator.start()
-    let_the_claim_run_out(database)
+    expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(paid=1)
 
 
-def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, simulator, completer, client):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.SETTLED)
+def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, last_mugs, simulator, completer, client):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
     with database.transaction() as session:
         order = session.scalars(select(Order)).one()
         payment = session.scalars(select(Payment)).one()
@@ -144,15 +120,15 @@ def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, shelf, 
         charge_key = payment.charge_key
     assert completer.run_once() == CompletionRound(refunded=1)
     assert completer.run_once() == CompletionRound()
-    assert books(database)[1:] == ({"refunded": 1}, {"refunded": 1})
+    assert stock_orders_payments(database)[1:] == ({"refunded": 1}, {"refunded": 1})
     assert simulator.charges(charge_key)[0]["refunded"] == simulator.charges(charge_key)[0]["amount"]
 
 
-def test_two_completers_at_once_settle_each_order_once(database, settings, shelf, simulator):
+def test_two_completers_at_once_settle_each_order_once(database, settings, last_mugs, simulator):
     for n in range(3):
-        die_at(settings, (guest(database, 1), f"key-{n}"), RecoveryPoint.ANSWERED)
-    let_the_claim_run_out(database)
+        die_at(settings, (guest_with_cart(database, {"last-mug": 1}), f"key-{n}"), RecoveryPoint.ANSWERED)
+    expire_payment_claims(database)
     ends = complete_all_at_once(settings, 3)
     assert {end.undone + end.refunded for end in ends} == {0}
     assert sum(end.paid for end in ends) >= 3
-    assert books(database) == ((0, 0), {"paid": 3}, {"charged": 3})
+    assert stock_orders_payments(database) == ((6, 0), {"paid": 3}, {"charged": 3})

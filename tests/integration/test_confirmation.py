@@ -4,13 +4,10 @@ import email
 import email.policy
 import socket
 import threading
-import uuid
 
 import pytest
 from sqlalchemy import func, select
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.confirmation import CONSUMER, TOPIC, ConfirmationConsumer, OrderEmails
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
@@ -19,20 +16,15 @@ from shop.database.transactions import ExternalCallInTransaction
 from shop.faults import FaultChannel, FaultReport
 from shop.mail.email_templates import EmailTemplates, OutgoingEmail
 from shop.mail.mailer import MailFailed, SmtpMailer
-from shop.mail.models import Mail
 from shop.orders.links import OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.inbox import ConsumerInbox
 from tests.support.checkout_processes import DETAILS, all_at_once, die_at
+from tests.support.checkout_records import sent_mails
 from tests.support.factories import make_category, make_product
-
-
-@pytest.fixture
-def shelf(database, simulator):
-    with database.transaction() as session:
-        make_product(session, make_category(session), "last-mug", on_hand=9)
+from tests.support.guest_carts import guest_with_cart
 
 
 @pytest.fixture
@@ -44,23 +36,12 @@ def fault(settings):
     desk.close()
 
 
-def guest(database):
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    CartService(database, offers).add(owner, "last-mug", 2)
-    return owner
-
-
 def buy(runtime, key="the-key"):
-    owner = guest(runtime.database)
+    owner = guest_with_cart(runtime.database, {"last-mug": 2})
     return runtime.services().checkout.submit(owner, key, CheckoutDetails.model_validate(DETAILS))
 
 
-def mails(database):
-    with database.reading() as session:
-        return list(session.scalars(select(Mail)))
-
-
-def waiting(database):
+def waiting_messages(database):
     with database.reading() as session:
         return session.scalar(select(func.count()).select_from(OutboxMessage).where(OutboxMessage.topic == TOPIC))
 
@@ -76,13 +57,13 @@ def inline(runtime):
     runtime.board.refresh()
 
 
-def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, database, shelf):
+def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, database, last_mugs):
     ordered = buy(runtime)
-    assert mails(database) == []
+    assert sent_mails(database) == []
     (message,) = messages(runtime)
     for _ in range(2):
         runtime.services().confirmation_consumer.handle(message)
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     with database.reading() as session:
         number = session.scalar(select(Order.number))
     assert (mail.recipient, mail.subject) == ("robin@example.org", f"Your order {number}")
@@ -92,7 +73,7 @@ def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, dat
         assert "Germany" in part
 
 
-def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shelf):
+def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, last_mugs):
     class Server:
         sent = 0
 
@@ -113,23 +94,29 @@ def test_a_message_that_comes_twice_is_sent_by_smtp_once(runtime, database, shel
     assert server.sent == 1
 
 
-def test_a_declined_checkout_sends_nothing(runtime, database, shelf):
+def test_a_declined_checkout_sends_nothing(runtime, database, last_mugs):
     details = {**DETAILS, "payment": {"token": "tok_declined"}}
-    runtime.services().checkout.submit(guest(database), "the-key", CheckoutDetails.model_validate(details))
-    assert waiting(database) == 0
+    runtime.services().checkout.submit(
+        guest_with_cart(database, {"last-mug": 2}), "the-key", CheckoutDetails.model_validate(details)
+    )
+    assert waiting_messages(database) == 0
 
 
-def test_a_checkout_that_dies_right_after_its_commit_still_sends_its_mail(database, settings, shelf):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.SETTLED)
-    assert waiting(database) == 1
+def test_a_checkout_that_dies_right_after_its_commit_still_sends_its_mail(database, settings, last_mugs):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
+    assert waiting_messages(database) == 1
 
 
-def test_the_same_checkout_many_times_at_once_writes_one_message(database, settings, shelf):
-    all_at_once(settings, [[(guest(database), "the-key")]] * 1 + [[(guest(database), "another")]])
-    assert waiting(database) == 2
+def test_the_same_checkout_many_times_at_once_writes_one_message(database, settings, last_mugs):
+    all_at_once(
+        settings,
+        [[(guest_with_cart(database, {"last-mug": 2}), "the-key")]] * 1
+        + [[(guest_with_cart(database, {"last-mug": 2}), "another")]],
+    )
+    assert waiting_messages(database) == 2
 
 
-def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, database, shelf, fault):
+def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, database, last_mugs, fault):
     buy(runtime)
     (message,) = messages(runtime)
     fault("down")
@@ -137,23 +124,23 @@ def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, data
         runtime.services().confirmation_consumer.handle(message)
     fault("none")
     runtime.services().confirmation_consumer.handle(message)
-    assert len(mails(database)) == 1
+    assert len(sent_mails(database)) == 1
 
 
-def test_inline_the_mail_is_there_with_the_answer_and_no_message_is(runtime, database, shelf):
+def test_inline_the_mail_is_there_with_the_answer_and_no_message_is(runtime, database, last_mugs):
     inline(runtime)
     buy(runtime)
-    assert len(mails(database)) == 1
-    assert waiting(database) == 0
+    assert len(sent_mails(database)) == 1
+    assert waiting_messages(database) == 0
 
 
-def test_inline_a_mail_server_that_is_down_costs_the_mail_and_not_the_order(runtime, database, shelf, fault):
+def test_inline_a_mail_server_that_is_down_costs_the_mail_and_not_the_order(runtime, database, last_mugs, fault):
     inline(runtime)
     fault("down")
     assert buy(runtime)
     fault("none")
-    assert mails(database) == []
-    assert waiting(database) == 0
+    assert sent_mails(database) == []
+    assert waiting_messages(database) == 0
     with database.reading() as session:
         assert session.scalar(select(Order.status)) == "paid"
 
@@ -163,12 +150,12 @@ def test_a_title_with_markup_in_it_is_text_in_the_html_part(runtime, database, s
         make_product(session, make_category(session), "last-mug", on_hand=9, title="Mug <b>bold</b>")
     buy(runtime)
     runtime.services().confirmation_consumer.handle(messages(runtime)[0])
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     assert "Mug <b>bold</b>" in mail.text
     assert "Mug &lt;b&gt;bold&lt;/b&gt;" in mail.html
 
 
-def test_the_lab_shows_the_mailbox(runtime, database, shelf, client):
+def test_the_lab_shows_the_mailbox(runtime, database, last_mugs, client):
     assert "No mail yet" in client.get("/lab/mail").text
     inline(runtime)
     buy(runtime)

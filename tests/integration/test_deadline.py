@@ -1,18 +1,15 @@
 """The deadline of a request, from its caller to the provider."""
 
-import uuid
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
 
 from shop.app import create_app
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.orders.models import Order
 from shop.patterns.resilience import deadlines
 from tests.support.checkout_processes import DETAILS
-from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import carry_cart, guest_with_cart
 
 
 @pytest.fixture
@@ -23,14 +20,10 @@ def client(runtime):
 
 
 @pytest.fixture
-def shopper(client, database, simulator):
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug")
-    CartService(database, offers).add(owner, "mug", 1)
-    with client.session_transaction() as session:
-        session["cart"] = str(owner.guest_cart_id)
-    return client
+def shopper(client, database, simulator, product_on_shelf):
+    """A guest with a mug in the cart."""
+    product_on_shelf("mug")
+    return carry_cart(client, guest_with_cart(database, {"mug": 1}))
 
 
 def buy(client, deadline_ms):

@@ -9,7 +9,6 @@ from sqlalchemy import text
 from shop.checkout.details import CheckoutDetails
 from tests.support.accounts import PASSWORD, make_account, sign_in
 from tests.support.checkout_processes import DETAILS
-from tests.support.factories import make_category, make_product
 from tests.support.guest_browsers import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
 from tests.support.polling import until
 
@@ -17,10 +16,9 @@ CARDS = ("tok_declined", "tok_error")
 
 
 @pytest.fixture
-def guest(client, database, simulator):
-    """A guest's browser with a mug in the cart; ``guest.owner`` is what her cookie says of her."""
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug", on_hand=100)
+def guest(client, database, simulator, product_on_shelf):
+    """A guest's browser with a mug in the cart; ``guest.owner`` is the cart owner her cookie names."""
+    product_on_shelf("mug", on_hand=100)
     return browser(client, database)
 
 

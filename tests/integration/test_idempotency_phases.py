@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import re
 import signal
-import uuid
 from collections import Counter
 
 import pytest
@@ -12,15 +11,15 @@ from sqlalchemy import select, text
 
 from shop.app import create_app
 from shop.cart.models import CartItem
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.database.transactions import OuterTransaction
 from shop.orders.models import Order
 from shop.patterns.idempotency.models import IdempotencyKey
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS
-from tests.support.factories import make_category, make_product, make_user
+from tests.support.factories import make_user
+from tests.support.guest_browsers import check_out
+from tests.support.guest_carts import guest_with_cart
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["shop.app"])
@@ -29,13 +28,10 @@ TRIES = 200
 
 
 @pytest.fixture
-def cart(database, simulator):
+def cart(database, simulator, product_on_shelf):
     """A guest's cart with two mugs in it."""
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug", on_hand=50)
-    CartService(database, offers).add(owner, "mug", 2)
-    return str(owner.guest_cart_id)
+    product_on_shelf("mug", on_hand=50)
+    return str(guest_with_cart(database, {"mug": 2}).guest_cart_id)
 
 
 @pytest.fixture
@@ -49,10 +45,6 @@ def browser(app, cart):
     with client.session_transaction() as session:
         session["cart"] = cart
     return client
-
-
-def check_out(client, key="the-key", **more):
-    return client.post("/api/v1/checkout", json={**DETAILS, **more}, headers={"Idempotency-Key": key})
 
 
 def replayed(answer):

@@ -8,21 +8,19 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.clock import FakeClock
-from shop.mail.models import Mail
 from shop.orders.links import GOOD_FOR, PASS_GOOD_FOR, OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from tests.support.accounts import make_account, sign_in
-from tests.support.factories import make_category, make_product
+from tests.support.checkout_records import sent_mails
 from tests.support.guest_browsers import browser, buy_by_form, check_out
 
 
 @pytest.fixture
-def guest(client, database, simulator):
-    """A guest's browser with a mug in the cart."""
-    with database.transaction() as session:
-        make_product(session, make_category(session), "mug", on_hand=100)
+def guest(client, database, simulator, product_on_shelf):
+    """A guest's browser with a mug in the cart; ``guest.owner`` is the cart owner her cookie names."""
+    product_on_shelf("mug", on_hand=100)
     return browser(client, database)
 
 
@@ -50,11 +48,6 @@ def deliver(runtime):
     return found
 
 
-def mails(database):
-    with database.reading() as session:
-        return list(session.scalars(select(Mail).order_by(Mail.id)))
-
-
 def link_in(part):
     return re.search(r"https?://[^/]+(/orders/open\?token=[\w.-]+)", part)[1]
 
@@ -78,7 +71,7 @@ def test_the_link_in_the_mail_opens_the_order_on_another_device_and_cancels_it_t
     runtime.board.refresh()
     bought = check_out(guest).json["order"]["id"]
     deliver(runtime)
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     assert link_in(mail.text) == link_in(mail.html)
     assert device.get(f"/orders/{bought}").status_code == 404
     answer = device.get(link_in(mail.text))
@@ -96,7 +89,7 @@ def test_the_mail_of_an_account_has_no_such_link(runtime, database, guest):
     sign_in(guest, "robin@example.org")
     bought = check_out(guest).json["order"]["id"]
     deliver(runtime)
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     assert f"/orders/{bought}" in mail.text
     assert "token" not in mail.text + mail.html
 
@@ -232,10 +225,10 @@ def test_only_the_address_of_the_order_gets_the_link_again(runtime, database, bo
     ask(device, number, "stranger@example.org")
     ask(device, "S-2222-2222")
     deliver(runtime)
-    assert len(mails(database)) == 1  # the confirmation
+    assert len(sent_mails(database)) == 1  # the confirmation
     ask(device, number.lower().replace("-", ""), " Robin@EXAMPLE.org ")
     deliver(runtime)
-    mail = mails(database)[-1]
+    mail = sent_mails(database)[-1]
     assert (mail.recipient, mail.subject) == ("robin@example.org", f"The link to your order {number}")
     assert link_in(mail.text) == link_in(mail.html)
     assert device.get(link_in(mail.text)).location == f"/orders/{bought}"
@@ -246,12 +239,12 @@ def test_a_link_is_sent_again_once_in_a_while_however_often_it_is_asked_for(runt
     for _ in range(5):
         ask(device, number)
         deliver(runtime)
-    assert len(mails(database)) == 2  # the confirmation, and the link once
+    assert len(sent_mails(database)) == 2  # the confirmation, and the link once
     with database.transaction() as session:
         session.execute(text("UPDATE orders SET link_sent_at = link_sent_at - interval '16 minutes'"))
     ask(device, number)
     deliver(runtime)
-    assert len(mails(database)) == 3
+    assert len(sent_mails(database)) == 3
 
 
 def test_an_account_s_order_gets_no_link(runtime, database, guest, device):
@@ -262,7 +255,7 @@ def test_an_account_s_order_gets_no_link(runtime, database, guest, device):
     sign_in(guest, "robin@example.org")
     ask(device, number_of(database, order))
     deliver(runtime)
-    assert len(mails(database)) == 1
+    assert len(sent_mails(database)) == 1
 
 
 @pytest.mark.parametrize(

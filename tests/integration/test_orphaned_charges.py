@@ -7,8 +7,6 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.cli.books import books
 from shop.errors import NotFound, StateConflict
@@ -16,6 +14,7 @@ from shop.money import Money
 from shop.reconciliation.audit import audit
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import guest_with_cart
 
 LOST = 1200
 
@@ -30,8 +29,7 @@ class Store:
         self.orphans = runtime.services().orphaned_charges
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=50)
-        owner = CartOwner(guest_cart_id=uuid.uuid4())
-        CartService(self.database, offers).add(owner, "mug", 1)
+        owner = guest_with_cart(self.database, {"mug": 1})
         runtime.services().checkout.submit(owner, "key", CheckoutDetails.model_validate(DETAILS))
         self.own = simulator.get().json()["items"][0]["id"]
         self.lost = simulator.charge(f"order-{uuid.uuid4()}", amount=LOST, metadata={"order": "S-LOST"}).json()["id"]

@@ -17,11 +17,11 @@ from shop.app import create_app
 from shop.clock import SystemClock
 from shop.errors import NotFound
 from shop.mail.mailer import MailFailed
-from shop.mail.models import Mail
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.queue_wiring import SUBSCRIPTIONS, message_dispatcher
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
+from tests.support.checkout_records import count_rows, sent_mails
 
 ANN = "ann@shop.test"
 NEW = "seven quiet rivers"
@@ -53,11 +53,6 @@ def deliver(runtime):
     return found
 
 
-def mails(database):
-    with database.reading() as session:
-        return list(session.scalars(select(Mail).order_by(Mail.id)))
-
-
 def token_in(mail):
     (token,) = set(re.findall(r"/reset\?token=([\w-]+)", mail.text + mail.html))
     return token
@@ -68,16 +63,11 @@ def link(runtime, client, database, ann):
     """The token of a link that was asked for and sent."""
     ask(client)
     deliver(runtime)
-    return token_in(mails(database)[-1])
+    return token_in(sent_mails(database)[-1])
 
 
 def confirm(client, token, password=NEW):
     return client.post("/api/v1/password-resets/confirm", json={"token": token, "password": password})
-
-
-def count(database, table):
-    with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(table))
 
 
 def test_a_link_by_mail_sets_a_password_and_ends_every_session(runtime, client, database, ann):
@@ -90,7 +80,7 @@ def test_a_link_by_mail_sets_a_password_and_ends_every_session(runtime, client, 
     assert (answer.status_code, answer.location) == (303, "/forgotten")
     assert "a mail with a link is on its way" in here.get("/forgotten").text
     deliver(runtime)
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     assert (mail.recipient, mail.subject) == (ANN, "Set a new password")
     assert here.get(f"/reset?token={token_in(mail)}").location == "/reset"
     page = here.get("/reset")
@@ -133,7 +123,7 @@ def test_an_unknown_address_is_answered_as_a_known_one(runtime, client, database
     with database.reading() as session:
         assert session.scalar(select(func.count()).where(OutboxMessage.topic == "account.password-forgotten")) == 2
     deliver(runtime)
-    assert [mail.recipient for mail in mails(database)] == [ANN]
+    assert [mail.recipient for mail in sent_mails(database)] == [ANN]
     pages = [client.post("/forgotten", data={"email": email}) for email in (ANN, "nobody@shop.test")]
     assert pages[0].data == pages[1].data
     assert [client.get("/forgotten").status_code for _ in pages] == [200, 200]
@@ -162,13 +152,13 @@ def test_of_two_uses_at_once_one_wins(runtime, database, link):
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(use, [f"quiet river number {number}" for number in range(4)])) == 1
-    assert count(database, PasswordReset) == 0
+    assert count_rows(database, PasswordReset) == 0
 
 
 def test_using_one_link_ends_the_others(runtime, client, database, link):
     ask(client)
     deliver(runtime)
-    other = token_in(mails(database)[-1])
+    other = token_in(sent_mails(database)[-1])
     assert other != link
     assert confirm(client, other).status_code == 204
     assert confirm(client, link).status_code == 404
@@ -217,14 +207,14 @@ def test_an_account_gets_so_many_mails_and_no_more(runtime, client, database, an
     for _ in range(LINKS_MAX + 2):
         assert ask(client).status_code == 202
         deliver(runtime)
-    assert len(mails(database)) == LINKS_MAX
-    assert confirm(client, token_in(mails(database)[0])).status_code == 204
+    assert len(sent_mails(database)) == LINKS_MAX
+    assert confirm(client, token_in(sent_mails(database)[0])).status_code == 204
 
 
 def test_asking_again_while_mail_is_late_adds_no_message(client, database, ann):
     for _ in range(3):
         ask(client)
-    assert count(database, OutboxMessage) == 1
+    assert count_rows(database, OutboxMessage) == 1
 
 
 def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, client, database, ann):
@@ -232,7 +222,7 @@ def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, cli
     (message,) = deliver(runtime)
     for consumer in SUBSCRIPTIONS[message.topic]:
         message_dispatcher(runtime).deliver(consumer, message.to_json())
-    (mail,) = mails(database)
+    (mail,) = sent_mails(database)
     assert confirm(client, token_in(mail)).status_code == 204
 
 
@@ -246,8 +236,8 @@ def test_a_mail_server_that_is_away_costs_no_link_of_the_bound(runtime, client, 
             with pytest.raises(MailFailed):
                 consumer.handle(message)
     consumer.handle(message)
-    assert count(database, PasswordReset) == 1
-    (mail,) = mails(database)
+    assert count_rows(database, PasswordReset) == 1
+    (mail,) = sent_mails(database)
     assert confirm(client, token_in(mail)).status_code == 204
 
 
@@ -266,7 +256,7 @@ def test_the_token_is_in_no_log_no_message_and_only_hashed_in_its_table(
     assert set(message.payload) == {"email"}
     with database.reading() as session:
         row = session.execute(select(PasswordReset.__table__)).one()
-    assert token_in(mails(database)[-1]) not in json.dumps([str(value) for value in row])
+    assert token_in(sent_mails(database)[-1]) not in json.dumps([str(value) for value in row])
 
 
 def test_a_page_with_the_form_has_no_token_in_its_address_or_body(client, link):

@@ -1,12 +1,8 @@
 """Refunds that are done already, in part, never, or again and again in vain."""
 
-import uuid
-
 import pytest
 from sqlalchemy import select, text
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
@@ -20,6 +16,7 @@ from shop.reconciliation.audit import audit
 from tests.support.accounts import make_account, sign_in
 from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
 from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import guest_with_cart
 
 TOTAL = 2598
 HALF = TOTAL // 2
@@ -36,8 +33,7 @@ class Store:
         with self.database.transaction() as session:
             make_product(session, make_category(session), "mug", on_hand=50)
             self.admin_id = make_account(session, "admin@shop.test", role="admin").id
-        self.owner = CartOwner(guest_cart_id=uuid.uuid4())
-        CartService(self.database, offers).add(self.owner, "mug", 2)
+        self.owner = guest_with_cart(self.database, {"mug": 2})
 
     def buy(self):
         details = CheckoutDetails.model_validate(DETAILS)

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import uuid
 from collections import Counter
 from contextlib import suppress
 
@@ -12,8 +11,6 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.app import create_app
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
 from shop.checkout.details import CheckoutDetails
@@ -23,7 +20,7 @@ from shop.orders.models import Order
 from shop.switches.registry import SWITCHES
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS, all_at_once, die_at
-from tests.support.factories import make_category, make_product
+from tests.support.guest_carts import guest_with_cart
 
 _processes = multiprocessing.get_context("forkserver")
 TIMEOUT_S = 60
@@ -33,20 +30,9 @@ SAFE = [name for name in STRATEGIES if name not in SWITCHES["checkout.stock"].un
 
 
 @pytest.fixture
-def shelf(database, simulator):
-    def put(**pieces):
-        with database.transaction() as session:
-            category = make_category(session)
-            return [make_product(session, category, slug, on_hand=on_hand).id for slug, on_hand in pieces.items()]
-
-    return put
-
-
-def guest(database, *slugs):
-    owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(database, offers)
-    for slug in slugs:
-        carts.add(owner, slug, 1)
-    return owner
+def products_on_shelf(product_on_shelf, simulator):
+    """Adds products: slug to pieces; returns their ids."""
+    return lambda **pieces: [product_on_shelf(slug, on_hand=on_hand).id for slug, on_hand in pieces.items()]
 
 
 def standing(database):
@@ -67,11 +53,16 @@ def let_time_pass(database):
 
 
 @pytest.mark.parametrize("strategy", SAFE)
-def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(database, settings, runtime, shelf, strategy):
+def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(
+    database, settings, runtime, products_on_shelf, strategy
+):
     runtime.switch_store.set("checkout.stock", strategy)
-    shelf(mug=5, tray=5)
+    products_on_shelf(mug=5, tray=5)
     baskets = [("mug",), ("mug", "tray"), ("tray", "mug"), ("tray",)]
-    shoppers = [[(guest(database, *basket), f"{n}-{m}") for m in range(3)] for n, basket in enumerate(baskets)]
+    shoppers = [
+        [(guest_with_cart(database, dict.fromkeys(basket, 1)), f"{n}-{m}") for m in range(3)]
+        for n, basket in enumerate(baskets)
+    ]
     ends = Counter(all_at_once(settings, shoppers, follow_switches=True))
     assert set(ends) <= {"PaidOrder", "OutOfStock", "ServiceUnavailable"}
     with database.reading() as session:
@@ -84,23 +75,23 @@ def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(database, settin
         assert standing(database) == [(5 - pieces, 0) for pieces in sold]
 
 
-def test_the_naive_way_loses_an_update_that_came_in_between(database, shelf):
-    (mug,) = shelf(mug=5)
+def test_the_naive_way_loses_an_update_that_came_in_between(database, products_on_shelf):
+    (mug,) = products_on_shelf(mug=5)
     _promise_at_once(database, STRATEGIES["naive"](), mug)
     assert standing(database) == [(5, 1)]  # two promises were made
 
 
 @pytest.mark.parametrize("strategy", SAFE)
-def test_no_safe_way_loses_that_update(database, shelf, strategy):
-    (mug,) = shelf(mug=5)
+def test_no_safe_way_loses_that_update(database, products_on_shelf, strategy):
+    (mug,) = products_on_shelf(mug=5)
     _promise_at_once(database, STRATEGIES[strategy](), mug)
     assert standing(database) == [(5, 2)]
 
 
 def test_a_product_that_somebody_holds_is_answered_and_not_waited_for_for_ever(
-    database, settings, runtime, shelf, cache_client
+    database, settings, runtime, products_on_shelf, cache_client
 ):
-    shelf(mug=5)
+    products_on_shelf(mug=5)
     impatient = build(settings.model_copy(update={"db_lock_timeout_ms": 50}))
     client = create_app(impatient).test_client()
     client.post("/api/v1/cart/items", json={"product": "mug"})
@@ -113,9 +104,9 @@ def test_a_product_that_somebody_holds_is_answered_and_not_waited_for_for_ever(
     impatient.close()
 
 
-def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, settings, runtime, shelf):
-    shelf(mug=5)
-    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
+def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, settings, runtime, products_on_shelf):
+    products_on_shelf(mug=5)
+    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     reaper = runtime.services().reservation_reaper
     assert (reaper.run_once(), standing(database)) == (ReapedReservations(), [(5, 1)])
     let_time_pass(database)
@@ -124,27 +115,27 @@ def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, sett
     assert reaper.run_once() == ReapedReservations()
 
 
-def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, shelf):
-    shelf(mug=5)
-    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.ANSWERED)
+def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, products_on_shelf):
+    products_on_shelf(mug=5)
+    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
     assert runtime.services().reservation_reaper.run_once() == ReapedReservations(paid=1)
     assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
 
 
-def test_while_the_provider_is_away_a_reservation_stays(database, settings, runtime, shelf, simulator):
-    shelf(mug=5)
-    die_at(settings, (guest(database, "mug"), "one"), RecoveryPoint.PLACED)
+def test_while_the_provider_is_away_a_reservation_stays(database, settings, runtime, products_on_shelf, simulator):
+    products_on_shelf(mug=5)
+    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     let_time_pass(database)
     simulator.kill()
     assert runtime.services().reservation_reaper.run_once() == ReapedReservations(left=1)
     assert standing(database) == [(5, 1)]
 
 
-def test_two_reapers_at_once_release_each_reservation_once(database, settings, runtime, shelf):
-    shelf(mug=5)
+def test_two_reapers_at_once_release_each_reservation_once(database, settings, runtime, products_on_shelf):
+    products_on_shelf(mug=5)
     for key in ("one", "two", "three"):
-        die_at(settings, (guest(database, "mug"), key), RecoveryPoint.PLACED)
+        die_at(settings, (guest_with_cart(database, {"mug": 1}), key), RecoveryPoint.PLACED)
     let_time_pass(database)
     barrier, ends = _processes.Barrier(2), _processes.Queue()
     reapers = [_processes.Process(target=_reap, args=(settings, barrier, ends)) for _ in range(2)]
@@ -160,11 +151,13 @@ def test_two_reapers_at_once_release_each_reservation_once(database, settings, r
     ("value", "left"), [("on", ({}, [(5, 0)])), ("off", ({"pending_payment": 1}, [(5, 0)]))], ids=["on", "off"]
 )
 def test_only_a_phase_that_is_no_transaction_leaves_broken_books_when_it_is_killed(
-    database, settings, runtime, shelf, value, left
+    database, settings, runtime, products_on_shelf, value, left
 ):
-    shelf(mug=5)
+    products_on_shelf(mug=5)
     runtime.switch_store.set("checkout.transaction", value)
-    process = _processes.Process(target=_die_before_stock_is_taken, args=(settings, guest(database, "mug")))
+    process = _processes.Process(
+        target=_die_before_stock_is_taken, args=(settings, guest_with_cart(database, {"mug": 1}))
+    )
     process.start()
     process.join(TIMEOUT_S)
     assert process.exitcode == -signal.SIGKILL

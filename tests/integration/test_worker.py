@@ -14,8 +14,6 @@ import pytest
 import redis
 from sqlalchemy import select, text
 
-from shop.cart.service import CartOwner, CartService
-from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.cli.logs import find
@@ -25,7 +23,8 @@ from shop.patterns.observability import correlation
 from shop.patterns.queue.models import HandledMessage
 from shop.stack.program import free_port, port_answers
 from tests.support.checkout_processes import DETAILS, die_at
-from tests.support.factories import make_category, make_product
+from tests.support.checkout_records import count_rows
+from tests.support.guest_carts import guest_with_cart
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
 
@@ -86,20 +85,8 @@ def test_a_worker_that_does_not_answer_in_time_is_ended(settings, monkeypatch):
     assert set(psutil.Process().children()) <= before
 
 
-@pytest.fixture
-def shelf(database):
-    with database.transaction() as session:
-        make_product(session, make_category(session), "last-mug", on_hand=9)
-
-
-def guest(database):
-    owner = CartOwner(guest_cart_id=uuid.uuid4())
-    CartService(database, offers).add(owner, "last-mug", 1)
-    return owner
-
-
 def buy(runtime):
-    owner = guest(runtime.database)
+    owner = guest_with_cart(runtime.database, {"last-mug": 1})
     return runtime.services().checkout.submit(owner, uuid.uuid4().hex, CheckoutDetails.model_validate(DETAILS))
 
 
@@ -110,16 +97,13 @@ def test_dramatiq_does_not_load_all_of_gevent_to_see_that_it_is_not_used(worker)
     assert not [path for path in mapped if "gevent" in path]
 
 
-def count(database, model):
-    with database.reading() as session:
-        return len(session.scalars(select(model)).all())
-
-
-def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(worker, runtime, database, shelf, settings):
+def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(
+    worker, runtime, database, last_mugs, settings
+):
     one = worker()
     correlation.adopt("the-request-that-paid", None)
     buy(runtime)
-    until(lambda: count(database, Mail) == 1)
+    until(lambda: count_rows(database, Mail) == 1)
     until(lambda: 'shop_deliveries_total{consumer="confirmation",outcome="handled"} 1.0' in one.get("/metrics")[1])
     status, told = one.get("/readyz")
     assert status == 200
@@ -130,17 +114,17 @@ def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(work
     assert "worker_stopped" in (settings.log_dir / "worker.jsonl").read_text()
 
 
-def test_it_finishes_what_a_killed_checkout_left_and_then_sends_its_mail(worker, settings, database, shelf):
-    die_at(settings, (guest(database), "the-key"), RecoveryPoint.ANSWERED)
+def test_it_finishes_what_a_killed_checkout_left_and_then_sends_its_mail(worker, settings, database, last_mugs):
+    die_at(settings, (guest_with_cart(database, {"last-mug": 1}), "the-key"), RecoveryPoint.ANSWERED)
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
     worker()
-    until(lambda: count(database, Mail) == 1)
+    until(lambda: count_rows(database, Mail) == 1)
     with database.reading() as session:
         assert session.scalar(select(Order.status)) == "paid"
 
 
-def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker, runtime, database, shelf):
+def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker, runtime, database, last_mugs):
     first = worker()
     for _ in range(4):
         buy(runtime)
@@ -149,18 +133,18 @@ def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker
         buy(runtime)
     worker()
     worker()
-    until(lambda: count(database, HandledMessage) == 8, timeout_s=40)
-    assert count(database, Mail) == 8
+    until(lambda: count_rows(database, HandledMessage) == 8, timeout_s=40)
+    assert count_rows(database, Mail) == 8
 
 
-def test_parcels_leave_and_arrive_by_themselves_only_where_that_is_asked_for(worker, runtime, database, shelf):
+def test_parcels_leave_and_arrive_by_themselves_only_where_that_is_asked_for(worker, runtime, database, last_mugs):
     buy(runtime)
     assert runtime.services().fulfilment.run_once() == 0
     worker(ship_after_s=0.1, deliver_after_s=0.1)
     until(lambda: _status(database) == "delivered")
 
 
-def test_a_loop_that_goes_on_failing_makes_it_ill_and_the_others_go_on(worker, runtime, database, shelf):
+def test_a_loop_that_goes_on_failing_makes_it_ill_and_the_others_go_on(worker, runtime, database, last_mugs):
     one = worker(broker_url=f"redis://127.0.0.1:{free_port()}/0")
     assert one.get("/readyz")[0] == 200
     buy(runtime)

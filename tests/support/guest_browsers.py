@@ -1,23 +1,20 @@
 """Guests' browsers, for tests of what becomes of the orders they place."""
 
 import re
-import uuid
 
-from shop.cart.service import CartOwner, CartService
+from shop.cart.service import CartService
 from shop.catalog import offers
 from tests.support.checkout_processes import DETAILS
+from tests.support.guest_carts import carry_cart, guest_with_cart
 
 FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
 
 
 def browser(client, database):
     """Let a browser carry a guest with a mug in the cart; ``owner`` is what her cookie says of her."""
-    client.owner = CartOwner(guest_cart_id=uuid.uuid4())
+    client.owner = guest_with_cart(database, {"mug": 1})
     client.fill = lambda: CartService(database, offers).add(client.owner, "mug", 1)
-    client.fill()
-    with client.session_transaction() as session:
-        session["cart"] = str(client.owner.guest_cart_id)
-    return client
+    return carry_cart(client, client.owner)
 
 
 def check_out(client, key="the-key", **more):
