@@ -30,7 +30,7 @@ def test_the_rules_fire_when_they_should_and_are_silent_otherwise(path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_file_beside_the_rules_is_one_and_the_configuration_loads_them_all():
+def test_prometheus_configuration_loads_every_alert_rules_file():
     assert all("groups" in yaml.safe_load(path.read_text()) for path in RULES)
     configuration = PROMETHEUS / "prometheus.yml"
     (pattern,) = yaml.safe_load(configuration.read_text())["rule_files"]

@@ -115,7 +115,7 @@ def test_there_is_no_published_secret_and_nothing_starts_without_one(made):
             filled_in(WRITTEN, {**made, name: ""})
 
 
-def test_other_machines_reach_the_edge_only_where_that_is_asked_for(made):
+def test_edge_port_is_published_only_on_request(made):
     [port] = SERVICES["edge"]["ports"]
     assert filled_in(port, made) == "127.0.0.1:8080:8080"
     assert filled_in(port, made | {"SHOP_HOST": "10.0.0.1", "SHOP_PORT": "443"}) == "10.0.0.1:443:8080"
@@ -184,7 +184,7 @@ def test_the_edge_and_its_purger_share_the_store():
     assert SERVICES["purger"]["command"][:-1] == ["python", *edge.purger(load_settings(), 1).argv[1:-1]]
 
 
-def test_the_edge_s_answers_are_written_where_the_purger_counts_them_and_where_its_output_is_read():
+def test_edge_access_log_goes_to_purger_and_container_output():
     edge_has, purger_has = (SERVICES[name]["volumes"] for name in ("edge", "purger"))
     there, ours = (
         Path(names["EDGE_LOG"]) for names in (SERVICES["edge"]["environment"], edge.template_values(CONTAINED, ""))
@@ -196,14 +196,14 @@ def test_the_edge_s_answers_are_written_where_the_purger_counts_them_and_where_i
     assert SERVICES["edge"]["environment"]["EDGE_STDOUT"] == "access_log /dev/stdout line;"
 
 
-def test_the_edge_opens_its_log_anew_by_a_script_that_its_image_runs():
+def test_edge_image_runs_the_log_reopening_script():
     [mount] = [found for found in SERVICES["edge"]["volumes"] if ":/docker-entrypoint.d/" in found]
     script, there, _ = mount.split(":")
     assert there.endswith(".sh")
     assert os.access(PROJECT_ROOT / script, os.X_OK), "the image passes over a script that cannot be run"
 
 
-def test_the_worker_is_started_as_the_stack_starts_it_without_an_edge_beside_it():
+def test_container_worker_starts_like_the_stack_worker_without_edge():
     assert SERVICES["worker"]["command"][:-1] == [
         "python",
         *http_servers.worker(load_settings(), 1, with_edge=False).argv[1:-1],

@@ -89,7 +89,7 @@ def test_every_command_named_exists(page):
     assert unknown == []
 
 
-def test_what_is_drawn_from_the_code_and_the_stored_runs_is_up_to_date():
+def test_pages_generated_from_code_and_stored_runs_are_current():
     stale = [path.name for path, text in written().items() if not path.exists() or path.read_text() != text]
     assert stale == [], "run `.venv/bin/shop reference`"
 
@@ -131,7 +131,7 @@ def test_every_command_is_in_the_reference():
         assert [part for part in parts if part not in section] == []
 
 
-def test_every_page_of_the_store_is_in_the_reference_and_no_other():
+def test_reference_lists_exactly_the_pages_of_the_store():
     text = (PROJECT_ROOT / "docs" / "reference" / "pages.md").read_text()
     named = set(re.findall(r"^\| `(/[^`]*)` \|", text, re.MULTILINE))
     with application() as app:

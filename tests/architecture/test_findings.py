@@ -12,7 +12,7 @@ LABELS = ("Software:", "Expected before running:", "Seen:", "What follows:", "Ex
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_a_finding_says_what_was_expected_and_seen_and_pins_what_it_installs(script):
+def test_finding_states_expectation_and_result_and_pins_versions(script):
     text = script.read_text()
     head = [line for line in text.splitlines() if line.startswith("# ")]
     assert [label for label in LABELS if any(line.startswith(f"# {label}") for line in head)] == list(LABELS)
@@ -23,7 +23,7 @@ def test_a_finding_says_what_was_expected_and_seen_and_pins_what_it_installs(scr
     subprocess.run(["sh", "-n", script], check=True)
 
 
-def test_the_readme_lists_each_finding_once_in_order_of_the_alphabet():
+def test_readme_lists_each_finding_once_in_alphabetical_order():
     listed = re.findall(r"^\| \[.*\]\((.+\.sh)\)", (FINDINGS / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == [script.name for script in SCRIPTS]
     rows = [line.lower() for line in (FINDINGS / "README.md").read_text().splitlines() if line.startswith("| [")]

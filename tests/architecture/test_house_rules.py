@@ -35,11 +35,11 @@ def test_the_worker_runs_without_flask_and_what_only_commands_need():
     assert not loaded("shop.worker, shop.queue_wiring") & {"flask", *OF_COMMANDS}
 
 
-def test_the_store_and_the_simulator_run_without_what_only_commands_need():
+def test_store_and_simulator_run_without_packages_for_commands():
     assert not loaded("shop.app, shop.payments.simulator.app") & (OF_COMMANDS | OF_FEW_REQUESTS)
 
 
-def test_gunicorn_s_parent_loads_the_worker_s_class_and_nothing_of_the_store():
+def test_gunicorn_parent_loads_worker_class_but_no_store_code():
     of_the_store = {"flask", "jinja2", "sqlalchemy"}
     assert not loaded("shop.web.probe_worker, shop.stack.gunicorn_conf") & of_the_store
 
@@ -48,7 +48,7 @@ def test_no_class_name_is_defined_in_two_modules():
     assert {name: where for name, where in class_names(read_modules()).items() if len(set(where)) > 1} == {}
 
 
-def test_a_class_name_has_two_words_unless_one_is_the_term():
+def test_class_name_has_two_words_or_is_a_term():
     assert {name for name in class_names(read_modules()) if is_one_word(name)} == set(ONE_WORD_CLASSES)
 
 
@@ -59,7 +59,7 @@ def loaded(modules: str) -> set[str]:
 
 
 @pytest.mark.xdist_group("grouped")
-def test_what_shares_a_stack_runs_in_one_process(request):
+def test_tests_that_share_a_stack_run_in_one_process(request):
     if request.config.getoption("dist", "no") == "no" and not hasattr(request.config, "workerinput"):
         pytest.skip("one process runs them all")
     assert request.node.nodeid.endswith("@grouped")  # else each process starts a stack of its own, and nothing says so

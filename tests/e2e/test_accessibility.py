@@ -101,7 +101,7 @@ def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
     assert faults(page) == [], "a customer's order"
 
 
-def test_axe_finds_nothing_serious_where_two_changed_one_field_and_one_chooses(page: Page):
+def test_edit_conflict_page_has_no_serious_axe_violation(page: Page):
     slug = best_seller(page)["slug"]
     sign_in(page, "admin@shop.test")
     page.goto(f"/admin/products/{slug}")

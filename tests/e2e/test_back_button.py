@@ -51,7 +51,7 @@ def some_product(store: Store, number: int) -> str:
     return str(products[number]["slug"])
 
 
-def test_back_after_adding_to_the_cart_counts_what_is_in_it(page: Page, store: Store) -> None:
+def test_back_after_adding_to_cart_shows_current_count(page: Page, store: Store) -> None:
     page.goto("/")
     page.goto(f"/p/{some_product(store, 10)}")
     page.get_by_role("button", name="Add to cart").click()
@@ -99,7 +99,7 @@ def test_back_on_a_product_that_sold_out_meanwhile_says_so(page: Page, store: St
         expect(page.get_by_role("button", name="Add to cart")).to_be_disabled()
 
 
-def test_back_on_a_list_says_what_sold_out_and_what_things_cost_by_now(page: Page, store: Store) -> None:
+def test_back_to_a_list_shows_current_stock_and_prices(page: Page, store: Store) -> None:
     slug = some_product(store, 13)
     title = httpx.get(f"{store.url}/api/v1/products/{slug}").json()["title"]
     price = {"amount": 1_234_500, "currency": "EUR"}
@@ -115,7 +115,7 @@ def test_back_on_a_list_says_what_sold_out_and_what_things_cost_by_now(page: Pag
         expect(card.locator(".product-card__foot")).to_have_text("€12,345.00 Sold out")
 
 
-def test_back_to_a_private_page_shows_it_as_it_is_now(page: Page, store: Store) -> None:
+def test_back_to_a_private_page_shows_current_state(page: Page, store: Store) -> None:
     slug = some_product(store, 12)
     page.goto(f"/p/{slug}")
     page.get_by_role("button", name="Add to cart").click()

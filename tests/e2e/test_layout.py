@@ -53,7 +53,7 @@ def test_every_department_is_in_sight(page: Page, font: str):
 
 
 @pytest.mark.parametrize("width", [PHONE, 1280])
-def test_the_id_of_a_request_can_be_read_and_copied_in_the_lab(page: Page, width: int):
+def test_lab_shows_request_id_and_copies_it(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto("/lab")
     page.reload()  # now there is one
@@ -61,7 +61,7 @@ def test_the_id_of_a_request_can_be_read_and_copied_in_the_lab(page: Page, width
     assert page.evaluate(OUT_OF_SIGHT, ".table__id") == []
 
 
-def test_the_staff_see_on_a_phone_where_orders_stand_and_what_is_next(page: Page):
+def test_staff_order_list_on_phone_shows_status_and_next_step(page: Page):
     sign_in(page, "admin@shop.test")
     page.set_viewport_size({"width": PHONE, "height": 900})
     page.goto("/admin/orders?status=paid")
@@ -69,7 +69,7 @@ def test_the_staff_see_on_a_phone_where_orders_stand_and_what_is_next(page: Page
     assert page.evaluate(OUT_OF_SIGHT, "tbody :is(.badge, .button)") == []
 
 
-def test_the_api_s_page_is_dark_when_all_else_is_and_leads_back_to_the_store(page: Page):
+def test_api_page_follows_dark_mode_and_links_to_store(page: Page):
     page.emulate_media(color_scheme="dark")
     page.goto("/api/docs")
     for scheme, is_dark in (("dark", True), ("light", False), ("dark", True)):
@@ -90,7 +90,7 @@ SHIFTS = """new Promise(done => new PerformanceObserver((list, observer) => {
 
 
 @pytest.mark.parametrize("path", ["/", "/api/docs", "/api/docs#checkout"])
-def test_nothing_moves_once_it_is_in_sight(page: Page, path: str):
+def test_layout_does_not_shift_after_first_paint(page: Page, path: str):
     page.goto("about:blank")
     page.goto(path, wait_until="networkidle")
     page.evaluate(TWO_FRAMES)
@@ -110,7 +110,7 @@ def test_a_call_can_be_tried_from_the_api_s_page(page: Page):
 
 
 @pytest.mark.parametrize("experiment", ["cache-layers", "cache-hot-set", "slow-payments"])
-def test_the_charts_of_a_report_can_be_read_on_a_phone_and_at_a_desk(page: Page, experiment: str):
+def test_report_charts_are_readable_on_phone_and_desktop(page: Page, experiment: str):
     page.goto("about:blank")  # the report has its own styles, which no page of the store may
     page.set_content(report.render_report(stored()[experiment]))
     for width in (PHONE, 1280):
@@ -120,7 +120,7 @@ def test_the_charts_of_a_report_can_be_read_on_a_phone_and_at_a_desk(page: Page,
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_name_of_one_endless_word_makes_no_page_wider_than_the_screen(page: Page, store: Store, tmp_path: Path):
+def test_one_very_long_word_does_not_widen_the_page(page: Page, store: Store, tmp_path: Path):
     department, category, brand = (letter * MAX_NAME for letter in "DCB")
     with (tmp_path / "long.csv").open("w") as file:
         rows = csv.writer(file)

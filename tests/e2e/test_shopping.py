@@ -45,7 +45,7 @@ def sign_in(page: Page, email: str) -> None:
     page.wait_for_url(lambda url: "/login" not in url)
 
 
-def test_a_guest_finds_a_product_buys_it_and_cancels_the_order(page: Page):
+def test_guest_finds_and_buys_a_product_then_cancels(page: Page):
     product = best_seller(page)
     page.goto("/")
     page.get_by_role("searchbox").fill(str(product["title"]))
@@ -64,7 +64,7 @@ def test_a_guest_finds_a_product_buys_it_and_cancels_the_order(page: Page):
     expect(page.locator("main")).to_contain_text("Nothing in it yet")
 
 
-def test_a_guest_opens_her_order_by_its_link_in_another_browser_and_cancels_it_there(page: Page, browser: Browser):
+def test_guest_cancels_order_by_its_link_in_another_browser(page: Page, browser: Browser):
     put_in_cart(page, str(best_seller(page)["slug"]))
     check_out(page)
     link = page.get_by_role("link", name="This link").get_attribute("href")

@@ -16,13 +16,13 @@ from shop.database.transactions import Database
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime, build
 from tests.support.accounts import CHEAP
-from tests.support.compile_cache import KeptBytecode, KeptRule
+from tests.support.compile_cache import CachedBytecode, CachedRule
 from tests.support.factories import make_category, make_product
 from tests.support.payments_simulator import Simulator
 
 # Nearly every test has an application of its own; what is the same in each of them is worked out once.
-Flask.url_rule_class = KeptRule
-Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": KeptBytecode()}
+Flask.url_rule_class = CachedRule
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CachedBytecode()}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ ANN, BEA = "ann@shop.test", "bea@shop.test"
 
 
 @pytest.fixture
-def shelf(database):
+def mug_and_pot(database):
     """Two products, a mug at 12.99 and a pot at 30.00; and two accounts."""
     with database.transaction() as session:
         category = make_category(session)
@@ -28,7 +28,7 @@ def shelf(database):
 
 
 @pytest.fixture
-def browsers(runtime, shelf):
+def browsers(runtime, mug_and_pot):
     """Makes browsers that share nothing but the store."""
     return create_app(runtime).test_client
 

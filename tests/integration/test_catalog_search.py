@@ -16,7 +16,7 @@ TITLES = {
 
 
 @pytest.fixture
-def shelf(database):
+def searchable_products(database):
     with database.transaction() as session:
         mugs, rest = make_category(session, "mugs"), make_category(session, "rest")
         for slug, (title, brand, description) in TITLES.items():
@@ -35,7 +35,7 @@ def slugs(answer):
     return [item["slug"] for item in answer["items"]]
 
 
-def test_words_of_the_title_rank_before_words_of_the_description(client, shelf):
+def test_words_of_the_title_rank_before_words_of_the_description(client, searchable_products):
     answer = find(client, "mug")
     assert set(slugs(answer)) == {"enamel-mug", "stone-mug", "kettle"}
     assert slugs(answer)[-1] == "kettle"
@@ -43,12 +43,12 @@ def test_words_of_the_title_rank_before_words_of_the_description(client, shelf):
     assert answer["showing_results_for"] is None
 
 
-def test_the_last_word_may_be_half_typed(client, shelf):
+def test_the_last_word_may_be_half_typed(client, searchable_products):
     assert slugs(find(client, "copper ket")) == ["kettle"]
     assert slugs(find(client, "enam")) == ["enamel-mug"]
 
 
-def test_a_word_is_found_by_its_stem(client, shelf):
+def test_a_word_is_found_by_its_stem(client, searchable_products):
     assert "kettle" in slugs(find(client, "kettles"))
     assert find(client, "kettles")["showing_results_for"] is None
 
@@ -57,7 +57,7 @@ def test_a_word_is_found_by_its_stem(client, shelf):
     ("typed", "meant"),
     [("enamle mug", "enamel mug"), ("coper kettel", "copper kettle"), ("Stonware", "stoneware"), ("towle", "towel")],
 )
-def test_a_typing_error_is_mended_and_said(client, shelf, typed, meant):
+def test_a_typing_error_is_mended_and_said(client, searchable_products, typed, meant):
     answer = find(client, typed)
     assert answer["showing_results_for"] == meant
     assert answer["items"]
@@ -65,7 +65,7 @@ def test_a_typing_error_is_mended_and_said(client, shelf, typed, meant):
     assert f"Showing results for <strong>{meant}</strong>" in page
 
 
-def test_matches_are_marked_and_everything_else_is_escaped(client, shelf):
+def test_matches_are_marked_and_everything_else_is_escaped(client, searchable_products):
     (item,) = find(client, "linen")["items"]
     assert item["highlight"]["title"] == "Towel 100% &lt;b&gt;<mark>Linen</mark>&lt;/b&gt; &amp; more"
     page = client.get("/search?q=linen").text
@@ -75,7 +75,7 @@ def test_matches_are_marked_and_everything_else_is_escaped(client, shelf):
 
 @pytest.mark.parametrize("q", ["stoneware kiln", "kiln stoneware", "stoneware kil", "kiln stoneware kiln"])
 def test_the_piece_of_the_description_is_the_one_that_matches_though_the_rest_is_in_the_title(
-    client, shelf, database, q
+    client, searchable_products, database, q
 ):
     with database.transaction() as session:
         said = "Plain as can be. " * 10 + "Fired in a wood kiln. " + "It keeps for years. " * 10
@@ -85,12 +85,12 @@ def test_the_piece_of_the_description_is_the_one_that_matches_though_the_rest_is
     assert "wood <mark>kiln</mark>" in item["highlight"]["description"]
 
 
-def test_quotes_and_minus_mean_what_they_mean(client, shelf):
+def test_quotes_and_minus_mean_what_they_mean(client, searchable_products):
     assert set(slugs(find(client, "mug -copper"))) == {"enamel-mug", "stone-mug"}
     assert slugs(find(client, '"stoneware mug"')) == ["stone-mug"]
 
 
-def test_a_search_can_be_narrowed_and_paged(client, shelf):
+def test_a_search_can_be_narrowed_and_paged(client, searchable_products):
     assert set(slugs(find(client, "mug", category="mugs"))) == {"enamel-mug", "stone-mug"}
     assert slugs(find(client, "mug", brand="Saltbox")) == ["kettle"]
     for sort in ("relevance", "price_asc", "popularity"):
@@ -105,30 +105,30 @@ def test_a_search_can_be_narrowed_and_paged(client, shelf):
 @pytest.mark.parametrize(
     "q", ["zzzzqqq", "the", "%", "_", "' OR 1=1 --", "a:* & !b | (", "\\", "🫖", "*", '"', "-", ":*"]
 )
-def test_nonsense_finds_nothing_or_something_but_never_breaks(client, shelf, q):
+def test_nonsense_finds_nothing_or_something_but_never_breaks(client, searchable_products, q):
     find(client, q)
     assert client.get("/search", query_string={"q": q}).status_code == 200
 
 
-def test_a_wildcard_is_an_ordinary_character(client, shelf):
+def test_a_wildcard_is_an_ordinary_character(client, searchable_products):
     assert slugs(find(client, "%")) == []
     assert "100%" not in client.get("/search?q=%25").text.split("Popular now")[0]
 
 
-def test_nothing_asked_is_an_invitation(client, shelf):
+def test_nothing_asked_is_an_invitation(client, searchable_products):
     for path in ("/search", "/search?q=", "/search?q=%20%20"):
         page = client.get(path)
         assert page.status_code == 200
         assert "What are you looking for?" in page.text
 
 
-def test_a_very_long_query_is_cut_on_the_page(client, shelf):
+def test_a_very_long_query_is_cut_on_the_page(client, searchable_products):
     assert client.get("/search", query_string={"q": "mug " * 500}).status_code == 200
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60))
-def test_whatever_is_typed_the_search_answers(client, shelf, q):
+def test_whatever_is_typed_the_search_answers(client, searchable_products, q):
     assert client.get("/api/v1/products", query_string={"q": q}).status_code == 200
 
 

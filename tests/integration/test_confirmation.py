@@ -57,7 +57,7 @@ def inline(runtime):
     runtime.board.refresh()
 
 
-def test_whoever_paid_gets_one_mail_however_often_the_message_comes(runtime, database, last_mugs):
+def test_repeated_message_sends_one_confirmation_mail(runtime, database, last_mugs):
     ordered = buy(runtime)
     assert sent_mails(database) == []
     (message,) = messages(runtime)
@@ -102,7 +102,7 @@ def test_a_declined_checkout_sends_nothing(runtime, database, last_mugs):
     assert waiting_messages(database) == 0
 
 
-def test_a_checkout_that_dies_right_after_its_commit_still_sends_its_mail(database, settings, last_mugs):
+def test_checkout_killed_right_after_commit_still_sends_mail(database, settings, last_mugs):
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
     assert waiting_messages(database) == 1
 
@@ -116,7 +116,7 @@ def test_the_same_checkout_many_times_at_once_writes_one_message(database, setti
     assert waiting_messages(database) == 2
 
 
-def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, database, last_mugs, fault):
+def test_queue_keeps_message_while_mail_server_is_down(runtime, database, last_mugs, fault):
     buy(runtime)
     (message,) = messages(runtime)
     fault("down")
@@ -127,14 +127,14 @@ def test_while_the_mail_server_is_down_the_queue_keeps_the_message(runtime, data
     assert len(sent_mails(database)) == 1
 
 
-def test_inline_the_mail_is_there_with_the_answer_and_no_message_is(runtime, database, last_mugs):
+def test_inline_confirmation_sends_mail_at_once_without_a_message(runtime, database, last_mugs):
     inline(runtime)
     buy(runtime)
     assert len(sent_mails(database)) == 1
     assert waiting_messages(database) == 0
 
 
-def test_inline_a_mail_server_that_is_down_costs_the_mail_and_not_the_order(runtime, database, last_mugs, fault):
+def test_inline_confirmation_loses_mail_not_order_when_server_is_down(runtime, database, last_mugs, fault):
     inline(runtime)
     fault("down")
     assert buy(runtime)
@@ -145,7 +145,7 @@ def test_inline_a_mail_server_that_is_down_costs_the_mail_and_not_the_order(runt
         assert session.scalar(select(Order.status)) == "paid"
 
 
-def test_a_title_with_markup_in_it_is_text_in_the_html_part(runtime, database, simulator):
+def test_markup_in_a_title_is_escaped_in_html_part(runtime, database, simulator):
     with database.transaction() as session:
         make_product(session, make_category(session), "last-mug", on_hand=9, title="Mug <b>bold</b>")
     buy(runtime)
@@ -199,7 +199,7 @@ class MailServer:
         wire.flush()
 
 
-def test_a_letter_leaves_by_smtp_in_two_parts_under_its_own_id():
+def test_smtp_mail_has_two_parts_and_its_own_id():
     server = MailServer()
     SmtpMailer(f"smtp://127.0.0.1:{server.port}", "shop <orders@shop.test>", 5).send(LETTER)
     server.close()
@@ -209,7 +209,7 @@ def test_a_letter_leaves_by_smtp_in_two_parts_under_its_own_id():
     assert [part.get_content().strip() for part in found.iter_parts()] == ["in text", "<p>in HTML</p>"]
 
 
-def test_a_mail_server_that_is_not_there_is_a_failure_and_not_a_hang():
+def test_absent_mail_server_fails_instead_of_hanging():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(MailFailed):

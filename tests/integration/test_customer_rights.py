@@ -169,7 +169,7 @@ def test_once_forgotten_no_table_names_her(lived, shop):
     assert lived.found("Elmweg 2")
 
 
-def test_an_answer_to_a_registration_is_forgotten_by_what_it_says(store, shop):
+def test_stored_registration_response_is_erased_by_its_content(store, shop):
     given = {"email": "cy@shop.test", "password": "seven quiet rivers", "name": "Cy Lark"}
     assert store.client.post("/api/v1/users", json=given, headers={"Idempotency-Key": "one"}).status_code == 201
     assert "idempotency_keys" in store.found("cy@shop.test")
@@ -177,7 +177,7 @@ def test_an_answer_to_a_registration_is_forgotten_by_what_it_says(store, shop):
     assert store.found("cy@shop.test") + store.found("Cy Lark") == []
 
 
-def test_what_follows_from_events_and_the_books_stay_as_they_were(lived, shop):
+def test_projections_and_books_are_unchanged_by_erasure(lived, shop):
     before = lived.services.orders.detail(OrderViewer(lived.ann), lived.mine).orders[0]
     lived.send_mails()
     assert shop("forget", ANN, "--yes").exit_code == 0
@@ -193,7 +193,7 @@ def test_what_follows_from_events_and_the_books_stay_as_they_were(lived, shop):
     assert after.address == {"name": "", "line1": "", "city": "", "postcode": "", "country": "DE"}
 
 
-def test_forgetting_ends_every_way_in_and_the_address_may_be_used_anew(lived, shop):
+def test_erasure_revokes_all_access_and_frees_email_address(lived, shop):
     guest_id = uuid.UUID(int=5)
     with lived.database.transaction() as session:
         session.execute(update(Order).where(Order.public_id == lived.as_guest).values(guest_id=guest_id))
@@ -222,7 +222,7 @@ def test_a_request_for_a_link_that_waits_is_forgotten_too(lived, shop):
     assert len(lived.found("order.link")) == 1  # what somebody else asked for
 
 
-def test_a_review_stays_without_its_author_on_a_page_that_was_cached(lived, shop):
+def test_review_stays_without_author_on_a_cached_page(lived, shop):
     path = "/api/v1/products/mug/reviews"
     assert lived.client.get(path).json["items"][0]["author"] == "Ann Quince"
     assert shop("forget", ANN, "--yes").exit_code == 0
@@ -282,7 +282,7 @@ def test_an_order_of_another_account_is_that_account_s(store, shop):
     assert store.found("Elmweg 2")
 
 
-def test_keys_of_another_account_are_left_though_it_holds_the_claim_of_a_guest_s_order(store, shop):
+def test_erasure_keeps_idempotency_keys_of_other_accounts(store, shop):
     store.deliver(store.buy())
     store.live(BOB, "Bob Vale")
     with store.database.transaction() as session:
@@ -292,7 +292,7 @@ def test_keys_of_another_account_are_left_though_it_holds_the_claim_of_a_guest_s
         assert session.scalar(text("SELECT count(*) FROM idempotency_keys")) == 1
 
 
-def test_an_order_that_met_the_forgetting_is_found_the_next_time(store, shop):
+def test_order_placed_during_erasure_is_erased_next_time(store, shop):
     assert shop("forget", ANN, "--yes").exit_code == 0
     with store.database.transaction() as session:
         session.execute(update(User).where(User.id == store.ann).values(updated_at=func.now()))
@@ -304,13 +304,13 @@ def test_an_order_that_met_the_forgetting_is_found_the_next_time(store, shop):
 
 @pytest.mark.parametrize(("words", "code"), [(["nobody@shop.test"], 1), (["nowhere"], 2)])
 @pytest.mark.parametrize("command", ["export", "forget"])
-def test_who_is_not_there_and_what_is_no_address_are_said(store, shop, command, words, code):
+def test_unknown_customer_and_invalid_address_are_reported(store, shop, command, words, code):
     done = shop(command, *words, *(["--yes"] if command == "forget" else []))
     assert (done.exit_code, done.stdout) == (code, "")
     assert words[0] in done.stderr
 
 
-def test_without_yes_and_without_a_person_to_ask_nothing_is_changed(store, shop):
+def test_erasure_without_confirmation_changes_nothing(store, shop):
     done = shop("forget", ANN)
     assert (done.exit_code, "--yes" in done.stderr) == (2, True)
     assert sign_in(store.client, ANN).status_code == 200

@@ -22,7 +22,7 @@ WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_da
 
 
 @pytest.fixture
-def shelf(database, tmp_path, monkeypatch):
+def products_file(database, tmp_path, monkeypatch):
     """Products on the shelf, small batches, and a file that names the products from the last to the first."""
     monkeypatch.setattr(batches, "BATCH_ROWS", 5)
     with database.transaction() as session:
@@ -53,7 +53,7 @@ class Watcher(SilentProgress):
         self._look(self._step)
 
 
-def test_between_batches_no_buyer_waits_for_the_import(database, settings, shelf):
+def test_between_batches_no_buyer_waits_for_the_import(database, settings, products_file):
     seen = []
 
     def look(step):
@@ -64,7 +64,7 @@ def test_between_batches_no_buyer_waits_for_the_import(database, settings, shelf
             counted = session.execute(text("SELECT count(*) FROM stock_items WHERE on_hand = 400")).scalar_one()
             seen.append((step, counted))
 
-    taking.take(settings, rows(shelf(400)), progress=Watcher(look))
+    taking.take(settings, rows(products_file(400)), progress=Watcher(look))
     batch = "taking products"
     assert [one for one in seen if one[0] == batch] == [(batch, 0), (batch, 5), (batch, 10), (batch, 12)]
     assert ("learning words", 12) in seen
@@ -78,7 +78,7 @@ def deadlocks(settings):
 
 
 @pytest.mark.usefixtures("simulator")
-def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, settings, shelf, monkeypatch):
+def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, settings, products_file, monkeypatch):
     monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
 
     def full_cart():
@@ -98,7 +98,7 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
     buying.start()
     imports = 0
     while not bought.is_set() or imports < 2:
-        taking.take(settings, rows(shelf(500 + imports)))
+        taking.take(settings, rows(products_file(500 + imports)))
         imports += 1
     buying.join()
     assert ends == ["PaidOrder"] * 6
@@ -107,12 +107,12 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
         assert session.execute(text("SELECT count(*) FROM stock_items WHERE reserved <> 0")).scalar_one() == 0
 
 
-def test_stock_is_locked_in_the_order_of_product_ids(database, settings, shelf, monkeypatch):
+def test_stock_is_locked_in_the_order_of_product_ids(database, settings, products_file, monkeypatch):
     """While the lowest row of a batch is held by a buyer, none of the others is held by the import."""
     monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
     with psycopg.connect(settings.database_url) as buyer:
         buyer.execute("SELECT 1 FROM stock_items ORDER BY product_id LIMIT 1 FOR UPDATE")
-        importing = threading.Thread(target=lambda: taking.take(settings, rows(shelf(400))))
+        importing = threading.Thread(target=lambda: taking.take(settings, rows(products_file(400))))
         importing.start()
         with database.reading() as session:
             until(lambda: session.execute(WAITING).scalar_one() > 0)
@@ -121,7 +121,7 @@ def test_stock_is_locked_in_the_order_of_product_ids(database, settings, shelf, 
     importing.join()
 
 
-def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, shelf):
+def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, products_file):
     """The other side takes the rows in the wrong order, and has the patience to let the import lose."""
     done = []
     with psycopg.connect(settings.database_url) as other:
@@ -129,7 +129,7 @@ def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, shelf):
         other.execute(
             "UPDATE stock_items SET on_hand = 450 WHERE product_id = (SELECT max(product_id) FROM stock_items)"
         )
-        importing = threading.Thread(target=lambda: done.append(taking.take(settings, rows(shelf(400)))))
+        importing = threading.Thread(target=lambda: done.append(taking.take(settings, rows(products_file(400)))))
         importing.start()
         with database.reading() as session:
             until(lambda: session.execute(WAITING).scalar_one() > 0)
@@ -141,7 +141,9 @@ def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, shelf):
         assert session.execute(text("SELECT DISTINCT on_hand FROM stock_items")).scalars().all() == [400]
 
 
-def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_file(database, settings, tmp_path, shelf):
+def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_file(
+    database, settings, tmp_path, products_file
+):
     path = tmp_path / "new.csv"
     path.write_text("title,category,price\n" + "".join(f"Cup {n},Kitchen > Cups,9\n" for n in range(12)))
 
@@ -158,16 +160,16 @@ def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_fil
     assert (again.committed, again.refused) == (False, 12)  # it is complete: made slugs name no product any more
 
 
-def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(database, settings, shelf):
+def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(database, settings, products_file):
     def stop(step):
         if step == "taking products":
             raise KeyboardInterrupt
 
     with pytest.raises(ServiceUnavailable, match="nothing was changed"):
-        taking.take(settings, rows(shelf(400)), progress=Watcher(stop))
+        taking.take(settings, rows(products_file(400)), progress=Watcher(stop))
 
 
-def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, settings, tmp_path, shelf):
+def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, settings, tmp_path, products_file):
     path = tmp_path / "new.csv"
     path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(7)))
 
@@ -187,7 +189,7 @@ def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, set
         assert session.execute(text("SELECT title FROM products WHERE slug = 'cup-6'")).scalar_one() == "Theirs"
 
 
-def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, settings, tmp_path, shelf):
+def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, settings, tmp_path, products_file):
     path = tmp_path / "new.csv"
     path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(3)))
 
@@ -201,23 +203,25 @@ def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, 
     assert (report.created, [refusal.line for refusal in report.refusals]) == (2, [3])
 
 
-def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(settings, shelf, monkeypatch):
+def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(
+    settings, products_file, monkeypatch
+):
     told = []
-    taking.take(settings, rows(shelf(400)), on_change=told.append)
+    taking.take(settings, rows(products_file(400)), on_change=told.append)
     assert told == [["searches"]]  # fewer pieces, and still some: no kept answer shows how many
-    taking.take(settings, rows(shelf(0)), on_change=told.append)
+    taking.take(settings, rows(products_file(0)), on_change=told.append)
     assert set(told[-1]) == {"home", "searches", "category:kitchen", "category:mugs"} | {
         f"product:mug-{number:02}" for number in range(PRODUCTS)
     }
     monkeypatch.setattr(changes, "MOST_TAGS", 3)
-    taking.take(settings, rows(shelf(401)), on_change=told.append)
+    taking.take(settings, rows(products_file(401)), on_change=told.append)
     assert told[-1] == ["catalogue"]
 
 
-def test_words_of_titles_that_are_gone_are_forgotten_and_new_ones_learnt(database, settings, tmp_path, shelf):
+def test_words_of_titles_that_are_gone_are_forgotten_and_new_ones_learnt(database, settings, tmp_path, products_file):
     path = tmp_path / "titles.csv"
     path.write_text("slug,title\n" + "".join(f"mug-{number:02},Beaker\n" for number in range(PRODUCTS)))
-    taking.take(settings, rows(shelf(400)))
+    taking.take(settings, rows(products_file(400)))
     taking.take(settings, rows(path))
     with database.reading() as session:
         found = session.execute(text("SELECT word, products FROM search_words ORDER BY word")).all()

@@ -31,7 +31,7 @@ def buy(client, deadline_ms):
     return client.post("/api/v1/checkout", json=DETAILS, headers=headers)
 
 
-def test_what_nobody_waits_for_any_more_is_not_begun(shopper, database):
+def test_request_past_its_deadline_is_not_begun(shopper, database):
     answer = buy(shopper, "0")
     assert (answer.status_code, answer.json["type"]) == (503, "/problems/deadline-passed")
     assert answer.headers["Retry-After"]
@@ -39,7 +39,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun(shopper, database):
         assert session.scalar(select(func.count()).select_from(Order)) == 0
 
 
-def test_a_caller_in_a_hurry_is_answered_in_time_and_her_key_goes_on_later(shopper, simulator):
+def test_short_deadline_is_met_and_same_key_continues_later(shopper, simulator):
     simulator.behave(latency_ms=1_000)
     assert buy(shopper, "500").status_code == 503
     simulator.behave()
@@ -51,14 +51,14 @@ def test_a_deadline_nobody_can_read_is_none(shopper, deadline):
     assert buy(shopper, deadline).status_code == 201
 
 
-def test_nobody_gets_more_time_than_the_store_gives(runtime, client):
+def test_deadline_cannot_exceed_the_store_limit(runtime, client):
     seen = []
     client.application.before_request(lambda: seen.append(deadlines.remaining()))
     client.get("/api/v1/me", headers={"X-Deadline-Ms": "900000"})
     assert 0 < seen[0] <= runtime.settings.request_timeout_ms / 1000
 
 
-def test_a_stranger_has_no_say_in_when_her_payment_is_given_up(runtime, shopper):
+def test_deadline_of_an_untrusted_client_is_ignored(runtime, shopper):
     stranger = create_app(runtime).test_client()
     stranger.set_cookie("session", shopper.get_cookie("session").value)
     assert buy(stranger, "0").status_code == 201

@@ -103,7 +103,7 @@ def test_a_generated_client_buys_with_a_token(shop, database):
     assert [order.id for order in listed.parsed.items] == [answer.parsed.order.id]
 
 
-def test_calls_for_guests_take_a_client_without_a_token_and_those_for_accounts_do_not(shop):
+def test_only_account_calls_need_a_client_with_token(shop):
     def client_of(tag, name):
         return str(inspect.signature(shop.call(tag, name)).parameters["client"].annotation)
 

@@ -35,7 +35,7 @@ def test_the_first_of_many_orders_is_still_there(guest):
     assert guest.get(f"/orders/{bought[0]}").status_code == 200
 
 
-def test_an_order_whose_answer_got_lost_is_hers_all_the_same(guest, runtime):
+def test_guest_owns_order_even_if_response_was_lost(guest, runtime):
     details = CheckoutDetails.model_validate(DETAILS)
     lost = runtime.services().checkout.submit(guest.owner, "the-key", details).public_id
     assert listed(guest) == [lost]
@@ -54,7 +54,7 @@ def test_no_answer_of_a_checkout_writes_a_cookie(guest):
     assert not any("Set-Cookie" in answer.headers for answer in answers)
 
 
-def test_a_slow_addition_does_not_take_back_what_she_orders_under(guest):
+def test_late_cart_response_does_not_replace_the_guest_cookie(guest):
     add = "/api/v1/cart/items", {"json": {"product": "mug"}}
     guest.post(add[0], **add[1])
     slow = guest.application.test_client()
@@ -97,7 +97,7 @@ def account(database):
 
 
 @pytest.mark.parametrize("email", ["robin@example.org", "Robin@Example.ORG"])
-def test_an_order_of_ones_own_address_moves_into_the_account_and_away_from_the_old_cookie(guest, account, email):
+def test_order_with_own_address_moves_from_cookie_to_account(guest, account, email):
     order = buy_by_form(guest, email=email)
     old = copy_cookie(guest, guest.application.test_client())
     assert old.get(order).status_code == 200
@@ -115,7 +115,7 @@ def test_an_order_of_another_address_stays_with_the_guest(guest, account):
     assert opens(old, order) == EVERYTHING
 
 
-def test_an_account_under_a_strangers_address_gets_none_of_her_orders(guest, database):
+def test_account_with_another_address_gets_no_guest_orders(guest, database):
     order = buy_by_form(guest)
     stranger = browser(guest.application.test_client(), database)
     fields = {"email": "robin@example.org", "password": PASSWORD, "name": "Not Robin"}
@@ -132,7 +132,7 @@ def test_registering_adopts_as_signing_in_does(guest):
 
 
 @pytest.mark.parametrize("earlier_orders", [0, 1, 2])
-def test_a_planted_cookie_reads_nothing_that_is_bought_with_it_later(guest, account, earlier_orders):
+def test_planted_cookie_cannot_read_later_orders(guest, account, earlier_orders):
     planter = guest
     his = [buy_by_form(planter, key=f"his-{n}", email="ben@shop.test") for n in range(earlier_orders)]
     victim = copy_cookie(planter, planter.application.test_client())
@@ -170,7 +170,7 @@ def test_two_forms_open_at_once_lose_nothing(guest):
     assert [guest.get(order).status_code for order in (first, second)] == [200, 200]
 
 
-def test_orders_that_follow_are_locked_in_the_order_in_which_a_log_in_locks_them(guest, database, runtime):
+def test_orders_following_a_guest_are_locked_in_id_order(guest, database, runtime):
     for key in ("first", "second"):
         guest.fill()
         assert check_out(guest, key=key).status_code == 201

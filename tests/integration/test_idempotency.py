@@ -27,7 +27,7 @@ WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AN
 
 
 @pytest.fixture
-def shelf(database):
+def user_ids(database):
     with database.transaction() as session:
         category = make_category(session)
         make_product(session, category, "mug", price_amount=1299)
@@ -36,7 +36,7 @@ def shelf(database):
 
 
 @pytest.fixture
-def browsers(runtime, shelf):
+def browsers(runtime, user_ids):
     """Makes clients that share nothing but the store; with an address, each carries that account's token."""
     app = create_app(runtime)
 
@@ -45,7 +45,7 @@ def browsers(runtime, shelf):
         return become(client, email) if email else client
 
     def become(client, email):
-        token = runtime.services().accounts.issue_token(shelf[email]).token
+        token = runtime.services().accounts.issue_token(user_ids[email]).token
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         return client
 

@@ -30,7 +30,7 @@ from shop.patterns.caching.policy import CATALOGUE
 from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
 from tests.support.load_thread import START_S, offered
 from tests.support.polling import until
-from tests.support.stack_instance import Checkout
+from tests.support.stack_instance import StackInstance
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 PATIENCE_S = 60
@@ -67,7 +67,7 @@ shop.cli.main(["lab", "run", "cache-aside"])
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    stack = Checkout(tmp_path_factory.mktemp("experiments"))
+    stack = StackInstance(tmp_path_factory.mktemp("experiments"))
     stack.up("--size", "s", "--workers", str(WORKERS), SHOP_SWITCH_REFRESH_S=str(REFRESH_S), SHOP_QUEUE_RETRY_S="0.2")
     yield stack
     stack.shop("down")

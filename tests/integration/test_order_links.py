@@ -64,9 +64,7 @@ def signed(runtime, public_id, age=timedelta()):
 
 
 @pytest.mark.parametrize("way", ["queue", "inline"])
-def test_the_link_in_the_mail_opens_the_order_on_another_device_and_cancels_it_there(
-    runtime, database, guest, device, way
-):
+def test_mailed_link_opens_and_cancels_order_on_another_device(runtime, database, guest, device, way):
     runtime.switch_store.set("orders.confirmation", way)
     runtime.board.refresh()
     bought = check_out(guest).json["order"]["id"]
@@ -131,7 +129,7 @@ def test_every_link_that_opens_nothing_gets_one_answer(runtime, bought, device):
     assert device.get(signed(runtime, bought, GOOD_FOR - timedelta(minutes=1))).status_code == 303
 
 
-def test_an_order_that_an_account_has_is_opened_by_no_link_and_no_pass(runtime, database, guest, device):
+def test_order_of_an_account_opens_by_no_link(runtime, database, guest, device):
     order = buy_by_form(guest).rpartition("/")[2]
     link = signed(runtime, order)
     assert device.get(link).status_code == 303
@@ -145,7 +143,7 @@ def test_an_order_that_an_account_has_is_opened_by_no_link_and_no_pass(runtime, 
     assert guest.get(link).location == f"/orders/{order}"  # her own account opens it, whatever leads there
 
 
-def test_who_is_signed_in_opens_a_guests_order_by_its_link_too(runtime, database, bought, device):
+def test_signed_in_user_opens_guest_order_by_link(runtime, database, bought, device):
     with database.transaction() as session:
         make_account(session, "ben@shop.test")
     sign_in(device, "ben@shop.test")
@@ -161,7 +159,7 @@ def test_a_pass_ends(runtime, bought, device):
     assert device.get(f"/orders/{bought}").status_code == 404
 
 
-def test_neither_the_link_nor_the_page_it_opens_is_kept_or_told_on(runtime, bought, guest, device):
+def test_order_link_and_page_are_neither_cached_nor_referred(runtime, bought, guest, device):
     link = signed(runtime, bought)
     answers = [device.get(link), device.get(f"/orders/{bought}"), device.get("/orders/open?token=x")]
     for answer in answers:
@@ -194,7 +192,7 @@ def ask(client, number, email="robin@example.org"):
     return client.post("/orders/link", data={"number": number, "email": email})
 
 
-def test_asking_again_gets_everybody_the_same_answer_and_the_same_work(database, bought, device):
+def test_link_request_reveals_nothing_by_response_or_work(database, bought, device):
     number = number_of(database, bought)
     answers = [
         ask(device, number),
@@ -211,7 +209,7 @@ def test_asking_again_gets_everybody_the_same_answer_and_the_same_work(database,
     assert "robin@example.org" not in str([one.payload for one in asked])
 
 
-def test_asking_for_the_same_while_the_mail_is_late_adds_nothing(database, device):
+def test_repeated_link_request_during_late_mail_adds_nothing(database, device):
     for _ in range(3):
         ask(device, "S-2222-2222")
         ask(device, "S-2222-2222", "another@example.org")  # which must not be in the way of the first
@@ -234,7 +232,7 @@ def test_only_the_address_of_the_order_gets_the_link_again(runtime, database, bo
     assert device.get(link_in(mail.text)).location == f"/orders/{bought}"
 
 
-def test_a_link_is_sent_again_once_in_a_while_however_often_it_is_asked_for(runtime, database, bought, device):
+def test_order_link_mail_is_rate_limited(runtime, database, bought, device):
     number = number_of(database, bought)
     for _ in range(5):
         ask(device, number)
@@ -262,7 +260,7 @@ def test_an_account_s_order_gets_no_link(runtime, database, guest, device):
     ("number", "email", "wrong"),
     [("", "robin@example.org", "number"), ("S-1", "robin@example.org", "number"), ("S-2222-2222", "robin", "email")],
 )
-def test_what_can_be_no_number_or_address_is_said_beside_the_field(database, device, number, email, wrong):
+def test_invalid_order_number_or_address_is_reported_beside_field(database, device, number, email, wrong):
     answer = ask(device, number, email)
     assert answer.status_code == 422
     assert f'id="error-{wrong}"' in answer.text

@@ -70,7 +70,7 @@ def confirm(client, token, password=NEW):
     return client.post("/api/v1/password-resets/confirm", json={"token": token, "password": password})
 
 
-def test_a_link_by_mail_sets_a_password_and_ends_every_session(runtime, client, database, ann):
+def test_mailed_link_resets_password_and_ends_all_sessions(runtime, client, database, ann):
     app = client.application
     here, there = app.test_client(), app.test_client()
     sign_in(there, ANN)
@@ -100,7 +100,7 @@ def test_the_same_by_the_api(client, link):
     assert sign_in(client, ANN, NEW).status_code == 200
 
 
-def test_the_browser_that_sets_it_is_signed_out_and_a_guest_keeps_her_cart(client, link):
+def test_reset_signs_browser_out_but_guest_keeps_cart(client, link):
     sign_in(client, ANN)
     client.get(f"/reset?token={link}")
     client.post("/reset", data={"password": NEW})
@@ -130,7 +130,7 @@ def test_an_unknown_address_is_answered_as_a_known_one(runtime, client, database
 
 
 @pytest.mark.parametrize("way", ["api", "page"])
-def test_what_is_no_address_is_refused(client, way):
+def test_invalid_email_address_is_refused(client, way):
     answer = ask(client, "nowhere") if way == "api" else client.post("/forgotten", data={"email": "nowhere"})
     assert answer.status_code == 422
 
@@ -194,7 +194,7 @@ def test_forged_expired_and_used_links_are_answered_the_same(runtime, client, da
     assert len(said) == 1
 
 
-def test_a_password_that_may_not_be_set_leaves_the_link_good(client, link):
+def test_rejected_password_leaves_reset_link_valid(client, link):
     client.get(f"/reset?token={link}")
     page = client.post("/reset", data={"password": "password123"})
     assert (page.status_code, 'id="error-password"' in page.text) == (422, True)
@@ -217,7 +217,7 @@ def test_asking_again_while_mail_is_late_adds_no_message(client, database, ann):
     assert count_rows(database, OutboxMessage) == 1
 
 
-def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, client, database, ann):
+def test_repeated_message_sends_one_mail_with_valid_link(runtime, client, database, ann):
     ask(client)
     (message,) = deliver(runtime)
     for consumer in SUBSCRIPTIONS[message.topic]:
@@ -226,7 +226,7 @@ def test_a_message_that_comes_twice_sends_one_mail_with_a_good_link(runtime, cli
     assert confirm(client, token_in(mail)).status_code == 204
 
 
-def test_a_mail_server_that_is_away_costs_no_link_of_the_bound(runtime, client, database, ann, monkeypatch):
+def test_failed_mail_does_not_count_towards_link_limit(runtime, client, database, ann, monkeypatch):
     ask(client)
     consumer = runtime.services().password_mail
     with monkeypatch.context() as broken:
@@ -241,9 +241,7 @@ def test_a_mail_server_that_is_away_costs_no_link_of_the_bound(runtime, client, 
     assert confirm(client, token_in(mail)).status_code == 204
 
 
-def test_the_token_is_in_no_log_no_message_and_only_hashed_in_its_table(
-    runtime, client, database, settings, caplog, link
-):
+def test_reset_token_is_only_stored_hashed_and_never_logged(runtime, client, database, settings, caplog, link):
     caplog.set_level(logging.DEBUG)
     client.get(f"/reset?token={link}")
     client.get("/reset")
@@ -259,7 +257,7 @@ def test_the_token_is_in_no_log_no_message_and_only_hashed_in_its_table(
     assert token_in(sent_mails(database)[-1]) not in json.dumps([str(value) for value in row])
 
 
-def test_a_page_with_the_form_has_no_token_in_its_address_or_body(client, link):
+def test_reset_form_has_no_token_in_url_or_body(client, link):
     answer = client.get(f"/reset?token={link}")
     assert answer.status_code == 303
     assert link not in answer.location

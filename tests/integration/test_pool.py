@@ -40,7 +40,7 @@ def test_sessions_that_the_server_has_ended_cost_no_request(engine, database):
     assert not set(open_together(engine, CONNECTIONS)) & set(ended)
 
 
-def test_what_a_rush_has_opened_is_given_back_and_costs_no_request_and_no_other_connection(hasty, database):
+def test_overflow_connections_are_closed_after_a_rush(hasty, database):
     opened = open_together(hasty, CONNECTIONS)
 
     def left():

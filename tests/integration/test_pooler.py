@@ -94,7 +94,7 @@ def test_transaction_mode_is_refused_by_every_command_in_one_line(in_transaction
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 @pytest.mark.parametrize("more", ["", IGNORING], ids=["refusing options", "ignoring options"])
-def test_no_pooler_stands_between_psql_and_what_it_is_told_not_to_change(behind, mode, more, monkeypatch):
+def test_psql_is_refused_behind_a_pooler(behind, mode, more, monkeypatch):
     monkeypatch.setattr(os, "execve", lambda *given: pytest.fail("psql was started"))
     done = CliRunner().invoke(main, ["sql", "-c", "SELECT 1"], env={"DATABASE_URL": behind(mode, more)})
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
@@ -116,7 +116,7 @@ def test_a_worker_behind_transaction_mode_ends_at_its_start(settings, behind):
     assert "transaction mode" in done.stderr
 
 
-def test_a_process_behind_a_pooler_that_was_put_into_transaction_mode_is_not_ready(settings, in_transactions):
+def test_process_behind_transaction_mode_pooler_is_not_ready(settings, in_transactions):
     runtime = build(settings.model_copy(update={"database_url": in_transactions}))
     found = create_app(runtime).test_client().get("/readyz")
     runtime.close()
@@ -151,11 +151,11 @@ def test_a_session_that_is_shared_is_left_as_it_was(engine, in_transactions):
         assert [connection.execute(f"SHOW {name}").fetchone() for name in LIMITS] == before
 
 
-def test_in_session_mode_every_limit_is_in_force_as_without_a_pooler(engine, in_sessions, settings):
+def test_session_mode_pooler_keeps_every_limit_in_force(engine, in_sessions, settings):
     assert in_force(engine(in_sessions)) == in_force(engine(settings.database_url)) == IN_FORCE
 
 
-def test_in_session_mode_a_slow_statement_ends_and_so_does_the_next_on_the_same_connection(engine, in_sessions):
+def test_session_mode_pooler_times_out_consecutive_slow_statements(engine, in_sessions):
     database = Database(engine(in_sessions, db_statement_timeout_ms=50))
     for _ in range(2):
         with pytest.raises(ServiceUnavailable, match="took too long"), database.transaction() as session:

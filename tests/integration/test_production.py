@@ -22,7 +22,7 @@ from shop.wiring import build
 from tests.support.accounts import CHEAP
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
-from tests.support.stack_instance import Checkout
+from tests.support.stack_instance import StackInstance
 
 PASSWORD = "a sentence nobody has leaked"
 EMAIL = "owner@shop.example"
@@ -59,10 +59,10 @@ def production(tmp_path_factory, pair):
     """A store in production, with an empty catalogue; a provider that knows no charge."""
     if edge.binary() is None:
         pytest.skip("TLS is nginx's, and there is none for this platform")
-    checkout = Checkout(tmp_path_factory.mktemp("production"))
+    instance = StackInstance(tmp_path_factory.mktemp("production"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoCharges) as provider:
         threading.Thread(target=provider.serve_forever, daemon=True).start()
-        checkout.environment |= {
+        instance.environment |= {
             "SHOP_PROFILE": "production",
             "SHOP_SECRET_KEY": secrets.token_urlsafe(48),
             "PAYMENTS_URL": f"http://127.0.0.1:{provider.server_port}",
@@ -70,13 +70,13 @@ def production(tmp_path_factory, pair):
             "SHOP_PAYMENTS_WEBHOOK_SECRET": secrets.token_urlsafe(24),
             "MAIL_URL": "smtp://127.0.0.1:9",
             "SHOP_MAIL_FROM": "orders@shop.example",
-            "SHOP_PUBLIC_ADDRESS": f"https://localhost:{checkout.port}",
+            "SHOP_PUBLIC_ADDRESS": f"https://localhost:{instance.port}",
             "SHOP_TLS_CERT": str(pair[0]),
             "SHOP_TLS_KEY": str(pair[1]),
         }
-        checkout.up()
-        yield checkout
-        checkout.shop("down")
+        instance.up()
+        yield instance
+        instance.shop("down")
         provider.shutdown()
 
 
@@ -130,7 +130,7 @@ class TestAStoreInProduction:
         ):
             context.wrap_socket(plain, server_hostname="localhost")
 
-    def test_nothing_is_invented_and_nothing_shows_the_lab(self, production, pair):
+    def test_production_invents_no_secrets_and_hides_the_lab(self, production, pair):
         assert json.loads(ask(production, pair, "GET", "/api/v1/products").body)["items"] == []
         assert ask(production, pair, "GET", "/lab").status == 404
         assert "payments" not in production.state().load().processes

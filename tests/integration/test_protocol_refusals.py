@@ -39,7 +39,7 @@ def web(settings, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("status", "request_text"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_refusal_by_gunicorn_has_the_store_s_words_and_headers(web, status, request_text):
+def test_gunicorn_errors_use_the_store_messages_and_headers(web, status, request_text):
     answer = raw(web.settings.port, request_text.encode("latin-1")).decode()
     head, _, body = answer.partition("\r\n\r\n")
     first, *lines = head.split("\r\n")
@@ -64,11 +64,11 @@ def test_a_program_is_told_in_a_problem_document():
 
 
 @pytest.mark.parametrize("kind", [*unreadable.ParseException.__subclasses__(), ValueError, OSError])
-def test_every_error_of_the_web_server_has_a_status_with_words(kind):
+def test_every_web_server_error_has_status_and_message(kind):
     assert protocol_refusals.status_of(kind.__new__(kind)) in REFUSALS
 
 
-def test_a_failure_around_the_application_is_no_fault_of_the_client():
+def test_failure_outside_the_application_is_a_server_error():
     assert protocol_refusals.status_of(RuntimeError("broken")) == 500
     assert set(STATUSES.values()) <= set(REFUSALS)
 
@@ -104,7 +104,7 @@ def chunked(method, path, content_type, size, end=b"0\r\n\r\n"):
         ("POST", "/nowhere", "text/plain"),
     ],
 )
-def test_a_body_in_chunks_beyond_the_limit_is_refused_and_not_cut_off(web, database, method, path, content_type, size):
+def test_chunked_body_beyond_limit_is_refused_not_truncated(web, database, method, path, content_type, size):
     answer = raw(web.settings.port, chunked(method, path, content_type, size)).decode()
     assert answer.startswith("HTTP/1.1 413 ")
 

@@ -144,7 +144,7 @@ def test_a_change_is_503_and_told_when_to_come_back(client, method, path, body, 
     assert (answer.status_code, answer.json["type"], answer.headers["Retry-After"]) == (503, PROBLEM, "5")
 
 
-def test_a_person_who_changes_something_reads_a_page_that_says_so(client):
+def test_change_on_read_only_store_shows_an_explaining_page(client):
     answer = client.post("/cart/items", data={"product": "blue-mug", "quantity": "1"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "takes no changes at the moment" in answer.text
@@ -162,14 +162,14 @@ def postgres_of(client):
     return client.get("/readyz").json["dependencies"]["postgres"]
 
 
-def test_the_web_process_is_ready_and_says_what_it_does_without(client):
+def test_web_process_is_ready_and_reports_read_only_state(client):
     until(lambda: postgres_of(client)["state"] == "read-only")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["status"]) == (200, "ready")
 
 
 @pytest.mark.parametrize("words", [["migrate"], ["seed"], ["prepare"]])
-def test_what_makes_a_store_refuses_and_says_what_to_do(server, stocked, words):
+def test_setup_commands_refuse_read_only_database_with_advice(server, stocked, words):
     done = CliRunner().invoke(main, words, env={"DATABASE_URL": server.url})
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert "takes no changes" in done.stderr
@@ -205,7 +205,7 @@ def told(new_database):
     return Told(new_database("told"))
 
 
-def test_deliveries_wait_until_it_takes_changes_and_the_worker_is_not_ready_meanwhile(told, settings, simulator):
+def test_deliveries_wait_and_worker_is_unready_while_read_only(told, settings, simulator):
     own = settings.model_copy(update={"database_url": told.url})
     broker = redis.Redis.from_url(own.broker_url)
     broker.flushdb()

@@ -55,7 +55,7 @@ def begin(request, settings, cache_client):
         one.close()
 
 
-def test_a_change_is_acknowledged_when_every_process_has_dealt_with_it(begin, slow):
+def test_change_is_acknowledged_after_every_process_applied_it(begin, slow):
     writing, seen = begin(20.0)
     with ThreadPoolExecutor(1) as writer:
         changing = writer.submit(writing.changed, ["a"])
@@ -67,7 +67,7 @@ def test_a_change_is_acknowledged_when_every_process_has_dealt_with_it(begin, sl
     assert seen == []
 
 
-def test_a_process_that_hangs_holds_up_no_editor_and_is_counted(begin, slow):
+def test_hanging_process_delays_no_editor_and_is_counted(begin, slow):
     writing, seen = begin(0.05)
     writing.changed(["a"])
     assert not slow.done.is_set()

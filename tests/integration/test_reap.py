@@ -33,7 +33,7 @@ def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
     assert told.startswith("0 keys forgotten, and 0 sessions and tokens, and 0 guests' carts.")
 
 
-def test_guests_carts_are_forgotten_when_no_cookie_leads_to_them_any_more(database, monkeypatch):
+def test_guest_carts_are_deleted_after_their_cookies_expire(database, monkeypatch):
     monkeypatch.setattr(reaper, "REAPED_AT_ONCE", 2)
     with database.transaction() as session:
         category = make_category(session)

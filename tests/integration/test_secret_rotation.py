@@ -59,12 +59,12 @@ def test_cookies_and_replays_of_before_the_change_go_on(settings, bought):
         assert pieces(app, bought) == 2
 
 
-def test_another_request_under_a_key_of_before_the_change_is_refused(settings, bought):
+def test_different_request_under_old_idempotency_key_is_refused(settings, bought):
     with store(settings, NEW, OLD) as app:
         assert send(app, bought, "before", quantity=3).status_code == 422
 
 
-def test_what_is_signed_after_the_change_needs_the_new_key_alone(settings, bought):
+def test_cookies_signed_after_rotation_need_only_new_secret(settings, bought):
     with store(settings, NEW, OLD) as app:
         cookie = given(app.test_client().post("/api/v1/cart/items", json=ITEM))
     with store(settings, NEW) as app:

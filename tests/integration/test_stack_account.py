@@ -22,7 +22,7 @@ from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
 from tests.support.legacy_cluster import EVERYBODY, make_old_cluster
 from tests.support.os_account import ANOTHER, as_another_account
-from tests.support.stack_instance import Checkout
+from tests.support.stack_instance import StackInstance
 
 pytestmark = pytest.mark.xdist_group("other-account")  # one process, one stack
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
@@ -31,8 +31,8 @@ CODE = ("shop", "migrations", "deploy")
 KEPT = "cache.stampede"
 
 
-class CopiedCheckout(Checkout):
-    """A checkout of its own, with its code."""
+class CopiedInstance(StackInstance):
+    """A copy of the store with a directory and port of its own, with its code."""
 
     def __init__(self, root: Path) -> None:
         for name in CODE:
@@ -65,27 +65,27 @@ def leave_what_an_earlier_version_left(var: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def instance(tmp_path_factory):
     base = tmp_path_factory.mktemp("closed")
     root = base / ("deep-" * DEEP)[: max(DEEP - len(str(base)), 1)]
     root.mkdir()
-    checkout = CopiedCheckout(root)
-    leave_what_an_earlier_version_left(checkout.var)
+    instance = CopiedInstance(root)
+    leave_what_an_earlier_version_left(instance.var)
     for cache in root.rglob("__pycache__"):
         shutil.rmtree(cache)
     base.chmod(0o700)
-    said = checkout.up("--size", "s", PYTHONDONTWRITEBYTECODE="")
+    said = instance.up("--size", "s", PYTHONDONTWRITEBYTECODE="")
     assert "the store is open" in said
-    yield checkout
-    ran = checkout.identities()
-    assert checkout.shop("down").returncode == 0
+    yield instance
+    ran = instance.identities()
+    assert instance.shop("down").returncode == 0
     assert not any(one.alive for one in ran)
 
 
-def processes(checkout):
+def processes(instance):
     """Return every process of the stack."""
     found = []
-    for identity in checkout.identities():
+    for identity in instance.identities():
         leader = identity.process()
         assert leader
         with suppress(psutil.NoSuchProcess):
@@ -99,38 +99,38 @@ def capabilities(pid):
 
 
 @AS_ROOT
-def test_every_process_is_the_account_of_the_data_and_can_at_most_read(checkout):
-    owner = (checkout.var / "pg").stat().st_uid
+def test_every_process_is_the_account_of_the_data_and_can_at_most_read(instance):
+    owner = (instance.var / "pg").stat().st_uid
     assert owner != 0
-    assert len(str(checkout.var.parent)) >= DEEP
-    for one in processes(checkout):
+    assert len(str(instance.var.parent)) >= DEEP
+    for one in processes(instance):
         with suppress(psutil.NoSuchProcess):
             assert set(one.uids()) == {owner}, one.cmdline()
             assert capabilities(one.pid)["CapPrm"] in (0, 1 << 2), one.cmdline()
 
 
-def test_what_an_earlier_version_left_is_kept_and_closed(checkout):
-    with psycopg.connect(checkout.state().load().urls["database_url"]) as connection:
+def test_what_an_earlier_version_left_is_kept_and_closed(instance):
+    with psycopg.connect(instance.state().load().urls["database_url"]) as connection:
         assert connection.execute("SELECT value FROM switches WHERE name = %s", (KEPT,)).fetchone() == ("off",)
-    assert (checkout.var / "secret_key").read_text() == "secret_key"
-    for path in (checkout.var, *checkout.var.rglob("*")):
+    assert (instance.var / "secret_key").read_text() == "secret_key"
+    for path in (instance.var, *instance.var.rglob("*")):
         if not path.is_symlink() and "pg" not in path.parts:
             assert path.stat().st_mode & 0o077 == 0, path
-            assert path.stat().st_uid == (checkout.var / "pg").stat().st_uid, path
+            assert path.stat().st_uid == (instance.var / "pg").stat().st_uid, path
 
 
 @AS_ROOT
-def test_its_code_is_compiled_once_beside_sources_the_account_cannot_write_to(checkout):
-    compiled = [path.name for path in (checkout.var.parent / "shop").rglob("*.pyc")]
+def test_its_code_is_compiled_once_beside_sources_the_account_cannot_write_to(instance):
+    compiled = [path.name for path in (instance.var.parent / "shop").rglob("*.pyc")]
     assert any(name.startswith("worker.") for name in compiled)
     assert any(name.startswith("wiring.") for name in compiled)
 
 
-def test_no_command_line_holds_a_secret(checkout):
-    state = checkout.state().load()
-    words = " ".join(word for one in processes(checkout) for word in one.cmdline())
+def test_no_command_line_holds_a_secret(instance):
+    state = instance.state().load()
+    words = " ".join(word for one in processes(instance) for word in one.cmdline())
     secrets = [url.partition("@")[0].rpartition(":")[2] for url in state.urls.values() if "@" in url]
-    secrets += [path.read_text() for path in checkout.var.glob("payments_*") if path.is_file()]
+    secrets += [path.read_text() for path in instance.var.glob("payments_*") if path.is_file()]
     assert len(secrets) == 5
     assert not [secret for secret in secrets if secret in words]
 
@@ -141,8 +141,8 @@ def first_bytes(port, sent):
         return connection.recv(100).decode(errors="replace")
 
 
-def test_another_account_gets_no_session_at_any_port(checkout):
-    ports = checkout.state().load().ports
+def test_another_account_gets_no_session_at_any_port(instance):
+    ports = instance.state().load().ports
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://shop@127.0.0.1:{ports['postgres']}/shop")
     for name in ("cache", "broker"):
@@ -151,15 +151,15 @@ def test_another_account_gets_no_session_at_any_port(checkout):
     assert " 401 " in as_another_account(first_bytes, ports["payments"], request)
 
 
-def test_the_commands_work_on_servers_of_another_account(checkout):
-    assert checkout.shop("sql", "-Atc", "SELECT current_user").stdout == "shop_reader\n"
-    refused = checkout.shop("sql", "-c", "BEGIN READ WRITE; DELETE FROM switches")
+def test_the_commands_work_on_servers_of_another_account(instance):
+    assert instance.shop("sql", "-Atc", "SELECT current_user").stdout == "shop_reader\n"
+    refused = instance.shop("sql", "-c", "BEGIN READ WRITE; DELETE FROM switches")
     assert "permission denied" in refused.stderr
-    assert checkout.shop("fault", "set", "cache", "hang").returncode == 0
-    assert {one.name: one.health for one in checkout.look().processes}["cache"] == "ill"
-    assert checkout.shop("fault", "clear").returncode == 0
-    assert json.loads(checkout.shop("orders", "rebuild", "--json").stdout)["orders"] > 0
-    status = checkout.status()
+    assert instance.shop("fault", "set", "cache", "hang").returncode == 0
+    assert {one.name: one.health for one in instance.look().processes}["cache"] == "ill"
+    assert instance.shop("fault", "clear").returncode == 0
+    assert json.loads(instance.shop("orders", "rebuild", "--json").stdout)["orders"] > 0
+    status = instance.status()
     assert status["well"]
     assert all(one["rss_mb"] > 0 for one in status["processes"])
 
@@ -183,7 +183,7 @@ def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
 @AS_ROOT
 def test_a_directory_of_something_else_is_refused(tmp_path):
     (tmp_path / "spool").mkdir()
-    done = Checkout(tmp_path).shop("up")
+    done = StackInstance(tmp_path).shop("up")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "SHOP_VAR_DIR" in done.stderr
     assert privileges.ServerAccount.owning(tmp_path / "spool").uid == 0

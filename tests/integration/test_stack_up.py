@@ -23,7 +23,7 @@ from shop.stack import edge
 from shop.stack.process_identity import ProcessIdentity
 from tests.support import tutorial_runner
 from tests.support.polling import let_pass, until
-from tests.support.stack_instance import Checkout
+from tests.support.stack_instance import StackInstance
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web", "worker")
@@ -31,39 +31,39 @@ EDGE = ("edge",) if edge.binary() else ()
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
-    yield checkout
-    checkout.shop("down")
+def instance(tmp_path_factory):
+    instance = StackInstance(tmp_path_factory.mktemp("checkout"))
+    yield instance
+    instance.shop("down")
 
 
 @pytest.fixture(scope="class")
-def running(checkout):
+def running(instance):
     """A stack that is well, however it was started."""
-    if not checkout.look().well:
-        checkout.up("--size", "s")
-    return checkout
+    if not instance.look().well:
+        instance.up("--size", "s")
+    return instance
 
 
 @pytest.fixture
-def up(checkout):
+def up(instance):
     """A stack that is well and has its edge."""
-    if not (checkout.look().well and {*EDGE} <= set(checkout.state().load().processes)):
-        checkout.shop("down")
-        checkout.up("--size", "s")
-    return checkout
+    if not (instance.look().well and {*EDGE} <= set(instance.state().load().processes)):
+        instance.shop("down")
+        instance.up("--size", "s")
+    return instance
 
 
 @pytest.fixture
 def reader(tmp_path_factory):
     """A store of the reader's own, just started: after a start, the edge forgets once a second for some seconds."""
-    checkout = Checkout(tmp_path_factory.mktemp("reader"))
+    instance = StackInstance(tmp_path_factory.mktemp("reader"))
     try:
-        checkout.up("--size", "s")
+        instance.up("--size", "s")
         let_pass(STALE_WORKER_S + REPEAT_S)
-        yield checkout
+        yield instance
     finally:
-        checkout.shop("down")
+        instance.shop("down")
 
 
 def test_the_store_is_open_and_everything_in_it_is_well(up):
@@ -119,7 +119,7 @@ def test_a_second_start_is_refused_and_disturbs_nothing(running):
 
 
 def test_a_second_checkout_is_refused_the_taken_port_and_starts_nothing(running, tmp_path):
-    other = Checkout(tmp_path)
+    other = StackInstance(tmp_path)
     done = other.shop("up", "--port", str(running.port))
     assert done.returncode == 2
     assert f"Port {running.port} is taken by" in done.stderr
@@ -169,7 +169,7 @@ def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
 
 
 def test_the_production_profile_does_not_start_unprepared_and_says_all_it_lacks(tmp_path):
-    done = Checkout(tmp_path).shop("up", SHOP_PROFILE="production")
+    done = StackInstance(tmp_path).shop("up", SHOP_PROFILE="production")
     assert done.returncode == 2
     first, *lines = done.stderr.splitlines()
     assert first == "shop: the production profile is not ready."
@@ -201,13 +201,13 @@ class TestAfterItsSupervisorWasKilled:
         assert killed.status.returncode == 1
         assert json.loads(killed.status.stdout)["phase"] == "unsupervised"
 
-    def test_what_was_left_is_cleaned_up_by_the_next_start(self, killed, checkout):
+    def test_what_was_left_is_cleaned_up_by_the_next_start(self, killed, instance):
         assert not any(one.alive for one in killed.left)
-        assert checkout.look().well
+        assert instance.look().well
 
-    def test_the_store_is_complete_without_its_edge(self, killed, checkout):
+    def test_the_store_is_complete_without_its_edge(self, killed, instance):
         assert edge.NO_NGINX not in killed.started
-        assert_complete_without_edge(checkout)
+        assert_complete_without_edge(instance)
 
 
 @dataclass(frozen=True)
@@ -258,33 +258,33 @@ class TestAfterItWasStopped:
             "that comes later, and belongs into the logs"
         )
 
-    def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(self, stopped, checkout):
+    def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(self, stopped, instance):
         assert stopped.of_other_size.returncode == 2
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr
         assert stopped.phase == "stopped"
-        with _connected(checkout) as connection:
+        with _connected(instance) as connection:
             assert connection.execute("SELECT completed_at IS NOT NULL FROM datasets").fetchall() == [(True,)]
 
-    def test_the_store_is_complete_where_there_is_no_wheel_of_nginx(self, stopped, checkout):
+    def test_the_store_is_complete_where_there_is_no_wheel_of_nginx(self, stopped, instance):
         assert edge.NO_NGINX in stopped.started
-        assert_complete_without_edge(checkout)
+        assert_complete_without_edge(instance)
 
 
-def assert_complete_without_edge(checkout: Checkout) -> None:
-    report = checkout.look()
+def assert_complete_without_edge(instance: StackInstance) -> None:
+    report = instance.look()
     assert report.well
     ports = {one.name: one.port for one in report.processes}
-    assert ports["web"] == checkout.port
+    assert ports["web"] == instance.port
     assert "edge" not in ports
-    with urllib.request.urlopen(f"http://127.0.0.1:{checkout.port}/") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{instance.port}/") as answer:
         assert "shop-edge" not in answer.headers["Cache-Status"]
         style = re.search(r"/assets/[^\"]+\.css", answer.read().decode())
     assert style
-    urllib.request.urlopen(f"http://127.0.0.1:{checkout.port}{style[0]}").close()
+    urllib.request.urlopen(f"http://127.0.0.1:{instance.port}{style[0]}").close()
 
 
-def _restarts(checkout: Checkout, name: str) -> int:
-    return next(one.restarts for one in checkout.look().processes if one.name == name)
+def _restarts(instance: StackInstance, name: str) -> int:
+    return next(one.restarts for one in instance.look().processes if one.name == name)
 
 
 def _without_nginx(folder: Path) -> dict[str, str]:
@@ -294,10 +294,10 @@ def _without_nginx(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-def _connected(checkout: Checkout) -> psycopg.Connection:
-    return psycopg.connect(checkout.state().load().urls["database_url"])
+def _connected(instance: StackInstance) -> psycopg.Connection:
+    return psycopg.connect(instance.state().load().urls["database_url"])
 
 
-def _forget_the_end_of_the_seed(checkout: Checkout) -> None:
-    with _connected(checkout) as connection:
+def _forget_the_end_of_the_seed(instance: StackInstance) -> None:
+    with _connected(instance) as connection:
         connection.execute("UPDATE datasets SET completed_at = NULL")

@@ -14,7 +14,7 @@ WAIT_S = 10
 
 
 @pytest.fixture
-def shelf(database):
+def product_ids(database):
     """Three products with five pieces each; their ids."""
     with database.transaction() as session:
         category = make_category(session)
@@ -44,8 +44,8 @@ def change(database, function, quantities):
         return function(session, quantities)
 
 
-def test_a_reservation_becomes_a_sale_and_a_sale_can_come_back(database, shelf, stock):
-    mug = shelf[0]
+def test_reservation_becomes_sale_and_sale_can_be_returned(database, product_ids, stock):
+    mug = product_ids[0]
     change(database, stock.reserve, {mug: 2})
     assert standing(database, mug) == (5, 2)
     change(database, stock.commit_reserved, {mug: 2})
@@ -54,28 +54,28 @@ def test_a_reservation_becomes_a_sale_and_a_sale_can_come_back(database, shelf, 
     assert standing(database, mug) == (5, 0)
 
 
-def test_a_released_reservation_leaves_no_trace(database, shelf, stock):
-    change(database, stock.reserve, {shelf[0]: 2})
-    change(database, stock.release, {shelf[0]: 2})
-    assert standing(database, shelf[0]) == (5, 0)
+def test_a_released_reservation_leaves_no_trace(database, product_ids, stock):
+    change(database, stock.reserve, {product_ids[0]: 2})
+    change(database, stock.release, {product_ids[0]: 2})
+    assert standing(database, product_ids[0]) == (5, 0)
 
 
-def test_it_says_what_sold_out_and_what_can_be_had_again(database, shelf, stock):
-    mug, tray, _ = shelf
+def test_stock_changes_report_sold_out_and_available_again(database, product_ids, stock):
+    mug, tray, _ = product_ids
     assert change(database, stock.reserve, {mug: 5, tray: 4}) == {mug}
     assert change(database, stock.release, {mug: 5, tray: 4}) == {mug}
     assert change(database, stock.restock, {mug: 1}) == frozenset()
 
 
-def test_every_line_that_fails_is_named_and_nothing_is_taken(database, shelf, stock):
-    mug, tray, lamp = shelf
+def test_every_line_that_fails_is_named_and_nothing_is_taken(database, product_ids, stock):
+    mug, tray, lamp = product_ids
     with pytest.raises(OutOfStock) as refused:
         change(database, stock.reserve, {mug: 6, tray: 1, lamp: 9})
     assert refused.value.errors == {"mug": "5 left", "lamp": "5 left"}
     assert standing(database, tray) == (5, 0)
 
 
-def test_a_product_without_stock_is_out_of_it(database, shelf, stock):
+def test_a_product_without_stock_is_out_of_it(database, product_ids, stock):
     with pytest.raises(OutOfStock):
         change(database, stock.reserve, {999: 1})
     with pytest.raises(StateConflict):
@@ -83,19 +83,19 @@ def test_a_product_without_stock_is_out_of_it(database, shelf, stock):
 
 
 @pytest.mark.parametrize("function", ["release", "commit_reserved"])
-def test_behind_it_all_a_constraint_refuses_what_was_never_reserved(database, shelf, safe_stock, function):
+def test_behind_it_all_a_constraint_refuses_what_was_never_reserved(database, product_ids, safe_stock, function):
     with pytest.raises(IntegrityError):
-        change(database, getattr(safe_stock, function), {shelf[0]: 1})
+        change(database, getattr(safe_stock, function), {product_ids[0]: 1})
 
 
 @pytest.mark.parametrize("function", ["release", "commit_reserved"])
-def test_the_naive_way_writes_only_rows_that_could_be_true_and_so_gets_past_the_constraint(database, shelf, function):
-    change(database, getattr(STRATEGIES["naive"](), function), {shelf[0]: 1})
-    assert standing(database, shelf[0])[1] == 0
+def test_naive_strategy_writes_rows_that_pass_the_constraint(database, product_ids, function):
+    change(database, getattr(STRATEGIES["naive"](), function), {product_ids[0]: 1})
+    assert standing(database, product_ids[0])[1] == 0
 
 
-def test_products_are_locked_in_the_order_of_their_ids_so_nobody_waits_in_a_circle(database, shelf, safe_stock):
-    first, second, _ = shelf
+def test_products_are_locked_in_id_order_to_prevent_deadlock(database, product_ids, safe_stock):
+    first, second, _ = product_ids
     lock = select(StockItem).with_for_update(nowait=True)
     buyer = threading.Thread(target=change, args=(database, safe_stock.reserve, {second: 1, first: 1}))
     with database.transaction() as holder:

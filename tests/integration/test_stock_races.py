@@ -53,9 +53,7 @@ def let_time_pass(database):
 
 
 @pytest.mark.parametrize("strategy", SAFE)
-def test_no_safe_way_sells_more_than_there_was_or_loses_a_piece(
-    database, settings, runtime, products_on_shelf, strategy
-):
+def test_safe_strategies_neither_oversell_nor_lose_pieces(database, settings, runtime, products_on_shelf, strategy):
     runtime.switch_store.set("checkout.stock", strategy)
     products_on_shelf(mug=5, tray=5)
     baskets = [("mug",), ("mug", "tray"), ("tray", "mug"), ("tray",)]
@@ -88,7 +86,7 @@ def test_no_safe_way_loses_that_update(database, products_on_shelf, strategy):
     assert standing(database) == [(5, 2)]
 
 
-def test_a_product_that_somebody_holds_is_answered_and_not_waited_for_for_ever(
+def test_locked_product_gets_a_response_within_the_timeout(
     database, settings, runtime, products_on_shelf, cache_client
 ):
     products_on_shelf(mug=5)
@@ -104,7 +102,7 @@ def test_a_product_that_somebody_holds_is_answered_and_not_waited_for_for_ever(
     impatient.close()
 
 
-def test_pieces_that_nobody_paid_for_in_time_go_back_on_the_shelf(database, settings, runtime, products_on_shelf):
+def test_unpaid_reservation_is_released_after_its_time(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     reaper = runtime.services().reservation_reaper
@@ -150,9 +148,7 @@ def test_two_reapers_at_once_release_each_reservation_once(database, settings, r
 @pytest.mark.parametrize(
     ("value", "left"), [("on", ({}, [(5, 0)])), ("off", ({"pending_payment": 1}, [(5, 0)]))], ids=["on", "off"]
 )
-def test_only_a_phase_that_is_no_transaction_leaves_broken_books_when_it_is_killed(
-    database, settings, runtime, products_on_shelf, value, left
-):
+def test_kill_breaks_books_only_without_a_transaction(database, settings, runtime, products_on_shelf, value, left):
     products_on_shelf(mug=5)
     runtime.switch_store.set("checkout.transaction", value)
     process = _processes.Process(

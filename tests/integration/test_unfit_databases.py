@@ -71,12 +71,12 @@ def test_a_database_that_holds_something_else_is_not_migrated(make, others):
     assert relations(url) == before
 
 
-def test_another_program_s_revision_is_not_taken_for_a_newer_one(make):
+def test_foreign_schema_revision_is_not_taken_for_newer(make):
     url = make("CREATE TABLE alembic_version (version_num text)", "INSERT INTO alembic_version VALUES ('1975ea83b712')")
     assert "is another program's" in refused(url, "migrate")
 
 
-def test_what_an_extension_brought_along_or_a_migration_undone_left_is_no_reason_to_refuse(make):
+def test_extension_tables_and_leftovers_of_downgrade_are_accepted(make):
     extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements"
     url = make(extension, "CREATE TABLE alembic_version (version_num varchar(32))")
     assert CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": url}).exit_code == 0
@@ -114,12 +114,12 @@ def ascii_only(new_database):
         connection.execute(f"DROP DATABASE {name}".encode())
 
 
-def test_a_database_that_is_not_in_utf_8_is_refused_before_anything_starts(ascii_only):
+def test_database_not_in_utf8_is_refused_before_start(ascii_only):
     with pytest.raises(ConfigurationError, match=r"shop:\*\*\*@.* is encoded in SQL_ASCII.*ENCODING 'UTF8'"):
         external_servers.check(load_settings(database_url=ascii_only), "database_url")
 
 
-def test_a_database_that_is_not_in_utf_8_is_refused_by_commands(ascii_only):
+def test_database_not_in_utf8_is_refused_by_commands(ascii_only):
     assert "is encoded in SQL_ASCII" in refused(ascii_only, "migrate")
     assert relations(ascii_only) == set()
 
@@ -171,7 +171,7 @@ def test_a_command_refuses_to_work_on_an_older_schema(claimed, name):
 
 
 @pytest.mark.parametrize(("revision", "advice"), [("", "run `shop migrate` first"), ("9999", "bring the code up to")])
-def test_a_command_refuses_to_work_without_a_schema_or_on_a_newer_one(claimed, revision, advice):
+def test_command_refuses_missing_or_newer_schema(claimed, revision, advice):
     assert advice in refused(claimed(revision), "switch", "list")
 
 

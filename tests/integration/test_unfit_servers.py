@@ -102,7 +102,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_server_that_does_not_do_what_is_asked_is_refused_with_what_to_do(server, fault):
+def test_unsuitable_server_is_refused_with_advice(server, fault):
     spoil, says, remedy = FAULTS[fault]
     address = spoil(server)
     for name in ("cache_url", "broker_url"):
@@ -130,9 +130,7 @@ def test_readiness_calls_well_only_what_was_tried(settings, database, server, fa
 
 
 @pytest.mark.parametrize("fault", ["full", "replica"])
-def test_readiness_the_worker_and_the_command_say_that_a_broker_takes_no_messages(
-    settings, database, server, fault, monkeypatch
-):
+def test_readiness_worker_and_command_report_full_broker(settings, database, server, fault, monkeypatch):
     address = FAULTS[fault][0](server)
     spoiled = settings.model_copy(update={"broker_url": address})
     runtime = build(spoiled)
@@ -158,12 +156,12 @@ def says(fault):
     return "s memory is full" if fault == "full" else " is a replica"
 
 
-def test_a_user_who_may_not_look_at_the_server_but_do_all_else_is_accepted(server):
+def test_server_user_without_inspection_rights_is_accepted(server):
     server.client.execute_command("ACL", "SETUSER", "clerk", "on", ">word", "~*", "&*", "+@all", "-info")
     external_servers.check(load_settings(cache_url=as_user(server, "clerk", "word")), "cache_url")
 
 
-def test_a_cache_that_evicts_nothing_when_it_is_full_is_warned_of_at_start(server, caplog):
+def test_cache_without_eviction_is_warned_of_at_start(server, caplog):
     settings = load_settings(cache_url=server.url)
     server.client.config_set("maxmemory", "64mb")
     start.require_usable(settings, "cache_url")
@@ -185,7 +183,7 @@ def test_a_cluster_is_refused_before_anything_starts(cluster, name):
     )
 
 
-def test_a_process_whose_broker_is_a_cluster_ends_with_one_line(settings, cluster):
+def test_cluster_as_broker_ends_process_with_one_line(settings, cluster):
     environment = {**os.environ, **settings.as_environment(), "BROKER_URL": cluster.url}
     argv = (sys.executable, "-m", "shop.worker", "--port", "1")
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)

@@ -11,7 +11,7 @@ import pytest
 from shop.catalog.editing import ProductChange
 from tests.support.factories import make_category, make_product
 from tests.support.polling import until
-from tests.support.tcp_proxy import Relay
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("web-workers")
@@ -25,8 +25,8 @@ class Worker:
     """One web worker, in a network of its own."""
 
     def __init__(self, settings, home):
-        self.cache = Relay(settings.cache_url)
-        self.database = Relay(settings.database_url)
+        self.cache = TcpProxy(settings.cache_url)
+        self.database = TcpProxy(settings.database_url)
         self.server = WebServer(
             settings.model_copy(
                 update={
@@ -76,7 +76,7 @@ def mug(database):
     return slug
 
 
-def test_a_page_made_by_a_worker_that_has_not_heard_yet_shows_nothing_of_what_it_remembers(workers, runtime, mug):
+def test_page_from_worker_with_missed_invalidation_shows_current_price(workers, runtime, mug):
     """It would be stored as new, under the tags as they stand by now: nothing would end it but its class's time."""
     unheard, other = workers
     screen = f"/api/v1/screens/product/{mug}"
@@ -89,7 +89,7 @@ def test_a_page_made_by_a_worker_that_has_not_heard_yet_shows_nothing_of_what_it
     assert ["5.55" in page.text for page in pages] == [True, True]
 
 
-def test_with_a_database_that_hangs_no_worker_waits_longer_than_the_one_that_asks_it(workers, mug):
+def test_hanging_database_delays_workers_independently(workers, mug):
     for worker in workers:
         worker.database.hang()
 

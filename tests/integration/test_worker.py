@@ -91,15 +91,13 @@ def buy(runtime):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files a process has mapped")
-def test_dramatiq_does_not_load_all_of_gevent_to_see_that_it_is_not_used(worker):
+def test_worker_does_not_load_gevent(worker):
     mapped = {one.path for one in psutil.Process(worker().process.pid).memory_maps()}
     assert any("psycopg" in path for path in mapped)
     assert not [path for path in mapped if "gevent" in path]
 
 
-def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(
-    worker, runtime, database, last_mugs, settings
-):
+def test_worker_sends_mail_under_request_id_and_stops_cleanly(worker, runtime, database, last_mugs, settings):
     one = worker()
     correlation.adopt("the-request-that-paid", None)
     buy(runtime)
@@ -114,7 +112,7 @@ def test_it_sends_the_mail_under_the_id_of_the_request_and_stops_when_asked(
     assert "worker_stopped" in (settings.log_dir / "worker.jsonl").read_text()
 
 
-def test_it_finishes_what_a_killed_checkout_left_and_then_sends_its_mail(worker, settings, database, last_mugs):
+def test_worker_completes_killed_checkout_and_sends_its_mail(worker, settings, database, last_mugs):
     die_at(settings, (guest_with_cart(database, {"last-mug": 1}), "the-key"), RecoveryPoint.ANSWERED)
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
@@ -124,7 +122,7 @@ def test_it_finishes_what_a_killed_checkout_left_and_then_sends_its_mail(worker,
         assert session.scalar(select(Order.status)) == "paid"
 
 
-def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker, runtime, database, last_mugs):
+def test_killed_worker_neither_loses_nor_repeats_mail(worker, runtime, database, last_mugs):
     first = worker()
     for _ in range(4):
         buy(runtime)
@@ -137,14 +135,14 @@ def test_a_worker_killed_at_any_moment_loses_no_mail_and_sends_none_twice(worker
     assert count_rows(database, Mail) == 8
 
 
-def test_parcels_leave_and_arrive_by_themselves_only_where_that_is_asked_for(worker, runtime, database, last_mugs):
+def test_worker_delivers_parcels_only_when_switched_on(worker, runtime, database, last_mugs):
     buy(runtime)
     assert runtime.services().fulfilment.run_once() == 0
     worker(ship_after_s=0.1, deliver_after_s=0.1)
     until(lambda: _status(database) == "delivered")
 
 
-def test_a_loop_that_goes_on_failing_makes_it_ill_and_the_others_go_on(worker, runtime, database, last_mugs):
+def test_failing_loop_makes_worker_unhealthy_but_others_continue(worker, runtime, database, last_mugs):
     one = worker(broker_url=f"redis://127.0.0.1:{free_port()}/0")
     assert one.get("/readyz")[0] == 200
     buy(runtime)

@@ -7,7 +7,7 @@ from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 
 
-class KeptBytecode(BytecodeCache):
+class CachedBytecode(BytecodeCache):
     """Jinja's compiled templates, in memory; a template that has changed has another checksum."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class KeptBytecode(BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
 
 
-class KeptRule(Rule):
+class CachedRule(Rule):
     """A route whose functions that write addresses are compiled once, whichever application it is in."""
 
     _kept: ClassVar[dict[tuple[object, ...], Any]] = {}

@@ -18,7 +18,7 @@ from shop.stack.state import StateFile
 TIMEOUT_S = 120
 
 
-class Checkout:
+class StackInstance:
     """One user's directory and port.
 
     Args:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 CHUNK_BYTES = 65536
 
 
-class Relay:
+class TcpProxy:
     """Passes bytes on between whoever connects and one server.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 from shop.payments.signatures import verify
 
 
-class Receiver:
+class WebhookReceiver:
     """The messages, in the order they came."""
 
     def __init__(self, url: str, secret: str) -> None:
@@ -37,7 +37,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving(secret: str) -> Iterator[Receiver]:
+def receiving(secret: str) -> Iterator[WebhookReceiver]:
     """Listen for the block."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,7 +52,7 @@ def receiving(secret: str) -> Iterator[Receiver]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/", secret)
+    receiver = WebhookReceiver(f"http://127.0.0.1:{server.server_port}/", secret)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

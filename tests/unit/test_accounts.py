@@ -30,7 +30,7 @@ def test_an_email_is_kept_in_one_spelling(typed, kept):
 @pytest.mark.parametrize(
     "typed", ["", "ann", "ann@", "@shop.test", "a b@shop.test", "ann@shop.test\x00", *NO_ADDRESSES]
 )
-def test_what_is_no_address_is_refused(typed):
+def test_invalid_email_address_is_refused(typed):
     with pytest.raises(InvalidFields) as refused:
         clean_email(typed)
     assert list(refused.value.errors) == ["email"]
