@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from shop.accounts import password_resets
+from shop.backoff import ExponentialBackoff
 from shop.checkout import confirmation, link_mail
 from shop.customers import password_mail
 from shop.errors import ConfigurationError
@@ -79,6 +80,6 @@ def message_dispatcher(runtime: ProcessRuntime) -> MessageDispatcher:
             link_mail.CONSUMER: lambda message: runtime.services().link_mail_consumer.handle(message),
             password_mail.CONSUMER: lambda message: runtime.services().password_mail.handle(message),
         },
-        RetryPolicy(settings.queue_attempts, settings.queue_retry_s, RETRY_CAP_S),
+        RetryPolicy(settings.queue_attempts, ExponentialBackoff(settings.queue_retry_s, RETRY_CAP_S)),
         runtime.metrics.queue.observe_delivery,
     )

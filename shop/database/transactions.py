@@ -12,7 +12,6 @@ joins it, whoever wrote it.
 Source: Cosmic Python ch. 6; PostgreSQL manual 13.5; AWS Builders' Library, "Timeouts, retries and backoff with jitter".
 """
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from shop.backoff import ExponentialBackoff
 from shop.database.connection import require_unbroken
 from shop.database.errors import TransactionConflict, busy_error, translate_db_errors
 from shop.database.pipelined_commit import DeferredStatement, commit_pipelined
@@ -31,8 +31,7 @@ T = TypeVar("T")
 AfterCommitHook = Callable[[], None]
 
 RETRY_ATTEMPTS = 5
-RETRY_BASE_S = 0.01
-RETRY_CAP_S = 0.25
+RETRY_BACKOFF = ExponentialBackoff(base_s=0.02, cap_s=0.25)
 
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
 _enclosing: ContextVar["OuterTransaction | None"] = ContextVar("enclosing_transaction", default=None)
@@ -254,7 +253,7 @@ class Database:
                 if attempt == attempts or _enclosing.get() is not None:
                     break  # an enclosing transaction is gone as a whole, and only its owner can begin it again
             self._on_retry()
-            time.sleep(random.uniform(0, min(RETRY_CAP_S, RETRY_BASE_S * 2**attempt)))  # full jitter
+            time.sleep(RETRY_BACKOFF.full_jitter_s(attempt))
         raise busy_error()
 
 

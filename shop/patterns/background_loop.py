@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shop import threads
+from shop.backoff import ExponentialBackoff
 from shop.patterns.observability import correlation
 
 BACKOFF_CAP_S = 30.0
@@ -62,6 +63,7 @@ class LoopRunner:
         self.loop = loop
         self._stopped = stopped
         self._now = monotonic
+        self._backoff = ExponentialBackoff(2 * max(loop.every_s, 0.1), loop.cap_s)
         self._failures = 0
         self._reason = ""
         self._pause_s = loop.every_s
@@ -93,8 +95,8 @@ class LoopRunner:
             self._reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             level = logging.WARNING if self._failures == UNHEALTHY_AFTER else logging.INFO
             _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": self._reason})
-            bound = min(self.loop.cap_s, max(self.loop.every_s, 0.1) * 2 ** min(self._failures, 10))
-            return random.uniform(self.loop.every_s, bound)  # jitter, and never sooner than after a good round
+            bound_s = self._backoff.bound_s(self._failures)
+            return random.uniform(self.loop.every_s, bound_s)  # jitter, and never sooner than after a good round
         finally:
             self._began = None
         self._failures = 0

@@ -20,7 +20,7 @@ from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.money import Money
 from shop.patterns.resilience import deadlines
-from shop.payments import backoff
+from shop.payments import retry_schedule
 from shop.payments.models import Payment, WebhookConflict
 from shop.payments.provider import (
     ChargeDeclined,
@@ -179,10 +179,10 @@ class PaymentService:
         if found is None:
             return  # settled meanwhile
         attempts, status = found
-        cap_s = backoff.SETTLE_CAP_S if status == "pending" else backoff.REFUND_CAP_S
-        pause = backoff.pause(attempts, random.random(), cap_s)
+        cap_s = retry_schedule.SETTLE_CAP_S if status == "pending" else retry_schedule.REFUND_CAP_S
+        pause = retry_schedule.pause(attempts, random.random(), cap_s)
         session.execute(this.values(next_attempt_at=func.clock_timestamp() + pause))
-        if backoff.is_exhausted(attempts, refused=isinstance(error, ProviderRefused)):
+        if retry_schedule.is_exhausted(attempts, refused=isinstance(error, ProviderRefused)):
             session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
 
     def note_conflict(self, session: Session, notice: WebhookEvent, says: str) -> None:

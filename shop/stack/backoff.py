@@ -5,6 +5,8 @@ Pure: it is told what happened and answers with seconds.
 
 from dataclasses import dataclass
 
+from shop.backoff import ExponentialBackoff
+
 BASE_S = 0.5
 """A first death is often a one-off (somebody killed it): be back before a person notices."""
 CAP_S = 30.0
@@ -26,5 +28,4 @@ class RestartBackoff:
             ran_s: seconds it had run.
         """
         self.deaths = 1 if ran_s >= STABLE_S else self.deaths + 1
-        doublings = min(self.deaths - 1, 16)  # the cap is long reached; 2.0 ** 1024 is not a float
-        return min(CAP_S, BASE_S * 2.0**doublings)
+        return ExponentialBackoff(BASE_S, CAP_S).bound_s(self.deaths)

@@ -9,6 +9,7 @@ import pytest
 import trustme
 from sqlalchemy import select
 
+from shop.backoff import ExponentialBackoff
 from shop.errors import ConfigurationError
 from shop.mail.email_templates import OutgoingEmail
 from shop.mail.mailer import MailFailed, MailRefused, SmtpMailer
@@ -90,7 +91,7 @@ def mailing(database, runtime):
         with database.transaction() as session:
             enqueue(session, "order", "the-order", "order.confirmation")
         OutboxRelay(database, found.append, lambda: 1000).run_once()
-        patience = RetryPolicy(attempts=5, base_s=0.0)
+        patience = RetryPolicy(attempts=5, backoff=ExponentialBackoff(base_s=0.0, cap_s=0.0))
         handlers = {"confirmation": lambda message: post.send(LETTER)}
         deliveries = MessageDispatcher(
             database, handlers, patience, lambda name, outcome, seconds: outcomes.append(outcome)

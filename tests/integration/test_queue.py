@@ -17,6 +17,7 @@ import pytest
 import redis
 from sqlalchemy import func, select, text
 
+from shop.backoff import ExponentialBackoff
 from shop.errors import NotFound
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
@@ -44,7 +45,7 @@ BROKERS = (
     pytest.param("valkey", marks=pytest.mark.xdist_group("queue")),
     pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq")),
 )
-SOON = RetryPolicy(attempts=3, base_s=0.02)
+SOON = RetryPolicy(attempts=3, backoff=ExponentialBackoff(base_s=0.02, cap_s=300.0))
 
 
 class OwnValkey:
@@ -424,5 +425,5 @@ def test_what_was_handled_long_ago_is_forgotten(database):
 
 @pytest.mark.parametrize(("failures", "bound"), [(1, 1.0), (2, 2.0), (5, 16.0), (30, 300.0)])
 def test_pauses_double_up_to_a_bound_with_full_jitter(failures, bound):
-    assert RetryPolicy().pause_s(failures, 1.0) == bound
-    assert RetryPolicy().pause_s(failures, 0.0) == 0.0
+    assert RetryPolicy().backoff.bound_s(failures) == bound
+    assert 0 <= RetryPolicy().backoff.full_jitter_s(failures) <= bound

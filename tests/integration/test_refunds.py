@@ -10,7 +10,7 @@ from shop.errors import StateConflict
 from shop.orders.models import Order, OrderEvent
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
-from shop.payments import backoff
+from shop.payments import retry_schedule
 from shop.payments.models import Payment
 from shop.reconciliation.audit import audit
 from tests.support.accounts import make_account, sign_in
@@ -166,8 +166,8 @@ def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, si
     order = store.buy()
     simulator.behave(refund_refusal_rate=1)
     store.cancel(order)
-    store.complete_in_vain(backoff.REFUSALS - 1)
-    assert (store.payment().status, store.payment().attempts) == ("refund_failed", backoff.REFUSALS)
+    store.complete_in_vain(retry_schedule.REFUSALS - 1)
+    assert (store.payment().status, store.payment().attempts) == ("refund_failed", retry_schedule.REFUSALS)
     store.let_time_pass()
     assert store.complete() == CompletionRound()
     assert store.found_by_the_auditor() == {("refund_failed", order)}
@@ -182,7 +182,7 @@ def failed(store, simulator):
     order = store.buy()
     simulator.behave(refund_refusal_rate=1)
     store.cancel(order)
-    store.complete_in_vain(backoff.REFUSALS - 1)
+    store.complete_in_vain(retry_schedule.REFUSALS - 1)
     return order
 
 
@@ -193,7 +193,7 @@ def test_the_staff_sees_why_and_closes_it_with_a_reason(store, failed):
     assert "Refund failed" in listed
     assert "not_refundable" in listed
     page = store.client.get(f"/orders/{failed}").text
-    assert f"Tried {backoff.REFUSALS} times" in page
+    assert f"Tried {retry_schedule.REFUSALS} times" in page
     assert "not_refundable" in page
     answer = store.client.post(
         f"/admin/orders/{failed}/close-refund", data={"reason": " Bank transfer. ", "next": f"/orders/{failed}"}

@@ -2,10 +2,10 @@
 
 import pytest
 
+from shop.backoff import ExponentialBackoff
 from shop.clock import FakeClock
 from shop.patterns.resilience import BoundedRetry, NoRetry, RequestDeadline, RetryBudget, deadlines
 from shop.patterns.resilience.events import NotRetried, RetryScheduled
-from shop.patterns.resilience.retry import RetryBackoff
 
 
 class Away(Exception):
@@ -22,7 +22,7 @@ class Caller:
     def __init__(self, attempts=3, budget=None, uniform=lambda low, high: high):
         self.waits, self.events, self.made = [], [], 0
         self.retry = BoundedRetry(
-            "bank", attempts, budget or RetryBudget(), RetryBackoff(0.1, 0.3), self.events.append,
+            "bank", attempts, budget or RetryBudget(), ExponentialBackoff(0.1, 0.3), self.events.append,
             uniform=uniform, sleep=self.waits.append,
         )  # fmt: skip
 

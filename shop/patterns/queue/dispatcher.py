@@ -7,7 +7,6 @@ broker that is away at that moment loses it; a row in the outbox is committed or
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from shop.backoff import ExponentialBackoff
 from shop.database.transactions import Database
 from shop.errors import NotFound, ServiceUnavailable
 from shop.patterns.observability import correlation
@@ -31,6 +31,7 @@ from shop.patterns.queue.models import DeadLetter
 from shop.storable import storable
 
 NOTING_PAUSE_S = 1.0
+BACKOFF = ExponentialBackoff(base_s=1.0, cap_s=300.0)
 
 Handler = Callable[[QueueMessage], None]
 Observe = Callable[[str, str, float], None]
@@ -41,26 +42,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and how far apart, something is tried.
+    """How often a consumer tries a message, and how far apart.
 
     Args:
-        attempts: in all; then it is a dead letter.
-        base_s: bound of the first pause, in seconds; each further one is twice as long.
-        cap_s: what no pause exceeds.
+        attempts: in all; then the message is a dead letter.
+        backoff: the pauses between them; each is drawn with full jitter.
     """
 
     attempts: int = 8
-    base_s: float = 1.0
-    cap_s: float = 300.0
-
-    def pause_s(self, failures: int, chance: float) -> float:
-        """Return the seconds to wait after so many failures: full jitter. Pure.
-
-        Args:
-            failures: 1 or more.
-            chance: evenly from 0 to 1.
-        """
-        return chance * min(self.cap_s, self.base_s * 2.0 ** (failures - 1))
+    backoff: ExponentialBackoff = BACKOFF
 
 
 class MessageDispatcher:
@@ -69,7 +59,7 @@ class MessageDispatcher:
     Args:
         database: where failures are written down.
         handlers: consumer to what it does.
-        patience: how often it is tried.
+        retry: how often a message is tried.
         observe: told of each delivery.
         crashes: processes a message may take with it.
     """
@@ -78,13 +68,13 @@ class MessageDispatcher:
         self,
         database: Database,
         handlers: Mapping[str, Handler],
-        patience: RetryPolicy,
+        retry: RetryPolicy,
         observe: Observe = lambda consumer, outcome, seconds: None,
         crashes: int = CRASHES,
     ) -> None:
         self._database = database
         self._handlers = handlers
-        self._patience = patience
+        self._retry = retry
         self._observe = observe
         self._counter = CrashCounter(database, crashes)
 
@@ -139,7 +129,7 @@ class MessageDispatcher:
         return "handled"
 
     def _is_dead(self, message: QueueMessage, error: Exception) -> bool:
-        return message.attempts + 1 >= self._patience.attempts or isinstance(error, PermanentFailure)
+        return message.attempts + 1 >= self._retry.attempts or isinstance(error, PermanentFailure)
 
     def _note(self, consumer: str, message: QueueMessage, error: Exception) -> str:
         """Write a failure down, however long the database cannot take it: until then the message is the broker's.
@@ -170,7 +160,7 @@ class MessageDispatcher:
             session.execute(letter.on_conflict_do_nothing())
         else:
             put_off(session, consumer, message.message_id)
-            pause = timedelta(seconds=self._patience.pause_s(message.attempts + 1, random.random()))
+            pause = timedelta(seconds=self._retry.backoff.full_jitter_s(message.attempts + 1))
             due = func.clock_timestamp() + pause
             session.execute(insert(OutboxMessage).values(**kept, consumer=consumer or None, due_at=due))
 

@@ -12,12 +12,14 @@ Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015) and "Timeouts
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from shop.backoff import ExponentialBackoff
 from shop.patterns.resilience import deadlines
 from shop.patterns.resilience.budget import RetryBudget
 from shop.patterns.resilience.events import Emit, NotRetried, RetryScheduled, ignore
+
+BACKOFF = ExponentialBackoff(base_s=0.1, cap_s=2.0)
 
 T = TypeVar("T")
 IsRetryable = Callable[[Exception], bool]
@@ -40,23 +42,6 @@ class RetryStrategy(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class RetryBackoff:
-    """How long to wait between attempts, in seconds.
-
-    Args:
-        base_s: the bound of the first wait; each further one is twice as large.
-        cap_s: the largest bound.
-    """
-
-    base_s: float = 0.1
-    cap_s: float = 2.0
-
-    def bound(self, attempt: int) -> float:
-        """Return the longest wait after the attempt of that number, from 1."""
-        return float(min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
-
-
 class BoundedRetry:
     """The retrying variant.
 
@@ -75,7 +60,7 @@ class BoundedRetry:
         dependency: str,
         attempts: int,
         budget: RetryBudget,
-        backoff: RetryBackoff = RetryBackoff(),
+        backoff: ExponentialBackoff = BACKOFF,
         emit: Emit = ignore,
         *,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -99,7 +84,7 @@ class BoundedRetry:
             except Exception as error:
                 if not idempotent or not is_retryable(error):
                     raise
-                wait_s = self._uniform(0, self._backoff.bound(attempt))
+                wait_s = self._uniform(0, self._backoff.bound_s(attempt))
                 refusal = self._refusal(attempt, wait_s)
                 if refusal is not None:
                     self._emit(NotRetried(self._dependency, refusal))

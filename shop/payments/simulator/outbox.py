@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shop.backoff import ExponentialBackoff
 from shop.patterns.observability import correlation
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 
@@ -32,7 +33,7 @@ CREATE INDEX IF NOT EXISTS messages_owed ON messages (due_at) WHERE state = 'owe
 """
 HELD_BACK_S = (0.5, 2.0)
 """How long a message is held back that others shall overtake, or that is sent once more."""
-MOST_PAUSE_S = 60.0
+MAX_PAUSE_S = 60.0
 MAX_ATTEMPTS = 20
 """With the pauses a quarter of an hour; a real provider goes on for days."""
 
@@ -137,7 +138,7 @@ class WebhookOutbox:
     def mark_failed(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Note that nobody took it, and when to try again."""
         attempts = message.attempts + 1
-        pause_s = min(MOST_PAUSE_S, controls.webhook_retry_ms / 1000 * 2 ** (attempts - 1))
+        pause_s = ExponentialBackoff(controls.webhook_retry_ms / 1000, MAX_PAUSE_S).bound_s(attempts)
         state = "owed" if attempts < MAX_ATTEMPTS else "given_up"
         with self._books.writing(flushed=False) as connection:
             connection.execute(

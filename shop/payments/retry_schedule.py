@@ -9,6 +9,8 @@ Source: AWS Builders' Library, "Timeouts, retries and backoff with jitter".
 
 from datetime import timedelta
 
+from shop.backoff import ExponentialBackoff
+
 BASE_S = 2.0
 REFUND_CAP_S = 3600.0
 """A provider that was away for days is asked within an hour of its return."""
@@ -28,8 +30,7 @@ def pause(attempts: int, chance: float, cap_s: float) -> timedelta:
         chance: evenly from 0 to 1; decides on the second half of the pause, so that many refunds do not stay in step.
         cap_s: what no pause exceeds.
     """
-    bound_s = min(cap_s, BASE_S * 2.0 ** min(attempts - 1, 32))
-    return timedelta(seconds=bound_s * (0.5 + chance / 2))
+    return timedelta(seconds=ExponentialBackoff(BASE_S, cap_s).equal_jitter_s(attempts, chance))
 
 
 def is_exhausted(attempts: int, *, refused: bool) -> bool:
