@@ -152,8 +152,6 @@ class Settings(BaseSettings):
     """What one call to the payments provider may take, never more than the request has left."""
     idempotency_kept_h: int = Field(default=24, ge=1)
     """Hours an answer is kept under its idempotency key; after that the key may be used anew."""
-    reservation_s: int = Field(default=600, ge=10)
-    """Seconds pieces are promised to a checkout that is not paid."""
     payments_slow_ms: int = Field(default=1_000, ge=1)
     """A call to the payments provider that takes longer counts as slow, whatever it answers."""
     payments_attempts: int = Field(default=3, ge=1, le=10)

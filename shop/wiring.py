@@ -42,7 +42,6 @@ from shop.checkout.link_mail import LinkMailConsumer
 from shop.checkout.payment_reconciler import PaymentReconciler
 from shop.checkout.payment_webhooks import PaymentWebhooks
 from shop.checkout.phases import CheckoutPhases
-from shop.checkout.reservations import ReservationReaper
 from shop.checkout.service import CheckoutService
 from shop.clock import Clock, SystemClock
 from shop.customers import password_mail
@@ -126,7 +125,6 @@ class StoreServices:
     cancellation: OrderCancellation
     notices: PaymentWebhooks
     key_reaper: KeyReaper
-    reservation_reaper: ReservationReaper
     projector: OrderProjector
     completer: CheckoutCompleter
     orphaned_charges: OrphanedCharges
@@ -202,13 +200,12 @@ class ProcessRuntime:
             payments,
             STRATEGIES[snapshot["checkout.stock"]](),
             cache.invalidate,
-            timedelta(seconds=self.settings.reservation_s),
             self._confirmation(snapshot, letters),
         )
         orders = OrderService(self.database, offers.by_ids, streams, owed_refunds)
         checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.autocommit()
-        cancellation = OrderCancellation(checking_out, orders, payments, phases)
-        resolution = PaymentReconciler(checking_out, payments, phases)
+        reconciler = PaymentReconciler(checking_out, payments, phases)
+        cancellation = OrderCancellation(checking_out, orders, payments, phases, reconciler)
         carts = CartService(self.database, offers, move_claims)
         resets = PasswordResets(self.database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
@@ -240,14 +237,13 @@ class ProcessRuntime:
             ),
             payments=payments,
             orders=orders,
-            checkout=CheckoutService(checking_out, payments, phases, cancellation.refund),
+            checkout=CheckoutService(checking_out, payments, phases, reconciler, cancellation.refund),
             cancellation=cancellation,
             idempotency=self._keys(snapshot),
             key_reaper=KeyReaper(self.database),
             projector=OrderProjector(self.database, self.metrics.projections.observe_lag),
-            reservation_reaper=ReservationReaper(checking_out, payments, resolution),
             orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
-            completer=CheckoutCompleter(checking_out, payments, resolution, cancellation),
+            completer=CheckoutCompleter(checking_out, payments, reconciler, cancellation),
             confirmation_consumer=ConfirmationConsumer(ConsumerInbox(self.database, CONSUMER), letters, self.post),
             link_mail_consumer=LinkMailConsumer(
                 self.database, ConsumerInbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post

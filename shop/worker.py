@@ -69,7 +69,6 @@ def background_loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) 
     """
     found = [
         BackgroundLoop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
-        BackgroundLoop("reservation-reaper", lambda: runtime.services().reservation_reaper.run_once(), REAP_EVERY_S),
         BackgroundLoop(
             "projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S
         ),

@@ -34,16 +34,22 @@ class OrderCancellation:
         orders: knows whose order is whose.
         payments: moves and records money.
         phases: the bodies of the transactions.
+        reconciler: settles an order whose payment is open by the provider's ledger.
     """
 
     def __init__(
-        self, database: Database, orders: OrderService, payments: PaymentService, phases: CheckoutPhases
+        self,
+        database: Database,
+        orders: OrderService,
+        payments: PaymentService,
+        phases: CheckoutPhases,
+        reconciler: PaymentReconciler,
     ) -> None:
         self._database = database
         self._orders = orders
         self._payments = payments
         self._phases = phases
-        self._resolution = PaymentReconciler(database, payments, phases)
+        self._reconciler = reconciler
 
     def cancel(self, viewer: OrderViewer, public_id: str, guard: KeyLease = NO_GUARD) -> None:
         """Cancel an order and give its money back. Cancelling a cancelled one tries an owed refund again.
@@ -61,7 +67,7 @@ class OrderCancellation:
         """
         cause = CancellationCause.STAFF if viewer.is_admin else CancellationCause.CUSTOMER
         if self._orders.detail(viewer, public_id).orders[0].status is OrderStatus.PENDING_PAYMENT:
-            self._resolution.reconcile(public_id, cause)
+            self._reconciler.reconcile(public_id, cause)
         self._database.run_in_transaction(lambda session: self._take_back(session, public_id, cause, guard))
         self.refund(public_id, guard)
 

@@ -49,7 +49,7 @@ class CheckoutCompleter:
     Args:
         database: where orders are.
         payments: knows what is open.
-        resolution: settles an order by the provider's books.
+        reconciler: settles an order by the provider's books.
         cancellation: gives money back.
     """
 
@@ -57,12 +57,12 @@ class CheckoutCompleter:
         self,
         database: Database,
         payments: PaymentService,
-        resolution: PaymentReconciler,
+        reconciler: PaymentReconciler,
         cancellation: OrderCancellation,
     ) -> None:
         self._database = database
         self._payments = payments
-        self._resolution = resolution
+        self._reconciler = reconciler
         self._cancellation = cancellation
 
     def run_once(self) -> CompletionRound:
@@ -85,10 +85,10 @@ class CheckoutCompleter:
     def _settle(self, public_id: str, age: timedelta) -> OrderStatus:
         is_old = age > GIVEN_UP_AFTER
         try:
-            return self._resolution.reconcile(public_id, CancellationCause.ABANDONED, give_up=is_old)
+            return self._reconciler.reconcile(public_id, CancellationCause.ABANDONED, give_up=is_old)
         except ProviderUnavailable as error:
             if is_old:  # before that, an order is looked at for less than a minute, and nothing has failed yet
-                self._resolution.postpone(public_id, error)
+                self._reconciler.postpone(public_id, error)
             raise
 
     def _refund(self, public_id: str, age: timedelta) -> OrderStatus | None:

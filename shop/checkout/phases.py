@@ -82,7 +82,6 @@ class CheckoutPhases:
         stock: the way stock is taken.
         invalidate: told, after the commit, the tags of all that says whether a product can be had, when one has sold
             out or can be had again.
-        reserved_for: how long pieces are promised to a checkout that is not paid.
         confirmation: sees to the mail.
     """
 
@@ -92,14 +91,12 @@ class CheckoutPhases:
         payments: PaymentService,
         stock: StockStrategy,
         invalidate: Callable[[Sequence[str]], None],
-        reserved_for: timedelta,
         confirmation: OrderConfirmation,
     ) -> None:
         self._orders = orders
         self._payments = payments
         self.stock = stock
         self._invalidate = invalidate
-        self._reserved_for = reserved_for
         self._confirmation = confirmation
 
     def place(
@@ -135,7 +132,7 @@ class CheckoutPhases:
         owner = wanted.owner
         guest_id = owner.guest_id or owner.guest_cart_id
         cart_lines = {product_id: line.line_id for product_id, line in held.items()}
-        new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, self._reserved_for, cart_lines)
+        new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, cart_lines)
         wanted.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:

@@ -106,6 +106,7 @@ class CheckoutService:
         database: where everything is.
         payments: moves and records money.
         phases: the bodies of the transactions.
+        reconciler: settles an earlier checkout of the same cart by the provider's ledger.
         compensate: gives back the money of a cancelled order, by its public id.
         reached: told of each recovery point as it is passed.
     """
@@ -115,6 +116,7 @@ class CheckoutService:
         database: Database,
         payments: PaymentService,
         phases: CheckoutPhases,
+        reconciler: PaymentReconciler,
         compensate: Callable[[str], object],
         reached: Callable[[RecoveryPoint], None] = lambda point: None,
     ) -> None:
@@ -122,7 +124,7 @@ class CheckoutService:
         self._payments = payments
         self._phases = phases
         self._compensate = compensate
-        self._resolution = PaymentReconciler(database, payments, phases)
+        self._reconciler = reconciler
         self._reached = reached
 
     def submit(
@@ -183,7 +185,7 @@ class CheckoutService:
     def _finish(self, earlier: PendingCheckout) -> OrderStatus:
         is_old = earlier.age > GIVEN_UP_AFTER
         try:
-            status = self._resolution.reconcile(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
+            status = self._reconciler.reconcile(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
         except (StateConflict, ProviderUnavailable) as refusal:
             if earlier.is_own and isinstance(refusal, ProviderUnavailable):
                 raise

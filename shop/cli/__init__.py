@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "books": ("shop.cli.books:books", "Check money, stock and orders from both sides."),
     "backup": ("shop.cli.backup:backup", "Copy the store's database into one file."),
     "restore": ("shop.cli.backup:restore", "Put a backup in the place of the database."),
-    "reap": ("shop.cli.reap:reap", "Forget old keys and end reservations nobody paid for."),
+    "reap": ("shop.cli.reap:reap", "Forget expired keys, sessions and carts, and settle open checkouts."),
     "queue": ("shop.cli.queue:queue", "Show what waits between the store and its worker; requeue a dead letter."),
     "cache": ("shop.cli.cache:cache", "Show what the caches hold and answer; end what is old."),
     "fault": ("shop.cli.fault:fault", "Break a dependency on purpose, and mend it."),

@@ -1,4 +1,4 @@
-"""``shop reap``: one round of each loop that ends what nobody came back for."""
+"""``shop reap``: one round of each reaper, and one of the completer."""
 
 from dataclasses import asdict
 
@@ -12,7 +12,7 @@ from shop.wiring import build
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Forget expired keys, sessions, tokens and guests' carts, and settle reservations that were not paid in time.
+    """Forget expired keys, sessions, tokens and guests' carts, and settle open checkouts and owed refunds.
 
     Safe to repeat, and to run twice at once: call it from cron, once a minute.
     """
@@ -20,14 +20,14 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     try:
         runtime.board.refresh()
         services = runtime.services()
-        keys, reservations = services.key_reaper.run_once(), services.reservation_reaper.run_once()
+        keys, checkouts = services.key_reaper.run_once(), services.completer.run_once()
         sessions, carts = services.session_reaper.run_once(), services.cart_reaper.run_once()
     finally:
         runtime.close()
-    told = (
+    text = (
         f"{keys:,} keys forgotten, and {sessions:,} sessions and tokens, and {carts:,} guests' carts."
-        f" Reservations over: {reservations.released:,} released,"
-        f" {reservations.paid:,} paid after all, {reservations.left:,} left for later."
+        f" Open checkouts: {checkouts.undone:,} cancelled, {checkouts.paid:,} paid after all."
+        f" Refunds: {checkouts.refunded:,} made. Left for later: {checkouts.left:,}."
     )
-    document = {"keys": keys, "sessions": sessions, "carts": carts, "reservations": asdict(reservations)}
-    emit(document, told, as_json=as_json)
+    document = {"keys": keys, "sessions": sessions, "carts": carts, "checkouts": asdict(checkouts)}
+    emit(document, text, as_json=as_json)

@@ -9,15 +9,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.database.engine import ModelBase
+from shop.orders.transitions import OrderStatus
 from shop.patterns.event_sourcing import EventStore
 
-STATUSES = ("pending_payment", "paid", "shipped", "delivered", "cancelled", "refunded")
+STATUSES = tuple(status.value for status in OrderStatus)
 
 
 class Order(ModelBase):
     """The head of an order's stream, for keys, locks and joins; always written with the event it follows.
 
-    Contact details, checkout keys and the end of the reservation stand here alone. All else follows from the events.
+    Contact details and checkout keys are stored here alone. All other columns follow from the events.
     """
 
     __tablename__ = "orders"
@@ -28,7 +29,6 @@ class Order(ModelBase):
         Index("ix_orders_user_latest", "user_id", text("id DESC")),
         Index("ix_orders_guest_latest", "guest_id", text("id DESC"), postgresql_where=text("guest_id IS NOT NULL")),
         Index("uq_orders_checkout_key", "checkout_owner", "checkout_key", unique=True),
-        Index("ix_orders_reserved_until", "reserved_until", postgresql_where=text("status = 'pending_payment'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -52,8 +52,6 @@ class Order(ModelBase):
     """The ``Idempotency-Key`` it was placed with; null for orders that came with a data set."""
     checkout_fingerprint: Mapped[str | None] = mapped_column(Text)
     """What was asked for under that key, hashed: the same key with another payload is refused."""
-    reserved_until: Mapped[datetime | None] = mapped_column()
-    """Until when its pieces are promised without being paid for; says nothing once the payment is settled."""
     link_sent_at: Mapped[datetime | None] = mapped_column()
     """When a guest was last sent the link to it again, on request."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, bindparam, func, select, text, update
@@ -56,8 +56,6 @@ class NewOrder:
     address: Mapping[str, str]
     lines: Sequence[OrderedLine]
     key: CheckoutKey
-    reserved_for: timedelta
-    """How long its pieces are promised before it is paid."""
     cart_lines: Mapping[int, uuid.UUID] = field(default_factory=dict)
     """Product id to the cart's line it was placed from."""
 
@@ -103,12 +101,7 @@ _LOCK_GUESTS = (
     .order_by(_orders.columns.id)
     .with_for_update()
 )
-_PLACE = (
-    insert(_orders)
-    .values(reserved_until=func.clock_timestamp() + bindparam("reserved_for"))
-    .on_conflict_do_nothing()
-    .returning(*_HEAD)
-)
+_PLACE = insert(_orders).on_conflict_do_nothing().returning(*_HEAD)
 _ADD_LINE = insert(cast(Table, OrderLine.__table__)).inline()
 _FOLLOW = update(_orders).where(_orders.columns.id == bindparam("order_id"))
 _FOLLOW_GUEST = text("""
@@ -270,7 +263,6 @@ def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
         "checkout_owner": new.key.owner,
         "checkout_key": new.key.key,
         "checkout_fingerprint": new.key.fingerprint,
-        "reserved_for": new.reserved_for,
     }
 
 

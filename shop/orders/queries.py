@@ -196,25 +196,6 @@ def conflicting_checkout(session: Session, owner: str, key: str) -> Order | None
     return session.scalars(_IN_THE_WAY, {"owner": owner, "key": key}).one_or_none()
 
 
-def overdue(session: Session, limit: int, left_out: Collection[int] = ()) -> list[str]:
-    """Return the public ids of unpaid orders whose pieces were promised until a moment that is past, oldest first.
-
-    Args:
-        session: reads only.
-        limit: how many at most.
-        left_out: keys of orders that are not asked for.
-    """
-    return list(
-        session.scalars(
-            select(Order.public_id)
-            .where(Order.status == OrderStatus.PENDING_PAYMENT.value, Order.reserved_until < func.clock_timestamp())
-            .where(Order.id.not_in(left_out))
-            .order_by(Order.reserved_until)
-            .limit(limit)
-        )
-    )
-
-
 def bought_together(session: Session, product_id: int, limit: int) -> list[int]:
     """Return the ids of products most often in the same recent baskets as this one, best first."""
     theirs = aliased(OrderLine)

@@ -36,7 +36,7 @@ class EventType(StrEnum):
     ORDER_ADOPTED = "OrderAdopted"
 
 
-LEGAL: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = MappingProxyType(
+TRANSITIONS: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = MappingProxyType(
     {
         (None, EventType.ORDER_PLACED): OrderStatus.PENDING_PAYMENT,
         (OrderStatus.PENDING_PAYMENT, EventType.PAYMENT_CHARGED): OrderStatus.PAID,
@@ -95,7 +95,7 @@ def after(status: OrderStatus | None, event: EventType) -> OrderStatus:
     Raises:
         IllegalTransition: that cannot happen to an order that stands there.
     """
-    following = LEGAL.get((status, event))
+    following = TRANSITIONS.get((status, event))
     if following is None:
         raise IllegalTransition(status, event)
     return following

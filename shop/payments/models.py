@@ -6,17 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.database.engine import ModelBase
-
-STATUSES = (
-    "pending",
-    "charged",
-    "declined",
-    "abandoned",
-    "refund_pending",
-    "refund_failed",
-    "refund_closed",
-    "refunded",
-)
+from shop.payments.transitions import STATUSES
 
 
 class Payment(ModelBase):

@@ -1,14 +1,12 @@
 """Our record of each payment, and the calls that change what it records.
 
-A record moves only along :data:`LEGAL`; methods that take a session belong to the caller's transaction, methods that
+A record moves only along :data:`~shop.payments.transitions.TRANSITIONS`; methods that take a session belong to the caller's transaction, methods that
 do not must be called outside one.
 """
 
 import random
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import cast
 
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, select, update
@@ -32,25 +30,9 @@ from shop.payments.provider import (
     ProviderRefused,
 )
 from shop.payments.refunds import OWED, refund_key, refund_rest
+from shop.payments.transitions import PREDECESSORS
 from shop.payments.webhooks import WebhookEvent
 from shop.storable import is_storable
-
-LEGAL: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "pending": frozenset({"charged", "declined", "abandoned", "refund_pending"}),
-        "abandoned": frozenset({"refund_pending"}),  # the charge we had given up on came through after all
-        "charged": frozenset({"refund_pending"}),
-        "refund_pending": frozenset({"refunded", "refund_failed", "refund_closed"}),
-        "refund_failed": frozenset({"refunded", "refund_closed"}),
-        "refund_closed": frozenset({"refunded"}),  # an attempt was under way when staff closed it, and went well
-        "declined": frozenset(),
-        "refunded": frozenset(),
-    }
-)
-LEADING_TO: Mapping[str, list[str]] = MappingProxyType(
-    {to: [start for start, ends in LEGAL.items() if to in ends] for to in LEGAL}
-)
-"""The same, read from its end."""
 
 _payments = cast(Table, Payment.__table__)
 _OPEN = insert(_payments).inline().values(claimed_until=func.clock_timestamp() + bindparam("claimed_for"))
@@ -164,10 +146,6 @@ class PaymentService:
         found = select(Payment.order_id).where(Payment.status == "refund_pending", _IS_DUE)
         return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
 
-    def postponed(self, session: Session) -> Sequence[int]:
-        """Return the orders whose payment is open and was asked for in vain, until their next attempt is due."""
-        return session.scalars(select(Payment.order_id).where(Payment.status == "pending", ~_IS_DUE)).all()
-
     def postpone(self, session: Session, order_id: int, error: ProviderUnavailable) -> None:
         """Write down that an attempt failed, why, and when the next one is due.
 
@@ -197,7 +175,7 @@ class PaymentService:
             StateConflict: no such step leads on from where it stands.
             NotFound: the order has no payment.
         """
-        step = {"of": order_id, "to": status, "known_as": provider_id, "legal": LEADING_TO[status]}
+        step = {"of": order_id, "to": status, "known_as": provider_id, "legal": PREDECESSORS[status]}
         if session.execute(_MOVE, step).one_or_none() is None:
             stands = self.for_order(session, order_id).status
             raise StateConflict(f"A payment that is {stands} cannot become {status}.")

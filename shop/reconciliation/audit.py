@@ -11,7 +11,7 @@ from shop.reconciliation.rules import find_mismatches
 from shop.settings import Settings
 
 UNDER_WAY_S = 900.0
-"""A reservation lasts ten minutes; five more for whoever ends it."""
+"""Longer than the completer needs to settle a checkout whose process died, also while the provider is slow."""
 LOOK_AGAIN_S = 2.0
 """What happened between the reading of one side and of the other is over by then."""
 

@@ -5,9 +5,10 @@ import pytest
 
 from shop.errors import NotFound, StateConflict
 from shop.orders.models import Order
-from shop.payments.models import STATUSES, Payment
+from shop.payments.models import Payment
 from shop.payments.provider import NullProvider
-from shop.payments.service import LEGAL, PaymentService
+from shop.payments.service import PaymentService
+from shop.payments.transitions import STATUSES, TRANSITIONS
 
 PAYMENTS = PaymentService(NullProvider(), limit_s=1, claim_s=1)
 
@@ -27,7 +28,7 @@ def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
         with database.transaction() as session:
             payment = PAYMENTS.for_order(session, order_id)
             payment.status, payment.provider_id = start, "ch_1"
-        may = end in LEGAL[start]
+        may = end in TRANSITIONS[start]
         with nullcontext() if may else pytest.raises(StateConflict), database.transaction() as session:
             PAYMENTS.transition(session, order_id, end)
         with database.reading() as session:

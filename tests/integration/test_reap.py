@@ -27,7 +27,7 @@ def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
         "keys": 1,
         "sessions": 0,
         "carts": 0,
-        "reservations": {"released": 0, "paid": 0, "left": 0},
+        "checkouts": {"paid": 0, "undone": 0, "refunded": 0, "left": 0},
     }
     told = CliRunner().invoke(reap).output
     assert told.startswith("0 keys forgotten, and 0 sessions and tokens, and 0 guests' carts.")

@@ -13,9 +13,10 @@ from sqlalchemy import select, text
 from shop.app import create_app
 from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES
+from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
+from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
 from shop.checkout.recovery_points import RecoveryPoint
-from shop.checkout.reservations import ReapedReservations
 from shop.orders.models import Order
 from shop.switches.registry import SWITCHES
 from shop.wiring import build
@@ -49,7 +50,7 @@ def statuses(database):
 def let_time_pass(database):
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
-        session.execute(text("UPDATE orders SET reserved_until = now() - interval '1 second'"))
+        session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVEN_UP_AFTER})
 
 
 @pytest.mark.parametrize("strategy", SAFE)
@@ -102,22 +103,22 @@ def test_locked_product_gets_a_response_within_the_timeout(
     impatient.close()
 
 
-def test_unpaid_reservation_is_released_after_its_time(database, settings, runtime, products_on_shelf):
+def test_pieces_of_an_unpaid_checkout_return_to_stock(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
-    reaper = runtime.services().reservation_reaper
-    assert (reaper.run_once(), standing(database)) == (ReapedReservations(), [(5, 1)])
+    completer = runtime.services().completer
+    assert (completer.run_once(), standing(database)) == (CompletionRound(), [(5, 1)])
     let_time_pass(database)
-    assert reaper.run_once() == ReapedReservations(released=1)
+    assert completer.run_once() == CompletionRound(undone=1)
     assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 1})
-    assert reaper.run_once() == ReapedReservations()
+    assert completer.run_once() == CompletionRound()
 
 
 def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
-    assert runtime.services().reservation_reaper.run_once() == ReapedReservations(paid=1)
+    assert runtime.services().completer.run_once() == CompletionRound(paid=1)
     assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
 
 
@@ -126,22 +127,22 @@ def test_while_the_provider_is_away_a_reservation_stays(database, settings, runt
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     let_time_pass(database)
     simulator.kill()
-    assert runtime.services().reservation_reaper.run_once() == ReapedReservations(left=1)
+    assert runtime.services().completer.run_once() == CompletionRound(left=1)
     assert standing(database) == [(5, 1)]
 
 
-def test_two_reapers_at_once_release_each_reservation_once(database, settings, runtime, products_on_shelf):
+def test_two_completers_at_once_release_each_reservation_once(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     for key in ("one", "two", "three"):
         die_at(settings, (guest_with_cart(database, {"mug": 1}), key), RecoveryPoint.PLACED)
     let_time_pass(database)
     barrier, ends = _processes.Barrier(2), _processes.Queue()
-    reapers = [_processes.Process(target=_reap, args=(settings, barrier, ends)) for _ in range(2)]
-    for reaper in reapers:
-        reaper.start()
-    assert sum(ends.get(timeout=TIMEOUT_S) for _ in reapers) >= 3
-    for reaper in reapers:
-        reaper.join(TIMEOUT_S)
+    completers = [_processes.Process(target=_complete, args=(settings, barrier, ends)) for _ in range(2)]
+    for completer in completers:
+        completer.start()
+    assert sum(ends.get(timeout=TIMEOUT_S) for _ in completers) >= 3
+    for completer in completers:
+        completer.join(TIMEOUT_S)
     assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 3})
 
 
@@ -204,9 +205,9 @@ def _die_before_stock_is_taken(settings, owner):
     checkout.submit(owner, "one", CheckoutDetails.model_validate(DETAILS))
 
 
-def _reap(settings, barrier, ends):
+def _complete(settings, barrier, ends):
     runtime = build(settings)
     barrier.wait(TIMEOUT_S)
-    found = runtime.services().reservation_reaper.run_once()
-    ends.put(found.released + found.left)
+    found = runtime.services().completer.run_once()
+    ends.put(found.undone + found.left)
     runtime.close()
