@@ -1,7 +1,7 @@
 """Our record of each payment, and the calls that change what it records.
 
-A record moves only along :data:`~shop.payments.transitions.TRANSITIONS`; methods that take a session belong to the caller's transaction, methods that
-do not must be called outside one.
+The status of a record changes only along :data:`~shop.payments.transitions.TRANSITIONS`. Methods with a session run in the
+caller's transaction; methods without one are called outside a transaction.
 """
 
 import random
