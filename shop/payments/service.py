@@ -1,7 +1,7 @@
 """Our record of each payment, and the calls that change what it records.
 
-The status of a record changes only along :data:`~shop.payments.transitions.TRANSITIONS`. Methods with a session run in the
-caller's transaction; methods without one are called outside a transaction.
+The status of a record changes only along ``TRANSITIONS`` (:mod:`shop.payments.transitions`). Methods with a session
+run in the caller's transaction; methods without one are called outside a transaction.
 """
 
 import random
