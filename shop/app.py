@@ -20,7 +20,7 @@ from shop.cart.sessions import current_owner
 from shop.catalog import admin as catalog_admin
 from shop.catalog import api as catalog_api
 from shop.catalog import pages as catalog_pages
-from shop.catalog.categories.pages import create_shelf_pages
+from shop.catalog.categories.pages import create_category_pages
 from shop.catalog.crawler_pages import create_crawler_pages
 from shop.catalog.reviews_page import create_review_pages
 from shop.catalog.service import CatalogService
@@ -167,7 +167,7 @@ def _hang_catalog(app: OpenAPI, address: str) -> None:
     app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
     app.register_api(catalog_api.create_api(use))
     app.register_blueprint(catalog_pages.create_pages(use))
-    app.register_blueprint(create_shelf_pages(use))
+    app.register_blueprint(create_category_pages(use))
     app.register_blueprint(create_review_pages(use))
     app.register_blueprint(create_crawler_pages(use, address))
     app.register_blueprint(catalog_admin.create_admin(use))

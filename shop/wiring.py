@@ -15,7 +15,7 @@ from shop import cache_wiring
 from shop.accounts.credentials import clean_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
-from shop.accounts.passwords import PasswordHashing, callers_waiting
+from shop.accounts.passwords import PasswordHashing, max_waiting
 from shop.accounts.service import AccountService
 from shop.accounts.session_records import SessionReaper
 from shop.cache_wiring import CacheRuntime
@@ -107,7 +107,7 @@ class StoreServices:
     cache: CacheClient
     browser: BrowserCaching
     edge: EdgeCaching
-    short_way: CachedResponseFastPath
+    fast_path: CachedResponseFastPath
     access_log: AccessRecorder
     idempotency: IdempotencyPolicy
     accounts: AccountService
@@ -214,7 +214,7 @@ class ProcessRuntime:
             cache=cache,
             browser=browser,
             edge=edge,
-            short_way=CachedResponseFastPath(cache, browser, edge),
+            fast_path=CachedResponseFastPath(cache, browser, edge),
             catalog=CatalogService(self.database, cache, bought_together, product_page, self.list_bulkhead),
             accounts=self._accounts(),
             password_changes=PasswordChanges(self.database, self.passwords),
@@ -340,7 +340,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         telemetry=telemetry,
         lines=JsonLinesFile(log_path(settings, process)),
         readiness=ReadinessCheck([*_dependencies(settings), _threads(board, cache)], clock),
-        passwords=PasswordHashing(waiting=callers_waiting(settings.threads)),
+        passwords=PasswordHashing(waiting=max_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
         guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),

@@ -16,7 +16,7 @@ from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountIdentity, AccountService
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY, ApiBlueprint
+from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint
 from shop.web.schemas import ApiModel, ProblemDetails
 
 
@@ -86,7 +86,7 @@ def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn)
         note = sessions.sign_in(use(), account, on_sign_in)
         return SessionAnswer(user=_shown(account), note=note).model_dump()
 
-    @api.delete("/session", security=ANYBODY, responses={204: None, **_problems(401, 422, 503)})
+    @api.delete("/session", security=AUTH_OPTIONAL, responses={204: None, **_problems(401, 422, 503)})
     @ignores_idempotency_key
     def end_session(query: SessionEnd) -> Any:
         """Sign out: end the cookie's session, or revoke the bearer token the request carries."""

@@ -2,7 +2,7 @@
 
 import re
 
-from shop.accounts.password_policy import password_fault
+from shop.accounts.password_policy import password_error
 from shop.email_address import EMAIL_MAX, clean_email, kept_spelling
 from shop.errors import InvalidFields
 
@@ -43,7 +43,7 @@ def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     name, fault = clean_name(name)
     if fault is not None:
         errors["name"] = fault
-    if (fault := password_fault(password, email)) is not None:
+    if (fault := password_error(password, email)) is not None:
         errors["password"] = fault
     if errors:
         raise InvalidFields("Some fields are not right.", errors=errors)

@@ -19,7 +19,7 @@ from shop.errors import InvalidFields, StateConflict
 from shop.web.access import needs_account
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import SignedInIdentity, require_identity
-from shop.web.openapi import KNOWN, ApiBlueprint
+from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint
 from shop.web.problems import STATUS
 from shop.web.schemas import ApiModel, ProblemDetails
 
@@ -47,7 +47,7 @@ def create_account_api(use: Callable[[], AccountService], changes: Callable[[], 
     api.after_request(keep_private)
     refusals: dict[str | int, Any] = dict.fromkeys((401, 409, 422, 429, 503), ProblemDetails)
 
-    @api.post("/me/password", security=KNOWN, responses={204: None, **refusals})
+    @api.post("/me/password", security=AUTH_REQUIRED, responses={204: None, **refusals})
     @needs_account
     @ignores_idempotency_key
     def change_password(body: PasswordChange) -> Any:

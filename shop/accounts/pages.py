@@ -15,7 +15,7 @@ from shop.errors import BadCredentials, InvalidFields, ShopError, StateConflict,
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
 from shop.web.problems import STATUS
-from shop.web.redirects import local_path
+from shop.web.redirects import safe_redirect_path
 
 HOME = "/"
 CART = "/cart"
@@ -84,7 +84,7 @@ def _enter(accounts: AccountService, account: AccountIdentity, on_sign_in: sessi
     if note:
         flash(note, "info")
     # The note is shown by the next private page, since public ones are the same for everybody; the cart is one.
-    return _go(local_path(request.form.get("next"), CART if note else HOME))
+    return _go(safe_redirect_path(request.form.get("next"), CART if note else HOME))
 
 
 def _already_in() -> Page | None:
@@ -106,7 +106,7 @@ def _refused(name: str, error: ShopError) -> Page:
 
 
 def _next() -> str:
-    return local_path(request.values.get("next"), "")
+    return safe_redirect_path(request.values.get("next"), "")
 
 
 def _go(path: str) -> AnyResponse:

@@ -6,7 +6,7 @@ from sqlalchemy import Row, select, update
 
 from shop.accounts import session_records
 from shop.accounts.models import User
-from shop.accounts.password_policy import password_fault
+from shop.accounts.password_policy import password_error
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import token_hash
 from shop.accounts.service import COLUMNS, AccountIdentity, to_account
@@ -48,7 +48,7 @@ class PasswordChanges:
             StateConflict: another change came first.
         """
         row = self._read(user_id)
-        if (fault := SAME if new == present else password_fault(new, row.email)) is not None:
+        if (fault := SAME if new == present else password_error(new, row.email)) is not None:
             raise InvalidFields("Some fields are not right.", errors={"new_password": fault})
         # No connection is held while hashes are computed.
         if not self._passwords.matches(present, row.password_hash):

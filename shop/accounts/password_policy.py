@@ -18,7 +18,7 @@ ADDRESS = "Choose a password that is not your email address."
 WELL_KNOWN = "This password is on lists of well-known passwords, which attackers try first. Choose another one."
 
 
-def password_fault(password: str, email: str) -> str | None:
+def password_error(password: str, email: str) -> str | None:
     """Judge a password somebody wants to use from now on.
 
     Args:

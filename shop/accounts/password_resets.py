@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from shop.accounts import session_records
 from shop.accounts.credentials import clean_email
 from shop.accounts.models import PasswordReset, User
-from shop.accounts.password_policy import password_fault
+from shop.accounts.password_policy import password_error
 from shop.accounts.passwords import PasswordHashing
 from shop.accounts.secret_tokens import new_token, token_hash
 from shop.clock import Clock
@@ -117,7 +117,7 @@ class PasswordResets:
             NotFound: the link opens nothing.
             InvalidFields: the password may not be used; the link stays good.
         """
-        if (fault := password_fault(password, self.check(token))) is not None:
+        if (fault := password_error(password, self.check(token))) is not None:
             raise InvalidFields("Some fields are not right.", errors={"password": fault})
         password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
         good = (PasswordReset.token_hash == token_hash(token)) & (PasswordReset.expires_at > self._clock.now())

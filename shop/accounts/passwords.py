@@ -33,7 +33,7 @@ RETRY_AFTER_S = 2
 BUSY = "Too many people are signing in at once. Try again in a few seconds."
 
 
-def callers_waiting(threads: int) -> int:
+def max_waiting(threads: int) -> int:
     """Return how many callers may wait for a turn in a process with so many request threads.
 
     Those being served and those waiting hold at most half of the threads.
@@ -99,7 +99,7 @@ class PasswordHashing:
         with _taken(self._places, timeout_s=0):
             pass
 
-    def outdated(self, stored: str) -> bool:
+    def needs_rehash(self, stored: str) -> bool:
         """Tell whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 

@@ -102,7 +102,7 @@ class AccountService:
         matches = self._passwords.matches(password, stored)
         if row is None or stored is None or not matches:
             raise BadCredentials(WRONG)
-        if self._passwords.outdated(stored):
+        if self._passwords.needs_rehash(stored):
             self._renew_hash(row.id, stored, password)
         return to_account(row)
 

@@ -178,7 +178,7 @@ def _identity(account: AccountIdentity) -> SignedInIdentity:
 
 def _ask_to_sign_in(error: AuthenticationRequired) -> Response:
     if request.path.startswith(problems.API_PREFIX):
-        return problems.problem(401, "not-signed-in", ENDED if was_ended() else error.detail)
+        return problems.problem_document(401, "not-signed-in", ENDED if was_ended() else error.detail)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     answer = redirect(url_for("accounts.login", next=wanted), 303)
     answer.headers["Cache-Control"] = "private, no-store"

@@ -10,10 +10,10 @@ from pydantic import Field, JsonValue
 from shop.cart.cart_lines import CartLine, CartView
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import SLUG, CartOwner, CartService
-from shop.cart.sessions import current_owner, keep
+from shop.cart.sessions import current_owner, remember_cart
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
-from shop.web.openapi import ANYBODY, ApiBlueprint
+from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint
 from shop.web.schemas import ApiModel, MoneySchema, ProblemDetails, WholeNumber
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
@@ -91,7 +91,9 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     Args:
         use: returns the carts of the request being served.
     """
-    api = ApiBlueprint("cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=ANYBODY)
+    api = ApiBlueprint(
+        "cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=AUTH_OPTIONAL
+    )
     api.after_request(_keep_private)
 
     @api.get("/me", operation_id="get_me", responses={200: SessionSummary, **_problems(401, 503)})
@@ -118,7 +120,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
         """Put a product into the cart; more of what is there already adds up. A cart holds 100 different ones."""
         owner = current_owner()
         added = use().add(owner, body.product, body.quantity)
-        keep(owner, added.cart_id)
+        remember_cart(owner, added.cart_id)
         return _answer(use(), owner.with_cart(added.cart_id), added.note)
 
     @api.patch(

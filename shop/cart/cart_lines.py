@@ -108,7 +108,7 @@ class CartView:
         return bool(self.lines) and all(line.can_be_bought for line in self.lines)
 
 
-def price(kept: Sequence[StoredItem], offers: Mapping[int, CartOffer]) -> CartView:
+def price_cart(kept: Sequence[StoredItem], offers: Mapping[int, CartOffer]) -> CartView:
     """Price a cart anew; a product that is no longer offered is left out."""
     return CartView(tuple(_line(item, offers[item.product_id]) for item in kept if item.product_id in offers))
 

@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import CartService
-from shop.cart.sessions import current_owner, keep
+from shop.cart.sessions import current_owner, remember_cart
 from shop.errors import InvalidFields, ProductWithdrawn, StateConflict
-from shop.web.redirects import local_path
+from shop.web.redirects import safe_redirect_path
 
 CART = "/cart"
 WRONG_QUANTITY = f"Choose 1 to {MAX_QUANTITY}."
@@ -38,10 +38,10 @@ def create_pages(use: Callable[[], CartService]) -> Blueprint:
         except StateConflict as full:
             flash(full.detail, "warning")
             return redirect(CART, 303)
-        keep(owner, added.cart_id)
+        remember_cart(owner, added.cart_id)
         if added.note:
             flash(added.note, "info")
-        return redirect(local_path(request.form.get("next"), CART), 303)
+        return redirect(safe_redirect_path(request.form.get("next"), CART), 303)
 
     @pages.post("/cart/items/<slug>")
     def change_item(slug: str) -> Page:

@@ -58,7 +58,7 @@ def lock(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None)
     return session.execute(_LOCK[user_id is not None], {"owner": user_id or guest_cart_id}).scalar_one_or_none()
 
 
-def locked(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID:
+def get_or_create_locked(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID:
     """Return the id of an account's or a guest's cart, made if need be, its row locked until the transaction ends."""
     if user_id is not None:
         made = insert(Cart).values(id=uuid.uuid4(), user_id=user_id)
@@ -69,7 +69,7 @@ def locked(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | Non
             index_elements=[Cart.id], set_={"updated_at": func.now()}, where=Cart.user_id.is_(None)
         )
     found = session.execute(upsert.returning(Cart.id)).scalar_one_or_none()
-    return found or locked(session, None, None)  # that id was an account's cart: a guest starts a new one
+    return found or get_or_create_locked(session, None, None)  # that id was an account's cart: a guest starts a new one
 
 
 PUT = text("""
@@ -142,7 +142,7 @@ UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces, line_id 
 """Under the cart's lock, taken by a statement before: both halves see the same quantities, and no line meets both."""
 
 
-def take(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> None:
+def remove_bought(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> None:
     """Lower the lines of what was bought, product id to pieces, and delete those that are used up; with the COMMIT."""
     row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
     Database.execute_with_commit(session, DeferredStatement(TAKE, row))

@@ -30,7 +30,7 @@ class OfferLookup(Protocol):
     def by_slug(self, session: Session, slug: str, /) -> CartOffer:
         """Return one product's offer, or raise ``NotFound``."""
 
-    def worth(self, session: Session, wanted: Select[int, int], /) -> tuple[int, Money]:
+    def total(self, session: Session, wanted: Select[int, int], /) -> tuple[int, Money]:
         """Return pieces and price of what a statement of product ids and quantities selects; one query."""
 
 
@@ -99,7 +99,7 @@ class CartService:
                 ).order_by(CartItem.added_at, CartItem.product_id)
             )
             kept = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
-            return cart_lines.price(
+            return cart_lines.price_cart(
                 kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {}
             )
 
@@ -108,7 +108,7 @@ class CartService:
         if owner.user_id is None and owner.guest_cart_id is None:
             return 0, Money(0)
         with self._database.reading() as session:
-            return self._offers.worth(
+            return self._offers.total(
                 session, queries.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
             )
 
@@ -127,7 +127,7 @@ class CartService:
 
         def work(session: Session) -> AddedItem:
             offer = self._sold(session, slug)
-            cart_id = queries.locked(session, owner.user_id, owner.guest_cart_id)
+            cart_id = queries.get_or_create_locked(session, owner.user_id, owner.guest_cart_id)
             held = queries.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
             if held is None:
                 raise StateConflict(FULL)
@@ -194,7 +194,7 @@ class CartService:
             self._before_merge(session, guest_cart_id, user_id)
             if session.execute(queries.lock_of(guest.condition())).one_or_none() is None:
                 return 0, 0
-            mine = queries.locked(session, user_id, None)
+            mine = queries.get_or_create_locked(session, user_id, None)
             return queries.move(session, guest_cart_id, mine)
 
         return cart_lines.merge_note(*self._database.run_in_transaction(work))
@@ -210,7 +210,7 @@ class CartService:
         return {product_id: line.quantity for product_id, line in CartService.held_lines(session, owner).items()}
 
     @staticmethod
-    def take(session: Session, owner: CartOwner, bought: Mapping[int, int]) -> None:
+    def remove_bought(session: Session, owner: CartOwner, bought: Mapping[int, int]) -> None:
         """Take what was bought out of the cart, inside the caller's transaction.
 
         Only that: what another tab added since the checkout began stays.
@@ -223,7 +223,7 @@ class CartService:
         cart_id = queries.lock(session, owner.user_id, owner.guest_cart_id)
         if cart_id is None or not bought:
             return
-        queries.take(session, cart_id, bought)
+        queries.remove_bought(session, cart_id, bought)
 
     @staticmethod
     def clear(session: Session, owner: CartOwner) -> None:

@@ -15,7 +15,7 @@ def current_owner() -> CartOwner:
     return CartOwner(guest_cart_id=guest.cart_id, guest_id=guest.guest_id) if guest else CartOwner()
 
 
-def keep(owner: CartOwner, cart_id: uuid.UUID) -> None:
+def remember_cart(owner: CartOwner, cart_id: uuid.UUID) -> None:
     """Let a guest's browser carry her cart's id; each addition makes it last its full time anew."""
     if owner.user_id is None:
         keep_guest_cart(cart_id)

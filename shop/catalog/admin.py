@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shop.catalog import product_form
 from shop.catalog.editing import EditConflict, ProductChange
-from shop.catalog.forms import faults
+from shop.catalog.forms import field_errors
 from shop.catalog.inventory import ALL, GONE, LOW
-from shop.catalog.listing.search import tidy
+from shop.catalog.listing.search import normalise
 from shop.catalog.product_form import FieldClash, FormValues, Given
 from shop.catalog.requests import MAX_STOCK
 from shop.catalog.service import CatalogService
@@ -92,7 +92,7 @@ def _keep_private(response: Response) -> Response:
 
 
 def _list(catalog: CatalogService) -> str:
-    find, asked = tidy(request.args.get("find", "")), request.args.get("stock", "")
+    find, asked = normalise(request.args.get("find", "")), request.args.get("stock", "")
     which = asked if asked in (LOW, GONE) else ALL
     page = catalog.inventory(find, request.args.get("cursor") or None, which)
     fields = {"find": find, "stock": which, "cursor": page.next_cursor or ""}
@@ -111,7 +111,7 @@ def _save(catalog: CatalogService, slug: str, given: Given) -> AnyResponse:
     try:
         saved = catalog.edit(slug, product_form.read(given))
     except ValidationError as error:
-        return _form(catalog, slug, product_form.as_sent(given), faults(error, WORDS), status=422)
+        return _form(catalog, slug, product_form.as_sent(given), field_errors(error, WORDS), status=422)
     except InvalidFields as error:
         return _form(catalog, slug, product_form.as_sent(given), _said(error), status=422)
     except EditConflict as error:
@@ -135,7 +135,7 @@ def _add(catalog: CatalogService, given: Given) -> AnyResponse:
     try:
         added = catalog.add(product_form.read_new(given))
     except ValidationError as error:
-        return _new(catalog, given, faults(error, WORDS), 422)
+        return _new(catalog, given, field_errors(error, WORDS), 422)
     except InvalidFields as error:
         return _new(catalog, given, _said(error), 422)
     except StateConflict as error:

@@ -9,13 +9,13 @@ from flask_openapi3 import Tag
 from shop.catalog import schemas
 from shop.catalog.cached_responses import entity_tag
 from shop.catalog.editing import ProductChange
-from shop.catalog.negative_caching import keep_absences
+from shop.catalog.negative_caching import cache_not_found
 from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, ProductsQuery, ReviewsQuery, WriteCondition
 from shop.catalog.service import CatalogService
 from shop.patterns.caching import CacheableResponse
 from shop.web.access import needs_account, needs_role
 from shop.web.identity import ADMIN, require_identity
-from shop.web.openapi import KNOWN, ApiBlueprint, sends
+from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint, sends
 from shop.web.preconditions import IfMatch
 from shop.web.public_answers import JSON, publish
 from shop.web.schemas import ProblemDetails
@@ -32,7 +32,7 @@ def create_api(use: Callable[[], CatalogService]) -> ApiBlueprint:
         use: returns the catalogue of the request being served.
     """
     api = ApiBlueprint("catalog_api", __name__, url_prefix="/api/v1", abp_tags=[TAG])
-    keep_absences(api)
+    cache_not_found(api)
     _add_reads(api, use)
     _add_product_parts(api, use)
     _add_writes(api, use)
@@ -49,7 +49,7 @@ def _add_reads(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
         A search ranks at most 5,000 matches, facets count at most 20,000 products, the most popular first;
         `facets.exact` says whether that was all of them.
         """
-        return _public(use().listing(query.browse()))
+        return _public(use().listing(query.to_list_query()))
 
     @api.get("/categories", responses={200: schemas.CategoryTree})
     @PUBLIC
@@ -108,7 +108,7 @@ def _add_product_parts(api: ApiBlueprint, use: Callable[[], CatalogService]) -> 
 
 
 def _add_writes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
-    @api.post("/products/<string:slug>/reviews", security=KNOWN, responses={201: schemas.ReviewDetail})
+    @api.post("/products/<string:slug>/reviews", security=AUTH_REQUIRED, responses={201: schemas.ReviewDetail})
     @needs_account
     def write_review(path: ProductPath, body: schemas.NewReview) -> Response:
         """Review a product, once an account."""
@@ -121,7 +121,7 @@ def _add_administration(api: ApiBlueprint, use: Callable[[], CatalogService]) ->
     @api.get(
         "/admin/products/<string:slug>",
         operation_id="get_product_record",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={200: schemas.ProductRecord, 403: ProblemDetails, 404: ProblemDetails},
     )
     @needs_role(ADMIN)
@@ -135,7 +135,7 @@ def _add_administration(api: ApiBlueprint, use: Callable[[], CatalogService]) ->
 
     @api.post(
         "/admin/products",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={201: schemas.ProductRecord, 403: ProblemDetails, 409: ProblemDetails},
     )
     @needs_role(ADMIN)
@@ -153,7 +153,7 @@ def _add_administration(api: ApiBlueprint, use: Callable[[], CatalogService]) ->
 
     @api.patch(
         "/admin/products/<string:slug>",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={
             200: schemas.ProductRecord,
             403: ProblemDetails,
@@ -173,7 +173,7 @@ def _add_administration(api: ApiBlueprint, use: Callable[[], CatalogService]) ->
 
     @api.delete(
         "/admin/products/<string:slug>",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={204: None, 403: ProblemDetails, 404: ProblemDetails, 412: ProblemDetails},
     )
     @needs_role(ADMIN)

@@ -28,7 +28,7 @@ _above = select(_places.c.product, Category.slug, Category.parent_id).join(_plac
 _PLACES = select(_places.union_all(_above)).order_by("product")
 
 
-def ended(session: Session, product_ids: Collection[int]) -> list[str]:
+def tags_of_availability(session: Session, product_ids: Collection[int]) -> list[str]:
     """Return the tags of all that says whether some products can be had; one query."""
     rows = session.execute(_PLACES, {"ids": list(product_ids)}).all()
     found: dict[str, None] = {}

@@ -45,7 +45,7 @@ class CachedResponses:
         self._cache = cache
         self._bulkhead = bulkhead
 
-    def reading(self, load: Callable[[Session], Answer]) -> Callable[[], Answer]:
+    def in_read_transaction(self, load: Callable[[Session], Answer]) -> Callable[[], Answer]:
         """Return what builds an answer in a transaction that only reads."""
 
         def build() -> Answer:
@@ -54,11 +54,11 @@ class CachedResponses:
 
         return build
 
-    def kept(self, key: str, policy: CachePolicy, own: Sequence[str], build: Build) -> CacheableResponse:
+    def cached(self, key: str, policy: CachePolicy, own: Sequence[str], build: Build) -> CacheableResponse:
         """Return an answer under a key, made from its own tags and from the catalogue as a whole."""
-        return self.through(key, policy, [*own, tags.CATALOGUE], lambda: as_json(build()))
+        return self.get_or_load(key, policy, [*own, tags.CATALOGUE], lambda: as_json(build()))
 
-    def through(
+    def get_or_load(
         self,
         key: str,
         policy: CachePolicy,
@@ -71,16 +71,16 @@ class CachedResponses:
         value = self._cache.get_or_load(key, policy, every, load, finds_tags=finds_tags)
         return CacheableResponse(value, policy, (*self._cache.carried(every), *found_tags(value)), key)
 
-    def carried(self, every: Sequence[str]) -> tuple[str, ...]:
+    def effective_tags(self, every: Sequence[str]) -> tuple[str, ...]:
         """Return which of the tags can end an answer, however invalidation is switched."""
         return self._cache.carried(every)
 
-    def of_product(self, part: str, slug: str, build: Build) -> CacheableResponse:
+    def product_part(self, part: str, slug: str, build: Build) -> CacheableResponse:
         """Return one part of what there is to say of a product."""
         ask = _of_product(part, slug, build)
-        return self.through(ask.key, ask.policy, ask.tags, ask.load)
+        return self.get_or_load(ask.key, ask.policy, ask.tags, ask.load)
 
-    def of_product_beside_others(self, part: str, slug: str, build: Callable[[], ShowsOthers]) -> CacheableResponse:
+    def product_part_with_related(self, part: str, slug: str, build: Callable[[], ShowsOthers]) -> CacheableResponse:
         """Return one part of what there is to say of a product that shows others as well; it ends with each of them."""
 
         def load() -> bytes:
@@ -88,9 +88,9 @@ class CachedResponses:
             return TaggedValue(as_json(answer), [tags.product(other) for other in answer.others])
 
         ask = _of_product(part, slug, build)
-        return self.through(ask.key, ask.policy, ask.tags, load, finds_tags=True)
+        return self.get_or_load(ask.key, ask.policy, ask.tags, load, finds_tags=True)
 
-    def parts_of_product(self, slug: str, builds: Mapping[str, Build]) -> list[CacheableResponse]:
+    def product_parts(self, slug: str, builds: Mapping[str, Build]) -> list[CacheableResponse]:
         """Return several parts, in the order given: what is kept of them is read in one round trip.
 
         Raises:
@@ -100,17 +100,17 @@ class CachedResponses:
         found = []
         for ask, value in zip(asks, self._cache.get_many(asks), strict=True):
             if value is None:  # asked alone, it says why: no such product, or no longer, or under another slug
-                found.append(self.through(ask.key, ask.policy, ask.tags, ask.load))
+                found.append(self.get_or_load(ask.key, ask.policy, ask.tags, ask.load))
             else:
                 found.append(CacheableResponse(value, ask.policy, self._cache.carried(ask.tags), ask.key))
         return found
 
-    def of_category(self, part: str, browse: ListQuery, build: Build) -> CacheableResponse:
+    def category_part(self, part: str, browse: ListQuery, build: Build) -> CacheableResponse:
         """Return one part of what there is to say of a category, or of all products."""
         own = [tags.list_of(browse.category), tags.CATEGORIES]
-        return self.kept(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
+        return self.cached(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
 
-    def unkept(self, browse: ListQuery, build: Build) -> CacheableResponse:
+    def uncached(self, browse: ListQuery, build: Build) -> CacheableResponse:
         """Answer with a list that only those in front of the store may keep: what people type, for a short time.
 
         Raises:
@@ -119,9 +119,9 @@ class CachedResponses:
         with self._bulkhead.turn():
             value = as_json(build())
         every = (tags.list_of(browse.category, browse.q), tags.CATALOGUE, tags.CATEGORIES)
-        return CacheableResponse(value, SEARCH if browse.is_typed else CATALOGUE, self._cache.carried(every))
+        return CacheableResponse(value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.carried(every))
 
-    def of_search(self, browse: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
+    def search_results(self, browse: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
         """Answer a search, and remember only that there was nothing to find.
 
         Raises:
@@ -151,7 +151,7 @@ def entity_tag(answer: BaseModel) -> str:
     return digest(as_json(answer))
 
 
-def read(answer: CacheableResponse) -> dict[str, Any]:
+def parse(answer: CacheableResponse) -> dict[str, Any]:
     """Read an answer again."""
     found: dict[str, Any] = json.loads(answer.value)
     return found

@@ -7,7 +7,7 @@ from html import escape
 from flask import Blueprint, Response
 
 from shop.catalog.cards import category_url, product_url
-from shop.catalog.negative_caching import keep_absences
+from shop.catalog.negative_caching import cache_not_found
 from shop.catalog.service import CatalogService
 from shop.patterns.caching import REFERENCE, CacheableResponse
 from shop.web.public_answers import publish
@@ -45,7 +45,7 @@ def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blu
         address: where shoppers find the store; RFC 9309 and sitemaps.org want whole addresses.
     """
     pages = Blueprint("crawlers", __name__)
-    keep_absences(pages)
+    cache_not_found(pages)
 
     @pages.get("/robots.txt")
     def robots() -> Response:

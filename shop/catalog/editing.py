@@ -71,7 +71,7 @@ def lock(session: Session, slug: str, edit: ProductChange) -> None:
     found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=edit.slug is None)
     product_id = session.scalar(found)
     if product_id is None:
-        raise products.missing(session, slug)
+        raise products.not_found_error(session, slug)
     if edit.on_hand is not None:
         session.execute(select(StockItem.on_hand).where(StockItem.product_id == product_id).with_for_update())
 

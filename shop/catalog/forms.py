@@ -39,7 +39,7 @@ def decimal(amount: int) -> str:
     return f"{amount // MINOR_UNITS}.{amount % MINOR_UNITS:02d}"
 
 
-def faults(error: ValidationError, words: Mapping[str, str]) -> dict[str, str]:
+def field_errors(error: ValidationError, words: Mapping[str, str]) -> dict[str, str]:
     """Return field name to what is wrong with it, in words for people where there are some."""
     found = {str(fault["loc"][0]) if fault["loc"] else "form": fault["msg"] for fault in error.errors()}
     return {name: words.get(name, message) for name, message in found.items()}

@@ -85,7 +85,7 @@ class InventoryPage:
     next_cursor: str | None
 
 
-def one(session: Session, slug: str) -> StockedProduct:
+def find(session: Session, slug: str) -> StockedProduct:
     """Return one product, withdrawn or not.
 
     Raises:
@@ -93,7 +93,7 @@ def one(session: Session, slug: str) -> StockedProduct:
     """
     row = session.execute(_rows().where(Product.slug == slug)).one_or_none()
     if row is None:
-        raise products.missing(session, slug)
+        raise products.not_found_error(session, slug)
     return _row(row)
 
 

@@ -18,23 +18,23 @@ from shop.errors import NotFound, ProductRenamed, ProductWithdrawn, ShopError
 from shop.patterns.caching import CATALOGUE, NEGATIVE, CachePolicy
 from shop.web import problems
 from shop.web.edge_headers import has_stale_copy
-from shop.web.public_answers import told_to_the_edge
+from shop.web.public_answers import edge_headers_for
 
 ABSENCES: Mapping[type[ShopError], CachePolicy] = MappingProxyType(
     {ProductRenamed: CATALOGUE, ProductWithdrawn: NEGATIVE, NotFound: NEGATIVE}
 )
 
 
-def keep_absences(routes: Blueprint) -> None:
+def cache_not_found(routes: Blueprint) -> None:
     """Let the edge keep what some routes answer of what has moved, is withdrawn or is gone."""
     for kind in ABSENCES:
         routes.register_error_handler(kind, _answered)
 
 
 def _answered(error: ShopError) -> Response:
-    response = problems.refusal(error)
+    response = problems.error_response(error)
     if type(error) is not NotFound or has_stale_copy(request.environ):
-        response.headers.extend(told_to_the_edge(ABSENCES[type(error)], tuple(_tags())))
+        response.headers.extend(edge_headers_for(ABSENCES[type(error)], tuple(_tags())))
     return response
 
 

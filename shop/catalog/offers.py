@@ -83,7 +83,7 @@ def _offer(row: AnyRow) -> ProductOffer:
     )
 
 
-def worth(session: Session, wanted: Select[int, int]) -> tuple[int, Money]:
+def total(session: Session, wanted: Select[int, int]) -> tuple[int, Money]:
     """Return how many pieces a statement asks for and what they cost now; one query.
 
     Args:

@@ -68,7 +68,7 @@ def find_id(session: Session, slug: str) -> int:
     return int(_sold(session.execute(statement).one_or_none(), slug).id)
 
 
-def missing(session: Session, slug: str) -> ShopError:
+def not_found_error(session: Session, slug: str) -> ShopError:
     """Return why no product has a slug: it has another one by now, or there never was one."""
     now = session.scalar(select(ProductRow.slug).where(_had(slug)))
     return NotFound("There is no such product.") if now is None else ProductRenamed(now)

@@ -11,7 +11,7 @@ from shop.catalog.listing.filters import ListFilters
 from shop.catalog.listing.product_lister import DEFAULT_LIMIT, MAX_LIMIT, ListQuery
 from shop.catalog.models import MAX_PRICE
 from shop.catalog.schemas import Name, Storable, Words
-from shop.catalog.service import REVIEWS_A_PAGE
+from shop.catalog.service import REVIEWS_PER_PAGE
 from shop.catalog.slugs import MAX_LENGTH, SHAPE, is_slug, slugify
 from shop.errors import InvalidFields
 from shop.money import CURRENCY
@@ -59,7 +59,7 @@ class ProductsQuery(EmptyIsAbsent):
     )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Products on a page.")
 
-    def browse(self) -> ListQuery:
+    def to_list_query(self) -> ListQuery:
         """Return the question as the catalogue takes it."""
         return ListQuery(
             category=self.category,
@@ -68,7 +68,7 @@ class ProductsQuery(EmptyIsAbsent):
                 min_price=self.min_price,
                 max_price=self.max_price,
                 min_rating=self.min_rating,
-                brands=tuple(search.tidy(brand[:BRAND_LENGTH]) for brand in self.brand if brand),
+                brands=tuple(search.normalise(brand[:BRAND_LENGTH]) for brand in self.brand if brand),
                 in_stock=self.in_stock,
             ),
             sort=self.sort,
@@ -94,7 +94,7 @@ class ReviewsQuery(EmptyIsAbsent):
     """Which page of reviews."""
 
     cursor: str | None = Field(default=None, max_length=cursors.MAX_LENGTH)
-    limit: int = Field(default=REVIEWS_A_PAGE, ge=1, le=MAX_LIMIT)
+    limit: int = Field(default=REVIEWS_PER_PAGE, ge=1, le=MAX_LIMIT)
 
 
 def _usable_slug(slug: str) -> str:

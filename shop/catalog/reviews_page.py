@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as AnyResponse
 
-from shop.catalog.forms import faults, number_or_text
+from shop.catalog.forms import field_errors, number_or_text
 from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
 from shop.catalog.service import CatalogService
 from shop.errors import StateConflict
@@ -42,7 +42,7 @@ def _publish(catalog: CatalogService, slug: str, who: SignedInIdentity) -> AnyRe
         review = NewReview.model_validate({**given, "rating": number_or_text(given.get("rating", ""))})
         catalog.write_review(slug, who.user_id, who.name, review.rating, review.body)
     except ValidationError as error:
-        wrong = faults(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})
+        wrong = field_errors(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})
         return _form(catalog, slug, errors=wrong, status=422)
     except StateConflict:
         return _form(catalog, slug, done=True, status=409)

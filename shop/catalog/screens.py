@@ -53,7 +53,7 @@ class ScreenBuilder:
     """
 
     database: Database
-    browser: ProductLister
+    lister: ProductLister
     bought_together: BoughtTogether
 
     def product(self, slug: str) -> ProductScreen:
@@ -101,7 +101,7 @@ class ScreenBuilder:
                 breadcrumbs=shelves.breadcrumbs(path),
                 children=[child.ref for child in tree.children(shelf)[:CHILDREN_SHOWN]],
                 children_count=len(tree.children(shelf)),
-                listing=self.browser.listing(session, browse),
+                listing=self.lister.listing(session, browse),
             )
 
     def home(self) -> HomeScreen:
@@ -111,15 +111,15 @@ class ScreenBuilder:
             everything = tree.within(None)
             return HomeScreen(
                 departments=tree.nodes(shelves.counts(session)),
-                popular=self.browser.top(session, everything, POPULARITY, HOME_POPULAR),
-                new=self.browser.top(session, everything, NEWEST, HOME_NEW),
+                popular=self.lister.top(session, everything, POPULARITY, HOME_POPULAR),
+                new=self.lister.top(session, everything, NEWEST, HOME_NEW),
             )
 
     def popular(self, limit: int) -> RelatedProducts:
         """Return what sells best; 2 queries."""
         with self.database.reading() as session:
             everything = shelves.load(session).within(None)
-            return RelatedProducts(items=self.browser.top(session, everything, POPULARITY, limit))
+            return RelatedProducts(items=self.lister.top(session, everything, POPULARITY, limit))
 
     def tree(self) -> CategoryTree:
         """Build the category tree; 2 queries."""

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import adding, editing, inventory, products, reviewing, sitemap, tags
 from shop.catalog.adding import NewProduct
-from shop.catalog.cached_responses import Build, CachedResponses, as_json, entity_tag, read
+from shop.catalog.cached_responses import Build, CachedResponses, as_json, entity_tag, parse
 from shop.catalog.categories import tree
 from shop.catalog.editing import ProductChange
 from shop.catalog.inventory import InventoryPage, StockedProduct
@@ -17,13 +17,13 @@ from shop.catalog.product_page import Data, ProductPage, WholeScreen
 from shop.catalog.schemas import ProductListing, ProductRecord, RelatedProducts, ReviewDetail, StockLevel
 from shop.catalog.screens import BoughtTogether, ScreenBuilder
 from shop.catalog.sitemap import SitemapPage, SitemapPart
-from shop.catalog.slugs import checked
+from shop.catalog.slugs import validate_slug
 from shop.database.transactions import Database
 from shop.errors import PreconditionFailed
 from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse, CacheClient, TaggedValue
 from shop.web.preconditions import IfMatch
 
-REVIEWS_A_PAGE = 20
+REVIEWS_PER_PAGE = 20
 SUGGESTED = 4
 """Products shown where a search found nothing."""
 CHANGED = "Somebody else has changed this product since you looked at it. Look again, then decide."
@@ -64,8 +64,8 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        name = checked(slug)
-        return self._answers.of_product_beside_others("screen", name, lambda: self._screens.product(name))
+        name = validate_slug(slug)
+        return self._answers.product_part_with_related("screen", name, lambda: self._screens.product(name))
 
     def product(self, slug: str) -> CacheableResponse:
         """Return one product; see :class:`schemas.Product`.
@@ -73,8 +73,8 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        name = checked(slug)
-        return self._answers.of_product("core", name, self._core(name))
+        name = validate_slug(slug)
+        return self._answers.product_part("core", name, self._core(name))
 
     def read_product(self, slug: str) -> dict[str, Any]:
         """Return one product as :meth:`product` does, read again.
@@ -82,7 +82,7 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        return read(self.product(slug))
+        return parse(self.product(slug))
 
     def rating(self, slug: str) -> CacheableResponse:
         """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
@@ -90,8 +90,8 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        name = checked(slug)
-        return self._answers.of_product("rating", name, self._rating(name))
+        name = validate_slug(slug)
+        return self._answers.product_part("rating", name, self._rating(name))
 
     def related(self, slug: str) -> CacheableResponse:
         """Return what was bought with a product; see :class:`schemas.Related`.
@@ -99,27 +99,27 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        name = checked(slug)
+        name = validate_slug(slug)
 
         def load(session: Session) -> RelatedProducts:
             return RelatedProducts(items=self._screens.also_bought(session, products.find_id(session, name)))
 
-        return self._answers.of_product_beside_others("related", name, self._answers.reading(load))
+        return self._answers.product_part_with_related("related", name, self._answers.in_read_transaction(load))
 
-    def reviews(self, slug: str, limit: int = REVIEWS_A_PAGE, cursor: str | None = None) -> CacheableResponse:
+    def reviews(self, slug: str, limit: int = REVIEWS_PER_PAGE, cursor: str | None = None) -> CacheableResponse:
         """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
 
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
             InvalidFields: the cursor is not one of this list.
         """
-        name = checked(slug)
+        name = validate_slug(slug)
         build = self._reviews(name, limit, cursor)
         if cursor is not None:
             return CacheableResponse(as_json(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
-        return self._answers.of_product(f"reviews:{limit}", name, build)
+        return self._answers.product_part(f"reviews:{limit}", name, build)
 
-    def reviewed(
+    def product_with_reviews(
         self, slug: str, cursor: str | None = None
     ) -> tuple[CacheableResponse, CacheableResponse, CacheableResponse]:
         """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
@@ -128,11 +128,11 @@ class CatalogService:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
             InvalidFields: the cursor is not one of this list.
         """
-        name = checked(slug)
+        name = validate_slug(slug)
         parts = {"core": self._core(name), "rating": self._rating(name)}
         if cursor is None:
-            parts[f"reviews:{REVIEWS_A_PAGE}"] = self._reviews(name, REVIEWS_A_PAGE, None)
-        product, rating, *reviews = self._answers.parts_of_product(name, parts)
+            parts[f"reviews:{REVIEWS_PER_PAGE}"] = self._reviews(name, REVIEWS_PER_PAGE, None)
+        product, rating, *reviews = self._answers.product_parts(name, parts)
         return product, rating, reviews[0] if reviews else self.reviews(name, cursor=cursor)
 
     def stock(self, slug: str) -> StockLevel:
@@ -142,7 +142,7 @@ class CatalogService:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
         with self._database.reading() as session:
-            return products.stock(session, checked(slug))
+            return products.stock(session, validate_slug(slug))
 
     def listing(self, browse: ListQuery) -> CacheableResponse:
         """Return one page of a list; see :class:`schemas.Listing`.
@@ -161,10 +161,10 @@ class CatalogService:
             return self._browser.listing(session, browse)
 
         if browse.q and browse.cursor is None:
-            return self._answers.of_search(browse, self._answers.reading(load))
-        if not browse.is_plain:
-            return self._answers.unkept(browse, self._answers.reading(load))
-        return self._answers.of_category("listing", browse, self._answers.reading(load))
+            return self._answers.search_results(browse, self._answers.in_read_transaction(load))
+        if not browse.is_cacheable:
+            return self._answers.uncached(browse, self._answers.in_read_transaction(load))
+        return self._answers.category_part("listing", browse, self._answers.in_read_transaction(load))
 
     def category_screen(self, browse: ListQuery) -> CacheableResponse:
         """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
@@ -174,28 +174,28 @@ class CatalogService:
             InvalidFields: the order or the cursor does not fit the list.
         """
         browse = browse.normalised()
-        checked(browse.category or "")
-        if not browse.is_plain:
-            return self._answers.unkept(browse, lambda: self._screens.category(browse))
-        return self._answers.of_category("screen:category", browse, lambda: self._screens.category(browse))
+        validate_slug(browse.category or "")
+        if not browse.is_cacheable:
+            return self._answers.uncached(browse, lambda: self._screens.category(browse))
+        return self._answers.category_part("screen:category", browse, lambda: self._screens.category(browse))
 
     def home_screen(self) -> CacheableResponse:
         """Return all the home page needs; see :class:`schemas.HomeScreen`."""
-        return self._answers.kept("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+        return self._answers.cached("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
     def suggestions(self) -> list[dict[str, Any]]:
         """Return a few products that sell best, to show where nothing was found."""
-        kept = self._answers.kept("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
-        items: list[dict[str, Any]] = read(kept)["items"]
+        kept = self._answers.cached("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
+        items: list[dict[str, Any]] = parse(kept)["items"]
         return items
 
     def categories(self) -> CacheableResponse:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
-        return self._answers.kept("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
+        return self._answers.cached("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
     def departments(self) -> list[dict[str, Any]]:
         """Return the tree as the pages' menu shows it."""
-        items: list[dict[str, Any]] = read(self.categories())["items"]
+        items: list[dict[str, Any]] = parse(self.categories())["items"]
         return items
 
     def sitemap_parts(self) -> list[SitemapPart]:
@@ -212,14 +212,14 @@ class CatalogService:
         with self._database.reading() as session:
             return sitemap.part(session, number)
 
-    def page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> CacheableResponse:
+    def cached_page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> CacheableResponse:
         """Return a public page's HTML through the cache, under a key and tags of its own.
 
         It carries the menu, and so the tag of the tree.
         """
-        return self._answers.through(f"page:{key}", CATALOGUE, _of_page(page_tags), lambda: render().encode())
+        return self._answers.get_or_load(f"page:{key}", CATALOGUE, _of_page(page_tags), lambda: render().encode())
 
-    def page_of_product(self, slug: str, render: Callable[[str, Data], str]) -> CacheableResponse:
+    def cached_product_page(self, slug: str, render: Callable[[str, Data], str]) -> CacheableResponse:
         """Return a product's page through the cache; it ends with whatever ends the data it is filled with.
 
         Args:
@@ -229,7 +229,7 @@ class CatalogService:
         Raises:
             NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
         """
-        name, filling = checked(slug), self.product_page
+        name, filling = validate_slug(slug), self.product_page
         own = _of_page([tags.product(name)])
 
         def load() -> bytes:
@@ -238,11 +238,11 @@ class CatalogService:
             return TaggedValue(page, [tag for tag in found.tags if tag not in own])
 
         key = f"page:product:{filling.name}:{name}"
-        return self._answers.through(key, CATALOGUE, own, load, finds_tags=True)
+        return self._answers.get_or_load(key, CATALOGUE, own, load, finds_tags=True)
 
-    def carried(self, page_tags: Sequence[str]) -> tuple[str, ...]:
+    def effective_tags(self, page_tags: Sequence[str]) -> tuple[str, ...]:
         """Return the tags that end a page made from these, which is not read through the cache itself."""
-        return self._answers.carried(_of_page(page_tags))
+        return self._answers.effective_tags(_of_page(page_tags))
 
     def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
         """Add an account's review of a product.
@@ -251,7 +251,7 @@ class CatalogService:
             NotFound: there is no such product.
             StateConflict: the account has reviewed it before.
         """
-        name = checked(slug)
+        name = validate_slug(slug)
         with self._database.transaction() as session:
             found = products.find(session, name)
             review = reviewing.write(session, found.id, user_id, author, rating, body)
@@ -265,7 +265,7 @@ class CatalogService:
             NotFound: there is no such product.
         """
         with self._database.reading() as session:
-            return reviewing.has_reviewed(session, products.find_id(session, checked(slug)), user_id)
+            return reviewing.has_reviewed(session, products.find_id(session, validate_slug(slug)), user_id)
 
     def inventory(self, find: str, cursor: str | None, which: str = inventory.ALL) -> InventoryPage:
         """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
@@ -283,7 +283,7 @@ class CatalogService:
             NotFound: there is no such product.
         """
         with self._database.reading() as session:
-            return inventory.one(session, checked(slug))
+            return inventory.find(session, validate_slug(slug))
 
     def record(self, slug: str) -> ProductRecord:
         """Return a product as an administrator edits it, as it is now.
@@ -309,17 +309,17 @@ class CatalogService:
             StateConflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or
                 the slug is taken.
         """
-        name = checked(slug)
+        name = validate_slug(slug)
 
         def work(session: Session) -> ProductRecord:
             editing.lock(session, name, change)
-            row = inventory.one(session, name)
+            row = inventory.find(session, name)
             if condition is not None and not condition.allows(entity_tag(row.record)):
                 raise PreconditionFailed(CHANGED)
             if lost := editing.changed_meanwhile(editing.stored(row), change):
                 raise editing.EditConflict(CHANGED, errors=dict.fromkeys(lost, "changed meanwhile"))
             editing.apply(session, row.id, change)
-            now = inventory.one(session, change.slug or name)
+            now = inventory.find(session, change.slug or name)
             # Which answers show a product is written down nowhere. So when it goes, comes or moves, all of them end.
             ends = [tags.CATALOGUE] if (now.slug, now.is_withdrawn) != (row.slug, row.is_withdrawn) else []
             if now.shown != row.shown or not change.is_count:
@@ -338,7 +338,7 @@ class CatalogService:
 
         def work(session: Session) -> ProductRecord:
             adding.add(session, new)
-            row = inventory.one(session, new.slug)
+            row = inventory.find(session, new.slug)
             self._changed(session, row.slug, row.category_id, [tags.CATEGORIES])  # the tree counts them
             return row.record
 
@@ -351,13 +351,15 @@ class CatalogService:
         Database.after_commit(session, lambda: self._cache.changed(ended, refills))
 
     def _core(self, name: str) -> Build:
-        return self._answers.reading(lambda session: products.find(session, name).product)
+        return self._answers.in_read_transaction(lambda session: products.find(session, name).product)
 
     def _rating(self, name: str) -> Build:
-        return self._answers.reading(lambda session: products.rating(session, products.find_id(session, name)))
+        return self._answers.in_read_transaction(
+            lambda session: products.rating(session, products.find_id(session, name))
+        )
 
     def _reviews(self, name: str, limit: int, cursor: str | None) -> Build:
-        return self._answers.reading(
+        return self._answers.in_read_transaction(
             lambda session: products.reviews(session, products.find_id(session, name), limit, cursor)
         )
 

@@ -14,7 +14,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 _DROPPED = str.maketrans({"'": None, "’": None, "ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l"})
 
 
-def checked(slug: str) -> str:
+def validate_slug(slug: str) -> str:
     """Return a slug that could exist.
 
     Raises:

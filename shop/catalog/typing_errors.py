@@ -37,7 +37,7 @@ def tolerance(letters: int) -> int:
     return next((forgiven for most, forgiven in TOLERANCES if letters <= most), LONG)
 
 
-def error(typed: str, meant: str) -> int:
+def typing_cost(typed: str, meant: str) -> int:
     """Return how large an error it would be to have typed one word for another, in tenths of a letter."""
     a, b = typed, meant
     before: list[int] = []

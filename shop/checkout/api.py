@@ -20,8 +20,8 @@ from shop.orders.order_access import keep_private, viewer
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import OrderService, OrdersPage
 from shop.web import idempotency
-from shop.web.openapi import ANYBODY, ApiBlueprint, sends
-from shop.web.problems import problem
+from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint, sends
+from shop.web.problems import problem_document
 from shop.web.schemas import ProblemDetails
 
 TAG = Tag(name="checkout", description="From the cart to a paid order, and back.")
@@ -52,7 +52,7 @@ def create_api(
         carts: returns its carts.
         test_cards: whether the simulator's cards are taken (the lab profile).
     """
-    api = ApiBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=ANYBODY)
+    api = ApiBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=AUTH_OPTIONAL)
     api.after_request(keep_private)
 
     @api.post(
@@ -98,12 +98,12 @@ def create_api(
 
 def _changed(refusal: CartChanged, cart: CartView) -> Response:
     extension = {"cart": cart_answer(cart).model_dump()}
-    return problem(409, CartChanged.problem, refusal.detail, extension=extension)
+    return problem_document(409, CartChanged.problem, refusal.detail, extension=extension)
 
 
 def _answer(result: PaidOrder | DeclinedCheckout, look: Callable[[str], OrdersPage]) -> Response:
     if isinstance(result, DeclinedCheckout):
-        response = problem(402, "payment-declined", DECLINED)
+        response = problem_document(402, "payment-declined", DECLINED)
     else:
         order = order_json(look(result.public_id))
         response = make_response(OrderBody(order=order).model_dump(mode="json"), 201)

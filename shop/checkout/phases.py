@@ -214,7 +214,7 @@ class CheckoutPhases:
         changed = self._orders.change(session, order, RecordCharge(provider_id))
         bought = changed.state.quantities
         self._payments.transition(session, order.id, "charged", provider_id)
-        CartService.take(session, cart_owner(order.checkout_owner), bought)
+        CartService.remove_bought(session, cart_owner(order.checkout_owner), bought)
         self._confirmation.paid(session, order)
         answer(changed)
         self.stock.commit_reserved(session, bought)
@@ -242,7 +242,7 @@ class CheckoutPhases:
 
     def _changed(self, session: Session, product_ids: frozenset[int]) -> None:
         if product_ids:
-            ended = availability.ended(session, product_ids)
+            ended = availability.tags_of_availability(session, product_ids)
             Database.after_commit(session, lambda: self._invalidate(ended))
 
 

@@ -45,7 +45,7 @@ def forget(email: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - clic
     runtime = _runtime()
     try:
         runtime.board.refresh()
-        forgotten = runtime.services().personal_data.forget(email)
+        forgotten = runtime.services().personal_data.erase(email)
     finally:
         runtime.close()
     emit(forgotten.to_json(), _told(email, forgotten), as_json=as_json)

@@ -121,7 +121,7 @@ class PersonalData:
         told_at = {"email": email, "exported_at": self._clock.now()}
         return told_at | held | {"carts": self._carts_of(person), "accounts_naming_the_address": person.others}
 
-    def forget(self, email: str) -> ErasureResult:
+    def erase(self, email: str) -> ErasureResult:
         """Blank or delete all that names the person of an address.
 
         Raises:

@@ -11,7 +11,7 @@ from shop.orders.order_access import keep_private
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
 from shop.orders.transitions import OrderStatus
 from shop.web.identity import ADMIN, require_role
-from shop.web.redirects import local_path
+from shop.web.redirects import safe_redirect_path
 
 PAGE = 25
 OWED = "owed"
@@ -89,7 +89,7 @@ def _done(change: Callable[[], None], said: str) -> Response:
         flash(refusal.detail, "warning")
     else:
         flash(said, "success")
-    return redirect(local_path(request.form.get("next"), ADMIN_ORDERS), 303)
+    return redirect(safe_redirect_path(request.form.get("next"), ADMIN_ORDERS), 303)
 
 
 def _address(status: OrderStatus | None, cursor: str | None, *, only_owed: bool) -> str:

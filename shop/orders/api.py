@@ -12,7 +12,7 @@ from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
 from shop.web.access import needs, needs_role
 from shop.web.identity import ADMIN, require_identity
-from shop.web.openapi import ANYBODY, KNOWN, ApiBlueprint
+from shop.web.openapi import AUTH_OPTIONAL, AUTH_REQUIRED, ApiBlueprint
 from shop.web.schemas import ApiModel, ProblemDetails
 
 TAG = Tag(name="orders", description="Own orders, and sending them off.")
@@ -67,7 +67,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
         "/orders",
         operation_id="list_orders",
         summary="Own orders",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={200: OrderPage, **problem_responses(422)},
     )
     @needs(require_viewer)
@@ -83,7 +83,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
         "/orders/<string:id>",
         operation_id="get_order",
         summary="One order",
-        security=ANYBODY,
+        security=AUTH_OPTIONAL,
         responses={200: OrderSchema, **problem_responses(404)},
     )
     def one_order(path: OrderPath) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
         "/admin/orders/<string:id>/ship",
         operation_id="ship_order",
         summary="Ship an order",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={200: OrderSchema, **problem_responses(403, 404, 409)},
     )
     @needs_role(ADMIN)
@@ -107,7 +107,7 @@ def create_api(use: Callable[[], OrderService], close_refund: CloseRefund) -> Ap
         "/admin/orders/<string:id>/close-refund",
         operation_id="close_refund",
         summary="Close a refund that the provider does not make",
-        security=KNOWN,
+        security=AUTH_REQUIRED,
         responses={200: OrderSchema, **problem_responses(403, 404, 409, 422)},
     )
     @needs_role(ADMIN)

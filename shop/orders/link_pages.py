@@ -41,7 +41,7 @@ def create_link_pages(orders: Callable[[], OrderService], requests: Callable[[],
 
     @pages.get(PAGE)
     def follow() -> Response | tuple[str, int]:
-        request_middleware.withhold_referrer()
+        request_middleware.suppress_referrer()
         public_id = links().read(request.args.get("token", ""))
         try:
             if public_id is None:

@@ -38,7 +38,7 @@ def create_pages(use: Callable[[], OrderService]) -> Blueprint:
         order = shown.orders[0]
         by_link = who.opened == public_id and shown.for_guest
         if by_link:
-            request_middleware.withhold_referrer()
+            request_middleware.suppress_referrer()
         return render_template(
             "orders/order.html",
             order=order,

@@ -77,7 +77,7 @@ def complete(description: Json, views: Views) -> Json:
     Returns:
         The description.
     """
-    description |= {"servers": SERVERS, "security": openapi.ANYBODY}
+    description |= {"servers": SERVERS, "security": openapi.AUTH_OPTIONAL}
     description["components"] |= {"headers": HEADERS, "examples": problem_examples()}
     schemas = description["components"]["schemas"]
     for path, method, operation in _operations(description):
@@ -107,7 +107,7 @@ def _say_who_may_call(operation: Json) -> None:
 
     Generators take an operation's own list, even one that begins with "none", for a need of credentials.
     """
-    if operation.get("security") == openapi.ANYBODY:
+    if operation.get("security") == openapi.AUTH_OPTIONAL:
         del operation["security"]
     else:
         operation.setdefault("security", [])
@@ -126,7 +126,7 @@ def _responses(operation: Json, path: str, method: str, own: tuple[str, ...], *,
     said: Json = operation.get("responses", {})
     refusals = {status: _as_problem(status, response) for status, response in said.items() if status[0] in "45"}
     responses = {**said, **refusals, **EVERY_CALL}
-    if operation.get("security") == openapi.KNOWN:
+    if operation.get("security") == openapi.AUTH_REQUIRED:
         responses.setdefault("401", STRANGER)
     if "/products/{slug}" in path or "/screens/product/" in path:
         moved = "301" if method == "get" else "308"

@@ -22,12 +22,12 @@ from shop.web.http_caching import BrowserCaching, Headers
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST_BYTES = 3_000_000
+MAX_BYTES = 3_000_000
 """Of what is remembered in each process, some 4,000 addresses. Those of a client that makes up query strings push one
 another out, and are the fewer the longer they are."""
-LONGEST = 2_048
+MAX_URL_BYTES = 2_048
 """Bytes an address may take, path, query, key and tags together; a longer one takes the long way."""
-OVERHEAD = 600
+OVERHEAD_BYTES = 600
 """Bytes of the objects that hold one, beside their texts."""
 
 
@@ -77,11 +77,11 @@ class CachedResponseFastPath:
         asked = (environ["PATH_INFO"], environ["QUERY_STRING"])
         address = CachedAddress(route, found.key, found.policy, found.tags, content_type)
         size = _size(asked, address)
-        if size - OVERHEAD > LONGEST:
+        if size - OVERHEAD_BYTES > MAX_URL_BYTES:
             return
         with self._lock:
             self._forget(asked)
-            while self._known and self._bytes + size > MOST_BYTES:
+            while self._known and self._bytes + size > MAX_BYTES:
                 self._forget(next(iter(self._known)))
             self._known[asked] = address
             self._bytes += size
@@ -97,7 +97,7 @@ class CachedResponseFastPath:
         headers = self._browser.headers(address.policy, kept.digest)
         headers += self._edge.headers(environ, address.policy, tuple(address.tags))
         asked = None if self._edge.needs_full_body(environ) else environ.get("HTTP_IF_NONE_MATCH")
-        if self._browser.is_known(asked, kept.digest):
+        if self._browser.is_not_modified(asked, kept.digest):
             return CachedAnswer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
         return CachedAnswer(
@@ -112,4 +112,4 @@ class CachedResponseFastPath:
 
 def _size(asked: tuple[str, str], address: CachedAddress) -> int:
     """Return about how many bytes an address takes."""
-    return OVERHEAD + sum(map(len, asked)) + len(address.key) + sum(map(len, address.tags))
+    return OVERHEAD_BYTES + sum(map(len, asked)) + len(address.key) + sum(map(len, address.tags))

@@ -17,7 +17,7 @@ from shop.patterns.caching import CachePolicy
 Headers = list[tuple[str, str]]
 
 NO_STORE = "no-store"
-ASK_EACH_TIME = "no-cache"
+REVALIDATE = "no-cache"
 """Anyone may keep the answer, nobody may use it unasked: an edit is seen by the next request."""
 _VALIDATOR = re.compile(r'"([^"]*)"')
 
@@ -28,7 +28,7 @@ class BrowserCaching(Protocol):
     def headers(self, policy: CachePolicy, found_digest: str) -> Headers:
         """Return the headers that say how long the answer may be used, and how to ask for it again."""
 
-    def is_known(self, if_none_match: str | None, found_digest: str) -> bool:
+    def is_not_modified(self, if_none_match: str | None, found_digest: str) -> bool:
         """Tell whether the browser holds this very answer."""
 
 
@@ -39,7 +39,7 @@ class EtagCaching:
         """Return lifetime and validator."""
         return [("Cache-Control", cache_control(policy)), ("ETag", f'W/"{found_digest}"')]
 
-    def is_known(self, if_none_match: str | None, found_digest: str) -> bool:
+    def is_not_modified(self, if_none_match: str | None, found_digest: str) -> bool:
         """Compare weakly, as RFC 9110 (13.1.2) asks."""
         if if_none_match is None:
             return False
@@ -53,7 +53,7 @@ class NoBrowserCaching:
         """Forbid to keep it."""
         return [("Cache-Control", NO_STORE)]
 
-    def is_known(self, if_none_match: str | None, found_digest: str) -> bool:
+    def is_not_modified(self, if_none_match: str | None, found_digest: str) -> bool:
         """Send it again, whatever the browser holds."""
         return False
 
@@ -63,5 +63,5 @@ def cache_control(policy: CachePolicy) -> str:
     if not policy.ttl_s:
         return NO_STORE
     if policy.private:
-        return f"private, {ASK_EACH_TIME}"
-    return f"public, max-age={policy.browser_s}" if policy.browser_s else ASK_EACH_TIME
+        return f"private, {REVALIDATE}"
+    return f"public, max-age={policy.browser_s}" if policy.browser_s else REVALIDATE

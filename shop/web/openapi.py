@@ -28,9 +28,9 @@ SECURITY_SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer", "description": "From `POST /api/v1/tokens`."},
     "session": {"type": "apiKey", "in": "cookie", "name": "account", "description": "From `POST /api/v1/session`."},
 }
-ANYBODY: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
+AUTH_OPTIONAL: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
 """Security of a call that serves guests too, and knows an account by either."""
-KNOWN: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
+AUTH_REQUIRED: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 """Security of a call that strangers are refused."""
 
 

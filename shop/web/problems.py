@@ -40,7 +40,7 @@ STATUS: Mapping[type[errors.ShopError], int] = {
     errors.ProviderUnavailable: 503,
 }
 API_PREFIX = "/api/"
-MACHINES = (API_PREFIX, "/webhooks/")
+MACHINE_PREFIXES = (API_PREFIX, "/webhooks/")
 """Where programs call, to whom a page says nothing."""
 DEFAULT_RETRY_AFTER_S = 2
 """A 503 always says when to come back (RFC 9110, 10.2.3)."""
@@ -49,7 +49,7 @@ PLAIN_WORDS: Mapping[int, str] = {
     405: "This address does not take that method.",
 }
 """Said instead of the router's own words, which tell a shopper to check her typing."""
-FAULTS: Mapping[str, str] = {
+FIELD_MESSAGES: Mapping[str, str] = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
     "string_pattern_mismatch": "is not of the form this field has",
@@ -63,7 +63,7 @@ _log = logging.getLogger(__name__)
 
 def install(app: Flask) -> None:
     """Answer every error of the app as a problem document or an error page."""
-    app.register_error_handler(errors.ShopError, refusal)
+    app.register_error_handler(errors.ShopError, error_response)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -71,15 +71,15 @@ def install(app: Flask) -> None:
 def from_validation(error: ValidationError) -> Response:
     """Answer 422 for a request whose fields are wrong, naming each field once."""
     found = {
-        ".".join(map(str, fault["loc"])) or "body": FAULTS.get(
+        ".".join(map(str, fault["loc"])) or "body": FIELD_MESSAGES.get(
             fault["type"], fault["msg"].removeprefix("Value error, ")
         )
         for fault in error.errors()
     }
-    return problem(422, "invalid", "Some fields are not right.", fields=found)
+    return problem_document(422, "invalid", "Some fields are not right.", fields=found)
 
 
-def problem(
+def problem_document(
     status: int,
     kind: str,
     detail: str,
@@ -113,7 +113,7 @@ def problem(
     return _finish(response, status, retry_after)
 
 
-def page(status: int, detail: str, retry_after: int | None = None) -> Response:
+def error_page(status: int, detail: str, retry_after: int | None = None) -> Response:
     """Build the error page a person sees."""
     html = render_template(
         "error.html", status=status, title=HTTPStatus(status).phrase, detail=detail, id=correlation.request_id.get()
@@ -135,12 +135,12 @@ def _finish(response: Response, status: int, retry_after: int | None) -> Respons
 def _answer(
     status: int, kind: str, detail: str, fields: Mapping[str, str] | None = None, retry_after: int | None = None
 ) -> Response:
-    if request.path.startswith(MACHINES):
-        return problem(status, kind, detail, fields=fields, retry_after=retry_after)
-    return page(status, detail, retry_after)
+    if request.path.startswith(MACHINE_PREFIXES):
+        return problem_document(status, kind, detail, fields=fields, retry_after=retry_after)
+    return error_page(status, detail, retry_after)
 
 
-def refusal(error: errors.ShopError) -> Response:
+def error_response(error: errors.ShopError) -> Response:
     """Build the answer to a refusal: a problem document for programs, a page for people."""
     if isinstance(error, errors.ProductRenamed):
         return _moved(error)

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from gunicorn.http import errors as unreadable
 
 from shop.patterns.observability import correlation
-from shop.web.problems import MACHINES
+from shop.web.problems import MACHINE_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
         security_headers: what is sent with every answer.
     """
     refusal, request_id = REFUSALS[status], correlation.new_request_id()
-    if path.startswith(MACHINES):
+    if path.startswith(MACHINE_PREFIXES):
         kind, body = "application/problem+json", _problem(status, refusal, path, request_id)
     else:
         kind = "text/html; charset=utf-8"

@@ -27,7 +27,7 @@ class PublishingServices(Protocol):
         """Return what the edge is told."""
 
     @property
-    def short_way(self) -> CachedResponseFastPath:
+    def fast_path(self) -> CachedResponseFastPath:
         """Return what remembers the answer's address."""
 
 
@@ -39,16 +39,16 @@ def publish(found: CacheableResponse, content_type: str) -> Response:
     headers += services.edge.headers(request.environ, found.policy, found.tags)
     if found.key is None:
         request_record.mark_uncacheable()
-    services.short_way.learn(request.environ, str(request.url_rule), found, content_type)
+    services.fast_path.learn(request.environ, str(request.url_rule), found, content_type)
     asked = None if services.edge.needs_full_body(request.environ) else request.environ.get("HTTP_IF_NONE_MATCH")
-    if services.browser.is_known(asked, found_digest):
+    if services.browser.is_not_modified(asked, found_digest):
         response = Response(status=304, headers=headers)
         del response.headers["Content-Type"]
         return response
     return Response(found.value, headers=headers)
 
 
-def told_to_the_edge(policy: CachePolicy, tags: tuple[str, ...] = ()) -> Headers:
+def edge_headers_for(policy: CachePolicy, tags: tuple[str, ...] = ()) -> Headers:
     """Return what the edge is told about an answer that is not published from the cache."""
     services = request_middleware.services(PublishingServices)  # type: ignore[type-abstract]  # any services will do
     return services.edge.headers(request.environ, policy, tags)

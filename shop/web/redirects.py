@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 
-def local_path(wanted: str | None, default: str) -> str:
+def safe_redirect_path(wanted: str | None, default: str) -> str:
     r"""Return ``wanted`` if it is a path of this site, ``default`` otherwise.
 
     An address that another site could choose turns a log-in form into an open redirect (CWE-601). Browsers read

@@ -42,7 +42,7 @@ class MiddlewareServices(Protocol):
         """Return where the line of the request goes."""
 
     @property
-    def short_way(self) -> CachedResponseFastPath:
+    def fast_path(self) -> CachedResponseFastPath:
         """Return what may answer it at once."""
 
 
@@ -97,7 +97,7 @@ class RequestMiddleware:
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         # For another host the application is asked, which refuses.
-        answer = services.short_way.answer(environ) if self._is_ours(environ.get("HTTP_HOST", "")) else None
+        answer = services.fast_path.answer(environ) if self._is_ours(environ.get("HTTP_HOST", "")) else None
         if answer is None:
             return self._inner(environ, start)
         environ[_ROUTE] = answer.route
@@ -142,7 +142,7 @@ def services(kind: type[S]) -> S:
     return cast(S, request.environ[_SERVICES])
 
 
-def withhold_referrer() -> None:
+def suppress_referrer() -> None:
     """Let the browser tell nothing that the answer being made leads to, or loads, which address it came from."""
     request.environ[_NO_REFERRER] = True
 

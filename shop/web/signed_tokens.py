@@ -16,7 +16,7 @@ from itsdangerous import BadSignature, Signer
 from shop.clock import Clock
 from shop.errors import ConfigurationError
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters; no token is longer, and what is longer is not looked into."""
 
 
@@ -51,7 +51,7 @@ class SignedTokens:
 
     def read(self, token: str) -> str | None:
         """Return the subject of a token, or ``None`` if it is forged, of another purpose, or its time is over."""
-        if not self._keys or len(token) > LONGEST or not token.isascii():
+        if not self._keys or len(token) > MAX_LENGTH or not token.isascii():
             return None
         try:
             subject, _, ends = self._signer().unsign(token).decode().partition(".")

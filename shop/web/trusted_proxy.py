@@ -15,7 +15,7 @@ from shop.errors import ConfigurationError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-SAID = (
+FORWARDED_HEADERS = (
     "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_PROTO",
     "HTTP_X_FORWARDED_HOST",
@@ -53,7 +53,7 @@ class TrustedProxyMiddleware:
             environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
             environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO") or environ["wsgi.url_scheme"]
         else:
-            for name in SAID:
+            for name in FORWARDED_HEADERS:
                 environ.pop(name, None)
         return self._inner(environ, start_response)
 

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from shop.accounts.models import User
 from shop.app import create_app
 from shop.web.access import needed
-from shop.web.openapi import KNOWN
+from shop.web.openapi import AUTH_REQUIRED
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product
 
@@ -44,7 +44,7 @@ def test_every_call_that_strangers_are_refused_says_so_in_front_of_its_fields(cl
         (method.upper(), path)
         for path, operations in paths.items()
         for method, operation in operations.items()
-        if operation.get("security") == KNOWN
+        if operation.get("security") == AUTH_REQUIRED
     }
     checked = {
         (method, rule.rule.replace("<string:", "{").replace(">", "}"))

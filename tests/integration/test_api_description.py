@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from shop.app import create_app
 from shop.web.api_examples import MUG
-from shop.web.openapi import KNOWN
+from shop.web.openapi import AUTH_REQUIRED
 from tests.support.accounts import CHEAP, make_account
 from tests.support.factories import make_category, make_product, make_user
 
@@ -54,7 +54,7 @@ def test_the_api_answers_as_it_describes_itself(runtime, token):
         except AssertionError as error:
             faults[operation.label] = [str(error)]
     assert not faults, "\n".join(f"{label}: {fault}" for label, fault in faults.items())
-    needing = {one.label for one in operations if one.definition.raw.get("security") == KNOWN}
+    needing = {one.label for one in operations if one.definition.raw.get("security") == AUTH_REQUIRED}
     assert refusing - SIGNING_IN == needing, "what strangers are refused is what is described as needing an account"
 
 

@@ -104,7 +104,7 @@ def mend(database, vocabulary):
 
     def mend(words):
         with database.reading() as session:
-            return {word: search.mend(session, word) for word in words}
+            return {word: search.correct_spelling(session, word) for word in words}
 
     return mend
 

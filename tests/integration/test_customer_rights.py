@@ -324,6 +324,6 @@ def test_forgetting_twice_finds_nothing_the_second_time(lived, shop):
 def test_refusals_have_types(store):
     store.buy()
     with pytest.raises(StateConflict):
-        store.services.personal_data.forget(ANN)
+        store.services.personal_data.erase(ANN)
     with pytest.raises(NotFound):
         store.services.personal_data.export("nobody@shop.test")

@@ -275,14 +275,14 @@ def test_addresses_are_bounded_by_their_bytes(client, runtime):
             learn(number, "")
         for number in range(10_000):
             learn(number, f"{number}".rjust(1_900, "a"))
-        learn("long", "a" * fast_path.LONGEST)
+        learn("long", "a" * fast_path.MAX_URL_BYTES)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < 1.2 * fast_path.MOST_BYTES
+    assert held < 1.2 * fast_path.MAX_BYTES
     assert len(way._known) > 1_000
     assert ("/p/9999", "9999".rjust(1_900, "a")) in way._known
-    assert ("/p/long", "a" * fast_path.LONGEST) not in way._known
+    assert ("/p/long", "a" * fast_path.MAX_URL_BYTES) not in way._known
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from shop.accounts.credentials import clean_email, clean_registration
-from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, password_fault
-from shop.accounts.passwords import PasswordHashing, callers_waiting
+from shop.accounts.password_policy import ADDRESS, BLANK, LENGTH, WELL_KNOWN, password_error
+from shop.accounts.passwords import PasswordHashing, max_waiting
 from shop.errors import InvalidFields, TooManyRequests
-from shop.web.redirects import local_path
+from shop.web.redirects import safe_redirect_path
 from tests.support.email_addresses import NO_ADDRESSES
 from tests.support.polling import until
 
@@ -58,14 +58,14 @@ def test_a_registration_reports_every_wrong_field_at_once():
     ],
 )
 def test_a_password_tried_first_by_attackers_is_refused(password, fault):
-    assert password_fault(password, "ann.example@shop.test") == fault
+    assert password_error(password, "ann.example@shop.test") == fault
 
 
 @pytest.mark.parametrize(
     "password", ["let-me-shop", "correct horse battery", "ann.example!", "\u4f60" * 10, "a\n" * 10]
 )
 def test_any_other_password_may_be_chosen(password):
-    assert password_fault(password, "ann.example@shop.test") is None
+    assert password_error(password, "ann.example@shop.test") is None
 
 
 def test_a_password_matches_however_the_keyboard_composed_it():
@@ -119,14 +119,14 @@ def test_a_caller_does_not_wait_for_ever():
 
 @pytest.mark.parametrize(("threads", "waiting"), [(1, 0), (4, 0), (5, 0), (6, 1), (8, 2), (128, 2)])
 def test_log_ins_hold_at_most_half_of_the_request_threads(threads, waiting):
-    assert callers_waiting(threads) == waiting
+    assert max_waiting(threads) == waiting
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/cart", "/p/a-mug?colour=blue#reviews", "/search?q=a%20b", "/login?next=https://x"]
 )
 def test_a_path_of_this_site_is_followed(path):
-    assert local_path(path, "/") == path
+    assert safe_redirect_path(path, "/") == path
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_a_path_of_this_site_is_followed(path):
     ],
 )
 def test_an_address_elsewhere_is_not_followed(elsewhere):
-    assert local_path(elsewhere, "/safe") == "/safe"
+    assert safe_redirect_path(elsewhere, "/safe") == "/safe"

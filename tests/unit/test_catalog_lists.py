@@ -12,7 +12,7 @@ from shop.catalog.listing.filters import ListFilters
 from shop.catalog.listing.product_lister import ListQuery
 from shop.catalog.listing.sorting import NEWEST, ORDERS, RATING
 from shop.catalog.listing.spelling import SpellingCandidate, UnknownWord, choose
-from shop.catalog.slugs import checked
+from shop.catalog.slugs import validate_slug
 from shop.errors import InvalidFields, NotFound
 
 
@@ -72,12 +72,12 @@ def test_keys_of_an_order_lose_nothing(moment, hundredths):
 @pytest.mark.parametrize("slug", ["", "-", "a--b", "A", "a/b", "a b", "é", "a\x00", "a" * 201, "a\n"])
 def test_a_name_nothing_can_have_is_not_looked_for(slug):
     with pytest.raises(NotFound):
-        checked(slug)
+        validate_slug(slug)
 
 
 @given(st.text(max_size=500))
 def test_a_tidied_query_is_short_and_can_be_stored(text):
-    tidy = search.tidy(text)
+    tidy = search.normalise(text)
     assert len(tidy) <= search.MAX_LENGTH
     assert "\x00" not in tidy
     tidy.encode()
@@ -120,8 +120,8 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
     from urllib.parse import parse_qs, urlsplit
 
     browse = ListQuery(category="mugs", filters=filters, sort=sort)
-    query = parse_qs(urlsplit(list_urls.write("/c/mugs", browse)).query)
-    read = list_urls.read(query, "mugs")
+    query = parse_qs(urlsplit(list_urls.build_url("/c/mugs", browse)).query)
+    read = list_urls.parse(query, "mugs")
     low = filters.min_price
     if low is None and filters.max_price is not None:
         low = 0
@@ -132,7 +132,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
 
 def test_what_makes_no_sense_in_an_address_is_left_out():
     query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
-    assert list_urls.read(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
+    assert list_urls.parse(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
 
 
 @pytest.mark.parametrize(

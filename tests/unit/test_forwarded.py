@@ -3,7 +3,7 @@
 import pytest
 
 from shop.errors import ConfigurationError
-from shop.web.trusted_proxy import SAID, TrustedProxyMiddleware
+from shop.web.trusted_proxy import FORWARDED_HEADERS, TrustedProxyMiddleware
 
 SAYS = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.7",
@@ -33,7 +33,7 @@ def test_a_proxy_of_ours_is_believed(proxies):
 def test_anybody_else_is_not(proxies, address):
     found = seen(proxies, address, **SAYS)
     assert (found["REMOTE_ADDR"], found["wsgi.url_scheme"]) == (address, "http")
-    assert not set(SAID) & set(found)
+    assert not set(FORWARDED_HEADERS) & set(found)
 
 
 def test_a_proxy_that_says_nothing_is_the_client():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.catalog.typing_errors import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, error, tolerance
+from shop.catalog.typing_errors import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, tolerance, typing_cost
 
 WORDS = st.text("abcdefz", max_size=8)
 
@@ -29,13 +29,13 @@ WORDS = st.text("abcdefz", max_size=8)
     ],
 )
 def test_errors_are_weighed(typed, meant, tenths):
-    assert error(typed, meant) == error(meant, typed) == tenths
+    assert typing_cost(typed, meant) == typing_cost(meant, typed) == tenths
 
 
 @given(WORDS, WORDS)
 def test_no_error_is_below_zero_and_both_ways_weigh_the_same(a, b):
-    assert error(a, a) == 0
-    assert error(a, b) == error(b, a) >= 0
+    assert typing_cost(a, a) == 0
+    assert typing_cost(a, b) == typing_cost(b, a) >= 0
 
 
 def test_longer_words_forgive_more():

@@ -8,19 +8,19 @@ from flask import Blueprint, Response, render_template
 
 from shop.catalog import tags
 from shop.catalog.cards import category_url
-from shop.catalog.negative_caching import keep_absences
+from shop.catalog.negative_caching import cache_not_found
 from shop.catalog.service import CatalogService
-from shop.catalog.slugs import checked
+from shop.catalog.slugs import validate_slug
 from shop.errors import NotFound
 from shop.web.public_answers import HTML, publish
 
-SHELVES_A_PAGE = 60
+CATEGORIES_PER_PAGE = 60
 Node = Mapping[str, Any]
 """A department or a category, as the menu shows it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShelfPage:
+class ChildCategoriesPage:
     """One page of many shelves.
 
     Args:
@@ -40,7 +40,7 @@ class ShelfPage:
         Raises:
             NotFound: there is no such page.
         """
-        shown = self.shelves[(self.number - 1) * SHELVES_A_PAGE : self.number * SHELVES_A_PAGE]
+        shown = self.shelves[(self.number - 1) * CATEGORIES_PER_PAGE : self.number * CATEGORIES_PER_PAGE]
         if not shown and self.number > 1:
             raise NotFound("The list has no such page.")
         return shown
@@ -58,20 +58,20 @@ class ShelfPage:
     @property
     def next_url(self) -> str:
         """Return the path of the next page, empty where there is none."""
-        return self._of(self.number + 1) if self.number * SHELVES_A_PAGE < len(self.shelves) else ""
+        return self._of(self.number + 1) if self.number * CATEGORIES_PER_PAGE < len(self.shelves) else ""
 
     def _of(self, number: int) -> str:
         return self.path if number == 1 else f"{self.path}/{number}"
 
 
-def create_shelf_pages(use: Callable[[], CatalogService]) -> Blueprint:
+def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the pages.
 
     Args:
         use: returns the catalogue of the request being served.
     """
     pages = Blueprint("shelves", __name__)
-    keep_absences(pages)
+    cache_not_found(pages)
 
     @pages.get("/departments", defaults={"number": 1})
     @pages.get("/departments/<int(min=2):number>")
@@ -80,22 +80,22 @@ def create_shelf_pages(use: Callable[[], CatalogService]) -> Blueprint:
 
         def render() -> str:
             nav = catalog.departments()
-            return _render(nav, ShelfPage("/departments", number, nav), title="All departments")
+            return _render(nav, ChildCategoriesPage("/departments", number, nav), title="All departments")
 
-        return publish(catalog.page(f"departments:{number}", [tags.CATEGORIES], render), HTML)
+        return publish(catalog.cached_page(f"departments:{number}", [tags.CATEGORIES], render), HTML)
 
     @pages.get("/c/<slug>/categories", defaults={"number": 1})
     @pages.get("/c/<slug>/categories/<int(min=2):number>")
     def categories(slug: str, number: int) -> Response:
-        catalog, name = use(), checked(slug)
+        catalog, name = use(), validate_slug(slug)
 
         def render() -> str:
             nav = catalog.departments()
             department = _department(nav, name)
-            page = ShelfPage(f"{category_url(name)}/categories", number, department["children"])
+            page = ChildCategoriesPage(f"{category_url(name)}/categories", number, department["children"])
             return _render(nav, page, title=f"All in {department['name']}", department=department)
 
-        return publish(catalog.page(f"categories:{name}:{number}", [tags.CATEGORIES], render), HTML)
+        return publish(catalog.cached_page(f"categories:{name}:{number}", [tags.CATEGORIES], render), HTML)
 
     return pages
 
@@ -107,5 +107,5 @@ def _department(departments: Sequence[Node], slug: str) -> Node:
     raise NotFound("There is no such department, or no category in it.")
 
 
-def _render(nav: Sequence[Node], page: ShelfPage, **data: Any) -> str:
-    return render_template("catalog/shelves.html", nav=nav, page=page, shown=page.shown, **data)
+def _render(nav: Sequence[Node], page: ChildCategoriesPage, **data: Any) -> str:
+    return render_template("catalog/categories.html", nav=nav, page=page, shown=page.shown, **data)

@@ -13,7 +13,7 @@ from shop.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryShelf:
+class CategoryRow:
     """One category."""
 
     id: int
@@ -33,18 +33,18 @@ class CategoryShelf:
         return NamedLink(name=self.name, url=category_url(self.slug))
 
 
-class CategoryShelves:
+class CategoryHierarchy:
     """All categories, in the order the store shows them."""
 
-    def __init__(self, shelves: Sequence[CategoryShelf]) -> None:
+    def __init__(self, shelves: Sequence[CategoryRow]) -> None:
         self._all = shelves
         self._by_id = {shelf.id: shelf for shelf in shelves}
         self._by_slug = {shelf.slug: shelf for shelf in shelves}
-        self._inside: dict[int | None, list[CategoryShelf]] = {}
+        self._inside: dict[int | None, list[CategoryRow]] = {}
         for shelf in shelves:
             self._inside.setdefault(shelf.parent_id, []).append(shelf)
 
-    def get(self, slug: str) -> CategoryShelf:
+    def get(self, slug: str) -> CategoryRow:
         """Return one category.
 
         Raises:
@@ -55,22 +55,22 @@ class CategoryShelves:
             raise NotFound("There is no such category.")
         return shelf
 
-    def path(self, category_id: int) -> list[CategoryShelf]:
+    def path(self, category_id: int) -> list[CategoryRow]:
         """Return a category and what it stands in, the outermost first."""
         shelf = self._by_id[category_id]
         return [shelf] if shelf.parent_id is None else [*self.path(shelf.parent_id), shelf]
 
-    def children(self, shelf: CategoryShelf | None) -> list[CategoryShelf]:
+    def children(self, shelf: CategoryRow | None) -> list[CategoryRow]:
         """Return what stands in a category; the departments for ``None``."""
         return self._inside.get(shelf.id if shelf else None, [])
 
-    def within(self, shelf: CategoryShelf | None) -> list[int]:
+    def within(self, shelf: CategoryRow | None) -> list[int]:
         """Return the ids of a category and of everything below it; of all of them for ``None``."""
         if shelf is None:
             return [other.id for other in self._all]
         return [shelf.id, *(number for child in self.children(shelf) for number in self.within(child))]
 
-    def nodes(self, counts: dict[int, int], shelf: CategoryShelf | None = None) -> list[CategoryNode]:
+    def nodes(self, counts: dict[int, int], shelf: CategoryRow | None = None) -> list[CategoryNode]:
         """Build the tree below a category, with the products counted by category id."""
         return [
             CategoryNode(
@@ -83,11 +83,11 @@ class CategoryShelves:
         ]
 
 
-def load(session: Session) -> CategoryShelves:
+def load(session: Session) -> CategoryHierarchy:
     """Read the tree; one query."""
     columns = (Category.id, Category.slug, Category.name, Category.parent_id, Category.picture)
     rows = session.execute(select(*columns).order_by(Category.position, Category.name, Category.id))
-    return CategoryShelves([CategoryShelf(*row) for row in rows])
+    return CategoryHierarchy([CategoryRow(*row) for row in rows])
 
 
 def counts(session: Session) -> dict[int, int]:
@@ -96,6 +96,6 @@ def counts(session: Session) -> dict[int, int]:
     return dict(rows.all())
 
 
-def breadcrumbs(shelves: Sequence[CategoryShelf], *last: NamedLink) -> list[NamedLink]:
+def breadcrumbs(shelves: Sequence[CategoryRow], *last: NamedLink) -> list[NamedLink]:
     """Return the way from the home page down a path of categories."""
     return [NamedLink(name="Home", url="/"), *(shelf.link for shelf in shelves), *last]

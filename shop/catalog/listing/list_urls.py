@@ -30,7 +30,7 @@ class ChosenFilter:
     url: str
 
 
-def read(arguments: Arguments, category: str | None = None) -> ListQuery:
+def parse(arguments: Arguments, category: str | None = None) -> ListQuery:
     """Return what an address asks for.
 
     Args:
@@ -43,15 +43,15 @@ def read(arguments: Arguments, category: str | None = None) -> ListQuery:
     if arguments.get(PRICE):
         low, _, high = arguments[PRICE][0].partition("-")
         given |= {"min_price": low, "max_price": high}
-    browse = replace(_usable(given).browse(), category=category)
+    browse = replace(_usable(given).to_list_query(), category=category)
     try:
-        _ = browse.place
+        _ = browse.cursor_position
     except InvalidFields:
         return replace(browse, sort=None, cursor=None)
     return browse
 
 
-def write(path: str, browse: ListQuery) -> str:
+def build_url(path: str, browse: ListQuery) -> str:
     """Return the address of a list's page."""
     filters = browse.filters
     fields: list[tuple[str, object]] = [
@@ -82,12 +82,12 @@ def price_words(low: int | None, high: int | None) -> str:
     return f"{_short(Money(low))} to {_short(upper)}" if low else f"Under {_short(upper)}"
 
 
-def chosen(path: str, browse: ListQuery) -> list[ChosenFilter]:
+def active_filters(path: str, browse: ListQuery) -> list[ChosenFilter]:
     """Return the filters in force, each with the address that drops it."""
     filters = browse.filters
 
     def without(kept: ListFilters) -> str:
-        return write(path, replace(browse, filters=kept, cursor=None))
+        return build_url(path, replace(browse, filters=kept, cursor=None))
 
     found = []
     if filters.min_price is not None or filters.max_price is not None:

@@ -57,7 +57,7 @@ class ListQuery:
         return order
 
     @property
-    def place(self) -> PageCursor | None:
+    def cursor_position(self) -> PageCursor | None:
         """Return where the page begins.
 
         Raises:
@@ -66,18 +66,18 @@ class ListQuery:
         return None if self.cursor is None else cursors.decode(self.cursor, self.order.name, self.order.fits)
 
     @property
-    def is_plain(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Tell whether this is the first page of a whole category in some order: one of few, asked for often."""
         return self == ListQuery(category=self.category, sort=self.sort)
 
     @property
-    def is_typed(self) -> bool:
+    def has_free_input(self) -> bool:
         """Tell whether it holds words or prices that nobody offered: of those there is no end."""
         return bool(self.q) or not facets.is_offered(self.filters)
 
     def normalised(self) -> "ListQuery":
         """Return the same question with its words tidied, and without filters that leave everything."""
-        return replace(self, q=search.tidy(self.q), filters=self.filters.normalised())
+        return replace(self, q=search.normalise(self.q), filters=self.filters.normalised())
 
 
 class ProductLister:
@@ -97,17 +97,17 @@ class ProductLister:
             NotFound: there is no such category.
             InvalidFields: the order or the cursor does not fit the list.
         """
-        order, place = browse.order, browse.place
+        order, place = browse.order, browse.cursor_position
         tree = shelves.load(session)
         ids = tree.within(tree.get(browse.category) if browse.category else None)
         if browse.q:
             return self._search(session, ids, browse, order, place)
-        page = listing.of_categories(session, ids, browse.filters, order, place, browse.limit)
+        page = listing.category_page(session, ids, browse.filters, order, place, browse.limit)
         return _listing(page, self._facets(session, ids, browse.filters))
 
     def top(self, session: Session, category_ids: Sequence[int], sort: str, limit: int) -> list[ProductCard]:
         """Return the first products of some categories in an order; one query."""
-        page = listing.of_categories(session, category_ids, ListFilters(), ORDERS[sort], None, limit)
+        page = listing.category_page(session, category_ids, ListFilters(), ORDERS[sort], None, limit)
         return [card(row) for row in page.rows]
 
     def _facets(self, session: Session, category_ids: Sequence[int], filters: ListFilters) -> ListFacets:
@@ -129,12 +129,12 @@ class ProductLister:
     ) -> ProductListing:
         text, mended = browse.q, None
         found, matched = self._matched(session, text, category_ids, browse.filters)
-        if not matched and (better := search.mend(session, text)) != text:
+        if not matched and (better := search.correct_spelling(session, text)) != text:
             better_found, matched = self._matched(session, better, category_ids, browse.filters)
             if matched:  # else the words are known, and nothing has all of them
                 text, found, mended = better, better_found, better
         matches, extra = search.matches(text, category_ids), search.highlights(text)
-        page = listing.of_matches(session, matches, browse.filters, order, place, browse.limit, extra)
+        page = listing.search_page(session, matches, browse.filters, order, place, browse.limit, extra)
         return _listing(page, found, mended)
 
     def _matched(

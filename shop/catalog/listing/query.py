@@ -41,7 +41,7 @@ class ListPage:
     prev_cursor: str | None
 
 
-def of_categories(
+def category_page(
     session: Session,
     category_ids: Sequence[int],
     filters: ListFilters,
@@ -67,7 +67,7 @@ def of_categories(
     return fetch(session, picked, found, order, cursor, limit, ())
 
 
-def of_matches(
+def search_page(
     session: Session,
     matches: FromClause,
     filters: ListFilters,
@@ -112,10 +112,10 @@ def fetch(
     page: Subquery = picked.order_by(*_ordering(order, found.c.key, found.c.id, cursor)).limit(limit + 1).subquery()
     statement = joined(select(*COLUMNS, page.c.key, *extra).join(page, page.c.id == Product.id))
     rows = list(session.execute(statement.order_by(*_ordering(order, page.c.key, page.c.id, cursor))))
-    return cut(rows, order, cursor, limit)
+    return slice_page(rows, order, cursor, limit)
 
 
-def cut(rows: Sequence[AnyRow], order: SortOrder, cursor: PageCursor | None, limit: int) -> ListPage:
+def slice_page(rows: Sequence[AnyRow], order: SortOrder, cursor: PageCursor | None, limit: int) -> ListPage:
     """Turn up to ``limit`` + 1 rows, read away from the cursor, into a page in the order shown."""
     backward = cursor is not None and cursor.backward
     more, kept = len(rows) > limit, list(rows[:limit])

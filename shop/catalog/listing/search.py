@@ -41,12 +41,12 @@ _WRITTEN_TOGETHER = re.compile(f"{_LETTER}+(?:[{re.escape(SEPARATORS)}\u2010\u20
 _OPERATORS = re.compile(r'"|(?<!\S)-(?=\w)|(?<!\S)or(?!\S)', re.IGNORECASE)
 
 
-def tidy(text: str) -> str:
+def normalise(text: str) -> str:
     """Return a query in the form of the texts it is compared with, without what lies beyond :data:`MAX_LENGTH`."""
     return one_line(text[:MAX_LENGTH])[:MAX_LENGTH].rstrip()  # composing can lengthen a text, too
 
 
-def mend(session: Session, text: str) -> str:
+def correct_spelling(session: Session, text: str) -> str:
     """Replace each word the catalogue does not know by the nearest one it does; 1 or 2 queries.
 
     Only for a query that found nothing: one that found something has no word to mend. A word with nothing near it

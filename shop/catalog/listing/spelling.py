@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from shop.catalog.models import ENGLISH, OFFERED, Product, SearchWord
-from shop.catalog.typing_errors import error, tolerance
+from shop.catalog.typing_errors import tolerance, typing_cost
 
 MAX_WORDS = 8
 """Words of a query that are looked up; the rest stay as typed."""
@@ -115,7 +115,7 @@ def choose(unknown: Mapping[str, UnknownWord]) -> dict[str, str]:
     """Return each unknown word's repair, where one is near enough: the likeliest error, then the most products."""
     repairs = {}
     for word, asked in unknown.items():
-        near = [(error(asked.folded, known.word), -known.products, known.word) for known in asked.near]
+        near = [(typing_cost(asked.folded, known.word), -known.products, known.word) for known in asked.near]
         likely = [one for one in near if one[0] <= tolerance(max(len(asked.folded), len(one[2])))]
         if likely:
             repairs[word] = min(likely)[2]
