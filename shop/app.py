@@ -41,7 +41,7 @@ from shop.orders import api as orders_api
 from shop.orders import pages as orders_pages
 from shop.orders.link_pages import create_link_pages
 from shop.orders.service import OrderService, adoption_note
-from shop.patterns.caching.memory import MaxMemory
+from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.health.start import require_usable
 from shop.patterns.observability import metrics_summary

@@ -1,7 +1,7 @@
-"""The cache's own corner of the composition root: its switches in, one cache out.
+"""The composition root of the cache: builds one cache client from the switches.
 
-A :class:`CacheRuntime` holds what all graphs of a process share: copies, flights, counts and threads must be the same
-however the switches stand, or a flip would lose an invalidation.
+A :class:`CacheRuntime` holds the objects that all service graphs of a process share: local copies, loads in progress,
+counters and threads must be the same for all switch values, or a switch change would lose an invalidation.
 """
 
 import contextvars
@@ -13,35 +13,35 @@ from functools import partial
 from shop.clock import Clock
 from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ServiceUnavailable, ShopError
 from shop.patterns.caching import (
+    JITTER_SHARE,
     Cache,
     CacheClient,
     CacheLevel,
     EarlyExpiry,
+    EventInvalidation,
     FailureBackoff,
     HitCounter,
+    InvalidateOnlyLevel,
+    InvalidateOnlyLocal,
     InvalidationBarrier,
     InvalidationListener,
     LoadOptions,
     LocalLevel,
-    LockedEarly,
     LockedLoad,
+    LockWithEarlyExpiry,
+    MakeStrategy,
     NoProtection,
     NullLevel,
-    OnEvent,
     RefreshAhead,
     RefreshWorker,
     SharedLevel,
     StampedeState,
-    SwitchedOff,
-    SwitchedOffLocal,
-    TimeOnly,
+    TtlOnly,
     WriteThrough,
-    exact,
-    hurried,
     jittered,
+    no_jitter,
+    scaled,
 )
-from shop.patterns.caching.cache import Guarding
-from shop.patterns.caching.jitter import SHARE, Lifetime
 from shop.patterns.observability import request_record
 from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.settings import Settings
@@ -49,41 +49,41 @@ from shop.switches import parameters
 from shop.switches.registry import SwitchSnapshot
 
 BYTES_A_MB = 1024 * 1024
-FAILED = "The store cannot look this up at the moment."
-"""Said where a load failed that another process had begun."""
-ABSENCES = (NotFound, ProductRenamed, ProductWithdrawn)
-"""What is remembered of what is not there. Their order stands in stored entries: add at the end."""
+LOAD_FAILED = "The store cannot look this up at the moment."
+"""The message after a failed load in another process."""
+NOT_FOUND_ERRORS = (NotFound, ProductRenamed, ProductWithdrawn)
+"""The exceptions that are cached. Stored entries name them by their position: add new ones at the end."""
 
 
 @dataclass
 class CacheRuntime:
-    """What the caches of one process share. Build it after a fork, never before."""
+    """The objects that the caches of one process share. Build it after a fork, never before."""
 
     clock: Clock
     telemetry: CacheTelemetry
     shared: CacheLevel
     local: LocalLevel
-    meeting: StampedeState
+    stampede_state: StampedeState
     listener: InvalidationListener | None
-    popularity: HitCounter
-    throttle: FailureBackoff
+    hit_counter: HitCounter
+    backoff: FailureBackoff
     barrier: InvalidationBarrier | None
-    refresher: RefreshWorker = field(default_factory=lambda: RefreshWorker(_aside))
+    refresh_worker: RefreshWorker = field(default_factory=lambda: RefreshWorker(_run_without_record))
 
     def start(self) -> None:
         """Start the background threads."""
-        self.refresher.start()
+        self.refresh_worker.start()
         if self.listener is not None:
             self.listener.start()
 
     def thread_faults(self) -> dict[str, str]:
-        """Return each background thread's name and what is wrong with it; empty text where nothing is."""
+        """Return the fault of each background thread by its name; empty text for no fault."""
         listener = "" if self.listener is None else self.listener.fault
-        return {"refresh-ahead": self.refresher.fault, "invalidations": listener}
+        return {"refresh-ahead": self.refresh_worker.fault, "invalidations": listener}
 
     def close(self) -> None:
-        """Stop the threads and give back every connection."""
-        self.refresher.stop()
+        """Stop the threads and close every connection."""
+        self.refresh_worker.stop()
         if self.listener is not None:
             self.listener.stop()
         self.shared.close()
@@ -91,70 +91,65 @@ class CacheRuntime:
             self.barrier.close()
 
     def compose(self, switches: SwitchSnapshot) -> CacheClient:
-        """Return the cache for one way the switches can stand."""
+        """Return the cache client for these switch values."""
+        ttl_scale = parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE)
         cache = Cache(
-            self.shared if switches["cache.shared"] == "on" else SwitchedOff(self.shared),
+            self.shared if switches["cache.shared"] == "on" else InvalidateOnlyLevel(self.shared),
             self.clock,
             self.telemetry,
-            self.local if switches["cache.local"] == "on" else SwitchedOffLocal(self.local),
+            self.local if switches["cache.local"] == "on" else InvalidateOnlyLocal(self.local),
             LoadOptions(
-                lifetime=_lifetime(switches),
-                absent=ABSENCES if switches["cache.negative"] == "on" else None,
-                refusal=is_refusal,
-                forgiving=switches["cache.stale_if_error"] == "on",
-                own=lambda error: isinstance(error, DeadlinePassed),
-                failure=lambda: ServiceUnavailable(FAILED),
-                longest=(1 + SHARE)
-                * max(1.0, parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE)),
+                lifetime=scaled(jittered(random.random) if switches["cache.jitter"] == "on" else no_jitter, ttl_scale),
+                not_found=NOT_FOUND_ERRORS if switches["cache.negative"] == "on" else None,
+                is_expected_error=is_expected_error,
+                stale_if_error=switches["cache.stale_if_error"] == "on",
+                is_caller_error=lambda error: isinstance(error, DeadlinePassed),
+                make_load_error=lambda: ServiceUnavailable(LOAD_FAILED),
+                max_lifetime_factor=(1 + JITTER_SHARE) * max(1.0, ttl_scale),
             ),
-            self._guarding(switches["cache.stampede"]),
-            self.throttle,
+            self._strategy(switches["cache.stampede"]),
+            self.backoff,
         )
-        writing: dict[str, Callable[[], CacheClient]] = {
-            "event": lambda: OnEvent(cache, self.barrier, self.telemetry),
+        clients: dict[str, Callable[[], CacheClient]] = {
+            "event": lambda: EventInvalidation(cache, self.barrier, self.telemetry),
             "write-through": lambda: WriteThrough(cache, self.barrier, self.telemetry),
-            "ttl": lambda: TimeOnly(cache),
+            "ttl": lambda: TtlOnly(cache),
         }
-        return writing[switches["cache.invalidation"]]()
+        return clients[switches["cache.invalidation"]]()
 
-    def _guarding(self, strategy: str) -> Guarding:
-        strategies: dict[str, Guarding] = {
-            "lock+early": partial(LockedEarly, meeting=self.meeting),
-            "lock": partial(LockedLoad, meeting=self.meeting),
+    def _strategy(self, name: str) -> MakeStrategy:
+        strategies: dict[str, MakeStrategy] = {
+            "lock+early": partial(LockWithEarlyExpiry, state=self.stampede_state),
+            "lock": partial(LockedLoad, state=self.stampede_state),
             "early": EarlyExpiry,
             "refresh-ahead": partial(
-                RefreshAhead, meeting=self.meeting, popularity=self.popularity, refresher=self.refresher
+                RefreshAhead, state=self.stampede_state, hit_counter=self.hit_counter, worker=self.refresh_worker
             ),
             "none": NoProtection,
         }
-        return strategies[strategy]
+        return strategies[name]
 
 
 def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheRuntime:
-    """Build a process's cache runtime; nothing is connected yet and no thread runs."""
+    """Build a process's cache runtime; it opens no connection and starts no thread yet."""
     local = LocalLevel(settings.cache_local_mb * BYTES_A_MB, clock, telemetry)
-    meeting = StampedeState()
+    state = StampedeState()
     shared: CacheLevel = NullLevel()
     listener = barrier = None
     if settings.cache_url is not None:
         shared = level = SharedLevel(settings.cache_url, settings.cache_timeout_ms, clock, telemetry)
-        listener = InvalidationListener(settings.cache_url, local, telemetry, meeting.waiting, level)
+        listener = InvalidationListener(settings.cache_url, local, telemetry, state.fill_waiters, level)
         barrier = InvalidationBarrier(settings.cache_url)
     return CacheRuntime(
-        clock, telemetry, shared, local, meeting, listener, HitCounter(clock), FailureBackoff(clock), barrier
+        clock, telemetry, shared, local, state, listener, HitCounter(clock), FailureBackoff(clock), barrier
     )
 
 
-def is_refusal(error: Exception) -> bool:
-    """Tell whether a loader's error is an answer to the shopper; that the database is away is none."""
+def is_expected_error(error: Exception) -> bool:
+    """Return whether a loader's error is an answer to the shopper; an unavailable service is a failure."""
     return isinstance(error, ShopError) and not isinstance(error, ServiceUnavailable)
 
 
-def _lifetime(switches: SwitchSnapshot) -> Lifetime:
-    lifetime = jittered(random.random) if switches["cache.jitter"] == "on" else exact
-    return hurried(lifetime, parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE))
-
-
-def _aside(context: contextvars.Context, work: Callable[[], object]) -> None:
-    """Run a background load in its request's context, but book its queries to nobody's request."""
+def _run_without_record(context: contextvars.Context, work: Callable[[], object]) -> None:
+    """Run a background load in its request's context, but add its queries to no request's record."""
     context.run(request_record.without_record, work)

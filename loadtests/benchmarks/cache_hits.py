@@ -71,7 +71,7 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
     clock = SystemClock()
     shared = Cache(SharedLevel(url, 1000, clock), clock)
     local_level = LocalLevel(1_000_000, clock)
-    local_level.hears(broadcasts=True)
+    local_level.set_connected(connected=True)
     local = Cache(NullLevel(), clock, local=local_level)
     client = redis.Redis.from_url(url)
 
@@ -92,7 +92,7 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
     return {
         RAW: raw,
         SHARED: lambda: shared.get_or_load(KEY, CATALOGUE, TAGS, load),
-        NINE_TAGS: lambda: shared.kept(SCREEN, CATALOGUE, every),
+        NINE_TAGS: lambda: shared.peek(SCREEN, CATALOGUE, every),
         THREE_OF_NINE: lambda: shared.get_or_load(SCREEN, CATALOGUE, TAGS, load_screen, finds_tags=True),
         LOCAL: lambda: local.get_or_load(KEY, CATALOGUE, TAGS, load),
     }

@@ -38,8 +38,8 @@ from shop.patterns.caching import (
     HitCounter,
     InvalidationListener,
     LocalLevel,
-    LockedEarly,
     LockedLoad,
+    LockWithEarlyExpiry,
     NoProtection,
     RefreshAhead,
     RefreshWorker,
@@ -91,15 +91,15 @@ class Subject:
     def _ours(self, strategy: str, cache_url: str) -> Get:
         clock, meeting, refresher = SystemClock(), StampedeState(), RefreshWorker()
         refresher.start()
-        guarding = {
-            "lock+early": partial(LockedEarly, meeting=meeting),
-            "lock": partial(LockedLoad, meeting=meeting),
+        strategies = {
+            "lock+early": partial(LockWithEarlyExpiry, state=meeting),
+            "lock": partial(LockedLoad, state=meeting),
             "early": EarlyExpiry,
-            "refresh-ahead": partial(RefreshAhead, meeting=meeting, popularity=HitCounter(clock), refresher=refresher),
+            "refresh-ahead": partial(RefreshAhead, state=meeting, hit_counter=HitCounter(clock), worker=refresher),
             "none": NoProtection,
-        }[strategy]
-        cache = Cache(SharedLevel(cache_url, 5000, clock), clock, guarding=guarding)
-        InvalidationListener(cache_url, LocalLevel(1, clock), waiting=meeting.waiting).start()
+        }
+        cache = Cache(SharedLevel(cache_url, 5000, clock), clock, strategy=strategies[strategy])
+        InvalidationListener(cache_url, LocalLevel(1, clock), fill_waiters=meeting.fill_waiters).start()
         policies = {
             ttl_s: CachePolicy("catalogue", ttl_s, stale_while_revalidate_s=60, stale_if_error_s=60)
             for ttl_s in (TTL_S, LONG_S)

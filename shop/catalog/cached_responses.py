@@ -69,11 +69,11 @@ class CachedResponses:
     ) -> CacheableResponse:
         """Return the bytes under a key, made from these tags, and from those that the load finds where it may."""
         value = self._cache.get_or_load(key, policy, every, load, finds_tags=finds_tags)
-        return CacheableResponse(value, policy, (*self._cache.carried(every), *found_tags(value)), key)
+        return CacheableResponse(value, policy, (*self._cache.effective_tags(every), *found_tags(value)), key)
 
     def effective_tags(self, every: Sequence[str]) -> tuple[str, ...]:
         """Return which of the tags can end an answer, however invalidation is switched."""
-        return self._cache.carried(every)
+        return self._cache.effective_tags(every)
 
     def product_part(self, part: str, slug: str, build: Build) -> CacheableResponse:
         """Return one part of what there is to say of a product."""
@@ -102,7 +102,7 @@ class CachedResponses:
             if value is None:  # asked alone, it says why: no such product, or no longer, or under another slug
                 found.append(self.get_or_load(ask.key, ask.policy, ask.tags, ask.load))
             else:
-                found.append(CacheableResponse(value, ask.policy, self._cache.carried(ask.tags), ask.key))
+                found.append(CacheableResponse(value, ask.policy, self._cache.effective_tags(ask.tags), ask.key))
         return found
 
     def category_part(self, part: str, browse: ListQuery, build: Build) -> CacheableResponse:
@@ -119,7 +119,7 @@ class CachedResponses:
         with self._bulkhead.turn():
             value = as_json(build())
         every = (tags.list_of(browse.category, browse.q), tags.CATALOGUE, tags.CATEGORIES)
-        return CacheableResponse(value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.carried(every))
+        return CacheableResponse(value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.effective_tags(every))
 
     def search_results(self, browse: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
         """Answer a search, and remember only that there was nothing to find.
@@ -137,8 +137,8 @@ class CachedResponses:
         with self._bulkhead.turn():  # around the look, too: a refusal is no failure of this search
             value = self._cache.get_or_load(key, NEGATIVE, every, load)
         if isinstance(value, DoNotCache):
-            return CacheableResponse(value, SEARCH, self._cache.carried(every))
-        return CacheableResponse(value, NEGATIVE, self._cache.carried(every), key)
+            return CacheableResponse(value, SEARCH, self._cache.effective_tags(every))
+        return CacheableResponse(value, NEGATIVE, self._cache.effective_tags(every), key)
 
 
 def as_json(answer: BaseModel) -> bytes:

@@ -348,7 +348,7 @@ class CatalogService:
         path = tree.load(session).path(category_id)
         ended = [*tags.of_change(slug, [shelf.slug for shelf in path]), *further]
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
-        Database.after_commit(session, lambda: self._cache.changed(ended, refills))
+        Database.after_commit(session, lambda: self._cache.on_write(ended, refills))
 
     def _core(self, name: str) -> Build:
         return self._answers.in_read_transaction(lambda session: products.find(session, name).product)

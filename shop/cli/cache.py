@@ -11,8 +11,8 @@ from shop.cli.output import emit
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.patterns.caching import SharedLevel
-from shop.patterns.caching.inspecting import EntryInspection, inspect
-from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.inspection import EntryInspection, inspect
+from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.health.valkey_server import try_valkey
 from shop.patterns.observability.cache_statistics import CacheStatistics, parse

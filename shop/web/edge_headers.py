@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shop.clock import Clock
 from shop.patterns.caching import CachePolicy
-from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.observability import request_record
 from shop.web.http_caching import Headers

@@ -91,7 +91,7 @@ class CachedResponseFastPath:
         address = self._known.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
         if address is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        kept = self._cache.kept(address.key, address.policy, address.tags)
+        kept = self._cache.peek(address.key, address.policy, address.tags)
         if kept is None:
             return None
         headers = self._browser.headers(address.policy, kept.digest)

@@ -36,7 +36,7 @@ class MugShelf:
     def ended(self, happening):
         """Return which tags have another version after something happened."""
         every, level = sorted(SAY_SO | OTHERS), self.runtime.cache.shared
-        before = level.claim(every).versions
+        before = level.ensure_tag_versions(every).versions
         happening()
         return {tag for tag, then, now in zip(every, before, level.versions(every), strict=True) if then != now}
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, LIVE, Cache, NullLevel, SharedLevel, SwitchedOff
+from shop.patterns.caching import CATALOGUE, LIVE, Cache, InvalidateOnlyLevel, NullLevel, SharedLevel
 from shop.patterns.caching.events import LookupFinished
 
 
@@ -159,5 +159,5 @@ def test_without_a_level_every_look_loads():
 
 def test_an_entry_invalidated_while_the_switch_was_off_is_not_served_when_it_is_on_again(cache, level):
     cache.get_or_load("k", CATALOGUE, ["a"], Source(b"old"))
-    Cache(SwitchedOff(level), SystemClock()).invalidate(["a"])
+    Cache(InvalidateOnlyLevel(level), SystemClock()).invalidate(["a"])
     assert cache.get_or_load("k", CATALOGUE, ["a"], Source(b"new")) == b"new"

@@ -8,8 +8,8 @@ import time
 import pytest
 import redis
 
-from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, shared
-from shop.patterns.caching.events import CameBack, LookupFinished, NeverDelivered, TagsInvalidated, WentAway
+from shop.patterns.caching import CATALOGUE, Cache, SharedLevel, valkey_client
+from shop.patterns.caching.events import InvalidationsUndelivered, LevelDown, LevelUp, LookupFinished, TagsInvalidated
 from shop.patterns.observability import request_record
 from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
@@ -91,7 +91,7 @@ def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first
     take(cache)
     server.hang()
     request = request_record.begin()
-    _, waited_s = timed(lambda: cache.kept("k", CATALOGUE, ["a"]))  # as the short way looks, before Flask is asked
+    _, waited_s = timed(lambda: cache.peek("k", CATALOGUE, ["a"]))  # as the short way looks, before Flask is asked
     take(cache, b"from the database")
     assert request.cache_s >= waited_s * 0.9
     level.close()
@@ -106,16 +106,16 @@ def test_a_cache_that_is_away_costs_one_bounded_wait_and_then_none(server, cache
     assert first_s < TIMEOUT_MS / 1000 * 2.5
     _, rest_s = timed(lambda: [take(cache) for _ in range(100)])
     assert rest_s < TIMEOUT_MS / 1000
-    assert [event.reason != "" for event in seen if isinstance(event, WentAway)] == [True]  # told once a pause
+    assert [event.reason != "" for event in seen if isinstance(event, LevelDown)] == [True]  # told once a pause
     answers = [event for event in seen if isinstance(event, LookupFinished)]
-    assert all(answer.outcome == "bypass" and answer.away for answer in answers[1:])
+    assert all(answer.outcome == "bypass" and answer.level_down for answer in answers[1:])
 
 
 def test_when_a_pause_ends_one_thread_tries_and_the_others_do_not_wait(server, cache, clock, seen):
     take(cache)
     server.hang()
     take(cache)
-    clock.advance(shared.PAUSE_S)
+    clock.advance(valkey_client.OUTAGE_PAUSE_S)
     waits = []
     threads = [threading.Thread(target=lambda: waits.append(timed(lambda: take(cache))[1])) for _ in range(8)]
     for thread in threads:
@@ -130,9 +130,9 @@ def test_it_is_used_again_once_it_answers(server, cache, clock, seen):
     server.hang()
     take(cache)
     server.go_on()
-    clock.advance(shared.PAUSE_S)
+    clock.advance(valkey_client.OUTAGE_PAUSE_S)
     assert take(cache, b"not asked") == b"old"
-    assert any(isinstance(event, CameBack) for event in seen)
+    assert any(isinstance(event, LevelUp) for event in seen)
 
 
 def test_a_restarted_cache_costs_its_connections_not_a_pause(server, cache, seen):
@@ -140,7 +140,7 @@ def test_a_restarted_cache_costs_its_connections_not_a_pause(server, cache, seen
     server.kill()
     server.start()
     take(cache)
-    assert not [event for event in seen if isinstance(event, WentAway)]
+    assert not [event for event in seen if isinstance(event, LevelDown)]
 
 
 def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next_read(server, cache, clock, seen):
@@ -149,7 +149,7 @@ def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next
     cache.invalidate(["a"])
     assert [event.delayed for event in seen if isinstance(event, TagsInvalidated)] == [True]
     server.go_on()
-    clock.advance(shared.PAUSE_S)
+    clock.advance(valkey_client.OUTAGE_PAUSE_S)
     assert take(cache, b"new") == b"new"
 
 
@@ -162,7 +162,7 @@ def test_a_process_that_ends_delivers_what_it_owes_without_waiting_for_the_pause
     other = SharedLevel(server.url, TIMEOUT_MS, clock)
     assert take(Cache(other, clock), b"new") == b"new"
     other.close()
-    assert [event for event in seen if isinstance(event, NeverDelivered)] == []
+    assert [event for event in seen if isinstance(event, InvalidationsUndelivered)] == []
 
 
 def test_a_process_that_ends_while_the_cache_is_away_says_what_it_could_not_deliver(server, clock, seen):
@@ -170,7 +170,7 @@ def test_a_process_that_ends_while_the_cache_is_away_says_what_it_could_not_deli
     server.hang()
     level.invalidate(["a", "b"])
     level.close()
-    assert [event.tags for event in seen if isinstance(event, NeverDelivered)] == [("a", "b")]
+    assert [event.tags for event in seen if isinstance(event, InvalidationsUndelivered)] == [("a", "b")]
 
 
 def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):
@@ -179,7 +179,7 @@ def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):
     take(cache)
     server.go_on()
     cache.invalidate(["a"])  # still within the pause: nobody asks, though it would answer again
-    clock.advance(shared.PAUSE_S)
+    clock.advance(valkey_client.OUTAGE_PAUSE_S)
     assert take(cache, b"new") == b"new"
 
 
@@ -197,7 +197,7 @@ def test_an_error_as_an_answer_leaves_no_reply_behind_for_the_next_question(serv
         client.config_set("maxmemory", "1")
         assert take(cache, b"one") == b"one"  # the first of several commands in one packet is refused
         client.config_set("maxmemory", "0")
-    clock.advance(shared.PAUSE_S)
+    clock.advance(valkey_client.OUTAGE_PAUSE_S)
     assert take(cache, b"two") == b"two"
     assert take(cache, b"not asked") == b"two"
 
@@ -207,6 +207,6 @@ def test_threads_that_come_and_go_never_use_up_the_connections(server, cache, se
         thread = threading.Thread(target=take, args=(cache,))
         thread.start()
         thread.join()
-    assert not [event for event in seen if isinstance(event, WentAway)]
+    assert not [event for event in seen if isinstance(event, LevelDown)]
     with redis.Redis.from_url(server.url) as client:
         assert client.info("clients")["connected_clients"] < 50  # a thread that ends takes its connection along

@@ -5,9 +5,18 @@ import threading
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import CATALOGUE, Cache, LocalLevel, OnEvent, SharedLevel, TaggedValue, TimeOnly, found_tags
-from shop.patterns.caching.connections import ThreadConnections
-from shop.patterns.caching.events import CameLate, LoadFinished
+from shop.patterns.caching import (
+    CATALOGUE,
+    Cache,
+    EventInvalidation,
+    LocalLevel,
+    SharedLevel,
+    TaggedValue,
+    TtlOnly,
+    found_tags,
+)
+from shop.patterns.caching.events import LoadFinished, StaleFillRejected
+from shop.patterns.caching.valkey_client import ThreadConnections
 from tests.support.polling import until
 
 
@@ -40,7 +49,7 @@ def process(settings, cache_client):
         levels.append(SharedLevel(settings.cache_url, 2000, clock))
         copies = LocalLevel(1_000_000, clock) if local else None
         if copies is not None:
-            copies.hears(broadcasts=True)
+            copies.set_connected(connected=True)
         return Cache(levels[-1], clock, (seen if seen is not None else []).append, copies)
 
     yield begin
@@ -85,10 +94,10 @@ def test_a_change_during_the_load_leaves_nothing_stored_whatever_it_was_of(proce
     assert page(cache, source) == b"old"
     source.now, source.meanwhile = b"new", lambda: None
     assert page(other, source) == b"new"
-    assert [type(event) for event in seen if isinstance(event, (CameLate, LoadFinished))] == [
+    assert [type(event) for event in seen if isinstance(event, (StaleFillRejected, LoadFinished))] == [
         LoadFinished,
         LoadFinished,
-        CameLate,
+        StaleFillRejected,
     ]
 
 
@@ -115,32 +124,32 @@ def test_who_only_looks_finds_nothing_once_the_value_shows_something_else(proces
     """The short way knows an address by the tags it was answered with, and tells the edge those."""
     cache, local, tags = process(), process(local=True), ["x", "y"]
     page(cache, source)
-    assert [one.kept("page", CATALOGUE, tags).value for one in (cache, local, local)] == [b"old"] * 3
+    assert [one.peek("page", CATALOGUE, tags).value for one in (cache, local, local)] == [b"old"] * 3
     source.now, source.shows = b"new", ("y", "z")
     cache.invalidate(["x"])
     local.invalidate(["x"])
     for one in (cache, local):
         page(one, source)
-        assert one.kept("page", CATALOGUE, tags) is None
-        assert one.kept("page", CATALOGUE, [*tags, "z"]).value == b"new"
+        assert one.peek("page", CATALOGUE, tags) is None
+        assert one.peek("page", CATALOGUE, [*tags, "z"]).value == b"new"
 
 
 def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, source):
     cache = process()
-    by_time = TimeOnly(cache)
+    by_time = TtlOnly(cache)
     assert found_tags(page(by_time, source)) == ()
-    OnEvent(cache).invalidate(["y"])
+    EventInvalidation(cache).invalidate(["y"])
     source.now = b"new"
     assert page(by_time, source) == b"old"
 
 
 def test_to_find_tags_costs_no_round_trip_more(process, source, monkeypatch):
     """How all tags stood before comes with the look-up, and how the found ones stand with the look before storing."""
-    cache, trips, exchange = process(), [], ThreadConnections.exchange
+    cache, trips, exchange = process(), [], ThreadConnections.execute_pipeline
     page(cache, source)
     cache.invalidate(["x"])
     monkeypatch.setattr(
-        ThreadConnections, "exchange", lambda self, sent: trips.append(len(sent)) or exchange(self, sent)
+        ThreadConnections, "execute_pipeline", lambda self, sent: trips.append(len(sent)) or exchange(self, sent)
     )
     cache.get_or_load("plain", CATALOGUE, ["x"], lambda: b"plain")
     plain = len(trips)

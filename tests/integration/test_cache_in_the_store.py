@@ -14,8 +14,8 @@ from shop.cli.cache import cache as cache_command
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, NotFound
 from shop.patterns.caching import CATALOGUE
-from shop.patterns.caching.connections import ThreadConnections
 from shop.patterns.caching.refresh import POPULAR
+from shop.patterns.caching.valkey_client import ThreadConnections
 from shop.stack.program import free_port
 from shop.wiring import build
 from tests.support.cache_measures import queries_of
@@ -142,7 +142,7 @@ def test_a_popular_page_is_refreshed_before_its_end_by_nobodys_request(client, r
     now = clock.now
     clock.now = lambda: now() + timedelta(seconds=ahead)
     answers = [client.get("/p/blue-mug") for _ in range(int(POPULAR) + 1)]
-    until(lambda: not runtime.cache.refresher._waiting)
+    until(lambda: runtime.cache.refresh_worker.pending_loads == 0)
     assert {queries_of(answer) for answer in answers} == {0}
     left = client.get("/p/blue-mug").headers["Cache-Status"].split("shop-shared; hit; ttl=")[1].split(",")[0]
     assert int(left) > CATALOGUE.ttl_s * 0.5
@@ -199,8 +199,10 @@ def test_a_page_made_of_three_parts_asks_the_cache_once(client, blue_mug, monkey
     flip(client, "cache.local", "off")
     warm = client.get("/p/blue-mug/reviews")
     packets = []
-    exchange = ThreadConnections.exchange
-    monkeypatch.setattr(ThreadConnections, "exchange", lambda self, sent: packets.append(sent) or exchange(self, sent))
+    exchange = ThreadConnections.execute_pipeline
+    monkeypatch.setattr(
+        ThreadConnections, "execute_pipeline", lambda self, sent: packets.append(sent) or exchange(self, sent)
+    )
     again = client.get("/p/blue-mug/reviews")
     assert again.data == warm.data
     parts = [f"product:{part}:blue-mug" for part in ("core", "rating", "reviews:20")]

@@ -11,13 +11,13 @@ from shop.clock import SystemClock
 from shop.patterns.caching import (
     CATALOGUE,
     Cache,
+    InvalidateOnlyLocal,
     InvalidationListener,
     LocalLevel,
     NullLevel,
     SharedLevel,
-    SwitchedOffLocal,
 )
-from shop.patterns.caching.events import CameBack, LookupFinished, WentAway
+from shop.patterns.caching.events import LevelDown, LevelUp, LookupFinished
 from tests.integration.test_cache_away import OwnValkey, until
 
 LIMIT_BYTES = 1_000_000
@@ -32,8 +32,8 @@ class Process:
         self.local = LocalLevel(LIMIT_BYTES, clock)
         self.level = SharedLevel(url, 1000, clock)
         self.cache = Cache(self.level if shared else NullLevel(), clock, self.seen.append, self.local)
-        self.off = Cache(self.level, clock, self.seen.append, SwitchedOffLocal(self.local))
-        self.listener = InvalidationListener(url, self.local, self.seen.append, debtor=self.level)
+        self.off = Cache(self.level, clock, self.seen.append, InvalidateOnlyLocal(self.local))
+        self.listener = InvalidationListener(url, self.local, self.seen.append, pending=self.level)
         self.listener.start()
 
     def take(self, value=b"not asked", tags=("a",)):
@@ -86,7 +86,7 @@ def test_a_hit_of_the_shared_level_leaves_a_copy(start):
 def test_whoever_invalidates_sees_the_new_state_at_once(start):
     one = start()
     one.listener.stop()  # the broadcast is not what does it
-    one.local.hears(broadcasts=True)
+    one.local.set_connected(connected=True)
     one.take(b"old")
     one.cache.invalidate(["a"])
     assert one.take(b"new") == b"new"
@@ -114,7 +114,7 @@ def test_another_process_drops_its_copies_when_it_hears(start, settings, shared)
 def test_an_invalidation_that_was_owed_is_broadcast_when_it_is_delivered(start, server):
     one, two = start(server.url), start(server.url)
     two.take(b"old")
-    one.level._pause.failed()  # as after a timeout: this process leaves the level alone
+    one.level.client.breaker.record_failure()  # as after a timeout: this process leaves the level alone
     one.cache.invalidate(["a"])
     assert two.take() == b"old"
     until(lambda: one.take(b"new") == b"new" and two.take(b"new") == b"new")
@@ -132,9 +132,9 @@ def test_a_load_that_began_before_a_broadcast_leaves_no_copy(start):
     slow = threading.Thread(target=lambda: one.cache.get_or_load("k", CATALOGUE, ["a"], slow_load))
     slow.start()
     assert has_read.wait(5)
-    drops = one.local.drops
+    before = one.local.invalidation_count
     two.cache.invalidate(["a"])
-    until(lambda: one.local.drops != drops)
+    until(lambda: one.local.invalidation_count != before)
     may_return.set()
     slow.join(5)
     assert one.take(b"new") == b"new"
@@ -170,10 +170,10 @@ def test_a_lost_connection_costs_every_copy_and_the_level_comes_back(start, sett
         channel = f"shop:1:invalidated:{client.connection_pool.connection_kwargs['db']}"
         client.delete("shop:1:e:k")
         kill_subscriber(client, channel)
-        until(lambda: any(isinstance(event, WentAway) for event in one.seen))
-        until(lambda: one.local.moment() is not None)
+        until(lambda: any(isinstance(event, LevelDown) for event in one.seen))
+        until(lambda: one.local.generation() is not None)
     assert one.take(b"new", tags=()) == b"new"
-    assert [event.level for event in one.seen if isinstance(event, CameBack)] == ["shop-local"]
+    assert [event.level for event in one.seen if isinstance(event, LevelUp)] == ["shop-local"]
 
 
 def kill_subscriber(client, channel):
@@ -189,7 +189,7 @@ def test_without_a_listener_everything_is_asked_for_below(start, server):
     one = start(server.url)
     one.take(b"old")
     server.kill()
-    until(lambda: one.local.moment() is None)
+    until(lambda: one.local.generation() is None)
     assert one.take(b"new") == b"new"
     assert one.take(b"newer") == b"newer"
     assert one.outcomes()[-2:] == ["bypass", "bypass"]
@@ -199,13 +199,13 @@ def test_a_server_that_hangs_counts_as_lost(start, server):
     one = start(server.url)
     one.take(b"old")
     server.hang()
-    until(lambda: one.local.moment() is None)
+    until(lambda: one.local.generation() is None)
     assert one.local.get("k") is None
 
 
 def test_what_was_loaded_while_the_shared_level_is_left_alone_is_not_kept(start):
     one = start()
-    one.level._pause.failed()
+    one.level.client.breaker.record_failure()
     one.take(b"loaded")
     assert one.local.get("k") is None
 
@@ -214,7 +214,7 @@ def test_what_was_invalidated_while_it_was_switched_off_is_not_served_when_it_is
     one = start()
     one.take(b"old")
     one.listener.stop()
-    one.local.hears(broadcasts=True)
+    one.local.set_connected(connected=True)
     one.take(b"old")
     one.off.invalidate(["a"])
     assert one.take(b"new") == b"new"
@@ -224,7 +224,7 @@ def test_a_process_that_stops_listening_says_nothing_of_it(start):
     one = start()
     one.listener.stop()
     assert one.seen == []
-    assert one.local.moment() is None
+    assert one.local.generation() is None
 
 
 def test_a_store_without_a_server_to_listen_to_starts_all_the_same(start, server):
@@ -232,4 +232,4 @@ def test_a_store_without_a_server_to_listen_to_starts_all_the_same(start, server
     one = start(server.url)
     assert one.take(b"one") == b"one"
     server.start()
-    until(lambda: one.local.moment() is not None)
+    until(lambda: one.local.generation() is not None)

@@ -5,7 +5,7 @@ import redis
 
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, Cache, InvalidationListener, LocalLevel, SharedLevel
-from shop.patterns.caching.events import CameBack, TagsInvalidated, WentAway, WrongType
+from shop.patterns.caching.events import LevelDown, LevelUp, TagsInvalidated, WrongType
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
 from tests.support.polling import until
@@ -21,7 +21,7 @@ class Process:
         self.level = SharedLevel(url, 1000, clock, self.seen.append)
         local = LocalLevel(LIMIT_BYTES, clock)
         self.cache = Cache(self.level, clock, self.seen.append, local)
-        self.listener = InvalidationListener(url, local, self.seen.append, debtor=self.level)
+        self.listener = InvalidationListener(url, local, self.seen.append, pending=self.level)
         self.listener.start()
 
     def take(self, value=b"not asked", key="k", tag="a"):
@@ -84,10 +84,10 @@ class Edge:
     def __init__(self):
         self.dropped = []
 
-    def hears(self, *, broadcasts):
+    def set_connected(self, *, connected):
         """Drop nothing."""
 
-    def drop(self, tags):
+    def invalidate(self, tags):
         self.dropped.append(tags)
 
 
@@ -114,7 +114,7 @@ def test_a_process_that_is_started_meanwhile_reads_nothing_from_before(server, s
     one.cache.invalidate(["a"])
     three = start()
     assert three.take(b"new") == b"new"
-    assert [event.reason for event in three.told(WentAway)] == ["ReadOnlyError"]
+    assert [event.reason for event in three.told(LevelDown)] == ["ReadOnlyError"]
 
 
 def test_when_writes_are_taken_again_what_was_refused_is_delivered_though_nobody_asks(server, start):
@@ -123,12 +123,12 @@ def test_when_writes_are_taken_again_what_was_refused_is_delivered_though_nobody
     before = server.version("a")
     server.refuse("full")
     one.cache.invalidate(["a"])
-    until(lambda: two.level._owed)
+    until(lambda: two.level.pending_invalidations)
     one.close()  # whoever was refused may be gone
     assert server.version("a") == before
     server.take_writes()
     until(lambda: server.version("a") != before)
-    until(lambda: two.told(CameBack))
+    until(lambda: two.told(LevelUp))
     assert two.take(b"new") == b"new"
     assert two.take() == b"new"
 
@@ -154,5 +154,5 @@ def test_something_else_under_one_key_costs_that_key_a_load_and_the_level_nothin
     assert two.take(b"new") == b"new"
     assert two.take(key="other", tag="b") == b"other"
     assert [event.keys for event in two.told(WrongType)] == [1]
-    assert two.told(WentAway) == []
+    assert two.told(LevelDown) == []
     until(lambda: start().take(b"again") == start().take())  # it can be kept again

@@ -13,17 +13,16 @@ from shop.patterns.caching import (
     Cache,
     CachePolicy,
     CacheRequest,
+    EventInvalidation,
     LoadOptions,
-    OnEvent,
     SharedLevel,
-    TimeOnly,
+    TtlOnly,
     WriteThrough,
     jittered,
 )
-from shop.patterns.caching.events import CameLate, LookupFinished, TooLarge
-from shop.patterns.caching.failure_backoff import RETRY_S
-from shop.patterns.caching.inspecting import inspect
-from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
+from shop.patterns.caching.events import LookupFinished, StaleFillRejected, TooLarge
+from shop.patterns.caching.inspection import inspect
+from shop.patterns.caching.loader import BACKOFF_S, VALUE_LIMIT_BYTES
 from shop.patterns.observability.cache_metrics import cache_status
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
@@ -66,8 +65,8 @@ def level(settings, cache_client, clock, seen):
 
 @pytest.fixture
 def cache(level, clock, seen):
-    rules = LoadOptions(absent=Gone, refusal=lambda error: isinstance(error, Refused), forgiving=True)
-    return Cache(level, clock, seen.append, rules=rules)
+    rules = LoadOptions(not_found=Gone, is_expected_error=lambda error: isinstance(error, Refused), stale_if_error=True)
+    return Cache(level, clock, seen.append, options=rules)
 
 
 def raising(error):
@@ -114,14 +113,14 @@ def test_a_failing_load_is_stood_in_for_by_the_last_good_value_marked_and_seldom
     for _ in range(5):
         assert cache.get_or_load("k", SHORT, ["a"], failing) == b"good"
     assert len(tries) == 1
-    clock.advance(RETRY_S)
+    clock.advance(BACKOFF_S)
     assert cache.get_or_load("k", SHORT, ["a"], failing) == b"good"
     assert len(tries) == 2
     assert statuses(seen)[1:3] == [
         "shop-shared; fwd=stale; ttl=-10; detail=stale-if-error",
         "shop-shared; hit; ttl=-10; detail=stale-if-error",
     ]
-    clock.advance(RETRY_S)
+    clock.advance(BACKOFF_S)
     assert cache.get_or_load("k", SHORT, ["a"], lambda: b"new") == b"new"
 
 
@@ -168,13 +167,15 @@ def test_a_fill_that_comes_late_is_not_stored(cache, cache_client, seen):
         return b"old"
 
     assert cache.get_or_load("k", CATALOGUE, ["a"], overtaken) == b"old"
-    assert [event for event in seen if isinstance(event, CameLate)] == [CameLate("shop-shared", "catalogue")]
+    assert [event for event in seen if isinstance(event, StaleFillRejected)] == [
+        StaleFillRejected("shop-shared", "catalogue")
+    ]
     assert not cache_client.keys("shop:1:[el]:*")
 
 
 def test_lifetimes_differ_by_a_tenth(level, clock, cache_client):
     draws = iter([0.0, 1.0])
-    cache = Cache(level, clock, rules=LoadOptions(lifetime=jittered(lambda: next(draws))))
+    cache = Cache(level, clock, options=LoadOptions(lifetime=jittered(lambda: next(draws))))
     for key in ("short", "long"):
         cache.get_or_load(key, CachePolicy("catalogue", ttl_s=100), [], lambda: b"v")
     assert [round(cache_client.pttl(f"shop:1:e:{key}") / 1000) for key in ("short", "long")] == [90, 110]
@@ -190,8 +191,8 @@ def test_several_keys_are_read_in_one_round_trip(cache, level):
         CacheRequest("d", CATALOGUE, ["t"], raising(Gone("no"))),
     ]
     packets = []
-    exchange = level._connections.exchange
-    level._connections.exchange = lambda commands: packets.append(commands) or exchange(commands)
+    exchange = level.client.connections.execute_pipeline
+    level.client.connections.execute_pipeline = lambda commands: packets.append(commands) or exchange(commands)
     assert cache.get_many([asks[0], asks[2]]) == [b"one", b"three"]
     assert len(packets) == 1
     assert cache.get_many(asks) == [b"one", b"two", b"three", None]
@@ -218,7 +219,7 @@ def test_the_key_rules_of_a_cluster_are_kept(cluster, clock):
     make_whole(cluster)
     seen = []
     level = SharedLevel(cluster.url, 2000, clock, seen.append)
-    cache = Cache(level, clock, seen.append, rules=LoadOptions(absent=Gone))
+    cache = Cache(level, clock, seen.append, options=LoadOptions(not_found=Gone))
     for value in (b"one", b"two"):
         assert cache.get_or_load("k", CATALOGUE, ["a", "b"], lambda value=value: value) == value
         cache.invalidate(["b"])
@@ -255,7 +256,7 @@ def test_write_through_spares_the_next_reader_the_load(cache, seen):
 
     assert read() == b"12"
     source["price"] = b"13"
-    written.changed(["a"], [read])
+    written.on_write(["a"], [read])
     assert read() == b"13"
     assert [event.outcome for event in seen if isinstance(event, LookupFinished)] == ["miss", "stale", "hit"]
 
@@ -275,21 +276,21 @@ def test_of_two_racing_writers_the_later_commit_stays(level, clock):
 
         first.get_or_load("k", CATALOGUE, ["a"], load)
 
-    one = threading.Thread(target=lambda: first.changed(["a"], [slow_refill]))
+    one = threading.Thread(target=lambda: first.on_write(["a"], [slow_refill]))
     one.start()
     assert has_read.wait(5)
     source["price"] = b"second"
-    second.changed(["a"], [lambda: second.get_or_load("k", CATALOGUE, ["a"], lambda: source["price"])])
+    second.on_write(["a"], [lambda: second.get_or_load("k", CATALOGUE, ["a"], lambda: source["price"])])
     may_fill.set()
     one.join(10)
     assert first.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"second"
 
 
 def test_switching_back_from_time_alone_revives_nothing(cache):
-    by_event, by_time = OnEvent(cache), TimeOnly(cache)
+    by_event, by_time = EventInvalidation(cache), TtlOnly(cache)
     by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
     by_time.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
-    by_time.changed(["a"])
+    by_time.on_write(["a"])
     assert by_time.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"old"
     assert by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
 

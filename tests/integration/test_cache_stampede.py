@@ -14,13 +14,13 @@ from shop.patterns.caching import (
     CATALOGUE,
     Cache,
     LoadOptions,
-    LockedEarly,
     LockedLoad,
+    LockWithEarlyExpiry,
     SharedLevel,
     StampedeState,
     lock,
 )
-from shop.patterns.caching.envelope import CacheEntry, encode
+from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
 from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, LoadFailed
 from shop.patterns.caching.lock import LoadLease
@@ -60,7 +60,11 @@ def level(settings, cache_client):
 def plant(level, value, fresh_s, tags=("a",), load_s=0.01):
     """Store an entry as if it had been loaded some time ago."""
     now = SystemClock().now().timestamp()
-    level.write("k", encode(CacheEntry(value, now + fresh_s, now + 600, load_s, level.claim(tags).versions), tags), 600)
+    level.write(
+        "k",
+        encode(CacheEntry(value, now + fresh_s, now + 600, load_s, level.ensure_tag_versions(tags).versions), tags),
+        600,
+    )
 
 
 def all_ask(processes, gate):
@@ -174,9 +178,9 @@ def test_a_slow_load_keeps_its_lock(start, gate, cache_client):
 
 def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended(level, cache_client):
     mine, theirs = LoadLease("k:1"), LoadLease("k:1")
-    assert level.take("k", [], mine)[0]
+    assert level.acquire_and_read("k", [], mine)[0]
     cache_client.delete("shop:1:l:k:1")  # it ran out
-    assert level.take("k", [], theirs)[0]
+    assert level.acquire_and_read("k", [], theirs)[0]
     level.release(mine)
     assert not level.extend(mine)
     assert cache_client.get("shop:1:l:k:1").decode() == theirs.token
@@ -186,16 +190,16 @@ def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended
 
 def test_a_lock_taken_by_a_packet_that_had_to_be_sent_twice_is_the_callers(level):
     lease = LoadLease("k:1")
-    assert level.take("k", [], lease)[0]
-    assert level.take("k", [], lease)[0]
-    assert not level.take("k", [], LoadLease("k:1"))[0]
+    assert level.acquire_and_read("k", [], lease)[0]
+    assert level.acquire_and_read("k", [], lease)[0]
+    assert not level.acquire_and_read("k", [], LoadLease("k:1"))[0]
 
 
 def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(settings, cache_client):
     seen = []
     level = SharedLevel(settings.cache_url, 2000, SystemClock(), seen.append)
     meeting = StampedeState(watchdog=lock.LockWatchdog(0.05))
-    cache = Cache(level, SystemClock(), seen.append, guarding=partial(LockedLoad, meeting=meeting))
+    cache = Cache(level, SystemClock(), seen.append, strategy=partial(LockedLoad, state=meeting))
 
     def load():
         cache_client.delete(*cache_client.keys("shop:1:l:*"))
@@ -208,7 +212,7 @@ def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(setti
 
 
 def test_patience_ends_with_one_load_a_process_that_is_counted_and_kept(start, gate):
-    (holder,), (waiter,) = start(1), start(1, patience_s=0.3)
+    (holder,), (waiter,) = start(1), start(1, max_wait_s=0.3)
     gate.holds("one")
     holder.do("ask")
     gate.until_loading()
@@ -245,17 +249,17 @@ class AnotherProcess:
     def __init__(self, url):
         self.waits = threading.Event()
         self.level = SharedLevel(url, 2000, SystemClock())
-        self._take, self.level.take = self.level.take, self._watched
+        self._acquire, self.level.acquire_and_read = self.level.acquire_and_read, self._watched
         self.events = []
-        guarding = partial(LockedLoad, meeting=StampedeState(patience_s=60))
-        self.cache = Cache(self.level, SystemClock(), self.events.append, guarding=guarding)
+        strategy = partial(LockedLoad, state=StampedeState(max_wait_s=60))
+        self.cache = Cache(self.level, SystemClock(), self.events.append, strategy=strategy)
         self.came_to = []
 
     def _watched(self, *asked):
-        taking = self._take(*asked)
-        if not taking.mine:
+        attempt = self._acquire(*asked)
+        if not attempt.acquired:
             self.waits.set()
-        return taking
+        return attempt
 
     def ask(self, load):
         def run():
@@ -328,8 +332,8 @@ def test_a_failure_that_is_one_askers_own_is_not_shared(others):
     def late():
         raise TimeoutError("her own deadline has passed")
 
-    rules = LoadOptions(own=lambda error: isinstance(error, TimeoutError))
-    others[0].cache = Cache(others[0].level, SystemClock(), rules=rules)
+    rules = LoadOptions(is_caller_error=lambda error: isinstance(error, TimeoutError))
+    others[0].cache = Cache(others[0].level, SystemClock(), options=rules)
     assert in_vain(others, late, lambda: b"for the others")[1:] == [b"for the others"] * 2
 
 
@@ -371,7 +375,7 @@ def test_who_waited_for_a_load_that_an_invalidation_overtook_loads_anew(start, g
 
 def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
     seen = []
-    cache = Cache(level, SystemClock(), seen.append, guarding=LockedEarly)
+    cache = Cache(level, SystemClock(), seen.append, strategy=LockWithEarlyExpiry)
     plant(level, b"old", fresh_s=60, load_s=1e6)  # so costly that every reader wants to refresh it
     began, may_end = threading.Event(), threading.Event()
 
@@ -392,7 +396,7 @@ def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
 
 
 def test_a_refresh_before_the_end_that_fails_leaves_the_entry_standing(level):
-    cache = Cache(level, SystemClock(), guarding=LockedEarly)
+    cache = Cache(level, SystemClock(), strategy=LockWithEarlyExpiry)
     plant(level, b"old", fresh_s=60, load_s=1e6)
 
     def failing():
@@ -406,7 +410,7 @@ def test_threads_of_one_process_share_a_load_where_the_level_is_away(settings, c
 
     clock, seen = SystemClock(), []
     level = SharedLevel(settings.cache_url, 2000, clock)
-    level._pause.failed()
+    level.client.breaker.record_failure()
     cache = Cache(level, clock, seen.append, LocalLevel(1_000_000, clock))
     began, may_end, loads = threading.Event(), threading.Event(), []
 
@@ -433,7 +437,7 @@ FORKED = """
 import os, sys
 from shop.clock import SystemClock
 from shop.patterns.caching import SharedLevel
-from shop.patterns.caching.envelope import CacheEntry, encode
+from shop.patterns.caching.entry import CacheEntry, encode
 level = SharedLevel(sys.argv[1], 2000, SystemClock())
 for key in ("parent", "child"):
     level.write(key, encode(CacheEntry(key.encode(), 9e9, 9e9, 0.0, ())), 60)
@@ -441,10 +445,10 @@ for key in ("parent", "child"):
 def reads_its_own(key):
     return all(level.read(key, ()).stored.endswith(key.encode()) for _ in range(1000))
 
-level._owed["a"] = 1  # an invalidation the parent has to make up for
+level.add_refused(["a"])  # an invalidation the parent has to make up for
 child = os.fork()
 if child == 0:
-    os._exit(0 if not level._owed and reads_its_own("child") else 1)
+    os._exit(0 if not level.pending_invalidations and reads_its_own("child") else 1)
 mine = reads_its_own("parent")
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not mine)
 """
@@ -458,8 +462,8 @@ def test_a_forked_child_speaks_on_connections_of_its_own(settings, cache_client)
 def test_what_another_process_has_renewed_meanwhile_is_not_due_any_more(level):
     plant(level, b"old", fresh_s=1, load_s=1.0)
     draws = iter([1e-9])  # due for certain
-    cache = Cache(level, SystemClock(), guarding=partial(LockedEarly, draw=lambda: next(draws, 1.0)))
-    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    cache = Cache(level, SystemClock(), strategy=partial(LockWithEarlyExpiry, draw=lambda: next(draws, 1.0)))
+    assert cache.peek("k", CATALOGUE, ["a"]) is None
     plant(level, b"renewed", fresh_s=60)
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"renewed again") == b"renewed"
 
@@ -467,18 +471,18 @@ def test_what_another_process_has_renewed_meanwhile_is_not_due_any_more(level):
 def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
     plant(level, b"old", fresh_s=1, load_s=1.0)
     draws = iter([1e-9, 1.0])  # due for certain; then, were it drawn again, not due at all
-    cache = Cache(level, SystemClock(), guarding=partial(LockedEarly, draw=lambda: next(draws, 1.0)))
-    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    cache = Cache(level, SystemClock(), strategy=partial(LockWithEarlyExpiry, draw=lambda: next(draws, 1.0)))
+    assert cache.peek("k", CATALOGUE, ["a"]) is None
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
-    assert cache.kept("k", CATALOGUE, ["a"]).value == b"new"
+    assert cache.peek("k", CATALOGUE, ["a"]).value == b"new"
 
 
 def test_what_is_only_looked_up_is_served_while_it_is_fresh_and_never_after(level):
     cache = Cache(level, SystemClock())
-    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    assert cache.peek("k", CATALOGUE, ["a"]) is None
     plant(level, b"one", fresh_s=60)
-    assert cache.kept("k", CATALOGUE, ["a"]).value == b"one"
+    assert cache.peek("k", CATALOGUE, ["a"]).value == b"one"
     cache.invalidate(["a"])
-    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    assert cache.peek("k", CATALOGUE, ["a"]) is None
     plant(level, b"two", fresh_s=-1)
-    assert cache.kept("k", CATALOGUE, ["a"]) is None
+    assert cache.peek("k", CATALOGUE, ["a"]) is None

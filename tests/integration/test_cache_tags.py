@@ -16,14 +16,14 @@ from shop.patterns.caching import (
     InvalidationListener,
     LoadOptions,
     LocalLevel,
-    LockedEarly,
     LockedLoad,
+    LockWithEarlyExpiry,
     NoProtection,
     SharedLevel,
     TaggedValue,
 )
-from shop.patterns.caching.envelope import CacheEntry, encode
-from shop.patterns.caching.failure_backoff import RETRY_S
+from shop.patterns.caching.entry import CacheEntry, encode
+from shop.patterns.caching.loader import BACKOFF_S
 from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 
@@ -57,19 +57,19 @@ class Hearing(LocalLevel):
         super().__init__(*given)
         self.heard = set()
 
-    def drop(self, tags):
-        super().drop(tags)
+    def invalidate(self, tags):
+        super().invalidate(tags)
         self.heard.update(tags)
 
 
 class Place:
     """What one process has: a local level that hears broadcasts, and a cache."""
 
-    def __init__(self, url, clock, guarding):
+    def __init__(self, url, clock, strategy):
         self.local = Hearing(1_000_000, clock)
         self.level = SharedLevel(url, 2000, clock)
-        rules = LoadOptions(absent=Gone, forgiving=True)
-        self.cache = Cache(self.level, clock, local=self.local, rules=rules, guarding=guarding)
+        rules = LoadOptions(not_found=Gone, stale_if_error=True)
+        self.cache = Cache(self.level, clock, local=self.local, options=rules, strategy=strategy)
         self.listener = InvalidationListener(url, self.local)
         self.listener.start()
 
@@ -90,7 +90,7 @@ class Store(RuleBasedStateMachine):
         self.client.flushdb()
         self.clock.advance(100_000)  # whatever the last round left in memory has expired
         for place in self.places:
-            place.local.hears(broadcasts=True)
+            place.local.set_connected(connected=True)
         self.source = dict.fromkeys(TAGS, 0)
         self.history = {key: {self.value(key)} for key in KEYS}
         self.numbers = itertools.count(1)
@@ -173,14 +173,14 @@ class Store(RuleBasedStateMachine):
         self.quiet()
         with contextlib.suppress(Refused):
             assert self.seen_from(place, key, failing) == self.value(key)
-        self.clock.advance(RETRY_S)
+        self.clock.advance(BACKOFF_S)
 
     @rule(place=places, key=keys)
     def begin_a_slow_load(self, place, key):
         if self.value(key) is not None:
             one = self.places[place]
-            moment = one.local.moment()
-            self.loading.append((one, key, moment, one.level.claim(KEYS[key]).versions, self.value(key)))
+            moment = one.local.generation()
+            self.loading.append((one, key, moment, one.level.ensure_tag_versions(KEYS[key]).versions, self.value(key)))
 
     @rule()
     def end_the_oldest_slow_load(self):
@@ -191,7 +191,7 @@ class Store(RuleBasedStateMachine):
             one.level.write(
                 key, encode(CacheEntry(value, until_s, until_s, 0.01, versions), KEYS[key]), CATALOGUE.ttl_s
             )
-            one.local.keep(key, value, KEYS[key], CATALOGUE.ttl_s, moment)
+            one.local.put(key, value, KEYS[key], CATALOGUE.ttl_s, moment)
 
     @rule(place=places, other=places, key=keys, tag=tags)
     def change_it_while_it_is_loaded(self, place, other, key, tag):
@@ -220,23 +220,23 @@ class Store(RuleBasedStateMachine):
     @rule()
     def the_listeners_are_cut_off(self):
         for place in self.places:
-            place.local.hears(broadcasts=False)
-            place.local.hears(broadcasts=True)
+            place.local.set_connected(connected=False)
+            place.local.set_connected(connected=True)
 
     def teardown(self):
         self.quiet()
         for key in KEYS:
             found = [self.seen_from(place, key) for place in (0, 1)]
-            shared = Cache(self.places[0].level, self.clock, rules=LoadOptions(absent=Gone))
+            shared = Cache(self.places[0].level, self.clock, options=LoadOptions(not_found=Gone))
             found.append(self.seen_through(shared, key))
             assert found == [self.value(key)] * 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guarding", [NoProtection, LockedLoad, LockedEarly])
-def test_no_interleaving_serves_what_was_invalidated(cache_client, settings_of_store, guarding):
+@pytest.mark.parametrize("strategy", [NoProtection, LockedLoad, LockWithEarlyExpiry])
+def test_no_interleaving_serves_what_was_invalidated(cache_client, settings_of_store, strategy):
     clock = ShiftedClock()
-    places = [Place(settings_of_store.cache_url, clock, guarding) for _ in range(2)]
+    places = [Place(settings_of_store.cache_url, clock, strategy) for _ in range(2)]
     machine = type("OnThisCache", (Store,), {"places": places, "client": cache_client, "clock": clock})
     try:
         run_state_machine_as_test(

@@ -8,8 +8,8 @@ import pytest
 from shop.clock import SystemClock
 from shop.edge_purger import EdgePurger
 from shop.patterns.caching import InvalidationListener
-from shop.patterns.caching.connections import ThreadConnections
-from shop.patterns.caching.invalidation_bus import publishing
+from shop.patterns.caching.invalidation_bus import BusChannels
+from shop.patterns.caching.valkey_client import ThreadConnections
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, PurgeFailed, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.proxy_cache_files import PurgeIncomplete
 from shop.patterns.edge.purger import MAX_PENDING_TAGS
@@ -66,8 +66,8 @@ def test_one_file_that_refuses_does_not_save_the_others(files):
 def test_what_could_not_be_deleted_stays_due_until_it_can(files):
     stuck = files.keep_undeletable("/p/mug", "product:mug")
     files.keep("/p/cup", "product:cup")
-    files.purger.drop(["product:mug"])
-    files.purger.drop(["product:cup"])  # those behind it get their turn
+    files.purger.invalidate(["product:mug"])
+    files.purger.invalidate(["product:cup"])  # those behind it get their turn
     assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]
     assert files.store.is_bypassed
     assert files.purger.fault.startswith("the edge passes everything by: 1 answers")
@@ -83,7 +83,7 @@ def test_what_could_not_be_deleted_stays_due_until_it_can(files):
 
 def test_a_flush_that_failed_is_repeated(files):
     stuck = files.keep_undeletable("/p/mug", "product:mug")
-    files.purger.hears(broadcasts=False)
+    files.purger.set_connected(connected=False)
     stuck.rmdir()
     stuck.touch()
     files.purger.run_once()
@@ -94,7 +94,7 @@ def test_a_flush_that_failed_is_repeated(files):
 def test_what_is_due_stays_bounded_by_dropping_everything(files):
     files.keep_undeletable("/p/mug", "product:mug")
     kept = files.keep("/p/cup", "product:cup")
-    files.purger.drop([f"product:{number}" for number in range(MAX_PENDING_TAGS + 1)])
+    files.purger.invalidate([f"product:{number}" for number in range(MAX_PENDING_TAGS + 1)])
     files.purger.run_once()
     assert not kept.exists()
 
@@ -103,7 +103,7 @@ def test_where_the_edge_cannot_be_told_to_pass_by_either_the_fault_says_so(files
     files.keep_undeletable("/p/mug", "product:mug")
     closed = files.store._bypass_file
     closed.symlink_to(closed.parent / "no" / "such" / "place")
-    files.purger.drop(["product:mug"])
+    files.purger.invalidate(["product:mug"])
     assert files.purger.fault.startswith("what has ended is still served: ")
 
 
@@ -145,11 +145,11 @@ class Unwell:
     def __init__(self, error):
         self.error, self.told = error, []
 
-    def hears(self, *, broadcasts):
-        self.told.append(broadcasts)
+    def set_connected(self, *, connected):
+        self.told.append(connected)
         raise self.error
 
-    def drop(self, tags):
+    def invalidate(self, tags):
         raise self.error
 
 
@@ -202,7 +202,8 @@ def test_the_process_is_not_ready_while_a_file_cannot_be_deleted_and_hears_on(se
 def invalidate(settings, tag):
     """Tell every listener that what carries a tag has ended."""
     connections = ThreadConnections(settings.cache_url, 1.0)
-    connections.exchange([publishing(connections, [tag])])
+    channel = BusChannels.of_database(connections.database).invalidated
+    connections.execute_pipeline([("PUBLISH", channel, json.dumps([tag]))])
     connections.close()
 
 
@@ -210,7 +211,7 @@ def invalidate(settings, tag):
 def test_a_web_process_whose_invalidations_are_heard_by_nobody_is_not_ready(settings, runtime, client):
     runtime.start()
     assert client.get("/readyz").json["dependencies"]["threads"]["state"] == "ok"
-    runtime.cache.listener._hearer = Unwell(SystemExit())
+    runtime.cache.listener.subscriber = Unwell(SystemExit())
     invalidate(settings, "product:mug")
 
     def told():

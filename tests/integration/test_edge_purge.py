@@ -14,7 +14,7 @@ import pytest
 from shop.clock import SystemClock
 from shop.edge_purger import POLLS_PER_REFRESH, PurgerRound
 from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalLevel
-from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, STALE_WORKER_S
@@ -77,7 +77,7 @@ def test_a_purge_deletes_what_carries_the_tag_and_nothing_else(bench):
         bench.keep(path)
     bench.answers(b"cup", tag="product:cup")
     bench.keep("/p/cup")
-    bench.purger.drop(["product:mug"])
+    bench.purger.invalidate(["product:mug"])
     assert bench.seen == [AnswersPurged(("product:mug",), keys=3, files=3, late=False)]
     assert bench.edge.entry("/p/cup") == "hit"
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
@@ -90,7 +90,7 @@ def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, t
     with ThreadPoolExecutor(1) as shopper:
         slow = shopper.submit(httpx.get, f"{bench.edge.url}/p/mug")
         assert begun.wait(20)
-        bench.purger.drop(["product:mug"])
+        bench.purger.invalidate(["product:mug"])
         may_answer.set()
         assert slow.result().content == b"old"
     until(bench.edge.store.path("/p/mug").exists)
@@ -104,7 +104,7 @@ def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, t
 
 def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetition(bench):
     bench.clock.wall_ahead_s = 60  # however long this takes
-    bench.purger.drop(["product:mug"])
+    bench.purger.invalidate(["product:mug"])
     bench.answers(b"old")
     bench.keep("/p/mug")
     bench.answers(b"new")
@@ -115,10 +115,10 @@ def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetiti
 def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answer_is_deleted(bench):
     change_was_s = STALE_WORKER_S / 2  # seconds ago; the edge's clock is the real one, and a busy machine needs some
     copies = LocalLevel(1_000_000, bench.clock)
-    copies.hears(broadcasts=True)
-    copies.keep("mug", b"old", ["product:mug"], CATALOGUE.ttl_s, copies.moment())
+    copies.set_connected(connected=True)
+    copies.put("mug", b"old", ["product:mug"], CATALOGUE.ttl_s, copies.generation())
     bench.clock.wall_ahead_s = -change_was_s
-    bench.purger.drop(["product:mug"])
+    bench.purger.invalidate(["product:mug"])
     bench.clock.monotonic_ahead_s = change_was_s
     bench.answers(copies.get("mug").value)
     bench.keep("/p/mug")
@@ -131,8 +131,8 @@ def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answe
 
 def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):
     bench.clock.wall_ahead_s = -(STALE_WORKER_S + 1)
-    bench.purger.hears(broadcasts=True)
-    bench.purger.drop(["product:mug"])
+    bench.purger.set_connected(connected=True)
+    bench.purger.invalidate(["product:mug"])
     bench.answers(b"new")
     bench.keep("/p/mug")
     for second in range(int(LATE_FILL_S) + 2):
@@ -147,7 +147,7 @@ def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(benc
     kept = bench.edge.store.path("/p/mug")
     kept.parent.mkdir(parents=True, exist_ok=True)
     bench.clock.monotonic = lambda: bench.clock.monotonic_ahead_s  # it stands still but for what is said here
-    bench.purger.drop(["product:mug"])
+    bench.purger.invalidate(["product:mug"])
     repeated = []
     for half in range(int(LATE_FILL_S + 5) * 2):
         kept.touch()
@@ -165,7 +165,7 @@ def test_purges_are_repeated_for_as_long_as_the_configuration_waits_for_an_answe
 
 def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
     bench.clock.wall_ahead_s = 60  # however long this takes
-    bench.purger.hears(broadcasts=True)
+    bench.purger.set_connected(connected=True)
     bench.answers(b"old")
     bench.keep("/p/mug")
     bench.purger.run_once()
@@ -177,7 +177,7 @@ def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
     bench.answers(b"old")
     bench.keep("/p/mug")
     nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, bench.clock)
-    TagPurger(nobody, bench.edge.store, bench.clock, bench.seen.append).drop(["product:cup"])
+    TagPurger(nobody, bench.edge.store, bench.clock, bench.seen.append).invalidate(["product:cup"])
     assert bench.seen == [EdgeFlushed("registry away", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
@@ -215,24 +215,24 @@ def test_a_cache_that_was_flushed_is_noticed_by_every_edge_at_its_next_look(two_
 def test_an_edit_straight_after_a_flush_reaches_every_edge(two_edges, bench, cache_client):
     cache_client.flushdb()
     for purger, kept in two_edges:
-        purger.drop(["product:mug"])
+        purger.invalidate(["product:mug"])
         assert not kept.exists()
     assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
 
 
 def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges, bench, cache_client):
     (purger, kept), (other, elsewhere) = two_edges
-    purger.drop(["product:never-shown"])
+    purger.invalidate(["product:never-shown"])
     assert kept.exists()
     cache_client.delete("shop:1:edge:product:mug")
-    purger.drop(["product:mug"])
+    purger.invalidate(["product:mug"])
     assert not kept.exists()
     other.run_once()
     assert not elsewhere.exists()
     assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
     for _ in range(3):
         purger.run_once()
-        purger.drop(["product:mug"])
+        purger.invalidate(["product:mug"])
     assert len([event for event in bench.seen if event == EdgeFlushed("registry lost", 0)]) == 0  # once is enough
 
 
@@ -245,7 +245,7 @@ def test_something_else_under_a_key_of_the_registry_is_a_loss_and_is_mended(two_
     bench.registry.register("/p/mug", ["product:mug"], 60)
     for purger, kept in two_edges:
         purger.run_once()
-        purger.drop(["product:mug"])
+        purger.invalidate(["product:mug"])
         assert not kept.exists()
 
 

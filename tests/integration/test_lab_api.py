@@ -5,7 +5,7 @@ import pytest
 import redis
 
 from shop.faults import FaultChannel, FaultReport
-from shop.patterns.caching.memory import BYTES_A_MB, MaxMemory
+from shop.patterns.caching.inspection import BYTES_A_MB, MaxMemory
 from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, TTL_SCALE
 from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product

@@ -26,7 +26,7 @@ from shop.lab.guest_client import GuestClient
 from shop.lab.runner import ExperimentRunner
 from shop.lab.saved_state import FILE_NAME, restore_afterwards
 from shop.lab.store_client import StoreClient
-from shop.patterns.caching.policy import CATALOGUE
+from shop.patterns.caching.entry import CATALOGUE
 from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
 from tests.support.load_thread import START_S, offered
 from tests.support.polling import until

@@ -6,7 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shop.clock import SystemClock
-from shop.patterns.caching import Cache, InvalidationBarrier, InvalidationListener, OnEvent, SharedLevel, WriteThrough
+from shop.patterns.caching import (
+    Cache,
+    EventInvalidation,
+    InvalidationBarrier,
+    InvalidationListener,
+    SharedLevel,
+    WriteThrough,
+)
 from shop.patterns.caching.events import InvalidationUnheard
 
 
@@ -18,10 +25,10 @@ class SlowHearer:
     def __init__(self):
         self.told, self.may_go_on, self.done = threading.Event(), threading.Event(), threading.Event()
 
-    def hears(self, *, broadcasts):
+    def set_connected(self, *, connected):
         """Drop nothing."""
 
-    def drop(self, tags):
+    def invalidate(self, tags):
         self.told.set()
         assert self.may_go_on.wait(20)
         self.done.set()
@@ -31,7 +38,7 @@ class SlowHearer:
 def slow(settings, cache_client):
     slow = SlowHearer()
     listeners = [InvalidationListener(settings.cache_url, slow), InvalidationListener(settings.cache_url, SlowHearer())]
-    listeners[1]._hearer.may_go_on.set()
+    listeners[1].subscriber.may_go_on.set()
     for listener in listeners:
         listener.start()
     yield slow
@@ -40,7 +47,7 @@ def slow(settings, cache_client):
         listener.stop()
 
 
-@pytest.fixture(params=[OnEvent, WriteThrough])
+@pytest.fixture(params=[EventInvalidation, WriteThrough])
 def begin(request, settings, cache_client):
     """What makes a writer that waits for so many seconds at most, and the list of what it says."""
     url, clock, opened = settings.cache_url, SystemClock(), []
@@ -58,7 +65,7 @@ def begin(request, settings, cache_client):
 def test_change_is_acknowledged_after_every_process_applied_it(begin, slow):
     writing, seen = begin(20.0)
     with ThreadPoolExecutor(1) as writer:
-        changing = writer.submit(writing.changed, ["a"])
+        changing = writer.submit(writing.on_write, ["a"])
         assert slow.told.wait(20)
         assert not changing.done()
         slow.may_go_on.set()
@@ -69,12 +76,12 @@ def test_change_is_acknowledged_after_every_process_applied_it(begin, slow):
 
 def test_hanging_process_delays_no_editor_and_is_counted(begin, slow):
     writing, seen = begin(0.05)
-    writing.changed(["a"])
+    writing.on_write(["a"])
     assert not slow.done.is_set()
     assert seen == [InvalidationUnheard()]
 
 
 def test_where_nobody_listens_nobody_is_waited_for(begin):
     writing, seen = begin(20.0)
-    writing.changed(["a"])
+    writing.on_write(["a"])
     assert seen == []

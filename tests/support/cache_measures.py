@@ -9,7 +9,7 @@ import redis
 from shop.catalog.editing import ProductChange
 from shop.clock import SystemClock
 from shop.patterns.caching import CATALOGUE, CachePolicy
-from shop.patterns.caching.envelope import CacheEntry, encode
+from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.refresh import POPULAR
 from tests.support.polling import until
 
@@ -76,7 +76,7 @@ def who_renews(runtime, key, load, loads):
         cache.get_or_load(key, CATALOGUE, [], load)
     if threading.get_ident() in loads:
         return "a reader"
-    until(lambda: not runtime.cache.refresher._waiting)
+    until(lambda: runtime.cache.refresh_worker.pending_loads == 0)
     return "a thread of its own" if loads else "nobody"
 
 

@@ -15,8 +15,8 @@ from shop.patterns.caching import (
     EarlyExpiry,
     InvalidationListener,
     LocalLevel,
-    LockedEarly,
     LockedLoad,
+    LockWithEarlyExpiry,
     NoProtection,
     SharedLevel,
     StampedeState,
@@ -25,27 +25,27 @@ from shop.patterns.caching import (
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost
 from shop.patterns.caching.lock import LockWatchdog
 
-STRATEGIES = {"none": NoProtection, "early": EarlyExpiry, "lock": LockedLoad, "lock+early": LockedEarly}
+STRATEGIES = {"none": NoProtection, "early": EarlyExpiry, "lock": LockedLoad, "lock+early": LockWithEarlyExpiry}
 GATE_TIMEOUT_S = 20
 
 
 class Worker:
     """One process's cache, and a loader that stands at a gate the test opens."""
 
-    def __init__(self, url, strategy="lock", listening=True, patience_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
+    def __init__(self, url, strategy="lock", listening=True, max_wait_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
         self.client = redis.Redis.from_url(url)
         self.policy = CachePolicy("catalogue", 60, stale_while_revalidate_s=grace_s, stale_if_error_s=grace_s)
         self.seen = []
         clock = SystemClock()
-        meeting = StampedeState(watchdog=LockWatchdog(watch_s), patience_s=patience_s)
-        guarding = STRATEGIES[strategy]
+        state = StampedeState(watchdog=LockWatchdog(watch_s), max_wait_s=max_wait_s)
+        make_strategy = STRATEGIES[strategy]
         if strategy.startswith("lock"):
-            guarding = partial(guarding, meeting=meeting)
+            make_strategy = partial(make_strategy, state=state)
         self.local = LocalLevel(1_000_000, clock)
         self.level = SharedLevel(url, 5000, clock, self.seen.append)
-        self.cache = Cache(self.level, clock, self.seen.append, self.local, guarding=guarding)
+        self.cache = Cache(self.level, clock, self.seen.append, self.local, strategy=make_strategy)
         if listening:
-            InvalidationListener(url, self.local, waiting=meeting.waiting).start()
+            InvalidationListener(url, self.local, fill_waiters=state.fill_waiters).start()
 
     def load(self):
         value = self.client.get("source") or b""

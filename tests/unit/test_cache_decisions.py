@@ -9,17 +9,25 @@ from hypothesis import strategies as st
 
 from shop.clock import FakeClock
 from shop.database.connection import GRACE_S
-from shop.patterns.caching.cacheable_response import digest
-from shop.patterns.caching.early import refresh_at
-from shop.patterns.caching.envelope import CacheEntry, decode, encode, tags_named
-from shop.patterns.caching.failure_backoff import RETRY_S, FailureBackoff
-from shop.patterns.caching.freshness import bounded, judge
-from shop.patterns.caching.jitter import SHARE, exact, hurried, spread
+from shop.patterns.caching.entry import (
+    CATALOGUE,
+    JITTER_SHARE,
+    CacheEntry,
+    check_freshness,
+    decode,
+    digest,
+    encode,
+    limit_lifetime,
+    no_jitter,
+    scaled,
+    spread,
+    stored_tags,
+    xfetch,
+)
 from shop.patterns.caching.levels import NullLevel, ReadResult
-from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadOptions
-from shop.patterns.caching.lock import name_of
-from shop.patterns.caching.lock_strategy import PATIENCE_S, StampedeState
-from shop.patterns.caching.policy import CATALOGUE
+from shop.patterns.caching.loader import BACKOFF_S, CacheLoader, CacheRequest, FailureBackoff, LoadOptions
+from shop.patterns.caching.lock import lock_name
+from shop.patterns.caching.lock_strategy import MAX_WAIT_S, StampedeState
 from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, HitCounter, RefreshAhead, RefreshWorker
 from shop.settings import Settings
 
@@ -33,29 +41,29 @@ def entry(fresh_until=NOW + 60, kept_until=NOW + 120, versions=("1",)):
 
 @given(draw=draws)
 def test_a_lifetime_stays_within_a_tenth_of_its_class(draw):
-    assert 300 * (1 - SHARE) <= spread(300, draw) <= 300 * (1 + SHARE)
+    assert 300 * (1 - JITTER_SHARE) <= spread(300, draw) <= 300 * (1 + JITTER_SHARE)
 
 
 def test_lifetimes_reach_both_ends_and_the_middle():
     assert [round(spread(100, draw), 9) for draw in (0.0, 0.5, 1.0)] == [90.0, 100.0, 110.0]
-    assert exact(100) == 100
+    assert no_jitter(100) == 100
 
 
 @given(draw=draws, load_s=st.floats(0.0, 10.0), beta=st.floats(0.1, 10.0))
 def test_nobody_takes_an_entry_for_fresh_after_its_end(draw, load_s, beta):
-    assert refresh_at(NOW, load_s, draw, beta) <= NOW
+    assert xfetch(NOW, load_s, draw, beta) <= NOW
 
 
 @pytest.mark.parametrize("load_s", [0.001, 0.1, 2.0])
 def test_readers_think_themselves_ahead_by_what_a_load_takes_on_average(load_s):
     evenly = [(number + 0.5) / 10_000 for number in range(10_000)]
-    ahead = [NOW - refresh_at(NOW, load_s, draw) for draw in evenly]
+    ahead = [NOW - xfetch(NOW, load_s, draw) for draw in evenly]
     assert statistics.mean(ahead) == pytest.approx(load_s, rel=0.01)  # the mean of the exponential distribution
     assert statistics.median(ahead) == pytest.approx(load_s * math.log(2), rel=0.01)
 
 
 def test_a_larger_beta_refreshes_sooner():
-    assert refresh_at(NOW, 1.0, 0.3, beta=2.0) < refresh_at(NOW, 1.0, 0.3, beta=1.0)
+    assert xfetch(NOW, 1.0, 0.3, beta=2.0) < xfetch(NOW, 1.0, 0.3, beta=1.0)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_a_larger_beta_refreshes_sooner():
     ],
 )
 def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, versions, state, served):
-    verdict = judge(ReadResult(encode(kept), versions), NOW)
+    verdict = check_freshness(ReadResult(encode(kept), versions), NOW)
     assert (verdict.state, verdict.entry is not None) == (state, served)
 
 
@@ -81,14 +89,14 @@ def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, version
 def test_an_entry_that_claims_to_live_longer_than_its_class_allows_has_expired(left_s, longest_s, state):
     """It was stored by a clock that was ahead: for how long it has been there nobody can say."""
     kept = entry(fresh_until=NOW + left_s, kept_until=NOW + left_s + 60)
-    verdict = bounded(judge(ReadResult(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
+    verdict = limit_lifetime(check_freshness(ReadResult(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
     assert verdict.state == state
     if state == "expired":
         assert (verdict.entry.fresh_until, verdict.entry.kept_until) == (NOW, NOW + 60)
 
 
 def test_what_is_not_there_is_missing():
-    assert judge(ReadResult(None, ("1",)), NOW).state == "missing"
+    assert check_freshness(ReadResult(None, ("1",)), NOW).state == "missing"
 
 
 @given(
@@ -104,7 +112,7 @@ def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions,
     )
     stored = encode(before, ["a", "b:c"])
     assert decode(stored) == before
-    assert tags_named(stored) == ("a", "b:c")
+    assert stored_tags(stored) == ("a", "b:c")
     assert stored.partition(b"\n")[2] == value
 
 
@@ -119,9 +127,12 @@ def test_any_header_at_all_is_a_miss_or_an_entry_never_an_error(header, value):
 
 
 def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_from_before_an_invalidation():
-    assert name_of("k", ["1", "2"]) == name_of("k", ["1", "2"])
+    assert lock_name("k", ["1", "2"]) == lock_name("k", ["1", "2"])
     assert (
-        len({name_of("k", ["1", "2"]), name_of("k", ["2", "1"]), name_of("k", ["12"]), name_of("l", ["1", "2"])}) == 4
+        len(
+            {lock_name("k", ["1", "2"]), lock_name("k", ["2", "1"]), lock_name("k", ["12"]), lock_name("l", ["1", "2"])}
+        )
+        == 4
     )
 
 
@@ -131,10 +142,10 @@ def test_popularity_is_what_was_asked_for_lately():
     for _ in range(int(POPULAR)):
         counts.count("hot")
     counts.count("cold")
-    assert (counts.popular("hot"), counts.popular("cold")) == (True, False)
+    assert (counts.is_popular("hot"), counts.is_popular("cold")) == (True, False)
     clock.advance(HALF_LIFE_S)
     counts.count("another")
-    assert not counts.popular("hot")
+    assert not counts.is_popular("hot")
 
 
 def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_gone():
@@ -147,41 +158,41 @@ def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_
     counts.count("k0")
     for _ in range(int(POPULAR)):
         counts.count("newcomer")
-    assert counts.popular("newcomer")
+    assert counts.is_popular("newcomer")
 
 
 def test_a_key_rests_after_a_failure_and_no_longer():
     clock = FakeClock()
     throttle = FailureBackoff(clock)
-    throttle.rest("k")
-    assert (throttle.resting("k"), throttle.resting("other")) == (True, False)
-    clock.advance(RETRY_S)
-    assert not throttle.resting("k")
+    throttle.record_failure("k")
+    assert (throttle.is_backing_off("k"), throttle.is_backing_off("other")) == (True, False)
+    clock.advance(BACKOFF_S)
+    assert not throttle.is_backing_off("k")
 
 
 def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
     throttle = FailureBackoff(FakeClock(), limit=3)
     for number in range(5):
-        throttle.rest(f"k{number}")
-    assert [throttle.resting(f"k{number}") for number in range(5)] == [False, False, True, True, True]
+        throttle.record_failure(f"k{number}")
+    assert [throttle.is_backing_off(f"k{number}") for number in range(5)] == [False, False, True, True, True]
 
 
 def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
-    assert hurried(exact, 0.01)(300) == 3
+    assert scaled(no_jitter, 0.01)(300) == 3
 
 
 def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has():
     clock = FakeClock()
-    filler = CacheLoader(NullLevel(), clock, rules=LoadOptions(lifetime=hurried(exact, 0.01)))
+    filler = CacheLoader(NullLevel(), clock, options=LoadOptions(lifetime=scaled(no_jitter, 0.01)))
     popularity = HitCounter(clock)
     ahead = RefreshAhead(filler, StampedeState(), popularity, RefreshWorker())
     ask = CacheRequest("k", CATALOGUE, (), lambda: b"")
     entry = filler.load(ask, (), "miss").entry
-    assert ahead.renew_at(ask, entry) == entry.fresh_until
+    assert ahead.refresh_at(ask, entry) == entry.fresh_until
     for _ in range(int(POPULAR)):
         popularity.count("k")
-    assert entry.fresh_until - ahead.renew_at(ask, entry) == pytest.approx(0.2 * 0.01 * CATALOGUE.ttl_s, rel=0.01)
+    assert entry.fresh_until - ahead.refresh_at(ask, entry) == pytest.approx(0.2 * 0.01 * CATALOGUE.ttl_s, rel=0.01)
 
 
 def test_who_waits_for_a_load_waits_until_a_statement_that_hangs_is_given_up():
-    assert Settings.model_fields["db_statement_timeout_ms"].default / 1000 + GRACE_S < PATIENCE_S
+    assert Settings.model_fields["db_statement_timeout_ms"].default / 1000 + GRACE_S < MAX_WAIT_S

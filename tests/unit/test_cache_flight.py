@@ -8,10 +8,9 @@ import threading
 
 import pytest
 
-from shop.patterns.caching.fill_waiters import FillWaiters
-from shop.patterns.caching.lock import LoadLease, LockWatchdog
+from shop.patterns.caching.lock import FillWaiters, LoadLease, LockWatchdog
 from shop.patterns.caching.refresh import RefreshWorker
-from shop.patterns.caching.single_flight import SingleFlight, StillFlying
+from shop.patterns.caching.single_flight import SingleFlight, WaitTimeout
 from tests.support.polling import until
 
 
@@ -47,15 +46,14 @@ def in_threads(count, work):
 
 
 def everybody_waits(flights, name, count):
-    """True once so many threads stand behind the leader; there is no other way to see them than to look."""
-    flight = flights._under_way[name]
-    return len(flight.landed._cond._waiters) == count
+    """Return whether so many threads wait for the leader."""
+    return flights.waiting(name) == count
 
 
 @pytest.mark.parametrize("result", ["result", LookupError("it failed")])
 def test_one_works_and_everybody_gets_what_came_of_it(result):
     flights, gate = SingleFlight(), Gate(result)
-    threads, found = in_threads(8, lambda: flights.fly("k", gate, 5)[0])
+    threads, found = in_threads(8, lambda: flights.do("k", gate, 5)[0])
     assert gate.began.wait(5)
     until(lambda: everybody_waits(flights, "k", 7))
     gate.may_end.set()
@@ -72,16 +70,16 @@ def test_nothing_is_remembered_afterwards(result):
         gate = Gate(result)
         gate.may_end.set()
         with contextlib.suppress(LookupError):
-            flights.fly("k", gate, 5)
+            flights.do("k", gate, 5)
         assert gate.runs == 1
-    assert flights._under_way == {}
+    assert flights.waiting("k") is None
 
 
 def test_another_name_is_another_flight():
     flights, gate = SingleFlight(), Gate()
-    threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
+    threads, _ = in_threads(1, lambda: flights.do("k", gate, 5))
     assert gate.began.wait(5)
-    assert flights.fly("l", lambda: "mine", 5) == ("mine", True)
+    assert flights.do("l", lambda: "mine", 5) == ("mine", True)
     gate.may_end.set()
     threads[0].join(5)
 
@@ -89,10 +87,10 @@ def test_another_name_is_another_flight():
 @pytest.mark.parametrize("patience_s", [0, 0.01])
 def test_patience_ends(patience_s):
     flights, gate = SingleFlight(), Gate()
-    threads, _ = in_threads(1, lambda: flights.fly("k", gate, 5))
+    threads, _ = in_threads(1, lambda: flights.do("k", gate, 5))
     assert gate.began.wait(5)
-    with pytest.raises(StillFlying):
-        flights.fly("k", lambda: "not asked", patience_s)
+    with pytest.raises(WaitTimeout):
+        flights.do("k", lambda: "not asked", patience_s)
     gate.may_end.set()
     threads[0].join(5)
 
@@ -100,20 +98,20 @@ def test_patience_ends(patience_s):
 FORKED = """
 import os, sys, threading
 from shop.patterns.caching.single_flight import SingleFlight
-from shop.patterns.caching.fill_waiters import FillWaiters
+from shop.patterns.caching.lock import FillWaiters
 from shop.patterns.caching.refresh import RefreshWorker
 flights, waiting, refresher = SingleFlight(), FillWaiters(), RefreshWorker()
 refresher.start()
 waiting._lock.acquire()
 began, may_end = threading.Event(), threading.Event()
-thread = threading.Thread(target=lambda: flights.fly("k", lambda: (began.set(), may_end.wait(9)), 5), daemon=True)
+thread = threading.Thread(target=lambda: flights.do("k", lambda: (began.set(), may_end.wait(9)), 5), daemon=True)
 thread.start()
 began.wait(5)
 child = os.fork()
 if child == 0:
-    led = flights.fly("k", lambda: "the child's", 0) == ("the child's", True)
-    waiting.hears(broadcasts=True)
-    os._exit(0 if led and not refresher.offer("k", print) else 1)
+    led = flights.do("k", lambda: "the child's", 0) == ("the child's", True)
+    waiting.set_connected(connected=True)
+    os._exit(0 if led and not refresher.submit("k", print) else 1)
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 may_end.set()
 sys.exit(code)
@@ -129,18 +127,18 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent():
 
 def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
     waiting = FillWaiters()
-    with waiting.expecting("k") as woken, waiting.expecting("l") as asleep:
-        waiting.wake("k")
+    with waiting.subscribe("k") as woken, waiting.subscribe("l") as asleep:
+        waiting.notify("k")
         assert woken.wait(0)
         assert not asleep.is_set()
-    assert waiting._waiters == {}
+    assert waiting.awaited_loads == 0
 
 
 def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_back():
     waiting = FillWaiters()
     deaf_s = waiting.recheck_s
-    with waiting.expecting("k") as woken:
-        waiting.hears(broadcasts=True)
+    with waiting.subscribe("k") as woken:
+        waiting.set_connected(connected=True)
         assert woken.is_set()
         assert waiting.recheck_s > deaf_s
 
@@ -148,34 +146,34 @@ def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_ba
 def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
     watchdog, extended = LockWatchdog(every_s=0.01), []
     lease = LoadLease("k")
-    with watchdog.keeping(lease, lambda held: extended.append(held) or True):
+    with watchdog.extending(lease, lambda held: extended.append(held) or True):
         until(lambda: len(extended) >= 3)
     assert set(extended) == {lease}
-    until(lambda: watchdog._thread is None)
+    until(lambda: not watchdog.is_running)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_watchdog_whose_thread_has_ended_begins_anew_with_the_next_lock():
     watchdog, extended = LockWatchdog(every_s=0.01), []
-    with watchdog.keeping(LoadLease("k"), lambda held: {}["a defect"]):
-        until(lambda: not watchdog._thread.is_alive())
-    with watchdog.keeping(LoadLease("l"), lambda held: extended.append(held) or True):
+    with watchdog.extending(LoadLease("k"), lambda held: {}["a defect"]):
+        until(lambda: not watchdog.is_running)
+    with watchdog.extending(LoadLease("l"), lambda held: extended.append(held) or True):
         until(lambda: extended)
 
 
 def test_a_lock_that_was_lost_is_not_asked_about_again():
     watchdog, extended = LockWatchdog(every_s=0.01), []
-    with watchdog.keeping(LoadLease("k"), lambda held: bool(extended.append(held))):
-        until(lambda: watchdog._held == {})
+    with watchdog.extending(LoadLease("k"), lambda held: bool(extended.append(held))):
+        until(lambda: watchdog.held_locks == 0)
     assert len(extended) == 1
 
 
 def test_refreshes_wait_in_a_bounded_line_each_key_once():
     refresher, gate, done = RefreshWorker(limit=2), Gate(), []
     refresher.start()
-    assert refresher.offer("under way", gate)
+    assert refresher.submit("under way", gate)
     assert gate.began.wait(5)
-    offered = [refresher.offer(key, lambda key=key: done.append(key)) for key in ("a", "a", "b", "c")]
+    offered = [refresher.submit(key, lambda key=key: done.append(key)) for key in ("a", "a", "b", "c")]
     assert offered == [True, True, True, False]
     gate.may_end.set()
     until(lambda: done == ["a", "b"])
@@ -185,25 +183,23 @@ def test_refreshes_wait_in_a_bounded_line_each_key_once():
 def test_a_refresh_that_fails_does_not_stop_the_next():
     refresher, done = RefreshWorker(), []
     refresher.start()
-    refresher.offer("a", lambda: 1 / 0)
-    refresher.offer("b", lambda: done.append("b"))
+    refresher.submit("a", lambda: 1 / 0)
+    refresher.submit("b", lambda: done.append("b"))
     until(lambda: done == ["b"])
     refresher.stop()
 
 
 def test_stopping_drops_what_waits_and_ends_the_thread():
-    refresher, gate, done = RefreshWorker(), Gate(), []
+    before, refresher, gate, done = set(threading.enumerate()), RefreshWorker(), Gate(), []
     refresher.start()
-    thread = refresher._thread
-    refresher.offer("under way", gate)
+    refresher.submit("under way", gate)
     assert gate.began.wait(5)
-    refresher.offer("waits", lambda: done.append("waits"))
-    refresher.stop(timeout_s=0)
+    refresher.submit("waits", lambda: done.append("waits"))
+    assert not refresher.stop(timeout_s=0)
     gate.may_end.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    until(lambda: set(threading.enumerate()) <= before)
     assert done == []
-    assert not refresher.offer("late", print)
+    assert not refresher.submit("late", print)
 
 
 def test_an_extension_that_comes_after_the_lock_was_given_back_tells_of_no_loss():
@@ -215,9 +211,9 @@ def test_an_extension_that_comes_after_the_lock_was_given_back_tells_of_no_loss(
         return False
 
     watchdog = LockWatchdog(0.01)
-    with watchdog.keeping(LoadLease("k"), late, lambda: told.append("lost")):
+    with watchdog.extending(LoadLease("k"), late, lambda: told.append("lost")):
         assert asked.wait(5)
     given_back.set()
-    with watchdog.keeping(LoadLease("l"), lambda lease: False, lambda: told.append("another")):
+    with watchdog.extending(LoadLease("l"), lambda lease: False, lambda: told.append("another")):
         until(lambda: told)  # the one thread has come back from the first
     assert told == ["another"]

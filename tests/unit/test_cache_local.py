@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from shop.clock import FakeClock
-from shop.patterns.caching import LocalLevel, SwitchedOffLocal
+from shop.patterns.caching import InvalidateOnlyLocal, LocalLevel
 from shop.patterns.caching.local import OVERHEAD_BYTES, TTL_S
 
 ROOM_FOR_THREE = 3 * (OVERHEAD_BYTES + 100)
@@ -22,12 +22,12 @@ def clock():
 @pytest.fixture
 def local(clock):
     local = LocalLevel(ROOM_FOR_THREE, clock)
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     return local
 
 
 def keep(local, key, tags=(), ttl_s=60.0, size=90):
-    return local.keep(key, b"v" * size, tags, ttl_s, local.moment())
+    return local.put(key, b"v" * size, tags, ttl_s, local.generation())
 
 
 def held(local, *keys):
@@ -82,9 +82,9 @@ def test_dropping_a_tag_drops_every_copy_that_carries_it_and_no_other(local):
     keep(local, "a", ["x"])
     keep(local, "b", ["y", "x"])
     keep(local, "c", ["y"])
-    local.drop(["x", "unheard of"])
+    local.invalidate(["x", "unheard of"])
     assert held(local, "a", "b", "c") == ["c"]
-    local.drop(["y"])
+    local.invalidate(["y"])
     assert held(local, "c") == []
 
 
@@ -98,49 +98,49 @@ def test_what_left_by_itself_leaves_nothing_behind_among_the_tags(local, clock):
 
 
 def test_a_value_read_before_an_invalidation_is_not_kept_after_it(local):
-    moment = local.moment()
-    local.drop(["x"])
-    assert not local.keep("a", b"old", ["x"], 60, moment)
+    moment = local.generation()
+    local.invalidate(["x"])
+    assert not local.put("a", b"old", ["x"], 60, moment)
     assert local.get("a") is None
 
 
 def test_a_copy_is_the_older_the_longer_its_value_took(local, clock):
     """What a process that hears nothing may serve is bounded from when it was read, or nobody could wait for it."""
-    moment = local.moment()
+    moment = local.generation()
     clock.advance(TTL_S - 1)
-    assert local.keep("a", b"v", [], 60, moment)
+    assert local.put("a", b"v", [], 60, moment)
     clock.advance(0.9)
     assert held(local, "a") == ["a"]
     clock.advance(0.1)
     assert held(local, "a") == []
-    assert not local.keep("b", b"v", [], 60, moment)
+    assert not local.put("b", b"v", [], 60, moment)
 
 
 def test_while_no_broadcast_is_heard_nothing_is_served_or_kept(local):
     keep(local, "a")
-    moment = local.moment()
-    local.hears(broadcasts=False)
-    assert local.moment() is None
-    assert not local.keep("b", b"v", [], 60, moment)
+    moment = local.generation()
+    local.set_connected(connected=False)
+    assert local.generation() is None
+    assert not local.put("b", b"v", [], 60, moment)
     assert held(local, "a", "b") == []
 
 
 def test_what_was_read_before_the_broadcasts_were_heard_again_is_not_kept(local):
-    moment = local.moment()
-    local.hears(broadcasts=False)
-    local.hears(broadcasts=True)
-    assert not local.keep("a", b"old", [], 60, moment)
+    moment = local.generation()
+    local.set_connected(connected=False)
+    local.set_connected(connected=True)
+    assert not local.put("a", b"old", [], 60, moment)
     keep(local, "b")
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     assert held(local, "a", "b") == []
 
 
 def test_switched_off_it_serves_nothing_and_still_drops(local):
     keep(local, "a", ["x"])
-    off = SwitchedOffLocal(local)
+    off = InvalidateOnlyLocal(local)
     assert off.get("a") is None
-    assert off.moment() is None
-    off.drop(["x"])
+    assert off.generation() is None
+    off.invalidate(["x"])
     assert local.get("a") is None
 
 
@@ -151,11 +151,11 @@ def test_threads_that_read_keep_and_drop_at_once_leave_the_books_in_order(local)
         try:
             for number in range(2000):
                 key = f"k{(number * seed) % 7}"
-                moment = local.moment()
+                moment = local.generation()
                 if local.get(key) is None:
-                    local.keep(key, b"v" * 90, [f"t{seed}", "all"], 60, moment)
+                    local.put(key, b"v" * 90, [f"t{seed}", "all"], 60, moment)
                 if number % 50 == 0:
-                    local.drop(["all" if seed % 2 else f"t{seed}"])
+                    local.invalidate(["all" if seed % 2 else f"t{seed}"])
         except Exception as error:  # noqa: BLE001 - a thread's failure must reach the test
             failed.append(error)
 
@@ -174,12 +174,12 @@ import os, sys
 from shop.clock import FakeClock
 from shop.patterns.caching import LocalLevel
 local = LocalLevel(10_000, FakeClock())
-local.hears(broadcasts=True)
-local.keep("a", b"v", [], 60, local.moment())
+local.set_connected(connected=True)
+local.put("a", b"v", [], 60, local.generation())
 local._lock.acquire()  # by a thread that does not come along
 child = os.fork()
 if child == 0:
-    os._exit(0 if local.get("a") is None and local.moment() is None else 1)
+    os._exit(0 if local.get("a") is None and local.generation() is None else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

@@ -16,18 +16,18 @@ from shop.patterns.caching import (
     Cache,
     CacheRequest,
     DoNotCache,
+    InvalidateOnlyLocal,
     LoadOptions,
     LocalLevel,
     LockedLoad,
     NoProtection,
     NullLevel,
     StampedeState,
-    SwitchedOffLocal,
-    TimeOnly,
+    TtlOnly,
     WriteThrough,
 )
 from shop.patterns.caching.events import CopiesEvicted, LoadFinished, LocalSize, LookupFinished, RefillFailed
-from shop.patterns.caching.local import NEGATIVES, OVERHEAD_BYTES
+from shop.patterns.caching.local import NEGATIVES_LIMIT, OVERHEAD_BYTES
 
 
 class Gone(Exception):
@@ -64,13 +64,13 @@ def seen():
 @pytest.fixture
 def local(clock, seen):
     local = LocalLevel(1_000_000, clock, seen.append)
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     return local
 
 
 @pytest.fixture
 def cache(clock, local, seen):
-    return Cache(NullLevel(), clock, seen.append, local, LoadOptions(absent=Gone))
+    return Cache(NullLevel(), clock, seen.append, local, LoadOptions(not_found=Gone))
 
 
 def take(cache, source, key="k", policy=CATALOGUE, tags=("a",)):
@@ -132,12 +132,12 @@ def test_switched_off_every_look_at_nothing_loads(clock, local):
 def test_made_up_names_push_out_one_another_and_nothing_that_exists(cache, local):
     take(cache, Source(b"here"), "real")
     source = Source(Gone("no"))
-    for number in range(3 * NEGATIVES):
+    for number in range(3 * NEGATIVES_LIMIT):
         with pytest.raises(Gone):
             take(cache, source, f"made up {number}")
     assert local.get("real").value == b"here"
-    assert len(local._negatives) == NEGATIVES
-    assert len(local._copies) == NEGATIVES + 1
+    assert len(local._negatives) == NEGATIVES_LIMIT
+    assert len(local._copies) == NEGATIVES_LIMIT + 1
 
 
 def test_a_value_that_is_not_worth_keeping_is_answered_and_forgotten(cache, local):
@@ -154,7 +154,10 @@ def test_what_a_class_never_stores_is_never_shared_nor_kept(cache, local):
 
 def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
     cache = Cache(
-        NullLevel(), clock, seen.append, rules=LoadOptions(absent=Gone, refusal=lambda error: type(error) is ValueError)
+        NullLevel(),
+        clock,
+        seen.append,
+        options=LoadOptions(not_found=Gone, is_expected_error=lambda error: type(error) is ValueError),
     )
 
     def slow():
@@ -183,12 +186,12 @@ def test_several_values_are_answered_in_order_and_absent_ones_by_nothing(cache):
 def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
     size = OVERHEAD_BYTES + 100
     local = LocalLevel(100 * size, clock, seen.append)
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     for number in range(50):
-        local.keep(f"hot {number:02}", b"v" * 94, (), 60, local.moment())
+        local.put(f"hot {number:02}", b"v" * 94, (), 60, local.generation())
         local.get(f"hot {number:02}")
     for number in range(5000):
-        local.keep(f"scan {number}", b"v" * 90, (), 60, local.moment())
+        local.put(f"scan {number}", b"v" * 90, (), 60, local.generation())
     assert sum(local.get(f"hot {number:02}") is not None for number in range(50)) == 50
     assert sum(event.copies for event in seen if isinstance(event, CopiesEvicted)) > 4900
     held = [event for event in seen if isinstance(event, LocalSize)][-1]
@@ -197,18 +200,18 @@ def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
 
 def test_the_long_queue_gives_way_too_when_nothing_in_it_is_used_any_more(clock):
     local = LocalLevel(10 * (OVERHEAD_BYTES + 100), clock)
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     for number in range(200):
-        local.keep(f"k{number:03}", b"v" * 94, (), 60, local.moment())
+        local.put(f"k{number:03}", b"v" * 94, (), 60, local.generation())
         local.get(f"k{number:03}")
     assert [number for number in range(200) if local.get(f"k{number:03}")] == list(range(190, 200))
     assert local._bytes == sum(kept.size for kept in local._copies.values())
-    assert local._short_bytes == sum(kept.size for kept in local._short.values())
+    assert local._small_bytes == sum(kept.size for kept in local._small.values())
 
 
 def test_random_use_leaves_the_books_in_order(clock):
     local, chance = LocalLevel(20 * (OVERHEAD_BYTES + 100), clock), random.Random(7)
-    local.hears(broadcasts=True)
+    local.set_connected(connected=True)
     for _ in range(5000):
         key = f"k{chance.randrange(60)}"
         what = chance.random()
@@ -216,47 +219,47 @@ def test_random_use_leaves_the_books_in_order(clock):
             local.get(key)
         elif what < 0.9:
             size = chance.randrange(300)
-            local.keep(key, b"v" * size, (key, "all"), 60, local.moment(), negative=chance.random() < 0.3)
+            local.put(key, b"v" * size, (key, "all"), 60, local.generation(), negative=chance.random() < 0.3)
         elif what < 0.99:
-            local.drop([key])
+            local.invalidate([key])
         else:
             clock.advance(1)
-    queued = [*local._short.values(), *local._long.values(), *local._negatives.values()]
+    queued = [*local._small.values(), *local._main.values(), *local._negatives.values()]
     assert sorted(map(id, queued)) == sorted(map(id, local._copies.values()))
     assert local._bytes == sum(kept.size for kept in queued) <= 20 * (OVERHEAD_BYTES + 100)
-    assert local._short_bytes == sum(kept.size for kept in local._short.values())
+    assert local._small_bytes == sum(kept.size for kept in local._small.values())
     assert local._keys_of.keys() == {tag for kept in queued for tag in kept.tags}
 
 
 def test_a_refill_that_fails_is_told_of_and_the_others_are_made(cache, seen):
     done = []
-    WriteThrough(cache, emit=seen.append).changed(["a"], [lambda: 1 / 0, lambda: done.append("second")])
+    WriteThrough(cache, emit=seen.append).on_write(["a"], [lambda: 1 / 0, lambda: done.append("second")])
     assert done == ["second"]
     assert [event.reason for event in seen if isinstance(event, RefillFailed)] == ["ZeroDivisionError"]
 
 
 def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_event(cache, clock):
-    timed, source = TimeOnly(cache), Source(b"old")
+    timed, source = TtlOnly(cache), Source(b"old")
     timed.get_or_load("k", CATALOGUE, ["a"], source)
     cache.get_or_load("k", CATALOGUE, ["a"], source)
-    timed.changed(["a"])
+    timed.on_write(["a"])
     source.says = b"new"
     assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"old"
-    assert timed.kept("k", CATALOGUE, ["a"]).value == b"old"
+    assert timed.peek("k", CATALOGUE, ["a"]).value == b"old"
     assert cache.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
     clock.advance(6)
     assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
 
 
 def test_unguarded_everybody_loads_even_where_one_could_wait(clock, local):
-    cache, source = Cache(NullLevel(), clock, local=local, guarding=NoProtection), Source(b"one")
+    cache, source = Cache(NullLevel(), clock, local=local, strategy=NoProtection), Source(b"one")
     assert take(cache, lambda: take(cache, source)) == b"one"  # a load within a load of the same key: no deadlock
     assert source.loads == 1
 
 
 def test_with_both_levels_off_every_look_loads_and_none_waits_for_another(clock, local):
-    guarding = partial(LockedLoad, meeting=StampedeState(patience_s=0.01))
-    cache = Cache(NullLevel(), clock, local=SwitchedOffLocal(local), guarding=guarding)
+    strategy = partial(LockedLoad, state=StampedeState(max_wait_s=0.01))
+    cache = Cache(NullLevel(), clock, local=InvalidateOnlyLocal(local), strategy=strategy)
     source, depth = Source(b"one"), []
 
     def nested():
@@ -272,9 +275,9 @@ class Moved(Exception):
 
 
 def test_several_kinds_of_absence_are_told_apart_and_the_first_is_stored_as_it_always_was():
-    rules = LoadOptions(absent=(Gone, Moved))
-    assert rules.remembered(Gone("no mug")) == "no mug"
-    assert rules.remembered(ValueError("broken")) is None
+    rules = LoadOptions(not_found=(Gone, Moved))
+    assert rules.encode_not_found(Gone("no mug")) == "no mug"
+    assert rules.encode_not_found(ValueError("broken")) is None
     for error in (Gone("no mug"), Moved("a/b")):
-        revived = rules.revived(rules.remembered(error))
+        revived = rules.decode_not_found(rules.encode_not_found(error))
         assert (type(revived), str(revived)) == (type(error), str(error))

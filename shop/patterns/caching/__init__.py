@@ -1,14 +1,15 @@
-"""A cache in two levels: read through it, say what you read, and tell it what changed.
+"""Two-level cache: process memory in front of Valkey.
 
-It is usable alone: it knows neither the store nor its framework, and tells what happens through one callable.
+Read with ``get_or_load``, tag each value with the data it depends on, call ``invalidate(tags)`` after a write. The
+package is usable alone: it imports neither the store nor its framework, and reports events to one function.
 
     >>> from shop.clock import FakeClock
     >>> clock = FakeClock()
     >>> local = LocalLevel(limit_bytes=1_000_000, clock=clock)
-    >>> local.hears(broadcasts=True)  # with several processes a Listener says so
+    >>> local.set_connected(connected=True)  # with several processes an InvalidationListener does this
     >>> cache = Cache(NullLevel(), clock, local=local)  # or SharedLevel("redis://127.0.0.1:6379/0", 100, clock)
 
-A value is asked for with its key, its class, what it is made from, and how to make it:
+A look-up names the key, the policy, the tags, and the function that loads the value:
 
     >>> def price():
     ...     print("loading")
@@ -19,9 +20,10 @@ A value is asked for with its key, its class, what it is made from, and how to m
     >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
     b'12.00'
 
-It ends when what it is made from has changed, or with its time (a copy in memory lives for seconds):
+An entry ends when one of its tags is invalidated, or with its time (a copy in memory lives for seconds):
 
     >>> cache.invalidate(["product:mug"])
+    True
     >>> cache.get_or_load("price:mug", CATALOGUE, ["product:mug"], price)
     loading
     b'12.00'
@@ -31,24 +33,40 @@ It ends when what it is made from has changed, or with its time (a copy in memor
     b'12.00'
 """
 
-from shop.patterns.caching.barrier import InvalidationBarrier
-from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.cacheable_response import CacheableResponse, digest
-from shop.patterns.caching.failure_backoff import FailureBackoff
-from shop.patterns.caching.invalidation_bus import InvalidationListener
-from shop.patterns.caching.jitter import exact, hurried, jittered
-from shop.patterns.caching.levels import CacheLevel, NullLevel, SwitchedOff
-from shop.patterns.caching.loader import CacheRequest, DoNotCache, LoadOptions, TaggedValue, found_tags
-from shop.patterns.caching.local import LocalCache, LocalEntry, LocalLevel, SwitchedOffLocal
-from shop.patterns.caching.lock_strategy import LockedEarly, LockedLoad, StampedeState
-from shop.patterns.caching.policy import CATALOGUE, LIVE, NEGATIVE, PERSONAL, REFERENCE, SEARCH, CachePolicy
+from shop.patterns.caching.cache import Cache, MakeStrategy
+from shop.patterns.caching.entry import (
+    CATALOGUE,
+    JITTER_SHARE,
+    LIVE,
+    NEGATIVE,
+    PERSONAL,
+    REFERENCE,
+    SEARCH,
+    CacheableResponse,
+    CachePolicy,
+    DoNotCache,
+    Lifetime,
+    TaggedValue,
+    digest,
+    found_tags,
+    jittered,
+    no_jitter,
+    scaled,
+)
+from shop.patterns.caching.invalidation_bus import InvalidationBarrier, InvalidationListener
+from shop.patterns.caching.levels import CacheLevel, InvalidateOnlyLevel, NullLevel
+from shop.patterns.caching.loader import CacheRequest, FailureBackoff, LoadOptions
+from shop.patterns.caching.local import InvalidateOnlyLocal, LocalCache, LocalEntry, LocalLevel
+from shop.patterns.caching.lock_strategy import LockedLoad, LockWithEarlyExpiry, StampedeState
 from shop.patterns.caching.refresh import HitCounter, RefreshAhead, RefreshWorker
 from shop.patterns.caching.shared import SharedLevel
 from shop.patterns.caching.stampede import EarlyExpiry, NoProtection, StampedeStrategy
-from shop.patterns.caching.writing import CacheClient, OnEvent, TimeOnly, WriteThrough
+from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.patterns.caching.writing import CacheClient, EventInvalidation, TtlOnly, WriteThrough
 
 __all__ = [
     "CATALOGUE",
+    "JITTER_SHARE",
     "LIVE",
     "NEGATIVE",
     "PERSONAL",
@@ -59,35 +77,38 @@ __all__ = [
     "CacheLevel",
     "CachePolicy",
     "CacheRequest",
+    "CacheUnavailable",
     "CacheableResponse",
     "DoNotCache",
     "EarlyExpiry",
+    "EventInvalidation",
     "FailureBackoff",
     "HitCounter",
+    "InvalidateOnlyLevel",
+    "InvalidateOnlyLocal",
     "InvalidationBarrier",
     "InvalidationListener",
+    "Lifetime",
     "LoadOptions",
     "LocalCache",
     "LocalEntry",
     "LocalLevel",
-    "LockedEarly",
+    "LockWithEarlyExpiry",
     "LockedLoad",
+    "MakeStrategy",
     "NoProtection",
     "NullLevel",
-    "OnEvent",
     "RefreshAhead",
     "RefreshWorker",
     "SharedLevel",
     "StampedeState",
     "StampedeStrategy",
-    "SwitchedOff",
-    "SwitchedOffLocal",
     "TaggedValue",
-    "TimeOnly",
+    "TtlOnly",
     "WriteThrough",
     "digest",
-    "exact",
     "found_tags",
-    "hurried",
     "jittered",
+    "no_jitter",
+    "scaled",
 ]

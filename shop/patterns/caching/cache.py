@@ -1,14 +1,17 @@
-"""Cache-aside: look, and on a miss load and fill.
+"""Cache-aside: look up a key, and on a miss load the value and store it.
 
-Problem: the same few screens are asked for over and over, and each costs several queries.
+Problem: visitors request the same few screens again and again, and each request costs several queries.
 Method: an entry is stored under its key together with the versions its tags had *before* it was loaded. It is served
-only while every tag still has that version. Invalidating a tag gives it a version never seen before, so it reaches
-every entry that carries the tag, without knowing their keys; and a load that began before an invalidation fills an
-entry that nobody will ever be served, however late the fill arrives. Entry and tags are read in one round trip. In
-front of that may stand a local level, which holds copies and is told what to drop (see ``local``). A load that reads
-through the cache gets no copies: what it makes is stored under the versions of now, and a copy may be from before an
-invalidation that this process has not heard of yet. Who loads when many miss at once is a strategy's business (see
-``stampede``); what becomes of what it says, a filler's (see ``filling``).
+only while every tag still has that version. An invalidation gives a tag a version never used before. So it ends every
+entry with the tag, without knowing their keys; and a load that began before the invalidation stores an entry that is
+never served, however late it is stored. Entry and tag versions are read in one round trip.
+A local level may stand in front of the shared level; it holds copies and receives invalidations (see ``local``). A load
+that reads through the cache gets no local copies: its value is stored under the present versions, and a copy may be
+from before an invalidation that this process has not heard of yet.
+A strategy decides which reader loads when many miss at once (see ``lock_strategy``, the default, and ``stampede``); a
+loader handles the outcome of the load (see ``loader``).
+The path of a look-up: :meth:`Cache.get_or_load`, the local level; :meth:`CacheLookup.get`, the shared level;
+``LockedLoad.fill``, the strategy; ``CacheLoader.load_and_store``.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
 Source: Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013 (leases against stale fills); Microsoft's Cloud
 Design Patterns, "Cache-Aside".
@@ -18,39 +21,49 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.clock import Clock
-from shop.patterns.caching.envelope import CacheEntry
-from shop.patterns.caching.events import Emit, LookupFinished, Outcome, TagsInvalidated, ignore
-from shop.patterns.caching.failure_backoff import FailureBackoff
+from shop.patterns.caching.entry import CacheEntry, CachePolicy, DoNotCache, FreshnessState, TaggedValue, found_tags
+from shop.patterns.caching.events import Emit, LookupFinished, Outcome, PeekMissed, TagsInvalidated, ignore
 from shop.patterns.caching.levels import CacheLevel, ReadResult
 from shop.patterns.caching.loader import (
+    VALUE_LIMIT_BYTES,
     CacheLoader,
     CacheRequest,
+    FailureBackoff,
     Load,
     LoadOptions,
-    TaggedValue,
-    found_tags,
+    LoadResult,
     is_loading,
 )
-from shop.patterns.caching.local import LocalCache, LocalEntry, ReadMoment
+from shop.patterns.caching.local import LocalCache, LocalEntry, ReadGeneration
 from shop.patterns.caching.lock_strategy import LockedLoad
-from shop.patterns.caching.lookup import CacheLookup, LookupResult
-from shop.patterns.caching.policy import CachePolicy
 from shop.patterns.caching.stampede import StampedeStrategy
+from shop.patterns.caching.valkey_client import CacheUnavailable
 
-Guarding = Callable[[CacheLoader], StampedeStrategy]
+MakeStrategy = Callable[[CacheLoader], StampedeStrategy]
+
+Served = tuple[CacheEntry, float]
+"""An entry, and the unix time in seconds until which a local copy of it may be kept."""
+NO_COPY = 0.0
+FORWARDED: dict[FreshnessState, Outcome] = {
+    "missing": "miss",
+    "expired": "stale",
+    "invalidated": "stale",
+    "fresh": "stale",
+}
+"""Why a look-up went on to the loader; from a fresh entry, because it was about to expire."""
 
 
 class Cache:
-    """The one way to read through the cache.
+    """Reads through the local and the shared level.
 
     Args:
-        level: where entries are kept.
-        clock: tells when an entry has expired.
-        emit: told of everything that happens.
-        local: looked into first, and kept in step; none by default.
-        rules: what is done with what loaders say.
-        guarding: makes the strategy against stampedes; one load in all processes by default.
-        throttle: the keys whose loads failed lately; one a process.
+        level: stores the entries.
+        clock: measures lifetimes.
+        emit: receives the events.
+        local: read first, and kept up to date; none by default.
+        options: how the outcomes of loads are handled.
+        strategy: makes the strategy against stampedes; by default one load in all processes.
+        backoff: the keys whose loads failed lately; one a process.
     """
 
     def __init__(
@@ -59,163 +72,324 @@ class Cache:
         clock: Clock,
         emit: Emit = ignore,
         local: LocalCache | None = None,
-        rules: LoadOptions | None = None,
-        guarding: Guarding = LockedLoad,
-        throttle: FailureBackoff | None = None,
+        options: LoadOptions | None = None,
+        strategy: MakeStrategy = LockedLoad,
+        backoff: FailureBackoff | None = None,
     ) -> None:
         self._level = level
         self._clock = clock
         self._emit = emit
         self._local = local
-        self._filler = CacheLoader(level, clock, emit, rules, throttle)
-        guard = guarding(self._filler)
-        self._lookup = CacheLookup(self._filler, guard)
-        self._count: Callable[[str], None] | None = getattr(guard, "count", None)
+        self._loader = CacheLoader(level, clock, emit, options, backoff)
+        made = strategy(self._loader)
+        self._lookup = CacheLookup(self._loader, made)
+        self._count_hit: Callable[[str], None] | None = getattr(made, "count", None)
 
     def get_or_load(
         self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
-        """Return the value under ``key``: the stored bytes while they are fresh, else what ``load`` returns.
+        """Return the value under ``key``: the stored bytes while they are fresh, else the value of ``load``.
 
-        Never fails because of the cache: a level that is away costs at most its timeout, then ``load`` answers.
+        The cache adds no errors of its own: a level that is down costs at most its timeout, then ``load`` answers.
 
         Args:
-            key: names the value; two values never share one. It must name the person where the policy is private.
-            policy: how long it may be remembered.
-            tags: what it was made from; invalidating any of them ends it.
-            load: makes the value. What it raises passes through and nothing is stored, but for what the rules say of
-                absence and of failures.
-            finds_tags: whether ``load`` may name further tags (:class:`Tagged`), as what is returned then does.
+            key: names the value; two values never share a key. If the policy is private, it must name the person.
+            policy: how long the value may be cached.
+            tags: what the value is made from; invalidating any of them ends the entry.
+            load: makes the value. Its exceptions reach the caller and nothing is stored, unless the options cache
+                not-found or return the last good value.
+            finds_tags: whether ``load`` may add further tags (:class:`TaggedValue`); the returned value then has them.
         """
-        if self._count is not None:
-            self._count(key)
-        kept = self._copy(key, policy) if policy.ttl_s else None
-        if kept is None:
-            return self._value(self._below(CacheRequest(key, policy, tags, load, finds_tags)).entry)
-        if kept.negative:
-            return self._raise(kept.value)
-        return TaggedValue(kept.value, kept.tags[len(tags) :]) if len(kept.tags) > len(tags) else kept.value
+        if self._count_hit is not None:
+            self._count_hit(key)
+        local = self._get_local(key, policy) if policy.ttl_s else None
+        if local is None:
+            entry = self._get_shared(CacheRequest(key, policy, tags, load, finds_tags))
+            if entry.negative:
+                raise self._loader.options.decode_not_found(entry.value.decode())
+            return entry.value
+        if local.negative:
+            raise self._loader.options.decode_not_found(local.value.decode())
+        return TaggedValue(local.value, local.tags[len(tags) :]) if len(local.tags) > len(tags) else local.value
 
-    def kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
-        """Return what a level holds and may be served as it is; never loads, and never waits for who does.
+    def peek(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
+        """Return a fresh entry of one of the levels; never load, and never wait for a load.
 
-        ``None`` says nothing of why; :meth:`get_or_load` finds out, and counts. So it is where the entry by now has
-        other tags than these.
+        ``None`` does not say why; :meth:`get_or_load` finds out, and counts. ``None``, too, if the entry now has other
+        tags than these.
         """
-        kept = self._copy(key, policy)
-        found = self._looked_up(CacheRequest(key, policy, tags, _not_asked)) if kept is None else kept
-        if found is None or found.negative:
+        local = self._get_local(key, policy)
+        entry = self._peek_shared(CacheRequest(key, policy, tags, _never_load)) if local is None else local
+        if entry is None or entry.negative:
             return None
-        if found_tags(found.value) if kept is None else kept.tags != tuple(tags):
+        if found_tags(entry.value) if local is None else local.tags != tuple(tags):
             return None
-        if self._count is not None:
-            self._count(key)
-        return found
+        if self._count_hit is not None:
+            self._count_hit(key)
+        return entry
 
-    def get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
-        """Return several values, in the order asked; ``None`` for what there is not.
+    def get_many(self, requests: Sequence[CacheRequest]) -> list[bytes | None]:
+        """Return several values, in the order of the requests; ``None`` for a thing that does not exist.
 
-        What no local copy answers is looked for in one round trip. What is then missing is loaded, one after the
-        other, as :meth:`get_or_load` does.
+        The keys without a local copy are read in one round trip. Values that are missing there are loaded, one after
+        the other, as :meth:`get_or_load` does.
         """
-        copies = [self._copy(ask.key, ask.policy) if ask.policy.ttl_s else None for ask in asks]
-        moment = None if self._local is None else self._local.moment()
-        wanted = [ask for ask, kept in zip(asks, copies, strict=True) if kept is None and self._lookup.keeps(ask)]
-        readings = {ask.key: found for ask, found in zip(wanted, self._lookup.read_many(wanted), strict=False)}
-        found: list[bytes | None] = []
-        for ask, kept in zip(asks, copies, strict=True):
-            if kept is not None:
-                found.append(None if kept.negative else kept.value)
-            else:
-                entry = self._below(ask, moment, readings.get(ask.key)).entry
-                found.append(None if entry.negative else entry.value)
-        return found
+        copies = [self._get_local(one.key, one.policy) if one.policy.ttl_s else None for one in requests]
+        generation = None if self._local is None else self._local.generation()
+        wanted = [
+            one
+            for one, local in zip(requests, copies, strict=True)
+            if local is None and self._lookup.is_cacheable(one.policy)
+        ]
+        readings = {one.key: reading for one, reading in zip(wanted, self._lookup.read_many(wanted), strict=False)}
+        values: list[bytes | None] = []
+        for one, local in zip(requests, copies, strict=True):
+            entry = local or self._get_shared(one, generation, readings.get(one.key))
+            values.append(None if entry.negative else entry.value)
+        return values
 
-    def invalidate(self, tags: Sequence[str]) -> None:
+    def invalidate(self, tags: Sequence[str]) -> bool:
         """End every entry that carries one of the tags.
 
         Call it after the commit, never before: a reader between the two would store the old state under the new
         version.
-        """
-        self.end(tags)
 
-    def end(self, tags: Sequence[str]) -> bool:
-        """Do what :meth:`invalidate` does; tell whether that is done, or owed."""
+        Returns:
+            Whether it is done; ``False`` while it is pending, because the shared level is down.
+        """
         done = self._level.invalidate(tags)
         if self._local is not None:
-            self._local.drop(tags)  # last: a copy made of the level's old entry meanwhile goes, too
+            self._local.invalidate(tags)  # last: a copy made of the level's old entry meanwhile is dropped, too
         self._emit(TagsInvalidated(self._level.name, len(tags), delayed=not done))
         return done
 
-    def _looked_up(self, ask: CacheRequest) -> CacheEntry | None:
-        moment = None if self._local is None else self._local.moment()
-        answer = self._lookup.kept(ask)
-        if answer is None:
-            return None
-        if self._local is not None:
-            stored = self._keep(self._local, ask, answer, moment)
-            self._emit(LookupFinished(self._local.name, ask.policy.name, _passed(moment), 0, stored, 0.0))
-        return answer.entry
-
-    def _copy(self, key: str, policy: CachePolicy) -> LocalEntry | None:
+    def _get_local(self, key: str, policy: CachePolicy) -> LocalEntry | None:
         local = self._local
         if local is None or is_loading():
             return None
         started = time.perf_counter()
-        kept = local.get(key)
-        if kept is None or (kept.negative and self._filler.rules.absent is None):
+        entry = local.get(key)
+        if entry is None or (entry.negative and self._loader.options.not_found is None):
             return None
-        left_s = int(kept.until - self._clock.monotonic())
+        left_s = int(entry.expires_at - self._clock.monotonic())
         spent = time.perf_counter() - started
-        if kept.negative:
+        if entry.negative:
             self._emit(LookupFinished(local.name, "negative", "hit", left_s, False, spent, False, False, "negative"))
         else:
             self._emit(LookupFinished(local.name, policy.name, "hit", left_s, False, spent))
-        return kept
+        return entry
 
-    def _below(
-        self, ask: CacheRequest, moment: ReadMoment | None = None, reading: ReadResult | None = None
-    ) -> LookupResult:
-        """Answer what the local level did not, and leave a copy there.
+    def _get_shared(
+        self, request: CacheRequest, generation: ReadGeneration | None = None, reading: ReadResult | None = None
+    ) -> CacheEntry:
+        """Look up below the local level, and put a copy there.
 
-        A moment belongs to a reading that was made after it; it is taken here where there is none yet.
+        A generation belongs to a reading that was made after it; without a reading it is taken here.
         """
         local = self._local
-        if local is None or not self._filler.keeps(ask.policy):
-            return self._lookup.answer(ask, None, reading)
+        if local is None or not self._loader.is_cacheable(request.policy):
+            return self._lookup.get(request, None, reading)[0]
         if reading is None:
-            moment = local.moment()
+            generation = local.generation()
         spent, stored = 0.0, False
         try:
-            kept_somewhere = self._level.enabled or moment is not None
-            answer = self._lookup.answer(ask, local.drops if kept_somewhere else None, reading)
-            keeping = time.perf_counter()
-            stored = self._keep(local, ask, answer, moment)
-            spent = time.perf_counter() - keeping
+            may_share = self._level.enabled or generation is not None
+            served = self._lookup.get(request, local.invalidation_count if may_share else None, reading)
+            storing = time.perf_counter()
+            stored = self._put_local(local, request, served, generation)
+            spent = time.perf_counter() - storing
         finally:
-            self._emit(LookupFinished(local.name, ask.policy.name, _passed(moment), 0, stored, spent))
-        return answer
+            self._emit_local(local, request, generation, stored=stored, spent=spent)
+        return served[0]
 
-    def _keep(self, local: LocalCache, ask: CacheRequest, answer: LookupResult, moment: ReadMoment | None) -> bool:
-        if moment is None or not answer.copy_until:
+    def _peek_shared(self, request: CacheRequest) -> CacheEntry | None:
+        generation = None if self._local is None else self._local.generation()
+        served = self._lookup.peek(request)
+        if served is None:
+            return None
+        if self._local is not None:
+            stored = self._put_local(self._local, request, served, generation)
+            self._emit_local(self._local, request, generation, stored=stored, spent=0.0)
+        return served[0]
+
+    def _put_local(
+        self, local: LocalCache, request: CacheRequest, served: Served, generation: ReadGeneration | None
+    ) -> bool:
+        entry, copy_until = served
+        if generation is None or not copy_until:
             return False
-        entry = answer.entry
-        left_s = answer.copy_until - self._filler.now()
-        tags = (*ask.tags, *found_tags(entry.value))
-        return local.keep(ask.key, entry.value, tags, left_s, moment, negative=entry.negative, known=entry.digest)
+        left_s = copy_until - self._loader.now()
+        tags = (*request.tags, *found_tags(entry.value))
+        return local.put(
+            request.key, entry.value, tags, left_s, generation, negative=entry.negative, value_digest=entry.digest
+        )
 
-    def _value(self, entry: CacheEntry) -> bytes:
-        return self._raise(entry.value) if entry.negative else entry.value
+    def _emit_local(
+        self,
+        local: LocalCache,
+        request: CacheRequest,
+        generation: ReadGeneration | None,
+        *,
+        stored: bool,
+        spent: float,
+    ) -> None:
+        """Emit the local level's part of a look-up that went on below it."""
+        outcome: Outcome = "bypass" if generation is None or is_loading() else "miss"
+        self._emit(LookupFinished(local.name, request.policy.name, outcome, 0, stored, spent))
 
-    def _raise(self, says: bytes) -> bytes:
-        """Say again that there is no such thing."""
-        raise self._filler.rules.revived(says.decode())
+
+class CacheLookup:
+    """Reads the shared level, and calls the strategy if there is no fresh entry.
+
+    Args:
+        loader: has the level, the options and the receiver of events.
+        strategy: decides which reader loads.
+    """
+
+    def __init__(self, loader: CacheLoader, strategy: StampedeStrategy) -> None:
+        self._loader = loader
+        self._level = loader.level
+        self._strategy = strategy
+        self._due: dict[str, float] = {}
+        """Keys that :meth:`peek` found due for a refresh, each with the expiry of the entry it found.
+
+        The next reader that may load refreshes that entry without another draw; an entry that another process has
+        stored in its place is not due."""
+
+    def is_cacheable(self, policy: CachePolicy) -> bool:
+        """Return whether the level may hold an entry of this policy."""
+        return self._level.enabled and self._loader.is_cacheable(policy)
+
+    def read_many(self, requests: Sequence[CacheRequest]) -> list[ReadResult]:
+        """Return the stored entries of several keys in one round trip; an empty list if the level is down."""
+        try:
+            return self._level.read_many([(one.key, one.tags) for one in requests]) if requests else []
+        except CacheUnavailable:
+            return []
+
+    def get(self, request: CacheRequest, invalidation_count: int | None, reading: ReadResult | None = None) -> Served:
+        """Return a stored or loaded entry that may be served.
+
+        Args:
+            request: the look-up.
+            invalidation_count: changes with each invalidation this process knows of; ``None`` to share no load.
+            reading: the stored entry, if it was read already.
+
+        Raises:
+            Exception: the loader's.
+        """
+        if not self.is_cacheable(request.policy):
+            return self._load_without_level(request, invalidation_count, 0.0, level_down=False)
+        started = time.perf_counter()
+        outcome: Outcome = "stale"
+        try:
+            if reading is None:
+                reading = self._loader.read(request)
+            freshness = self._loader.check_freshness(request, reading)
+            outcome = FORWARDED[freshness.state]
+            last = freshness.entry
+            if freshness.state == "fresh" and last is not None:
+                return self._serve_fresh(request, last, started)
+            if last is not None and self._is_backing_off(request):
+                result = LoadResult(last, "stale-if-error", attempted=False)
+            else:
+                result = self._strategy.fill(request, reading, freshness)
+        except CacheUnavailable:
+            spent = time.perf_counter() - started
+            return self._load_without_level(request, invalidation_count, spent, level_down=True)
+        except BaseException:
+            self._emit(request, outcome, 0.0)
+            raise
+        return self._serve_filled(request, outcome, result, started)
+
+    def peek(self, request: CacheRequest) -> Served | None:
+        """Return a fresh entry of the level that is not due for a refresh; for anything else only the time is emitted.
+
+        It never loads, and never waits.
+        """
+        if not self.is_cacheable(request.policy):
+            return None
+        started = time.perf_counter()
+        with_expiry = self._read_fresh(request)
+        if with_expiry is None:
+            self._loader.emit(PeekMissed(self._level.name, time.perf_counter() - started))
+            return None
+        return self._serve_hit(request, *with_expiry, started)
+
+    def _read_fresh(self, request: CacheRequest) -> Served | None:
+        try:
+            freshness = self._loader.check_freshness(request, self._level.read(request.key, request.tags))
+        except CacheUnavailable:
+            return None
+        entry = freshness.entry
+        if freshness.state != "fresh" or entry is None or entry.negative:
+            return None
+        refresh_at = self._strategy.refresh_at(request, entry)
+        if refresh_at <= self._loader.now():
+            self._due[request.key] = entry.fresh_until
+            return None
+        return entry, refresh_at
+
+    def _serve_fresh(self, request: CacheRequest, entry: CacheEntry, started: float) -> Served:
+        is_due = self._due.pop(request.key, None) == entry.fresh_until
+        refresh_at = 0.0 if is_due else self._strategy.refresh_at(request, entry)
+        if refresh_at <= self._loader.now():
+            refreshed = self._strategy.refresh_early(request, entry)
+            if refreshed is not None:
+                return self._serve_filled(request, "stale", refreshed._replace(detail="early"), started)
+            refresh_at = entry.fresh_until  # another thread or process refreshes it
+        return self._serve_hit(request, entry, refresh_at, started)
+
+    def _serve_hit(self, request: CacheRequest, entry: CacheEntry, refresh_at: float, started: float) -> Served:
+        ttl_s = int(entry.fresh_until - self._loader.now())
+        self._emit(request, "hit", time.perf_counter() - started, LoadResult(entry), ttl_s)
+        return entry, refresh_at
+
+    def _is_backing_off(self, request: CacheRequest) -> bool:
+        return self._loader.options.stale_if_error and self._loader.backoff.is_backing_off(request.key)
+
+    def _serve_filled(self, request: CacheRequest, outcome: Outcome, result: LoadResult, started: float) -> Served:
+        """Emit the outcome of the strategy, and decide how long a local copy may be kept."""
+        entry, now = result.entry, self._loader.now()
+        spent = time.perf_counter() - started - result.loading_s
+        is_stale = result.detail.startswith("stale")
+        ttl_s = int(entry.fresh_until - now) if is_stale else 0
+        self._emit(request, outcome if result.attempted else "hit", spent, result, ttl_s)
+        if is_stale or result.level_down or isinstance(entry.value, DoNotCache) or len(entry.value) > VALUE_LIMIT_BYTES:
+            return entry, NO_COPY
+        refresh_at = self._strategy.refresh_at(request, entry)
+        return entry, refresh_at if refresh_at > now else entry.fresh_until
+
+    def _load_without_level(
+        self, request: CacheRequest, invalidation_count: int | None, spent: float, *, level_down: bool
+    ) -> Served:
+        """Load; the process's threads share the load if it can be told whether an invalidation came in between."""
+        name = request.policy.name
+        self._loader.emit(LookupFinished(self._level.name, name, "bypass", 0, False, spent, level_down))
+        is_cacheable = self._loader.is_cacheable(request.policy)
+        if invalidation_count is not None and is_cacheable:
+            entry = self._strategy.load_uncached(request, invalidation_count).entry
+        else:
+            entry = self._loader.load(request, (), "bypass").entry
+        may_copy = is_cacheable and not level_down and not isinstance(entry.value, DoNotCache)
+        return entry, entry.fresh_until if may_copy else NO_COPY
+
+    def _emit(
+        self, request: CacheRequest, outcome: Outcome, spent: float, result: LoadResult | None = None, ttl_s: int = 0
+    ) -> None:
+        level, policy = self._level.name, request.policy.name
+        if result is None:
+            self._loader.emit(LookupFinished(level, policy, outcome, ttl_s, False, spent))
+            return
+        negative, detail = result.entry.negative, result.detail
+        if negative:
+            policy, detail = "negative", "negative"
+        self._loader.emit(
+            LookupFinished(
+                level, policy, outcome, ttl_s, result.stored, spent, result.level_down, result.collapsed, detail
+            )
+        )
 
 
-def _passed(moment: ReadMoment | None) -> Outcome:
-    """Return what the local level did of a look-up that went on below it."""
-    return "bypass" if moment is None or is_loading() else "miss"
-
-
-def _not_asked() -> bytes:
-    raise AssertionError("what is only looked up is never loaded")
+def _never_load() -> bytes:
+    raise AssertionError("peek never loads")

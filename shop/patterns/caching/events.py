@@ -1,6 +1,6 @@
-"""What the cache says about itself. It does not know who listens: telemetry subscribes through one callable.
+"""The events of the cache. The cache does not know its subscribers: it calls one function with each event.
 
-A look-up is told of on every hit, so its record is a tuple: a frozen dataclass takes three times as long to make.
+Every hit emits a ``LookupFinished``, so that is a tuple: a frozen dataclass takes three times as long to make.
 """
 
 from collections.abc import Callable
@@ -8,38 +8,38 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Outcome = Literal["hit", "miss", "stale", "bypass"]
-"""``miss``: nothing there. ``stale``: something was, and it had expired or been invalidated. ``bypass``: not asked,
-because the level is switched off, away, or the policy stores nothing."""
+"""``miss``: no entry. ``stale``: the entry had expired or was invalidated. ``bypass``: the level was not read, because
+it is switched off or down, or the policy stores nothing."""
 Detail = Literal["", "negative", "early", "stale-while-loading", "stale-if-error"]
-"""What is special about the answer: the thing is known to be absent, the entry was renewed before its end, or the value
-is the last good one."""
-Why = Literal["miss", "stale", "early", "ahead", "wait_timeout", "bypass"]
-"""Why something was loaded. ``early``: about to expire. ``ahead``: the same, off the request path.
-``wait_timeout``: the load of another request took too long."""
+"""``negative``: the thing is known not to exist. ``early``: the entry was renewed before its expiry. The other two: the
+value is the last good one."""
+LoadReason = Literal["miss", "stale", "early", "ahead", "wait_timeout", "bypass"]
+"""Why a value was loaded. ``early``: about to expire. ``ahead``: the same, off the request path. ``wait_timeout``:
+another thread or process was loading, and took too long."""
 
 
 class LookupFinished(NamedTuple):
-    """One look-up ended."""
+    """One look-up in one level ended."""
 
     level: str
     policy: str
     outcome: Outcome
     ttl_s: int
-    """Seconds the served entry has left, negative where it is stale; 0 where nothing was served from the cache."""
+    """Seconds the served entry has left, negative if it is stale; 0 if the value is not from the cache."""
     stored: bool
-    """Whether the freshly loaded value was put into the level."""
+    """Whether the loaded value was stored in the level."""
     seconds: float
-    """Time spent in the cache, waiting for others included, an own load not."""
-    away: bool = False
-    """Whether a ``bypass`` was forced by a level that does not answer."""
+    """Time spent in the cache; it includes waiting for another's load, but not the look-up's own load."""
+    level_down: bool = False
+    """Whether a level that is down was the reason for a ``bypass``."""
     collapsed: bool = False
-    """Whether somebody else's load was waited for instead of loading."""
+    """Whether the look-up shared another's load instead of loading."""
     detail: Detail = ""
 
 
 @dataclass(frozen=True, slots=True)
-class LookedInVain:
-    """A look that may not load found nothing to serve. It ends no look-up: whoever may load goes on from here."""
+class PeekMissed:
+    """``peek`` found nothing to serve. The request continues with a normal look-up."""
 
     level: str
     seconds: float
@@ -47,29 +47,29 @@ class LookedInVain:
 
 @dataclass(frozen=True, slots=True)
 class LoadFinished:
-    """A loader was run."""
+    """A loader ended."""
 
     policy: str
-    why: Why
+    why: LoadReason
     outcome: Literal["ok", "absent", "refused", "failed"]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class FillAwaited:
-    """Somebody waited for another's load."""
+    """A look-up waited for another's load."""
 
     policy: str
     on: Literal["thread", "process"]
-    """Who was loading: a thread of this process, or another process."""
+    """The loader: a thread of this process, or another process."""
     seconds: float
     ended: Literal["filled", "in-vain", "gave-up"]
-    """With a value; with a load that stored nothing, such as one that failed; or because the patience did."""
+    """With a value; with a load that stored nothing, such as a failed one; or after the longest wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryStored:
-    """An entry was put into a level."""
+    """An entry was stored in a level."""
 
     level: str
     policy: str
@@ -86,8 +86,8 @@ class TooLarge:
 
 
 @dataclass(frozen=True, slots=True)
-class CameLate:
-    """A value was not stored, since what it was made from was invalidated while it was loaded."""
+class StaleFillRejected:
+    """A value was not stored, because one of its tags was invalidated while it was loaded."""
 
     level: str
     policy: str
@@ -95,7 +95,7 @@ class CameLate:
 
 @dataclass(frozen=True, slots=True)
 class LocalSize:
-    """What a level of this process holds now, after a change."""
+    """The size of a local level after a change."""
 
     level: str
     copies: int
@@ -104,7 +104,7 @@ class LocalSize:
 
 @dataclass(frozen=True, slots=True)
 class CopiesEvicted:
-    """Copies made room for others."""
+    """Copies were evicted to make room for others."""
 
     level: str
     copies: int
@@ -113,21 +113,21 @@ class CopiesEvicted:
 
 @dataclass(frozen=True, slots=True)
 class LockLost:
-    """A lock ran out, or went away, while its holder was still loading: another may load beside it."""
+    """A lock expired or vanished while its holder was still loading: another process may load beside it."""
 
     level: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshDropped:
-    """A key was due for a refresh off the request path, and too many others were."""
+    """A key was due for a refresh off the request path, and the queue was full."""
 
     policy: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefillFailed:
-    """A writer could not refill what it had changed; the next reader will."""
+    """A writer could not refill an entry that it had changed; the next reader loads it."""
 
     reason: str
 
@@ -140,12 +140,12 @@ class TagsInvalidated:
     tags: int
     """How many."""
     delayed: bool
-    """Whether the level was away, so that the invalidation is still owed to it."""
+    """Whether the level was down, so that the invalidation is still pending."""
 
 
 @dataclass(frozen=True, slots=True)
-class NeverDelivered:
-    """A process has ended that still owed invalidations: what carries the tags is served until its time is over."""
+class InvalidationsUndelivered:
+    """A process ended with pending invalidations: entries with these tags are served until their time-to-live ends."""
 
     level: str
     tags: tuple[str, ...]
@@ -153,12 +153,12 @@ class NeverDelivered:
 
 @dataclass(frozen=True, slots=True)
 class InvalidationUnheard:
-    """Not every process said in time that it has heard an invalidation: some may serve what was before for a moment."""
+    """Not every process confirmed an invalidation in time: some may serve the old value for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrongType:
-    """Something of another type stood under some of a level's keys, and was deleted."""
+    """Some of a level's keys held a value of another type, and were deleted."""
 
     level: str
     keys: int
@@ -166,8 +166,8 @@ class WrongType:
 
 
 @dataclass(frozen=True, slots=True)
-class WentAway:
-    """A level stopped answering; it is left alone for a while."""
+class LevelDown:
+    """A level stopped answering; there are no calls to it during the pause."""
 
     level: str
     reason: str
@@ -175,7 +175,7 @@ class WentAway:
 
 
 @dataclass(frozen=True, slots=True)
-class CameBack:
+class LevelUp:
     """A level answers again."""
 
     level: str
@@ -183,26 +183,26 @@ class CameBack:
 
 Event = (
     LookupFinished
-    | LookedInVain
+    | PeekMissed
     | LoadFinished
     | FillAwaited
     | EntryStored
     | TooLarge
-    | CameLate
+    | StaleFillRejected
     | LocalSize
     | CopiesEvicted
     | LockLost
     | RefreshDropped
     | RefillFailed
     | TagsInvalidated
-    | NeverDelivered
+    | InvalidationsUndelivered
     | InvalidationUnheard
     | WrongType
-    | WentAway
-    | CameBack
+    | LevelDown
+    | LevelUp
 )
 Emit = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Do nothing with an event."""

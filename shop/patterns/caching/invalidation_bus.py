@@ -1,119 +1,123 @@
-"""Telling every process which tags were invalidated and what was filled, over Valkey's publish and subscribe.
+"""Broadcast to every process, over Valkey's publish and subscribe: which tags were invalidated, which loads ended.
 
-Whoever invalidates publishes the tags behind the new versions, on the same connection: who hears the message and then
-reads sees the new versions. A subscriber is told nothing of what it missed, so being heard is a state of its own: the
-listener reports when it begins and when it ends, and asks for a sign of life where nothing is said for long.
-Source: Valkey's documentation of SUBSCRIBE and PUBLISH: messages are delivered at most once.
+Problem: each process holds copies in its own memory, and Valkey cannot reach into it. And an editor who saves a price
+and looks at the page at once must see the new price, even if another process answers.
+Method: an invalidation publishes its tags behind the new versions, on the same connection: a process that hears the
+message and then reads sees the new versions. Valkey tells a subscriber nothing about the messages it missed. So the
+listener reports when its connection begins and ends, and sends a ping when the channel is silent for long.
+:class:`InvalidationBarrier` lets a writer wait until every process has heard. The writer publishes a ticket behind the
+invalidation. Messages arrive in order, so a listener that reads the ticket has handled the invalidation, and signs it.
+PUBLISH returns the number of listeners; the barrier waits for that many signatures, but only for a moment: a hanging
+process must not hold up an editor. Only edits wait; a checkout does not.
+Source: Valkey's documentation of SUBSCRIBE, PUBLISH (messages are delivered at most once, in order) and BLMPOP; Terry
+et al., "Session Guarantees for Weakly Consistent Replicated Data", PDIS 1994 (read your writes).
 """
 
 import json
 import logging
+import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Silent
 
 from shop import threads
-from shop.patterns.caching.connections import Command, ThreadConnections
-from shop.patterns.caching.events import CameBack, Emit, WentAway, ignore
-from shop.patterns.caching.fill_waiters import FillWaiters
+from shop.patterns.caching.events import Emit, LevelDown, LevelUp, ignore
+from shop.patterns.caching.lock import FillWaiters
+from shop.patterns.caching.valkey_client import ThreadConnections
 
 HEARTBEAT_S = 1.0
-"""Silence after which a sign of life is asked for; as long again, and the connection counts as lost."""
-SIGNED_MS = 2_000
-"""Life of signatures: longer than anybody waits for them."""
+"""Seconds of silence before a ping; without an answer for as long again, the connection counts as lost."""
+SIGNATURES_TTL_MS = 2_000
+"""Milliseconds that signatures live: longer than any writer waits for them."""
 RETRY_S = 0.5
-"""Seconds between two attempts to listen."""
-
+"""Seconds between two attempts to connect."""
+BARRIER_S = 0.5
+"""Seconds a writer waits at most. A listener that gets processor time handles an invalidation within milliseconds."""
 
 _log = logging.getLogger(__name__)
 
 
+class BusChannels(NamedTuple):
+    """The channels of one numbered database: Valkey shares channels, unlike keys, among all its databases."""
+
+    invalidated: str
+    """Tags that have new versions; a JSON list."""
+    filled: str
+    """Names of loads that ended."""
+    refused: str
+    """Tags whose new versions Valkey refused to write, so that it still serves the old entries; a JSON list."""
+    tickets: str
+    """Tickets to be signed; see :class:`InvalidationBarrier`."""
+
+    @classmethod
+    def of_database(cls, number: int) -> "BusChannels":
+        """Name the channels of a database."""
+        return cls(*(f"shop:1:{name}:{number}" for name in ("invalidated", "filled", "refused", "heard")))
+
+
 class InvalidationSubscriber(Protocol):
-    """Who the listener tells."""
+    """Receives the invalidations from the listener."""
 
     @property
     def name(self) -> str:
         """Return its name, for events."""
 
-    def hears(self, *, broadcasts: bool) -> None:
-        """Take note that broadcasts are heard from now on, or no longer. Called when that changes, and at the start."""
+    def set_connected(self, *, connected: bool) -> None:
+        """Note whether broadcasts arrive from now on. Called when that changes, and at the start."""
 
-    def drop(self, tags: Sequence[str]) -> None:
-        """Take note of an invalidation."""
+    def invalidate(self, tags: Sequence[str]) -> None:
+        """Handle an invalidation."""
 
 
 class PendingDelivery(Protocol):
-    """Who delivers to the server what it refused (see ``shared``)."""
+    """Delivers later the invalidations that the server refused to write (see ``shared``)."""
 
-    def owe(self, tags: Sequence[str]) -> None:
-        """Take note of an invalidation that was refused, to any process."""
+    def add_refused(self, tags: Sequence[str]) -> None:
+        """Note an invalidation that the server refused, from any process."""
 
-    def doubt(self) -> None:
-        """Take note that refusals may have been missed: broadcasts are heard only from now on."""
+    def recheck_writes(self) -> None:
+        """Note that messages about refusals may have been missed: broadcasts arrive only from now on."""
 
-    def settle(self) -> None:
-        """Try to deliver what is owed. Called at least once a second while broadcasts are heard."""
-
-
-def publishing(connections: ThreadConnections, tags: Sequence[str]) -> Command:
-    """Return the command that tells every listener."""
-    return ("PUBLISH", _channel(connections), json.dumps(tags))
-
-
-def refusing(connections: ThreadConnections, tags: Sequence[str]) -> Command:
-    """Return the command that tells every listener of an invalidation that the server has refused to write."""
-    return ("PUBLISH", _refused(connections), json.dumps(tags))
-
-
-def ticketing(connections: ThreadConnections, ticket: str) -> Command:
-    """Return the command that has every listener sign that it has heard all that was said before; see ``barrier``."""
-    return ("PUBLISH", _tickets(connections), ticket)
-
-
-def signatures(ticket: str) -> str:
-    """Return the key under which a ticket is signed."""
-    return f"shop:1:heard:{ticket}"
-
-
-def announcing(connections: ThreadConnections, name: str) -> Command:
-    """Return the command that tells every listener that the load called ``name`` has ended."""
-    return ("PUBLISH", _fills(connections), name)
+    def deliver_pending(self) -> None:
+        """Try to deliver. Called at least once a second while broadcasts arrive."""
 
 
 class InvalidationListener:
-    """One thread that hears the broadcasts for this process.
+    """One thread that receives the broadcasts for this process.
 
     Args:
-        url: the same address the shared level has.
-        hearer: is told what was invalidated.
-        emit: told when the connection is lost and when it is back.
-        waiting: is told what was filled; nobody by default.
-        debtor: is told what was refused; nobody by default.
+        url: the address of the shared level.
+        subscriber: receives the invalidations.
+        emit: receives the loss and the return of the connection.
+        fill_waiters: receives the ends of loads; by default nothing waits for them.
+        pending: receives the refused invalidations, if given.
     """
 
     def __init__(
         self,
         url: str,
-        hearer: InvalidationSubscriber,
+        subscriber: InvalidationSubscriber,
         emit: Emit = ignore,
-        waiting: FillWaiters | None = None,
-        debtor: PendingDelivery | None = None,
+        fill_waiters: FillWaiters | None = None,
+        pending: PendingDelivery | None = None,
     ) -> None:
+        self.subscriber = subscriber
         self._connections = ThreadConnections(url, HEARTBEAT_S)
-        self._hearer = hearer
-        self._waiting = waiting or FillWaiters()
-        self._debtor = debtor
+        self._channels = BusChannels.of_database(self._connections.database)
+        self._fill_waiters = fill_waiters or FillWaiters()
+        self._pending = pending
         self._emit = emit
         self._stopped = threading.Event()
         self._tried = threading.Event()
         self._lost = False
-        self._hears: bool | None = None
-        """What was told last; nothing yet."""
+        self._reported: bool | None = None
+        """The connection state that all subscribers know; ``None`` while they may differ."""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -131,106 +135,115 @@ class InvalidationListener:
 
     @property
     def fault(self) -> str:
-        """What is wrong; empty while the thread lives, whether or not anything can be heard just now."""
+        """Return the fault of the thread; empty while it lives, connected or not."""
         return threads.thread_fault(self._thread, self._stopped)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
                 self._listen()
-            except Exception as error:  # noqa: BLE001 - whatever it was, broadcasts are no longer heard
-                self._guarded(partial(self._report, error))
-            self._guarded(partial(self._tell, broadcasts=False))
+            except Exception as error:  # noqa: BLE001 - after any error, broadcasts no longer arrive
+                self._guarded(partial(self._report_loss, error))
+            self._guarded(partial(self._set_connected, connected=False))
             self._tried.set()
             self._stopped.wait(RETRY_S)
 
-    def _guarded(self, tell: Callable[[], None]) -> None:
-        """Tell one of those that listen; an error of its own must not make this process deaf for good."""
+    def _guarded(self, notify: Callable[[], None]) -> None:
+        """Notify a subscriber; an error of the subscriber must not end this thread."""
         try:
-            tell()
-        except Exception:  # noqa: BLE001 - whatever it is, it is logged, and broadcasts are heard again
-            _log.exception("listener_not_told", extra={"hearer": self._hearer.name})
+            notify()
+        except Exception:  # noqa: BLE001 - any error is logged, and the thread connects again
+            _log.exception("listener_not_told", extra={"hearer": self.subscriber.name})
 
     def _listen(self) -> None:
         connection: Any = self._connections.open()
         try:
             connection.connect()
-            channels = [name(self._connections) for name in (_channel, _fills, _refused, _tickets)]
-            connection.send_command("SUBSCRIBE", *channels, check_health=False)
-            for _ in channels:
+            connection.send_command("SUBSCRIBE", *self._channels, check_health=False)
+            for _ in self._channels:
                 connection.read_response()
-            self._begin()
+            if self._pending is not None:
+                self._pending.recheck_writes()
+            self._set_connected(connected=True)
+            self._tried.set()
+            if self._lost:
+                self._lost = False
+                self._emit(LevelUp(self.subscriber.name))
             while not self._stopped.is_set():
-                self._hear(connection)
-                if self._debtor is not None:
-                    self._debtor.settle()
+                self._receive(connection)
+                if self._pending is not None:
+                    self._pending.deliver_pending()
         finally:
             connection.disconnect()
 
-    def _begin(self) -> None:
-        if self._debtor is not None:
-            self._debtor.doubt()
-        self._tell(broadcasts=True)
-        self._tried.set()
-        if self._lost:
-            self._lost = False
-            self._emit(CameBack(self._hearer.name))
+    def _set_connected(self, *, connected: bool) -> None:
+        """Report the connection state if it has changed: at each report, subscribers drop all their copies."""
+        if self._reported is not connected:
+            self._reported = None  # until both have noted it
+            self._fill_waiters.set_connected(connected=connected)
+            self.subscriber.set_connected(connected=connected)
+            self._reported = connected
 
-    def _tell(self, *, broadcasts: bool) -> None:
-        """Say whether broadcasts are heard, where that has changed: each time, hearers drop all they have."""
-        if self._hears is not broadcasts:
-            self._hears = None  # until everybody has taken note of it
-            self._waiting.hears(broadcasts=broadcasts)
-            self._hearer.hears(broadcasts=broadcasts)
-            self._hears = broadcasts
-
-    def _hear(self, connection: Any) -> None:
-        """Wait for one message."""
+    def _receive(self, connection: Any) -> None:
+        """Wait for one message and handle it."""
         try:
-            kind, channel, *said = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
+            kind, channel, *payload = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
         except Silent:
             connection.send_command("PING", check_health=False)
-            kind, channel, *said = connection.read_response()  # a pong, or a message that came before it
+            kind, channel, *payload = connection.read_response()  # a pong, or a message that came before it
         if kind != b"message":
             return
-        if channel.decode() == _fills(self._connections):
-            self._waiting.wake(said[0].decode())
-            return
-        if channel.decode() == _tickets(self._connections):
-            self._sign(said[0].decode())
-            return
-        tags = json.loads(said[0])
-        if channel.decode() == _refused(self._connections) and self._debtor is not None:
-            self._debtor.owe(tags)  # first: what is read from now on comes after the delivery
-        self._hearer.drop(tags)
+        channel_name, message = channel.decode(), payload[0].decode()
+        if channel_name == self._channels.filled:
+            self._fill_waiters.notify(message)
+        elif channel_name == self._channels.tickets:
+            key = _signatures_key(message)
+            with suppress(RedisError, OSError):  # the writer waits only for a moment
+                signing = [("RPUSH", key, self.subscriber.name), ("PEXPIRE", key, SIGNATURES_TTL_MS)]
+                self._connections.execute_pipeline(signing)
+        else:
+            tags = json.loads(message)
+            if channel_name == self._channels.refused and self._pending is not None:
+                self._pending.add_refused(tags)  # first: from now on every read comes after the delivery
+            self.subscriber.invalidate(tags)
 
-    def _sign(self, ticket: str) -> None:
-        """Say that all was dealt with that was said before."""
-        key = signatures(ticket)
-        with suppress(RedisError, OSError):  # the writer waits for a moment only
-            self._connections.exchange([("RPUSH", key, self._hearer.name), ("PEXPIRE", key, SIGNED_MS)])
-
-    def _report(self, error: Exception) -> None:
+    def _report_loss(self, error: Exception) -> None:
         if not self._lost and not self._stopped.is_set():
             self._lost = True
-            self._emit(WentAway(self._hearer.name, type(error).__name__, RETRY_S))
+            self._emit(LevelDown(self.subscriber.name, type(error).__name__, RETRY_S))
 
 
-def _channel(connections: ThreadConnections) -> str:
-    """Return the channel of one numbered database: unlike keys, channels are shared by all of a server's."""
-    return f"shop:1:invalidated:{connections.database}"
+class InvalidationBarrier:
+    """Lets a writer wait until every listener has handled its invalidation.
+
+    Args:
+        url: the address of the shared level.
+        max_wait_s: seconds a writer waits at most.
+    """
+
+    def __init__(self, url: str, max_wait_s: float = BARRIER_S) -> None:
+        self._connections = ThreadConnections(url, 2 * max_wait_s)
+        self._channels = BusChannels.of_database(self._connections.database)
+        self._max_wait_s = max_wait_s
+
+    def wait(self) -> bool:
+        """Wait until every listener has handled the invalidations of this thread; return whether all did, in time."""
+        missing: Any
+        ticket, end = secrets.token_hex(8), time.monotonic() + self._max_wait_s
+        try:
+            missing = self._connections.execute_pipeline([("PUBLISH", self._channels.tickets, ticket)])[0]
+            while isinstance(missing, int) and missing > 0 and (left_s := end - time.monotonic()) > 0:
+                taking = ("BLMPOP", f"{left_s:.3f}", 1, _signatures_key(ticket), "LEFT", "COUNT", missing)
+                answer = self._connections.execute_pipeline([taking])[0]
+                missing = missing - len(answer[1]) if isinstance(answer, list) else None
+        except (RedisError, OSError):
+            return False  # then no process hears anything, and a process that hears nothing keeps no copies
+        return bool(missing == 0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._connections.close()
 
 
-def _fills(connections: ThreadConnections) -> str:
-    """Return the channel of what was filled, apart: it says more, and matters less."""
-    return f"shop:1:filled:{connections.database}"
-
-
-def _refused(connections: ThreadConnections) -> str:
-    """Return the channel of what was invalidated in vain: readers of the server still see what was before."""
-    return f"shop:1:refused:{connections.database}"
-
-
-def _tickets(connections: ThreadConnections) -> str:
-    """Return the channel of tickets that every listener signs."""
-    return f"shop:1:heard:{connections.database}"
+def _signatures_key(ticket: str) -> str:
+    return f"shop:1:heard:{ticket}"

@@ -1,60 +1,54 @@
-"""Where entries are kept: the face every level has, and the two that keep nothing."""
+"""Cache levels: the interface that every shared level implements, and two levels that store nothing."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from shop.patterns.caching.lock import Ended, LoadLease
+from shop.patterns.caching.lock import LoadEnding, LoadLease
+from shop.patterns.caching.valkey_client import CacheUnavailable
 
 Versions = tuple[str | None, ...]
-"""How each tag stands, in the order asked; ``None`` for a tag the level knows nothing of."""
+"""The version of each tag, in the order of the request; ``None`` for a tag that the level does not know."""
 
 
 ANY = "*"
-"""A tag that no entry carries and every invalidation renews: while it stands, nothing at all was invalidated."""
-
-
-class CacheUnavailable(Exception):
-    """The level does not answer, or is being left alone because it did not."""
-
-
-class CacheRefusedWrite(CacheUnavailable):
-    """The level answers, and refuses to write: it is full, or may only be read."""
+"""A tag that no entry carries and every invalidation renews: while its version is the same, nothing was invalidated."""
 
 
 class ReadResult(NamedTuple):
-    """What a level holds under a key, and how the tags stood just after that was read."""
+    """The stored entry of a key, and the tag versions just after the entry was read."""
 
     stored: bytes | None
     versions: Versions
-    moment: str | None = None
-    """How :data:`ANY` stood, where that was read as well and the level knows it."""
+    any_version: str | None = None
+    """The version of :data:`ANY`, if it was read as well and the level knows it."""
 
 
 class TagVersions(NamedTuple):
-    """How the tags stand before a load begins."""
+    """The tag versions before a load begins."""
 
     versions: tuple[str, ...]
-    made: tuple[str, ...] = ()
-    """The tags that nobody knew before, and that only this load uses so far."""
-    moment: str = ""
-    """How :data:`ANY` stands, for a load that may find further tags; empty for others."""
+    created: tuple[str, ...] = ()
+    """The tags that had no version before; so far only this load uses them."""
+    any_version: str = ""
+    """The version of :data:`ANY`, for a load that may name further tags; empty for other loads."""
 
 
 class LockAttempt(NamedTuple):
-    """What came of trying to take a lock."""
+    """The outcome of an attempt to take a lock."""
 
-    mine: bool
+    acquired: bool
     reading: ReadResult
     holder: str = ""
-    """The token of whoever holds the lock."""
-    ended: str = ""
-    """How the last load under this name ended that stored nothing, as :func:`lock.in_vain` wrote it."""
+    """The token of the holder."""
+    ending: str = ""
+    """The note of the last load under this name that stored nothing: how it ended, and its token."""
 
 
 class CacheLevel(Protocol):
-    """A store of encoded entries that also keeps a version for each tag, and a lock for each load.
+    """Stores encoded entries, a version for each tag, and a lock for each load.
 
-    Every method but :meth:`invalidate` and :meth:`release` raises :class:`Away` when the level cannot answer in time.
+    Every method but :meth:`invalidate` and :meth:`release` raises :class:`CacheUnavailable` when the level cannot
+    answer in time.
     """
 
     @property
@@ -63,52 +57,52 @@ class CacheLevel(Protocol):
 
     @property
     def enabled(self) -> bool:
-        """Tell whether it can hold anything at all."""
+        """Return whether it can store anything at all."""
 
     def read(self, key: str, tags: Sequence[str]) -> ReadResult:
-        """Return the entry and the tags' versions, in one round trip."""
+        """Return the entry and the tag versions, in one round trip."""
 
     def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
-        """Return several keys' readings, in one round trip."""
+        """Return the results for several keys, in one round trip."""
 
     def versions(self, tags: Sequence[str]) -> Versions:
-        """Return how the tags stand now."""
+        """Return the tag versions."""
 
-    def claim(self, tags: Sequence[str]) -> TagVersions:
-        """Return how the tags stand now, giving a version to each that has none. Call it before a load."""
+    def ensure_tag_versions(self, tags: Sequence[str]) -> TagVersions:
+        """Return the tag versions; give a version to each tag that has none. Call it before a load."""
 
-    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
+    def acquire_and_read(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
         """Take the lock if it is free, and then read, in one round trip."""
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, ephemeral_tags: Sequence[str] = ()
     ) -> None:
-        """Keep an encoded entry for at most ``ttl_s`` seconds, ``passing`` tags no longer, and release the lock."""
+        """Store an entry for at most ``ttl_s`` seconds, ``ephemeral_tags`` no longer, and release the lock."""
 
-    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
-        """Give the lock back and wake who waits for it; do nothing if it is no longer the caller's.
+    def release(self, lease: LoadLease, ending: LoadEnding | None = None) -> None:
+        """Release the lock and wake waiting processes; do nothing if the caller no longer holds the lock.
 
         Args:
             lease: the lock.
-            ended: how a load ended that stored nothing, for those who waited for it; ``None`` where none began.
+            ending: how a load ended that stored nothing, for the waiting processes; ``None`` if no load began.
         """
 
     def extend(self, lease: LoadLease) -> bool:
-        """Hold the lock for its whole time again; tell whether it is still the caller's."""
+        """Restart the time of the lock; return whether the caller still held it."""
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Give every tag, and :data:`ANY`, a version never seen before.
+        """Give every tag, and :data:`ANY`, a version never used before.
 
         Returns:
-            Whether it is done; ``False`` when the level is away and is owed it, in front of its next answer.
+            Whether it is done; ``False`` when the level is down and the invalidation stays pending.
         """
 
     def close(self) -> None:
-        """Give back what it holds of the machine."""
+        """Close its connections."""
 
 
 class NullLevel:
-    """Keeps nothing: what a store without a cache is wired with. It is never asked, only told."""
+    """Stores nothing: the level of a store without a cache. Only :meth:`invalidate` is called."""
 
     name = "none"
     enabled = False
@@ -125,39 +119,39 @@ class NullLevel:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
-    def claim(self, tags: Sequence[str]) -> TagVersions:
+    def ensure_tag_versions(self, tags: Sequence[str]) -> TagVersions:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
-    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
+    def acquire_and_read(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, ephemeral_tags: Sequence[str] = ()
     ) -> None:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
-    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
-        """Agree: nobody holds one."""
+    def release(self, lease: LoadLease, ending: LoadEnding | None = None) -> None:
+        """Do nothing: it has no locks."""
 
     def extend(self, lease: LoadLease) -> bool:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Agree: nothing is kept, so nothing is stale."""
+        """Return that it is done: it stores nothing, so nothing is stale."""
         return True
 
     def close(self) -> None:
-        """Hold nothing to give back."""
+        """Do nothing: it has no connections."""
 
 
-class SwitchedOff(NullLevel):
-    """A level that is neither read nor written, but still told of invalidations.
+class InvalidateOnlyLevel(NullLevel):
+    """A level that is neither read nor written, but still receives invalidations.
 
-    Without that, an entry stored before the switch was turned off would be served, stale, once it is turned on again.
+    Without them, a stale entry from before the switch was turned off would be served when it is turned on again.
     """
 
     def __init__(self, level: CacheLevel) -> None:

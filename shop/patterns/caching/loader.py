@@ -1,156 +1,206 @@
-"""Loading a value, measuring it, and putting it where the next reader finds it.
+"""Runs a loader, measures it, and stores its value for the next reader.
 
-Whatever a strategy against stampedes decides, this is what is done in the end, so the rules stand here once:
+Each strategy against stampedes ends here, so the rules for the outcome of a load are written once:
 
-- An entry carries the tag versions that stood before its load; the level judges a late fill by them.
-- A loader may find out on its way what else the value shows, and name it (:class:`Tagged`).
-- A loader that says "there is no such thing" leaves a negative entry, where that is wanted.
-- A loader that fails leaves nothing; who has a last good value gets that, where that is wanted, and the key is left
-  alone for a moment, so that a failing database is not asked again by every reader.
-- A value that is too large, or not worth keeping, is answered and not stored.
+- An entry carries the tag versions from before its load; by them the level recognises a late fill.
+- A loader may add further tags that it finds while it loads (:class:`TaggedValue`).
+- If the loader raises not-found and negative caching is on, that is cached.
+- If the loader fails and stale-if-error is on, the last good value is returned. The key then backs off for a moment
+  (:class:`FailureBackoff`), so that not every reader calls the failing database.
+- A value that is too large, or a :class:`DoNotCache`, is returned and not stored.
 
 Switches: ``cache.negative``, ``cache.jitter``, ``cache.stale_if_error``.
 Source: RFC 5861 (stale-if-error); RFC 2308 (negative answers have a short life of their own).
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from shop.clock import Clock
-from shop.patterns.caching.cacheable_response import digest
-from shop.patterns.caching.envelope import CacheEntry, encode
-from shop.patterns.caching.events import CameLate, Detail, Emit, EntryStored, LoadFinished, TooLarge, Why, ignore
-from shop.patterns.caching.failure_backoff import FailureBackoff
-from shop.patterns.caching.freshness import INVALIDATED, MISSING, EntryFreshness, bounded, judge
-from shop.patterns.caching.jitter import SHARE, Lifetime, exact
-from shop.patterns.caching.levels import ANY, CacheLevel, CacheUnavailable, ReadResult, TagVersions
-from shop.patterns.caching.lock import Ended, LoadLease
-from shop.patterns.caching.policy import NEGATIVE, CachePolicy
+from shop.patterns.caching.entry import (
+    INVALIDATED,
+    JITTER_SHARE,
+    MISSING,
+    NEGATIVE,
+    CacheEntry,
+    CachePolicy,
+    DoNotCache,
+    EntryFreshness,
+    Lifetime,
+    TaggedValue,
+    check_freshness,
+    digest,
+    encode,
+    found_tags,
+    limit_lifetime,
+    no_jitter,
+)
+from shop.patterns.caching.events import (
+    Detail,
+    Emit,
+    EntryStored,
+    LoadFinished,
+    LoadReason,
+    StaleFillRejected,
+    TooLarge,
+    ignore,
+)
+from shop.patterns.caching.levels import ANY, CacheLevel, ReadResult, TagVersions
+from shop.patterns.caching.lock import LoadEnding, LoadLease
+from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.threads import reset_after_fork
 
 Load = Callable[[], bytes]
 
 VALUE_LIMIT_BYTES = 1024 * 1024
-"""Largest value that is stored. Fifty times the largest page: what is larger is a mistake, and would hold up everybody
-who shares the connection's server while it is moved."""
-
-
-MARK = "\x00"
-"""Around the number of the kind of an absence, in its entry; the first kind's text stands alone."""
-_LOADING: ContextVar[bool] = ContextVar("loading", default=False)
-AHEAD_OF_TIME = frozenset({"early", "ahead"})
-"""Loads that were not needed yet: when one fails, the entry it was to replace was fresh and still stands."""
-
-
-class DoNotCache(bytes):
-    """A loaded value that is not worth keeping: nobody will ask for it twice."""
-
-
-class TaggedValue(bytes):
-    """A value with the tags that were found while it was loaded: what it shows beside what was asked for."""
-
-    tags: tuple[str, ...]
-
-    def __new__(cls, value: bytes, tags: Sequence[str]) -> "TaggedValue":
-        """Name the tags."""
-        made = super().__new__(cls, value)
-        made.tags = tuple(tags)
-        return made
-
-
-def found_tags(value: bytes) -> tuple[str, ...]:
-    """Return the tags that a value brought along."""
-    return value.tags if isinstance(value, TaggedValue) else ()
+"""Largest value that is stored. It is fifty times the largest page: a larger value is a mistake, and moving it would
+delay every client of the server."""
+BACKOFF_S = 2.0
+"""Seconds between two attempts to load one key in one process while a stale value is served."""
+BACKOFF_KEYS = 1024
+"""Keys remembered, at most; the oldest is forgotten, and tried once more than necessary."""
+_KIND_MARK = "\x00"
+"""Around the number of the exception class in a negative entry; an entry of the first class has no number."""
+_BEFORE_EXPIRY = frozenset({"early", "ahead"})
+"""Reasons of loads that were not needed yet: if one fails, the entry it was to replace is still fresh."""
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheRequest:
-    """One look-up: what ``get_or_load`` was called with."""
+    """One look-up: the arguments of ``get_or_load``."""
 
     key: str
     policy: CachePolicy
     tags: Sequence[str]
     load: Load
     finds_tags: bool = False
-    """Whether the value may be :class:`Tagged`."""
+    """Whether the value may be a :class:`TaggedValue`."""
 
 
 class LoadResult(NamedTuple):
-    """An answer and how it came about."""
+    """An entry and how it came about."""
 
     entry: CacheEntry
     detail: Detail = ""
     stored: bool = False
     collapsed: bool = False
-    """Somebody else made it."""
+    """Another thread or process loaded it."""
     loading_s: float = 0.0
-    """Seconds of this look-up that were spent in its own loader."""
-    tried: bool = True
-    """Whether anybody went to look before a stale value was served."""
-    away: bool = False
-    """The level did not answer: broadcasts may not arrive either, so nobody may keep a copy."""
+    """Seconds of this look-up that its own loader took."""
+    attempted: bool = True
+    """Whether a load was attempted before a stale value was served."""
+    level_down: bool = False
+    """The level did not answer: broadcasts may not arrive either, so no local copy may be kept."""
 
 
 class LoadFailed(RuntimeError):
-    """The load that this one waited for has failed elsewhere."""
+    """The load that this process waited for has failed in another process."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What is done with what a loader says.
+    """How the outcomes of loads are handled.
 
     Args:
-        lifetime: from a policy's seconds to an entry's.
-        absent: the exceptions by which a loader says that there is no such thing, or no longer, or elsewhere; each
-            takes one text. Only these very classes count. ``None``: absence is not remembered.
-        refusal: tells whether an exception is an answer, to be passed on, rather than a failure.
-        forgiving: whether the last good value stands in when loading fails.
-        own: tells whether a failure is the asker's alone, and says nothing to whoever else waits for the load.
-        failure: makes what is raised where the load that was waited for failed in another process.
-        longest: the most of a policy's seconds that an entry may live.
+        lifetime: from the seconds of a policy to the seconds of an entry.
+        not_found: the exceptions by which a loader says that the thing does not exist (any more, or here); each takes
+            one text. Subclasses do not count. ``None``: not-found is not cached.
+        is_expected_error: returns whether an exception is an answer, to be raised to the caller, and not a failure.
+        stale_if_error: whether the last good value is returned when loading fails.
+        is_caller_error: returns whether a failure concerns its caller alone, and not others that wait for the load.
+        make_load_error: makes the exception for a load that failed in another process.
+        max_lifetime_factor: the longest lifetime of an entry, in lifetimes of its policy.
     """
 
-    lifetime: Lifetime = exact
-    absent: type[Exception] | tuple[type[Exception], ...] | None = None
-    refusal: Callable[[Exception], bool] = lambda error: False
-    forgiving: bool = False
-    own: Callable[[Exception], bool] = lambda error: False
-    failure: Callable[[], Exception] = LoadFailed
-    longest: float = 1 + SHARE
+    lifetime: Lifetime = no_jitter
+    not_found: type[Exception] | tuple[type[Exception], ...] | None = None
+    is_expected_error: Callable[[Exception], bool] = lambda error: False
+    stale_if_error: bool = False
+    is_caller_error: Callable[[Exception], bool] = lambda error: False
+    make_load_error: Callable[[], Exception] = LoadFailed
+    max_lifetime_factor: float = 1 + JITTER_SHARE
 
-    def remembered(self, error: Exception) -> str | None:
-        """Return what is stored of an absence; ``None`` for an error that is none."""
+    def encode_not_found(self, error: Exception) -> str | None:
+        """Return the text that is stored for a not-found exception; ``None`` for any other exception."""
         kinds = self._kinds
         if type(error) not in kinds:
             return None
         number = kinds.index(type(error))
-        return f"{MARK}{number}{MARK}{error}" if number else str(error)
+        return f"{_KIND_MARK}{number}{_KIND_MARK}{error}" if number else str(error)
 
-    def revived(self, text: str) -> Exception:
-        """Return the exception that :meth:`remembered` has stored."""
-        if not text.startswith(MARK):
+    def decode_not_found(self, text: str) -> Exception:
+        """Return the exception whose text :meth:`encode_not_found` returned."""
+        if not text.startswith(_KIND_MARK):
             return self._kinds[0](text)
-        _, number, said = text.split(MARK, 2)
-        return self._kinds[int(number)](said)
+        _, number, message = text.split(_KIND_MARK, 2)
+        return self._kinds[int(number)](message)
 
     @property
     def _kinds(self) -> tuple[type[Exception], ...]:
-        if self.absent is None:
+        if self.not_found is None:
             return ()
-        return self.absent if isinstance(self.absent, tuple) else (self.absent,)
+        return self.not_found if isinstance(self.not_found, tuple) else (self.not_found,)
+
+
+class FailureBackoff:
+    """The keys that are not loaded for a moment, because their last load failed.
+
+    It guards single keys; ``valkey_client.OutageBreaker`` guards a server.
+
+    Args:
+        clock: measures the time.
+        backoff_s: seconds a key backs off.
+        limit: how many keys are remembered.
+    """
+
+    def __init__(self, clock: Clock, backoff_s: float = BACKOFF_S, limit: int = BACKOFF_KEYS) -> None:
+        self._clock = clock
+        self._backoff_s = backoff_s
+        self._limit = limit
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def record_failure(self, key: str) -> None:
+        """Begin the backoff of a key."""
+        with self._lock:
+            self._until[key] = self._clock.monotonic() + self._backoff_s
+            self._until.move_to_end(key)
+            while len(self._until) > self._limit:
+                self._until.popitem(last=False)
+
+    def is_backing_off(self, key: str) -> bool:
+        """Return whether a key must not be loaded yet; it takes no lock while no key backs off."""
+        if not self._until:
+            return False
+        with self._lock:
+            until = self._until.get(key)
+            if until is None:
+                return False
+            if self._clock.monotonic() < until:
+                return True
+            del self._until[key]
+            return False
 
 
 class CacheLoader:
-    """Runs loaders and stores what they return.
+    """Runs loaders and stores their values.
 
     Args:
-        level: where entries are put.
-        clock: tells how long entries are good, and how long loads take.
-        emit: told of every load.
-        rules: what is done with what a loader says.
-        throttle: the keys that are left alone; one a process.
+        level: stores the entries.
+        clock: measures lifetimes and loads.
+        emit: receives the events.
+        options: how the outcomes of loads are handled.
+        backoff: the keys whose loads failed lately; one a process.
     """
 
     def __init__(
@@ -158,211 +208,208 @@ class CacheLoader:
         level: CacheLevel,
         clock: Clock,
         emit: Emit = ignore,
-        rules: LoadOptions | None = None,
-        throttle: FailureBackoff | None = None,
+        options: LoadOptions | None = None,
+        backoff: FailureBackoff | None = None,
     ) -> None:
         self.level = level
         self.clock = clock
         self.emit = emit
-        self.rules = rules or LoadOptions()
-        self.throttle = throttle or FailureBackoff(clock)
+        self.options = options or LoadOptions()
+        self.backoff = backoff or FailureBackoff(clock)
 
     def now(self) -> float:
         """Return unix time in seconds."""
         return self.clock.now().timestamp()
 
-    def keeps(self, policy: CachePolicy) -> bool:
-        """Tell whether anything of this class is to be stored."""
-        return policy.ttl_s > 0 and not (policy.negative and self.rules.absent is None)
+    def is_cacheable(self, policy: CachePolicy) -> bool:
+        """Return whether entries of this policy are stored at all."""
+        return policy.ttl_s > 0 and not (policy.negative and self.options.not_found is None)
 
-    def judged(self, ask: CacheRequest, reading: ReadResult) -> EntryFreshness:
-        """Decide what may be done with what the level holds; what says "no such thing" counts only where that does."""
-        now = self.now()
-        verdict = judge(reading, now)
-        if verdict.further and verdict.entry is not None:
-            verdict = self._settled(verdict, verdict.entry)
-        entry = verdict.entry
-        if entry is None:
-            return verdict
-        if entry.negative and self.rules.absent is None:
-            return MISSING  # left from when it was remembered
-        ttl_s = (NEGATIVE if entry.negative else ask.policy).ttl_s
-        return bounded(verdict, entry, now, ttl_s * self.rules.longest)
-
-    def failed_elsewhere(self, ask: CacheRequest, last: CacheEntry | None) -> LoadResult:
-        """Answer where the load that was waited for has failed in another process.
+    def read(self, request: CacheRequest) -> ReadResult:
+        """Read the entry, its tag versions, and the version of :data:`ANY` if the load may add tags; one round trip.
 
         Raises:
-            Exception: as the rules say, where no last good value may stand in.
+            CacheUnavailable: the level does not answer.
         """
-        if last is None or not self.rules.forgiving:
-            raise self.rules.failure()
-        self.throttle.rest(ask.key)
-        return LoadResult(last, "stale-if-error")
+        if not request.finds_tags:
+            return self.level.read(request.key, request.tags)
+        stored, versions, _ = self.level.read(request.key, (*request.tags, ANY))
+        return ReadResult(stored, versions[:-1], versions[-1])
 
-    def meanwhile(self, ask: CacheRequest, entry: CacheEntry | None) -> CacheEntry | None:
-        """Return what expired, if it may still be served while somebody else loads its successor."""
-        if entry is None or self.now() >= entry.fresh_until + ask.policy.stale_while_revalidate_s:
+    def check_freshness(self, request: CacheRequest, reading: ReadResult) -> EntryFreshness:
+        """Decide whether the stored entry may be served; read the versions of its further tags, if it has any.
+
+        Raises:
+            CacheUnavailable: the level does not answer.
+        """
+        now = self.now()
+        freshness = check_freshness(reading, now)
+        entry = freshness.entry
+        if entry is None:
+            return freshness
+        if unread := freshness.unread_tags:
+            if self.level.versions(unread) != entry.versions[-len(unread) :]:
+                return INVALIDATED
+            entry = entry._replace(value=TaggedValue(entry.value, unread))
+            freshness = EntryFreshness(freshness.state, entry)
+        if entry.negative and self.options.not_found is None:
+            return MISSING  # stored before negative caching was switched off
+        ttl_s = (NEGATIVE if entry.negative else request.policy).ttl_s
+        return limit_lifetime(freshness, entry, now, ttl_s * self.options.max_lifetime_factor)
+
+    def stale_while_revalidate(self, request: CacheRequest, entry: CacheEntry | None) -> CacheEntry | None:
+        """Return an expired entry if it may be served while its successor is loaded (RFC 5861)."""
+        if entry is None or self.now() >= entry.fresh_until + request.policy.stale_while_revalidate_s:
             return None
         return entry
 
-    def read(self, ask: CacheRequest) -> ReadResult:
-        """Return what the level holds, and how :data:`ANY` stands where the load may find tags; one round trip.
+    def tag_versions(self, request: CacheRequest, reading: ReadResult) -> TagVersions:
+        """Return the tag versions before a load; no round trip if the reading contains all of them.
 
         Raises:
             CacheUnavailable: the level does not answer.
         """
-        if not ask.finds_tags:
-            return self.level.read(ask.key, ask.tags)
-        stored, versions, _ = self.level.read(ask.key, (*ask.tags, ANY))
-        return ReadResult(stored, versions[:-1], versions[-1])
+        known = tuple([version for version in reading.versions if version is not None])
+        if len(known) == len(reading.versions) and not (request.finds_tags and reading.any_version is None):
+            return TagVersions(known, (), reading.any_version or "")
+        if not request.finds_tags:
+            return self.level.ensure_tag_versions(request.tags)
+        versions, created, _ = self.level.ensure_tag_versions((*request.tags, ANY))
+        return TagVersions(versions[:-1], tuple(tag for tag in created if tag != ANY), versions[-1])
 
-    def claim(self, ask: CacheRequest) -> TagVersions:
-        """Return how the tags stand, and whether anything at all is invalidated from now on, where that must be known.
+    def tag_versions_of(self, request: CacheRequest, entry: CacheEntry) -> TagVersions:
+        """Return the tag versions before the refresh of a fresh entry: the versions of the entry."""
+        known = entry.versions[: len(request.tags)]
+        if not request.finds_tags:
+            return TagVersions(known)
+        return TagVersions(known, (), self.level.ensure_tag_versions((*request.tags, ANY)).versions[-1])
 
-        Raises:
-            CacheUnavailable: the level does not answer.
-        """
-        if not ask.finds_tags:
-            return self.level.claim(ask.tags)
-        claim = self.level.claim((*ask.tags, ANY))
-        made = tuple(tag for tag in claim.made if tag != ANY)
-        return TagVersions(claim.versions[:-1], made, claim.versions[-1])
-
-    def fill(
+    def load_and_store(
         self,
-        ask: CacheRequest,
-        claim: TagVersions,
-        why: Why,
+        request: CacheRequest,
+        versions: TagVersions,
+        why: LoadReason,
         last: CacheEntry | None = None,
         lease: LoadLease | None = None,
     ) -> LoadResult:
-        """Load, store, and release the lock, if one is held, whatever happens.
+        """Load, store, and release the lock, if one is held, in every case.
 
         Args:
-            ask: what is wanted.
-            claim: how the tags stood before this call.
-            why: for the figures.
-            last: what may be served if the load fails.
+            request: the look-up.
+            versions: the tag versions before this call.
+            why: for the metrics.
+            last: the entry that may be served if the load fails.
             lease: the lock the caller holds.
         """
         held = lease
-        ended: Ended = "failed"
+        ending: LoadEnding = "failed"
         try:
-            filled = self.load(ask, claim.versions, why, last)
-            ended = "failed" if filled.detail == "stale-if-error" else "unstored"
-            if filled.detail != "stale-if-error" and not isinstance(filled.entry.value, DoNotCache):
-                with suppress(CacheUnavailable):  # the level has said so itself; the value is as good without it
-                    filled = filled._replace(away=True)
-                    stored = self._store(ask, filled.entry, claim, held)
-                    filled, held = filled._replace(stored=stored, away=False), None if stored else held
-            return filled
+            result = self.load(request, versions.versions, why, last)
+            if result.detail == "stale-if-error":
+                return result
+            ending = "unstored"
+            if not isinstance(result.entry.value, DoNotCache):
+                with suppress(CacheUnavailable):  # the level has emitted it; the value is as good without the level
+                    result = result._replace(level_down=True)
+                    stored = self._store(request, result.entry, versions, held)
+                    result, held = result._replace(stored=stored, level_down=False), None if stored else held
+            return result
         except Exception as error:
-            ended = "unstored" if self.rules.refusal(error) or self.rules.own(error) else "failed"
+            is_shared = not (self.options.is_expected_error(error) or self.options.is_caller_error(error))
+            ending = "failed" if is_shared else "unstored"
             raise
         finally:
             if held is not None:
-                self.level.release(held, ended)
+                self.level.release(held, ending)
 
     def load(
-        self, ask: CacheRequest, versions: tuple[str, ...], why: Why, last: CacheEntry | None = None
+        self, request: CacheRequest, versions: tuple[str, ...], why: LoadReason, last: CacheEntry | None = None
     ) -> LoadResult:
-        """Run the loader and make an entry of what it says, without storing it anywhere.
+        """Run the loader and make an entry of its value or its not-found exception; store nothing.
 
         Raises:
-            Exception: what the loader raised, where no entry can stand for it.
+            Exception: the loader's, if it cannot be cached and the last good value may not be returned.
         """
         started = self.clock.monotonic()
+        before = _loading.set(True)
         try:
-            value = _run(ask.load)
+            value = request.load()
         except Exception as error:
             loading_s = self.clock.monotonic() - started
-            absence = self.rules.remembered(error)
-            refused = absence is not None or self.rules.refusal(error)
-            self.emit(
-                LoadFinished(ask.policy.name, why, _named(absent=absence is not None, refused=refused), loading_s)
-            )
-            if absence is not None:
-                return LoadResult(self._entry(NEGATIVE, absence.encode(), versions, loading_s, negative=True))
-            if refused or last is None or not (self.rules.forgiving or why in AHEAD_OF_TIME):
+            not_found = self.options.encode_not_found(error)
+            if not_found is not None:
+                self.emit(LoadFinished(request.policy.name, why, "absent", loading_s))
+                return LoadResult(self._make_entry(NEGATIVE, not_found.encode(), versions, loading_s, negative=True))
+            expected = self.options.is_expected_error(error)
+            self.emit(LoadFinished(request.policy.name, why, "refused" if expected else "failed", loading_s))
+            if expected or last is None or not (self.options.stale_if_error or why in _BEFORE_EXPIRY):
                 raise
-            self.throttle.rest(ask.key)
+            self.backoff.record_failure(request.key)
             return LoadResult(last, "stale-if-error", loading_s=loading_s)
+        finally:
+            _loading.reset(before)
         loading_s = self.clock.monotonic() - started
-        self.emit(LoadFinished(ask.policy.name, why, "ok", loading_s))
-        return LoadResult(self._entry(ask.policy, value, versions, loading_s), loading_s=loading_s)
+        self.emit(LoadFinished(request.policy.name, why, "ok", loading_s))
+        return LoadResult(self._make_entry(request.policy, value, versions, loading_s), loading_s=loading_s)
 
-    def _entry(
+    def share_failure(self, request: CacheRequest, last: CacheEntry | None) -> LoadResult:
+        """Answer after the load that this process waited for has failed in another process.
+
+        Raises:
+            Exception: of ``make_load_error``, if the last good value may not be returned.
+        """
+        if last is None or not self.options.stale_if_error:
+            raise self.options.make_load_error()
+        self.backoff.record_failure(request.key)
+        return LoadResult(last, "stale-if-error")
+
+    def _make_entry(
         self, policy: CachePolicy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
     ) -> CacheEntry:
-        fresh_until = self.now() + self.rules.lifetime(policy.ttl_s)
+        fresh_until = self.now() + self.options.lifetime(policy.ttl_s)
         return CacheEntry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
 
-    def _store(self, ask: CacheRequest, entry: CacheEntry, claim: TagVersions, lease: LoadLease | None) -> bool:
-        """Put an entry into the level, behind it the end of the lock; tell whether it was.
+    def _store(self, request: CacheRequest, entry: CacheEntry, before: TagVersions, lease: LoadLease | None) -> bool:
+        """Store an entry, and behind it release the lock; return whether it was stored.
 
-        A late fill would harm nobody, since its versions are old. But it would stand in the place of what was loaded
-        after the invalidation, and cost one more load. So the tags are looked at once more just before.
+        A late fill would be harmless, since its versions are old. But it would replace the entry that was loaded after
+        the invalidation, and cost one more load. So the tag versions are read once more just before.
 
         Raises:
             CacheUnavailable: the level does not answer.
         """
         further = found_tags(entry.value)
-        versions = self._versions_still(ask, further, claim)
+        versions = self._unchanged_versions(request, further, before)
         if versions is None:
-            self.emit(CameLate(self.level.name, ask.policy.name))
+            self.emit(StaleFillRejected(self.level.name, request.policy.name))
             return False
-        encoded = encode(entry._replace(versions=versions), (*ask.tags, *further))
+        encoded = encode(entry._replace(versions=versions), (*request.tags, *further))
         if len(encoded) > VALUE_LIMIT_BYTES:
-            self.emit(TooLarge(self.level.name, ask.policy.name, len(encoded)))
+            self.emit(TooLarge(self.level.name, request.policy.name, len(encoded)))
             return False
-        passing = claim.made if entry.negative else ()
-        self.level.write(ask.key, encoded, entry.kept_until - self.now(), lease, passing)
-        self.emit(EntryStored(self.level.name, ask.policy.name, len(encoded)))
+        ephemeral_tags = before.created if entry.negative else ()
+        self.level.write(request.key, encoded, entry.kept_until - self.now(), lease, ephemeral_tags)
+        self.emit(EntryStored(self.level.name, request.policy.name, len(encoded)))
         return True
 
-    def _versions_still(
-        self, ask: CacheRequest, further: tuple[str, ...], claim: TagVersions
+    def _unchanged_versions(
+        self, request: CacheRequest, further: tuple[str, ...], before: TagVersions
     ) -> tuple[str, ...] | None:
-        """Return the versions a loaded value carries; ``None`` where something it was made from has changed meanwhile.
+        """Return the versions for a loaded value; ``None`` if one of its tags was invalidated during the load.
 
-        Of the tags that were found on the way nobody knows how they stood before. So where there are some, nothing at
-        all may have been invalidated since: a little more is refused than must be, and the next reader stores it.
+        The versions of further tags before the load are unknown. So with further tags, no tag at all may have been
+        invalidated since then: a few values more than necessary are rejected, and the next reader stores them.
         """
         if not further:
-            return claim.versions if not ask.tags or self.level.versions(ask.tags) == claim.versions else None
-        every = (*ask.tags, *further, ANY)
+            unchanged = not request.tags or self.level.versions(request.tags) == before.versions
+            return before.versions if unchanged else None
+        every = (*request.tags, *further, ANY)
         known = tuple([version for version in self.level.versions(every) if version is not None])
-        *versions, moment = known if len(known) == len(every) else self.level.claim(every).versions
-        stands = (tuple(versions[: len(ask.tags)]), moment) == (claim.versions, claim.moment)
-        return tuple(versions) if stands else None
-
-    def _settled(self, verdict: EntryFreshness, entry: CacheEntry) -> EntryFreshness:
-        """Look at the tags that were not read with the entry; one round trip.
-
-        Raises:
-            CacheUnavailable: the level does not answer.
-        """
-        further = verdict.further
-        if self.level.versions(further) != entry.versions[-len(further) :]:
-            return INVALIDATED
-        return EntryFreshness(verdict.state, entry._replace(value=TaggedValue(entry.value, further)))
+        *versions, any_version = known if len(known) == len(every) else self.level.ensure_tag_versions(every).versions
+        unchanged = (tuple(versions[: len(request.tags)]), any_version) == (before.versions, before.any_version)
+        return tuple(versions) if unchanged else None
 
 
 def is_loading() -> bool:
-    """Tell whether the caller is part of a load, and what it reads part of what will be kept."""
-    return _LOADING.get()
-
-
-def _run(load: Load) -> bytes:
-    before = _LOADING.set(True)
-    try:
-        return load()
-    finally:
-        _LOADING.reset(before)
-
-
-def _named(*, absent: bool, refused: bool) -> Literal["absent", "refused", "failed"]:
-    if absent:
-        return "absent"
-    return "refused" if refused else "failed"
+    """Return whether the caller is part of a load, so that its reads become part of a stored value."""
+    return _loading.get()

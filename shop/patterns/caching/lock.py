@@ -1,18 +1,20 @@
-"""A lock in Valkey, held while one process loads what all processes want.
+"""A lock in Valkey: of all processes that want the same value, one loads it.
 
 Problem: single flight within a process leaves one load a process; with twenty processes that is twenty.
-Method: ``SET NX PX`` under a token only the holder knows. It is given back, or held longer, by a script that first
-compares the token, so nobody ever removes a lock that has become somebody else's. It ends by itself: a holder that died
-blocks nobody for longer than that. While a holder lives and its load is slow, a watchdog thread extends it.
-The lock saves work and guarantees nothing: it may be lost with the server that keeps it, and then two load. That no
-stale value is served does not rest on it, but on the tags' versions. So one server is enough, and no quorum is asked.
-Whoever waited for a load that stored nothing has nothing to read. A failure is shared then: tried one after the other,
-each of so many processes would wait for the database in its turn. Of an answer that is not kept nobody waits again, and
-all who did load at once.
-Its name carries the tags' versions: after an invalidation nobody waits for a load whose result is already worthless.
+Method: ``SET NX PX`` with a random token as the value. A script compares the token before it deletes or extends the
+lock, so a process can only release its own lock. The lock expires, so a dead holder blocks the others for a bounded
+time. While a holder lives and its load is slow, the thread of :class:`LockWatchdog` extends the lock.
+The lock saves work and guarantees nothing: if the server loses it, two processes load. Correctness does not depend on
+it, but on the tag versions. So one server is enough, and no quorum is needed.
+The name of a lock contains the tag versions: after an invalidation no reader waits for a load of the old state.
+A waiting process is woken by a broadcast (:class:`FillWaiters`). The broadcast may be lost, and a dead holder sends
+none. So it only shortens the wait: the waiting process also reads again after a while by itself.
+A load that stored nothing leaves a note that says how it ended. A failure is shared with the waiting processes: if each
+tried in its turn, each would wait for the same broken database. After an answer that may not be stored they do not wait
+for each other again; all load at once.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Valkey's documentation, "Distributed locks", the single-instance form; Kleppmann, "How to do distributed
-locking" (2016), for the difference between a lock that saves work and one that correctness rests on.
+locking" (2016), on the difference between a lock that saves work and a lock that correctness depends on.
 """
 
 import hashlib
@@ -24,67 +26,120 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shop.patterns.caching.after_fork import in_every_child
-from shop.patterns.caching.connections import Command
+from shop.patterns.caching.valkey_client import Command
+from shop.threads import reset_after_fork
 
 TTL_S = 2.0
-"""Longer than nearly every load (a screen takes 5 to 50 ms), short enough to lose one holder by."""
+"""Longer than nearly every load (a screen takes 5 to 50 ms), and a short enough wait after the death of a holder."""
 _DIGEST_BYTES = 8
 _RELEASE = "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0"
 _EXTEND = "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('PEXPIRE',KEYS[1],ARGV[2]) end return 0"
+RECHECK_CONNECTED_S = 0.5
+"""Seconds after which a waiting process reads by itself: it sees at most so late that a dead holder's lock expired."""
+RECHECK_DISCONNECTED_S = 0.05
+"""The same while broadcasts do not arrive: then reading is the only way to know."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadLease:
-    """A lock somebody holds or wants."""
+    """A lock that a thread holds or wants."""
 
     name: str
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
-Ended = Literal["failed", "unstored"]
-"""How a load ends that stores nothing: with a failure that anybody would have met, or with an answer for one."""
+LoadEnding = Literal["failed", "unstored"]
+"""How a load ended that stored nothing: every process would have failed, or the answer may not be stored."""
 
 
-def name_of(key: str, versions: Sequence[str]) -> str:
-    """Return the name of the load of ``key`` under these tag versions; of bounded length beside the key."""
+def lock_name(key: str, versions: Sequence[str]) -> str:
+    """Return the name of the load of ``key`` under these tag versions; its length is bounded by the key's."""
     digest = hashlib.blake2b("\n".join(versions).encode(), digest_size=_DIGEST_BYTES).hexdigest()
     return f"{key}:{digest}"
 
 
-def taking(place: str, lease: LoadLease) -> list[Command]:
-    """Return the commands that take a lock if it is free.
+def acquire_commands(lock_key: str, lease: LoadLease) -> list[Command]:
+    """Return the commands that take a lock if it is free; the last answer is the token of its holder.
 
-    The last answer is the holder's token. The answer to ``SET`` is not asked: where the packet had to be sent twice,
-    the first has taken the lock and the second finds it taken, by the caller.
+    The answer to ``SET`` is ignored: if the packet was sent twice, the first took the lock for the caller, and the
+    second was refused.
     """
-    return [("SET", place, lease.token, "NX", "PX", round(TTL_S * 1000)), ("GET", place)]
+    return [("SET", lock_key, lease.token, "NX", "PX", round(TTL_S * 1000)), ("GET", lock_key)]
 
 
-def releasing(place: str, lease: LoadLease) -> Command:
-    """Return the command that gives a lock back, if it is still the caller's."""
-    return ("EVAL", _RELEASE, 1, place, lease.token)
+def release_command(lock_key: str, lease: LoadLease) -> Command:
+    """Return the command that releases a lock if the caller still holds it."""
+    return ("EVAL", _RELEASE, 1, lock_key, lease.token)
 
 
-def in_vain(lease: LoadLease, ended: Ended) -> str:
-    """Return what is left behind by a load that stored nothing: whose it was, and how it ended."""
-    return f"{ended}:{lease.token}"
+def ending_command(ending_key: str, lease: LoadLease, ending: LoadEnding) -> Command:
+    """Return the command that notes how a load ended that stored nothing. Send it before the release."""
+    return ("SET", ending_key, f"{ending}:{lease.token}", "PX", round(TTL_S * 1000))
 
 
-def ending(place: str, lease: LoadLease, ended: Ended) -> Command:
-    """Return the command that tells who waits for a load that it ended and stored nothing; before the lock is free."""
-    return ("SET", place, in_vain(lease, ended), "PX", round(TTL_S * 1000))
+def extend_command(lock_key: str, lease: LoadLease) -> Command:
+    """Return the command that restarts the time of a lock; its answer is 1 if the caller still held it."""
+    return ("EVAL", _EXTEND, 1, lock_key, lease.token, round(TTL_S * 1000))
 
 
-def extending(place: str, lease: LoadLease) -> Command:
-    """Return the command that holds a lock for its whole time again; its answer is 1 if it was the caller's."""
-    return ("EVAL", _EXTEND, 1, place, lease.token, round(TTL_S * 1000))
+class FillWaiters:
+    """The threads of this process that wait for the end of another process's load."""
+
+    def __init__(self) -> None:
+        self._reset()
+        reset_after_fork(self._reset)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[str, list[threading.Event]] = {}
+        self._connected = False
+
+    @property
+    def awaited_loads(self) -> int:
+        """Return for how many loads a thread waits."""
+        return len(self._waiters)
+
+    @property
+    def recheck_s(self) -> float:
+        """Return the seconds to wait for a broadcast before reading again."""
+        return RECHECK_CONNECTED_S if self._connected else RECHECK_DISCONNECTED_S
+
+    @contextmanager
+    def subscribe(self, name: str) -> Iterator[threading.Event]:
+        """Yield an event that is set at each end of a load called ``name``. Subscribe before reading: no gap."""
+        woken = threading.Event()
+        with self._lock:
+            self._waiters.setdefault(name, []).append(woken)
+        try:
+            yield woken
+        finally:
+            with self._lock:
+                waiters = self._waiters.get(name, [])
+                waiters.remove(woken)
+                if not waiters:
+                    self._waiters.pop(name, None)
+
+    def notify(self, name: str) -> None:
+        """Wake the threads that wait for ``name``."""
+        if name not in self._waiters:  # true for most fills
+            return
+        with self._lock:
+            for woken in self._waiters.get(name, ()):
+                woken.set()
+
+    def set_connected(self, *, connected: bool) -> None:
+        """Note whether broadcasts arrive; wake all threads so that each reads again."""
+        self._connected = connected
+        with self._lock:
+            for waiters in self._waiters.values():
+                for woken in waiters:
+                    woken.set()
 
 
 class LockWatchdog:
-    """One thread that extends the locks this process holds, from a third of their time on.
+    """One thread that extends the locks of this process after a third of their time.
 
-    It starts with the first lock, and ends when none was held for a while: an idle process has none.
+    It starts with the first lock, and ends when no lock was held for a while: an idle process has no watchdog.
 
     Args:
         every_s: seconds between two extensions.
@@ -92,29 +147,39 @@ class LockWatchdog:
 
     def __init__(self, every_s: float = TTL_S / 3) -> None:
         self._every_s = every_s
-        self._start_empty()
-        in_every_child(self._start_empty)
+        self._reset()
+        reset_after_fork(self._reset)
 
-    def _start_empty(self) -> None:
+    def _reset(self) -> None:
         self._changed = threading.Condition()
         self._held: dict[LoadLease, tuple[float, Callable[[LoadLease], bool], Callable[[], None]]] = {}
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether its thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def held_locks(self) -> int:
+        """Return how many locks it extends."""
+        return len(self._held)
+
     @contextmanager
-    def keeping(
-        self, lease: LoadLease, extend: Callable[[LoadLease], bool], lost: Callable[[], None] = lambda: None
+    def extending(
+        self, lease: LoadLease, extend: Callable[[LoadLease], bool], on_lost: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Keep a lock extended for as long as the block runs.
+        """Extend a lock for as long as the block runs.
 
         Args:
-            lease: what is held; given back after the block, not within.
-            extend: extends it and tells whether it still was the caller's; must not raise.
-            lost: told that it was not. An extension that was under way when the block ended tells nothing: by its
-                answer the lock may have been given back.
+            lease: the lock; the caller releases it after the block, not within.
+            extend: extends it and returns whether the caller still held it; must not raise.
+            on_lost: called if the caller no longer held it. It is not called for an extension that was in progress when
+                the block ended: the lock may have been released before the extension reached the server.
         """
         with self._changed:
-            self._held[lease] = (time.monotonic() + self._every_s, extend, lost)
-            if self._thread is None or not self._thread.is_alive():
+            self._held[lease] = (time.monotonic() + self._every_s, extend, on_lost)
+            if not self.is_running:
                 self._thread = threading.Thread(target=self._run, name="lock-watchdog", daemon=True)
                 self._thread.start()
         try:
@@ -135,17 +200,19 @@ class LockWatchdog:
                 if (pause := first - time.monotonic()) > 0:
                     self._changed.wait(pause)
                 due = [
-                    (lease, extend, lost) for lease, (at, extend, lost) in self._held.items() if at <= time.monotonic()
+                    (lease, extend, on_lost)
+                    for lease, (at, extend, on_lost) in self._held.items()
+                    if at <= time.monotonic()
                 ]
             for each in due:
                 self._extend(*each)
 
-    def _extend(self, lease: LoadLease, extend: Callable[[LoadLease], bool], lost: Callable[[], None]) -> None:
+    def _extend(self, lease: LoadLease, extend: Callable[[LoadLease], bool], on_lost: Callable[[], None]) -> None:
         still_held = extend(lease)
         with self._changed:
             if lease in self._held:
                 if still_held:
-                    self._held[lease] = (time.monotonic() + self._every_s, extend, lost)
+                    self._held[lease] = (time.monotonic() + self._every_s, extend, on_lost)
                 else:
                     del self._held[lease]
-                    lost()
+                    on_lost()

@@ -1,13 +1,14 @@
-"""One load in all processes, and what everybody else does meanwhile.
+"""The default strategy: one reader in all processes loads, mostly before the expiry; the others do not.
 
-Method: one thread of a process leads (``flight``), and of all processes' leaders the one that holds the lock loads (see
-``lock``). Whoever loses gets the expired value at once while its class allows that; where there is none, it waits to be
-woken and reads what the winner stored, or shares its failure. It never asks the database, unless its patience ends
-first, or the winner's answer was none to be stored. What wakes it may be lost and whoever it waits for may have died,
-so it looks by itself now and then (see ``waiting``). After an invalidation all of that begins anew, under another name:
-a load from before it is worth nothing to whoever comes later.
+Method: one thread of a process leads (see ``single_flight``), and of all leaders the holder of the lock loads (see
+``lock``). The losers return the expired value during its stale-while-revalidate time. Otherwise they wait for the
+winner and read again: they take the value that the winner stored, or share its failure. They query the database only
+after ``max_wait_s``, or if the winner's answer may not be stored. The message that wakes them may be lost and the
+winner may have died, so they also read again by themselves now and then. After an invalidation all of this begins
+again under another lock name: the result of a load from before is worthless to a reader that comes after.
+``LockWithEarlyExpiry`` also refreshes an entry before its expiry, at a random time (see ``entry.xfetch``).
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
-Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
+Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (XFetch).
 """
 
 import random
@@ -17,236 +18,241 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from shop.patterns.caching.early import refresh_at
-from shop.patterns.caching.envelope import CacheEntry
-from shop.patterns.caching.events import FillAwaited, LockLost, Why
-from shop.patterns.caching.fill_waiters import FillWaiters
-from shop.patterns.caching.freshness import EntryFreshness
-from shop.patterns.caching.levels import CacheUnavailable, ReadResult, TagVersions
+from shop.patterns.caching.entry import CacheEntry, EntryFreshness, xfetch
+from shop.patterns.caching.events import FillAwaited, LoadReason, LockLost
+from shop.patterns.caching.levels import ReadResult, TagVersions
 from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
-from shop.patterns.caching.lock import LoadLease, LockWatchdog, name_of
-from shop.patterns.caching.single_flight import SingleFlight, StillFlying
-from shop.patterns.caching.stampede import NoProtection, unless_unchanged, why
+from shop.patterns.caching.lock import FillWaiters, LoadLease, LockWatchdog, lock_name
+from shop.patterns.caching.single_flight import SingleFlight, WaitTimeout
+from shop.patterns.caching.valkey_client import CacheUnavailable
 
-PATIENCE_S = 6.0
-"""Longest wait for somebody else's load: more than a statement may take on a server that hangs (5.5 s), and than a dead
-holder's lock stands."""
+MAX_WAIT_S = 6.0
+"""Longest wait for another's load: more than a statement may take on a server that hangs (5.5 s), and more than the
+lock of a dead holder lives."""
 
 
 @dataclass(frozen=True, slots=True)
 class StampedeState:
-    """Where the threads and processes that want the same meet. One a process."""
+    """The loads in progress, shared by all threads and all caches of a process. One a process."""
 
-    flights: SingleFlight = field(default_factory=SingleFlight)
-    waiting: FillWaiters = field(default_factory=FillWaiters)
+    single_flight: SingleFlight = field(default_factory=SingleFlight)
+    fill_waiters: FillWaiters = field(default_factory=FillWaiters)
     watchdog: LockWatchdog = field(default_factory=LockWatchdog)
-    patience_s: float = PATIENCE_S
+    max_wait_s: float = MAX_WAIT_S
 
 
-class _InvalidatedDuringLoad(Exception):
-    """The tags were invalidated while this load was waited for: its result is worth nothing any more."""
+class InvalidatedDuringLoad(Exception):
+    """The tags were invalidated while a thread waited for a load: the result of that load is worthless."""
 
     def __init__(self, reading: ReadResult) -> None:
         super().__init__()
         self.reading = reading
 
 
-class LockedLoad(NoProtection):
+class LockedLoad:
     """One thread of one process loads.
 
     Args:
-        filler: loads and stores.
-        meeting: where all of this process's strategies meet.
+        loader: loads and stores.
+        state: the loads in progress in this process.
     """
 
-    def __init__(self, filler: CacheLoader, meeting: StampedeState | None = None) -> None:
-        super().__init__(filler)
-        self._meeting = meeting or StampedeState()
+    def __init__(self, loader: CacheLoader, state: StampedeState | None = None) -> None:
+        self._loader = loader
+        self._state = state or StampedeState()
 
-    def fill(self, ask: CacheRequest, reading: ReadResult, verdict: EntryFreshness) -> LoadResult:
-        """Load if nobody else does; else serve what expired, or wait."""
-        deadline = time.monotonic() + self._meeting.patience_s
+    def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
+        """Load if no other reader does; otherwise serve the expired value, or wait."""
+        deadline = time.monotonic() + self._state.max_wait_s
         while True:
-            claim = self._claimed(ask, reading)
-            name = name_of(ask.key, (*claim.versions, claim.moment))
+            versions = self._loader.tag_versions(request, reading)
+            name = lock_name(request.key, (*versions.versions, versions.any_version))
+            lead = partial(self._lead, request, name, versions, freshness, deadline)
+            after_timeout = partial(self._load_after_timeout, request, name, versions)
+            stale = self._loader.stale_while_revalidate(request, freshness.entry)
             try:
-                lead = partial(self._lead, ask, name, claim, verdict, deadline)
-                last = self._filler.meanwhile(ask, verdict.entry)
-                return self._share(ask, name, lead, partial(self._impatient, ask, name, claim), last, deadline)
-            except _InvalidatedDuringLoad as overtaken:
-                reading = overtaken.reading
-                verdict = self._filler.judged(ask, reading)
-                if verdict.state == "fresh" and verdict.entry is not None:
-                    return LoadResult(verdict.entry, collapsed=True)
-
-    def alone(self, ask: CacheRequest, moment: object) -> LoadResult:
-        """Let one thread load for all that came since the last invalidation."""
-        deadline = time.monotonic() + self._meeting.patience_s
-        work = partial(self._filler.load, ask, (), "bypass")
-        return self._share(ask, (ask.key, moment), work, work, None, deadline)
-
-    def refresh(self, ask: CacheRequest, entry: CacheEntry, why: Why) -> LoadResult | None:
-        """Renew an entry that is still fresh, unless somebody is at it; ``None`` if so, or if it is done already."""
-        name = name_of(ask.key, entry.versions)
-        try:
-            return self._meeting.flights.fly((name, why), partial(self._refresh_led, ask, name, entry, why), 0)[0]
-        except (StillFlying, CacheUnavailable):
-            return None
+                return self._share(request, name, lead, after_timeout, stale, deadline)
+            except InvalidatedDuringLoad as invalidated:
+                reading = invalidated.reading
+                freshness = self._loader.check_freshness(request, reading)
+                if freshness.state == "fresh" and freshness.entry is not None:
+                    return LoadResult(freshness.entry, collapsed=True)
 
     def _share(
         self,
-        ask: CacheRequest,
+        request: CacheRequest,
         name: object,
         work: Callable[[], LoadResult],
-        instead: Callable[[], LoadResult],
-        last: CacheEntry | None,
+        after_timeout: Callable[[], LoadResult],
+        stale: CacheEntry | None,
         deadline: float,
     ) -> LoadResult:
-        """Do the work in the flight of that name, or take what whoever leads it brings."""
+        """Do the work, or share the result of the thread that does it; a thread with a stale value does not wait."""
         started = time.monotonic()
         try:
-            filled, own = self._meeting.flights.fly(name, work, 0.0 if last is not None else deadline - started)
-        except StillFlying:
-            if last is not None:
-                return LoadResult(last, "stale-while-loading", tried=False)
-            self._waited(ask, "thread", started, "gave-up")
-            return instead()
+            max_wait_s = 0.0 if stale is not None else deadline - started
+            result, own = self._state.single_flight.do(name, work, max_wait_s)
+        except WaitTimeout:
+            if stale is not None:
+                return LoadResult(stale, "stale-while-loading", attempted=False)
+            self._emit_wait(request, "thread", started, "gave-up")
+            return after_timeout()
         if own:
-            return filled
-        self._waited(ask, "thread", started, "filled")
-        return filled._replace(stored=False, collapsed=True, loading_s=0.0)
+            return result
+        self._emit_wait(request, "thread", started, "filled")
+        return result._replace(stored=False, collapsed=True, loading_s=0.0)
 
     def _lead(
-        self, ask: CacheRequest, name: str, claim: TagVersions, verdict: EntryFreshness, deadline: float
+        self, request: CacheRequest, name: str, versions: TagVersions, freshness: EntryFreshness, deadline: float
     ) -> LoadResult:
         """Take the lock and load, or wait for the process that holds it."""
-        if ask.policy.negative:  # mostly nothing will be stored, and who waited would have waited for nothing
-            return self._filler.fill(ask, claim, why(verdict))
-        lease, awaited = LoadLease(name), ""
+        if request.policy.negative:  # mostly nothing is stored then, and the wait would have been for nothing
+            return self._loader.load_and_store(request, versions, freshness.load_reason)
+        level, last, lease, awaited = self._loader.level, freshness.entry, LoadLease(name), ""
         started = time.monotonic()
-        with self._meeting.waiting.expecting(name) as woken:
+        with self._state.fill_waiters.subscribe(name) as woken:
             while True:
                 try:
-                    mine, reading, holder, ended = self._filler.level.take(ask.key, ask.tags, lease)
+                    acquired, reading, holder, ending = level.acquire_and_read(request.key, request.tags, lease)
                 except CacheUnavailable:
-                    return self._filler.load(ask, (), "bypass", verdict.entry)._replace(away=True)
-                found = self._filler.judged(ask, reading)
-                if found.state == "fresh" or reading.versions != claim.versions:
-                    return self._done(ask, lease, found, reading, started, mine=mine)
-                if awaited and ended.endswith(awaited):
-                    if mine:
-                        self._filler.level.release(lease)
-                    self._waited(ask, "process", started, "in-vain")
-                    return self._after_in_vain(ask, claim, verdict, failed=ended.startswith("failed"))
-                if mine:
-                    return self._under(ask, lease, claim, why(verdict), verdict.entry)
-                if (last := self._filler.meanwhile(ask, verdict.entry)) is not None:
-                    return LoadResult(last, "stale-while-loading", tried=False)
+                    return self._loader.load(request, (), "bypass", last)._replace(level_down=True)
+                present = self._loader.check_freshness(request, reading)
+                has_changed = present.state == "fresh" or reading.versions != versions.versions
+                stored_nothing = awaited != "" and ending.endswith(awaited)
+                if acquired and not has_changed and not stored_nothing:
+                    return self._load_holding_lock(request, lease, versions, freshness.load_reason, last)
+                if acquired:
+                    level.release(lease)
+                if has_changed:
+                    return self._serve_changed(request, reading, present, started)
+                if stored_nothing:
+                    return self._share_ending(request, versions, freshness, ending, started)
+                if (stale := self._loader.stale_while_revalidate(request, last)) is not None:
+                    return LoadResult(stale, "stale-while-loading", attempted=False)
                 if time.monotonic() >= deadline:
-                    self._waited(ask, "process", started, "gave-up")
-                    return self._impatient(ask, name, claim)
+                    self._emit_wait(request, "process", started, "gave-up")
+                    return self._load_after_timeout(request, name, versions)
                 awaited = holder
-                woken.wait(min(self._meeting.waiting.recheck_s, max(0.0, deadline - time.monotonic())))
+                woken.wait(min(self._state.fill_waiters.recheck_s, max(0.0, deadline - time.monotonic())))
                 woken.clear()
 
-    def _after_in_vain(
-        self, ask: CacheRequest, claim: TagVersions, verdict: EntryFreshness, *, failed: bool
+    def _load_holding_lock(
+        self, request: CacheRequest, lease: LoadLease, versions: TagVersions, why: LoadReason, last: CacheEntry | None
     ) -> LoadResult:
-        """Answer where what was waited for has stored nothing: share a failure, and wait for no other's answer."""
-        if failed:
-            return self._filler.failed_elsewhere(ask, verdict.entry)
-        return self._filler.fill(ask, claim, why(verdict), verdict.entry)
+        """Load while the watchdog extends the lock; ``load_and_store`` releases it."""
+        level = self._loader.level
 
-    def _done(
-        self,
-        ask: CacheRequest,
-        lease: LoadLease,
-        found: EntryFreshness,
-        reading: ReadResult,
-        started: float,
-        *,
-        mine: bool,
-    ) -> LoadResult:
-        """Take what another process has stored meanwhile.
-
-        Raises:
-            _Overtaken: the tags were invalidated meanwhile, and nobody has stored anything newer yet.
-        """
-        if mine:
-            self._filler.level.release(lease)
-        if found.state != "fresh" or found.entry is None:
-            raise _InvalidatedDuringLoad(reading)
-        self._waited(ask, "process", started, "filled")
-        return LoadResult(found.entry, collapsed=True)
-
-    def _refresh_led(self, ask: CacheRequest, name: str, entry: CacheEntry, why: Why) -> LoadResult | None:
-        lease = LoadLease(name)
-        mine, reading, *_ = self._filler.level.take(ask.key, ask.tags, lease)
-        if not mine:
-            return None
-        found = self._filler.judged(ask, reading)
-        if found.state != "fresh" or found.entry is None or found.entry.fresh_until > entry.fresh_until:
-            self._filler.level.release(lease)  # somebody was faster, or it was invalidated: neither is this one's to do
-            return None
-        return unless_unchanged(self._under(ask, lease, self._claimed_anew(ask, entry), why, entry), entry)
-
-    def _under(
-        self, ask: CacheRequest, lease: LoadLease, claim: TagVersions, why: Why, last: CacheEntry | None
-    ) -> LoadResult:
-        """Load under the lock, extended for as long as the load takes; what follows gives it back."""
+        def extend(held: LoadLease) -> bool:
+            try:
+                return level.extend(held)
+            except CacheUnavailable:
+                return True  # unknown; the watchdog tries again
 
         def load() -> bytes:
-            with self._meeting.watchdog.keeping(lease, self._extend, self._lost):
-                return ask.load()
+            on_lost = partial(self._loader.emit, LockLost(level.name))
+            with self._state.watchdog.extending(lease, extend, on_lost):
+                return request.load()
 
-        return self._filler.fill(replace(ask, load=load), claim, why, last, lease)
+        return self._loader.load_and_store(replace(request, load=load), versions, why, last, lease)
 
-    def _extend(self, lease: LoadLease) -> bool:
+    def _serve_changed(
+        self, request: CacheRequest, reading: ReadResult, present: EntryFreshness, started: float
+    ) -> LoadResult:
+        """Serve the entry that another process has stored meanwhile.
+
+        Raises:
+            InvalidatedDuringLoad: the tags were invalidated meanwhile, and no newer entry is stored yet.
+        """
+        if present.state != "fresh" or present.entry is None:
+            raise InvalidatedDuringLoad(reading)
+        self._emit_wait(request, "process", started, "filled")
+        return LoadResult(present.entry, collapsed=True)
+
+    def _share_ending(
+        self, request: CacheRequest, versions: TagVersions, freshness: EntryFreshness, ending: str, started: float
+    ) -> LoadResult:
+        """Answer after another process's load that stored nothing: share a failure; load if it was an answer."""
+        self._emit_wait(request, "process", started, "in-vain")
+        if ending.startswith("failed"):
+            return self._loader.share_failure(request, freshness.entry)
+        return self._loader.load_and_store(request, versions, freshness.load_reason, freshness.entry)
+
+    def _load_after_timeout(self, request: CacheRequest, name: str, versions: TagVersions) -> LoadResult:
+        """Load beside a load that takes too long; once a process, or all waiting threads would load at once."""
+        work = partial(self._loader.load_and_store, request, versions, "wait_timeout")
         try:
-            return self._filler.level.extend(lease)
-        except CacheUnavailable:
-            return True  # nobody knows; ask again
-
-    def _lost(self) -> None:
-        self._filler.emit(LockLost(self._filler.level.name))
-
-    def _impatient(self, ask: CacheRequest, name: str, claim: TagVersions) -> LoadResult:
-        """Load beside whoever has been loading for too long; once a process, or all who waited would do it at once."""
-        work = partial(self._filler.fill, ask, claim, "wait_timeout")
-        try:
-            return self._meeting.flights.fly((name, "wait_timeout"), work, self._meeting.patience_s)[0]
-        except StillFlying:
+            return self._state.single_flight.do((name, "wait_timeout"), work, self._state.max_wait_s)[0]
+        except WaitTimeout:
             return work()
 
-    def _waited(
+    def _emit_wait(
         self,
-        ask: CacheRequest,
+        request: CacheRequest,
         on: Literal["thread", "process"],
         since: float,
         ended: Literal["filled", "in-vain", "gave-up"],
     ) -> None:
-        self._filler.emit(FillAwaited(ask.policy.name, on, time.monotonic() - since, ended))
+        self._loader.emit(FillAwaited(request.policy.name, on, time.monotonic() - since, ended))
+
+    def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
+        """Load without a level, in one thread for all threads that came since the last invalidation."""
+        deadline = time.monotonic() + self._state.max_wait_s
+        work = partial(self._loader.load, request, (), "bypass")
+        return self._share(request, (request.key, invalidation_count), work, work, None, deadline)
+
+    def refresh_at(self, request: CacheRequest, entry: CacheEntry) -> float:
+        """Return its expiry."""
+        return entry.fresh_until
+
+    def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
+        """Serve it as it is."""
+        return None
+
+    def refresh_under_lock(self, request: CacheRequest, entry: CacheEntry, why: LoadReason) -> LoadResult | None:
+        """Refresh a fresh entry; ``None`` if another thread or process does it, has done it, or if the load fails."""
+        name = lock_name(request.key, entry.versions)
+        work = partial(self._refresh_leading, request, LoadLease(name), entry, why)
+        try:
+            return self._state.single_flight.do((name, why), work, 0)[0]
+        except (WaitTimeout, CacheUnavailable):
+            return None
+
+    def _refresh_leading(
+        self, request: CacheRequest, lease: LoadLease, entry: CacheEntry, why: LoadReason
+    ) -> LoadResult | None:
+        attempt = self._loader.level.acquire_and_read(request.key, request.tags, lease)
+        if not attempt.acquired:
+            return None
+        present = self._loader.check_freshness(request, attempt.reading)
+        if present.state != "fresh" or present.entry is None or present.entry.fresh_until > entry.fresh_until:
+            self._loader.level.release(lease)  # another process was faster, or the entry was invalidated
+            return None
+        versions = self._loader.tag_versions_of(request, entry)
+        result = self._load_holding_lock(request, lease, versions, why, entry)
+        return None if result.entry is entry else result
 
 
-class LockedEarly(LockedLoad):
-    """One loads, and mostly before the end.
+class LockWithEarlyExpiry(LockedLoad):
+    """One thread of one process loads, mostly before the expiry.
 
     Args:
-        filler: loads and stores.
-        meeting: where all of this process's strategies meet.
+        loader: loads and stores.
+        state: the loads in progress in this process.
         draw: returns random numbers, 0 to 1.
     """
 
     def __init__(
-        self, filler: CacheLoader, meeting: StampedeState | None = None, draw: Callable[[], float] = random.random
+        self, loader: CacheLoader, state: StampedeState | None = None, draw: Callable[[], float] = random.random
     ) -> None:
-        super().__init__(filler, meeting)
+        super().__init__(loader, state)
         self._draw = draw
 
-    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
-        """Draw it, as :class:`Early` does."""
-        return refresh_at(entry.fresh_until, entry.load_s, self._draw())
+    def refresh_at(self, request: CacheRequest, entry: CacheEntry) -> float:
+        """Draw it, as :class:`EarlyExpiry` does."""
+        return xfetch(entry.fresh_until, entry.load_s, self._draw())
 
-    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
-        """Renew it if nobody else is at it."""
-        return None if self._filler.throttle.resting(ask.key) else self.refresh(ask, entry, "early")
+    def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
+        """Refresh it, unless another thread or process does."""
+        if self._loader.backoff.is_backing_off(request.key):
+            return None
+        return self.refresh_under_lock(request, entry, "early")

@@ -1,56 +1,52 @@
 """The shared level: Valkey (or Redis), one for all processes and hosts.
 
-Problem: the cache is there to make the store faster; when it is dead or hangs it must not make it slower than it was
-without one.
+Problem: the cache makes the store faster; when it is down or hangs, the store must not be slower than without it.
 Method: a look-up is one packet: GET of the entry, then of each of its tags. The order makes it safe without a
-transaction: a version read after the entry can only be newer than it. No command names two keys, so the keys may live
-on different servers of a cluster. Every wait is bounded. A failure starts a pause in which
-nobody asks; at its end one thread tries, and the others keep away until it has succeeded. An invalidation that could
-not be delivered is owed: this process sends it in front of its next command, or when it is closed. Until then another
-process may still serve the old entry, and if this process is killed first, until the entry's time-to-live is over.
-A server that is full, or may only be read, answers and refuses to write. It can still pass a message on: a refused
-invalidation is told to every process, and each owes it from then on, so none reads before one of them has delivered it.
-Who was refused, or has just been started, puts a write of its own in front of what it asks, until that succeeds.
+transaction: a version that is read after the entry can only be newer than the entry. No command names two keys, so the
+keys may live on different servers of a cluster. Every wait is bounded. After a failure the client's breaker stops all
+calls for a second (see ``valkey_client``).
+An invalidation that could not be delivered stays pending: this process sends it in front of its next command, or when
+it closes the level. Until then another process may serve the old entry; if this process is killed first, until the
+entry's time-to-live ends.
+A server that is full or read-only answers, but refuses to write. It still broadcasts: a refused invalidation is sent to
+every process, and each keeps it pending, so no process reads before one of them has delivered it. After a refusal, and
+at its start, a process puts a write of its own (the probe) in front of its commands until that succeeds.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
-Source: Valkey's documentation of SET, pipelining and the cluster's key rules; the pause is the simplest circuit breaker
-(Nygard, "Release It!", ch. 5).
+Source: Valkey's documentation of SET, pipelining and the cluster's key rules.
 """
 
 import contextlib
 import itertools
+import json
 import secrets
 import threading
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from shop.clock import Clock
-from shop.patterns.caching.after_fork import in_every_child
-from shop.patterns.caching.connections import Command, ThreadConnections, misused, refusal
-from shop.patterns.caching.events import CameBack, Emit, NeverDelivered, WentAway, WrongType, ignore
-from shop.patterns.caching.invalidation_bus import announcing, publishing, refusing
-from shop.patterns.caching.levels import (
-    ANY,
-    CacheRefusedWrite,
-    CacheUnavailable,
-    LockAttempt,
-    ReadResult,
-    TagVersions,
-    Versions,
+from shop.patterns.caching.events import Emit, InvalidationsUndelivered, WrongType, ignore
+from shop.patterns.caching.invalidation_bus import BusChannels
+from shop.patterns.caching.levels import ANY, LockAttempt, ReadResult, TagVersions, Versions
+from shop.patterns.caching.lock import (
+    LoadEnding,
+    LoadLease,
+    acquire_commands,
+    ending_command,
+    extend_command,
+    release_command,
 )
-from shop.patterns.caching.lock import Ended, LoadLease, ending, extending, releasing, taking
-from shop.patterns.caching.outage_breaker import OutageBreaker
+from shop.patterns.caching.valkey_client import CacheRefusedWrite, CacheUnavailable, Command, ValkeyClient
+from shop.threads import reset_after_fork
 
 PREFIX = "shop:1:"
-"""In front of every key; the number is the layout of keys and tags, raised when that changes."""
-PAUSE_S = 1.0
-"""Seconds a level that failed is left alone: a dead cache costs one timeout a second and process, not one a request."""
+"""In front of every key; the number is the version of the layout of keys and tags."""
 TAG_TTL_S = 24 * 3600
-"""Longer than any policy. A tag that goes, by age or eviction, costs a miss and never revives an entry, because its
-next version is a new one."""
-_PROOF: tuple[Command, ...] = (("SET", f"{PREFIX}written", "1", "EX", 1),)
-"""Writes what nobody reads."""
+"""Longer than any policy. A tag that expires or is evicted costs a miss and never revives an entry, because its next
+version is a new one."""
+_PROBE: tuple[Command, ...] = (("SET", f"{PREFIX}written", "1", "EX", 1),)
+"""A write whose only purpose is to see whether the server accepts writes."""
 
 
 class SharedLevel:
@@ -58,9 +54,9 @@ class SharedLevel:
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://`` address.
-        timeout_ms: what one connect, write or read may take.
-        clock: measures the pause.
-        emit: told when the level goes away and comes back.
+        timeout_ms: milliseconds one connect, write or read may take.
+        clock: measures the pause after a failure.
+        emit: receives the beginning and the end of an outage.
         new_version: makes a tag version that was never used before.
     """
 
@@ -75,230 +71,217 @@ class SharedLevel:
         emit: Emit = ignore,
         new_version: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
-        self._connections = ThreadConnections(url, timeout_ms / 1000)
-        self._clock = clock
+        self.client = ValkeyClient(
+            url, timeout_ms, clock, self.name, emit, lambda keys: emit(WrongType(self.name, len(keys)))
+        )
+        self._channels = BusChannels.of_database(self.client.connections.database)
         self._emit = emit
         self._new_version = new_version
-        self._start_empty()
-        in_every_child(self._start_empty)
+        self._reset()
+        reset_after_fork(self._reset)
 
-    def _start_empty(self) -> None:
-        """Owe nothing: a child leaves its parent's debts to the parent."""
-        self._pause = OutageBreaker(self._clock, PAUSE_S)
+    def _reset(self) -> None:
+        """Have nothing pending: a child leaves its parent's pending invalidations to the parent."""
         self._lock = threading.Lock()
-        self._owed: dict[str, int] = {}
-        """Tags whose invalidation was not delivered, each with the ticket of the last attempt."""
-        self._tickets = itertools.count(1)
-        self._writes: Literal["unknown", "taken", "refused"] = "unknown"
-        """What became of the last write."""
+        self._pending: dict[str, int] = {}
+        """Tags whose invalidation was not delivered, each with the number of the last attempt."""
+        self._attempts = itertools.count(1)
+        self._writes: Literal["unknown", "accepted", "refused"] = "unknown"
+        """The outcome of the last write."""
+
+    @property
+    def pending_invalidations(self) -> tuple[str, ...]:
+        """Return the tags whose invalidation was not delivered."""
+        return tuple(self._pending)
 
     def read(self, key: str, tags: Sequence[str]) -> ReadResult:
-        """Return the entry and the tags' versions.
+        """Return the entry and the tag versions.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        return _reading(self._ask(_looking(key, tags)))
+        return _read_result(self._execute(_read_commands(key, tags)))
 
     def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
-        """Return several keys' readings, each as :meth:`read` does.
+        """Return the results for several keys, each as :meth:`read` does.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        answers = iter(self._ask([command for key, tags in wanted for command in _looking(key, tags)]))
-        return [_reading(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in wanted]
+        answers = iter(self._execute([command for key, tags in wanted for command in _read_commands(key, tags)]))
+        return [_read_result(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in wanted]
 
     def versions(self, tags: Sequence[str]) -> Versions:
-        """Return how the tags stand.
+        """Return the tag versions.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        return _versions(self._ask([("GET", _tag_key(tag)) for tag in tags]))
+        return _versions(self._execute([("GET", _tag_key(tag)) for tag in tags]))
 
-    def claim(self, tags: Sequence[str]) -> TagVersions:
-        """Return how the tags stand, giving each that has none a new version.
+    def ensure_tag_versions(self, tags: Sequence[str]) -> TagVersions:
+        """Return the tag versions; give a new version to each tag that has none.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
         if not tags:
             return TagVersions(())
         keys = [_tag_key(tag) for tag in tags]
-        makings: list[Command] = [("SET", key, self._new_version(), "EX", TAG_TTL_S, "NX") for key in keys]
-        answers = self._ask([*makings, *(("GET", key) for key in keys)])
-        made, versions = answers[: len(keys)], answers[len(keys) :]
+        creating: list[Command] = [("SET", key, self._new_version(), "EX", TAG_TTL_S, "NX") for key in keys]
+        answers = self._execute([*creating, *(("GET", key) for key in keys)])
+        created, versions = answers[: len(keys)], answers[len(keys) :]
         return TagVersions(
-            # A tag evicted between the two commands gets a version nobody else sees: a miss later, not a fault.
+            # A tag that is evicted between the two commands gets a version that is stored nowhere: a later miss.
             tuple([version.decode() if version else self._new_version() for version in versions]),
-            tuple([tag for tag, done in zip(tags, made, strict=True) if done]),
+            tuple([tag for tag, done in zip(tags, created, strict=True) if done]),
         )
 
-    def take(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
-        """Take a lock if it is free, then read: what the last holder stored is seen by whoever follows.
+    def acquire_and_read(self, key: str, tags: Sequence[str], lease: LoadLease) -> LockAttempt:
+        """Take a lock if it is free, then read: the next holder sees what the last holder stored.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        asking: list[Command] = [*taking(_lock_key(lease.name), lease), ("GET", _ended_key(lease.name))]
-        _, holder, ended, *found = self._ask([*asking, *_looking(key, tags)])
+        acquiring = [*acquire_commands(_lock_key(lease.name), lease), ("GET", _ending_key(lease.name))]
+        _, holder, ending, *answers = self._execute([*acquiring, *_read_commands(key, tags)])
         held_by = (holder or b"").decode()
-        return LockAttempt(held_by == lease.token, _reading(found), held_by, (ended or b"").decode())
+        return LockAttempt(held_by == lease.token, _read_result(answers), held_by, (ending or b"").decode())
 
     def write(
-        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, passing: Sequence[str] = ()
+        self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, ephemeral_tags: Sequence[str] = ()
     ) -> None:
-        """Keep an encoded entry for at most ``ttl_s`` seconds; release the lock behind it and wake who waits.
+        """Store an encoded entry for at most ``ttl_s`` seconds; then release the lock and wake waiting processes.
 
         Args:
             key: names the entry.
             stored: the encoded entry.
             ttl_s: seconds.
             lease: the lock it was loaded under, if any.
-            passing: tags that need not outlive the entry.
+            ephemeral_tags: tags that need not outlive the entry.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        kept_ms = max(1, round(ttl_s * 1000))
-        shortening: list[Command] = [("PEXPIRE", _tag_key(tag), kept_ms, "LT") for tag in passing]
-        self._ask([("SET", _entry_key(key), stored, "PX", kept_ms), *shortening, *self._releasing(lease)])
+        ttl_ms = max(1, round(ttl_s * 1000))
+        shortening: list[Command] = [("PEXPIRE", _tag_key(tag), ttl_ms, "LT") for tag in ephemeral_tags]
+        self._execute([("SET", _entry_key(key), stored, "PX", ttl_ms), *shortening, *self._release_commands(lease)])
 
-    def release(self, lease: LoadLease, ended: Ended | None = None) -> None:
-        """Give a lock back and wake who waits for it; where Valkey is away it ends by itself."""
-        said = [] if ended is None else [ending(_ended_key(lease.name), lease, ended)]
-        with contextlib.suppress(CacheUnavailable):  # the level has said so itself
-            self._ask([*said, *self._releasing(lease)])
+    def release(self, lease: LoadLease, ending: LoadEnding | None = None) -> None:
+        """Release a lock and wake waiting processes; if Valkey is down, the lock expires by itself."""
+        note = [] if ending is None else [ending_command(_ending_key(lease.name), lease, ending)]
+        with contextlib.suppress(CacheUnavailable):  # the client has emitted it
+            self._execute([*note, *self._release_commands(lease)])
 
     def extend(self, lease: LoadLease) -> bool:
-        """Hold a lock for its whole time again; tell whether it is still the caller's.
+        """Restart the time of a lock; return whether the caller still held it.
 
         Raises:
-            CacheUnavailable: Valkey did not answer in time, or is being left alone.
+            CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        return bool(self._ask([extending(_lock_key(lease.name), lease)])[0])
+        return bool(self._execute([extend_command(_lock_key(lease.name), lease)])[0])
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Give every tag a new version, or owe it to Valkey while that is away, and have all owe it that hear of it."""
+        """Give every tag a new version. If Valkey is down, keep it pending; if it refuses, make all processes do so."""
         try:
-            self._ask(self._forgetting(tags), urgent=True)
+            self._execute(self._invalidate_commands(tags), despite_outage=self._writes == "refused")
         except CacheRefusedWrite:
-            self.owe(tags)
-            with contextlib.suppress(RedisError, OSError):  # then nobody can be told; the owing stays
-                self._connections.exchange([refusing(self._connections, list(tags))])
+            self.add_refused(tags)
+            with contextlib.suppress(RedisError, OSError):  # then no process hears of it, and it stays pending here
+                message = ("PUBLISH", self._channels.refused, json.dumps(list(tags)))
+                self.client.connections.execute_pipeline([message])
             return False
         except CacheUnavailable:
-            self._note_owed(tags)
+            self._add_pending(tags)
             return False
         return True
 
-    def owe(self, tags: Sequence[str]) -> None:
-        """Deliver an invalidation in front of the next command: Valkey has refused it, here or in another process."""
+    def add_refused(self, tags: Sequence[str]) -> None:
+        """Deliver an invalidation before the next command: Valkey refused it, here or in another process."""
         self._writes = "refused"
-        self._note_owed(tags)
+        self._add_pending(tags)
 
-    def doubt(self) -> None:
-        """Write before anything is read: something may have been refused that this process has not heard of."""
-        if self._writes == "taken":
+    def recheck_writes(self) -> None:
+        """Write before the next read: this process may have missed the message about a refusal."""
+        if self._writes == "accepted":
             self._writes = "unknown"
 
-    def settle(self) -> None:
-        """Deliver what is owed, at most once a second, though nobody asks for anything."""
-        if self._owed:
-            with contextlib.suppress(CacheUnavailable):  # the level has said so itself
-                self._ask([])
+    def deliver_pending(self) -> None:
+        """Deliver the pending invalidations, though no command is due; once a second at most while Valkey is down."""
+        if self._pending:
+            with contextlib.suppress(CacheUnavailable):  # the client has emitted it
+                self._execute([])
 
     def close(self) -> None:
-        """Try for the last time to deliver what is owed, and give back every connection."""
-        if self._owed:
-            self._pause = OutageBreaker(self._clock, PAUSE_S)  # there is no later time to wait for
+        """Try for the last time to deliver the pending invalidations, and close every connection."""
+        if self._pending:
             try:
-                self._ask([])
+                self._execute([], despite_outage=True)  # there is no later attempt
             except CacheUnavailable:
-                self._emit(NeverDelivered(self.name, tuple(self._owed)))
-        self._connections.close()
+                self._emit(InvalidationsUndelivered(self.name, self.pending_invalidations))
+        self.client.close()
 
-    def _forgetting(self, tags: Collection[str]) -> list[Command]:
+    def _invalidate_commands(self, tags: Collection[str]) -> list[Command]:
         """Return the commands that give tags a new version, and then tell every process's local level."""
         if not tags:
             return []
         # ANY comes first: a load that reads the new version of a tag reads behind it that something has changed.
         changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (ANY, *tags)]
-        return [*changes, publishing(self._connections, list(tags))]
+        return [*changes, ("PUBLISH", self._channels.invalidated, json.dumps(list(tags)))]
 
-    def _releasing(self, lease: LoadLease | None) -> list[Command]:
+    def _release_commands(self, lease: LoadLease | None) -> list[Command]:
         if lease is None:
             return []
-        return [releasing(_lock_key(lease.name), lease), announcing(self._connections, lease.name)]
+        return [release_command(_lock_key(lease.name), lease), ("PUBLISH", self._channels.filled, lease.name)]
 
-    def _ask(self, commands: list[Command], *, urgent: bool = False) -> list[Any]:
-        """Send commands in one round trip, what is owed in front of them, and return their answers.
-
-        Args:
-            commands: what is asked; ``None`` is the answer where something of another type stands under the key.
-            urgent: whether a server that has just refused to write, but did answer, is asked again at once.
+    def _execute(self, commands: list[Command], *, despite_outage: bool = False) -> list[Any]:
+        """Send commands in one round trip, pending invalidations in front of them, and return their answers.
 
         Raises:
-            CacheRefusedWrite: one of the commands was refused.
-            CacheUnavailable: no answer in time, or the server is being left alone.
+            CacheRefusedWrite: the server refused one of the commands.
+            CacheUnavailable: the server did not answer in time, or the breaker is open.
         """
         writes = self._writes
-        if self._pause.running and not (urgent and writes == "refused") and not self._pause.admits():
-            raise CacheUnavailable(self.name)
-        owed = self._copy_owed() if self._owed else {}
-        first = [*(_PROOF if writes == "unknown" else ()), *self._forgetting(owed)]
-        sent = [*first, *commands] if first else commands
+        if writes == "accepted" and not self._pending:
+            first: list[Command] = []
+            pending: dict[str, int] = {}
+        else:
+            with self._lock:
+                pending = dict(self._pending)
+            first = [*(_PROBE if writes == "unknown" else ()), *self._invalidate_commands(pending)]
+        # After a refusal the probe goes alone: the server would send the broadcast behind a refused invalidation.
+        probe = _PROBE if writes == "refused" else ()
         try:
-            if writes == "refused":  # alone: the broadcasts behind a refused invalidation would be sent all the same
-                self._take_account(_PROOF, self._connections.exchange(_PROOF))
-            answers = self._connections.exchange(sent)
-            self._take_account(sent, answers)
-        except (RedisError, OSError) as error:
-            refused = isinstance(error, ResponseError)
-            self._writes = "refused" if refused else "unknown"
-            if self._pause.failed():
-                self._emit(WentAway(self.name, type(error).__name__, PAUSE_S))
-            raise (CacheRefusedWrite if refused else CacheUnavailable)(self.name) from error
-        if writes != "taken":
-            self._writes = "taken"
-        self._settle(owed)
-        if self._pause.running and self._pause.succeeded():
-            self._emit(CameBack(self.name))
+            answers = self.client.execute(
+                [*first, *commands] if first else commands, probe=probe, despite_outage=despite_outage
+            )
+        except CacheUnavailable as error:
+            if error.__cause__ is not None:  # else the breaker answered
+                self._writes = "refused" if isinstance(error, CacheRefusedWrite) else "unknown"
+            raise
+        if writes != "accepted":
+            self._writes = "accepted"
+        if pending:
+            self._remove_delivered(pending)
         return answers[len(first) :]
 
-    def _take_account(self, sent: Sequence[Command], answers: list[Any]) -> None:
-        """Raise a refusal among the answers; delete what has a wrong type, which stands for nothing."""
-        if not any(isinstance(one, ResponseError) for one in answers):
-            return  # as nearly always
-        if (refused := refusal(answers)) is not None:
-            raise refused
-        if keys := misused(sent, answers):
-            answers[:] = [None if isinstance(one, ResponseError) else one for one in answers]
-            self._connections.exchange([("UNLINK", key) for key in keys])
-            self._emit(WrongType(self.name, len(keys)))
-
-    def _note_owed(self, tags: Sequence[str]) -> None:
+    def _add_pending(self, tags: Sequence[str]) -> None:
         with self._lock:
-            self._owed.update((tag, next(self._tickets)) for tag in tags)
+            self._pending.update((tag, next(self._attempts)) for tag in tags)
 
-    def _copy_owed(self) -> dict[str, int]:
+    def _remove_delivered(self, delivered: dict[str, int]) -> None:
         with self._lock:
-            return dict(self._owed)
-
-    def _settle(self, delivered: dict[str, int]) -> None:
-        for tag, ticket in delivered.items():
-            with self._lock:
-                if self._owed.get(tag) == ticket:  # else it was owed anew while this was under way
-                    del self._owed[tag]
+            for tag, attempt in delivered.items():
+                if self._pending.get(tag) == attempt:  # else it was added again while this was under way
+                    del self._pending[tag]
 
 
-def _looking(key: str, tags: Sequence[str]) -> list[Command]:
-    """Return the commands of a look-up: the entry first, and then how its tags stand."""
+def _read_commands(key: str, tags: Sequence[str]) -> list[Command]:
+    """Return the commands of a look-up: the entry first, and then its tags."""
     return [("GET", _entry_key(key)), *[("GET", _tag_key(tag)) for tag in tags]]
 
 
-def _reading(answers: list[Any]) -> ReadResult:
+def _read_result(answers: list[Any]) -> ReadResult:
     return ReadResult(answers[0], _versions(answers[1:]))
 
 
@@ -318,5 +301,5 @@ def _lock_key(name: str) -> str:
     return f"{PREFIX}l:{name}"
 
 
-def _ended_key(name: str) -> str:
+def _ending_key(name: str) -> str:
     return f"{PREFIX}n:{name}"

@@ -1,9 +1,9 @@
-"""Single flight: of the threads that want the same value at once, one makes it and the others take it from there.
+"""Single flight: of the threads that want the same value at once, one makes it and the others share its result.
 
 Problem: eight threads of one process miss the same key in the same millisecond and run the same six queries.
-Method: the first to come leads; who comes while it works waits for its result, or its error. Nothing is remembered
-afterwards: it is no cache. The name must say everything the result depends on. Here it names the tags' versions as
-well, so that a reader who comes after an invalidation never joins a load that began before it.
+Method: the first thread leads; a thread that comes while the work runs waits for its result, or its error. Nothing is
+remembered afterwards: single flight is no cache. The name must contain all that the result depends on. Here it contains
+the tag versions as well, so a reader that comes after an invalidation never joins a load that began before it.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Go's ``golang.org/x/sync/singleflight``, for name and behaviour.
 """
@@ -12,60 +12,68 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from shop.patterns.caching.after_fork import in_every_child
+from shop.threads import reset_after_fork
 
 T = TypeVar("T")
 
 
-class StillFlying(Exception):
-    """The one who leads has not landed within the time the caller had."""
+class WaitTimeout(Exception):
+    """The leading thread has not finished within the time the caller had."""
 
 
 class _FlightInProgress:
-    """One piece of work, under way."""
+    """One piece of work that a thread is doing."""
 
-    __slots__ = ("error", "landed", "result")
+    __slots__ = ("error", "finished", "result", "waiting")
 
     def __init__(self) -> None:
-        self.landed = threading.Event()
+        self.finished = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
+        self.waiting = 0
 
 
 class SingleFlight:
-    """The work under way in this process, by name."""
+    """The work in progress in this process, by name."""
 
     def __init__(self) -> None:
-        self._start_empty()
-        in_every_child(self._start_empty)
+        self._reset()
+        reset_after_fork(self._reset)
 
-    def _start_empty(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, _FlightInProgress] = {}
+        self._in_progress: dict[Hashable, _FlightInProgress] = {}
 
-    def fly(self, name: Hashable, work: Callable[[], T], patience_s: float) -> tuple[T, bool]:
+    def waiting(self, name: Hashable) -> int | None:
+        """Return how many threads share the work of that name; ``None`` if no thread does it."""
+        flight = self._in_progress.get(name)
+        return None if flight is None else flight.waiting
+
+    def do(self, name: Hashable, work: Callable[[], T], max_wait_s: float) -> tuple[T, bool]:
         """Do the work, or wait for the thread that is doing it.
 
         Args:
-            name: says what the result depends on.
-            work: is run by the first to come; what it raises reaches everybody who waits, once.
-            patience_s: seconds to wait for another; 0 not to wait at all.
+            name: contains all that the result depends on.
+            work: run by the first thread; its exception is raised in every waiting thread, too.
+            max_wait_s: seconds to wait for another thread; 0 not to wait at all.
 
         Returns:
-            The result, and whether the caller made it itself.
+            The result, and whether the caller made it.
 
         Raises:
-            StillFlying: the patience is over.
+            WaitTimeout: the other thread was still working after ``max_wait_s``.
         """
         with self._lock:
-            flight = self._under_way.get(name)
+            flight = self._in_progress.get(name)
             leads = flight is None
             if flight is None:
-                flight = self._under_way[name] = _FlightInProgress()
+                flight = self._in_progress[name] = _FlightInProgress()
+            else:
+                flight.waiting += 1
         if leads:
             return self._lead(name, flight, work), True
-        if not flight.landed.wait(patience_s):
-            raise StillFlying
+        if not flight.finished.wait(max_wait_s):
+            raise WaitTimeout
         if flight.error is not None:
             raise flight.error
         result: T = flight.result
@@ -80,5 +88,5 @@ class SingleFlight:
             raise
         finally:
             with self._lock:
-                del self._under_way[name]
-            flight.landed.set()
+                del self._in_progress[name]
+            flight.finished.set()

@@ -1,112 +1,94 @@
-"""Who loads when many want the same: the strategies, from nothing at all to exactly one in all processes.
+"""Strategies against cache stampedes: which reader loads when many want the same value at once.
 
-Problem: a hot entry ends, and everybody who asks within the time of one load runs that load. The database, sized for
-one in fifty requests, gets all of them.
-Method: a strategy is asked when nothing fresh is there (``fill``), and when a fresh entry is near its end (``renew``).
-``NoProtection`` lets everybody load. ``EarlyExpiry`` draws who refreshes before the end, and cannot help where nothing
-is there. ``LockedLoad`` lets one load; ``LockedEarly``, the default, mostly before the end (see ``locked``).
-``RefreshAhead`` has popular keys refreshed by a thread of its own (see ``refresh``).
+Problem: a hot entry expires, and each reader that comes within the time of one load runs that load. The database,
+sized for one in fifty requests, gets all of them.
+Method: a strategy is called when there is no fresh entry (``fill``), and when a fresh entry is near its expiry
+(``refresh_early``). With ``NoProtection`` every reader loads. ``EarlyExpiry`` draws which reader refreshes before the
+expiry (see ``entry.xfetch``), and cannot help when there is no entry. ``LockedLoad`` lets one reader load;
+``LockWithEarlyExpiry``, the default, mostly before the expiry (see ``lock_strategy``). ``RefreshAhead`` refreshes
+popular keys in a background thread (see ``refresh``).
 Switch: ``cache.stampede``. Experiment: ``cache-stampede``.
-Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (see ``early``).
+Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (XFetch).
 """
 
 import random
 from collections.abc import Callable
 from typing import Protocol
 
-from shop.patterns.caching.early import refresh_at
-from shop.patterns.caching.envelope import CacheEntry
-from shop.patterns.caching.events import Why
-from shop.patterns.caching.freshness import EntryFreshness
-from shop.patterns.caching.levels import ReadResult, TagVersions
+from shop.patterns.caching.entry import CacheEntry, EntryFreshness, xfetch
+from shop.patterns.caching.levels import ReadResult
 from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
 
 
 class StampedeStrategy(Protocol):
     """A strategy against stampedes."""
 
-    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
-        """Return the unix time from which this reader should renew a fresh entry; its end if not before."""
+    def refresh_at(self, request: CacheRequest, entry: CacheEntry) -> float:
+        """Return the unix time from which this reader should refresh a fresh entry; its expiry if not before."""
 
-    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
-        """Renew an entry that is still fresh, or have it renewed; ``None`` to serve it as it is. Never waits."""
+    def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
+        """Refresh a fresh entry, or start its refresh; ``None`` to serve it as it is. Never waits."""
 
-    def fill(self, ask: CacheRequest, reading: ReadResult, verdict: EntryFreshness) -> LoadResult:
-        """Answer what no fresh entry answers."""
+    def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
+        """Answer a request for which there is no fresh entry."""
 
-    def alone(self, ask: CacheRequest, moment: object) -> LoadResult:
-        """Answer where there is no level to fill.
+    def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
+        """Answer while there is no level to store the value.
 
         Args:
-            ask: what is wanted.
-            moment: changes with each invalidation this process knows of.
+            request: the look-up.
+            invalidation_count: changes with each invalidation this process knows of.
         """
 
 
 class NoProtection:
-    """Everybody loads."""
+    """Every reader loads.
 
-    def __init__(self, filler: CacheLoader) -> None:
-        self._filler = filler
+    Args:
+        loader: loads and stores.
+    """
 
-    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
-        """Never before its end."""
+    def __init__(self, loader: CacheLoader) -> None:
+        self._loader = loader
+
+    def refresh_at(self, request: CacheRequest, entry: CacheEntry) -> float:
+        """Return its expiry."""
         return entry.fresh_until
 
-    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
+    def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
         """Serve it as it is."""
         return None
 
-    def fill(self, ask: CacheRequest, reading: ReadResult, verdict: EntryFreshness) -> LoadResult:
+    def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
         """Load and store."""
-        return self._filler.fill(ask, self._claimed(ask, reading), why(verdict), verdict.entry)
+        versions = self._loader.tag_versions(request, reading)
+        return self._loader.load_and_store(request, versions, freshness.load_reason, freshness.entry)
 
-    def alone(self, ask: CacheRequest, moment: object) -> LoadResult:
+    def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
         """Load."""
-        return self._filler.load(ask, (), "bypass")
-
-    def _claimed(self, ask: CacheRequest, reading: ReadResult) -> TagVersions:
-        """Return how the tags stand; asked only where the reading from before does not tell all of it."""
-        known = tuple([version for version in reading.versions if version is not None])
-        if len(known) < len(reading.versions) or (ask.finds_tags and reading.moment is None):
-            return self._filler.claim(ask)
-        return TagVersions(known, (), reading.moment or "")
-
-    def _claimed_anew(self, ask: CacheRequest, entry: CacheEntry) -> TagVersions:
-        """Return how the tags stood for an entry that is fresh and is to be renewed."""
-        known = entry.versions[: len(ask.tags)]
-        return TagVersions(known, (), self._filler.claim(ask).moment) if ask.finds_tags else TagVersions(known)
+        return self._loader.load(request, (), "bypass")
 
 
 class EarlyExpiry(NoProtection):
-    """Now and then a reader refreshes an entry before its end.
+    """Now and then a reader refreshes an entry before its expiry.
 
     Args:
-        filler: loads and stores.
+        loader: loads and stores.
         draw: returns random numbers, 0 to 1.
     """
 
-    def __init__(self, filler: CacheLoader, draw: Callable[[], float] = random.random) -> None:
-        super().__init__(filler)
+    def __init__(self, loader: CacheLoader, draw: Callable[[], float] = random.random) -> None:
+        super().__init__(loader)
         self._draw = draw
 
-    def renew_at(self, ask: CacheRequest, entry: CacheEntry) -> float:
+    def refresh_at(self, request: CacheRequest, entry: CacheEntry) -> float:
         """Draw it; one draw serves a reader, or a copy in its process's memory for as long as that lives."""
-        return refresh_at(entry.fresh_until, entry.load_s, self._draw())
+        return xfetch(entry.fresh_until, entry.load_s, self._draw())
 
-    def renew(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
-        """Load and store; a load that fails leaves the fresh entry standing."""
-        return None if self._filler.throttle.resting(ask.key) else self._refresh(ask, entry)
-
-    def _refresh(self, ask: CacheRequest, entry: CacheEntry) -> LoadResult | None:
-        return unless_unchanged(self._filler.fill(ask, self._claimed_anew(ask, entry), "early", entry), entry)
-
-
-def unless_unchanged(filled: LoadResult, entry: CacheEntry) -> LoadResult | None:
-    """Return what a renewal brought; ``None`` where it failed and the entry stands."""
-    return None if filled.entry is entry else filled
-
-
-def why(verdict: EntryFreshness) -> Why:
-    """Return what a load that follows from a verdict is counted as."""
-    return "miss" if verdict.state == "missing" else "stale"
+    def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
+        """Load and store; if the load fails, the fresh entry is served."""
+        if self._loader.backoff.is_backing_off(request.key):
+            return None
+        versions = self._loader.tag_versions_of(request, entry)
+        result = self._loader.load_and_store(request, versions, "early", entry)
+        return None if result.entry is entry else result

@@ -1,76 +1,75 @@
-"""What a writer does to the cache after its commit, and how readers' entries end: three ways.
+"""Three ways to end entries after a write: by event, by writing through, by time alone.
 
-Problem: a price was changed; for how long do shoppers see the old one, and who pays for the new one?
-``OnEvent`` (event): the writer invalidates, the next reader loads. Nothing stale is served once that is acknowledged.
-``WriteThrough``: the writer invalidates and then reads what it changed through the cache, so that no reader pays. It
-fills from the database and not from what it has in hand: two writers may commit in one order and fill in the other, and
-then the earlier value would stay. A fill by loading carries the versions from before its load, so that of the two the
-one is kept that saw both commits.
-``TimeOnly`` (ttl): nothing ends an entry but its time. Entries live under keys of their own and carry no tags; the
-tagged ones are invalidated all the same, so that switching back revives nothing old.
+Problem: a price was changed. How long do shoppers see the old price, and which request pays for loading the new one?
+Method: ``EventInvalidation`` (event): the writer invalidates after its commit, and the next reader loads. No stale
+entry is served once the invalidation is acknowledged.
+``WriteThrough``: the writer invalidates and then reads the changed values through the cache, so that no reader pays. It
+loads them from the database and does not store its own values: two writers may commit in one order and store in the
+other, and then the earlier value would stay. A loaded value carries the tag versions from before its load; so of the
+two values, the one is kept that saw both commits.
+``TtlOnly`` (ttl): an entry ends only when its time is over. Entries have their own keys and carry no tags. The tagged
+entries are still invalidated, so that switching back serves nothing old.
 Switch: ``cache.invalidation``. Experiment: ``cache-staleness``.
 Source: Microsoft's Cloud Design Patterns, "Cache-Aside", on the three; Nishtala et al., NSDI 2013, on the late fill.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 from shop.patterns.caching.cache import Cache
-from shop.patterns.caching.envelope import CacheEntry
+from shop.patterns.caching.entry import CacheEntry, CachePolicy, TaggedValue
 from shop.patterns.caching.events import Emit, InvalidationUnheard, RefillFailed, ignore
-from shop.patterns.caching.loader import CacheRequest, Load, TaggedValue
+from shop.patterns.caching.loader import CacheRequest, Load
 from shop.patterns.caching.local import LocalEntry
-from shop.patterns.caching.policy import CachePolicy
 
 Refill = Callable[[], object]
 """Reads one changed value through the cache."""
 
 
 class CacheClient(Protocol):
-    """What features read and write through."""
+    """The cache as features use it."""
 
     def get_or_load(
         self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
         """Return the value under ``key``; see :meth:`Cache.get_or_load`."""
 
-    def get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
-        """Return several values, looked for in one round trip; see :meth:`Cache.get_many`."""
+    def get_many(self, requests: Sequence[CacheRequest]) -> list[bytes | None]:
+        """Return several values, read in one round trip; see :meth:`Cache.get_many`."""
 
-    def kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
-        """Return what a level holds, if it may be served as it is; see :meth:`Cache.kept`."""
+    def peek(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
+        """Return a fresh entry without loading; see :meth:`Cache.peek`."""
 
-    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Return the tags that can end an answer made of those."""
+    def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the tags that can end an entry."""
 
     def invalidate(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags; see :meth:`Cache.invalidate`."""
 
-    def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Say after the commit what was changed.
+    def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
+        """Update the cache after a commit.
 
         Args:
-            tags: what was made from it ends.
-            refills: what will be asked for first.
+            tags: of the changed data.
+            refills: read the values that will be requested first.
         """
 
 
 class WriteBarrier(Protocol):
-    """What a writer waits at for the other processes."""
+    """Lets a writer wait for the other processes."""
 
     def wait(self) -> bool:
-        """Wait for a moment until all have heard what was invalidated; tell whether they have."""
+        """Wait for a moment until every process has handled the invalidation; return whether all did."""
 
 
-class OnEvent:
+class EventInvalidation:
     """The writer invalidates.
 
     Args:
         cache: read through.
-        barrier: waited at after a change; nothing is waited for by default.
-        emit: told of processes that have not heard in time.
+        barrier: waited at after a write; by default there is no wait.
+        emit: receives an event if not every process confirmed in time.
     """
 
     def __init__(self, cache: Cache, barrier: WriteBarrier | None = None, emit: Emit = ignore) -> None:
@@ -78,17 +77,20 @@ class OnEvent:
         self._emit = emit
         self.get_or_load = cache.get_or_load
         self.get_many = cache.get_many
-        self.kept = cache.kept
-        self.invalidate = cache.invalidate
-        self._end = cache.end
+        self.peek = cache.peek
+        self._invalidate = cache.invalidate
 
-    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
+    def invalidate(self, tags: Sequence[str]) -> None:
+        """End every entry that carries one of the tags."""
+        self._invalidate(tags)
+
+    def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return all of them."""
         return tuple(tags)
 
-    def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
+    def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
         """Invalidate, and wait until every process has heard."""
-        if self._end(tags):
+        if self._invalidate(tags):
             self._wait()
 
     def _wait(self) -> None:
@@ -96,60 +98,59 @@ class OnEvent:
             self._emit(InvalidationUnheard())
 
 
-class WriteThrough(OnEvent):
-    """The writer invalidates and fills.
+class WriteThrough(EventInvalidation):
+    """The writer invalidates and refills.
 
     Args:
         cache: read through.
-        barrier: as of :class:`OnEvent`.
-        emit: told of refills that failed, too: what was committed is committed, and the next reader fills.
+        barrier: as of :class:`EventInvalidation`.
+        emit: receives failed refills, too: the write is committed all the same, and the next reader loads.
     """
 
-    def changed(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, then fill, and wait until every process has heard."""
-        done = self._end(tags)
+    def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
+        """Invalidate, refill, and wait until every process has heard."""
+        done = self._invalidate(tags)
         for refill in refills:
             try:
                 refill()
-            except Exception as error:  # noqa: BLE001 - whatever a loader raises, the writer has written
+            except Exception as error:  # noqa: BLE001 - any error of a loader comes after the commit
                 self._emit(RefillFailed(type(error).__name__))
         if done:
             self._wait()
 
 
-class TimeOnly(OnEvent):
-    """Time alone ends entries.
+class TtlOnly(EventInvalidation):
+    """Only time ends an entry.
 
     Args:
         cache: read through.
     """
 
     PREFIX = "ttl:"
-    """In front of every key: what carries no tags must not be found by who relies on them."""
+    """In front of every key: the other two ways must not read entries without tags."""
 
     def __init__(self, cache: Cache) -> None:
         super().__init__(cache)
         self._cache = cache
         self.get_or_load = self._get_or_load
         self.get_many = self._get_many
-        self.kept = self._kept
+        self.peek = self._peek
 
     def _get_or_load(
         self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
-        return self._cache.get_or_load(self.PREFIX + key, policy, (), partial(_untagged, load) if finds_tags else load)
+        def load_untagged() -> bytes:
+            value = load()
+            return bytes(value) if isinstance(value, TaggedValue) else value
 
-    def _get_many(self, asks: Sequence[CacheRequest]) -> list[bytes | None]:
-        return self._cache.get_many([replace(ask, key=self.PREFIX + ask.key, tags=()) for ask in asks])
+        return self._cache.get_or_load(self.PREFIX + key, policy, (), load_untagged if finds_tags else load)
 
-    def carried(self, tags: Sequence[str]) -> tuple[str, ...]:
+    def _get_many(self, requests: Sequence[CacheRequest]) -> list[bytes | None]:
+        return self._cache.get_many([replace(one, key=self.PREFIX + one.key, tags=()) for one in requests])
+
+    def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
         """Return none."""
         return ()
 
-    def _kept(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
-        return self._cache.kept(self.PREFIX + key, policy, ())
-
-
-def _untagged(load: Load) -> bytes:
-    value = load()
-    return bytes(value) if isinstance(value, TaggedValue) else value
+    def _peek(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
+        return self._cache.peek(self.PREFIX + key, policy, ())

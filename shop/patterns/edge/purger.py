@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shop.clock import Clock
-from shop.patterns.caching.levels import CacheUnavailable
 from shop.patterns.caching.local import TTL_S as LOCAL_TTL_S
+from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.edge.proxy_cache_files import ProxyCacheFiles
 from shop.patterns.edge.surrogate_keys import IndexLost, SurrogateKeyIndex
 
@@ -121,11 +121,11 @@ class TagPurger:
         effect = "the edge passes everything by" if self._files.is_bypassed else "what has ended is still served"
         return f"{effect}: {reason}"
 
-    def hears(self, *, broadcasts: bool) -> None:
+    def set_connected(self, *, connected: bool) -> None:
         """Flush: the purger may have missed broadcasts."""
-        self.flush("heard again" if broadcasts else "not heard")
+        self.flush("heard again" if connected else "not heard")
 
-    def drop(self, tags: Sequence[str]) -> None:
+    def invalidate(self, tags: Sequence[str]) -> None:
         """Purge the answers made from the tags, and schedule the repetitions."""
         self._schedule(*tags)  # first: a purge that fails now is tried again
         with self._failures_recorded(tags):

@@ -13,14 +13,10 @@ Source: Fastly's documentation, "Surrogate-Key"; Warehouse, which purges its CDN
 
 import secrets
 from collections.abc import Iterable
-from typing import Any, NoReturn
-
-from redis.exceptions import RedisError
+from typing import NoReturn
 
 from shop.clock import Clock
-from shop.patterns.caching.connections import Command, ThreadConnections, misused, refusal
-from shop.patterns.caching.levels import CacheUnavailable
-from shop.patterns.caching.outage_breaker import OutageBreaker
+from shop.patterns.caching.valkey_client import CacheUnavailable, Command, ValkeyClient
 
 PREFIX = "shop:1:edge:"
 INDEX = "shop:1:edge-index"
@@ -29,8 +25,6 @@ GENERATIONS = range(1 << 52, 1 << 53)
 """Whole numbers that a score holds exactly, and later than any time."""
 MISSING_SET_MARGIN_S = 60
 """Seconds a set must still have had to live when it is missing: two clocks may differ by less."""
-OUTAGE_PAUSE_S = 1.0
-"""Seconds a registry that failed is left alone: it costs one timeout a second and process, not one an answer."""
 STALE_S = 15 * 60
 """Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and where it cannot, for
 ten minutes at most (``OUTAGE_S`` in ``policy``)."""
@@ -53,8 +47,7 @@ class SurrogateKeyIndex:
     name = "edge-registry"
 
     def __init__(self, url: str, timeout_ms: int, clock: Clock) -> None:
-        self._connections = ThreadConnections(url, timeout_ms / 1000)
-        self._pause = OutageBreaker(clock, OUTAGE_PAUSE_S)
+        self._client = ValkeyClient(url, timeout_ms, clock, self.name, on_wrong_type=self._report_loss)
         self._clock = clock
         self._generation: int | None = None
         """Of the index, as this process last saw it."""
@@ -79,7 +72,7 @@ class SurrogateKeyIndex:
             ]
         ends = [word for tag in named for word in (forgotten, tag)]
         # Behind the sets: what is named in the index has one.
-        self._ask([*commands, ("ZREMRANGEBYSCORE", INDEX, "-inf", now), ("ZADD", INDEX, "GT", *ends)])
+        self._client.execute([*commands, ("ZREMRANGEBYSCORE", INDEX, "-inf", now), ("ZADD", INDEX, "GT", *ends)])
 
     def keys(self, tags: Iterable[str]) -> set[str]:
         """Return the keys of everything that was made from one of the tags.
@@ -99,7 +92,9 @@ class SurrogateKeyIndex:
         """
         asked = tuple(tags)
         looks: list[Command] = [("ZSCORE", INDEX, tag) for tag in asked]  # before the sets: see register
-        answers = self._ask([("ZSCORE", INDEX, ""), *looks, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked)])
+        answers = self._client.execute(
+            [("ZSCORE", INDEX, ""), *looks, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked)]
+        )
         self._compare(answers[0])
         ends, sets = answers[1 : 1 + len(asked)], answers[1 + len(asked) :]
         then = self._clock.now().timestamp() + MISSING_SET_MARGIN_S
@@ -114,7 +109,7 @@ class SurrogateKeyIndex:
             IndexLost: it is not; told once.
             CacheUnavailable: it could not be looked at.
         """
-        self._compare(self._ask([("ZSCORE", INDEX, "")])[0])
+        self._compare(self._client.execute([("ZSCORE", INDEX, "")])[0])
 
     def _compare(self, score: bytes | None) -> None:
         """Remember the index's generation, drawing one where there is none.
@@ -125,7 +120,7 @@ class SurrogateKeyIndex:
         before = self._generation
         if score is None:
             drawn = secrets.choice(GENERATIONS)
-            score = self._ask([("ZADD", INDEX, "NX", drawn, ""), ("ZSCORE", INDEX, "")])[1]
+            score = self._client.execute([("ZADD", INDEX, "NX", drawn, ""), ("ZSCORE", INDEX, "")])[1]
         self._generation = int(float(score or 0))
         if before is not None and before != self._generation:
             raise IndexLost(self.name)
@@ -133,29 +128,14 @@ class SurrogateKeyIndex:
     def _begin_anew(self) -> NoReturn:
         """Draw another generation, so that whoever purges another edge hears of the loss, too."""
         drawn = secrets.choice(GENERATIONS)
-        self._ask([("DEL", INDEX), ("ZADD", INDEX, drawn, "")])
+        self._client.execute([("DEL", INDEX), ("ZADD", INDEX, drawn, "")])
         self._generation = drawn
         raise IndexLost(self.name)
 
     def close(self) -> None:
         """Give back every connection."""
-        self._connections.close()
+        self._client.close()
 
-    def _ask(self, commands: list[Command]) -> list[Any]:
-        if self._pause.running and not self._pause.admits():
-            raise CacheUnavailable(self.name)
-        try:
-            answers = self._connections.exchange(commands)
-            if (refused := refusal(answers)) is not None:
-                raise refused
-            keys = misused(commands, answers)
-            if keys:
-                self._connections.exchange([("UNLINK", key) for key in keys])
-        except (RedisError, OSError) as error:
-            self._pause.failed()
-            raise CacheUnavailable(self.name) from error
-        if self._pause.running:
-            self._pause.succeeded()
-        if keys:
-            raise IndexLost(self.name)
-        return answers
+    def _report_loss(self, keys: list[str]) -> NoReturn:
+        """Report a set that held a value of another type: the client has deleted the key, so the set is lost."""
+        raise IndexLost(self.name)

@@ -11,23 +11,23 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.caching.events import (
-    CameBack,
-    CameLate,
     CopiesEvicted,
     EntryStored,
     Event,
     FillAwaited,
+    InvalidationsUndelivered,
     InvalidationUnheard,
+    LevelDown,
+    LevelUp,
     LoadFinished,
     LocalSize,
     LockLost,
-    LookedInVain,
     LookupFinished,
-    NeverDelivered,
+    PeekMissed,
     RefillFailed,
     RefreshDropped,
+    StaleFillRejected,
     TooLarge,
-    WentAway,
     WrongType,
 )
 from shop.patterns.observability import metric_names, request_record
@@ -39,7 +39,7 @@ ANOMALIES: Mapping[type, str] = MappingProxyType(
     {
         TooLarge: "too-large",
         InvalidationUnheard: "unheard",
-        CameLate: "late-fill",
+        StaleFillRejected: "late-fill",
         LockLost: "lock-lost",
         RefreshDropped: "refresh-dropped",
         RefillFailed: "refill-failed",
@@ -125,7 +125,7 @@ class CacheMetrics:
             case CopiesEvicted():
                 self._evictions.labels(event.level).inc(event.copies)
                 self._evicted.labels(event.level).inc(event.bytes)
-            case WentAway():
+            case LevelDown():
                 self._outages.labels(event.level).inc()
             case WrongType():
                 self._anomalies.labels("wrong-type").inc(event.keys)
@@ -148,12 +148,12 @@ class CacheTelemetry:
         if isinstance(event, LookupFinished):
             request_record.record_cache_lookup(event.level, cache_status(event), event.seconds)
             self._metrics.observe_lookup(event)
-            if event.away:
+            if event.level_down:
                 request_record.mark_degraded(event.level)
             if event.detail == "stale-if-error":
                 request_record.mark_degraded("fresh-data")
             return
-        if isinstance(event, LookedInVain):
+        if isinstance(event, PeekMissed):
             request_record.add_cache_time(event.seconds)
             return
         self._metrics.observe(event)
@@ -163,11 +163,11 @@ class CacheTelemetry:
 def _log_event(event: Event) -> None:
     """Log an outage, its end, and each event that may need an operator."""
     match event:
-        case WentAway():
+        case LevelDown():
             _log.warning("cache_away", extra={"layer": event.level, "reason": event.reason, "pause_s": event.pause_s})
-        case CameBack():
+        case LevelUp():
             _log.warning("cache_back", extra={"layer": event.level})
-        case NeverDelivered():
+        case InvalidationsUndelivered():
             _log.warning("invalidations_lost", extra={"layer": event.level, "tags": list(event.tags)})
         case LoadFinished() if event.outcome == "failed":
             _log.warning("load_failed", extra={"ttl_class": event.policy, "why": event.why})
