@@ -1,25 +1,33 @@
-"""One side of a comparison: what stands how, what is broken when, and what is visited."""
+"""The arms of an experiment: the switches, faults, parameters and visits of each side of the comparison."""
 
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shop.faults import NONE
 from shop.lab.load import ShopperVisit
+from shop.lab.strict_model import StrictModel
 
 
-class StrictModel(BaseModel):
-    """A part of an experiment's file: a key nobody reads is a mistake."""
+class PhaseLengths(StrictModel):
+    """How long each phase lasts, in seconds, for each arm in each run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def with_changes(self, **changes: Any) -> Self:
-        """Return it changed; raise ``ValidationError`` where that makes no sense."""
-        return self.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+    runs: int = Field(default=3, ge=1, le=20)
+    """One run has no spread, so its verdict claims nothing."""
+    settle_s: float = Field(default=1.2, ge=1.0)
+    """After a switch changed: every process applies a change within a second."""
+    warm_up_s: float = Field(default=3.0, gt=0)
+    """Repeated until the hit rate is stable."""
+    warm_up_limit_s: float = Field(default=24.0, gt=0)
+    """A hit rate that is not stable after so long makes the timing worthless."""
+    open_s: float = Field(default=10.0, gt=0)
+    """Open loop: the same rate for every arm. Latency is measured here."""
+    closed_s: float = Field(default=5.0, gt=0)
+    """Closed loop at full speed: the most that an arm can do."""
 
 
 class ScheduledAction(StrictModel):
-    """Something done to the store while it is under load."""
+    """A fault that is set while the store is under load."""
 
     at_s: float = Field(ge=0)
     """Seconds after the load began."""
@@ -36,23 +44,23 @@ class ExperimentArm(StrictModel):
     faults: dict[str, str] = Field(default_factory=dict)
     """In force from the first warm-up to the end of the arm."""
     parameters: dict[str, float] = Field(default_factory=dict)
-    """Instead of the experiment's."""
+    """Replace those of the experiment."""
     actions: tuple[ScheduledAction, ...] = ()
-    """Done in the phase at the common rate."""
+    """Carried out in the phase at the common rate."""
     visits: tuple[ShopperVisit, ...] = ()
-    """Instead of the workload's, where the switch changes what a client asks for."""
+    """Replace those of the workload, for a switch that changes what a client requests."""
     exponent: float | None = Field(default=None, ge=0, le=3)
-    """Of Zipf's law, instead of the workload's: how steep demand is."""
+    """Of Zipf's law, replaces that of the workload: how steep demand is."""
     browsers: int = Field(default=0, ge=0, le=10_000)
-    """How many shoppers keep what they were sent and ask whether it still holds; 0: nobody keeps anything."""
+    """How many shoppers have a browser cache that revalidates; 0: no browser cache at all."""
     warm_up_s: float | None = Field(default=None, gt=0)
-    """Instead of the phases', where an arm's cache keeps nothing for good at first."""
+    """Replaces that of the phases, for a cache that needs longer to fill."""
     driver_params: dict[str, Any] = Field(default_factory=dict)
-    """What the driver is told of this arm alone."""
+    """Replace those of the experiment."""
 
 
 class FigureChart(StrictModel):
-    """A picture of one figure, all arms side by side."""
+    """A chart of one figure, all arms side by side."""
 
     figure: str
     title: str

@@ -1,7 +1,7 @@
-"""What an experiment is: a TOML file a person can read, parsed strictly.
+"""An experiment: a TOML file, parsed strictly.
 
-Method: the file states the hypothesis, what steady means, the arms with their switches, the load, and what would
-confirm it, before anything is measured.
+Method: the file states the hypothesis, the steady state, the arms with their switches, the load, and the claims that
+would confirm it, before anything is measured.
 Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): steady state first, then a hypothesis about it.
 """
 
@@ -15,55 +15,47 @@ from pydantic import Field, ValidationError, model_validator
 from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
 from shop.lab.anomalies import ANOMALIES
-from shop.lab.arms import ExperimentArm, FigureChart, StrictModel
+from shop.lab.arms import ExperimentArm, FigureChart, PhaseLengths
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
-from shop.lab.drivers.driver_context import ArmDriver
+from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
+from shop.lab.figures import FIGURES, RATIO
 from shop.lab.load import ShopperVisit
+from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
 from shop.switches.registry import did_you_mean
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
-RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
-
-START_S = 0.7
-"""What it takes to start a generator; every phase has its own."""
-FIGURES = frozenset(
-    {"offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate", "most_rps"}
-    | {"db_queries_per_request", "db_queries_per_visit", "calls_per_visit", "generator_cpu", "generator_lag_p95_ms"}
-    | {"hit_rate_edge", "hit_rate_local", "hit_rate_shared"}
-    | {"share_browser", "share_edge", "share_local", "share_shared", "share_origin"}
-)
-"""What is measured of each arm in each run, whatever drives it, and so may stand in a ratio or a claim."""
+"""How an experiment writes a claim: ``ratios.name >= 2`` or ``arms.name.figure <= 1``."""
 
 
 class SteadyState(StrictModel):
-    """What the store must look like before and after, or nothing in between may be believed."""
+    """How the store must behave before and after the runs; otherwise the runs are invalid."""
 
     says: str
     arm: str
-    """The arm it is looked at in."""
+    """The arm in which it is measured."""
     rate: float = Field(default=5.0, gt=0)
     duration_s: float = Field(default=4.0, gt=0)
     tolerance: float = Field(default=2.0, gt=1)
-    """The median after may differ from the one before by this factor."""
+    """The median after the runs may differ from the median before them by this factor."""
     noise_ms: float = Field(default=5.0, ge=0)
-    """A difference below this many milliseconds is never held against it."""
+    """A smaller difference in milliseconds is always accepted."""
 
 
 class RateCalibration(StrictModel):
-    """The rate both arms are offered: a share of what one arm, the slow one, was seen to carry."""
+    """The common rate of all arms: a share of the throughput of one arm, the slow one."""
 
     arm: str
     share: float = Field(gt=0, lt=1)
     duration_s: float = Field(default=4.0, gt=0)
     ceiling: float | None = Field(default=None, gt=1)
-    """No arm is asked for more visits a second than so many times what this one carried. A figure that reaches it is a
-    lower bound; without it, the quickest arm would measure the generator."""
+    """The closed loop offers at most this many times the throughput of the calibration. A figure that reaches the
+    ceiling is a lower bound; without a ceiling, the fastest arm would measure the generator."""
 
 
 class ExperimentWorkload(StrictModel):
-    """What is asked for, how often, and by how many."""
+    """The load: which visits, how often, over how many connections."""
 
     visits: tuple[ShopperVisit, ...] = ()
     products: int = Field(default=500, ge=1, le=5000)
@@ -71,63 +63,46 @@ class ExperimentWorkload(StrictModel):
     exponent: float = Field(default=SHOPPERS_EXPONENT, ge=0, le=3)
     """Of Zipf's law, by which products are chosen."""
     unknowns: int = Field(default=200, ge=1)
-    """How many different slugs of nothing are asked for, chosen by the same law."""
+    """How many slugs of products that do not exist are visited, chosen by the same law."""
     arrivals: Arrivals = "poisson"
     rate: float | None = Field(default=None, gt=0)
     calibrate: RateCalibration | None = None
     connections: int = Field(default=16, ge=1, le=256)
     timeout_s: float = Field(default=10.0, gt=0)
     good_within_ms: float = Field(default=1000.0, gt=0)
-    """A slower answer is no longer goodput: the shopper has left."""
+    """A slower answer is no goodput: the shopper has left."""
 
     @model_validator(mode="after")
-    def _one_rate(self) -> Self:
+    def _has_one_rate(self) -> Self:
         if (self.rate is None) == (self.calibrate is None):
             raise ValueError("give either rate or calibrate")
         return self
 
 
-class PhaseLengths(StrictModel):
-    """How long each part lasts, in seconds, for each arm in each run."""
-
-    runs: int = Field(default=3, ge=1, le=20)
-    """With one there is no spread, and nothing is claimed."""
-    settle_s: float = Field(default=1.2, ge=1.0)
-    """After a flip: a change is in force in every process within a second."""
-    warm_up_s: float = Field(default=3.0, gt=0)
-    """Repeated until the hit rate has settled."""
-    warm_up_limit_s: float = Field(default=24.0, gt=0)
-    """After which a hit rate that has not settled makes the timing worthless."""
-    open_s: float = Field(default=10.0, gt=0)
-    """The same rate for both arms: latency."""
-    closed_s: float = Field(default=5.0, gt=0)
-    """As fast as it goes: the most an arm can do."""
-
-
 class VerdictRules(StrictModel):
-    """What confirms the hypothesis, and what makes the whole run worthless."""
+    """Which claims confirm the hypothesis, and which anomalies do not invalidate the runs."""
 
     problem_when: tuple[str, ...] = Field(min_length=1)
-    """How the arm without the pattern shows its problem. Where it does not, nothing is said of the cure."""
+    """How the arm without the pattern shows the problem. If it does not, the verdict says nothing about the pattern."""
     correct_when: tuple[str, ...] = ()
-    """What has to be right however quick the machine is; it is judged apart from the timing, by the worst run."""
+    """Claims about correctness, which must hold on any machine. The worst run decides."""
     confirmed_when: tuple[str, ...] = ()
-    """What the pattern is worth; judged only where nothing disturbed the timing, and confirmed only by every run."""
+    """Claims about timing: judged only if nothing disturbed the timing, and confirmed only if every run agrees."""
     error_limit: float = Field(default=0.01, ge=0, lt=1)
     tolerates: tuple[str, ...] = ()
-    """Trouble of the store that belongs to the experiment; any other makes it invalid. See ``shop.lab.anomalies``."""
+    """Anomalies that belong to the experiment; any other invalidates the runs. See :mod:`shop.lab.anomalies`."""
 
     @property
     def all_claims(self) -> tuple[str, ...]:
-        """Return all claims, those first that show the problem."""
+        """Return all claims, those about the problem first."""
         return (*self.problem_when, *self.correct_when, *self.confirmed_when)
 
     @model_validator(mode="after")
     def _claims_something(self) -> Self:
         if not self.correct_when and not self.confirmed_when:
             raise ValueError("give correct_when, confirmed_when or both")
-        if strange := sorted(set(self.tolerates) - ANOMALIES.keys()):
-            raise ValueError(f"no such trouble: {strange[0]}.{did_you_mean(strange[0], ANOMALIES)}")
+        if unknown := sorted(set(self.tolerates) - ANOMALIES.keys()):
+            raise ValueError(f"no such trouble: {unknown[0]}.{did_you_mean(unknown[0], ANOMALIES)}")
         return self
 
 
@@ -142,73 +117,80 @@ class LabExperiment(StrictModel):
     workload: ExperimentWorkload
     phases: PhaseLengths = PhaseLengths()
     driver: str = drivers.LOAD_ONLY
-    """What puts the store under load, and what it looks at; ``load`` offers the same visits to every arm."""
+    """Puts the store under load and measures it; the default offers the same visits to every arm."""
     driver_params: dict[str, Any] = Field(default_factory=dict)
-    """What the driver is told."""
     breaks_books: bool = False
-    """Whether one of its arms leaves mismatches on purpose, for that is its problem."""
+    """Whether an arm leaves mismatches in the books, to show the problem."""
     workers: int = Field(default=1, ge=1)
-    """Web processes without which there is nothing to be seen."""
+    """Web processes that the effect needs at least."""
     parameters: dict[str, float] = Field(default_factory=dict)
+    """Store parameters that every arm sets."""
     arms: tuple[ExperimentArm, ...] = Field(min_length=2, max_length=8)
-    """The way without the pattern first."""
+    """The arm without the pattern first."""
     ratios: dict[str, str] = Field(min_length=1)
     charts: tuple[FigureChart, ...] = ()
     verdict: VerdictRules
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Self:
+    def _has_known_names(self) -> Self:
         if self.driver not in drivers.DRIVERS:
             raise ValueError(f"no such driver: {self.driver}.{did_you_mean(self.driver, drivers.DRIVERS)}")
         for arm in self.arms:
             self.driver_params_for(arm)
-        arms = {arm.name for arm in self.arms}
-        figures: set[str] = set()
-        wanted = {self.steady_state.arm} | ({self.workload.calibrate.arm} if self.workload.calibrate else set())
-        for name, expression in self.ratios.items():
-            match = RATIO.fullmatch(expression)
-            if not match:
-                raise ValueError(f"ratio {name}: write it as 'arm.figure / arm.figure'")
-            wanted |= {match["top"], match["bottom"]}
-            figures |= {match["over"], match["under"]}
-        for claim in self.verdict.all_claims:
-            match = CLAIM.fullmatch(claim)
-            if not match:
-                raise ValueError(f"{claim!r}: write it as 'ratios.name >= 2' or 'arms.name.figure <= 1'")
-            kind, name, *figure = match["path"].split(".")
-            figures |= set(figure)
-            if kind == "ratios" and name not in self.ratios:
-                raise ValueError(f"{claim!r}: there is no ratio {name}")
-            wanted |= {name} if kind == "arms" else set()
-        if missing := wanted - arms:
+        arms, figures = self._names_in_expressions()
+        if missing := arms - {arm.name for arm in self.arms}:
             raise ValueError(f"no such arm: {', '.join(sorted(missing))}")
-        figures |= {chart.figure for chart in self.charts}
-        if missing := figures - FIGURES - set(self.arm_driver.measures):
+        if missing := figures - FIGURES.keys() - set(self.arm_driver.measures):
             raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
         if not self.workload.visits and not all(arm.visits for arm in self.arms):
             raise ValueError("neither the workload nor each arm says what is visited")
         return self
 
+    def _names_in_expressions(self) -> tuple[set[str], set[str]]:
+        """Return the arms and the figures that ratios, claims and charts name."""
+        arms = {self.steady_state.arm} | ({self.workload.calibrate.arm} if self.workload.calibrate else set())
+        figures = {chart.figure for chart in self.charts}
+        for name, expression in self.ratios.items():
+            ratio = RATIO.fullmatch(expression)
+            if not ratio:
+                raise ValueError(f"ratio {name}: write it as 'arm.figure / arm.figure'")
+            arms |= {ratio["top"], ratio["bottom"]}
+            figures |= {ratio["over"], ratio["under"]}
+        for expression in self.verdict.all_claims:
+            claim = CLAIM.fullmatch(expression)
+            if not claim:
+                raise ValueError(f"{expression!r}: write it as 'ratios.name >= 2' or 'arms.name.figure <= 1'")
+            kind, name, *figure = claim["path"].split(".")
+            figures |= set(figure)
+            if kind == "ratios" and name not in self.ratios:
+                raise ValueError(f"{expression!r}: there is no ratio {name}")
+            arms |= {name} if kind == "arms" else set()
+        return arms, figures
+
     @property
     def arm_driver(self) -> ArmDriver:
-        """Return what puts the store under load."""
+        """Return the driver."""
         return drivers.DRIVERS[self.driver]
 
     def driver_params_for(self, arm: ExperimentArm) -> Any:
-        """Return what the driver is told in an arm; raise ``ValidationError`` where it does not fit."""
+        """Return the driver's parameters in an arm; raise ``ValidationError`` if they do not fit."""
         return self.arm_driver.params_model.model_validate({**self.driver_params, **arm.driver_params})
 
     def parameters_for(self, arm: ExperimentArm) -> dict[str, float]:
-        """Return how the knobs stand in an arm."""
+        """Return the store parameters in an arm."""
         return {**self.parameters, **arm.parameters}
 
+    def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
+        """Return the phase lengths of an arm."""
+        return self.phases if arm.warm_up_s is None else self.phases.with_changes(warm_up_s=arm.warm_up_s)
+
     def fault_names(self) -> set[str]:
-        """Return the names of the faults it puts in force."""
-        acted = {action.fault for arm in self.arms for action in arm.actions}
-        return acted | {name for arm in self.arms for name in arm.faults} | set(self.arm_driver.faults)
+        """Return the names of the faults that the experiment sets."""
+        scheduled = {action.fault for arm in self.arms for action in arm.actions}
+        return scheduled | {name for arm in self.arms for name in arm.faults} | set(self.arm_driver.faults)
 
     def parameter_names(self) -> set[str]:
-        """Return the names of the knobs it turns."""
+        """Return the names of the store parameters that the experiment changes."""
         return {name for arm in self.arms for name in self.parameters_for(arm)} | set(self.arm_driver.parameters)
 
     def exponent_of(self, arm: ExperimentArm) -> float:
@@ -216,105 +198,96 @@ class LabExperiment(StrictModel):
         return self.workload.exponent if arm.exponent is None else arm.exponent
 
     def visits_of(self, arm: ExperimentArm) -> tuple[ShopperVisit, ...]:
-        """Return what is visited in an arm."""
+        """Return the visits of an arm."""
         return arm.visits or self.workload.visits
 
     def arm(self, name: str) -> ExperimentArm:
-        """Return the arm of that name; raise ``KeyError`` where there is none."""
+        """Return the arm of that name; raise ``KeyError`` if there is none."""
         return {arm.name: arm for arm in self.arms}[name]
 
     def switch_names(self) -> set[str]:
-        """Return the names of the switches it flips."""
+        """Return the names of the switches that the experiment sets."""
         return {name for arm in self.arms for name in arm.switches}
 
     def with_duration(self, seconds: float | None, runs: int | None) -> "LabExperiment":
-        """Return it with other lengths.
+        """Return a copy with other lengths.
 
         Args:
-            seconds: how long each arm is measured in each run; split between the phases as the file does. What is
-                shorter than the file has it, is shorter with what leads up to it, but for the warm-up: a cache that is
-                not filled says nothing.
-            runs: how often.
+            seconds: how long each arm is measured in each run, split between the phases as in the file. A shorter
+                measurement shortens steady state and calibration too, but never the warm-up: a cache that is not
+                filled shows nothing.
+            runs: how often each arm is measured.
         """
         changes: dict[str, Any] = {"phases": self.phases if runs is None else self.phases.with_changes(runs=runs)}
         if seconds is not None:
             phases: PhaseLengths = changes["phases"]
             share = seconds / (phases.open_s + phases.closed_s)
-            less = min(1.0, share)
+            shorter = min(1.0, share)
             changes["phases"] = phases.with_changes(open_s=phases.open_s * share, closed_s=phases.closed_s * share)
             steady, workload = self.steady_state, self.workload
-            changes["steady_state"] = steady.with_changes(duration_s=steady.duration_s * less)
+            changes["steady_state"] = steady.with_changes(duration_s=steady.duration_s * shorter)
             if workload.calibrate is not None:
-                calibrate = workload.calibrate.with_changes(duration_s=workload.calibrate.duration_s * less)
+                calibrate = workload.calibrate.with_changes(duration_s=workload.calibrate.duration_s * shorter)
                 changes["workload"] = workload.with_changes(calibrate=calibrate)
-            changes["driver_params"] = {
-                **self.driver_params,
-                **self.arm_driver.params_for_seconds(self.driver_params, seconds),
-            }
+            adapted = self.arm_driver.params_for_seconds(self.driver_params, seconds)
+            changes["driver_params"] = {**self.driver_params, **adapted}
         return self.with_changes(**changes)
 
-    def warm_up_s_of(self, arm: ExperimentArm) -> float:
-        """Return how long an arm is warmed up at least, in seconds."""
-        return self.phases.warm_up_s if arm.warm_up_s is None else arm.warm_up_s
-
     def expected_seconds(self) -> float:
-        """Return how long it takes, about."""
+        """Return about how long the experiment takes."""
         phases, calibrate = self.phases, self.workload.calibrate
-        measured = phases.open_s + phases.closed_s + 3 * START_S
-        steady = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + START_S))
-        slow = (phases.settle_s + calibrate.duration_s + START_S) if calibrate else 0.0
-        driven = [
-            self.warm_up_s_of(arm) + measured
-            if self.driver == drivers.LOAD_ONLY
-            else self.arm_driver.expected_seconds(self.driver_params_for(arm))
+        steady_s = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + PHASE_START_S))
+        calibration_s = (phases.settle_s + calibrate.duration_s + PHASE_START_S) if calibrate else 0.0
+        arms_s = sum(
+            phases.settle_s + self.arm_driver.expected_seconds(self.driver_params_for(arm), self.phases_of(arm))
             for arm in self.arms
-        ]
-        return steady + slow + phases.runs * sum(phases.settle_s + each for each in driven)
+        )
+        return steady_s + calibration_s + phases.runs * arms_s
 
 
 def parse_experiment(text: str, source: str) -> LabExperiment:
-    """Read an experiment.
+    """Parse an experiment.
 
     Args:
         text: TOML.
-        source: where it came from, for the message.
+        source: where the text came from, for the message.
 
     Raises:
-        ConfigurationError: it is no TOML, has a key nobody reads, or contradicts itself.
+        ConfigurationError: the text is no TOML, has an unknown key, or contradicts itself.
     """
     try:
         return LabExperiment.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source} is not TOML: {error}") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "experiment"
-        raise ConfigurationError(f"{source}: {where}: {fault['msg']}.") from None
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "experiment"
+        raise ConfigurationError(f"{source}: {where}: {first['msg']}.") from None
 
 
 def load_experiments(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
     """Read every experiment of a folder, by name.
 
     Raises:
-        ConfigurationError: one of them does not parse, or is not named like its file.
+        ConfigurationError: a file does not parse, or its name differs from the experiment's.
     """
-    found = {}
+    experiments = {}
     for path in sorted(folder.glob("*.toml")):
         experiment = parse_experiment(path.read_text(encoding="utf-8"), path.name)
         if experiment.name != path.stem:
             raise ConfigurationError(f"{path.name} holds {experiment.name!r}: file and experiment are named alike.")
-        found[experiment.name] = experiment
-    return found
+        experiments[experiment.name] = experiment
+    return experiments
 
 
 def load_experiment(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
     """Read one experiment.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: no experiment has that name.
         ConfigurationError: an experiment does not parse.
     """
-    known = load_experiments(folder)
-    if name not in known:
-        raise NotFound(f"There is no experiment {name!r}.{did_you_mean(name, known)} `shop lab list` shows them.")
-    return known[name]
+    experiments = load_experiments(folder)
+    if name not in experiments:
+        raise NotFound(f"There is no experiment {name!r}.{did_you_mean(name, experiments)} `shop lab list` shows them.")
+    return experiments[name]

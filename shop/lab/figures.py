@@ -1,79 +1,172 @@
-"""Figures of an experiment: pure functions over raw samples, tested by table. What they say is judged elsewhere."""
+"""The figures of an experiment: one table says how each is computed, stored and shown. Pure functions over samples."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
 
-from shop.lab.experiment import RATIO, LabExperiment
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import FigureSpread, percentile
 
 Figures = Mapping[str, float | None]
 
+RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
+"""How an experiment writes a ratio: ``arm.figure / arm.figure``."""
 LAYERS = ("edge", "local", "shared")
 ANSWER_SOURCES = ("browser", *LAYERS, "origin")
-"""Who may have the answer, outermost first."""
+"""Every place an answer can come from, outermost first."""
 
 
 @dataclass(frozen=True)
 class ArmObservation:
-    """One arm in one run: the phase at the common rate, and the phase as fast as it goes."""
+    """The measurements of one arm in one run."""
 
     arm: str
     open_loop: LoadSamples
+    """The phase at the common rate, or all load of a driver of its own."""
     closed_loop: LoadSamples | None
-    """``None`` where a driver did not drive it as fast as it goes."""
+    """The phase at full speed; ``None`` if the driver has no such phase."""
     measures: Figures = field(default_factory=dict)
-    """What a driver found out beside."""
+    """The driver's own measures."""
     curve: tuple[tuple[float, float], ...] = ()
     anomalies: Mapping[str, float] = field(default_factory=dict)
-    """What the store counted as trouble meanwhile; see :mod:`shop.lab.anomalies`."""
+    """The store's anomaly counts during the measurement; see :mod:`shop.lab.anomalies`."""
     unsettled: str | None = None
-    """How far the hit rate still rose while it was measured; ``None`` where it stood."""
+    """How far the hit rate still rose during the measurement; ``None`` if it was stable."""
+
+    @property
+    def phases(self) -> list[LoadSamples]:
+        """Return the samples of every phase."""
+        return [self.open_loop, *([self.closed_loop] if self.closed_loop else [])]
+
+    def goodput_rps(self, good_within_ms: float) -> float:
+        """Return the visits a second that succeeded within so many milliseconds."""
+        samples = self.open_loop
+        visits = zip(samples.succeeded, samples.latencies_ms, strict=True)
+        return sum(succeeded and ms <= good_within_ms for succeeded, ms in visits) / samples.seconds
+
+    def latency_ms(self, percent: float) -> float | None:
+        """Return a percentile of the latencies at the common rate."""
+        return percentile(self.open_loop.latencies_ms, percent) if self.open_loop.latencies_ms else None
+
+    def error_rate(self) -> float | None:
+        """Return the share of failed visits in all phases."""
+        failed = sum(samples.succeeded.count(False) for samples in self.phases)
+        return _share(failed, sum(len(samples.succeeded) for samples in self.phases))
 
 
-def compute_figures(seen: ArmObservation, good_within_ms: float) -> Figures:
-    """Return the figures of one arm in one run, by name; ``None`` where nothing was there to be measured."""
-    paced, latencies = seen.open_loop, seen.open_loop.latencies_ms
-    within = sum(good and ms <= good_within_ms for good, ms in zip(paced.succeeded, latencies, strict=True))
-    both = [seen.open_loop, *([seen.closed_loop] if seen.closed_loop else [])]
-    answered = sum(paced.answer_counts.values())
-    return {
-        "offered_rps": paced.offered / paced.seconds,
-        "achieved_rps": (len(latencies) - paced.errors.get("unanswered", 0)) / paced.seconds,
-        "goodput_rps": within / paced.seconds,
-        **{f"p{percent}_ms": percentile(latencies, percent) if latencies else None for percent in (50, 95, 99)},
-        "error_rate": _share(sum(s.succeeded.count(False) for s in both), sum(len(s.succeeded) for s in both)),
-        "db_queries_per_request": _share(paced.queries, paced.calls),
-        "db_queries_per_visit": _share(paced.queries, len(latencies)),
-        "calls_per_visit": _share(paced.calls, len(latencies)),
-        "most_rps": seen.closed_loop.succeeded.count(True) / seen.closed_loop.seconds if seen.closed_loop else None,
-        "generator_cpu": max(s.cpu_share for s in both),
-        "generator_lag_p95_ms": paced.release_lag_p95_ms,
-        **{f"hit_rate_{layer}": _share(*paced.lookups.get(layer, (0, 0))) for layer in LAYERS},
-        **{f"share_{who}": _share(paced.answer_counts.get(who, 0), answered) for who in ANSWER_SOURCES},
-        **seen.measures,
-    }  # the names are declared in shop.lab.experiment.FIGURES
-
-
-def compute_ratios(experiment: LabExperiment, runs: Sequence[Mapping[str, Figures]]) -> dict[str, FigureSpread | None]:
-    """Return each ratio over the runs; both its sides come from the same run, so drift between runs cancels.
+@dataclass(frozen=True)
+class FigureDefinition:
+    """One figure.
 
     Args:
-        experiment: says what is divided by what.
-        runs: for each run, arm to figures.
+        name: as a ratio, a claim and ``result.json`` name it.
+        compute: returns the figure of an observation; ``None`` if there was nothing to measure. Its second argument is
+            the latency in milliseconds above which an answer no longer counts as goodput.
+        label: what the report calls it; empty if the report does not show it.
+        unit: ``ms``, ``%`` for a share of one, or empty.
+        section: the part of an arm in ``result.json`` that holds it; ``""`` is the arm itself.
     """
-    found = {}
-    for name, expression in experiment.ratios.items():
-        match = RATIO.fullmatch(expression)
-        assert match is not None  # noqa: S101 - the parser refused everything else
-        pairs = [(run[match["top"]][match["over"]], run[match["bottom"]][match["under"]]) for run in runs]
-        found[name] = FigureSpread.of(_quotient(over, under) for over, under in pairs)
-    return found
+
+    name: str
+    compute: Callable[[ArmObservation, float], float | None]
+    label: str = ""
+    unit: str = ""
+    section: Literal["", "hit_rate", "measures"] = ""
+
+
+def _definitions() -> Iterable[FigureDefinition]:
+    define = FigureDefinition
+    yield define("offered_rps", lambda seen, _: seen.open_loop.offered / seen.open_loop.seconds, "Offered a second")
+    yield define("achieved_rps", lambda seen, _: _achieved_rps(seen.open_loop), "Answered a second")
+    yield define("goodput_rps", ArmObservation.goodput_rps, "Goodput a second")
+    yield define("p50_ms", lambda seen, _: seen.latency_ms(50), "Median wait", "ms")
+    yield define("p95_ms", lambda seen, _: seen.latency_ms(95), "95th percentile", "ms")
+    yield define("p99_ms", lambda seen, _: seen.latency_ms(99), "99th percentile", "ms")
+    yield define("most_rps", lambda seen, _: _full_speed_rps(seen.closed_loop), "Most visits a second", "", "measures")
+    yield define("error_rate", lambda seen, _: seen.error_rate(), "Failed", "%")
+    yield define(
+        "calls_per_visit", lambda seen, _: _per_visit(seen.open_loop, "calls"), "Requests a visit", "", "measures"
+    )
+    yield define(
+        "db_queries_per_request",
+        lambda seen, _: _share(seen.open_loop.queries, seen.open_loop.calls),
+        "Queries a request",
+    )
+    yield define(
+        "db_queries_per_visit", lambda seen, _: _per_visit(seen.open_loop, "queries"), "Queries a visit", "", "measures"
+    )
+    for layer, label in zip(LAYERS, ("the edge", "local memory", "Valkey"), strict=True):
+        yield define(f"hit_rate_{layer}", _hit_rate_of(layer), f"Answered by {label}", "%", "hit_rate")
+    for source in ANSWER_SOURCES:
+        label = "From the browser's own copy" if source == "browser" else ""
+        yield define(f"share_{source}", _share_of(source), label, "%", "measures")
+    yield define(
+        "generator_cpu",
+        lambda seen, _: max(samples.cpu_share for samples in seen.phases),
+        "Generator, of one core",
+        "%",
+        "measures",
+    )
+    yield define("generator_lag_p95_ms", lambda seen, _: seen.open_loop.release_lag_p95_ms, "", "ms", "measures")
+
+
+def _achieved_rps(samples: LoadSamples) -> float:
+    return (len(samples.latencies_ms) - samples.errors.get("unanswered", 0)) / samples.seconds
+
+
+def _full_speed_rps(samples: LoadSamples | None) -> float | None:
+    return samples.succeeded.count(True) / samples.seconds if samples else None
+
+
+def _per_visit(samples: LoadSamples, count: Literal["calls", "queries"]) -> float | None:
+    return _share(getattr(samples, count), len(samples.latencies_ms))
+
+
+def _hit_rate_of(layer: str) -> Callable[[ArmObservation, float], float | None]:
+    return lambda seen, _: _share(*seen.open_loop.lookups.get(layer, (0, 0)))
+
+
+def _share_of(source: str) -> Callable[[ArmObservation, float], float | None]:
+    def share(seen: ArmObservation, _: float) -> float | None:
+        counts = seen.open_loop.answer_counts
+        return _share(counts.get(source, 0), sum(counts.values()))
+
+    return share
 
 
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _quotient(over: float | None, under: float | None) -> float | None:
-    return None if over is None or not under else over / under
+FIGURES: Mapping[str, FigureDefinition] = MappingProxyType({each.name: each for each in _definitions()})
+"""Every figure that is measured in each arm, in the order of the report. A ratio or a claim may use any of them."""
+
+
+def compute_figures(seen: ArmObservation, good_within_ms: float) -> Figures:
+    """Return the figures of one arm in one run by name, the driver's measures included; ``None``: nothing to measure.
+
+    Args:
+        seen: the observation.
+        good_within_ms: a slower answer is no goodput.
+    """
+    return {**{name: figure.compute(seen, good_within_ms) for name, figure in FIGURES.items()}, **seen.measures}
+
+
+def compute_ratios(
+    expressions: Mapping[str, str], runs: Sequence[Mapping[str, Figures]]
+) -> dict[str, FigureSpread | None]:
+    """Return each ratio over the runs. Both sides come from the same run, so drift between runs cancels.
+
+    Args:
+        expressions: name of each ratio to its expression.
+        runs: for each run, arm to figures.
+    """
+    ratios = {}
+    for name, expression in expressions.items():
+        match = RATIO.fullmatch(expression)
+        assert match is not None  # noqa: S101 - the parser refused everything else
+        pairs = [(run[match["top"]][match["over"]], run[match["bottom"]][match["under"]]) for run in runs]
+        ratios[name] = FigureSpread.of(None if over is None or not under else over / under for over, under in pairs)
+    return ratios

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import IO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shop.errors import ServiceUnavailable
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
+from shop.lab.strict_model import StrictModel
 
 BUSY_SHARE = 0.85
 """Share of one core above which the single-threaded generator is taken for the bottleneck."""
@@ -24,11 +25,7 @@ PROGRESS_EVERY_S = 0.1
 EXIT_GRACE_S = 15.0
 
 
-class _StrictModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ShopperVisit(_StrictModel):
+class ShopperVisit(StrictModel):
     """One thing a shopper does: a call, or several as a browser would make them."""
 
     name: str
@@ -41,7 +38,7 @@ class ShopperVisit(_StrictModel):
     """The status that is well; below 400 where nothing is said."""
 
 
-class LoadPhase(_StrictModel):
+class LoadPhase(StrictModel):
     """One phase of load. Times are in seconds."""
 
     base_url: str
@@ -70,7 +67,7 @@ class LoadPhase(_StrictModel):
     seed: int = 1
 
 
-class LoadSamples(_StrictModel):
+class LoadSamples(StrictModel):
     """What one phase brought back."""
 
     offered: int

@@ -1,6 +1,5 @@
 """The report of a result: one HTML file that needs nothing else, and the one picture of it."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,28 +9,9 @@ from jinja2 import Environment, PackageLoader
 from shop.lab import charts
 from shop.lab.anomalies import describe_anomalies
 from shop.lab.charts import ChartBar
-from shop.lab.figures import ANSWER_SOURCES
+from shop.lab.figures import ANSWER_SOURCES, FIGURES
 from shop.lab.result import Result, read_result
 
-FIGURES: Sequence[tuple[str, str, str]] = (
-    ("offered_rps", "Offered a second", ""),
-    ("achieved_rps", "Answered a second", ""),
-    ("goodput_rps", "Goodput a second", ""),
-    ("p50_ms", "Median wait", "ms"),
-    ("p95_ms", "95th percentile", "ms"),
-    ("p99_ms", "99th percentile", "ms"),
-    ("most_rps", "Most visits a second", ""),
-    ("error_rate", "Failed", "%"),
-    ("calls_per_visit", "Requests a visit", ""),
-    ("db_queries_per_request", "Queries a request", ""),
-    ("db_queries_per_visit", "Queries a visit", ""),
-    ("hit_rate_edge", "Answered by the edge", "%"),
-    ("hit_rate_local", "Answered by local memory", "%"),
-    ("hit_rate_shared", "Answered by Valkey", "%"),
-    ("share_browser", "From the browser's own copy", "%"),
-    ("generator_cpu", "Generator, of one core", "%"),
-)
-"""Name, words and unit of each figure shown, in order."""
 PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
 """Say nothing new where a visit is one request."""
 
@@ -55,7 +35,7 @@ def figure_rows(result: Result) -> list[tuple[str, list[str]]]:
     table = []
     alone = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
     told = [(name, words, unit) for name, (words, unit) in result.get("words", {}).items()]
-    for name, words, unit in (*told, *FIGURES):
+    for name, words, unit in (*told, *((each.name, each.label, each.unit) for each in FIGURES.values() if each.label)):
         if alone and name in PER_VISIT:
             continue
         cells = [figure_cell(arm, name, unit) for arm in result["arms"]]

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import LabExperiment
-from shop.lab.figures import ANSWER_SOURCES, LAYERS, Figures, compute_figures, compute_ratios
+from shop.lab.figures import FIGURES, LAYERS, Figures, compute_figures, compute_ratios
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.verdict import RunEvidence, judge, steady_state_drift, steady_state_failure
@@ -21,9 +21,6 @@ from shop.lab.verdict import RunEvidence, judge, steady_state_drift, steady_stat
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
 """Percentiles kept for drawing, of the samples of all runs together."""
-_OWN = ("offered_rps", "achieved_rps", "goodput_rps", "p50_ms", "p95_ms", "p99_ms", "error_rate")
-_SHARES = tuple(f"share_{who}" for who in ANSWER_SOURCES)
-_MEASURES = (*_SHARES, "most_rps", "calls_per_visit", "db_queries_per_visit", "generator_cpu", "generator_lag_p95_ms")
 
 Result = dict[str, Any]
 """A result document; its shape is the contract's."""
@@ -40,9 +37,8 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
     """
     good_within = experiment.workload.good_within_ms
     runs = [{seen.arm: compute_figures(seen, good_within) for seen in run} for run in record.observations]
-    measures = (*_MEASURES, *experiment.arm_driver.measures)
     arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
-    ratio = compute_ratios(experiment, runs)
+    ratio = compute_ratios(experiment.ratios, runs)
     saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
     troubles = {arm.name: _troubles(arm.name, record) for arm in experiment.arms}
     judgement = judge(
@@ -76,7 +72,7 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
                 "actions": [action.model_dump() for action in arm.actions],
                 "knobs": experiment.parameters_for(arm),
                 "exponent": experiment.exponent_of(arm),
-                **_arm(arms[arm.name], measures),
+                **_arm_sections(arms[arm.name], experiment.arm_driver.measures),
                 "generator_saturated": arm.name in saturated,
                 "troubles": troubles[arm.name],
                 "distribution_ms": _distribution(arm.name, record),
@@ -157,12 +153,14 @@ def _over_runs(runs: list[Figures]) -> dict[str, FigureSpread | None]:
     return {name: FigureSpread.of(run[name] for run in runs) for name in runs[0]}
 
 
-def _arm(spreads: Mapping[str, FigureSpread | None], measures: Sequence[str]) -> dict[str, Any]:
-    middle = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
+def _arm_sections(spreads: Mapping[str, FigureSpread | None], driver_measures: Iterable[str]) -> dict[str, Any]:
+    """Return an arm's figures, each in the section that the table of figures names."""
+    medians = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
+    measures = [figure.name for figure in FIGURES.values() if figure.section == "measures"]
     return {
-        **{name: middle[name] for name in (*_OWN, "db_queries_per_request")},
-        "hit_rate": {layer: middle[f"hit_rate_{layer}"] for layer in LAYERS},
-        "measures": {name: middle[name] for name in measures},
+        **{figure.name: medians[figure.name] for figure in FIGURES.values() if not figure.section},
+        "hit_rate": {layer: medians[f"hit_rate_{layer}"] for layer in LAYERS},
+        "measures": {name: medians[name] for name in (*measures, *driver_measures)},
         "spread": {name: _bounds(spread) for name, spread in spreads.items() if spread},
     }
 

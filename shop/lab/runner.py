@@ -1,15 +1,15 @@
-"""Runs an experiment: steady state, the arms in turn, steady state again."""
+"""Runs an experiment: measures the steady state, then the arms in turn, then the steady state again."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from shop.errors import ServiceUnavailable
-from shop.lab import drivers, load
+from shop.lab import load
 from shop.lab.anomalies import AnomalyCounters, increases
-from shop.lab.arms import ExperimentArm
-from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, ScheduledActions, fault_actions
+from shop.lab.arms import ExperimentArm, PhaseLengths
+from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, ScheduledActions
 from shop.lab.experiment import LabExperiment
 from shop.lab.figures import ArmObservation
 from shop.lab.load import LoadPhase, LoadSamples
@@ -21,25 +21,25 @@ SEEDS_PER_RUN = 1000
 
 
 class ProgressWatcher(Protocol):
-    """Shows how far an experiment is."""
+    """Shows the progress of an experiment."""
 
     def phase(self, text: str) -> None:
-        """Another part begins."""
+        """Show that another phase begins."""
 
     def advance(self, seconds: float) -> None:
-        """Time went by."""
+        """Show that time has passed."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All that was seen."""
+    """All observations of an experiment."""
 
     rate: float
-    """Visits a second that both arms were offered."""
+    """The common rate of all arms, in visits a second."""
     before: LoadSamples
     after: LoadSamples
     observations: tuple[tuple[ArmObservation, ...], ...]
-    """For each run, one observation an arm, in the order they were made."""
+    """For each run, one observation an arm, in the order in which the arms were measured."""
 
 
 class ExperimentRunner:
@@ -47,10 +47,10 @@ class ExperimentRunner:
 
     Args:
         experiment: what to run.
-        store: against which store.
-        watcher: told of progress.
-        offer: runs one phase of load.
-        start_s: seconds until it can begin, for what is timed from there.
+        store: a client of the store.
+        watcher: shows progress.
+        run_phase: runs one phase of load.
+        start_delay_s: seconds from the start of a load generator until it can offer load.
     """
 
     def __init__(
@@ -58,33 +58,34 @@ class ExperimentRunner:
         experiment: LabExperiment,
         store: StoreClient,
         watcher: ProgressWatcher,
-        offer: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run_phase,
-        start_s: float = GENERATOR_START_S,
+        run_phase: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run_phase,
+        start_delay_s: float = GENERATOR_START_S,
     ) -> None:
         self._experiment = experiment
-        self._store = store
         self._watcher = watcher
-        self._offer = offer
-        self._start_s = start_s
+        self._run_phase = run_phase
         self._seed = 0
-        self._label = ""
-        self._ceiling: float | None = None
-        self._troubles = AnomalyCounters(store)
+        self._run_label = ""
+        self._anomalies = AnomalyCounters(store)
+        self.store = store
+        self.rate = 1.0
+        self.ceiling_rps: float | None = None
+        self.start_delay_s = start_delay_s
         visits = [visit for arm in experiment.arms for visit in experiment.visits_of(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
         self._products = store.products(experiment.workload.products) if "{product}" in paths else ()
         self._categories = store.categories() if "{category}" in paths else ()
 
     def run(self) -> RunRecord:
-        """Run it from start to end.
+        """Run the experiment from start to end.
 
         Raises:
             ConfigurationError: the store refuses a switch.
-            ServiceUnavailable: the store or the generator broke down.
+            ServiceUnavailable: the store or the generator failed.
         """
         experiment = self._experiment
         before = self._measure_steady_state("steady state, before")
-        rate = self._rate()
+        rate = self._calibrate()
         runs = []
         for number in range(experiment.phases.runs):
             # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
@@ -93,43 +94,42 @@ class ExperimentRunner:
         return RunRecord(rate, before, self._measure_steady_state("steady state, after"), tuple(runs))
 
     def measure_arm(self, arm: ExperimentArm, rate: float, number: int = 0) -> ArmObservation:
-        """Measure one arm once: flip, break what it wants broken, look, mend.
+        """Measure one arm once: set its switches and faults, let the driver measure, clear the faults.
 
         Args:
             arm: which.
-            rate: visits a second, where they are offered at a rate.
+            rate: the common rate, in visits a second.
             number: of the run, from 0.
         """
-        self._label = f"run {number + 1} of {self._experiment.phases.runs}"
-        self._seed = (number + 1) * SEEDS_PER_RUN  # every arm of a run meets the same shoppers in the same order
-        self._flip(arm, arm.title)
-        before = self._troubles.read()
+        experiment = self._experiment
+        self._run_label = f"run {number + 1} of {experiment.phases.runs}"
+        self._seed = (number + 1) * SEEDS_PER_RUN  # every arm of a run gets the same shoppers in the same order
+        self.rate = rate
+        self.flip(arm.title, arm, {})
+        before = self._anomalies.read()
         for name, value in arm.faults.items():
-            self._store.set_fault(name, value)
+            self.store.set_fault(name, value)
         try:
-            seen = self._measure(arm, rate)
-            return replace(seen, anomalies=increases(before, self._troubles.read()))
+            result = experiment.arm_driver.measure(self, arm, experiment.driver_params_for(arm))
+            anomalies = increases(before, self._anomalies.read())
         finally:
-            self._label = ""
-            if self._experiment.fault_names():
-                self._store.clear_faults()
+            self._run_label = ""
+            if experiment.fault_names():
+                self.store.clear_faults()
+        return ArmObservation(
+            arm.name, result.samples, result.closed_loop, result.measures, result.curve, anomalies, result.unsettled
+        )
 
-    @property
-    def store(self) -> StoreClient:
-        """Return the store."""
-        return self._store
+    def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
+        """Return the phase lengths of an arm."""
+        return self._experiment.phases_of(arm)
 
-    @property
-    def start_delay_s(self) -> float:
-        """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
-        return self._start_s
-
-    def load_phase(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
-        """Return an arm's load for so many seconds; closed loop unless said otherwise."""
+    def load_phase(self, arm: ExperimentArm, seconds: float, **changes: Any) -> LoadPhase:
+        """Return an arm's load for so many seconds; closed loop by default."""
         workload = self._experiment.workload
-        self._seed += 1  # no phase repeats another's visits, which would find everything warm
-        given: dict[str, Any] = {
-            "base_url": self._store.base_url,
+        self._seed += 1  # no phase repeats the visits of another one, which would find everything warm
+        fields: dict[str, Any] = {
+            "base_url": self.store.base_url,
             "mode": "closed",
             "arrivals": workload.arrivals,
             "duration_s": seconds,
@@ -143,14 +143,14 @@ class ExperimentRunner:
             "browsers": arm.browsers,
             "seed": self._seed,
         }
-        return LoadPhase.model_validate({**given, **other})
+        return LoadPhase.model_validate({**fields, **changes})
 
     def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
-        """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
+        """Visit at full speed until the hit rate is stable; return how far it still rose if it never was.
 
         Args:
-            arm: whose load.
-            seconds: how long to visit at least, and then again.
+            arm: its visits are offered.
+            seconds: the length of one round; rounds are repeated.
         """
         limit_s, warmed_s = self._experiment.phases.warm_up_limit_s, 0.0
         while True:
@@ -163,87 +163,62 @@ class ExperimentRunner:
                     return None
                 return f"its hit rate went {rise.describe()} at the end of a warm-up of {warmed_s:.0f} s"
 
-    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
-        """Offer load, doing each act at its moment, in seconds after the load began."""
-        self._watcher.phase(f"{self._label}: {label}" if self._label else label)
-        begin_at = time.monotonic() + self._start_s
-        plan = plan.model_copy(update={"begin_at": begin_at}) if acts else plan
-        with ScheduledActions(begin_at, acts):
-            return self._offer(plan, lambda: self._watcher.advance(load.PROGRESS_EVERY_S))
+    def offer(self, label: str, phase: LoadPhase, actions: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
+        """Offer load, and run each action so many seconds after the load began."""
+        self._watcher.phase(f"{self._run_label}: {label}" if self._run_label else label)
+        begin_at = time.monotonic() + self.start_delay_s
+        phase = phase.model_copy(update={"begin_at": begin_at}) if actions else phase
+        with ScheduledActions(begin_at, actions):
+            return self._run_phase(phase, lambda: self._watcher.advance(load.PROGRESS_EVERY_S))
 
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait, and show progress meanwhile."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, load.PROGRESS_EVERY_S))
-            self._watcher.advance(min(left, load.PROGRESS_EVERY_S))
+            step = min(left, load.PROGRESS_EVERY_S)
+            time.sleep(step)
+            self._watcher.advance(step)
 
     def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
-        """Flip an arm's switches, some of them otherwise, and wait until every process knows."""
-        self._flip(arm, label, switches)
+        """Set an arm's switches with some exceptions, and wait until every process applies them.
 
-    def _measure(self, arm: ExperimentArm, rate: float) -> ArmObservation:
-        phases, label = self._experiment.phases, arm.title
-        if self._experiment.driver != drivers.LOAD_ONLY:
-            seen = self._experiment.arm_driver.measure(self, arm, self._experiment.driver_params_for(arm))
-            return ArmObservation(arm.name, seen.samples, None, seen.measures, seen.curve)
-        unsettled = self.warm_up(arm, self._experiment.warm_up_s_of(arm))
-        acts = fault_actions(self._store, arm.actions)
-        paced = self._phase(f"{label}: {rate:.0f} visits/s", arm, "open", phases.open_s, rate, acts=acts)
-        plan = self.load_phase(arm, phases.closed_s, ceiling_rps=self._ceiling)
-        fastest = self.offer(f"{label}: as fast as it goes", plan)
-        rise = HitRateRise.of(paced)
-        if unsettled is None and rise and rise.still_rose and not acts:
-            unsettled = f"its hit rate went {rise.describe()} while it was measured"
-        return ArmObservation(arm.name, paced, fastest, unsettled=unsettled)
+        Args:
+            label: shown as progress.
+            arm: its switches and parameters are set.
+            switches: replace those of the arm.
+        """
+        switches = {**arm.switches, **switches}
+        self._watcher.phase(f"{label}: {', '.join(f'{name}={value}' for name, value in switches.items())}")
+        for name, value in switches.items():
+            self.store.set_switch(name, value)
+        for parameter, number in self._experiment.parameters_for(arm).items():
+            self.store.set_parameter(parameter, number)
+        self.wait(self._experiment.phases.settle_s)
 
     def _measure_steady_state(self, label: str) -> LoadSamples:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
-        self._flip(arm, label)
+        self.flip(label, arm, {})
         # The same visits twice, and the second time counts: a store just started is as warm for them as one in use.
         for name in (f"{label}: warm-up", label):
             self._seed = 0
-            seen = self._phase(name, arm, "open", steady.duration_s, steady.rate, STEADY_STATE_CONNECTIONS)
-        return seen
+            phase = self.load_phase(
+                arm, steady.duration_s, mode="open", rate=steady.rate, concurrency=STEADY_STATE_CONNECTIONS
+            )
+            samples = self.offer(name, phase)
+        return samples
 
-    def _rate(self) -> float:
+    def _calibrate(self) -> float:
+        """Return the common rate of all arms, and set the ceiling of the closed loop."""
         workload = self._experiment.workload
         if workload.calibrate is None:
             return workload.rate or 1.0
         arm = self._experiment.arm(workload.calibrate.arm)
-        self._flip(arm, "calibration")
-        seen = self._phase("calibration", arm, "closed", workload.calibrate.duration_s)
-        carried = seen.succeeded.count(True) / seen.seconds
-        if carried == 0:
-            raise ServiceUnavailable(f"No visit came back well in arm {arm.name}: {seen.errors}.")
+        self.flip("calibration", arm, {})
+        samples = self.offer("calibration", self.load_phase(arm, workload.calibrate.duration_s))
+        carried_rps = samples.succeeded.count(True) / samples.seconds
+        if carried_rps == 0:
+            raise ServiceUnavailable(f"No visit succeeded in arm {arm.name}: {samples.errors}.")
         if workload.calibrate.ceiling is not None:
-            self._ceiling = carried * workload.calibrate.ceiling
-        return max(1.0, round(carried * workload.calibrate.share, 1))
-
-    def _flip(self, arm: ExperimentArm, label: str, otherwise: Mapping[str, str] | None = None) -> None:
-        switches = {**arm.switches, **(otherwise or {})}
-        self._watcher.phase(f"{label}: {_words(switches)}")
-        for name, value in switches.items():
-            self._store.set_switch(name, value)
-        for knob, turned in self._experiment.parameters_for(arm).items():
-            self._store.set_parameter(knob, turned)
-        self.wait(self._experiment.phases.settle_s)
-
-    def _phase(
-        self,
-        label: str,
-        arm: ExperimentArm,
-        mode: Literal["open", "closed"],
-        seconds: float,
-        rate: float = 1.0,
-        connections: int | None = None,
-        acts: Sequence[tuple[float, ArmAction]] = (),
-    ) -> LoadSamples:
-        workload = self._experiment.workload
-        plan = self.load_phase(arm, seconds, mode=mode, rate=rate, concurrency=connections or workload.connections)
-        return self.offer(label, plan, acts)
-
-
-def _words(switches: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in switches.items())
+            self.ceiling_rps = carried_rps * workload.calibrate.ceiling
+        return max(1.0, round(carried_rps * workload.calibrate.share, 1))

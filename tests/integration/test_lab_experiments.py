@@ -17,10 +17,9 @@ from shop.cli.lab_progress import SilentWatcher
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import FaultChannel
 from shop.lab import experiment as experiments
-from shop.lab.arms import ScheduledAction
+from shop.lab.arms import PhaseLengths, ScheduledAction
 from shop.lab.broken_books import record_new_mismatches
 from shop.lab.drivers.auditor import audit_mismatches
-from shop.lab.experiment import PhaseLengths
 from shop.lab.figures import compute_figures
 from shop.lab.guest_client import GuestClient
 from shop.lab.runner import ExperimentRunner

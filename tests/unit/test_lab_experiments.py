@@ -39,8 +39,8 @@ def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
 def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
     layers = load_experiment("cache-layers")
     hasty = layers.with_changes(arms=tuple(arm.with_changes(warm_up_s=None) for arm in layers.arms))
-    assert layers.warm_up_s_of(layers.arm("edge")) == 6
-    assert hasty.warm_up_s_of(hasty.arm("edge")) == hasty.phases.warm_up_s
+    assert layers.phases_of(layers.arm("edge")).warm_up_s == 6
+    assert hasty.phases_of(hasty.arm("edge")).warm_up_s == hasty.phases.warm_up_s
     assert layers.expected_seconds() - hasty.expected_seconds() == pytest.approx(
         2 * layers.phases.runs * (6 - hasty.phases.warm_up_s)
     )

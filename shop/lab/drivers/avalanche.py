@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
+from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
 
 
@@ -39,7 +40,7 @@ class AvalancheDriver:
         "reloaded": DriverMeasure("Values made afresh"),
     }
 
-    def expected_seconds(self, params: AvalancheParams) -> float:
+    def expected_seconds(self, params: AvalancheParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes."""
         return params.ttl_s * (1 + 2 * params.jitter) + 5 + GENERATOR_START_S
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from shop.errors import ServiceUnavailable
 from shop.faults import NONE
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.crowd import guest_count, guests_with_carts
@@ -24,6 +24,7 @@ from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, Dr
 from shop.lab.load import LoadSamples
 from shop.lab.metrics_client import InFlightSampler
 from shop.lab.statistics import percentile
+from shop.lab.strict_model import StrictModel
 
 PAYMENTS = "payments"
 CLEAR_TIMEOUT_S = 20.0
@@ -68,7 +69,7 @@ class BystanderDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def expected_seconds(self, params: BystanderParams) -> float:
+    def expected_seconds(self, params: BystanderParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return params.lead_s + params.seconds + 7.0
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from shop.faults import NONE
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
@@ -21,6 +21,7 @@ from shop.lab.guest_client import GuestClient
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
 from shop.lab.store_client import StoreClient
+from shop.lab.strict_model import StrictModel
 
 MAIL = "mail"
 MAX_CONCURRENT = 64
@@ -69,7 +70,7 @@ class CheckoutDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def expected_seconds(self, params: CheckoutParams) -> float:
+    def expected_seconds(self, params: CheckoutParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return params.seconds + min(params.patience_s, USUAL_MAIL_WAIT_S)
 

@@ -1,4 +1,4 @@
-"""What a driver works with: the store, load it can offer, and hands to do things meanwhile."""
+"""The interface between the runner and a driver: what each gives the other."""
 
 import threading
 import time
@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from shop.lab.arms import ExperimentArm, ScheduledAction
+from shop.lab.arms import ExperimentArm, PhaseLengths, ScheduledAction
 from shop.lab.load import LoadPhase, LoadSamples
 from shop.lab.store_client import StoreClient
 
+PHASE_START_S = 0.7
+"""The usual time until a load generator has started; every phase starts one of its own."""
 GENERATOR_START_S = 1.5
-"""From its start to the moment it can begin, on a machine that is busy: what is done meanwhile is timed from there."""
+"""The same on a busy machine, as an upper bound: actions are timed from the end of it."""
 
 Measures = Mapping[str, float | None]
 ArmAction = Callable[[], None]
@@ -21,7 +23,7 @@ ArmAction = Callable[[], None]
 
 @dataclass(frozen=True)
 class DriverMeasure:
-    """What a driver finds out beside what the load itself tells."""
+    """A measure that a driver adds to the figures of the load."""
 
     label: str
     unit: str = ""
@@ -29,119 +31,147 @@ class DriverMeasure:
 
 @dataclass(frozen=True)
 class DriverResult:
-    """What a driver saw of one arm in one run."""
+    """The measurements of one arm in one run."""
 
     samples: LoadSamples
-    """Of all load it offered."""
+    """Of all load at a rate."""
     measures: Measures
     curve: tuple[tuple[float, float], ...] = field(default=())
+    closed_loop: LoadSamples | None = None
+    """Of the load at full speed, if there was any."""
+    unsettled: str | None = None
+    """How far the hit rate still rose during the measurement; ``None`` if it was stable."""
 
 
 class DriverContext(Protocol):
-    """What the runner hands a driver."""
+    """Everything a driver may use. The runner implements it."""
 
     @property
     def store(self) -> StoreClient:
-        """Return the store."""
+        """Return a client of the store."""
+
+    @property
+    def rate(self) -> float:
+        """Return the common rate of all arms, in visits a second."""
+
+    @property
+    def ceiling_rps(self) -> float | None:
+        """Return the most visits a second that the closed loop may offer; ``None``: no limit."""
 
     @property
     def start_delay_s(self) -> float:
-        """Return the seconds from the start of a load at which acts are planned to the moment it begins."""
+        """Return the seconds from :meth:`offer` to the begin of a load that has actions."""
 
-    def load_phase(self, arm: ExperimentArm, seconds: float, **other: Any) -> LoadPhase:
-        """Return the arm's load for so many seconds; closed loop unless said otherwise."""
+    def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
+        """Return the phase lengths of an arm."""
 
-    def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
-        """Visit as fast as it goes until the hit rate has settled; return how far it still rose where it did not.
+    def load_phase(self, arm: ExperimentArm, seconds: float, **changes: Any) -> LoadPhase:
+        """Return an arm's load for so many seconds; closed loop by default.
 
         Args:
-            arm: whose load.
-            seconds: how long to visit at least, and then again.
+            arm: its visits are offered.
+            seconds: how long.
+            changes: fields of :class:`~shop.lab.load.LoadPhase` that differ from the workload.
         """
 
-    def offer(self, label: str, plan: LoadPhase, acts: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
-        """Offer load, doing each act at its moment, in seconds after the load began."""
+    def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
+        """Visit at full speed until the hit rate is stable; return how far it still rose if it never was.
+
+        Args:
+            arm: its visits are offered.
+            seconds: the length of one round; rounds are repeated.
+        """
+
+    def offer(self, label: str, phase: LoadPhase, actions: Sequence[tuple[float, ArmAction]] = ()) -> LoadSamples:
+        """Offer load, and run each action so many seconds after the load began."""
 
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Wait, and show progress meanwhile."""
 
     def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
-        """Flip switches, and wait until every process knows."""
+        """Set an arm's switches with some exceptions, and wait until every process applies them."""
 
 
 class ArmDriver(Protocol):
-    """Puts the store under load in a way of its own, and knows what to look at."""
+    """A way to put the store under load, with the measures it takes."""
 
     @property
     def params_model(self) -> type[BaseModel]:
-        """Return what it is told, with its defaults."""
+        """Return the model of its parameters, with their defaults."""
 
     @property
     def measures(self) -> Mapping[str, DriverMeasure]:
-        """Return what it finds out, by name."""
+        """Return its measures by name."""
 
     @property
     def faults(self) -> Sequence[str]:
-        """Return the faults it orders by itself."""
+        """Return the faults it sets by itself."""
 
     @property
     def parameters(self) -> Sequence[str]:
-        """Return the knobs it turns by itself."""
+        """Return the store parameters it changes by itself."""
 
     @property
     def edits_price(self) -> bool:
-        """Tell whether it changes the price of the product experiments edit."""
+        """Tell whether it changes the price of a product."""
 
-    def expected_seconds(self, params: Any) -> float:
-        """Return how long an arm takes in a run, about."""
+    def expected_seconds(self, params: Any, phases: PhaseLengths) -> float:
+        """Return about how long an arm takes in one run.
+
+        Args:
+            params: of the driver in this arm.
+            phases: the phase lengths of this arm.
+        """
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return what to be told so that an arm is measured for about so many seconds in a run."""
+        """Return the parameters to change so that an arm is measured for about so many seconds in a run."""
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: Any) -> DriverResult:
         """Measure one arm once."""
 
 
 def fault_actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> list[tuple[float, ArmAction]]:
-    """Return an arm's actions as acts on a store."""
+    """Return each scheduled fault as a moment and a function that sets it."""
 
-    def act(one: ScheduledAction) -> ArmAction:
-        return lambda: store.set_fault(one.fault, one.value)
+    def set_fault(action: ScheduledAction) -> ArmAction:
+        return lambda: store.set_fault(action.fault, action.value)
 
-    return [(one.at_s, act(one)) for one in planned]
+    return [(action.at_s, set_fault(action)) for action in planned]
 
 
 class ScheduledActions:
-    """Does things at their moments in a thread of its own, while the load goes on in a process of its own.
+    """Runs actions at their moments in a thread, while the load runs in a process of its own.
+
+    An error of an action is raised at the end of the block.
 
     Args:
         begin_at: when the load begins, on the monotonic clock.
-        acts: seconds after that, and what is done then.
+        actions: seconds after that, and the function to call.
     """
 
-    def __init__(self, begin_at: float, acts: Sequence[tuple[float, ArmAction]]) -> None:
+    def __init__(self, begin_at: float, actions: Sequence[tuple[float, ArmAction]]) -> None:
         self._begin_at = begin_at
-        self._acts = sorted(acts, key=lambda pair: pair[0])
+        self._actions = sorted(actions, key=lambda pair: pair[0])
         self._stopped = threading.Event()
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="hands", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="scheduled-actions", daemon=True)
 
     def __enter__(self) -> "ScheduledActions":
         self._thread.start()
         return self
 
-    def __exit__(self, kind: object, error: object, at: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._stopped.set()
         self._thread.join()
         if self._error is not None and error is None:
             raise self._error
 
-    def _work(self) -> None:
-        for at_s, act in self._acts:
+    def _run(self) -> None:
+        for at_s, action in self._actions:
             if self._stopped.wait(max(0.0, self._begin_at + at_s - time.monotonic())):
                 return
             try:
-                act()
-            except Exception as error:  # noqa: BLE001 - it is raised where the load is waited for
+                action()
+            except Exception as error:  # noqa: BLE001 - raised at the end of the block
                 self._error = error
                 return

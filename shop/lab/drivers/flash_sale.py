@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from shop.errors import ConfigurationError
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guests_with_carts
@@ -19,6 +19,7 @@ from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, Driver
 from shop.lab.metrics_client import MetricsClient
 from shop.lab.statistics import percentile
 from shop.lab.store_client import StoreClient
+from shop.lab.strict_model import StrictModel
 from shop.patterns.observability.metric_names import DB_RETRIES
 
 SHAPES = ("one", "many")
@@ -65,7 +66,7 @@ class FlashSale:
     def __init__(self) -> None:
         self._known: dict[str, frozenset[AuditorMismatch]] = {}
 
-    def expected_seconds(self, params: FlashSaleParams) -> float:
+    def expected_seconds(self, params: FlashSaleParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return (params.one + params.many) / SERVED_A_S + AUDIT_S
 

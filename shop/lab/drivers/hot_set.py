@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merge_samples
+from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import CACHE_MEMORY
 
 LOAD_START_S = 1.0
@@ -38,7 +39,7 @@ class HotSet:
         **{f"hit_rate_step_{step}": DriverMeasure(f"Hit rate, step {step}", "%") for step in range(1, STEPS + 1)},
     }
 
-    def expected_seconds(self, params: HotSetParams) -> float:
+    def expected_seconds(self, params: HotSetParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes."""
         return len(params.limits_mb) * (params.fill_s + params.measure_s + 2 * LOAD_START_S)
 

@@ -8,13 +8,14 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import GuestClient
 from shop.lab.statistics import percentile
+from shop.lab.strict_model import StrictModel
 
 POLL_EVERY_S = 0.02
 """Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""
@@ -46,7 +47,7 @@ class LagDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def expected_seconds(self, params: LagParams) -> float:
+    def expected_seconds(self, params: LagParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return params.seconds + 7.0
 

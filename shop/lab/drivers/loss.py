@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult, fault_actions
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
+from shop.lab.strict_model import StrictModel
 
 CACHE_LAYERS = frozenset({"browser", "edge", "local", "shared"})
 
@@ -43,7 +44,7 @@ class LossDriver:
         "burst": DriverMeasure("Those loads, of what was asked for", "%"),
     }
 
-    def expected_seconds(self, params: LossParams) -> float:
+    def expected_seconds(self, params: LossParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes."""
         return params.warm_up_s + params.seconds + 2
 

@@ -14,12 +14,13 @@ from typing import Any
 from pydantic import Field
 
 from shop.errors import ServiceUnavailable
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.drivers.checkouts import MAX_CONCURRENT, CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.store_client import StoreClient
+from shop.lab.strict_model import StrictModel
 
 WEB = "web"
 RUSH_S = 1.5
@@ -52,7 +53,7 @@ class PartialWrite:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def expected_seconds(self, params: PartialWriteParams) -> float:
+    def expected_seconds(self, params: PartialWriteParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return params.rushes * (RUSH_S + params.apart_s) + DONE_S + 10.0
 

@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import REFUSED, GuestClient
+from shop.lab.strict_model import StrictModel
 
 ORDER_TWICE = "order_twice"
 
@@ -47,7 +48,7 @@ class RetryDriver:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def expected_seconds(self, params: RetryParams) -> float:
+    def expected_seconds(self, params: RetryParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes, about."""
         return params.seconds + 8.0
 

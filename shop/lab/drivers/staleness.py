@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.drivers.price_watch import LAYERS, PriceEditor, PriceHistory, PricePurchase, PriceRead, PriceWatch
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
+from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
 
 
@@ -47,7 +48,7 @@ class StalenessDriver:
         "wrong_price_orders": DriverMeasure("Of them at a wrong price"),
     }
 
-    def expected_seconds(self, params: StalenessParams) -> float:
+    def expected_seconds(self, params: StalenessParams, phases: PhaseLengths) -> float:
         """Return how long an arm takes."""
         return len(LAYERS) * (params.seconds + 1.5)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import Field
 
-from shop.lab.arms import ExperimentArm, StrictModel
+from shop.lab.arms import ExperimentArm, PhaseLengths
 from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
+from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 
 LEAD_S = 0.8
@@ -54,22 +55,14 @@ class StampedeDriver:
         "warm_p99_ms": DriverMeasure("99th percentile, key warm", "ms"),
     }
 
-    def expected_seconds(self, params: StampedeParams) -> float:
-        """Return how long the trials of an arm take."""
-        lived = max(0.0, params.ttl_s - LEAD_S - GENERATOR_START_S)
-        return (
-            len(KINDS) * params.trials * (GENERATOR_START_S + LEAD_S + params.after_s)
-            + params.trials * lived
-            + PROPAGATION_S
-        )
+    def expected_seconds(self, params: StampedeParams, phases: PhaseLengths) -> float:
+        """Return about how long the trials of an arm take."""
+        return _trials_s(params)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many trials fit."""
-        return {
-            "trials": max(
-                1, round(seconds / self.expected_seconds(StampedeParams.model_validate({**driver_params, "trials": 1})))
-            )
-        }
+        one_trial = StampedeParams.model_validate({**driver_params, "trials": 1})
+        return {"trials": max(1, round(seconds / _trials_s(one_trial)))}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: StampedeParams) -> DriverResult:
         """Run every kind of trial; the worst of each is reported, for the mean hides what is to be seen."""
@@ -111,6 +104,13 @@ class StampedeDriver:
         before = context.store.load_count(params.ttl_class)
         samples = context.offer(f"{arm.title}: key {kind}", plan, [(LEAD_S, act or _wait_for_its_end)])
         return context.store.load_count(params.ttl_class) - before, samples
+
+
+def _trials_s(params: StampedeParams) -> float:
+    """Return the seconds that all trials take."""
+    lifetime_s = max(0.0, params.ttl_s - LEAD_S - GENERATOR_START_S)
+    each_s = len(KINDS) * (GENERATOR_START_S + LEAD_S + params.after_s) + lifetime_s
+    return params.trials * each_s + PROPAGATION_S
 
 
 def _wait_for_its_end() -> None:
