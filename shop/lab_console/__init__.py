@@ -1,1 +1,1 @@
-"""The lab in the store itself: its page, and the API that flips switches, sets parameters and asks for faults."""
+"""The lab console: the page and the API that set switches, parameters and faults. Only in the lab profile."""

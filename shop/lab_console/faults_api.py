@@ -1,4 +1,4 @@
-"""Faults over HTTP: what can be broken, what is, and breaking it. Hung in the lab profile only."""
+"""API of the faults: lists them and sets them. Registered in the lab profile only."""
 
 from typing import Any
 
@@ -14,45 +14,45 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class FaultPath(ApiModel):
-    """Which dependency is meant."""
+    """The dependency in the path."""
 
     name: str = Field(description="The dependency.")
 
 
 class FaultOrder(ApiModel):
-    """What is to be done to it."""
+    """The new value of a fault."""
 
     value: str = Field(description="One of its values; `none` ends it.")
 
 
 class FaultAnswer(ApiModel):
-    """One dependency and what is being done to it."""
+    """One dependency and its fault in force."""
 
     name: str
     value: str
-    values: list[str] = Field(description="What can be done to it; `none` first.")
-    offered: bool = Field(description="Whether it is a server of this stack, which alone is ever broken.")
+    values: list[str] = Field(description="All possible faults; `none` first.")
+    offered: bool = Field(description="Whether it is a server of this stack. Other servers are never broken.")
     does: str
 
 
 class FaultList(ApiModel):
-    """All of them."""
+    """All faults."""
 
     items: list[FaultAnswer]
 
 
-def create_api(desk: FaultChannel) -> ApiBlueprint:
+def create_api(fault_channel: FaultChannel) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        desk: where faults are ordered.
+        fault_channel: asks the supervisor for faults, and reads its report.
     """
     api = ApiBlueprint("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: FaultList})
     def list_faults() -> Any:
-        """List what can be broken on purpose, and what is."""
-        return {"items": describe_all(desk)}, NO_STORE
+        """List the faults of every dependency, and which are in force."""
+        return {"items": describe_all(fault_channel)}, NO_STORE
 
     @api.put(
         "/<name>",
@@ -60,25 +60,26 @@ def create_api(desk: FaultChannel) -> ApiBlueprint:
         responses={200: FaultAnswer, 409: ProblemDetails, 422: ProblemDetails, 503: ProblemDetails},
     )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
-        """Break one dependency, or mend it; done when this answers, but what was down still has to start."""
-        return describe(path.name, desk.request(path.name, body.value, correlation.request_id.get())), NO_STORE
+        """Set or end a fault; in force when this answers, but a server that was down still has to start."""
+        report = fault_channel.request(path.name, body.value, correlation.request_id.get())
+        return describe(path.name, report), NO_STORE
 
     return api
 
 
-def describe_all(desk: FaultChannel) -> list[dict[str, Any]]:
+def describe_all(fault_channel: FaultChannel) -> list[dict[str, Any]]:
     """Return every fault as the API shows it."""
-    report = desk.report()
+    report = fault_channel.report()
     return [describe(name, report) for name in FAULTS]
 
 
 def describe(name: str, report: FaultReport) -> dict[str, Any]:
     """Return one fault as the API shows it."""
-    known = FAULTS[name]
+    fault = FAULTS[name]
     return FaultAnswer(
         name=name,
         value=report.active.get(name, NONE),
-        values=list(known.values),
+        values=list(fault.values),
         offered=name in report.offered,
-        does=known.description,
+        does=fault.description,
     ).model_dump()

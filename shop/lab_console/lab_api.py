@@ -1,7 +1,4 @@
-"""What an experiment needs of the store besides its switches: knobs, and the store's own count of what it did.
-
-Hung in the lab profile only.
-"""
+"""API for experiments: sets parameters, and returns the store's own figures. Registered in the lab profile only."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,9 +9,9 @@ from pydantic import Field, StrictFloat
 
 from shop.errors import ServiceUnavailable, StateConflict
 from shop.faults import FaultChannel
-from shop.lab_console.pages import Mails
-from shop.patterns.caching.inspection import MaxMemory
-from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.lab_console.pages import LatestMails
+from shop.patterns.caching.levels import CacheUnavailable
+from shop.patterns.caching.memory import MaxMemory
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
 from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, current_value, validate
@@ -24,47 +21,45 @@ from shop.web.openapi import ApiBlueprint
 from shop.web.schemas import ApiModel, ProblemDetails
 
 NO_STORE = {"Cache-Control": "no-store"}
-MOST_MAILS = 1_000
+MAX_MAILS = 1_000
 
 
-class KnobPath(ApiModel):
-    """Which knob is meant."""
+class ParameterPath(ApiModel):
+    """The parameter in the path."""
 
     name: str = Field(description="Its dotted name.")
 
 
 class ParameterChange(ApiModel):
-    """How it is to stand."""
+    """The new value of a parameter."""
 
-    value: StrictFloat = Field(description="Between its least and its most.")
+    value: StrictFloat = Field(description="From its lowest to its highest value.")
 
 
-class KnobAnswer(ApiModel):
-    """One knob and how it stands."""
+class ParameterAnswer(ApiModel):
+    """One parameter and its value."""
 
     name: str
-    value: float | None = Field(description="`null` where the server that knows does not answer.")
+    value: float | None = Field(description="`null` if the server that holds it does not answer.")
     low: float
     high: float
     does: str
 
 
-class KnobList(ApiModel):
-    """All of them."""
+class ParameterList(ApiModel):
+    """All parameters."""
 
-    items: list[KnobAnswer]
+    items: list[ParameterAnswer]
 
 
 class CacheAnswer(ApiModel):
-    """What the shared cache's server says of itself."""
+    """Figures of the shared cache's server."""
 
-    evicted_keys: int | None = Field(
-        description="Entries evicted since it was started; `null` where it does not answer."
-    )
+    evicted_keys: int | None = Field(description="Entries evicted since it was started; `null` if it does not answer.")
 
 
 class LayerFigures(ApiModel):
-    """What one cache layer was asked and answered."""
+    """Look-ups of one cache layer."""
 
     name: str
     asked: int
@@ -72,7 +67,7 @@ class LayerFigures(ApiModel):
 
 
 class EdgeFigures(ApiModel):
-    """What the edge answered, from what it kept or from the application."""
+    """Answers of the edge, from its cache or from the application."""
 
     requests: int
     failed: int = Field(description="Answers of status 500 and above.")
@@ -85,18 +80,16 @@ class FiguresAnswer(ApiModel):
     metrics_port: int = Field(description="Where `/metrics` is answered on this machine, also while no thread is free.")
     requests: int = Field(description="Requests the application answered.")
     failed: int = Field(description="Answers of status 500 and above.")
-    edge: EdgeFigures | None = Field(description="What shoppers were answered; `null` where no edge stands in front.")
+    edge: EdgeFigures | None = Field(description="Answers to shoppers; `null` if there is no edge.")
     queries: int = Field(description="Database statements run for requests.")
     layers: list[LayerFigures]
-    loads: dict[str, int] = Field(
-        description="Values made afresh, by class of time-to-live.", examples=[{"detail": 12}]
-    )
+    loads: dict[str, int] = Field(description="Loader runs, by class of time-to-live.", examples=[{"detail": 12}])
 
 
 class MailQuery(ApiModel):
-    """How many."""
+    """Query of the mail list."""
 
-    limit: int = Field(default=20, ge=1, le=MOST_MAILS)
+    limit: int = Field(default=20, ge=1, le=MAX_MAILS)
 
 
 class MailAnswer(ApiModel):
@@ -108,114 +101,116 @@ class MailAnswer(ApiModel):
 
 
 class MailList(ApiModel):
-    """The newest of them, the newest first."""
+    """The newest mails, the newest first."""
 
     items: list[MailAnswer]
 
 
 def create_api(
-    store: SwitchStore,
-    board: SwitchPoller,
-    desk: FaultChannel,
-    memory: MaxMemory | None,
-    count: Callable[[], MetricsSummary],
+    switch_store: SwitchStore,
+    poller: SwitchPoller,
+    fault_channel: FaultChannel,
+    max_memory: MaxMemory | None,
+    summarise: Callable[[], MetricsSummary],
     settings: Settings,
-    mails: Mails,
+    latest_mails: LatestMails,
 ) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        store: where knobs are kept for every process.
-        board: this process's view of them, read again at once after a turn made here.
-        desk: tells whether the cache is one of this stack's.
-        memory: the cache's; ``None`` where there is no cache.
-        count: returns what the server has done since it was started.
-        settings: how many web processes there are, and where they show their figures.
-        mails: returns so many mails of the mailbox, the newest first.
+        switch_store: stores parameters for every process.
+        poller: this process's snapshot of them, refreshed at once after a change made here.
+        fault_channel: tells whether the cache is a server of this stack.
+        max_memory: of the cache; ``None`` if there is no cache.
+        summarise: returns the sums of all web processes.
+        settings: the number of web processes, and the port of their metrics.
+        latest_mails: returns so many mails of the mailbox, the newest first.
     """
     api = ApiBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
 
     def value_of(name: str) -> float | None:
         if name != CACHE_MEMORY:
-            return current_value(dict(board.current().parameters), name)
+            return current_value(dict(poller.current().parameters), name)
         try:
-            return memory.limit_mb() if memory else None
+            return max_memory.limit_mb() if max_memory else None
         except CacheUnavailable:
             return None
 
-    def described(name: str, value: float | None) -> dict[str, Any]:
-        knob = LAB_PARAMETERS[name]
-        return KnobAnswer(name=name, value=value, low=knob.low, high=knob.high, does=knob.description).model_dump()
+    def describe(name: str, value: float | None) -> dict[str, Any]:
+        parameter = LAB_PARAMETERS[name]
+        return ParameterAnswer(
+            name=name, value=value, low=parameter.low, high=parameter.high, does=parameter.description
+        ).model_dump()
 
-    @api.get("/knobs", responses={200: KnobList})
-    def list_knobs() -> Any:
-        """List every knob and how it stands."""
-        return {"items": [described(name, value_of(name)) for name in LAB_PARAMETERS]}, NO_STORE
+    @api.get("/knobs", operation_id="list_knobs", responses={200: ParameterList})
+    def list_parameters() -> Any:
+        """List every parameter and its value."""
+        return {"items": [describe(name, value_of(name)) for name in LAB_PARAMETERS]}, NO_STORE
 
     @api.put(
         "/knobs/<name>",
         operation_id="set_knob",
-        responses={200: KnobAnswer, 409: ProblemDetails, 422: ProblemDetails, 503: ProblemDetails},
+        responses={200: ParameterAnswer, 409: ProblemDetails, 422: ProblemDetails, 503: ProblemDetails},
     )
-    def turn(path: KnobPath, body: ParameterChange) -> Any:
-        """Turn one knob; in force in every process within a second."""
+    def set_parameter(path: ParameterPath, body: ParameterChange) -> Any:
+        """Set one parameter; every process applies it within a second."""
         validate(path.name, body.value)
         if path.name == CACHE_MEMORY:
-            _limit(memory, desk, body.value)
+            _set_cache_memory(max_memory, fault_channel, body.value)
         else:
-            store.set_parameter(path.name, body.value)
-            board.refresh()
-        return described(path.name, body.value), NO_STORE
+            switch_store.set_parameter(path.name, body.value)
+            poller.refresh()
+        return describe(path.name, body.value), NO_STORE
 
     @api.get("/cache", operation_id="get_cache_figures", responses={200: CacheAnswer})
-    def tell_cache() -> Any:
-        """Return what the shared cache has had to evict: a cache that is too small spoils what is measured of it."""
+    def get_cache_figures() -> Any:
+        """Return how many entries the shared cache has evicted: a cache that is too small spoils a measurement."""
         try:
-            return CacheAnswer(evicted_keys=memory.evicted_keys() if memory else None).model_dump(), NO_STORE
+            return CacheAnswer(evicted_keys=max_memory.evicted_keys() if max_memory else None).model_dump(), NO_STORE
         except CacheUnavailable:
             return CacheAnswer(evicted_keys=None).model_dump(), NO_STORE
 
     @api.get("/figures", operation_id="get_figures", responses={200: FiguresAnswer})
-    def tell_figures() -> Any:
-        """Return what all web processes together have done since they were started.
+    def get_figures() -> Any:
+        """Return sums over all web processes since they were started.
 
-        What the edge answered is counted from its log, and at most a second old.
+        Those of the edge are counted from its log, and at most a second old.
         """
-        found = count()
+        sums = summarise()
         answer = FiguresAnswer(
             workers=settings.workers,
             metrics_port=settings.metrics_port,
-            requests=found.requests,
-            failed=found.failed,
-            edge=EdgeFigures(requests=found.edge.requests, failed=found.edge.failed) if found.edge else None,
-            queries=found.queries,
-            layers=[LayerFigures(name=layer.name, asked=layer.lookups, hits=layer.hits) for layer in found.layers],
-            loads=dict(found.loads),
+            requests=sums.requests,
+            failed=sums.failed,
+            edge=EdgeFigures(requests=sums.edge.requests, failed=sums.edge.failed) if sums.edge else None,
+            queries=sums.queries,
+            layers=[LayerFigures(name=layer.name, asked=layer.lookups, hits=layer.hits) for layer in sums.layers],
+            loads=dict(sums.loads),
         )
         return answer.model_dump(), NO_STORE
 
     @api.get("/mail", responses={200: MailList, 422: ProblemDetails})
     def list_mail(query: MailQuery) -> Any:
-        """List what is in the mailbox, where mail goes while no mail server is configured."""
-        found = [
+        """List the mailbox, which holds the mail while no mail server is configured."""
+        items = [
             MailAnswer(recipient=mail.recipient, subject=mail.subject, created_at=mail.created_at)
-            for mail in mails(query.limit)
+            for mail in latest_mails(query.limit)
         ]
-        return MailList(items=found).model_dump(mode="json"), NO_STORE
+        return MailList(items=items).model_dump(mode="json"), NO_STORE
 
     return api
 
 
-def _limit(memory: MaxMemory | None, desk: FaultChannel, value: float) -> None:
-    """Change the cache's memory.
+def _set_cache_memory(max_memory: MaxMemory | None, fault_channel: FaultChannel, megabytes: float) -> None:
+    """Change the memory limit of the cache.
 
     Raises:
-        StateConflict: it is not this stack's.
-        ServiceUnavailable: it does not answer.
+        StateConflict: the cache is no server of this stack.
+        ServiceUnavailable: the cache does not answer.
     """
-    if memory is None or "cache" not in desk.report().offered:
-        raise StateConflict("The cache is no server of this stack: what others run is not changed from here.")
+    if max_memory is None or "cache" not in fault_channel.report().offered:
+        raise StateConflict("The cache is no server of this stack, so its memory cannot be changed from here.")
     try:
-        memory.set_limit_mb(value)
+        max_memory.set_limit_mb(megabytes)
     except CacheUnavailable:
         raise ServiceUnavailable("The cache does not answer.") from None

@@ -1,4 +1,4 @@
-"""The switches over HTTP. Hung in the lab profile only: production has no such routes at all."""
+"""API of the switches. Registered in the lab profile only: production has no such routes."""
 
 from typing import Any
 
@@ -10,64 +10,66 @@ from shop.switches.store import SwitchStore
 from shop.web.openapi import ApiBlueprint
 from shop.web.schemas import ApiModel, ProblemDetails
 
+NO_STORE = {"Cache-Control": "no-store"}
+
 
 class SwitchPath(ApiModel):
-    """Which switch is meant."""
+    """The switch in the path."""
 
     name: str = Field(description="Its dotted name.")
 
 
 class SwitchChange(ApiModel):
-    """How it is to stand."""
+    """The new value of a switch."""
 
     value: str = Field(description="One of its values.")
 
 
 class SwitchAnswer(ApiModel):
-    """One switch and how it stands."""
+    """One switch and its value."""
 
     name: str
     value: str
     default: str
-    values: list[str] = Field(description="What it can stand at; the default first.")
-    unsafe: list[str] = Field(description="Values that exist only to be measured.")
+    values: list[str] = Field(description="All values; the default first.")
+    unsafe: list[str] = Field(description="Values that exist only for measurements.")
     teaches: str
 
 
 class SwitchList(ApiModel):
-    """All of them."""
+    """All switches."""
 
     items: list[SwitchAnswer]
 
 
-def create_api(store: SwitchStore, board: SwitchPoller) -> ApiBlueprint:
+def create_api(switch_store: SwitchStore, poller: SwitchPoller) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        store: where flips are kept for every process.
-        board: this process's view, read again at once after a flip made here.
+        switch_store: stores switches for every process.
+        poller: this process's snapshot of them, refreshed at once after a change made here.
     """
     api = ApiBlueprint("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
-        """List every switch and how it stands."""
-        return {"items": describe_all(board)}, {"Cache-Control": "no-store"}
+        """List every switch and its value."""
+        return {"items": describe_all(poller)}, NO_STORE
 
     @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: ProblemDetails})
-    def flip(path: SwitchPath, body: SwitchChange) -> Any:
-        """Flip one switch; every process follows within a second."""
-        store.set(path.name, body.value)
-        board.refresh()
-        return describe(SWITCHES[path.name], body.value), {"Cache-Control": "no-store"}
+    def put_switch(path: SwitchPath, body: SwitchChange) -> Any:
+        """Set one switch; every process applies it within a second."""
+        switch_store.set(path.name, body.value)
+        poller.refresh()
+        return describe(SWITCHES[path.name], body.value), NO_STORE
 
     return api
 
 
-def describe_all(board: SwitchPoller) -> list[dict[str, Any]]:
+def describe_all(poller: SwitchPoller) -> list[dict[str, Any]]:
     """Return every switch as the API shows it."""
-    stand = board.current().to_dict()
-    return [describe(switch, stand[name]) for name, switch in SWITCHES.items()]
+    values = poller.current().to_dict()
+    return [describe(switch, values[name]) for name, switch in SWITCHES.items()]
 
 
 def describe(switch: PatternSwitch, value: str) -> dict[str, Any]:

@@ -251,10 +251,10 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
 def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, settings):
     settings.run_dir.mkdir(exist_ok=True)
     FaultChannel(settings.run_dir).publish_report(FaultReport(("cache",), {"cache": "hang"}, ""))
-    assert "On purpose: cache hangs." in client.get("/lab").text
+    assert "Fault in force: cache hangs." in client.get("/lab").text
     assert client.get("/api/v1/faults").json["items"][0]["value"] == "hang"
     FaultChannel(settings.run_dir).close()
-    assert "On purpose" not in client.get("/lab").text
+    assert "Fault in force" not in client.get("/lab").text
 
 
 def test_the_command_breaks_and_mends(stack, monkeypatch):
