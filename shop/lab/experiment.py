@@ -182,7 +182,7 @@ class LabExperiment(StrictModel):
 
     def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
         """Return the phase lengths of an arm."""
-        return self.phases if arm.warm_up_s is None else self.phases.with_changes(warm_up_s=arm.warm_up_s)
+        return self.phases if arm.warm_up_s is None else self.phases.model_copy(update={"warm_up_s": arm.warm_up_s})
 
     def fault_names(self) -> set[str]:
         """Return the names of the faults that the experiment sets."""
