@@ -119,7 +119,9 @@ class CachedResponses:
         with self._bulkhead.turn():
             value = as_json(build())
         every = (tags.list_of(browse.category, browse.q), tags.CATALOGUE, tags.CATEGORIES)
-        return CacheableResponse(value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.effective_tags(every))
+        return CacheableResponse(
+            value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.effective_tags(every)
+        )
 
     def search_results(self, browse: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
         """Answer a search, and remember only that there was nothing to find.

@@ -10,8 +10,8 @@ from pydantic import Field, StrictFloat
 from shop.errors import ServiceUnavailable, StateConflict
 from shop.faults import FaultChannel
 from shop.lab_console.pages import LatestMails
-from shop.patterns.caching.levels import CacheUnavailable
-from shop.patterns.caching.memory import MaxMemory
+from shop.patterns.caching.inspection import MaxMemory
+from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
 from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, current_value, validate
