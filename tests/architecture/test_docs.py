@@ -47,7 +47,7 @@ def test_every_link_leads_somewhere(page):
 
 
 @of_every_page
-def test_a_link_to_a_source_file_names_it_and_what_stands_in_it(page):
+def test_source_link_text_names_the_file_and_its_content(page):
     for code, text, target in SOURCE_LINK.findall(page.read_text()):
         assert target.endswith(f"/{text}") or target == text
         source = (page.parent / target).read_text()

@@ -182,11 +182,11 @@ def purger(settings, database, cache_client, tmp_path):
     process.stop()
 
 
-def test_the_process_is_not_ready_while_a_file_cannot_be_deleted_and_hears_on(settings, purger, files, tmp_path):
+def test_purger_is_not_ready_while_a_file_is_undeletable(settings, purger, files, tmp_path):
     home = settings.model_copy(update={"var_dir": tmp_path}).edge_dir
     files.store = ProxyCacheFiles(home / "store")
-    stuck = files.keep_undeletable("/p/mug", "product:mug")
     until(lambda: purger.ready().status_code == 200)
+    stuck = files.keep_undeletable("/p/mug", "product:mug")
     invalidate(settings, "product:mug")
     until(lambda: purger.ready().status_code == 503)
     faults = json.loads(purger.ready().text)["loops"]
