@@ -10,28 +10,28 @@ from flask_openapi3 import Tag
 from pydantic import Field, SecretStr
 
 from shop.accounts import sessions
-from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN
+from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, NO_NUL_SCHEMA
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
-from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountIdentity, AccountService
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
 from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint
+from shop.web.private_response import keep_private
 from shop.web.schemas import ApiModel, ProblemDetails
 
 
 class LoginCredentials(ApiModel):
     """What proves who somebody is."""
 
-    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=STORABLE)
-    password: SecretStr = Field(max_length=PASSWORD_MAX, examples=["let-me-shop"], json_schema_extra=STORABLE)
+    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
+    password: SecretStr = Field(max_length=PASSWORD_MAX, examples=["let-me-shop"], json_schema_extra=NO_NUL_SCHEMA)
 
 
 class AccountRegistration(ApiModel):
     """A new account."""
 
     email: str = Field(max_length=EMAIL_MAX, examples=["new@shop.test"], json_schema_extra={"format": "email"})
-    password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
+    password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=NO_NUL_SCHEMA)
     name: str = Field(min_length=1, max_length=NAME_MAX, pattern=NAME_PATTERN, examples=["A. Customer"])
 
 

@@ -1,6 +1,7 @@
-"""What an account's fields may be. Pure: nothing here knows a database or a request."""
+"""The rules for an account's fields. Pure: no database, no request."""
 
 import re
+from typing import Any
 
 from shop.accounts.password_policy import password_error
 from shop.email_address import EMAIL_MAX, clean_email, kept_spelling
@@ -10,7 +11,9 @@ __all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name",
 
 NAME_MAX = 100
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-"""Something to read, and no control characters."""
+"""At least one visible character, and no control characters."""
+NO_NUL_SCHEMA: dict[str, Any] = {"pattern": r"^[^\x00]*$"}
+"""Only documents the rule in the OpenAPI schema: the store refuses a NUL in any request before it reads the fields."""
 
 
 def clean_name(name: str) -> tuple[str, str | None]:

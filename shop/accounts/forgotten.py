@@ -15,14 +15,14 @@ from pydantic import Field, SecretStr
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.accounts import sessions
-from shop.accounts.credentials import EMAIL_MAX
+from shop.accounts.credentials import EMAIL_MAX, NO_NUL_SCHEMA
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.password_resets import PasswordResets
-from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountService
 from shop.errors import InvalidFields, NotFound
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.openapi import ApiBlueprint
+from shop.web.private_response import keep_private
 from shop.web.problems import STATUS
 from shop.web.schemas import ApiModel, ProblemDetails
 
@@ -42,7 +42,7 @@ Page = tuple[str, int] | AnyResponse
 class ForgottenPassword(ApiModel):
     """Where the link is to be sent."""
 
-    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=STORABLE)
+    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
 
 
 class LinkSent(ApiModel):
@@ -54,8 +54,8 @@ class LinkSent(ApiModel):
 class NewPassword(ApiModel):
     """A new password, and the token of the link as proof."""
 
-    token: SecretStr = Field(max_length=TOKEN_MAX, json_schema_extra=STORABLE)
-    password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
+    token: SecretStr = Field(max_length=TOKEN_MAX, json_schema_extra=NO_NUL_SCHEMA)
+    password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=NO_NUL_SCHEMA)
 
 
 def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:

@@ -10,16 +10,16 @@ from pydantic import Field, SecretStr
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.accounts import sessions
-from shop.accounts.credentials import NAME_MAX
+from shop.accounts.credentials import NAME_MAX, NO_NUL_SCHEMA
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
-from shop.accounts.private_answers import STORABLE, keep_private
 from shop.accounts.service import AccountService
 from shop.errors import InvalidFields, StateConflict
 from shop.web.access import needs_account
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import SignedInIdentity, require_identity
 from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint
+from shop.web.private_response import keep_private
 from shop.web.problems import STATUS
 from shop.web.schemas import ApiModel, ProblemDetails
 
@@ -32,8 +32,8 @@ Page = tuple[str, int] | AnyResponse
 class PasswordChange(ApiModel):
     """Another password, and the present one as proof."""
 
-    current_password: SecretStr = Field(max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
-    new_password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=STORABLE)
+    current_password: SecretStr = Field(max_length=PASSWORD_MAX, json_schema_extra=NO_NUL_SCHEMA)
+    new_password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=NO_NUL_SCHEMA)
 
 
 def create_account_api(use: Callable[[], AccountService], changes: Callable[[], PasswordChanges]) -> ApiBlueprint:

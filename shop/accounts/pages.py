@@ -9,11 +9,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from shop.accounts import sessions
 from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
-from shop.accounts.private_answers import keep_private
 from shop.accounts.service import AccountIdentity, AccountService
 from shop.errors import BadCredentials, InvalidFields, ShopError, StateConflict, TooManyRequests
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
+from shop.web.private_response import keep_private
 from shop.web.problems import STATUS
 from shop.web.redirects import safe_redirect_path
 

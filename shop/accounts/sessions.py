@@ -20,6 +20,7 @@ from shop.errors import AuthenticationRequired, BadCredentials
 from shop.settings import Settings
 from shop.web import problems
 from shop.web.identity import SignedInIdentity, current_identity
+from shop.web.private_response import keep_private
 
 COOKIE = "ACCOUNT_COOKIE_NAME"
 """Key of the app's configuration; named as Flask names the settings of its own cookie."""
@@ -181,5 +182,5 @@ def _ask_to_sign_in(error: AuthenticationRequired) -> Response:
         return problems.problem_document(401, "not-signed-in", ENDED if was_ended() else error.detail)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     answer = redirect(url_for("accounts.login", next=wanted), 303)
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer  # type: ignore[return-value]  # werkzeug's response is what the app's class builds
+    # The app's response class is Flask's, although `redirect` is typed with werkzeug's.
+    return keep_private(answer)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response
 from flask_openapi3 import Tag
 from pydantic import Field, JsonValue
 
@@ -14,6 +13,7 @@ from shop.cart.sessions import current_owner, remember_cart
 from shop.money import CURRENCY
 from shop.web.identity import current_identity
 from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint
+from shop.web.private_response import keep_private
 from shop.web.schemas import ApiModel, MoneySchema, ProblemDetails, WholeNumber
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
@@ -94,7 +94,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     api = ApiBlueprint(
         "cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=AUTH_OPTIONAL
     )
-    api.after_request(_keep_private)
+    api.after_request(keep_private)
 
     @api.get("/me", operation_id="get_me", responses={200: SessionSummary, **_problems(401, 503)})
     def me() -> Any:
@@ -177,8 +177,3 @@ def _item(line: CartLine) -> CartItemAnswer:
 
 def _problems(*statuses: int) -> dict[str | int, Any]:
     return dict.fromkeys(statuses, ProblemDetails)
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-store"
-    return response

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, flash, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import CartService
 from shop.cart.sessions import current_owner, remember_cart
 from shop.errors import InvalidFields, ProductWithdrawn, StateConflict
+from shop.web.private_response import keep_private
 from shop.web.redirects import safe_redirect_path
 
 CART = "/cart"
@@ -24,7 +25,7 @@ def create_pages(use: Callable[[], CartService]) -> Blueprint:
         use: returns the carts of the request being served.
     """
     pages = Blueprint("cart", __name__, template_folder="templates")
-    pages.after_request(_keep_private)
+    pages.after_request(keep_private)
 
     @pages.get(CART)
     def cart() -> Page:
@@ -75,8 +76,3 @@ def _quantity(given: str) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_QUANTITY)) + 1):
         raise InvalidFields("The quantity is not right.", errors={"quantity": WRONG_QUANTITY})
     return int(given)
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, no-store"
-    return response

@@ -16,11 +16,12 @@ from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierChec
 from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
-from shop.orders.order_access import keep_private, viewer
+from shop.orders.order_access import viewer
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import OrderService, OrdersPage
 from shop.web import idempotency
 from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint, sends
+from shop.web.private_response import keep_private
 from shop.web.problems import problem_document
 from shop.web.schemas import ProblemDetails
 

@@ -26,9 +26,10 @@ from shop.errors import (
     StateConflict,
 )
 from shop.orders.countries import COUNTRIES
-from shop.orders.order_access import keep_private, viewer
+from shop.orders.order_access import viewer
 from shop.web import idempotency
 from shop.web.identity import current_identity
+from shop.web.private_response import keep_private
 from shop.web.problems import DEFAULT_RETRY_AFTER_S
 
 CART = "/cart"

@@ -23,7 +23,6 @@ from shop.database.connection import StoreConnection
 from shop.database.engine import build_engine, connection_parameters, safe_url, sqlalchemy_url
 from shop.database.requirements import require_writable
 from shop.database.session import SessionSetup
-from shop.database.transactions import Database
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
 from shop.datasets.plan import Connection, LoadPlan, LoadStep, SourceFinding, continue_numbering
@@ -139,11 +138,6 @@ def state(engine: Engine) -> DatasetState:
             return DatasetState("empty")
         row = connection.execute(text("SELECT name, size, completed_at IS NOT NULL FROM datasets")).one_or_none()
     return DatasetState("complete" if row[2] else "partial", row[0], row[1]) if row else DatasetState("empty")
-
-
-def is_seeded(database: Database) -> bool:
-    """Tell whether a whole data set is there."""
-    return state(database.engine).kind == "complete"
 
 
 def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[str, str]:

@@ -7,10 +7,10 @@ from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from shop.errors import InvalidFields, StateConflict
-from shop.orders.order_access import keep_private
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
 from shop.orders.transitions import OrderStatus
 from shop.web.identity import ADMIN, require_role
+from shop.web.private_response import keep_private
 from shop.web.redirects import safe_redirect_path
 
 PAGE = 25

@@ -7,12 +7,13 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.errors import AuthenticationRequired
-from shop.orders.order_access import SIGN_IN, keep_private, require_viewer, viewer
+from shop.orders.order_access import SIGN_IN, require_viewer, viewer
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
 from shop.web.access import needs, needs_role
 from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import AUTH_OPTIONAL, AUTH_REQUIRED, ApiBlueprint
+from shop.web.private_response import keep_private
 from shop.web.schemas import ApiModel, ProblemDetails
 
 TAG = Tag(name="orders", description="Own orders, and sending them off.")

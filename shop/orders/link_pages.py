@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response
 from shop.errors import InvalidFields, NotFound
 from shop.orders.link_requests import PAUSE, LinkRequests
 from shop.orders.links import GOOD_FOR, PAGE
-from shop.orders.order_access import hand_pass, keep_private, links, viewer_with_link
+from shop.orders.order_access import hand_pass, links, viewer_with_link
 from shop.orders.service import OrderService
 from shop.web import request_middleware
+from shop.web.private_response import keep_private
 from shop.web.problems import STATUS
 
 FORM = "/orders/link"

@@ -74,12 +74,6 @@ def hand_pass(response: Response, public_id: str) -> None:
     )
 
 
-def keep_private(response: Response) -> Response:
-    """Let nobody but the browser that asked keep the answer, and not even that one for later."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
-
-
 def _pass_name() -> str:
     # A path of its own rules out the prefix __Host-; the one for cookies over TLS is left (RFC 6265bis, 4.1.3).
     return "__Secure-order" if current_app.config["SESSION_COOKIE_SECURE"] else "order"

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from flask import Blueprint, render_template, request
 
 from shop.orders.countries import country_name
-from shop.orders.order_access import keep_private, links, viewer
+from shop.orders.order_access import links, viewer
 from shop.orders.service import OrderService
 from shop.orders.timeline import build_timeline
 from shop.orders.transitions import OrderStatus
 from shop.web import request_middleware
 from shop.web.identity import current_identity
+from shop.web.private_response import keep_private
 
 PAGE = 10
 CANCELLABLE = (OrderStatus.PENDING_PAYMENT, OrderStatus.PAID)
