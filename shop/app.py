@@ -7,7 +7,7 @@ from gunicorn.errors import AppImportError
 from sqlalchemy.exc import OperationalError
 
 from shop.accounts import api as accounts_api
-from shop.accounts import forgotten, own_account, sessions
+from shop.accounts import own_account, password_reset_routes, sessions
 from shop.accounts import pages as accounts_pages
 from shop.accounts.credentials import is_same_email
 from shop.accounts.password_changes import PasswordChanges
@@ -187,8 +187,8 @@ def _hang_accounts(app: OpenAPI) -> None:
     app.register_blueprint(accounts_pages.create_pages(use, _welcome))
     app.register_api(own_account.create_account_api(use, changes))
     app.register_blueprint(own_account.create_account_pages(use, changes))
-    app.register_api(forgotten.create_reset_api(resets))
-    app.register_blueprint(forgotten.create_reset_pages(resets, use))
+    app.register_api(password_reset_routes.create_reset_api(resets))
+    app.register_blueprint(password_reset_routes.create_reset_pages(resets, use))
 
 
 def _hang_cart(app: OpenAPI) -> None:

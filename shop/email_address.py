@@ -37,7 +37,7 @@ def clean_email(email: str) -> str:
     return (found.ascii_email or found.normalized).lower()
 
 
-def kept_spelling(email: str) -> str:
+def canonical_email(email: str) -> str:
     """Return the spelling an account's address is kept under; also one that an older rule let in."""
     try:
         return clean_email(email)

@@ -1,1 +1,1 @@
-"""Who is shopping: registration, log-in, roles, API tokens."""
+"""Accounts: registration, log-in, roles, sessions, API tokens."""

@@ -1,4 +1,4 @@
-"""The accounts that look after the store, made by whoever runs it and never over the network."""
+"""Administrator accounts. Only the operator creates them, with a command; no HTTP route does."""
 
 from typing import Any, cast
 
@@ -13,11 +13,11 @@ from shop.errors import NotFound, StateConflict
 
 
 class AdministratorAccounts:
-    """Makes accounts with the role ``admin``.
+    """Creates accounts with the role ``admin``.
 
     Args:
-        database: where accounts are kept.
-        passwords: the process's hashing.
+        database: the store's database.
+        passwords: hashes passwords; one for the whole process.
     """
 
     def __init__(self, database: Database, passwords: PasswordHashing) -> None:
@@ -25,32 +25,32 @@ class AdministratorAccounts:
         self._passwords = passwords
 
     def create(self, email: str, password: str, name: str) -> str:
-        """Open an account with the role ``admin``; return its address as it is kept.
+        """Create an account with the role ``admin``; return its email in the stored spelling.
 
         Raises:
-            InvalidFields: fields are wrong.
-            StateConflict: the address has an account already.
+            InvalidFields: a field is wrong.
+            StateConflict: the email already has an account.
         """
         email, name = clean_registration(email, password, name)
-        password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
-        opened = insert(User).values(email=email, name=name, password_hash=password_hash, role="admin")
+        password_hash = self._passwords.hash(password)  # before the transaction: hashing is slow and needs no lock
+        statement = insert(User).values(email=email, name=name, password_hash=password_hash, role="admin")
         with self._database.transaction() as session:
-            if session.scalar(opened.on_conflict_do_nothing().returning(User.id)) is None:
+            if session.scalar(statement.on_conflict_do_nothing().returning(User.id)) is None:
                 raise StateConflict(
                     f"{email} has an account: make it an administrator with `shop admin grant {email}`."
                 )
         return email
 
     def grant(self, email: str) -> str:
-        """Give an account the role ``admin``; return its address as it is kept.
+        """Give an account the role ``admin``; return its email in the stored spelling.
 
         Raises:
-            InvalidFields: this is no address.
-            NotFound: it has no account.
+            InvalidFields: the email is not valid.
+            NotFound: the email has no account.
         """
         email = clean_email(email)
         with self._database.transaction() as session:
-            done = session.execute(update(User).where(User.email == email).values(role="admin"))
-            if not cast("CursorResult[Any]", done).rowcount:
+            result = session.execute(update(User).where(User.email == email).values(role="admin"))
+            if not cast("CursorResult[Any]", result).rowcount:
                 raise NotFound(f"{email} has no account: make one with `shop admin create {email}`.")
         return email

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: sessions, registration, tokens."""
+"""JSON routes of the accounts: sessions, registration, tokens."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +21,7 @@ from shop.web.schemas import ApiModel, ProblemDetails
 
 
 class LoginCredentials(ApiModel):
-    """What proves who somebody is."""
+    """An email and its password."""
 
     email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
     password: SecretStr = Field(max_length=PASSWORD_MAX, examples=["let-me-shop"], json_schema_extra=NO_NUL_SCHEMA)
@@ -36,7 +36,7 @@ class AccountRegistration(ApiModel):
 
 
 class UserSchema(ApiModel):
-    """An account, as its owner sees it."""
+    """An account, as shown to its owner."""
 
     name: str
     email: str
@@ -44,36 +44,36 @@ class UserSchema(ApiModel):
 
 
 class UserAnswer(ApiModel):
-    """The account that was opened."""
+    """The created account."""
 
     user: UserSchema
 
 
 class SessionAnswer(UserAnswer):
-    """Who is signed in now."""
+    """The account that is signed in now."""
 
-    note: str | None = Field(description="What became of the guest's cart, if there was one.")
+    note: str | None = Field(description="The result of merging the guest's cart, if the guest had one.")
 
 
 class TokenAnswer(ApiModel):
-    """A bearer token; it is shown this once."""
+    """A bearer token. Only this response shows it."""
 
     token: str
     expires_at: datetime
 
 
 class SessionEnd(ApiModel):
-    """How far a log-out goes."""
+    """The scope of a log-out."""
 
     everywhere: bool = Field(default=False, description="End every session and token of the account.")
 
 
-def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> ApiBlueprint:
+def create_api(get_accounts: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        use: returns the accounts of the request being served.
-        on_sign_in: told who is about to be signed in; returns a note for her.
+        get_accounts: returns the account service for the current request.
+        on_sign_in: called with the account before the session starts; returns a note for the customer.
     """
     api = ApiBlueprint("accounts_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
@@ -81,41 +81,41 @@ def create_api(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn)
     @api.post("/session", responses={200: SessionAnswer, **_problems(401, 422, 429, 503)})
     @ignores_idempotency_key
     def start_session(body: LoginCredentials) -> Any:
-        """Sign in with a cookie. A guest's cart moves into the account's."""
-        account = use().authenticate(body.email, body.password.get_secret_value())
-        note = sessions.sign_in(use(), account, on_sign_in)
-        return SessionAnswer(user=_shown(account), note=note).model_dump()
+        """Sign in with a cookie. The guest's cart is merged into the account's cart."""
+        account = get_accounts().authenticate(body.email, body.password.get_secret_value())
+        note = sessions.sign_in(get_accounts(), account, on_sign_in)
+        return SessionAnswer(user=_user_schema(account), note=note).model_dump()
 
     @api.delete("/session", security=AUTH_OPTIONAL, responses={204: None, **_problems(401, 422, 503)})
     @ignores_idempotency_key
     def end_session(query: SessionEnd) -> Any:
-        """Sign out: end the cookie's session, or revoke the bearer token the request carries."""
+        """Sign out: end the session of the cookie, or revoke the bearer token of the request."""
         if (identity := current_identity()) is not None and query.everywhere:
-            use().end_sessions(identity.user_id)
-        elif (token := sessions.bearer(request)) is not None:
-            use().revoke_token(token)
-        sessions.sign_out(use())
+            get_accounts().end_sessions(identity.user_id)
+        elif (token := sessions.bearer_token(request)) is not None:
+            get_accounts().revoke_token(token)
+        sessions.sign_out(get_accounts())
         return "", HTTPStatus.NO_CONTENT
 
     @api.post("/users", operation_id="register_user", responses={201: UserAnswer, **_problems(409, 422, 429, 503)})
     def register(body: AccountRegistration) -> Any:
-        """Open an account. It does not sign in."""
-        account = use().register(body.email, body.password.get_secret_value(), body.name)
-        return UserAnswer(user=_shown(account)).model_dump(), HTTPStatus.CREATED
+        """Create an account. This does not sign in."""
+        account = get_accounts().register(body.email, body.password.get_secret_value(), body.name)
+        return UserAnswer(user=_user_schema(account)).model_dump(), HTTPStatus.CREATED
 
     @api.post("/tokens", responses={201: TokenAnswer, **_problems(401, 422, 429, 503)})
     @ignores_idempotency_key
     def issue_token(body: LoginCredentials) -> Any:
-        """Get a bearer token, for programs: send it as `Authorization: Bearer`."""
-        account = use().authenticate(body.email, body.password.get_secret_value())
-        issued = use().issue_token(account.user_id, account.epoch)
-        answer = TokenAnswer(token=issued.token, expires_at=issued.expires_at)
-        return answer.model_dump(mode="json"), HTTPStatus.CREATED
+        """Get a bearer token for a program. Send it as `Authorization: Bearer`."""
+        account = get_accounts().authenticate(body.email, body.password.get_secret_value())
+        issued = get_accounts().issue_token(account.user_id, account.epoch)
+        response = TokenAnswer(token=issued.token, expires_at=issued.expires_at)
+        return response.model_dump(mode="json"), HTTPStatus.CREATED
 
     return api
 
 
-def _shown(account: AccountIdentity) -> UserSchema:
+def _user_schema(account: AccountIdentity) -> UserSchema:
     return UserSchema(name=account.name, email=account.email, role=account.role)
 
 

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from shop.accounts.password_policy import password_error
-from shop.email_address import EMAIL_MAX, clean_email, kept_spelling
+from shop.email_address import EMAIL_MAX, canonical_email, clean_email
 from shop.errors import InvalidFields
 
-__all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration", "kept_spelling"]
+__all__ = ["EMAIL_MAX", "NAME_MAX", "NAME_PATTERN", "clean_email", "clean_name", "clean_registration"]
 
 NAME_MAX = 100
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
@@ -17,37 +17,37 @@ NO_NUL_SCHEMA: dict[str, Any] = {"pattern": r"^[^\x00]*$"}
 
 
 def clean_name(name: str) -> tuple[str, str | None]:
-    """Return a name as it is kept, with single blanks, and one sentence if it is none."""
+    """Collapse the blanks of a name; return it with an error message, or with ``None`` if it is valid."""
     name = " ".join(name.split())
     if len(name) > NAME_MAX or not re.fullmatch(NAME_PATTERN, name):
         return name, f"Enter a name of 1 to {NAME_MAX} characters."
     return name, None
 
 
-def is_same_email(typed: str, kept: str) -> bool:
-    """Tell whether an address, spelled in any way, is the one an account is kept under."""
-    return kept_spelling(typed) == kept
+def is_same_email(typed: str, stored: str) -> bool:
+    """Return whether a typed email, in any spelling, is the stored email of an account."""
+    return canonical_email(typed) == stored
 
 
 def clean_registration(email: str, password: str, name: str) -> tuple[str, str]:
     """Check all fields of a registration at once.
 
     Returns:
-        The email and the name as they are to be kept.
+        The email and the name in the spelling to store.
 
     Raises:
-        InvalidFields: with one sentence for each field that is wrong.
+        InvalidFields: has one message for each wrong field.
     """
     errors: dict[str, str] = {}
     try:
         email = clean_email(email)
-    except InvalidFields as refusal:
-        errors |= refusal.errors
-    name, fault = clean_name(name)
-    if fault is not None:
-        errors["name"] = fault
-    if (fault := password_error(password, email)) is not None:
-        errors["password"] = fault
+    except InvalidFields as invalid:
+        errors |= invalid.errors
+    name, error = clean_name(name)
+    if error is not None:
+        errors["name"] = error
+    if (error := password_error(password, email)) is not None:
+        errors["password"] = error
     if errors:
         raise InvalidFields("Some fields are not right.", errors=errors)
     return email, name

@@ -10,7 +10,7 @@ from shop.database.engine import ModelBase
 
 
 class User(ModelBase):
-    """An account. One without a password hash (a customer that came with a data set) cannot log in."""
+    """An account. An account without a password hash (a customer of a data set) cannot log in."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -25,13 +25,13 @@ class User(ModelBase):
     password_hash: Mapped[str | None] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text, server_default=text("'customer'"))
     session_epoch: Mapped[int] = mapped_column(server_default=text("0"))
-    """Raised when all sessions and tokens end: who was proved under an older one is given neither any more."""
+    """Incremented when all sessions and tokens end: a log-in verified under an older epoch gets neither."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class AccountSession(ModelBase):
-    """One signed-in browser. Its cookie holds a random token, of which only the SHA-256 is kept."""
+    """One signed-in browser. Its cookie holds a random token; the table holds only the token's SHA-256."""
 
     __tablename__ = "account_sessions"
     __table_args__ = (Index("ix_account_sessions_user_latest", "user_id", text("created_at DESC")),)
@@ -43,7 +43,7 @@ class AccountSession(ModelBase):
 
 
 class ApiToken(ModelBase):
-    """A bearer token, kept only as its SHA-256."""
+    """A bearer token, stored only as its SHA-256."""
 
     __tablename__ = "api_tokens"
 
@@ -55,12 +55,12 @@ class ApiToken(ModelBase):
 
 
 class PasswordReset(ModelBase):
-    """A link that lets the reader of a mail set a password, once. Only the SHA-256 of its token is kept."""
+    """A link in a mail that sets a password once. Only the SHA-256 of its token is stored."""
 
     __tablename__ = "password_resets"
 
     message_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    """The message that asked for it: sent a second time it is the same mail, and replaces its token."""
+    """The message that requested the link. A second delivery sends the same mail and replaces the token."""
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column()

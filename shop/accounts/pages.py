@@ -1,4 +1,4 @@
-"""Signing in, registering and signing out, for people."""
+"""HTML routes to sign in, register and sign out."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,12 +24,12 @@ LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max"
 Page = tuple[str, int] | AnyResponse
 
 
-def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> Blueprint:
+def create_pages(get_accounts: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the accounts of the request being served.
-        on_sign_in: told who is about to be signed in; returns a note for her.
+        get_accounts: returns the account service for the current request.
+        on_sign_in: called with the account before the session starts; returns a note for the customer.
     """
     pages = Blueprint("accounts", __name__, template_folder="templates")
     pages.after_request(keep_private)
@@ -37,77 +37,77 @@ def create_pages(use: Callable[[], AccountService], on_sign_in: sessions.OnSignI
     @pages.get("/login")
     def login() -> Page:
         if sessions.was_ended():
-            return _form("login", notice=sessions.ENDED)
-        return _already_in() or _form("login")
+            return _form("login", notice=sessions.SIGNED_OUT)
+        return _redirect_if_signed_in() or _form("login")
 
     @pages.post("/login")
     @ignores_idempotency_key
     def start_session() -> Page:
         try:
-            account = use().authenticate(request.form.get("email", ""), request.form.get("password", ""))
+            account = get_accounts().authenticate(request.form.get("email", ""), request.form.get("password", ""))
         except (BadCredentials, TooManyRequests) as error:
-            return _refused("login", error)
-        return _enter(use(), account, on_sign_in)
+            return _form_with_error("login", error)
+        return _sign_in(get_accounts(), account, on_sign_in)
 
     @pages.get("/register")
     def register() -> Page:
-        return _already_in() or _form("register")
+        return _redirect_if_signed_in() or _form("register")
 
     @pages.post("/register")
     @ignores_idempotency_key
     def open_account() -> Page:
         form = request.form
         try:
-            account = use().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
+            account = get_accounts().register(form.get("email", ""), form.get("password", ""), form.get("name", ""))
         except (InvalidFields, StateConflict, TooManyRequests) as error:
-            return _refused("register", error)
-        return _enter(use(), account, on_sign_in)
+            return _form_with_error("register", error)
+        return _sign_in(get_accounts(), account, on_sign_in)
 
     @pages.get("/logout")
     def logout() -> Page:
         identity = current_identity()
-        return (render_template("accounts/logout.html", identity=identity), 200) if identity else _go(HOME)
+        return (render_template("accounts/logout.html", identity=identity), 200) if identity else _see_other(HOME)
 
     @pages.post("/logout")
     @ignores_idempotency_key
     def end_session() -> Page:
         if (identity := current_identity()) is not None and "everywhere" in request.form:
-            use().end_sessions(identity.user_id)
-        sessions.sign_out(use())
-        return _go(HOME)
+            get_accounts().end_sessions(identity.user_id)
+        sessions.sign_out(get_accounts())
+        return _see_other(HOME)
 
     return pages
 
 
-def _enter(accounts: AccountService, account: AccountIdentity, on_sign_in: sessions.OnSignIn) -> Page:
+def _sign_in(accounts: AccountService, account: AccountIdentity, on_sign_in: sessions.OnSignIn) -> Page:
     note = sessions.sign_in(accounts, account, on_sign_in)
     if note:
         flash(note, "info")
-    # The note is shown by the next private page, since public ones are the same for everybody; the cart is one.
-    return _go(safe_redirect_path(request.form.get("next"), CART if note else HOME))
+    # Only a private page can show the note: a public page is the same for every visitor. The cart page is private.
+    return _see_other(safe_redirect_path(request.form.get("next"), CART if note else HOME))
 
 
-def _already_in() -> Page | None:
-    return _go(_next() or HOME) if current_identity() else None
+def _redirect_if_signed_in() -> Page | None:
+    return _see_other(_next_path() or HOME) if current_identity() else None
 
 
 def _form(name: str, errors: Mapping[str, str] | None = None, status: int = 200, notice: str = "") -> Page:
-    shown: dict[str, Any] = {"errors": errors or {}, "next": _next(), "form": request.form, "notice": notice, **LIMITS}
-    return render_template(f"accounts/{name}.html", **shown), status
+    context: dict[str, Any] = {"errors": errors or {}, "next": _next_path(), "form": request.form, "notice": notice}
+    return render_template(f"accounts/{name}.html", **context, **LIMITS), status
 
 
-def _refused(name: str, error: ShopError) -> Page:
-    """Show a form again with what was typed, a password excepted."""
+def _form_with_error(name: str, error: ShopError) -> Page:
+    """Show a form again with the typed values, without the password."""
     errors = error.errors or {"form": error.detail}
-    answer = make_response(_form(name, errors, STATUS[type(error)]))
+    response = make_response(_form(name, errors, STATUS[type(error)]))
     if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
-def _next() -> str:
+def _next_path() -> str:
     return safe_redirect_path(request.values.get("next"), "")
 
 
-def _go(path: str) -> AnyResponse:
+def _see_other(path: str) -> AnyResponse:
     return redirect(path, 303)

@@ -1,28 +1,27 @@
-"""A password that was forgotten: a link by mail, good once and for 30 minutes.
+"""Password reset: a mailed link that works once and for 30 minutes.
 
-Problem: a form that sends a link tells strangers who has an account, by its words, its status or its time; and it
-sends mail to whomever they name.
-Method: the request only writes down the address as a message for the worker, and never looks whether it has an account.
-The worker looks, and sends the link. An account has at most three links that are good, so it gets at most three mails
-in 30 minutes. Setting a password by one ends all of them, and every session.
+Problem: a form that sends a reset link can reveal whether an account exists, by its text, its status code or its
+response time. An attacker can also use it to send mail to any customer.
+Method: the request only enqueues a message with the address, and does not look up the account. The worker looks it up
+and sends the link. An account has at most three valid links, so it receives at most three mails in 30 minutes. Setting
+a password with one link ends all links and all sessions of the account.
 Source: OWASP, "Forgot Password Cheat Sheet"; NIST SP 800-63B, 6.1.2.3.
 """
 
 import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
 from shop.accounts import session_records
 from shop.accounts.credentials import clean_email
 from shop.accounts.models import PasswordReset, User
 from shop.accounts.password_policy import password_error
 from shop.accounts.passwords import PasswordHashing
-from shop.accounts.secret_tokens import new_token, token_hash
+from shop.accounts.secret_tokens import hash_token, new_token
 from shop.clock import Clock
 from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound
@@ -32,14 +31,14 @@ TOPIC = "account.password-forgotten"
 AGGREGATE = "account"
 LIFETIME = timedelta(minutes=30)
 LINKS_MAX = 3
-"""Links of an account that are good at the same time; whoever asks for more gets no further mail."""
-USELESS = "This link does not work any more: it was used, it is older than 30 minutes, or a part of it is missing."
-"""One sentence for every link that opens nothing."""
+"""Valid links of an account at the same time. Further requests send no mail."""
+INVALID_LINK = "This link does not work any more: it was used, it is older than 30 minutes, or a part of it is missing."
+"""The same message for every link that is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetLink:
-    """Where a link goes, and the token in it, in the only moment it can be read."""
+    """A new link: its recipient and its token. The token is readable only here; the table stores its hash."""
 
     email: str
     name: str
@@ -47,12 +46,12 @@ class ResetLink:
 
 
 class PasswordResets:
-    """The use cases of an owner who does not know the password.
+    """Resets the password of an owner who has forgotten it.
 
     Args:
-        database: where accounts are kept.
-        clock: says when links end.
-        passwords: the process's hashing.
+        database: the store's database.
+        clock: gives the time at which links expire.
+        passwords: hashes passwords; one for the whole process.
     """
 
     def __init__(self, database: Database, clock: Clock, passwords: PasswordHashing) -> None:
@@ -61,76 +60,75 @@ class PasswordResets:
         self._passwords = passwords
 
     def request(self, email: str) -> None:
-        """Ask for a link to be sent, if the address has an account; the same work whether or not it has.
+        """Enqueue the request for a link. The work is the same whether or not the address has an account.
 
         Raises:
-            InvalidFields: this is no email address.
+            InvalidFields: the email is not valid.
         """
         email = clean_email(email)
         aggregate_id = hashlib.sha256(email.encode()).hexdigest()[:32]
         with self._database.transaction() as session:
-            # One message an address: while mail is late, asking again adds nothing.
+            # At most one waiting message per address: a second request while mail is slow adds nothing.
             if not messages.is_waiting(session, AGGREGATE, aggregate_id, TOPIC):
                 messages.enqueue(session, AGGREGATE, aggregate_id, TOPIC, {"email": email})
 
     def issue(self, email: str, message_id: uuid.UUID) -> ResetLink | None:
-        """Make a link for the account of an address; only the hash of its token is kept.
+        """Create a link for the account of an address. Only the hash of its token is stored.
 
         Args:
-            email: as :meth:`request` wrote it down.
-            message_id: of the request; a second call for it replaces the token of the first.
+            email: the address in the message that :meth:`request` enqueued.
+            message_id: the id of that message; a second call with the same id replaces the first token.
 
         Returns:
-            ``None`` where there is no such account, or it has enough links already.
+            The link, or ``None`` if the account does not exist or has :data:`LINKS_MAX` valid links.
         """
         token, now = new_token(), self._clock.now()
         with self._database.transaction() as session:
             owner = session.execute(
                 select(User.id, User.name).where(User.email == email).with_for_update(key_share=True)
             ).one_or_none()
-            if owner is None or _good_links(session, owner.id, message_id, now) >= LINKS_MAX:
+            if owner is None:
                 return None
-            made = {"token_hash": token_hash(token), "created_at": now, "expires_at": now + LIFETIME}
-            link = insert(PasswordReset).values(message_id=message_id, user_id=owner.id, **made)
-            session.execute(link.on_conflict_do_update(index_elements=["message_id"], set_=made))
+            others = (PasswordReset.user_id == owner.id) & (PasswordReset.message_id != message_id)
+            valid_links = select(func.count()).where(others, PasswordReset.expires_at > now)
+            if session.scalars(valid_links).one() >= LINKS_MAX:
+                return None
+            values = {"token_hash": hash_token(token), "created_at": now, "expires_at": now + LIFETIME}
+            link = insert(PasswordReset).values(message_id=message_id, user_id=owner.id, **values)
+            session.execute(link.on_conflict_do_update(index_elements=["message_id"], set_=values))
         return ResetLink(email, owner.name, token)
 
     def check(self, token: str) -> str:
-        """Return the address of the account whose password a link may set.
+        """Return the email of the account whose password the link may set.
 
         Raises:
-            NotFound: the link opens nothing.
+            NotFound: the link is not valid.
         """
-        known = (PasswordReset.token_hash == token_hash(token)) & (PasswordReset.expires_at > self._clock.now())
+        is_valid = (PasswordReset.token_hash == hash_token(token)) & (PasswordReset.expires_at > self._clock.now())
         with self._database.reading() as session:
             email = session.scalar(
-                select(User.email).join(PasswordReset, PasswordReset.user_id == User.id).where(known)
+                select(User.email).join(PasswordReset, PasswordReset.user_id == User.id).where(is_valid)
             )
         if email is None:
-            raise NotFound(USELESS)
+            raise NotFound(INVALID_LINK)
         return email
 
     def reset(self, token: str, password: str) -> None:
-        """Set a password by a link; every session, token and link of the account ends.
+        """Set a password with a link. Every session, token and link of the account ends.
 
         Raises:
-            NotFound: the link opens nothing.
-            InvalidFields: the password may not be used; the link stays good.
+            NotFound: the link is not valid.
+            InvalidFields: the password is not allowed; the link stays valid.
         """
-        if (fault := password_error(password, self.check(token))) is not None:
-            raise InvalidFields("Some fields are not right.", errors={"password": fault})
-        password_hash = self._passwords.hash(password)  # before the transaction: it takes long and needs no lock
-        good = (PasswordReset.token_hash == token_hash(token)) & (PasswordReset.expires_at > self._clock.now())
+        if (error := password_error(password, self.check(token))) is not None:
+            raise InvalidFields("Some fields are not right.", errors={"password": error})
+        password_hash = self._passwords.hash(password)  # before the transaction: hashing is slow and needs no lock
+        is_valid = (PasswordReset.token_hash == hash_token(token)) & (PasswordReset.expires_at > self._clock.now())
         with self._database.transaction() as session:
-            # The row of the account first, as everywhere: of two uses at once, the second finds the link gone.
-            owner = select(User.id).where(User.id == select(PasswordReset.user_id).where(good).scalar_subquery())
+            # Lock the account's row first, as every caller does: the second of two concurrent uses finds no link.
+            owner = select(User.id).where(User.id == select(PasswordReset.user_id).where(is_valid).scalar_subquery())
             user_id = session.scalar(owner.with_for_update(key_share=True))
-            if user_id is None or session.scalar(select(PasswordReset.user_id).where(good)) is None:
-                raise NotFound(USELESS)
+            if user_id is None or session.scalar(select(PasswordReset.user_id).where(is_valid)) is None:
+                raise NotFound(INVALID_LINK)
             session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))
             session_records.end_all(session, user_id)
-
-
-def _good_links(session: Session, user_id: int, message_id: uuid.UUID, now: datetime) -> int:
-    others = (PasswordReset.user_id == user_id) & (PasswordReset.message_id != message_id)
-    return session.scalar(select(func.count()).where(others, PasswordReset.expires_at > now)) or 0

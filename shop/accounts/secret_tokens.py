@@ -1,8 +1,8 @@
-"""Tokens that prove something by being known: sessions, bearer tokens, links to set a password.
+"""Secret tokens of sessions, API clients and password reset links.
 
-Problem: a table of tokens that gets stolen signs the thief in everywhere.
-Method: a token is 256 random bits, so nothing about it can be guessed; a plain SHA-256 is kept, which is found by an
-index and cannot be turned back. A slow hash protects what people choose, and these are not chosen.
+Problem: a thief of a table of tokens can sign in to every account.
+Method: a token has 256 random bits, so it cannot be guessed. The table stores its SHA-256, which an index can find and
+which cannot be reversed. A slow hash is needed only for secrets that people choose; these are random.
 Source: OWASP, "Session Management Cheat Sheet"; RFC 6750, 5.2.
 """
 
@@ -13,10 +13,10 @@ TOKEN_BYTES = 32
 
 
 def new_token() -> str:
-    """Return a new random token, 43 characters that a URL and a cookie can carry."""
+    """Return a new random token of 43 characters that are valid in a URL and a cookie."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def token_hash(token: str) -> bytes:
-    """Return what is kept of a token: its SHA-256, 32 bytes."""
+def hash_token(token: str) -> bytes:
+    """Return the SHA-256 of a token, 32 bytes; the database stores only this."""
     return hashlib.sha256(token.encode()).digest()

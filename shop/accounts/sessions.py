@@ -1,10 +1,10 @@
-"""Signed-in browsers and bearer tokens, on top of Flask-Login.
+"""Session cookies of signed-in browsers, and bearer tokens, on top of Flask-Login.
 
-Problem: a cookie that says by itself whose it is stays good wherever it was copied to, whoever signs out.
-Method: a signed-in browser carries a random token in a cookie of its own; the database knows its hash, and with every
-request says whose it is, or no longer anybody's, in the one query that reads the account. The signed session cookie is
-the guest's alone (her cart, a note for the next page), so an answer that was begun before somebody signed in writes
-that one and cannot undo the other. A request that carries a bearer token is that token's, whatever cookie comes along.
+Problem: a cookie that holds the user's id stays valid in every copy, also after the user signs out.
+Method: a signed-in browser carries a random token in a separate cookie, and the database stores the token's hash. Every
+request reads the account by this hash in one query; after sign-out the query finds nothing. The signed session cookie
+holds only the guest's data (cart, note for the next page). So a response that began before the sign-in may overwrite
+the guest's cookie, but never the account's. If a request carries a bearer token, its cookies are ignored.
 Source: OWASP, "Session Management Cheat Sheet".
 """
 
@@ -23,98 +23,111 @@ from shop.web.identity import SignedInIdentity, current_identity
 from shop.web.private_response import keep_private
 
 COOKIE = "ACCOUNT_COOKIE_NAME"
-"""Key of the app's configuration; named as Flask names the settings of its own cookie."""
-OLDER_SESSION = "_user_id"
-"""Under it the signed cookie said who was signed in, before sessions were kept on the server."""
-ENDED = "You were signed out. Sign in again."
+"""Key in the app's configuration, named like the settings of Flask's own cookie."""
+LEGACY_USER_KEY = "_user_id"
+"""Key in the signed cookie that held the signed-in user, before sessions were stored on the server."""
+SIGNED_OUT = "You were signed out. Sign in again."
 OnSignIn = Callable[[AccountIdentity], str | None]
-"""Told the account that is about to be signed in; returns a note for her, or ``None``."""
+"""Called with the account before its session starts; returns a note for the customer, or ``None``."""
 
 
 class _LoginManager(LoginManager):  # type: ignore[misc]  # flask-login is untyped
     """Flask-Login without its remember-me cookie."""
 
     def _update_remember_cookie(self, response: Response) -> Response:
-        # The original looks into the session after every request, which makes every page `Vary: Cookie` and so
-        # uncacheable at the edge. Nothing here is remembered that way.
+        # The original reads the session after every request. Every page would then have `Vary: Cookie`, and the edge
+        # could not cache it. The store has no remember-me cookie.
         return response
 
 
-def install(app: Flask, use: Callable[[], AccountService], settings: Settings) -> None:
-    """Let requests of the app say who makes them.
+def install(app: Flask, get_accounts: Callable[[], AccountService], settings: Settings) -> None:
+    """Authenticate the requests of an app.
 
     Args:
         app: the application.
-        use: returns the accounts of the request being served.
-        settings: the secret key, the profile, and how long a session lasts.
+        get_accounts: returns the account service for the current request.
+        settings: the secret key, the profile, and the lifetime of a session.
     """
-    _configure(app, settings)
+    _configure_cookies(app, settings)
     manager = _LoginManager()
-    # Its protection ties a session to an address and a browser version; both change under honest shoppers.
+    # Flask-Login would tie a session to the IP address and the browser version. Both change for honest customers.
     manager.session_protection = None
     manager.init_app(app, add_context_processor=False)
-    manager.request_loader(lambda asked: _of_cookie(use(), asked) if bearer(asked) is None else _of_token(use(), asked))
-    app.register_error_handler(AuthenticationRequired, _ask_to_sign_in)
+    manager.request_loader(lambda request: _load_identity(get_accounts(), request))
+
+    @app.errorhandler(AuthenticationRequired)
+    def redirect_to_login(error: AuthenticationRequired) -> Response:
+        if request.path.startswith(problems.API_PREFIX):
+            return problems.problem_document(401, "not-signed-in", SIGNED_OUT if was_ended() else error.detail)
+        next_path = request.full_path.rstrip("?") if request.method == "GET" else None
+        response = redirect(url_for("accounts.login", next=next_path), 303)
+        # The app's response class is Flask's, although `redirect` is typed with werkzeug's.
+        return keep_private(response)  # type: ignore[arg-type]
 
 
 def sign_in(accounts: AccountService, account: AccountIdentity, on_sign_in: OnSignIn) -> str | None:
-    """Start a signed-in session in the browser being answered.
+    """Start a session of the account in the current browser.
 
-    Whatever the browser carried before is dropped, so a session somebody planted does not become hers (session
-    fixation, CWE-384), and one that was open ends; the guest's cart moves into the account first.
+    The guest's cart is merged first. Then the browser's earlier session ends and its data are dropped, so a session
+    that an attacker planted does not become the customer's (session fixation, CWE-384).
 
     Returns:
-        A note for the one who signed in, or ``None``.
+        A note for the customer, or ``None``.
 
     Raises:
-        BadCredentials: the account's sessions were ended after it was proved.
+        BadCredentials: all sessions of the account were ended after its authentication.
     """
-    opened = accounts.open_session(account)
+    token = accounts.open_session(account)
     note = on_sign_in(account)
-    _end_carried(accounts)
-    if session:  # else the answer would delete the cart that another tab's answer has just brought
+    _end_session(accounts)
+    if session:  # clearing an empty session would delete the cart cookie that a response to another tab has just set
         session.clear()
-    _send_cookie(opened)
+    _send_cookie(token)
     return note
 
 
 def renew(accounts: AccountService, account: AccountIdentity) -> None:
-    """Give the browser being answered a new session of its account, whose others have ended."""
+    """Open a new session in the current browser, after all sessions of the account have ended."""
     _send_cookie(accounts.open_session(account))
 
 
 def sign_out(accounts: AccountService) -> None:
-    """End the session of the browser being answered, here and in the browser.
+    """End the session of the current browser in the database and in the browser.
 
-    Nothing is left for the next person at the machine, and nothing for a copy of the cookie.
+    The next user of the computer gets neither the session nor the guest's data, and a copy of the cookie is invalid.
     """
-    leave(accounts)
+    end_browser_session(accounts)
     session.clear()
 
 
-def leave(accounts: AccountService) -> None:
-    """End the session of the browser being answered, if it has one; what a guest has stays."""
-    if _carried(request) is not None:
-        _end_carried(accounts)
-        after_this_request(_drop_cookie)
+def end_browser_session(accounts: AccountService) -> None:
+    """End the session of the current browser, if it has one. The guest's data stay."""
+    if _session_token(request) is None:
+        return
+    _end_session(accounts)
+
+    @after_this_request
+    def delete_cookie(response: Response) -> Response:
+        response.delete_cookie(current_app.config[COOKIE], **_cookie_attributes())
+        return response
 
 
 def was_ended() -> bool:
-    """Tell whether the request carries a session that is over; asks who is signed in."""
-    return current_identity() is None and (_carried(request) is not None or OLDER_SESSION in session)
+    """Return whether the request carries a session that has ended."""
+    return current_identity() is None and (_session_token(request) is not None or LEGACY_USER_KEY in session)
 
 
-def bearer(asked: Request) -> str | None:
-    """Return the request's bearer token, or ``None`` if it carries none (RFC 6750, 2.1)."""
-    found = asked.authorization
-    return (found.token or "") if found is not None and found.type == "bearer" else None
+def bearer_token(request: Request) -> str | None:
+    """Return the request's bearer token, or ``None`` if it has none (RFC 6750, 2.1)."""
+    authorization = request.authorization
+    return (authorization.token or "") if authorization is not None and authorization.type == "bearer" else None
 
 
-def _configure(app: Flask, settings: Settings) -> None:
-    app.secret_key, *older = settings.secret_keys or ("",)
+def _configure_cookies(app: Flask, settings: Settings) -> None:
+    app.secret_key, *older_keys = settings.secret_keys or ("",)
     app.config.update(
-        SECRET_KEY_FALLBACKS=older,
-        # The __Host- prefix keeps a neighbouring subdomain from planting these; it demands https (RFC 6265bis).
+        SECRET_KEY_FALLBACKS=older_keys,
+        # The __Host- prefix stops a neighbouring subdomain from setting these cookies. It needs HTTPS (RFC 6265bis).
         ACCOUNT_COOKIE_NAME="account" if settings.is_lab else "__Host-account",
         SESSION_COOKIE_NAME="session" if settings.is_lab else "__Host-session",
         NOTES_COOKIE_NAME="notes" if settings.is_lab else "__Host-notes",
@@ -122,33 +135,28 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=settings.session_lifetime_days),
-        # Otherwise every answer would carry Set-Cookie, and no page could be cached for a returning shopper.
+        # Otherwise every response would have Set-Cookie, and no page could be cached for a returning customer.
         SESSION_REFRESH_EACH_REQUEST=False,
     )
 
 
-def _carried(asked: Request) -> str | None:
-    return asked.cookies.get(current_app.config[COOKIE])
+def _session_token(request: Request) -> str | None:
+    return request.cookies.get(current_app.config[COOKIE])
 
 
-def _end_carried(accounts: AccountService) -> None:
-    if (token := _carried(request)) is not None:
+def _end_session(accounts: AccountService) -> None:
+    if (token := _session_token(request)) is not None:
         accounts.end_session(token)
 
 
-def _send_cookie(opened: IssuedToken) -> None:
+def _send_cookie(token: IssuedToken) -> None:
     @after_this_request
-    def send(response: Response) -> Response:
-        response.set_cookie(current_app.config[COOKIE], opened.token, expires=opened.expires_at, **_attributes())
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(current_app.config[COOKIE], token.token, expires=token.expires_at, **_cookie_attributes())
         return response
 
 
-def _drop_cookie(response: Response) -> Response:
-    response.delete_cookie(current_app.config[COOKIE], **_attributes())
-    return response
-
-
-def _attributes() -> dict[str, Any]:
+def _cookie_attributes() -> dict[str, Any]:
     config = current_app.config
     return {
         "httponly": config["SESSION_COOKIE_HTTPONLY"],
@@ -157,30 +165,12 @@ def _attributes() -> dict[str, Any]:
     }
 
 
-def _of_cookie(accounts: AccountService, asked: Request) -> SignedInIdentity | None:
-    token = _carried(asked)
-    account = accounts.identity_of_session(token) if token is not None else None
-    return _identity(account) if account else None
-
-
-def _of_token(accounts: AccountService, asked: Request) -> SignedInIdentity | None:
-    token = bearer(asked)
-    if token is None:
-        return None
-    account = accounts.identity_of_token(token)
-    if account is None:  # a program whose token ended must hear so, not be served as a guest
-        raise BadCredentials("This token is unknown, revoked or expired.")
-    return _identity(account)
-
-
-def _identity(account: AccountIdentity) -> SignedInIdentity:
-    return SignedInIdentity(account.user_id, account.email, account.name, account.role)
-
-
-def _ask_to_sign_in(error: AuthenticationRequired) -> Response:
-    if request.path.startswith(problems.API_PREFIX):
-        return problems.problem_document(401, "not-signed-in", ENDED if was_ended() else error.detail)
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    answer = redirect(url_for("accounts.login", next=wanted), 303)
-    # The app's response class is Flask's, although `redirect` is typed with werkzeug's.
-    return keep_private(answer)  # type: ignore[arg-type]
+def _load_identity(accounts: AccountService, request: Request) -> SignedInIdentity | None:
+    account = None
+    if (bearer := bearer_token(request)) is not None:
+        account = accounts.identity_of_token(bearer)
+        if account is None:  # a program with an invalid token gets an error; it is not served as a guest
+            raise BadCredentials("This token is unknown, revoked or expired.")
+    elif (token := _session_token(request)) is not None:
+        account = accounts.identity_of_session(token)
+    return SignedInIdentity(account.user_id, account.email, account.name, account.role) if account else None

@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from shop.accounts import personal_data as account_data
-from shop.accounts.credentials import kept_spelling
 from shop.cart import personal_data as cart_data
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import personal_data as review_data
 from shop.clock import Clock
 from shop.customers.traces import PersonalTraces
 from shop.database.transactions import Database
+from shop.email_address import canonical_email
 from shop.errors import InvalidFields, NotFound, StateConflict
 from shop.mail import personal_data as mail_data
 from shop.orders import personal_data as order_data
@@ -149,7 +149,7 @@ class PersonalData:
 def _normalised(email: str) -> str:
     if "@" not in email:
         raise InvalidFields(f"{email} is no email address.")
-    return kept_spelling(email)
+    return canonical_email(email)
 
 
 def _find(session: Session, email: str) -> DataSubject:

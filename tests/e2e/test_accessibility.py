@@ -63,10 +63,10 @@ def test_axe_finds_nothing_serious_on_an_account_and_its_faults(page: Page):
     sign_in(page, "shopper@shop.test")
     page.goto("/account")
     assert faults(page) == []
-    page.get_by_label("Present password").fill("not my password")
+    page.get_by_label("Current password").fill("not my password")
     page.get_by_label("New password").fill("seven quiet rivers")
     page.get_by_role("button", name="Change password").click()
-    assert page.get_by_text("This is not your present password.").count() == 2  # in the summary, and beside the field
+    assert page.get_by_text("This is not your current password.").count() == 2  # in the summary, and beside the field
     assert faults(page) == []
 
 

@@ -73,7 +73,7 @@ def test_a_program_keeps_the_token_it_changed_the_password_with(client, ann):
 @pytest.mark.parametrize(
     ("present", "new", "field", "says"),
     [
-        ("not the password", OTHER, "current_password", "not your present password"),
+        ("not the password", OTHER, "current_password", "not your current password"),
         (PASSWORD, PASSWORD, "new_password", "Choose another one"),
         (PASSWORD, "ann@shop.test", "new_password", "email address"),
         (PASSWORD, "password123", "new_password", "well-known"),

@@ -208,7 +208,7 @@ def test_a_log_in_that_is_right_needs_no_turn_to_renew_its_hash(runtime, databas
 @pytest.fixture
 def full_house(runtime):
     """A store in which as many log-ins are under way as may be."""
-    return create_app(replace(runtime, passwords=PasswordHashing(at_once=0, waiting=0), _graphs={})).test_client()
+    return create_app(replace(runtime, passwords=PasswordHashing(concurrent=0, waiting=0), _graphs={})).test_client()
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class HeldHasher(PasswordHasher):
 
 def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_once():
     hasher = HeldHasher()
-    passwords = PasswordHashing(hasher, turn_timeout_s=60)
+    passwords = PasswordHashing(hasher, queue_timeout_s=60)
     with ThreadPoolExecutor(7) as callers:
         asked = [callers.submit(passwords.hash, "one") for _ in range(7)]
         refused = until(lambda: done if len(done := [one for one in asked if one.done()]) == 3 else None)
@@ -107,7 +107,7 @@ def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_on
 
 def test_a_caller_does_not_wait_for_ever():
     hasher = HeldHasher()
-    passwords = PasswordHashing(hasher, at_once=1, waiting=1, turn_timeout_s=0.01)
+    passwords = PasswordHashing(hasher, concurrent=1, waiting=1, queue_timeout_s=0.01)
     with ThreadPoolExecutor(1) as callers:
         served = callers.submit(passwords.hash, "one")
         assert hasher.begun.acquire(timeout=10)

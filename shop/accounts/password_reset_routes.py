@@ -1,8 +1,8 @@
-"""The pages and calls for who has forgotten the password.
+"""Pages and JSON routes to reset a forgotten password.
 
-The token of a link arrives in a query, is moved at once into the browser's session cookie, and the address of the page
-is clean from then on: it is in no history, in no Referer of what the page loads or leads to, and no log line holds a
-query.
+The link in the mail carries its token in the query string. The page moves the token into the browser's session cookie
+at once and redirects to the same path without it. So the token is not in the browser's history and not in a Referer
+header; the logs hold no query strings.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,39 +30,39 @@ SENT = (
     "If there is an account with this address, a mail with a link is on its way. The link is good once,"
     " for 30 minutes. After three mails in that time no further one is sent."
 )
-CARRIED = "reset"
-"""Key of the browser's session under which it carries the token of a link."""
+SESSION_KEY = "reset"
+"""Key of the browser's session that holds the token of the link."""
 TOKEN_MAX = 200
-"""More than any token has; what is longer is cut, and then opens nothing."""
+"""Characters; every real token is shorter. A longer value is cut, and is then unknown."""
 LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX}
 
 Page = tuple[str, int] | AnyResponse
 
 
 class ForgottenPassword(ApiModel):
-    """Where the link is to be sent."""
+    """The address to which the link is sent."""
 
     email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
 
 
 class LinkSent(ApiModel):
-    """The same for every address."""
+    """The response; it is the same for every address."""
 
     note: str
 
 
 class NewPassword(ApiModel):
-    """A new password, and the token of the link as proof."""
+    """A new password, and the link's token as proof."""
 
     token: SecretStr = Field(max_length=TOKEN_MAX, json_schema_extra=NO_NUL_SCHEMA)
     password: SecretStr = Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX, json_schema_extra=NO_NUL_SCHEMA)
 
 
-def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:
-    """Build the calls.
+def create_reset_api(get_resets: Callable[[], PasswordResets]) -> ApiBlueprint:
+    """Build the JSON routes.
 
     Args:
-        use: returns the password resets of the request being served.
+        get_resets: returns the password resets for the current request.
     """
     api = ApiBlueprint("resets_api", __name__, url_prefix="/api/v1/password-resets", abp_tags=[Tag(name="accounts")])
     api.after_request(keep_private)
@@ -71,8 +71,8 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:
         "", operation_id="request_password_reset", responses={202: LinkSent, 422: ProblemDetails, 503: ProblemDetails}
     )
     def request_reset(body: ForgottenPassword) -> Any:
-        """Have a link to set a new password sent by mail. The answer does not tell whether there is an account."""
-        use().request(body.email)
+        """Send a mail with a link to set a new password. The response does not tell whether the account exists."""
+        get_resets().request(body.email)
         return LinkSent(note=SENT).model_dump(), HTTPStatus.ACCEPTED
 
     @api.post(
@@ -83,18 +83,20 @@ def create_reset_api(use: Callable[[], PasswordResets]) -> ApiBlueprint:
     @ignores_idempotency_key
     def set_password(body: NewPassword) -> Any:
         """Set a new password with the token of the link. All sessions and tokens of the account end."""
-        use().reset(body.token.get_secret_value(), body.password.get_secret_value())
+        get_resets().reset(body.token.get_secret_value(), body.password.get_secret_value())
         return "", HTTPStatus.NO_CONTENT
 
     return api
 
 
-def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[], AccountService]) -> Blueprint:
+def create_reset_pages(
+    get_resets: Callable[[], PasswordResets], get_accounts: Callable[[], AccountService]
+) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the password resets of the request being served.
-        accounts: returns its accounts.
+        get_resets: returns the password resets for the current request.
+        get_accounts: returns the account service for the current request.
     """
     pages = Blueprint("resets", __name__, template_folder="templates")
     pages.after_request(keep_private)
@@ -106,7 +108,7 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
     @pages.post("/forgotten")
     def request_reset() -> Page:
         try:
-            use().request(request.form.get("email", ""))
+            get_resets().request(request.form.get("email", ""))
         except InvalidFields as error:
             return _page("forgotten", error.errors, STATUS[InvalidFields])
         flash(SENT, "info")
@@ -115,25 +117,25 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
     @pages.get("/reset")
     def follow_link() -> Page:
         if "token" in request.args:
-            session[CARRIED] = request.args["token"][:TOKEN_MAX]
+            session[SESSION_KEY] = request.args["token"][:TOKEN_MAX]
             return redirect("/reset", 303)
         try:
-            return _page("reset", email=use().check(session.get(CARRIED, "")))
+            return _page("reset", email=get_resets().check(session.get(SESSION_KEY, "")))
         except NotFound as error:
             return _page("forgotten", {"form": error.detail}, STATUS[NotFound])
 
     @pages.post("/reset")
     @ignores_idempotency_key
     def set_password() -> Page:
-        token = session.get(CARRIED, "")
+        token = session.get(SESSION_KEY, "")
         try:
-            use().reset(token, request.form.get("password", ""))
+            get_resets().reset(token, request.form.get("password", ""))
         except InvalidFields as error:
-            return _page("reset", error.errors, STATUS[InvalidFields], email=use().check(token))
+            return _page("reset", error.errors, STATUS[InvalidFields], email=get_resets().check(token))
         except NotFound as error:
             return _page("forgotten", {"form": error.detail}, STATUS[NotFound])
-        session.pop(CARRIED, None)
-        sessions.leave(accounts())
+        session.pop(SESSION_KEY, None)
+        sessions.end_browser_session(get_accounts())
         flash("Your new password is set, and every browser is signed out. Sign in with it.", "success")
         return redirect("/login", 303)
 
@@ -141,5 +143,5 @@ def create_reset_pages(use: Callable[[], PasswordResets], accounts: Callable[[],
 
 
 def _page(name: str, errors: Mapping[str, str] | None = None, status: int = 200, **names: str) -> Page:
-    shown: dict[str, Any] = {"errors": errors or {}, "form": request.form, **LIMITS, **names}
-    return render_template(f"accounts/{name}.html", **shown), status
+    context: dict[str, Any] = {"errors": errors or {}, "form": request.form, **LIMITS, **names}
+    return render_template(f"accounts/{name}.html", **context), status
