@@ -154,7 +154,7 @@ class ProcessRuntime:
     list_bulkhead: ListBulkhead
     provider: PaymentProvider
     guards: ProviderResilience
-    post: MailTransport
+    mailer: MailTransport
     stationery: EmailTemplates
     _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict)
 
@@ -223,7 +223,7 @@ class ProcessRuntime:
                 ConsumerInbox(self.database, password_mail.CONSUMER),
                 resets,
                 self.stationery,
-                self.post,
+                self.mailer,
                 self.settings.own_address,
             ),
             session_reaper=SessionReaper(self.database, self.clock),
@@ -244,9 +244,9 @@ class ProcessRuntime:
             projector=OrderProjector(self.database, self.metrics.projections.observe_lag),
             orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
             completer=CheckoutCompleter(checking_out, payments, reconciler, cancellation),
-            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(self.database, CONSUMER), letters, self.post),
+            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(self.database, CONSUMER), letters, self.mailer),
             link_mail_consumer=LinkMailConsumer(
-                self.database, ConsumerInbox(self.database, link_mail.CONSUMER), link_requests, letters, self.post
+                self.database, ConsumerInbox(self.database, link_mail.CONSUMER), link_requests, letters, self.mailer
             ),
             link_requests=link_requests,
             order_links=links,
@@ -273,7 +273,7 @@ class ProcessRuntime:
     def _confirmation(self, snapshot: SwitchSnapshot, letters: OrderEmails) -> OrderConfirmation:
         if snapshot["orders.confirmation"] == "queue":
             return QueuedConfirmation()
-        return InlineConfirmation(self.database, letters, self.post)
+        return InlineConfirmation(self.database, letters, self.mailer)
 
     def _keys(self, snapshot: SwitchSnapshot) -> IdempotencyPolicy:
         if snapshot["checkout.idempotency"] == "off":
@@ -344,7 +344,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         list_bulkhead=ListBulkhead(settings.threads),
         provider=_provider(settings),
         guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
-        post=_post(settings),
+        mailer=_mailer(settings),
         stationery=EmailTemplates(),
     )
 
@@ -360,14 +360,16 @@ def _provider(settings: Settings) -> PaymentProvider:
     return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
-def _post(settings: Settings) -> MailTransport:
-    post: MailTransport = DatabaseMailer()
+def _mailer(settings: Settings) -> MailTransport:
+    mailer: MailTransport = DatabaseMailer()
     if settings.mail_url is not None:
-        post = SmtpMailer(settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file)
+        mailer = SmtpMailer(
+            settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file
+        )
     if not settings.is_lab:
-        return post
+        return mailer
     desk = FaultChannel(settings.run_dir)
-    return FaultInjectingMailer(post, lambda: desk.report().active.get("mail", NONE))
+    return FaultInjectingMailer(mailer, lambda: desk.report().active.get("mail", NONE))
 
 
 def _switches_unreadable(error: Exception) -> None:

@@ -1,1 +1,1 @@
-"""What concerns a person and more than one feature: mail about an account, and her rights to what is kept."""
+"""Use cases about a person that need several features: password mail, data export and data erasure."""

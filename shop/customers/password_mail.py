@@ -1,7 +1,7 @@
-"""The mail with a link to set a password: what the worker does for who has forgotten one."""
+"""Queue consumer that sends the password reset mail."""
 
-from shop.accounts.password_resets import PasswordResets, ResetLink
-from shop.mail.email_templates import EmailTemplates, OutgoingEmail
+from shop.accounts.password_resets import PasswordResets
+from shop.mail.email_templates import EmailTemplates
 from shop.mail.mailer import MailTransport
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.inbox import ConsumerInbox
@@ -11,35 +11,35 @@ PAGE = "/reset"
 
 
 class PasswordMailConsumer:
-    """Sends the link; safe to be given the same message twice, one after the other or at once.
+    """Sends the mail with the link. It is idempotent: the same message may be delivered twice, also concurrently.
 
     Args:
-        inbox: what was handled.
-        resets: makes the link.
-        stationery: holds the templates.
-        post: takes the letter.
-        address: of the store.
+        inbox: remembers the handled messages.
+        resets: creates the link.
+        templates: renders the mail.
+        mailer: sends the mail.
+        base_url: the store's public URL.
     """
 
     def __init__(
         self,
         inbox: ConsumerInbox,
         resets: PasswordResets,
-        stationery: EmailTemplates,
-        post: MailTransport,
-        address: str,
+        templates: EmailTemplates,
+        mailer: MailTransport,
+        base_url: str,
     ) -> None:
         self._inbox = inbox
         self._resets = resets
-        self._stationery = stationery
-        self._post = post
-        self._address = address
+        self._templates = templates
+        self._mailer = mailer
+        self._base_url = base_url
 
     def handle(self, message: QueueMessage) -> None:
-        """Send a link to the address in the message, if it has an account that has not been sent enough of them.
+        """Send a link to the address in the message, if it has an account and the account may have another link.
 
         Raises:
-            MailFailed: not now; the queue tries again.
+            MailFailed: the mail was not sent; the queue retries.
         """
         if self._inbox.has_handled(message.message_id):
             return
@@ -47,16 +47,13 @@ class PasswordMailConsumer:
         if link is None:
             self._inbox.process_once(message, lambda session: None)
             return
-        letter = self._letter(message, link)
-        self._post.send(letter)
-        self._inbox.process_once(message, lambda session: self._post.record(session, letter))
-
-    def _letter(self, message: QueueMessage, link: ResetLink) -> OutgoingEmail:
-        return self._stationery.render(
+        email = self._templates.render(
             "password_reset",
             message_id=f"<password-reset.{message.message_id}@shop>",
             recipient=link.email,
             subject="Set a new password",
             name=link.name,
-            url=f"{self._address}{PAGE}?token={link.token}",
+            url=f"{self._base_url}{PAGE}?token={link.token}",
         )
+        self._mailer.send(email)
+        self._inbox.process_once(message, lambda session: self._mailer.record(session, email))

@@ -1,10 +1,9 @@
-"""A person's rights to what the store holds about her: to be told all of it, and to have it forgotten.
+"""Data subject rights: export and erasure of all data that the store holds about a person.
 
-Problem: a person is spread over every table, and what is deleted by hand breaks what is rebuilt from events and what
-the books are balanced by.
-Method: each feature tells and blanks its own rows (``personal_data`` in its folder); here they are called one after the
-other in one transaction. Rows that others refer to stay and lose what names her; what stands for itself is deleted.
-Events hold no name and no address, so nothing that is rebuilt from them changes.
+Problem: a person's data are in many tables. Deleting rows by hand breaks projections and the payment accounts.
+Method: each feature exports and erases its own rows (``personal_data`` in its folder). This module calls the features
+in one transaction. A row that other rows refer to stays, with its personal values blanked; any other row is deleted.
+Events contain no name and no address, so a projection rebuilt from events does not change.
 Source: Regulation (EU) 2016/679, articles 15 (access), 17 (erasure), 20 (portability).
 """
 
@@ -32,29 +31,29 @@ from shop.payments import personal_data as payment_data
 
 @dataclass(frozen=True, slots=True)
 class DataSubject:
-    """What leads to all that is held about a person."""
+    """The keys of all data about a person."""
 
     email: str
     user_id: int | None
     orders: tuple[PersonsOrder, ...]
     others: int
-    """How many accounts of other people have orders that name her address; those orders are theirs."""
+    """Number of other accounts with orders to this person's email; those orders belong to the other accounts."""
 
     @property
     def order_ids(self) -> list[int]:
-        """Return the keys of her orders."""
+        """Return the primary keys of the person's orders."""
         return [order.id for order in self.orders]
 
     @property
-    def guests(self) -> list[uuid.UUID]:
-        """Return the ids under which she shopped as a guest."""
-        names = {name for order in self.orders for name in order.guests}
-        return [uuid.UUID(name.removeprefix("guest:")) for name in sorted(names)]
+    def guest_ids(self) -> list[uuid.UUID]:
+        """Return the guest ids with which the person placed orders."""
+        owners = {owner for order in self.orders for owner in order.guests}
+        return [uuid.UUID(owner.removeprefix("guest:")) for owner in sorted(owners)]
 
     @property
     def traces(self) -> PersonalTraces:
-        """Return how she is found in messages and kept answers."""
-        owners = {name for order in self.orders for name in order.guests}
+        """Return the person's keys in messages and stored responses."""
+        owners = {owner for order in self.orders for owner in order.guests}
         if self.user_id is not None:
             owners.add(f"user:{self.user_id}")
         return PersonalTraces(self.email, [order.public_id for order in self.orders], owners)
@@ -62,7 +61,7 @@ class DataSubject:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """How much was blanked or deleted; ``others`` as in :class:`DataSubject`."""
+    """Numbers of blanked or deleted rows; ``others`` as in :class:`DataSubject`."""
 
     account: bool
     orders: int
@@ -74,81 +73,86 @@ class ErasureResult:
     others: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a document."""
+        """Return it as a JSON object."""
         return asdict(self)
 
 
 class PersonalData:
-    """The two use cases.
+    """Exports and erases the data of one person.
 
     Args:
-        database: where everything is.
-        clock: says when a person was told.
-        carts: show what lies in them.
-        changed: told the slugs of products whose pages showed her name.
+        database: the store's database.
+        clock: gives the time of an export.
+        carts: reads the person's carts.
+        on_reviews_changed: called with the slugs of the products whose pages showed the person's name.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, carts: CartService, changed: Callable[[Iterable[str]], None]
+        self, database: Database, clock: Clock, carts: CartService, on_reviews_changed: Callable[[Iterable[str]], None]
     ) -> None:
         self._database = database
         self._clock = clock
         self._carts = carts
-        self._changed = changed
+        self._on_reviews_changed = on_reviews_changed
 
     def export(self, email: str) -> dict[str, Any]:
-        """Return all that is held about the person of an address, as one document of plain values.
+        """Return all data about the person with this email, as one document of plain values.
 
-        Passwords, and the tokens of sessions, programs and links, are left out: they are kept as hashes, or open doors.
+        Passwords and the tokens of sessions, programs and links are left out: they are hashes, or would give access.
 
         Raises:
-            InvalidFields: this is no email address.
-            NotFound: nothing is held under it.
+            InvalidFields: the email is not valid.
+            NotFound: the store holds no data about the person.
         """
-        email = _normalised(email)
+        email = _checked_email(email)
         with self._database.transaction() as session:
             person = _find(session, email)
-            orders, payments = person.order_ids, payment_data.export(session, person.order_ids)
-            told = order_data.export(session, orders)
-            held = {
-                **_account(session, person),
-                "orders": [order | {"payment": payments.get(key)} for key, order in zip(orders, told, strict=True)],
+            account: dict[str, Any] = {name: [] for name in ("sessions", "tokens", "password_resets", "reviews")}
+            if person.user_id is not None:
+                reviews = review_data.export(session, person.user_id)
+                account = {**account_data.export(session, person.user_id), "reviews": reviews}
+            payments = payment_data.export(session, person.order_ids)
+            orders = zip(person.order_ids, order_data.export(session, person.order_ids), strict=True)
+            data = {
+                "account": None,
+                **account,
+                "orders": [order | {"payment": payments.get(order_id)} for order_id, order in orders],
                 "mails": mail_data.export(session, email, person.traces.orders),
                 **person.traces.export(session),
             }
-        if not any(held.values()):
-            raise _nothing(email)
-        told_at = {"email": email, "exported_at": self._clock.now()}
-        return told_at | held | {"carts": self._carts_of(person), "accounts_naming_the_address": person.others}
+        if not any(data.values()):
+            raise _no_data(email)
+        head = {"email": email, "exported_at": self._clock.now()}
+        return head | data | {"carts": self._export_carts(person), "accounts_naming_the_address": person.others}
 
     def erase(self, email: str) -> ErasureResult:
-        """Blank or delete all that names the person of an address.
+        """Blank or delete all data that names the person with this email.
 
         Raises:
-            InvalidFields: this is no email address.
-            NotFound: nothing is held under it.
-            StateConflict: orders are not delivered yet, and need their address.
+            InvalidFields: the email is not valid.
+            NotFound: the store holds no data about the person.
+            StateConflict: orders that are not delivered yet still need their address.
         """
-        normalised = _normalised(email)
-        forgotten, slugs = self._database.run_in_transaction(lambda session: _forget(session, normalised))
-        self._changed(slugs)
-        return forgotten
+        email = _checked_email(email)
+        result, slugs = self._database.run_in_transaction(lambda session: _erase(session, email))
+        self._on_reviews_changed(slugs)
+        return result
 
-    def _carts_of(self, person: DataSubject) -> list[dict[str, Any]]:
-        owners = [CartOwner(guest_cart_id=guest) for guest in person.guests]
+    def _export_carts(self, person: DataSubject) -> list[dict[str, Any]]:
+        owners = [CartOwner(guest_cart_id=guest_id) for guest_id in person.guest_ids]
         if person.user_id is not None:
             owners.insert(0, CartOwner(user_id=person.user_id))
-        found = (self._carts.view(owner) for owner in owners)
+        carts = (self._carts.view(owner) for owner in owners)
         return [
             {"items": [{"product": line.slug, "title": line.title, "quantity": line.quantity} for line in cart.lines]}
-            for cart in found
+            for cart in carts
             if cart.lines
         ]
 
 
-def _normalised(email: str) -> str:
+def _checked_email(email: str) -> str:
     if "@" not in email:
-        raise InvalidFields(f"{email} is no email address.")
+        raise InvalidFields(f"{email} is not an email address.")
     return canonical_email(email)
 
 
@@ -160,36 +164,32 @@ def _find(session: Session, email: str) -> DataSubject:
     return DataSubject(email, user_id, orders, len(others - blanked))
 
 
-def _account(session: Session, person: DataSubject) -> dict[str, Any]:
-    if person.user_id is None:
-        return {"account": None, "sessions": [], "tokens": [], "password_resets": [], "reviews": []}
-    reviews = review_data.export(session, person.user_id)
-    return {**account_data.export(session, person.user_id), "reviews": reviews}
-
-
-def _forget(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
+def _erase(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     person = _find(session, email)
-    waiting = [order for order in person.orders if order.status in order_data.OPEN]
-    still_open = [f"{order.number} ({order.status.value})" for order in waiting]
+    still_open = [
+        f"{order.number} ({order.status.value})" for order in person.orders if order.status in order_data.OPEN
+    ]
     if still_open:
         raise StateConflict(
             f"Nothing was changed: {len(still_open)} of the orders of {email} still need their address:"
             f" {', '.join(still_open)}. Deliver or cancel them, then run this again."
         )
     slugs: list[str] = []
-    messages, answers = person.traces.erase(session)
+    messages, responses = person.traces.erase(session)
     mails = mail_data.erase(session, email, person.traces.orders)
-    carts = cart_data.erase(session, person.user_id, person.guests)
+    carts = cart_data.erase(session, person.user_id, person.guest_ids)
     order_data.blank(session, person.order_ids)
     if person.user_id is not None:
         slugs = review_data.blank(session, person.user_id)
         account_data.blank(session, person.user_id)
     has_account = person.user_id is not None
-    done = ErasureResult(has_account, len(person.orders), len(slugs), carts, mails, messages, answers, person.others)
-    if not (has_account or person.orders or mails or messages or answers):
-        raise _nothing(email)
-    return done, slugs
+    if not (has_account or person.orders or mails or messages or responses):
+        raise _no_data(email)
+    result = ErasureResult(
+        has_account, len(person.orders), len(slugs), carts, mails, messages, responses, person.others
+    )
+    return result, slugs
 
 
-def _nothing(email: str) -> NotFound:
-    return NotFound(f"Nothing is held about {email}.")
+def _no_data(email: str) -> NotFound:
+    return NotFound(f"The store holds no data about {email}.")

@@ -1,1 +1,1 @@
-"""Mail to shoppers: how it is written, and how it leaves."""
+"""Mail to customers: its templates, and the mailers that send or store it."""

@@ -1,4 +1,4 @@
-"""A letter: written from templates, as text and as HTML, and put into the shape mail servers take."""
+"""Email templates: render an email as text and HTML, and convert it to a MIME message."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -14,15 +14,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEmail:
-    """One mail.
+    """One email to send.
 
     Args:
-        message_id: its ``Message-ID`` (RFC 5322), with the angle brackets. A second try has the same, so that the
-            recipient's server can see that it is the same mail.
-        recipient: an address.
+        message_id: its ``Message-ID`` (RFC 5322), with the angle brackets. Every retry has the same id, so the
+            recipient's server can detect a duplicate.
+        recipient: one address.
         subject: one line.
-        text: for those who read text.
-        html: the same for those who do not.
+        text: the body as plain text.
+        html: the same body as HTML.
     """
 
     message_id: str
@@ -32,24 +32,24 @@ class OutgoingEmail:
     html: str
 
     def as_message(self, sender: str) -> EmailMessage:
-        """Return it as ``multipart/alternative``, the HTML last, which is what a client prefers.
+        """Return the email as ``multipart/alternative``. The HTML is last, since clients prefer the last part.
 
         Raises:
-            ValueError: the recipient is not one address, or an address or the subject has a line break in it.
+            ValueError: the recipient is not one address, or an address or the subject contains a line break.
         """
         message = EmailMessage(policy=SMTP)
-        # Not as a string, which would be read as a list: one with a comma in it is two recipients.
+        # An Address, not a string: a string with a comma would be parsed as two recipients.
         message["From"], message["To"] = sender, Address(addr_spec=self.recipient)
         message["Subject"] = self.subject
         message["Message-ID"] = self.message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
         message.set_content(self.text)
         message.add_alternative(self.html, subtype="html")
         return message
 
 
 class EmailTemplates:
-    """Writes letters from the templates of this folder."""
+    """Renders emails from the templates of this folder."""
 
     def __init__(self) -> None:
         self._templates = Environment(
@@ -62,10 +62,10 @@ class EmailTemplates:
         )
 
     def render(self, template: str, message_id: str, recipient: str, subject: str, **names: Any) -> OutgoingEmail:
-        """Write a letter from ``<template>.txt`` and ``<template>.html``.
+        """Render an email from ``<template>.txt`` and ``<template>.html``.
 
         Raises:
-            UndefinedError: the template asks for a name that is not given.
+            UndefinedError: the template uses a name that is not passed.
         """
         text, html = (self._templates.get_template(f"{template}.{kind}").render(names) for kind in ("txt", "html"))
         return OutgoingEmail(message_id, recipient, subject, text, html)

@@ -1,7 +1,8 @@
-"""How a letter leaves: by SMTP where a server is configured, else into the mailbox, a table.
+"""Mailers: one sends email by SMTP if a server is configured; the other stores it in the mailbox, a table.
 
-A letter that goes by SMTP leaves before it is written down that it has; a crash between the two sends it twice, under
-one ``Message-ID``. Nothing on our side can change that. The mailbox is in the transaction of the note: exactly once.
+An email is sent by SMTP before the store records that it was sent. A crash between the two steps sends it twice, with
+the same ``Message-ID``. SMTP gives no way to prevent this. The mailbox row is written in the same transaction as the
+record, so it is written exactly once.
 """
 
 import re
@@ -29,71 +30,69 @@ if TYPE_CHECKING:
     from smtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException
 
 SLOW_S = 2.0
-"""What the fault ``mail=slow`` adds to a letter: a busy mail server's answer, within its client's patience."""
-
-
+"""Seconds that the fault ``mail=slow`` adds to each email: a busy mail server, but within the client's timeout."""
 STATUS_CODE = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 """An enhanced status code at the beginning of a reply (RFC 3463)."""
 
 
 class MailFailed(Exception):
-    """The mail server is away, or did not take the letter."""
+    """The mail server is not available, or it did not accept the email."""
 
 
 class MailRefused(MailFailed, PermanentFailure):
-    """The mail server will never take this letter; the message names no address, which belongs in no log."""
+    """The mail server will never accept this email. The message contains no address, since logs must not hold one."""
 
 
 class MailTransport(Protocol):
-    """Somebody who takes letters."""
+    """Sends or stores emails."""
 
-    def send(self, letter: OutgoingEmail) -> None:
-        """Do what must be done outside a transaction.
+    def send(self, email: OutgoingEmail) -> None:
+        """Do the part of sending that must happen outside a transaction.
 
         Raises:
-            MailFailed: it is not known to have been taken.
-            MailRefused: it will never be.
+            MailFailed: the email may not have been accepted.
+            MailRefused: the email will never be accepted.
         """
 
-    def record(self, session: Session, letter: OutgoingEmail) -> None:
-        """Do what is done in the transaction that notes the letter as sent."""
+    def record(self, session: Session, email: OutgoingEmail) -> None:
+        """Do the part of sending that belongs in the transaction that marks the message as handled."""
 
 
 class DatabaseMailer:
-    """Keeps letters in a table."""
+    """Stores emails in the mailbox table."""
 
-    def send(self, letter: OutgoingEmail) -> None:
-        """Do nothing: all of it happens in the transaction."""
+    def send(self, email: OutgoingEmail) -> None:
+        """Do nothing: ``record`` stores the email."""
 
-    def record(self, session: Session, letter: OutgoingEmail) -> None:
-        """Keep a letter; the second one of the same id is the same letter."""
+    def record(self, session: Session, email: OutgoingEmail) -> None:
+        """Store an email. A second email with the same id changes nothing."""
         session.execute(
             insert(Mail)
             .values(
-                message_id=letter.message_id,
-                recipient=letter.recipient,
-                subject=letter.subject,
-                text=letter.text,
-                html=letter.html,
+                message_id=email.message_id,
+                recipient=email.recipient,
+                subject=email.subject,
+                text=email.text,
+                html=email.html,
             )
             .on_conflict_do_nothing()
         )
 
 
 class SmtpMailer:
-    """Hands letters to a mail server, each over a connection of its own.
+    """Sends emails to a mail server, with a new connection for each email.
 
-    Where the connection is encrypted, the server's certificate must be good for its name: otherwise whoever sits in
-    between reads the letters and the password (RFC 8314, 4.1; RFC 3207, 6).
+    On an encrypted connection, the server's certificate must be valid for its host name. Otherwise an attacker on the
+    network could read the emails and the password (RFC 8314, 4.1; RFC 3207, 6).
 
     Args:
-        url: ``smtp://`` (with STARTTLS where there is a password) or ``smtps://``, user, password, host, port.
-        sender: the address letters come from.
-        timeout_s: seconds for each step of the conversation.
-        ca_file: PEM certificates of the authorities that are trusted instead of the machine's own.
+        url: ``smtp://`` (uses STARTTLS if it has a password) or ``smtps://``, with user, password, host, port.
+        sender: the sender's address.
+        timeout_s: seconds for each step of the SMTP dialogue.
+        ca_file: PEM certificates of the trusted authorities, in place of the system's.
 
     Raises:
-        ConfigurationError: the address is malformed, or the certificates cannot be read.
+        ConfigurationError: the URL is malformed, or the certificates cannot be read.
     """
 
     def __init__(self, url: str, sender: str, timeout_s: float, ca_file: Path | None = None) -> None:
@@ -105,35 +104,47 @@ class SmtpMailer:
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._sender = sender
         self._timeout_s = timeout_s
-        self._context = _trusting(ca_file) if ca_file is not None else None
+        self._context: ssl.SSLContext | None = None
+        if ca_file is not None:
+            try:
+                self._context = ssl.create_default_context(cafile=str(ca_file))
+            except OSError as error:
+                raise ConfigurationError(
+                    f"SHOP_MAIL_CA_FILE={ca_file} holds no readable certificates: {error}."
+                ) from None
 
-    def send(self, letter: OutgoingEmail) -> None:
-        """Send a letter.
+    def send(self, email: OutgoingEmail) -> None:
+        """Send an email.
 
         Raises:
-            MailFailed: the server is away, cannot be trusted, or does not take it now.
-            MailRefused: the recipient is no address, or the server refuses this letter for good (5xx).
+            MailFailed: the server is not available, is not trusted, or does not accept the email now.
+            MailRefused: the recipient is not an email address, or the server refuses the email permanently (5xx).
         """
-        import smtplib  # here, so that who sends nothing does not carry it
+        import smtplib  # imported here: a process that sends no mail does not load it
 
         refuse_in_transaction("the mail server")
-        letter = replace(letter, recipient=_recipient(letter))
         try:
-            with self._connected() as server:
-                server.send_message(letter.as_message(self._sender), to_addrs=[letter.recipient])
+            recipient = clean_email(email.recipient)
+        except InvalidFields:
+            raise MailRefused("the recipient is not an email address that every mail server accepts") from None
+        try:
+            with self._connection() as server:
+                message = replace(email, recipient=recipient).as_message(self._sender)
+                server.send_message(message, to_addrs=[recipient])
         except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-            raise _refusal(error) from error
+            raise _smtp_failure(error) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise MailFailed(_reason(error)) from error
+            reason = f": {error.verify_message}" if isinstance(error, ssl.SSLCertVerificationError) else ""
+            raise MailFailed(f"{type(error).__name__}{reason}") from error
 
-    def record(self, session: Session, letter: OutgoingEmail) -> None:
-        """Do nothing: it has left."""
+    def record(self, session: Session, email: OutgoingEmail) -> None:
+        """Do nothing: the email is sent already."""
 
     @contextmanager
-    def _connected(self) -> "Iterator[SMTP]":
+    def _connection(self) -> "Iterator[SMTP]":
         import smtplib
 
-        # The machine's own certificates are some hundred: read once, and only by a process that sends mail.
+        # The system has about a hundred certificates. They are read once, and only in a process that sends mail.
         context = self._context = self._context or ssl.create_default_context()
         if self._tls:
             server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=self._timeout_s, context=context)
@@ -145,28 +156,14 @@ class SmtpMailer:
                     server.starttls(context=context)
                 server.login(self._user, self._password)
             yield server
-            with suppress(smtplib.SMTPException, OSError):  # it has the letter, whatever it says of good-bye
+            with suppress(smtplib.SMTPException, OSError):  # the server has accepted the email; QUIT may fail
                 server.quit()
         finally:
             server.close()
 
 
-def _trusting(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except OSError as error:
-        raise ConfigurationError(f"SHOP_MAIL_CA_FILE={ca_file} holds no readable certificates: {error}.") from None
-
-
-def _recipient(letter: OutgoingEmail) -> str:
-    try:
-        return clean_email(letter.recipient)
-    except InvalidFields:
-        raise MailRefused("the recipient is no email address that every mail server takes") from None
-
-
-def _refusal(error: "SMTPRecipientsRefused | SMTPResponseException") -> MailFailed:
-    """Tell a refusal for good (5xx) from one for now (RFC 5321, 4.2.1), in words that name no address."""
+def _smtp_failure(error: "SMTPRecipientsRefused | SMTPResponseException") -> MailFailed:
+    """Distinguish permanent (5xx) from transient failures (RFC 5321, 4.2.1), in a message without an address."""
     import smtplib
 
     reply: bytes | str
@@ -179,42 +176,37 @@ def _refusal(error: "SMTPRecipientsRefused | SMTPResponseException") -> MailFail
     return MailRefused(reason) if 500 <= code <= 599 else MailFailed(reason)
 
 
-def _reason(error: Exception) -> str:
-    words = f": {error.verify_message}" if isinstance(error, ssl.SSLCertVerificationError) else ""
-    return f"{type(error).__name__}{words}"
-
-
 class FaultInjectingMailer:
-    """The post as the lab can break it: what is seen of a mail server that is down or slow is made here, at the client.
+    """Simulates a mail server that is down or slow. The lab injects the fault here, in the client.
 
     Args:
-        post: the real one.
+        mailer: the real mailer.
         fault: returns ``none``, ``down`` or ``slow``.
-        sleep: waits so many seconds.
+        sleep: waits this many seconds.
     """
 
     def __init__(
-        self, post: MailTransport, fault: Callable[[], str], sleep: Callable[[float], None] = time.sleep
+        self, mailer: MailTransport, fault: Callable[[], str], sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._post = post
+        self._mailer = mailer
         self._fault = fault
         self._sleep = sleep
 
-    def send(self, letter: OutgoingEmail) -> None:
-        """Send a letter, or fail to, as ordered."""
+    def send(self, email: OutgoingEmail) -> None:
+        """Send an email, after the fault."""
         refuse_in_transaction("the mail server")
         match self._fault():
             case "down":
                 raise MailFailed("down, on purpose")
             case "slow":
                 self._sleep(SLOW_S)
-        self._post.send(letter)
+        self._mailer.send(email)
 
-    def record(self, session: Session, letter: OutgoingEmail) -> None:
-        """See the real one."""
-        self._post.record(session, letter)
+    def record(self, session: Session, email: OutgoingEmail) -> None:
+        """Call the real mailer."""
+        self._mailer.record(session, email)
 
 
 def latest_mails(session: Session, limit: int) -> list[Mail]:
-    """Return what is in the mailbox, the newest first."""
+    """Return the mails of the mailbox, newest first."""
     return list(session.scalars(select(Mail).order_by(Mail.id.desc()).limit(limit)))

@@ -1,4 +1,4 @@
-"""The mailbox: where mail goes when no mail server is configured."""
+"""The mailbox table. It stores mail when no mail server is configured."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from shop.database.engine import ModelBase
 
 
 class Mail(ModelBase):
-    """One mail as it would have left; shown at ``/lab/mail``."""
+    """One mail that a mail server would have sent; shown at ``/lab/mail``."""
 
     __tablename__ = "mails"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     message_id: Mapped[str] = mapped_column(Text, unique=True)
-    """Its ``Message-ID`` (RFC 5322): the same for every try of the same mail."""
+    """Its ``Message-ID`` (RFC 5322); every retry of a mail has the same."""
     recipient: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)

@@ -257,8 +257,8 @@ def test_letters_that_were_forgotten_are_missed_by_nobody(trade):
                 ),
                 {"id": public_id},
             )
-    assert MailReaper(trade.database, kept=2).run_once() == 1
-    assert MailReaper(trade.database, kept=2).run_once() == 0
+    assert MailReaper(trade.database, limit=2).run_once() == 1
+    assert MailReaper(trade.database, limit=2).run_once() == 0
     with trade.database.reading() as session:
         kept = set(session.scalars(select(Mail.message_id)))
     assert kept == {f"<confirmation.{public_id}@shop>" for public_id in orders[1:]}
