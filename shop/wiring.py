@@ -22,8 +22,11 @@ from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
 from shop.cart.service import CartService
 from shop.catalog import offers, tags
+from shop.catalog.cached_responses import CachedResponses
 from shop.catalog.listing.list_bulkhead import ListBulkhead
+from shop.catalog.listing.product_lister import ProductLister
 from shop.catalog.product_page import PartByPart, WholeScreen
+from shop.catalog.screens import ScreenBuilder
 from shop.catalog.service import CatalogService
 from shop.catalog.stock import STRATEGIES
 from shop.checkout import link_mail
@@ -215,7 +218,13 @@ class ProcessRuntime:
             browser=browser,
             edge=edge,
             fast_path=CachedResponseFastPath(cache, browser, edge),
-            catalog=CatalogService(self.database, cache, bought_together, product_page, self.list_bulkhead),
+            catalog=CatalogService(
+                self.database,
+                cache,
+                CachedResponses(self.database, cache, self.list_bulkhead),
+                ScreenBuilder(self.database, ProductLister(), bought_together),
+                product_page,
+            ),
             accounts=self._accounts(),
             password_changes=PasswordChanges(self.database, self.passwords),
             password_resets=resets,

@@ -1,6 +1,6 @@
 """Text in one form, and words around ``/ . - _ +`` each a word of its own.
 
-What is stored is brought into the form that the ways in write from now on (shop/catalog/text_forms.py). The vector of the
+What is stored is brought into the form that the ways in write from now on (shop/catalog/text_normalisation.py). The vector of the
 search is another expression, so its column is made anew; the spelling learns the words that stood within others.
 """
 

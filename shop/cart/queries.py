@@ -19,12 +19,12 @@ from shop.database.transactions import Database
 from shop.money import Money
 
 
-def items_of(condition: ColumnElement[bool], *columns: object) -> Select[int, int]:
+def select_items(condition: ColumnElement[bool], *columns: object) -> Select[int, int]:
     """Select columns of what lies in the cart the condition describes."""
     return select(*columns).join(Cart, Cart.id == CartItem.cart_id).where(condition)  # type: ignore[call-overload,no-any-return]
 
 
-def lock_of(condition: ColumnElement[bool]) -> Select[uuid.UUID]:
+def select_for_update(condition: ColumnElement[bool]) -> Select[uuid.UUID]:
     """Select the id of the cart the condition describes, if there is one, and hold it against every other change."""
     return select(Cart.id).where(condition).with_for_update()
 
@@ -43,7 +43,7 @@ _LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 """By whether the cart is an account's."""
 
 
-def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, HeldLine]:
+def held_lines(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, HeldLine]:
     """Return what lies in an account's or a guest's cart, by product id.
 
     The cart cannot go until the transaction ends. Where the transaction's snapshot is older than a merge that took it,
@@ -53,7 +53,7 @@ def held(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None)
     return {row.product_id: HeldLine(row.quantity, row.line_id) for row in rows}
 
 
-def lock(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID | None:
+def lock_cart(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID | None:
     """Return the id of an account's or a guest's cart, its row locked until the transaction ends, if there is one."""
     return session.execute(_LOCK[user_id is not None], {"owner": user_id or guest_cart_id}).scalar_one_or_none()
 
@@ -72,7 +72,7 @@ def get_or_create_locked(session: Session, user_id: int | None, guest_cart_id: u
     return found or get_or_create_locked(session, None, None)  # that id was an account's cart: a guest starts a new one
 
 
-PUT = text("""
+ADD_TO_LINE = text("""
 INSERT INTO cart_items AS held (cart_id, product_id, quantity, seen_price_amount)
 SELECT :cart_id, :product_id, :quantity, :price
  WHERE (SELECT count(*) FROM cart_items WHERE cart_id = :cart_id AND product_id <> :product_id) < :most_lines
@@ -83,17 +83,17 @@ RETURNING quantity
 """Under the cart's lock, taken by a statement before, so that two additions do not both find the last free line."""
 
 
-def put(session: Session, cart_id: uuid.UUID, product_id: int, quantity: int, price: Money) -> int | None:
+def add_to_line(session: Session, cart_id: uuid.UUID, product_id: int, quantity: int, price: Money) -> int | None:
     """Add pieces to a line; one statement, so no addition reads an old count.
 
     Returns:
         How many it holds now; ``None`` if the cart has no room for another line.
     """
     row = {"cart_id": cart_id, "product_id": product_id, "quantity": quantity, "price": price.amount}
-    return session.execute(PUT, {**row, "most": MAX_QUANTITY, "most_lines": MAX_LINES}).scalar_one_or_none()
+    return session.execute(ADD_TO_LINE, {**row, "most": MAX_QUANTITY, "most_lines": MAX_LINES}).scalar_one_or_none()
 
 
-MOVE = text("""
+MOVE_ITEMS = text("""
 WITH arriving AS (
     SELECT source.*, target.cart_id IS NOT NULL AS known,
            row_number() OVER (PARTITION BY target.cart_id IS NULL ORDER BY source.added_at DESC, source.product_id)
@@ -115,7 +115,7 @@ SELECT (SELECT count(*) FROM arriving) - (SELECT count(*) FROM moved)
 """What was chosen last finds room first. A line that arrives keeps its name: an order of it may be under way."""
 
 
-def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[int, int]:
+def move_items(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[int, int]:
     """Move one cart's items into another, both locked, and delete it.
 
     Returns:
@@ -124,12 +124,12 @@ def move(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[int, i
     pieces = select(func.coalesce(func.sum(CartItem.quantity), 0)).where(CartItem.cart_id == target)
     before = session.execute(pieces).scalar_one()
     row = {"source": source, "target": target, "most": MAX_QUANTITY, "most_lines": MAX_LINES}
-    left = session.execute(MOVE, row).scalar_one()
+    left = session.execute(MOVE_ITEMS, row).scalar_one()
     session.execute(delete(Cart).where(Cart.id == source))
     return int(session.execute(pieces).scalar_one() - before), int(left)
 
 
-TAKE = text("""
+REMOVE_BOUGHT = text("""
 WITH bought AS (
     SELECT * FROM unnest(CAST(:product_ids AS bigint[]), CAST(:pieces AS integer[])) AS bought (product_id, pieces)
 ), used_up AS (
@@ -145,4 +145,4 @@ UPDATE cart_items AS held SET quantity = held.quantity - bought.pieces, line_id 
 def remove_bought(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int]) -> None:
     """Lower the lines of what was bought, product id to pieces, and delete those that are used up; with the COMMIT."""
     row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
-    Database.execute_with_commit(session, DeferredStatement(TAKE, row))
+    Database.execute_with_commit(session, DeferredStatement(REMOVE_BOUGHT, row))

@@ -8,7 +8,7 @@ from shop.database.transactions import Database
 
 REAPED_AT_ONCE = 1_000
 """Carts a statement: short enough that nobody waits for it."""
-GRACE = 2
+GRACE_FACTOR = 2
 """A guest's cookie lasts its time after her last addition, and anew when something else of hers is remembered. A cart
 is kept for twice that time, so that it is not missed."""
 REAP = text("""
@@ -31,7 +31,7 @@ class CartReaper:
 
     def __init__(self, database: Database, cookie_lifetime: timedelta) -> None:
         self._database = database
-        self._age = GRACE * cookie_lifetime
+        self._age = GRACE_FACTOR * cookie_lifetime
 
     def run_once(self) -> int:
         """Delete all that is due, in short transactions; return how many carts that were."""

@@ -18,7 +18,7 @@ from shop.money import Money
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NO_PRODUCT = "There is no such product."
-FULL = f"Your cart holds {MAX_LINES} different products, the most it can. Check out, or take one out first."
+CART_FULL = f"Your cart holds {MAX_LINES} different products, the most it can. Check out, or take one out first."
 
 
 class OfferLookup(Protocol):
@@ -43,7 +43,7 @@ class CartOwner:
     guest_id: uuid.UUID | None = None
     """What a guest orders under; her cart's id where it is not told."""
 
-    def condition(self) -> ColumnElement[bool]:
+    def cart_condition(self) -> ColumnElement[bool]:
         """Return what holds for this owner's cart alone.
 
         A guest's id opens only carts that no account owns, so an id that leaked opens nothing after log-in.
@@ -94,8 +94,8 @@ class CartService:
         """Return the cart priced as of now: two queries, however much lies in it."""
         with self._database.reading() as session:
             rows = session.execute(
-                queries.items_of(
-                    owner.condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
+                queries.select_items(
+                    owner.cart_condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
                 ).order_by(CartItem.added_at, CartItem.product_id)
             )
             kept = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
@@ -109,7 +109,7 @@ class CartService:
             return 0, Money(0)
         with self._database.reading() as session:
             return self._offers.total(
-                session, queries.items_of(owner.condition(), CartItem.product_id, CartItem.quantity)
+                session, queries.select_items(owner.cart_condition(), CartItem.product_id, CartItem.quantity)
             )
 
     def add(self, owner: CartOwner, slug: str, quantity: int) -> AddedItem:
@@ -128,9 +128,9 @@ class CartService:
         def work(session: Session) -> AddedItem:
             offer = self._sold(session, slug)
             cart_id = queries.get_or_create_locked(session, owner.user_id, owner.guest_cart_id)
-            held = queries.put(session, cart_id, offer.product_id, quantity, offer.unit_price)
+            held = queries.add_to_line(session, cart_id, offer.product_id, quantity, offer.unit_price)
             if held is None:
-                raise StateConflict(FULL)
+                raise StateConflict(CART_FULL)
             return AddedItem(cart_id, cart_lines.limit_note(held))
 
         return self._database.run_in_transaction(work)
@@ -150,7 +150,8 @@ class CartService:
             changed = session.execute(
                 update(CartItem)
                 .where(
-                    CartItem.cart_id.in_(queries.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                    CartItem.cart_id.in_(queries.select_for_update(owner.cart_condition())),
+                    CartItem.product_id == offer.product_id,
                 )
                 .values(quantity=quantity, seen_price_amount=offer.unit_price.amount)
                 .returning(CartItem.product_id)
@@ -171,7 +172,8 @@ class CartService:
             offer = self._offer(session, slug)
             session.execute(
                 delete(CartItem).where(
-                    CartItem.cart_id.in_(queries.lock_of(owner.condition())), CartItem.product_id == offer.product_id
+                    CartItem.cart_id.in_(queries.select_for_update(owner.cart_condition())),
+                    CartItem.product_id == offer.product_id,
                 )
             )
 
@@ -192,20 +194,20 @@ class CartService:
 
         def work(session: Session) -> tuple[int, int]:
             self._before_merge(session, guest_cart_id, user_id)
-            if session.execute(queries.lock_of(guest.condition())).one_or_none() is None:
+            if session.execute(queries.select_for_update(guest.cart_condition())).one_or_none() is None:
                 return 0, 0
             mine = queries.get_or_create_locked(session, user_id, None)
-            return queries.move(session, guest_cart_id, mine)
+            return queries.move_items(session, guest_cart_id, mine)
 
         return cart_lines.merge_note(*self._database.run_in_transaction(work))
 
     @staticmethod
     def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:
         """Return what lies in the cart, by product id, inside the caller's transaction."""
-        return queries.held(session, owner.user_id, owner.guest_cart_id)
+        return queries.held_lines(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
-    def contents(session: Session, owner: CartOwner) -> dict[int, int]:
+    def quantities(session: Session, owner: CartOwner) -> dict[int, int]:
         """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
         return {product_id: line.quantity for product_id, line in CartService.held_lines(session, owner).items()}
 
@@ -220,7 +222,7 @@ class CartService:
             owner: whose cart.
             bought: product id to quantity.
         """
-        cart_id = queries.lock(session, owner.user_id, owner.guest_cart_id)
+        cart_id = queries.lock_cart(session, owner.user_id, owner.guest_cart_id)
         if cart_id is None or not bought:
             return
         queries.remove_bought(session, cart_id, bought)
@@ -228,7 +230,7 @@ class CartService:
     @staticmethod
     def clear(session: Session, owner: CartOwner) -> None:
         """Empty the cart, inside the caller's transaction."""
-        session.execute(delete(CartItem).where(CartItem.cart_id.in_(queries.lock_of(owner.condition()))))
+        session.execute(delete(CartItem).where(CartItem.cart_id.in_(queries.select_for_update(owner.cart_condition()))))
 
     def _sold(self, session: Session, slug: str) -> CartOffer:
         offer = self._offer(session, slug)

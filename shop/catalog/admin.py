@@ -1,4 +1,4 @@
-"""The store's back office: products and stock, for the role admin. The orders' part is theirs."""
+"""The admin pages of products and stock, for the role admin."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -11,18 +11,19 @@ from werkzeug.wrappers import Response as AnyResponse
 from shop.catalog import product_form
 from shop.catalog.editing import EditConflict, ProductChange
 from shop.catalog.forms import field_errors
-from shop.catalog.inventory import ALL, GONE, LOW
+from shop.catalog.inventory import ALL, LOW, WITHDRAWN
 from shop.catalog.listing.search import normalise
-from shop.catalog.product_form import FieldClash, FormValues, Given
+from shop.catalog.product_form import FieldClash, FormFields, FormValues
 from shop.catalog.requests import MAX_STOCK
 from shop.catalog.service import CatalogService
 from shop.errors import InvalidFields, StateConflict
 from shop.web import idempotency
+from shop.web.http_caching import NO_STORE
 from shop.web.identity import ADMIN, require_role
 
 SEE_OTHER = 303
-NOTHING: Mapping[str, str] = MappingProxyType({})
-WORDS = {
+NO_ERRORS: Mapping[str, str] = MappingProxyType({})
+FIELD_MESSAGES = {
     "title": "Enter a title of 1 to 200 characters.",
     "description": "Enter a description of 1 to 10,000 characters.",
     "on_hand": f"Enter how many pieces there are: a whole number between 0 and {MAX_STOCK:,}.",
@@ -34,14 +35,21 @@ WORDS = {
 
 
 def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
-    """Build the pages under ``/admin`` that are the catalogue's.
+    """Build the catalogue's pages under ``/admin``.
 
     Args:
-        use: returns the catalogue of the request being served.
+        use: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog_admin", __name__, url_prefix="/admin", template_folder="templates")
-    pages.before_request(_only_admins)
-    pages.after_request(_keep_private)
+
+    @pages.before_request
+    def require_admin() -> None:
+        require_role(ADMIN)
+
+    @pages.after_request
+    def forbid_storing(response: Response) -> Response:
+        response.headers["Cache-Control"] = NO_STORE
+        return response
 
     @pages.get("")
     def index() -> str:
@@ -49,7 +57,19 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("/products")
     def products() -> str:
-        return _list(use())
+        catalog, stock = use(), request.args.get("stock", "")
+        find, stock_filter = normalise(request.args.get("find", "")), stock if stock in (LOW, WITHDRAWN) else ALL
+        page = catalog.inventory(find, request.args.get("cursor") or None, stock_filter)
+        fields = {"find": find, "stock": stock_filter, "cursor": page.next_cursor or ""}
+        next_query = urlencode({name: value for name, value in fields.items() if value})
+        return render_template(
+            "catalog/admin_products.html",
+            nav=catalog.departments(),
+            page=page,
+            find=find,
+            stock_filter=stock_filter,
+            next_url=f"/admin/products?{next_query}" if page.next_cursor else "",
+        )
 
     @pages.get("/products/new")
     def blank() -> Response:
@@ -70,83 +90,63 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
     @pages.post("/products/<slug>/withdraw")
     def withdraw(slug: str) -> AnyResponse:
         use().edit(slug, ProductChange(withdrawn=True))
-        flash("Withdrawn. The store no longer sells it; orders of it stay.", "success")
+        flash("Withdrawn. The store no longer sells this product. Its orders stay.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
     @pages.post("/products/<slug>/offer")
     def offer(slug: str) -> AnyResponse:
         use().edit(slug, ProductChange(withdrawn=False))
-        flash("Sold again, from now on.", "success")
+        flash("The store sells this product again.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
     return pages
 
 
-def _only_admins() -> None:
-    require_role(ADMIN)
-
-
-def _keep_private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _list(catalog: CatalogService) -> str:
-    find, asked = normalise(request.args.get("find", "")), request.args.get("stock", "")
-    which = asked if asked in (LOW, GONE) else ALL
-    page = catalog.inventory(find, request.args.get("cursor") or None, which)
-    fields = {"find": find, "stock": which, "cursor": page.next_cursor or ""}
-    following = urlencode({name: value for name, value in fields.items() if value})
-    return render_template(
-        "catalog/admin_products.html",
-        nav=catalog.departments(),
-        page=page,
-        find=find,
-        which=which,
-        next_url=f"/admin/products?{following}" if page.next_cursor else "",
-    )
-
-
-def _save(catalog: CatalogService, slug: str, given: Given) -> AnyResponse:
+def _save(catalog: CatalogService, slug: str, fields: FormFields) -> AnyResponse:
+    form = product_form.form_from_request(fields)
     try:
-        saved = catalog.edit(slug, product_form.read(given))
+        saved = catalog.edit(slug, product_form.parse_change(fields))
     except ValidationError as error:
-        return _form(catalog, slug, product_form.as_sent(given), field_errors(error, WORDS), status=422)
+        return _form(
+            catalog, slug, product_form.form_from_request(fields), field_errors(error, FIELD_MESSAGES), status=422
+        )
     except InvalidFields as error:
-        return _form(catalog, slug, product_form.as_sent(given), _said(error), status=422)
+        return _form(catalog, slug, form, _field_messages(error), status=422)
     except EditConflict as error:
-        now = catalog.stocked(slug)
-        clashes = product_form.clashes(given, now, error.errors)
-        said = {name: clash.words for name, clash in clashes.items()}
-        return _form(catalog, slug, product_form.as_merged(given, now, clashes), said, clashes, status=409)
+        row = catalog.stocked_product(slug)
+        clashes = product_form.field_clashes(fields, row, error.errors)
+        messages = {name: clash.message for name, clash in clashes.items()}
+        return _form(catalog, slug, product_form.merge_changes(fields, row, clashes), messages, clashes, status=409)
     except StateConflict as error:
         field = "slug" if "slug" in error.errors else "on_hand"
-        return _form(catalog, slug, product_form.as_sent(given), {field: error.detail}, status=409)
-    flash("Saved. The store shows it from now on.", "success")
+        return _form(catalog, slug, form, {field: error.detail}, status=409)
+    flash("Saved. The store shows the change now.", "success")
     return redirect(f"/admin/products/{saved.slug}", SEE_OTHER)
 
 
-def _said(error: InvalidFields) -> dict[str, str]:
-    wrong = {name.split(".")[0]: words for name, words in error.errors.items()}
-    return {name: WORDS.get(name, said) for name, said in wrong.items()}
+def _field_messages(error: InvalidFields) -> dict[str, str]:
+    messages = {name.split(".")[0]: message for name, message in error.errors.items()}
+    return {name: FIELD_MESSAGES.get(name, message) for name, message in messages.items()}
 
 
-def _add(catalog: CatalogService, given: Given) -> AnyResponse:
+def _add(catalog: CatalogService, fields: FormFields) -> AnyResponse:
     try:
-        added = catalog.add(product_form.read_new(given))
+        added = catalog.add(product_form.parse_new_product(fields))
     except ValidationError as error:
-        return _new(catalog, given, field_errors(error, WORDS), 422)
+        return _new(catalog, fields, field_errors(error, FIELD_MESSAGES), 422)
     except InvalidFields as error:
-        return _new(catalog, given, _said(error), 422)
+        return _new(catalog, fields, _field_messages(error), 422)
     except StateConflict as error:
-        return _new(catalog, given, {"slug": error.detail}, 409)
-    flash("Added. The store sells it from now on.", "success")
+        return _new(catalog, fields, {"slug": error.detail}, 409)
+    flash("Added. The store sells this product now.", "success")
     return redirect(f"/admin/products/{added.slug}", SEE_OTHER)
 
 
-def _new(catalog: CatalogService, given: Given, errors: Mapping[str, str] = NOTHING, status: int = 200) -> Response:
+def _new(
+    catalog: CatalogService, fields: FormFields, errors: Mapping[str, str] = NO_ERRORS, status: int = 200
+) -> Response:
     departments = catalog.departments()
-    shelves = [
+    categories = [
         (child["slug"], f"{department['name']}: {child['name']}")
         for department in departments
         for child in department["children"] or [department]
@@ -154,9 +154,9 @@ def _new(catalog: CatalogService, given: Given, errors: Mapping[str, str] = NOTH
     html = render_template(
         "catalog/admin_new_product.html",
         nav=departments,
-        form=given,
+        form=fields,
         errors=product_form.in_page_order(errors),
-        shelves=[("", "Choose…"), *shelves],
+        categories=[("", "Choose…"), *categories],
         max_stock=MAX_STOCK,
     )
     return make_response(html, status)
@@ -166,16 +166,16 @@ def _form(
     catalog: CatalogService,
     slug: str,
     form: FormValues | None = None,
-    errors: Mapping[str, str] = NOTHING,
+    errors: Mapping[str, str] = NO_ERRORS,
     clashes: Mapping[str, FieldClash] = MappingProxyType({}),
     status: int = 200,
 ) -> Response:
-    row = catalog.stocked(slug)
+    row = catalog.stocked_product(slug)
     html = render_template(
         "catalog/admin_product.html",
         nav=catalog.departments(),
         row=row,
-        form=form or product_form.as_stored(row),
+        form=form or product_form.form_from_stored(row),
         errors=product_form.in_page_order(errors),
         clashes=clashes,
         max_stock=MAX_STOCK,

@@ -1,4 +1,4 @@
-"""The catalogue's answers that are the same for everybody: bytes of JSON, read through the cache."""
+"""The catalogue's public responses: the same bytes of JSON for every client, read through the cache."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -26,18 +26,20 @@ from shop.patterns.caching import (
     found_tags,
 )
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Response = TypeVar("Response", bound=BaseModel)
 Build = Callable[[], BaseModel]
-ShowsOthers = ProductScreen | RelatedProducts
+RelatedContent = ProductScreen | RelatedProducts
 
 
 class CachedResponses:
-    """Builds an answer, or finds it kept: serialised once, and a hit touches neither the database nor a model.
+    """Returns a response from the cache, or builds, serializes and caches it.
+
+    A cache hit touches neither the database nor a model.
 
     Args:
-        database: what answers are built from.
-        cache: what they are read through.
-        bulkhead: bounds how many lists that are not kept are put together at once.
+        database: the source of the responses.
+        cache: the responses are read through it.
+        bulkhead: bounds the number of uncached lists that are built at once.
     """
 
     def __init__(self, database: Database, cache: CacheClient, bulkhead: ListBulkhead) -> None:
@@ -45,120 +47,129 @@ class CachedResponses:
         self._cache = cache
         self._bulkhead = bulkhead
 
-    def in_read_transaction(self, load: Callable[[Session], Answer]) -> Callable[[], Answer]:
-        """Return what builds an answer in a transaction that only reads."""
+    def in_read_transaction(self, load: Callable[[Session], Response]) -> Callable[[], Response]:
+        """Return a function that builds a response in a read-only transaction."""
 
-        def build() -> Answer:
+        def build() -> Response:
             with self._database.reading() as session:
                 return load(session)
 
         return build
 
-    def cached(self, key: str, policy: CachePolicy, own: Sequence[str], build: Build) -> CacheableResponse:
-        """Return an answer under a key, made from its own tags and from the catalogue as a whole."""
-        return self.get_or_load(key, policy, [*own, tags.CATALOGUE], lambda: as_json(build()))
+    def cached(self, key: str, policy: CachePolicy, own_tags: Sequence[str], build: Build) -> CacheableResponse:
+        """Return the response under a key; it depends on its own tags and on the whole catalogue."""
+        return self.get_or_load(key, policy, [*own_tags, tags.CATALOGUE], lambda: serialize(build()))
 
     def get_or_load(
         self,
         key: str,
         policy: CachePolicy,
-        every: Sequence[str],
+        all_tags: Sequence[str],
         load: Callable[[], bytes],
         *,
         finds_tags: bool = False,
     ) -> CacheableResponse:
-        """Return the bytes under a key, made from these tags, and from those that the load finds where it may."""
-        value = self._cache.get_or_load(key, policy, every, load, finds_tags=finds_tags)
-        return CacheableResponse(value, policy, (*self._cache.effective_tags(every), *found_tags(value)), key)
+        """Return the bytes under a key.
 
-    def effective_tags(self, every: Sequence[str]) -> tuple[str, ...]:
-        """Return which of the tags can end an answer, however invalidation is switched."""
-        return self._cache.effective_tags(every)
+        Args:
+            key: of the entry in the cache.
+            policy: its time to live.
+            all_tags: on which the response depends.
+            load: builds the response on a cache miss.
+            finds_tags: true if ``load`` returns further tags with the value.
+        """
+        value = self._cache.get_or_load(key, policy, all_tags, load, finds_tags=finds_tags)
+        return CacheableResponse(value, policy, (*self._cache.effective_tags(all_tags), *found_tags(value)), key)
+
+    def effective_tags(self, all_tags: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the tags that can invalidate a response under the current invalidation switch."""
+        return self._cache.effective_tags(all_tags)
 
     def product_part(self, part: str, slug: str, build: Build) -> CacheableResponse:
-        """Return one part of what there is to say of a product."""
-        ask = _of_product(part, slug, build)
-        return self.get_or_load(ask.key, ask.policy, ask.tags, ask.load)
+        """Return one part of a product's data."""
+        request = _product_request(part, slug, build)
+        return self.get_or_load(request.key, request.policy, request.tags, request.load)
 
-    def product_part_with_related(self, part: str, slug: str, build: Callable[[], ShowsOthers]) -> CacheableResponse:
-        """Return one part of what there is to say of a product that shows others as well; it ends with each of them."""
+    def product_part_with_related(self, part: str, slug: str, build: Callable[[], RelatedContent]) -> CacheableResponse:
+        """Return one part of a product's data that shows related products; it depends on each of their tags, too."""
 
         def load() -> bytes:
-            answer = build()
-            return TaggedValue(as_json(answer), [tags.product(other) for other in answer.others])
+            content = build()
+            return TaggedValue(serialize(content), [tags.product(related) for related in content.related_slugs])
 
-        ask = _of_product(part, slug, build)
-        return self.get_or_load(ask.key, ask.policy, ask.tags, load, finds_tags=True)
+        request = _product_request(part, slug, build)
+        return self.get_or_load(request.key, request.policy, request.tags, load, finds_tags=True)
 
     def product_parts(self, slug: str, builds: Mapping[str, Build]) -> list[CacheableResponse]:
-        """Return several parts, in the order given: what is kept of them is read in one round trip.
+        """Return several parts of a product's data, in order; the cached parts are read in one round trip.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
-        asks = [_of_product(part, slug, build) for part, build in builds.items()]
-        found = []
-        for ask, value in zip(asks, self._cache.get_many(asks), strict=True):
-            if value is None:  # asked alone, it says why: no such product, or no longer, or under another slug
-                found.append(self.get_or_load(ask.key, ask.policy, ask.tags, ask.load))
+        requests = [_product_request(part, slug, build) for part, build in builds.items()]
+        responses = []
+        for request, value in zip(requests, self._cache.get_many(requests), strict=True):
+            if value is None:  # get_many hides the reason; a single load raises it
+                responses.append(self.get_or_load(request.key, request.policy, request.tags, request.load))
             else:
-                found.append(CacheableResponse(value, ask.policy, self._cache.effective_tags(ask.tags), ask.key))
-        return found
+                effective_tags = self._cache.effective_tags(request.tags)
+                responses.append(CacheableResponse(value, request.policy, effective_tags, request.key))
+        return responses
 
-    def category_part(self, part: str, browse: ListQuery, build: Build) -> CacheableResponse:
-        """Return one part of what there is to say of a category, or of all products."""
-        own = [tags.list_of(browse.category), tags.CATEGORIES]
-        return self.cached(f"{part}:{browse.category or ''}:{browse.order.name}", CATALOGUE, own, build)
+    def category_part(self, part: str, list_query: ListQuery, build: Build) -> CacheableResponse:
+        """Return one part of the data of a category, or of the list of all products."""
+        own_tags = [tags.list_of(list_query.category), tags.CATEGORIES]
+        return self.cached(f"{part}:{list_query.category or ''}:{list_query.order.name}", CATALOGUE, own_tags, build)
 
-    def uncached(self, browse: ListQuery, build: Build) -> CacheableResponse:
-        """Answer with a list that only those in front of the store may keep: what people type, for a short time.
+    def uncached(self, list_query: ListQuery, build: Build) -> CacheableResponse:
+        """Build a list that only the edge and the browser may cache; for a short time if it has typed input.
 
         Raises:
-            ServiceUnavailable: too many of them are being put together.
+            ServiceUnavailable: too many uncached lists are being built.
         """
         with self._bulkhead.turn():
-            value = as_json(build())
-        every = (tags.list_of(browse.category, browse.q), tags.CATALOGUE, tags.CATEGORIES)
+            value = serialize(build())
+        all_tags = (tags.list_of(list_query.category, list_query.q), tags.CATALOGUE, tags.CATEGORIES)
         return CacheableResponse(
-            value, SEARCH if browse.has_free_input else CATALOGUE, self._cache.effective_tags(every)
+            value, SEARCH if list_query.has_free_input else CATALOGUE, self._cache.effective_tags(all_tags)
         )
 
-    def search_results(self, browse: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
-        """Answer a search, and remember only that there was nothing to find.
+    def search_results(self, list_query: ListQuery, build: Callable[[], ProductListing]) -> CacheableResponse:
+        """Return the result of a search; only an empty result is cached.
 
         Raises:
-            ServiceUnavailable: too many lists that are not kept are being put together.
+            ServiceUnavailable: too many uncached lists are being built.
         """
 
         def load() -> bytes:
             listing = build()
-            return DoNotCache(as_json(listing)) if listing.items else as_json(listing)
+            return DoNotCache(serialize(listing)) if listing.items else serialize(listing)
 
-        key = f"search:{digest(repr(browse).encode())}"
-        every = [tags.list_of(browse.category, browse.q), tags.CATALOGUE]
-        with self._bulkhead.turn():  # around the look, too: a refusal is no failure of this search
-            value = self._cache.get_or_load(key, NEGATIVE, every, load)
+        key = f"search:{digest(repr(list_query).encode())}"
+        all_tags = [tags.list_of(list_query.category, list_query.q), tags.CATALOGUE]
+        with self._bulkhead.turn():  # also around the cache look-up: a refusal is no failed load of this search
+            value = self._cache.get_or_load(key, NEGATIVE, all_tags, load)
         if isinstance(value, DoNotCache):
-            return CacheableResponse(value, SEARCH, self._cache.effective_tags(every))
-        return CacheableResponse(value, NEGATIVE, self._cache.effective_tags(every), key)
+            return CacheableResponse(value, SEARCH, self._cache.effective_tags(all_tags))
+        return CacheableResponse(value, NEGATIVE, self._cache.effective_tags(all_tags), key)
 
 
-def as_json(answer: BaseModel) -> bytes:
-    """Serialise an answer."""
-    return answer.model_dump_json().encode()
+def serialize(content: BaseModel) -> bytes:
+    """Return a response as bytes of JSON."""
+    return content.model_dump_json().encode()
 
 
-def entity_tag(answer: BaseModel) -> str:
-    """Return the strong validator of an answer, without its quotes: it changes with every byte (RFC 9110, 8.8.1)."""
-    return digest(as_json(answer))
+def entity_tag(content: BaseModel) -> str:
+    """Return the strong ``ETag`` of a response, without its quotes: a digest of its bytes (RFC 9110, 8.8.1)."""
+    return digest(serialize(content))
 
 
-def parse(answer: CacheableResponse) -> dict[str, Any]:
-    """Read an answer again."""
-    found: dict[str, Any] = json.loads(answer.value)
-    return found
+def deserialize(response: CacheableResponse) -> dict[str, Any]:
+    """Return the content of a response."""
+    content: dict[str, Any] = json.loads(response.value)
+    return content
 
 
-def _of_product(part: str, slug: str, build: Build) -> CacheRequest:
-    every = (tags.product(slug), tags.CATALOGUE)
-    return CacheRequest(f"product:{part}:{slug}", CATALOGUE, every, lambda: as_json(build()))
+def _product_request(part: str, slug: str, build: Build) -> CacheRequest:
+    all_tags = (tags.product(slug), tags.CATALOGUE)
+    return CacheRequest(f"product:{part}:{slug}", CATALOGUE, all_tags, lambda: serialize(build()))

@@ -1,4 +1,4 @@
-"""Products as lists show them: the columns to read, and the card made of a row."""
+"""Product cards, the entries of lists: the columns to read, and the card built from a row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from shop.money import Money
 from shop.web.schemas import MoneySchema
 
 AVAILABLE = func.coalesce(StockItem.on_hand - StockItem.reserved, 0)
-"""Pieces that can be bought now; a product without a stock row has none."""
-COLUMNS = (
+"""Pieces that can be bought now; zero for a product without a stock row."""
+CARD_COLUMNS = (
     Product.id,
     Product.slug,
     Product.title,
@@ -26,40 +26,40 @@ COLUMNS = (
     Category.picture,
     (AVAILABLE > 0).label("in_stock"),
 )
-"""What a card is made of; :func:`joined` brings the tables together."""
+"""The columns of a card; :func:`join_card_tables` joins their tables."""
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
 
 
-def joined(statement: AnySelect) -> AnySelect:
-    """Join what a card needs to a statement that selects from products."""
+def join_card_tables(statement: AnySelect) -> AnySelect:
+    """Join the tables of a card's columns to a statement that selects from products."""
     return statement.join(Category, Category.id == Product.category_id).outerjoin(
         StockItem, StockItem.product_id == Product.id
     )
 
 
 def by_ids(session: Session, ids: Sequence[int]) -> list[ProductCard]:
-    """Return the cards of the products that are sold, in the order asked for; one query."""
+    """Return the cards of the products on sale, in the order of the ids; one query."""
     if not ids:
         return []
-    rows = session.execute(joined(select(*COLUMNS)).where(Product.id.in_(ids), OFFERED))
-    found = {row.id: card(row) for row in rows}
-    return [found[number] for number in ids if number in found]
+    rows = session.execute(join_card_tables(select(*CARD_COLUMNS)).where(Product.id.in_(ids), OFFERED))
+    card_by_id = {row.id: build_card(row) for row in rows}
+    return [card_by_id[number] for number in ids if number in card_by_id]
 
 
-def card(row: AnyRow) -> ProductCard:
-    """Make a card of a row that holds :data:`COLUMNS`."""
-    return ProductCard(**fields(row))
+def build_card(row: AnyRow) -> ProductCard:
+    """Build a card from a row with :data:`CARD_COLUMNS`."""
+    return ProductCard(**card_fields(row))
 
 
-def fields(row: AnyRow) -> dict[str, Any]:
-    """Return a card's fields from a row that holds :data:`COLUMNS`."""
+def card_fields(row: AnyRow) -> dict[str, Any]:
+    """Return a card's fields from a row with :data:`CARD_COLUMNS`."""
     return {
         "slug": row.slug,
         "title": row.title,
         "brand": row.brand,
-        "price": price(row.price_amount, row.currency),
+        "price": money_schema(row.price_amount, row.currency),
         "rating": float(row.rating),
         "rating_count": row.rating_count,
         "picture": picture_url(row.picture, row.slug),
@@ -68,8 +68,8 @@ def fields(row: AnyRow) -> dict[str, Any]:
     }
 
 
-def price(amount: int, currency: str) -> MoneySchema:
-    """Write an amount of minor units in the API's shape."""
+def money_schema(amount: int, currency: str) -> MoneySchema:
+    """Return an amount in minor units as the API's money object."""
     return MoneySchema(**Money(amount, currency).to_json())
 
 

@@ -1,4 +1,4 @@
-"""What search engines read before they come: ``/robots.txt`` and ``/sitemap.xml``."""
+"""The files for crawlers of search engines: ``/robots.txt`` and ``/sitemap.xml``."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from shop.catalog.service import CatalogService
 from shop.patterns.caching import REFERENCE, CacheableResponse
 from shop.web.public_answers import publish
 
-Place = tuple[str, datetime | None]
-"""A path, and when what it shows last changed, where that is known."""
+SitemapEntry = tuple[str, datetime | None]
+"""A path, and the time of the page's last change, if it is known."""
 
 TEXT = "text/plain; charset=utf-8"
 XML = "application/xml"
@@ -34,15 +34,15 @@ NOT_FOR_CRAWLERS = (
     "/search",
     "/webhooks/",
 )
-"""One person's, the staff's, or a query of its own for each of endlessly many addresses."""
+"""Pages of one person or of the staff, and pages with an unbounded number of URLs."""
 
 
 def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blueprint:
-    """Build the files.
+    """Build the routes of the files.
 
     Args:
-        use: returns the catalogue of the request being served.
-        address: where shoppers find the store; RFC 9309 and sitemaps.org want whole addresses.
+        use: returns the current request's catalogue service.
+        address: the store's public origin; RFC 9309 and sitemaps.org require absolute URLs.
     """
     pages = Blueprint("crawlers", __name__)
     cache_not_found(pages)
@@ -56,40 +56,34 @@ def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blu
 
     @pages.get("/sitemap.xml")
     def index() -> Response:
-        """List the parts: 0 is the home page and the categories, the others are products."""
+        """List the parts: part 0 has the home page and the categories, the other parts have products."""
         products = ((f"/sitemap-{part.number}.xml", part.changed_at) for part in use().sitemap_parts())
-        return _listing("sitemapindex", "sitemap", address, (("/sitemap-0.xml", None), *products))
+        return _sitemap("sitemapindex", "sitemap", address, (("/sitemap-0.xml", None), *products))
 
     @pages.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
-        catalog = use()
-        return _listing("urlset", "url", address, _products(catalog, number) if number else _shelves(catalog))
+        if number == 0:
+            return _sitemap("urlset", "url", address, _pages_without_date(use()))
+        pages = ((product_url(page.slug), page.changed_at) for page in use().sitemap_part(number))
+        return _sitemap("urlset", "url", address, pages)
 
     return pages
 
 
-def _shelves(catalog: CatalogService) -> Iterable[Place]:
-    """List the pages of which no time of their last change is known: a list changes with each product in it."""
+def _pages_without_date(catalog: CatalogService) -> Iterable[SitemapEntry]:
+    """List the pages whose last change is unknown: a list changes with each of its products."""
     yield from (("/", None), ("/departments", None))
     for department in catalog.departments():
-        for shelf in (department, *department["children"]):
-            yield category_url(shelf["slug"]), None
+        for category in (department, *department["children"]):
+            yield category_url(category["slug"]), None
 
 
-def _products(catalog: CatalogService, number: int) -> Iterable[Place]:
-    return ((product_url(page.slug), page.changed_at) for page in catalog.sitemap_part(number))
-
-
-def _listing(root: str, entry: str, address: str, places: Iterable[Place]) -> Response:
-    entries = "\n".join(
-        f"<{entry}><loc>{escape(address + path)}</loc>{_lastmod(changed_at)}</{entry}>" for path, changed_at in places
-    )
+def _sitemap(root: str, element: str, address: str, listed: Iterable[SitemapEntry]) -> Response:
+    lines = []
+    for path, changed_at in listed:
+        time = changed_at and changed_at.astimezone(UTC).isoformat(timespec="seconds")  # W3C date and time
+        lastmod = f"<lastmod>{time}</lastmod>" if time else ""
+        lines.append(f"<{element}><loc>{escape(address + path)}</loc>{lastmod}</{element}>")
+    entries = "\n".join(lines)
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">\n{entries}\n</{root}>\n'
     return publish(CacheableResponse(document.encode(), REFERENCE), XML)
-
-
-def _lastmod(changed_at: datetime | None) -> str:
-    """Write a time as sitemaps.org wants it (W3C date and time)."""
-    if changed_at is None:
-        return ""
-    return f"<lastmod>{changed_at.astimezone(UTC).isoformat(timespec='seconds')}</lastmod>"

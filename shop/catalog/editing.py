@@ -1,4 +1,4 @@
-"""What an administrator may change about a product."""
+"""Edits of a product by an administrator, with detection of conflicting edits (optimistic offline lock)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from sqlalchemy import func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.catalog import naming, products
+from shop.catalog import products, slug_history
 from shop.catalog.forms import unified_newlines
 from shop.catalog.inventory import StockedProduct
 from shop.catalog.listing import search_words
@@ -20,10 +20,10 @@ Values = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class ProductChange:
-    """A change; what is ``None`` stays. Price in minor units, ``on_hand`` in pieces.
+    """A change of a product; a field that is ``None`` keeps its value. Price in minor units, ``on_hand`` in pieces.
 
-    ``seen`` is what these fields were when the change was decided on, as far as that is known. A field that somebody
-    else changed meanwhile is then not written over; one that is not in ``seen`` is set whatever it is.
+    ``original`` has the values on which the change is based, as far as they are known. If another edit has changed such
+    a field meanwhile, the change is a conflict. A field that is not in ``original`` is written without a comparison.
     """
 
     price: int | None = None
@@ -32,12 +32,12 @@ class ProductChange:
     on_hand: int | None = None
     slug: str | None = None
     withdrawn: bool | None = None
-    seen: Values = field(default_factory=lambda: MappingProxyType({}))
+    original: Values = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def values(self) -> Values:
-        """Return what is to be written, by field."""
-        given = {
+        """Return the values to write, by field."""
+        fields = {
             "price": self.price,
             "title": self.title,
             "description": self.description,
@@ -45,39 +45,39 @@ class ProductChange:
             "slug": self.slug,
             "withdrawn": self.withdrawn,
         }
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
 
     @property
     def is_count(self) -> bool:
-        """Tell whether it says nothing but how many pieces there are."""
+        """Tell whether the change concerns the number of pieces only."""
         return self.values.keys() <= {"on_hand"}
 
 
 class EditConflict(StateConflict):
-    """Another changed a field that this edit wants to change, too; ``errors`` names each such field."""
+    """Another edit has changed the same field meanwhile; ``errors`` names each such field."""
 
     problem = "edit-conflict"
 
 
-def lock(session: Session, slug: str, edit: ProductChange) -> None:
-    """Hold a product against every other edit until the transaction ends, and its stock where that is counted.
+def lock_product(session: Session, slug: str, change: ProductChange) -> None:
+    """Lock a product, and its stock if the edit changes it, until the transaction ends.
 
-    Orders and carts may still point to it meanwhile; but for a new slug PostgreSQL wants the row for itself, and asks
-    for all of it here, before the stock, or a checkout that has the one and waits for the other would never end.
+    Orders and carts may still insert references to the product. A new slug needs PostgreSQL's exclusive row lock; it is
+    taken here, before the lock on the stock. Otherwise the edit and a checkout could wait for each other (deadlock).
 
     Raises:
-        NotFound: there is no such product; ProductRenamed: it has another slug by now.
+        NotFound, ProductRenamed: no product has this slug now.
     """
-    found = select(Product.id).where(Product.slug == slug).with_for_update(key_share=edit.slug is None)
-    product_id = session.scalar(found)
+    statement = select(Product.id).where(Product.slug == slug).with_for_update(key_share=change.slug is None)
+    product_id = session.scalar(statement)
     if product_id is None:
         raise products.not_found_error(session, slug)
-    if edit.on_hand is not None:
+    if change.on_hand is not None:
         session.execute(select(StockItem.on_hand).where(StockItem.product_id == product_id).with_for_update())
 
 
-def stored(row: StockedProduct) -> Values:
-    """Return what is stored of a product, in the fields and units of an :class:`Edit`."""
+def stored_values(row: StockedProduct) -> Values:
+    """Return the stored values of a product, in the fields and units of :class:`ProductChange`."""
     return {
         "price": row.price.amount,
         "title": row.title,
@@ -88,61 +88,63 @@ def stored(row: StockedProduct) -> Values:
     }
 
 
-def changed_meanwhile(now: Values, edit: ProductChange) -> list[str]:
-    """Return the fields that an edit would write over another's change, by comparing three versions.
+def conflicting_fields(stored: Values, change: ProductChange) -> list[str]:
+    """Return the fields that another edit has changed meanwhile, by a three-way comparison.
 
-    The three are what was seen, what is wanted, and what is stored now. A field that is stored as it was seen is the
-    edit's to change; one that is stored as wanted needs no change.
+    It compares the original value, the new value and the stored value. A field is no conflict if the stored value is
+    the original one, or if it is the new one already.
 
     Args:
-        now: what is stored, by field.
-        edit: what is wanted, and what was seen.
+        stored: the stored values, by field.
+        change: the new values and the original ones.
     """
     return [
-        name for name, wanted in edit.values.items() if name in edit.seen and now[name] not in (edit.seen[name], wanted)
+        name
+        for name, new in change.values.items()
+        if name in change.original and stored[name] not in (change.original[name], new)
     ]
 
 
-def apply(session: Session, product_id: int, edit: ProductChange) -> None:
-    """Change a product and its stock.
+def apply_change(session: Session, product_id: int, change: ProductChange) -> None:
+    """Write a change of a product and its stock.
 
     Raises:
-        StateConflict: fewer pieces are said to be there than are promised to checkouts under way, or the slug is taken.
+        StateConflict: the new count is below the reserved pieces, or the slug is taken.
     """
-    values = {"price_amount": edit.price, "title": edit.title, "description": edit.description}
-    changed = {name: value for name, value in values.items() if value is not None}
-    if changed:
-        session.execute(update(Product).where(Product.id == product_id).values(**changed))
-    if edit.withdrawn is not None:
-        since = func.coalesce(Product.withdrawn_at, func.now()) if edit.withdrawn else null()
+    values = {"price_amount": change.price, "title": change.title, "description": change.description}
+    new_values = {name: value for name, value in values.items() if value is not None}
+    if new_values:
+        session.execute(update(Product).where(Product.id == product_id).values(**new_values))
+    if change.withdrawn is not None:
+        since = func.coalesce(Product.withdrawn_at, func.now()) if change.withdrawn else null()
         session.execute(update(Product).where(Product.id == product_id).values(withdrawn_at=since))
-    if edit.title is not None or edit.withdrawn is False:
-        search_words.learn(session, product_id)
-    if edit.withdrawn:
-        search_words.forget(session, product_id)
-    if edit.slug is not None:
-        naming.rename(session, product_id, edit.slug)
-    if edit.on_hand is not None:
-        count_stock(session, product_id, edit.on_hand)
+    if change.title is not None or change.withdrawn is False:
+        search_words.add_words(session, product_id)
+    if change.withdrawn:
+        search_words.remove_words(session, product_id)
+    if change.slug is not None:
+        slug_history.rename(session, product_id, change.slug)
+    if change.on_hand is not None:
+        set_on_hand(session, product_id, change.on_hand)
 
 
-def count_stock(session: Session, product_id: int, on_hand: int) -> None:
-    """Set how many pieces there are.
+def set_on_hand(session: Session, product_id: int, on_hand: int) -> None:
+    """Set the number of pieces in stock.
 
     Raises:
-        StateConflict: more are promised than that.
+        StateConflict: more pieces are reserved.
     """
     statement = insert(StockItem).values(product_id=product_id, on_hand=on_hand, received=on_hand)
-    done = session.execute(
+    updated = session.execute(
         statement.on_conflict_do_update(
             index_elements=["product_id"],
             set_={"on_hand": on_hand, "received": StockItem.received + on_hand - StockItem.on_hand},
             where=StockItem.reserved <= on_hand,
         ).returning(StockItem.product_id)
     )
-    if done.one_or_none() is None:
+    if updated.one_or_none() is None:
         reserved = session.scalar(select(StockItem.reserved).where(StockItem.product_id == product_id))
         raise StateConflict(
-            f"{reserved} pieces are promised to checkouts under way: there must be at least as many.",
+            f"Checkouts have reserved {reserved} pieces. The stock must be at least that.",
             errors={"on_hand": f"at least {reserved}"},
         )

@@ -1,4 +1,4 @@
-"""Products as an administrator sees them: with what is on the shelf and what of it is promised."""
+"""The inventory: products with their stock and reserved pieces, for administrators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards, products
-from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, joined
+from shop.catalog.cards import AVAILABLE, AnyRow, AnySelect, join_card_tables
 from shop.catalog.listing import cursors, search
-from shop.catalog.listing.cursors import PageCursor, whole
+from shop.catalog.listing.cursors import PageCursor, integer_up_to
 from shop.catalog.listing.sorting import MAX_INTEGER
 from shop.catalog.models import OFFERED, Category, Product, StockItem
 from shop.catalog.pictures.drawing import picture_url
@@ -19,13 +19,13 @@ from shop.money import Money
 
 ROWS_A_PAGE = 50
 POPULAR, LOW = "popular", "low"
-ALL, GONE = "", "withdrawn"
-"""Beside :data:`LOW`, what the list of products can show."""
+ALL, WITHDRAWN = "", "withdrawn"
+"""With :data:`LOW`, the values of the stock filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class StockedProduct:
-    """One product."""
+    """One product with its stock."""
 
     id: int
     slug: str
@@ -44,22 +44,22 @@ class StockedProduct:
 
     @property
     def available(self) -> int:
-        """Return the pieces that can be sold."""
+        """Return the number of pieces that can be sold."""
         return self.on_hand - self.reserved
 
     @property
     def is_withdrawn(self) -> bool:
-        """Tell whether it is no longer sold."""
+        """Tell whether the product is no longer sold."""
         return self.withdrawn_at is not None
 
     @property
-    def shown(self) -> tuple[object, ...]:
-        """Return all that answers for everybody tell of it; of the stock, only whether there is any."""
+    def public_fields(self) -> tuple[object, ...]:
+        """Return the fields that public responses show; of the stock, only whether a piece is available."""
         return self.slug, self.title, self.description, self.price, self.available > 0, self.is_withdrawn
 
     @property
     def record(self) -> ProductRecord:
-        """Return it as the administration's API shows it."""
+        """Return the product in the form of the admin API."""
         return ProductRecord(
             slug=self.slug,
             title=self.title,
@@ -68,7 +68,7 @@ class StockedProduct:
                 slug=self.category_slug, name=self.category, url=cards.category_url(self.category_slug)
             ),
             description=self.description,
-            price=cards.price(self.price.amount, self.price.currency),
+            price=cards.money_schema(self.price.amount, self.price.currency),
             on_hand=self.on_hand,
             withdrawn=self.is_withdrawn,
             picture=picture_url(self.motif, self.slug),
@@ -79,60 +79,60 @@ class StockedProduct:
 
 @dataclass(frozen=True, slots=True)
 class InventoryPage:
-    """A page of products, and where the next one begins."""
+    """A page of products, and the cursor of the next page."""
 
     rows: Sequence[StockedProduct]
     next_cursor: str | None
 
 
 def find(session: Session, slug: str) -> StockedProduct:
-    """Return one product, withdrawn or not.
+    """Return one product, on sale or withdrawn.
 
     Raises:
-        NotFound: there is no such product; ProductRenamed: it has another slug by now.
+        NotFound, ProductRenamed: no product has this slug now.
     """
-    row = session.execute(_rows().where(Product.slug == slug)).one_or_none()
+    row = session.execute(_select_products().where(Product.slug == slug)).one_or_none()
     if row is None:
         raise products.not_found_error(session, slug)
-    return _row(row)
+    return _to_product(row)
 
 
-def page(session: Session, find: str, cursor: str | None, which: str = ALL) -> InventoryPage:
+def find_page(session: Session, words: str, cursor: str | None, stock_filter: str = ALL) -> InventoryPage:
     """Return a page of products; one query.
 
     Args:
-        session: reads.
-        find: words of the title or brand, or the slug; everything if empty. What is withdrawn is found, too.
-        cursor: where the page begins.
-        which: :data:`ALL` that is sold, the most popular first; :data:`LOW`, the fewest pieces to sell first;
-            :data:`GONE`, what is withdrawn.
+        session: executes the query.
+        words: of the title or brand, or the slug; all products if empty. A search includes withdrawn products.
+        cursor: the start of the page; ``None`` for the first page.
+        stock_filter: :data:`ALL` products on sale, the most popular first; :data:`LOW`, products on sale, the fewest
+            available pieces first; :data:`WITHDRAWN` products.
 
     Raises:
-        InvalidFields: the cursor is not one of this list.
+        InvalidFields: the cursor does not belong to this list.
     """
-    low = which == LOW
+    low = stock_filter == LOW
     key = AVAILABLE if low else Product.popularity.expression
-    statement = _rows().add_columns(key.label("key"))
-    if which == GONE:
+    statement = _select_products().add_columns(key.label("key"))
+    if stock_filter == WITHDRAWN:
         statement = statement.where(Product.withdrawn_at.is_not(None))
-    elif low or not find:
+    elif low or not words:
         statement = statement.where(OFFERED)
-    if find:
-        statement = statement.where(or_(Product.search.bool_op("@@")(search.query(find)), Product.slug == find))
+    if words:
+        statement = statement.where(or_(Product.search.bool_op("@@")(search.text_query(words)), Product.slug == words))
     if cursor is not None:
-        place = cursors.decode(cursor, LOW if low else POPULAR, whole(MAX_INTEGER))
-        past = key > place.key if low else key < place.key
-        statement = statement.where(or_(past, (key == place.key) & (Product.id > place.id)))
+        position = cursors.decode(cursor, LOW if low else POPULAR, integer_up_to(MAX_INTEGER))
+        later_key = key > position.key if low else key < position.key
+        statement = statement.where(or_(later_key, (key == position.key) & (Product.id > position.id)))
     order = key.asc() if low else key.desc()
     rows = session.execute(statement.order_by(order, Product.id).limit(ROWS_A_PAGE + 1)).all()
     shown = rows[:ROWS_A_PAGE]
     last = shown[-1] if len(rows) > ROWS_A_PAGE else None
     next_cursor = cursors.encode(PageCursor(LOW if low else POPULAR, last.key, last.id)) if last is not None else None
-    return InventoryPage([_row(row) for row in shown], next_cursor)
+    return InventoryPage([_to_product(row) for row in shown], next_cursor)
 
 
-def _rows() -> AnySelect:
-    return joined(
+def _select_products() -> AnySelect:
+    return join_card_tables(
         select(
             Product.id,
             Product.slug,
@@ -153,7 +153,7 @@ def _rows() -> AnySelect:
     )
 
 
-def _row(row: AnyRow) -> StockedProduct:
+def _to_product(row: AnyRow) -> StockedProduct:
     return StockedProduct(
         id=row.id,
         slug=row.slug,

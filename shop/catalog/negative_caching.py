@@ -1,10 +1,11 @@
-"""Products and categories that are no longer where they were, as the edge may keep it.
+"""Negative caching at the edge: responses for products and categories that were moved, withdrawn or removed.
 
-An answer that the edge may not keep leaves what it has kept before in place, to be served while it asks for a newer
-one, and again when the store fails. So what is gone takes the place of what was there, under the tags of all it may
-have been, and ends when there is something of that name again: that a product has moved (301) for as long as its page
-was kept, that it is withdrawn (410) or that there is nothing (404) shortly. Names that never were are endless, and must
-not push out what exists: that there is nothing is kept only where the edge holds something.
+Problem: when the edge may not cache an error response, it keeps the previous page: it serves that page while it
+revalidates, and again when the store fails.
+Method: the error response replaces the page at the edge. It has the tags of everything that the URL may have meant, so
+it is invalidated when a product or category takes the name again. A redirect (301) is cached as long as the page was; a
+withdrawal (410) or a missing page (404) only for a short time. The number of names that never existed is unbounded, and
+they must not evict real pages: a 404 is cached only if the edge has a stale copy.
 """
 
 from collections.abc import Mapping
@@ -20,26 +21,22 @@ from shop.web import problems
 from shop.web.edge_headers import has_stale_copy
 from shop.web.public_answers import edge_headers_for
 
-ABSENCES: Mapping[type[ShopError], CachePolicy] = MappingProxyType(
+NEGATIVE_POLICIES: Mapping[type[ShopError], CachePolicy] = MappingProxyType(
     {ProductRenamed: CATALOGUE, ProductWithdrawn: NEGATIVE, NotFound: NEGATIVE}
 )
 
 
 def cache_not_found(routes: Blueprint) -> None:
-    """Let the edge keep what some routes answer of what has moved, is withdrawn or is gone."""
-    for kind in ABSENCES:
-        routes.register_error_handler(kind, _answered)
+    """Let the edge cache the 301, 410 and 404 responses of a blueprint's routes."""
 
+    def respond(error: ShopError) -> Response:
+        response = problems.error_response(error)
+        if type(error) is not NotFound or has_stale_copy(request.environ):
+            names = (request.view_args or {}).get("slug"), request.args.get("category")
+            slugs = [name for name in names if name and is_slug(name)]
+            all_tags = (*map(tags.product, slugs), *map(tags.category, slugs), tags.CATEGORIES, tags.CATALOGUE)
+            response.headers.extend(edge_headers_for(NEGATIVE_POLICIES[type(error)], all_tags))
+        return response
 
-def _answered(error: ShopError) -> Response:
-    response = problems.error_response(error)
-    if type(error) is not NotFound or has_stale_copy(request.environ):
-        response.headers.extend(edge_headers_for(ABSENCES[type(error)], tuple(_tags())))
-    return response
-
-
-def _tags() -> list[str]:
-    """Return the tags of whatever the request may have been about."""
-    names = (request.view_args or {}).get("slug"), request.args.get("category")
-    known = [name for name in names if name and is_slug(name)]
-    return [*map(tags.product, known), *map(tags.category, known), tags.CATEGORIES, tags.CATALOGUE]
+    for error_type in NEGATIVE_POLICIES:
+        routes.register_error_handler(error_type, respond)

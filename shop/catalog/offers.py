@@ -1,4 +1,4 @@
-"""What a cart and a checkout need to know of a product, and nothing else."""
+"""Product offers: the fields of a product that a cart and a checkout need."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shop.money import Money
 
 @dataclass(frozen=True, slots=True)
 class ProductOffer:
-    """A product as it can be bought at this moment."""
+    """A product with its current price and stock."""
 
     product_id: int
     slug: str
@@ -23,9 +23,9 @@ class ProductOffer:
     picture: str
     unit_price: Money
     available: int
-    """Pieces neither sold nor promised to a checkout under way; none of what is withdrawn."""
+    """Pieces that are neither sold nor reserved by a checkout; zero for a withdrawn product."""
     withdrawn: bool = False
-    """Whether it is no longer sold: a cart and an order may still hold it."""
+    """True if the product is no longer sold; carts and orders may still contain it."""
 
 
 _OFFERS = (
@@ -58,10 +58,10 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, ProductOffer]:
 
 
 def by_slug(session: Session, slug: str) -> ProductOffer:
-    """Return one product's offer, by its slug or one it had: a page from before may still be open somewhere.
+    """Return one product's offer by its current or a former slug: an old page may still be open in a browser.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: no product has or had this slug.
     """
     row = session.execute(_BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
@@ -83,16 +83,16 @@ def _offer(row: AnyRow) -> ProductOffer:
     )
 
 
-def total(session: Session, wanted: Select[int, int]) -> tuple[int, Money]:
-    """Return how many pieces a statement asks for and what they cost now; one query.
+def total(session: Session, quantities: Select[int, int]) -> tuple[int, Money]:
+    """Return the number of pieces that a statement selects, and their current price; one query.
 
     Args:
-        session: the caller's.
-        wanted: selects product ids and quantities, in that order.
+        session: of the caller's transaction.
+        quantities: selects product ids and quantities, in that order.
     """
-    lines = wanted.subquery()
+    lines = quantities.subquery()
     product_id, quantity = lines.columns
-    # Widened first: 22 pieces at the highest price are more cents than 32 bits hold.
+    # 64 bits: 22 pieces at the highest price are more cents than an integer of 32 bits can hold.
     cost = cast(quantity, BigInteger) * Product.price_amount
     row = session.execute(
         select(

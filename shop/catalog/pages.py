@@ -1,4 +1,4 @@
-"""The catalogue's public pages. They are the same for everybody: nothing here touches the session."""
+"""The catalogue's public pages. A page is the same for every visitor, so no route reads the session."""
 
 import json
 from collections.abc import Callable
@@ -35,18 +35,13 @@ def create_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the catalogue's public pages.
 
     Args:
-        use: returns the catalogue of the request being served.
+        use: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog", __name__, template_folder="templates")
     cache_not_found(pages)
-    _add_home(pages, use)
     _add_lists(pages, use)
-    _add_product(pages, use)
     _add_pictures(pages, use)
-    return pages
 
-
-def _add_home(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/")
     def home() -> Response:
         catalog = use()
@@ -57,38 +52,6 @@ def _add_home(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
 
         return _html(catalog.cached_page("home", [tags.HOME], render))
 
-
-def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
-    @pages.get("/c/<slug>")
-    def category(slug: str) -> Response:
-        catalog = use()
-        browse = list_urls.parse(request.args.to_dict(flat=False), validate_slug(slug))
-
-        def render() -> str:
-            return _category(catalog, browse, catalog.category_screen(browse))
-
-        if not browse.is_cacheable:
-            screen = catalog.category_screen(browse)
-            return _html(replace(screen, value=_category(catalog, browse, screen).encode(), key=None))
-        return _html(catalog.cached_page(f"category:{slug}:{browse.order.name}", [tags.category(slug)], render))
-
-    @pages.get("/search")
-    def search() -> Response:
-        catalog = use()
-        browse = list_urls.parse(request.args.to_dict(flat=False)).normalised()
-        if not browse.q:
-            asking = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
-            return _html(CacheableResponse(asking.encode(), SEARCH, catalog.effective_tags([tags.HOME])))
-        found = catalog.listing(browse)
-        listing = json.loads(found.value)
-        suggested = [] if listing["items"] else catalog.suggestions()
-        data = _around("/search", browse, listing)
-        page = _render(catalog, "catalog/search.html", q=browse.q, listing=listing, suggested=suggested, **data)
-        shown = [*found.tags, *([tags.HOME] if suggested else [])]
-        return _html(replace(found, value=page.encode(), tags=catalog.effective_tags(shown), key=None))
-
-
-def _add_product(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>")
     def product(slug: str) -> Response:
         catalog = use()
@@ -97,24 +60,56 @@ def _add_product(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>/reviews")
     def reviews(slug: str) -> Response:
         catalog = use()
-        product, rating, found = catalog.product_with_reviews(slug, request.args.get("cursor") or None)
-        parts = {"reviews": found, "product": product, "rating": rating}
+        product, rating, review_page = catalog.product_with_reviews(slug, request.args.get("cursor") or None)
+        parts = {"reviews": review_page, "product": product, "rating": rating}
         data = {name: json.loads(part.value) for name, part in parts.items()}
         page = _render(catalog, "catalog/reviews.html", **data)
-        return _html(CacheableResponse(page.encode(), found.policy, catalog.effective_tags(found.tags)))
+        return _html(CacheableResponse(page.encode(), review_page.policy, catalog.effective_tags(review_page.tags)))
+
+    return pages
+
+
+def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
+    @pages.get("/c/<slug>")
+    def category(slug: str) -> Response:
+        catalog = use()
+        list_query = list_urls.parse_arguments(request.args.to_dict(flat=False), validate_slug(slug))
+
+        def render() -> str:
+            return _render_category(catalog, list_query, catalog.category_screen(list_query))
+
+        if not list_query.is_cacheable:
+            screen = catalog.category_screen(list_query)
+            return _html(replace(screen, value=_render_category(catalog, list_query, screen).encode(), key=None))
+        return _html(catalog.cached_page(f"category:{slug}:{list_query.order.name}", [tags.category(slug)], render))
+
+    @pages.get("/search")
+    def search() -> Response:
+        catalog = use()
+        list_query = list_urls.parse_arguments(request.args.to_dict(flat=False)).normalised()
+        if not list_query.q:
+            html = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
+            return _html(CacheableResponse(html.encode(), SEARCH, catalog.effective_tags([tags.HOME])))
+        response = catalog.listing(list_query)
+        listing = json.loads(response.value)
+        suggested = [] if listing["items"] else catalog.suggestions()
+        data = _list_variables("/search", list_query, listing)
+        page = _render(catalog, "catalog/search.html", q=list_query.q, listing=listing, suggested=suggested, **data)
+        page_tags = [*response.tags, *([tags.HOME] if suggested else [])]
+        return _html(replace(response, value=page.encode(), tags=catalog.effective_tags(page_tags), key=None))
 
 
 def _add_pictures(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>/preview.png")
     def preview(slug: str) -> Response:
-        """Send the product's picture as link previews take it. Only of what is sold: each is drawn point by point."""
-        found = use().product(slug)
-        return publish(replace(found, value=png_of(json.loads(found.value)["picture"]), key=None), PNG)
+        """Return the product's picture as PNG for link previews; only for products on sale, since rendering is slow."""
+        response = use().product(slug)
+        return publish(replace(response, value=png_of(json.loads(response.value)["picture"]), key=None), PNG)
 
     @pages.get("/pictures/<motif>/<slug>.svg", defaults={"version": ""})
     @pages.get("/pictures/<version>/<motif>/<slug>.svg")
     def picture(version: str, motif: str, slug: str) -> Response:
-        """Draw a picture from its address alone: nothing ends it but code that draws another way."""
+        """Draw a picture from its URL alone; only a change of the drawing code changes the picture."""
         is_current = version == drawing_version()
         response = publish(CacheableResponse(draw(motif, slug).encode(), REFERENCE if is_current else CATALOGUE), SVG)
         if is_current:
@@ -122,23 +117,23 @@ def _add_pictures(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
         return response
 
 
-def _around(path: str, browse: ListQuery, listing: dict[str, Any]) -> dict[str, Any]:
-    """Return what stands around a list: filters in force, sorts, and the pages beside it."""
+def _list_variables(path: str, list_query: ListQuery, listing: dict[str, Any]) -> dict[str, Any]:
+    """Return the template variables around a list: active filters, sort orders, and URLs of neighbour pages."""
 
-    def beside(cursor: str | None) -> str:
-        return list_urls.build_url(path, replace(browse, cursor=cursor)) if cursor else ""
+    def page_url(cursor: str | None) -> str:
+        return list_urls.build_url(path, replace(list_query, cursor=cursor)) if cursor else ""
 
     return {
         "path": path,
-        "browse": browse,
-        "chosen": list_urls.active_filters(path, browse),
-        "unfiltered": list_urls.build_url(path, ListQuery(q=browse.q, sort=browse.sort)),
-        "sort": browse.order.name,
-        "sorts": [sort for sort in SORTS if browse.q or sort[0] != RELEVANCE],
+        "list_query": list_query,
+        "chosen": list_urls.active_filters(path, list_query),
+        "unfiltered": list_urls.build_url(path, ListQuery(q=list_query.q, sort=list_query.sort)),
+        "sort": list_query.order.name,
+        "sorts": [sort for sort in SORTS if list_query.q or sort[0] != RELEVANCE],
         "price_value": list_urls.price_value,
-        "price_words": list_urls.price_words,
-        "next_url": beside(listing["next_cursor"]),
-        "prev_url": beside(listing["prev_cursor"]),
+        "price_words": list_urls.price_label,
+        "next_url": page_url(listing["next_cursor"]),
+        "prev_url": page_url(listing["prev_cursor"]),
     }
 
 
@@ -146,11 +141,11 @@ def _render(catalog: CatalogService, template: str, **data: Any) -> str:
     return render_template(template, nav=catalog.departments(), **data)
 
 
-def _category(catalog: CatalogService, browse: ListQuery, found: CacheableResponse) -> str:
-    screen = json.loads(found.value)
-    around = _around(f"/c/{browse.category}", browse, screen["listing"])
-    return _render(catalog, "catalog/category.html", **screen, **around)
+def _render_category(catalog: CatalogService, list_query: ListQuery, response: CacheableResponse) -> str:
+    screen = json.loads(response.value)
+    data = _list_variables(f"/c/{list_query.category}", list_query, screen["listing"])
+    return _render(catalog, "catalog/category.html", **screen, **data)
 
 
-def _html(found: CacheableResponse) -> Response:
-    return publish(found, HTML)
+def _html(response: CacheableResponse) -> Response:
+    return publish(response, HTML)

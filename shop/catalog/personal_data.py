@@ -1,4 +1,4 @@
-"""What the catalogue holds about a person: her reviews, told, and without her name."""
+"""Personal data in the catalogue: exports the reviews of an account, and anonymises them."""
 
 from typing import Any
 
@@ -7,25 +7,27 @@ from sqlalchemy.orm import Session
 
 from shop.catalog.models import Product, Review
 
-NAMELESS = "Former customer"
+ANONYMOUS_AUTHOR = "Former customer"
 
 
 def export(session: Session, user_id: int) -> list[dict[str, Any]]:
     """Return an account's reviews."""
-    found = session.execute(
+    rows = session.execute(
         select(Product.slug, Review.author, Review.rating, Review.body, Review.created_at)
         .join(Product, Product.id == Review.product_id)
         .where(Review.user_id == user_id)
         .order_by(Review.id)
     )
-    return [row._asdict() for row in found]
+    return [row._asdict() for row in rows]
 
 
-def blank(session: Session, user_id: int) -> list[str]:
-    """Take the author's name off an account's reviews; return the slugs of their products, whose pages show it.
+def anonymise(session: Session, user_id: int) -> list[str]:
+    """Remove the author's name from an account's reviews; return the slugs of the products whose pages show it.
 
-    What was written stays: other shoppers chose by it, and the ratings count.
+    Text and rating stay, because other shoppers rely on them.
     """
-    named = (Review.user_id == user_id) & (Review.author != NAMELESS)
-    products = session.scalars(update(Review).where(named).values(author=NAMELESS).returning(Review.product_id)).all()
+    with_name = (Review.user_id == user_id) & (Review.author != ANONYMOUS_AUTHOR)
+    products = session.scalars(
+        update(Review).where(with_name).values(author=ANONYMOUS_AUTHOR).returning(Review.product_id)
+    ).all()
     return list(session.scalars(select(Product.slug).where(Product.id.in_(products))))

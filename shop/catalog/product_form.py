@@ -1,10 +1,10 @@
-"""The administration's form of a product: what it shows, what its fields say, and what becomes of two at once. Pure.
+"""The admin form of a product: shows and parses its fields, and merges the changes of two administrators. Pure.
 
-Problem: a form sends every field back, also those that were not touched. Two people who have it open at the same time
-undo each other's work: the second one's untouched fields are the old state, and are written over the new one.
-Method: each field travels with the value it was shown (a hidden field beside it). Only what differs from that was
-changed, and only that is written. Where somebody else has changed the same field meanwhile, nothing is written: the
-form comes back with both values, and whoever sent it chooses.
+Problem: a form sends all its fields, also the unchanged ones. When two administrators have the form open, the second
+one sends old values in the unchanged fields, and overwrites the changes of the first (a lost update).
+Method: a hidden field beside each field holds the value that the form has shown. A field that differs from its hidden
+value was changed, and only changed fields are written. If another administrator has changed the same field meanwhile,
+nothing is written: the form shows both values, and the administrator chooses one.
 Source: Fowler, "Patterns of Enterprise Application Architecture" (2002), Optimistic Offline Lock.
 """
 
@@ -18,51 +18,51 @@ from shop.catalog.inventory import StockedProduct
 from shop.catalog.models import MAX_PRICE
 from shop.catalog.requests import ProductAddition, ProductEdit
 
-Given = Mapping[str, str]
-SHOWN: Given = {
+FormFields = Mapping[str, str]
+SHOWN_FIELDS: FormFields = {
     "title": "shown_title",
     "description": "shown_description",
     "price": "shown_price",
     "on_hand": "counted_from",
     "slug": "shown_slug",
 }
-"""Each field, in the page's order, and the hidden one that says what it was shown."""
-NEW = ("title", "category", "brand", "description", "price", "on_hand", "slug")
-"""The fields of a new product, in the page's order."""
+"""Each field, in the order of the page, and the hidden field with the value that the form has shown."""
+NEW_PRODUCT_FIELDS = ("title", "category", "brand", "description", "price", "on_hand", "slug")
+"""The fields of a new product, in the order of the page."""
 CHOICE, THEIRS = "choice_", "theirs"
-"""Before the name of a field that two people changed; what is chosen to leave the other's change as it is."""
+"""The prefix of the choice between two values of a field, and the choice that keeps the stored value."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldClash:
-    """One field that two people changed.
+    """One field that two administrators have changed.
 
     Args:
-        mine: what the sender of the form wants.
-        theirs: what is stored by now.
-        words: the two in one sentence.
+        mine: the value in the sent form.
+        theirs: the value that is stored now.
+        message: for the administrator.
     """
 
     mine: str
     theirs: str
-    words: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class FormValues:
-    """What the form holds: its fields' values, and beside each the value it was shown."""
+    """The values of the form's fields, and the values that the form has shown."""
 
-    fields: Given
-    shown: Given
+    fields: FormFields
+    shown: FormFields
 
     @property
-    def hidden(self) -> Given:
-        """Return the hidden fields by their own names."""
-        return {SHOWN[name]: value for name, value in self.shown.items()}
+    def hidden(self) -> FormFields:
+        """Return the hidden fields, by their names."""
+        return {SHOWN_FIELDS[name]: value for name, value in self.shown.items()}
 
 
-def as_stored(row: StockedProduct) -> FormValues:
-    """Return the form of a product nobody has changed yet."""
+def form_from_stored(row: StockedProduct) -> FormValues:
+    """Return the form with the stored values of a product."""
     fields = {
         "slug": row.slug,
         "title": row.title,
@@ -73,100 +73,105 @@ def as_stored(row: StockedProduct) -> FormValues:
     return FormValues(fields, fields)
 
 
-def as_sent(given: Given) -> FormValues:
-    """Return the form as it was sent, to be mended; what it was shown stays what it was shown."""
-    shown = {name: given[hidden] for name, hidden in SHOWN.items() if hidden in given}
-    return FormValues({name: given.get(name, "") for name in SHOWN}, shown)
+def form_from_request(sent: FormFields) -> FormValues:
+    """Return the form as it was sent, so that its errors can be corrected."""
+    shown = {name: sent[hidden] for name, hidden in SHOWN_FIELDS.items() if hidden in sent}
+    return FormValues({name: sent.get(name, "") for name in SHOWN_FIELDS}, shown)
 
 
-def as_merged(given: Given, row: StockedProduct, clashes: Mapping[str, FieldClash]) -> FormValues:
-    """Return the form with others' changes taken in, and its sender's kept; it is shown what is stored now."""
-    now = as_stored(row).fields
-    own = {name for name in SHOWN if name in clashes or not _is_untouched(name, given)}
-    return FormValues({name: given.get(name, "") if name in own else now[name] for name in SHOWN}, now)
+def merge_changes(sent: FormFields, row: StockedProduct, clashes: Mapping[str, FieldClash]) -> FormValues:
+    """Return the form with the changes of both administrators; the shown values are the stored ones."""
+    stored = form_from_stored(row).fields
+    own = {name for name in SHOWN_FIELDS if name in clashes or not _is_untouched(name, sent)}
+    return FormValues({name: sent.get(name, "") if name in own else stored[name] for name in SHOWN_FIELDS}, stored)
 
 
-def clashes(given: Given, row: StockedProduct, lost: Mapping[str, str]) -> dict[str, FieldClash]:
-    """Return both versions of each field that another changed meanwhile.
+def field_clashes(sent: FormFields, row: StockedProduct, conflicts: Mapping[str, str]) -> dict[str, FieldClash]:
+    """Return both values of each field that another administrator has changed meanwhile.
 
     Args:
-        given: what was sent.
-        row: what is stored.
-        lost: the fields' names.
+        sent: the sent fields.
+        row: the stored product.
+        conflicts: has the names of these fields as keys.
     """
-    now = as_stored(row).fields
-    return {name: FieldClash(given[name].strip(), now[name], _words(name, now[name])) for name in SHOWN if name in lost}
+    stored = form_from_stored(row).fields
+    return {
+        name: FieldClash(sent[name].strip(), stored[name], _clash_message(name, stored[name]))
+        for name in SHOWN_FIELDS
+        if name in conflicts
+    }
 
 
 def in_page_order(errors: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong, by field, in the order in which the page shows its fields; what is no field's last."""
-    return {name: errors[name] for name in (*NEW, *errors) if name in errors}
+    """Return the errors in the order of the page's fields; errors without a field come last."""
+    return {name: errors[name] for name in (*NEW_PRODUCT_FIELDS, *errors) if name in errors}
 
 
-def read(given: Given) -> ProductChange:
-    """Read the form: what its sender has changed, and what those fields were before.
+def parse_change(sent: FormFields) -> ProductChange:
+    """Parse the form: the changed fields, and the values that the form has shown in them.
 
     Raises:
-        ValidationError: fields are wrong; it names all of them.
+        ValidationError: names all invalid fields.
     """
-    changed = [name for name in SHOWN if not _is_untouched(name, given)]
+    changed = [name for name in SHOWN_FIELDS if not _is_untouched(name, sent)]
     if not changed:
         return ProductChange()
-    fields = _fields(given, changed)
-    seen = {name: _typed(name, given[SHOWN[name]]) for name in changed if SHOWN[name] in given}
-    known = {name: value for name, value in seen.items() if value is not None}
-    return replace(ProductEdit.model_validate(fields).edit(), seen=known)
+    fields = _parse_fields(sent, changed)
+    shown = {name: _parse_value(name, sent[SHOWN_FIELDS[name]]) for name in changed if SHOWN_FIELDS[name] in sent}
+    original = {name: value for name, value in shown.items() if value is not None}
+    return replace(ProductEdit.model_validate(fields).to_change(), original=original)
 
 
-def read_new(given: Given) -> NewProduct:
-    """Read the form of a new product.
+def parse_new_product(sent: FormFields) -> NewProduct:
+    """Parse the form of a new product.
 
     Raises:
-        InvalidFields: no name can be made from the title.
-        ValidationError: fields are wrong; it names all of them.
+        InvalidFields: no slug can be generated from the title.
+        ValidationError: names all invalid fields.
     """
-    filled = [name for name in NEW if given.get(name, "").strip()]
-    return ProductAddition.model_validate(_fields(given, filled)).product()
+    filled = [name for name in NEW_PRODUCT_FIELDS if sent.get(name, "").strip()]
+    return ProductAddition.model_validate(_parse_fields(sent, filled)).to_new_product()
 
 
-def _fields(given: Given, names: Sequence[str]) -> dict[str, object]:
-    fields: dict[str, object] = {name: unified_newlines(given.get(name, "")) for name in names}
+def _parse_fields(sent: FormFields, names: Sequence[str]) -> dict[str, object]:
+    fields: dict[str, object] = {name: unified_newlines(sent.get(name, "")) for name in names}
     if "slug" in fields:
-        fields["slug"] = given["slug"].strip()
+        fields["slug"] = sent["slug"].strip()
     if "on_hand" in fields:
-        fields["on_hand"] = number_or_text(given.get("on_hand", ""))
+        fields["on_hand"] = number_or_text(sent.get("on_hand", ""))
     if "price" in fields:
-        amount = minor_units(given.get("price", ""))
+        amount = minor_units(sent.get("price", ""))
         is_price = amount is not None and 1 <= amount <= MAX_PRICE
-        fields["price"] = {"amount": amount if is_price else None}  # no amount: refused together with the other fields
+        # Without an amount, the price is refused together with the other invalid fields.
+        fields["price"] = {"amount": amount if is_price else None}
     return fields
 
 
-def _is_untouched(name: str, given: Given) -> bool:
-    """Tell whether a field is to stay: it was left alone, or what another made of it was chosen, or it was not sent."""
-    if name not in given or given.get(CHOICE + name) == THEIRS:
+def _is_untouched(name: str, sent: FormFields) -> bool:
+    """Tell whether a field keeps its stored value: it was not changed, not sent, or the stored value was chosen."""
+    if name not in sent or sent.get(CHOICE + name) == THEIRS:
         return True
-    shown = given.get(SHOWN[name])
-    return shown is not None and _compared(name, given.get(name, "")) == _compared(name, shown)
+    shown = sent.get(SHOWN_FIELDS[name])
+    return shown is not None and _comparable(name, sent.get(name, "")) == _comparable(name, shown)
 
 
-def _typed(name: str, text: str) -> str | int | None:
-    """Return a shown value in the unit it is stored in; ``None`` for what no form of ours has shown."""
+def _parse_value(name: str, text: str) -> str | int | None:
+    """Return a shown value in the unit of the stored one; ``None`` if no form can have shown it."""
     if name == "price":
         return minor_units(text)
     return whole_number(text) if name == "on_hand" else unified_newlines(text)
 
 
-def _compared(name: str, text: str) -> object:
-    """Return what makes two inputs the same: amounts by value, a line of text without the breaks it cannot hold."""
+def _comparable(name: str, text: str) -> object:
+    """Return a form of an input that equals that of the same input: amounts by value, lines without line breaks."""
     if name in ("slug", "title"):
         return "".join(text.split("\n")).replace("\r", "").strip()
-    typed = _typed(name, text.strip())
-    return text.strip() if typed is None else typed
+    value = _parse_value(name, text.strip())
+    return text.strip() if value is None else value
 
 
-def _words(name: str, theirs: str) -> str:
+def _clash_message(name: str, stored: str) -> str:
     if name == "on_hand":
-        return f"Some were sold or came back, or somebody counted, since you looked: there are {theirs} by now."
-    shown = theirs if len(theirs) <= 60 else f"{theirs[:60]}…"
-    return f"Somebody else has changed this meanwhile. It is “{shown}” now."
+        return f"The stock has changed since you opened this form. There are {stored} pieces now."
+    excerpt = stored if len(stored) <= 60 else f"{stored[:60]}…"
+    return f"Someone else has changed this field. It is “{excerpt}” now."

@@ -1,6 +1,6 @@
-"""How the product page gets what it shows: from one screen, or part by part.
+"""Two strategies that fill the product page: from one screen, or part by part.
 
-``wiring`` picks one of the two for ``api.composite``; the pages and the use cases never ask which.
+``wiring`` picks one of them by the switch ``api.composite``; pages and use cases do not know which one.
 """
 
 import json
@@ -10,69 +10,69 @@ from typing import Any, Protocol
 
 from shop.patterns.caching import CacheableResponse
 
-Data = Mapping[str, Any]
+TemplateData = Mapping[str, Any]
 
 
 class PageSource(Protocol):
-    """Where a page's data comes from, as JSON."""
+    """Supplies a page's data as JSON."""
 
     def product_screen(self, slug: str) -> CacheableResponse:
-        """Return all the product page needs."""
+        """Return all data of the product page."""
 
     def product(self, slug: str) -> CacheableResponse:
-        """Return the product alone."""
+        """Return the product without its other parts."""
 
 
 class ProductPage(Protocol):
-    """A way to fill the product page."""
+    """A strategy that fills the product page."""
 
     @property
     def name(self) -> str:
-        """Name the way in cache keys: no way is served another's page."""
+        """Return the strategy's name in cache keys, so that each strategy has its own cached pages."""
 
     @property
     def template(self) -> str:
-        """Name the template that shows the data."""
+        """Return the name of the template that shows the data."""
 
-    def found(self, source: PageSource, slug: str) -> CacheableResponse:
-        """Return the answer the page is made of.
+    def load(self, source: PageSource, slug: str) -> CacheableResponse:
+        """Return the response that has the page's data.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
 
-    def data(self, found: CacheableResponse) -> Data:
-        """Return what the template needs of it."""
+    def template_data(self, response: CacheableResponse) -> TemplateData:
+        """Return the template's variables from the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class WholeScreen:
-    """One call a screen: the page arrives whole."""
+    """One call for the whole screen: the page arrives complete."""
 
     name: str = "whole"
     template: str = "catalog/product.html"
 
-    def found(self, source: PageSource, slug: str) -> CacheableResponse:
+    def load(self, source: PageSource, slug: str) -> CacheableResponse:
         """Return the whole screen."""
         return source.product_screen(slug)
 
-    def data(self, found: CacheableResponse) -> Data:
-        """Return all of it."""
-        screen: Data = json.loads(found.value)
+    def template_data(self, response: CacheableResponse) -> TemplateData:
+        """Return all fields of the screen."""
+        screen: TemplateData = json.loads(response.value)
         return screen
 
 
 @dataclass(frozen=True, slots=True)
 class PartByPart:
-    """One call a part: the page arrives with its core, and its script asks for the rest."""
+    """One call for each part: the page arrives with the product, and its script loads the other parts."""
 
     name: str = "parts"
     template: str = "catalog/product_parts.html"
 
-    def found(self, source: PageSource, slug: str) -> CacheableResponse:
-        """Return the product alone."""
+    def load(self, source: PageSource, slug: str) -> CacheableResponse:
+        """Return the product without its other parts."""
         return source.product(slug)
 
-    def data(self, found: CacheableResponse) -> Data:
-        """Return it under its name."""
-        return {"product": json.loads(found.value)}
+    def template_data(self, response: CacheableResponse) -> TemplateData:
+        """Return the product under the name ``product``."""
+        return {"product": json.loads(response.value)}

@@ -1,4 +1,4 @@
-"""One product and what belongs to it, each part one query."""
+"""Queries of one product and its parts; one query for each part."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards
-from shop.catalog.cards import AVAILABLE, COLUMNS, AnyRow, joined
+from shop.catalog.cards import AVAILABLE, CARD_COLUMNS, AnyRow, join_card_tables
 from shop.catalog.listing import cursors
-from shop.catalog.listing.cursors import PageCursor, whole
+from shop.catalog.listing.cursors import PageCursor, integer_up_to
 from shop.catalog.listing.sorting import END_OF_TIME, EPOCH, MICROSECOND
 from shop.catalog.models import Category, FormerSlug, StockItem
 from shop.catalog.models import Product as ProductRow
@@ -29,7 +29,7 @@ LATEST = "latest"
 
 @dataclass(frozen=True, slots=True)
 class FoundProduct:
-    """A product with the numbers that lead to its other parts."""
+    """A product with the ids that its other parts need."""
 
     id: int
     category_id: int
@@ -40,9 +40,9 @@ def find(session: Session, slug: str) -> FoundProduct:
     """Read one product.
 
     Raises:
-        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+        NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
     """
-    more = (
+    detail_columns = (
         ProductRow.description,
         ProductRow.created_at,
         ProductRow.category_id,
@@ -50,43 +50,46 @@ def find(session: Session, slug: str) -> FoundProduct:
         Category.slug.label("category_slug"),
         Category.name.label("category_name"),
     )
-    row = _sold(session.execute(joined(select(*COLUMNS, *more)).where(_had(slug))).one_or_none(), slug)
+    row = _require_on_sale(
+        session.execute(join_card_tables(select(*CARD_COLUMNS, *detail_columns)).where(_has_slug(slug))).one_or_none(),
+        slug,
+    )
     category = CategoryRef(slug=row.category_slug, name=row.category_name, url=cards.category_url(row.category_slug))
     product = ProductDetail(
-        **cards.fields(row), description=row.description, created_at=row.created_at, category=category
+        **cards.card_fields(row), description=row.description, created_at=row.created_at, category=category
     )
     return FoundProduct(row.id, row.category_id, product)
 
 
 def find_id(session: Session, slug: str) -> int:
-    """Return a product's number.
+    """Return a product's id.
 
     Raises:
-        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+        NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
     """
-    statement = select(ProductRow.id, ProductRow.slug, ProductRow.withdrawn_at).where(_had(slug))
-    return int(_sold(session.execute(statement).one_or_none(), slug).id)
+    statement = select(ProductRow.id, ProductRow.slug, ProductRow.withdrawn_at).where(_has_slug(slug))
+    return int(_require_on_sale(session.execute(statement).one_or_none(), slug).id)
 
 
 def not_found_error(session: Session, slug: str) -> ShopError:
-    """Return why no product has a slug: it has another one by now, or there never was one."""
-    now = session.scalar(select(ProductRow.slug).where(_had(slug)))
-    return NotFound("There is no such product.") if now is None else ProductRenamed(now)
+    """Return the error for a slug that no product has: the product was renamed, or there is no such product."""
+    current = session.scalar(select(ProductRow.slug).where(_has_slug(slug)))
+    return NotFound("There is no such product.") if current is None else ProductRenamed(current)
 
 
-def _had(slug: str) -> ColumnElement[bool]:
-    """Return the condition of the one product that has a slug or had it: both are looked up in one statement."""
+def _has_slug(slug: str) -> ColumnElement[bool]:
+    """Return the condition of the product with this current or former slug; one statement looks up both."""
     former = select(FormerSlug.product_id).where(FormerSlug.slug == slug).scalar_subquery()
     return or_(ProductRow.slug == slug, ProductRow.id == former)
 
 
-def _sold(row: AnyRow | None, slug: str) -> AnyRow:
-    """Return the row a slug led to, if the product is sold under it.
+def _require_on_sale(row: AnyRow | None, slug: str) -> AnyRow:
+    """Return the row if its product is on sale under the slug.
 
     Raises:
-        NotFound: there is none.
-        ProductRenamed: the product has another slug by now.
-        ProductWithdrawn: it is no longer sold.
+        NotFound: there is no row.
+        ProductRenamed: the product has another slug now.
+        ProductWithdrawn: the product is no longer sold.
     """
     if row is None:
         raise NotFound("There is no such product.")
@@ -98,19 +101,19 @@ def _sold(row: AnyRow | None, slug: str) -> AnyRow:
 
 
 def stock(session: Session, slug: str) -> StockLevel:
-    """Return what can be bought at this moment.
+    """Return the number of pieces that can be bought now.
 
     Raises:
-        NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+        NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
     """
     columns = (AVAILABLE.label("available"), ProductRow.slug, ProductRow.withdrawn_at)
-    statement = select(*columns).select_from(ProductRow).outerjoin(StockItem).where(_had(slug))
-    available = _sold(session.execute(statement).one_or_none(), slug).available
+    statement = select(*columns).select_from(ProductRow).outerjoin(StockItem).where(_has_slug(slug))
+    available = _require_on_sale(session.execute(statement).one_or_none(), slug).available
     return StockLevel(slug=slug, available=available)
 
 
 def rating(session: Session, product_id: int) -> RatingSummary:
-    """Sum up all of a product's ratings from its reviews."""
+    """Return the average, the number and the histogram of a product's ratings."""
     rows = session.execute(
         select(ReviewRow.rating, func.count()).where(ReviewRow.product_id == product_id).group_by(ReviewRow.rating)
     )
@@ -127,13 +130,13 @@ def reviews(session: Session, product_id: int, limit: int, cursor: str | None = 
     """Return a page of a product's reviews, latest first.
 
     Raises:
-        InvalidFields: the cursor is not one of this list.
+        InvalidFields: the cursor does not belong to this list.
     """
     statement = select(ReviewRow).where(ReviewRow.product_id == product_id)
     if cursor is not None:
-        place = cursors.decode(cursor, LATEST, whole(END_OF_TIME))
-        moment = EPOCH + int(place.key) * MICROSECOND
-        statement = statement.where(func.row(ReviewRow.created_at, ReviewRow.id) < func.row(moment, place.id))
+        position = cursors.decode(cursor, LATEST, integer_up_to(END_OF_TIME))
+        created_at = EPOCH + int(position.key) * MICROSECOND
+        statement = statement.where(func.row(ReviewRow.created_at, ReviewRow.id) < func.row(created_at, position.id))
     latest = statement.order_by(ReviewRow.created_at.desc(), ReviewRow.id.desc()).limit(limit + 1)
     rows = session.scalars(latest).all()
     last = rows[limit - 1] if len(rows) > limit else None

@@ -1,4 +1,4 @@
-"""Writing a review: the review and the sums it changes move together."""
+"""Adds a review and updates the product's rating sums in the same transaction."""
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,18 +11,18 @@ from shop.errors import StateConflict
 
 
 def has_reviewed(session: Session, product_id: int, user_id: int) -> bool:
-    """Tell whether an account has had its say on a product."""
-    mine = select(1).where(ReviewRow.product_id == product_id, ReviewRow.user_id == user_id)
-    return bool(session.scalar(select(mine.exists())))
+    """Tell whether an account has reviewed a product."""
+    review = select(1).where(ReviewRow.product_id == product_id, ReviewRow.user_id == user_id)
+    return bool(session.scalar(select(review.exists())))
 
 
-def write(session: Session, product_id: int, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
-    """Add an account's review of a product, and its rating to the product's sums.
+def add_review(session: Session, product_id: int, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
+    """Add an account's review of a product, and add its rating to the product's sums.
 
-    The unique index decides who is second, so two requests at once cannot both be first.
+    The unique index decides between two concurrent requests, so only one of them succeeds.
 
     Raises:
-        StateConflict: the account has reviewed this product before.
+        StateConflict: the account has already reviewed this product.
     """
     statement = (
         insert(ReviewRow)
@@ -32,7 +32,7 @@ def write(session: Session, product_id: int, user_id: int, author: str, rating: 
     )
     created_at = session.scalar(statement)
     if created_at is None:
-        raise StateConflict("You have reviewed this product already.")
+        raise StateConflict("You have already reviewed this product.")
     session.execute(
         update(Product)
         .where(Product.id == product_id)

@@ -1,4 +1,4 @@
-"""Writing a review, for people. The page is private, so that the product's own page need not be."""
+"""The page of the review form. It is private, so that the product's page can be public."""
 
 from collections.abc import Callable
 
@@ -11,42 +11,40 @@ from shop.catalog.schemas import REVIEW_MAX_LENGTH, NewReview
 from shop.catalog.service import CatalogService
 from shop.errors import StateConflict
 from shop.web import idempotency
-from shop.web.identity import SignedInIdentity, require_identity
+from shop.web.http_caching import NO_STORE
+from shop.web.identity import require_identity
 
 SEE_OTHER = 303
+FIELD_MESSAGES = {"rating": "Choose between one and five stars.", "body": "Write a few words."}
 
 
 def create_review_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the page of the review form.
 
     Args:
-        use: returns the catalogue of the request being served.
+        use: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog_reviews", __name__, template_folder="templates")
 
     @pages.get("/p/<slug>/review")
     def review_form(slug: str) -> AnyResponse:
-        who = require_identity()
-        return _form(use(), slug, done=use().has_reviewed(slug, who.user_id))
+        identity = require_identity()
+        return _form(use(), slug, done=use().has_reviewed(slug, identity.user_id))
 
     @pages.post("/p/<slug>/review")
     def publish_review(slug: str) -> AnyResponse:
-        return _publish(use(), slug, require_identity())
+        catalog, identity = use(), require_identity()
+        try:
+            fields = idempotency.fields()
+            review = NewReview.model_validate({**fields, "rating": number_or_text(fields.get("rating", ""))})
+            catalog.write_review(slug, identity.user_id, identity.name, review.rating, review.body)
+        except ValidationError as error:
+            return _form(catalog, slug, errors=field_errors(error, FIELD_MESSAGES), status=422)
+        except StateConflict:
+            return _form(catalog, slug, done=True, status=409)
+        return redirect(f"/p/{slug}#reviews", SEE_OTHER)
 
     return pages
-
-
-def _publish(catalog: CatalogService, slug: str, who: SignedInIdentity) -> AnyResponse:
-    try:
-        given = idempotency.fields()
-        review = NewReview.model_validate({**given, "rating": number_or_text(given.get("rating", ""))})
-        catalog.write_review(slug, who.user_id, who.name, review.rating, review.body)
-    except ValidationError as error:
-        wrong = field_errors(error, {"rating": "Choose between one and five stars.", "body": "Write a few words."})
-        return _form(catalog, slug, errors=wrong, status=422)
-    except StateConflict:
-        return _form(catalog, slug, done=True, status=409)
-    return redirect(f"/p/{slug}#reviews", SEE_OTHER)
 
 
 def _form(
@@ -62,5 +60,5 @@ def _form(
         max_length=REVIEW_MAX_LENGTH,
     )
     response = make_response(html, status)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = NO_STORE
     return response

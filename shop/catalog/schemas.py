@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from shop.catalog.text_forms import composed, one_line
+from shop.catalog.text_normalisation import normalise_line, to_nfc
 from shop.web.schemas import ApiModel, MoneySchema, WholeNumber
 
 REVIEW_MAX_LENGTH = 4_000
@@ -14,7 +14,7 @@ REVIEW_MAX_LENGTH = 4_000
 def _storable(value: str) -> str:
     if "\x00" in value:  # PostgreSQL's text cannot hold it
         raise ValueError("must not contain a NUL character")
-    return composed(value)
+    return to_nfc(value)
 
 
 def _not_blank(value: str) -> str:
@@ -24,16 +24,16 @@ def _not_blank(value: str) -> str:
     return stripped
 
 
-Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+StorableText = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 """Text a person wrote, or none."""
-Words = Annotated[
+NonBlankText = Annotated[
     str,
     AfterValidator(_storable),
     AfterValidator(_not_blank),
     Field(min_length=1, json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
 ]
 """Text a person wrote: something, and storable."""
-Name = Annotated[Words, AfterValidator(one_line), AfterValidator(_not_blank)]
+OneLineText = Annotated[NonBlankText, AfterValidator(normalise_line), AfterValidator(_not_blank)]
 """What something is called, on one line."""
 
 
@@ -152,7 +152,7 @@ class RelatedProducts(ApiModel):
     items: list[ProductCard]
 
     @property
-    def others(self) -> list[str]:
+    def related_slugs(self) -> list[str]:
         """Return the slugs of the products shown."""
         return [card.slug for card in self.items]
 
@@ -174,7 +174,7 @@ class ProductScreen(ApiModel):
     also_bought: list[ProductCard]
 
     @property
-    def others(self) -> list[str]:
+    def related_slugs(self) -> list[str]:
         """Return the slugs of the products shown beside it."""
         return [card.slug for card in self.also_bought]
 
@@ -246,7 +246,7 @@ class NewReview(ApiModel):
     """A review to be written."""
 
     rating: WholeNumber = Field(ge=1, le=5)
-    body: Words = Field(max_length=REVIEW_MAX_LENGTH)
+    body: NonBlankText = Field(max_length=REVIEW_MAX_LENGTH)
 
 
 CategoryNode.model_rebuild()

@@ -1,10 +1,10 @@
-"""Screens: all that one page needs, in one answer.
+"""Screens: all data of one page in one response.
 
-Problem: a page that asks for its product, its ratings, its reviews and what was bought with it makes a call for each,
-and a phone pays the way to the store and back every time.
-Method: one call a screen (a composite API, "backend for frontend"). Each screen is a fixed number of queries, however
-much there is of anything, and is cached as the bytes it is sent as.
-Switch: ``api.composite``; off, the product page asks for the parts one by one. Experiment: counted in
+Problem: a page that loads its product, its ratings, its reviews and its related products makes a call for each, and a
+phone waits for a round trip each time.
+Method: one call for a screen (a composite API, "backend for frontend"). Each screen takes a fixed number of queries,
+whatever the amount of data, and its bytes are cached as they are sent.
+Switch: ``api.composite``; off, the product page loads the parts one by one. Experiment: the calls are counted in
 docs/patterns/composite-api.md.
 Source: Newman, "Building Microservices", ch. 14, on backends for frontends; Netflix's API redesign (2012).
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from shop.catalog import cards, products
-from shop.catalog.categories import tree as shelves
+from shop.catalog.categories import tree
 from shop.catalog.listing.product_lister import ListQuery, ProductLister
 from shop.catalog.listing.sorting import NEWEST, POPULARITY
 from shop.catalog.schemas import (
@@ -30,14 +30,14 @@ from shop.catalog.schemas import (
 from shop.database.transactions import Database
 
 BoughtTogether = Callable[[Session, int, int], Sequence[int]]
-"""Product id and how many are wanted, to the ids bought with it most often, the most frequent first."""
+"""Takes a product id and a limit; returns the ids most often bought with the product, the most frequent first."""
 
 REVIEWS_SHOWN = 5
 ALSO_BOUGHT_SHOWN = 6
-ALSO_BOUGHT_ASKED = 50
-"""Where some of the first are no longer sold."""
+ALSO_BOUGHT_READ = 50
+"""Ids to read when some of the first ones are no longer sold."""
 CHILDREN_SHOWN = 24
-"""Categories a department's page shows; beyond, a page of its own lists them."""
+"""Categories on a department's page; a page of its own lists all of them."""
 HOME_POPULAR = 12
 HOME_NEW = 8
 
@@ -47,9 +47,9 @@ class ScreenBuilder:
     """Builds screens from the database.
 
     Args:
-        database: read from.
-        browser: lists products.
-        bought_together: what shoppers bought with a product; the orders know.
+        database: the source of the screens.
+        lister: lists products.
+        bought_together: returns the products bought with a product; the orders implement it.
     """
 
     database: Database
@@ -60,68 +60,68 @@ class ScreenBuilder:
         """Build a product's screen; 6 queries.
 
         Raises:
-            NotFound: there is no such product.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         with self.database.reading() as session:
-            found = products.find(session, slug)
-            path = shelves.load(session).path(found.category_id)
+            row = products.find(session, slug)
+            path = tree.load(session).path(row.category_id)
             return ProductScreen(
-                product=found.product,
-                breadcrumbs=shelves.breadcrumbs(path, NamedLink(name=found.product.title, url=found.product.url)),
-                rating=products.rating(session, found.id),
-                reviews=products.reviews(session, found.id, REVIEWS_SHOWN).items,
-                also_bought=self.also_bought(session, found.id),
+                product=row.product,
+                breadcrumbs=tree.breadcrumbs(path, NamedLink(name=row.product.title, url=row.product.url)),
+                rating=products.rating(session, row.id),
+                reviews=products.reviews(session, row.id, REVIEWS_SHOWN).items,
+                also_bought=self.also_bought(session, row.id),
             )
 
     def also_bought(self, session: Session, product_id: int) -> list[ProductCard]:
-        """Return what shoppers bought with a product, never the product itself.
+        """Return the products that shoppers bought with a product, without the product itself.
 
-        2 queries, and 2 more where withdrawn products were among the first and there are others behind them.
+        2 queries; 2 more if withdrawn products were among the first ids and there are further ids.
         """
-        found: list[ProductCard] = []
-        for wanted in (ALSO_BOUGHT_SHOWN + 1, ALSO_BOUGHT_ASKED):
-            ids = self.bought_together(session, product_id, wanted)
-            found = cards.by_ids(session, [number for number in ids if number != product_id])[:ALSO_BOUGHT_SHOWN]
-            if len(found) == ALSO_BOUGHT_SHOWN or len(ids) < wanted:
+        related: list[ProductCard] = []
+        for limit in (ALSO_BOUGHT_SHOWN + 1, ALSO_BOUGHT_READ):
+            ids = self.bought_together(session, product_id, limit)
+            related = cards.by_ids(session, [number for number in ids if number != product_id])[:ALSO_BOUGHT_SHOWN]
+            if len(related) == ALSO_BOUGHT_SHOWN or len(ids) < limit:
                 break
-        return found
+        return related
 
-    def category(self, browse: ListQuery) -> CategoryScreen:
+    def category(self, list_query: ListQuery) -> CategoryScreen:
         """Build a category's screen; 4 queries.
 
         Raises:
-            NotFound: there is no such category.
+            NotFound: no category has this slug.
         """
         with self.database.reading() as session:
-            tree = shelves.load(session)
-            shelf = tree.get(browse.category or "")
-            path = tree.path(shelf.id)
+            hierarchy = tree.load(session)
+            category = hierarchy.get(list_query.category or "")
+            children = hierarchy.children(category)
             return CategoryScreen(
-                category=shelf.ref,
-                breadcrumbs=shelves.breadcrumbs(path),
-                children=[child.ref for child in tree.children(shelf)[:CHILDREN_SHOWN]],
-                children_count=len(tree.children(shelf)),
-                listing=self.lister.listing(session, browse),
+                category=category.ref,
+                breadcrumbs=tree.breadcrumbs(hierarchy.path(category.id)),
+                children=[child.ref for child in children[:CHILDREN_SHOWN]],
+                children_count=len(children),
+                listing=self.lister.listing(session, list_query),
             )
 
     def home(self) -> HomeScreen:
         """Build the home screen; 4 queries."""
         with self.database.reading() as session:
-            tree = shelves.load(session)
-            everything = tree.within(None)
+            hierarchy = tree.load(session)
+            category_ids = hierarchy.descendant_ids(None)
             return HomeScreen(
-                departments=tree.nodes(shelves.counts(session)),
-                popular=self.lister.top(session, everything, POPULARITY, HOME_POPULAR),
-                new=self.lister.top(session, everything, NEWEST, HOME_NEW),
+                departments=hierarchy.nodes(tree.counts(session)),
+                popular=self.lister.top(session, category_ids, POPULARITY, HOME_POPULAR),
+                new=self.lister.top(session, category_ids, NEWEST, HOME_NEW),
             )
 
     def popular(self, limit: int) -> RelatedProducts:
-        """Return what sells best; 2 queries."""
+        """Return the best-selling products; 2 queries."""
         with self.database.reading() as session:
-            everything = shelves.load(session).within(None)
-            return RelatedProducts(items=self.lister.top(session, everything, POPULARITY, limit))
+            category_ids = tree.load(session).descendant_ids(None)
+            return RelatedProducts(items=self.lister.top(session, category_ids, POPULARITY, limit))
 
     def tree(self) -> CategoryTree:
         """Build the category tree; 2 queries."""
         with self.database.reading() as session:
-            return CategoryTree(items=shelves.load(session).nodes(shelves.counts(session)))
+            return CategoryTree(items=tree.load(session).nodes(tree.counts(session)))

@@ -1,4 +1,4 @@
-"""The catalogue's use cases: what pages and API ask for."""
+"""The catalogue's use cases, called by its pages and its API."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,15 +7,14 @@ from sqlalchemy.orm import Session
 
 from shop.catalog import adding, editing, inventory, products, reviewing, sitemap, tags
 from shop.catalog.adding import NewProduct
-from shop.catalog.cached_responses import Build, CachedResponses, as_json, entity_tag, parse
+from shop.catalog.cached_responses import Build, CachedResponses, deserialize, entity_tag, serialize
 from shop.catalog.categories import tree
 from shop.catalog.editing import ProductChange
 from shop.catalog.inventory import InventoryPage, StockedProduct
-from shop.catalog.listing.list_bulkhead import ListBulkhead
-from shop.catalog.listing.product_lister import ListQuery, ProductLister
-from shop.catalog.product_page import Data, ProductPage, WholeScreen
+from shop.catalog.listing.product_lister import ListQuery
+from shop.catalog.product_page import ProductPage, TemplateData
 from shop.catalog.schemas import ProductListing, ProductRecord, RelatedProducts, ReviewDetail, StockLevel
-from shop.catalog.screens import BoughtTogether, ScreenBuilder
+from shop.catalog.screens import ScreenBuilder
 from shop.catalog.sitemap import SitemapPage, SitemapPart
 from shop.catalog.slugs import validate_slug
 from shop.database.transactions import Database
@@ -24,238 +23,242 @@ from shop.patterns.caching import CATALOGUE, REFERENCE, CacheableResponse, Cache
 from shop.web.preconditions import IfMatch
 
 REVIEWS_PER_PAGE = 20
-SUGGESTED = 4
-"""Products shown where a search found nothing."""
-CHANGED = "Somebody else has changed this product since you looked at it. Look again, then decide."
+SUGGESTIONS_SHOWN = 4
+"""Popular products to show when a search finds nothing."""
+CHANGED_MEANWHILE = "This product has changed since you loaded it. Reload it and try again."
 
 
 class CatalogService:
-    """Everything the store can tell about what it sells, and the changes to it.
+    """Reads products, lists and reviews, and changes them.
 
-    Answers that are the same for everybody are bytes of JSON, serialised once and kept in the cache; a hit touches
-    neither the database nor a model.
+    A public response is the same for every client. It is serialized once to bytes of JSON and cached; a cache hit
+    touches neither the database nor a model.
 
     Args:
-        database: where products live.
-        cache: what answers are read through.
-        bought_together: what shoppers bought with a product.
-        product_page: how the product page is filled.
-        bulkhead: bounds how many lists that are not kept are put together at once; one a process.
+        database: stores the products.
+        cache: receives the tags of each change.
+        responses: reads public responses through the cache.
+        screens: builds the screens.
+        product_page: fills the product page.
     """
 
     def __init__(
         self,
         database: Database,
         cache: CacheClient,
-        bought_together: BoughtTogether,
-        product_page: ProductPage | None = None,
-        bulkhead: ListBulkhead | None = None,
+        responses: CachedResponses,
+        screens: ScreenBuilder,
+        product_page: ProductPage,
     ) -> None:
         self._database = database
         self._cache = cache
-        self._answers = CachedResponses(database, cache, bulkhead or ListBulkhead())
-        self._browser = ProductLister()
-        self._screens = ScreenBuilder(database, self._browser, bought_together)
-        self.product_page = product_page or WholeScreen()
+        self._responses = responses
+        self._screens = screens
+        self.product_page = product_page
 
     def product_screen(self, slug: str) -> CacheableResponse:
-        """Return all the product page needs; see :class:`schemas.ProductScreen`.
+        """Return all data of the product page; see :class:`schemas.ProductScreen`.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         name = validate_slug(slug)
-        return self._answers.product_part_with_related("screen", name, lambda: self._screens.product(name))
+        return self._responses.product_part_with_related("screen", name, lambda: self._screens.product(name))
 
     def product(self, slug: str) -> CacheableResponse:
-        """Return one product; see :class:`schemas.Product`.
+        """Return one product; see :class:`schemas.ProductDetail`.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         name = validate_slug(slug)
-        return self._answers.product_part("core", name, self._core(name))
+        return self._responses.product_part("core", name, self._core(name))
 
     def read_product(self, slug: str) -> dict[str, Any]:
-        """Return one product as :meth:`product` does, read again.
+        """Return one product as :meth:`product` does, deserialized.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
-        return parse(self.product(slug))
+        return deserialize(self.product(slug))
 
     def rating(self, slug: str) -> CacheableResponse:
-        """Return all ratings of a product in one look; see :class:`schemas.RatingSummary`.
+        """Return the summary of a product's ratings; see :class:`schemas.RatingSummary`.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         name = validate_slug(slug)
-        return self._answers.product_part("rating", name, self._rating(name))
+        return self._responses.product_part("rating", name, self._rating(name))
 
     def related(self, slug: str) -> CacheableResponse:
-        """Return what was bought with a product; see :class:`schemas.Related`.
+        """Return the products that shoppers bought with a product; see :class:`schemas.RelatedProducts`.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         name = validate_slug(slug)
 
         def load(session: Session) -> RelatedProducts:
             return RelatedProducts(items=self._screens.also_bought(session, products.find_id(session, name)))
 
-        return self._answers.product_part_with_related("related", name, self._answers.in_read_transaction(load))
+        return self._responses.product_part_with_related("related", name, self._responses.in_read_transaction(load))
 
     def reviews(self, slug: str, limit: int = REVIEWS_PER_PAGE, cursor: str | None = None) -> CacheableResponse:
-        """Return a page of a product's reviews; only first pages are kept. See :class:`schemas.ReviewPage`.
+        """Return a page of a product's reviews; only first pages are cached. See :class:`schemas.ReviewPage`.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
-            InvalidFields: the cursor is not one of this list.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
+            InvalidFields: the cursor does not belong to this list.
         """
         name = validate_slug(slug)
         build = self._reviews(name, limit, cursor)
         if cursor is not None:
-            return CacheableResponse(as_json(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
-        return self._answers.product_part(f"reviews:{limit}", name, build)
+            return CacheableResponse(serialize(build()), CATALOGUE, (tags.product(name), tags.CATALOGUE))
+        return self._responses.product_part(f"reviews:{limit}", name, build)
 
     def product_with_reviews(
         self, slug: str, cursor: str | None = None
     ) -> tuple[CacheableResponse, CacheableResponse, CacheableResponse]:
-        """Return a product, its rating and a page of its reviews: what one page shows, read in one round trip.
+        """Return a product, its rating and a page of its reviews, read from the cache in one round trip.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
-            InvalidFields: the cursor is not one of this list.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
+            InvalidFields: the cursor does not belong to this list.
         """
         name = validate_slug(slug)
         parts = {"core": self._core(name), "rating": self._rating(name)}
         if cursor is None:
             parts[f"reviews:{REVIEWS_PER_PAGE}"] = self._reviews(name, REVIEWS_PER_PAGE, None)
-        product, rating, *reviews = self._answers.product_parts(name, parts)
+        product, rating, *reviews = self._responses.product_parts(name, parts)
         return product, rating, reviews[0] if reviews else self.reviews(name, cursor=cursor)
 
     def stock(self, slug: str) -> StockLevel:
-        """Return what can be bought at this moment; never from a cache.
+        """Return the number of pieces that can be bought now; never from a cache.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
         with self._database.reading() as session:
             return products.stock(session, validate_slug(slug))
 
-    def listing(self, browse: ListQuery) -> CacheableResponse:
-        """Return one page of a list; see :class:`schemas.Listing`.
+    def listing(self, list_query: ListQuery) -> CacheableResponse:
+        """Return one page of a list; see :class:`schemas.ProductListing`.
 
-        Only the first page of a whole category is kept. Combinations of filters, and what people type, are too many
-        and too seldom asked for twice: they would push the useful entries out. That a search found nothing is
-        remembered for seconds: it costs the most queries, since spellings are tried.
+        Only the first page of a whole category is cached. Combinations of filters and typed words are too many, and
+        the same one is seldom requested twice: they would evict the useful entries. A search without a match is cached
+        for seconds (negative caching), because it costs the most queries: it also tries other spellings.
 
         Raises:
             NotFound: there is no such category.
-            InvalidFields: the order or the cursor does not fit the list.
+            InvalidFields: the sort order or the cursor does not fit the list.
         """
-        browse = browse.normalised()
+        list_query = list_query.normalised()
 
         def load(session: Session) -> ProductListing:
-            return self._browser.listing(session, browse)
+            return self._screens.lister.listing(session, list_query)
 
-        if browse.q and browse.cursor is None:
-            return self._answers.search_results(browse, self._answers.in_read_transaction(load))
-        if not browse.is_cacheable:
-            return self._answers.uncached(browse, self._answers.in_read_transaction(load))
-        return self._answers.category_part("listing", browse, self._answers.in_read_transaction(load))
+        if list_query.q and list_query.cursor is None:
+            return self._responses.search_results(list_query, self._responses.in_read_transaction(load))
+        if not list_query.is_cacheable:
+            return self._responses.uncached(list_query, self._responses.in_read_transaction(load))
+        return self._responses.category_part("listing", list_query, self._responses.in_read_transaction(load))
 
-    def category_screen(self, browse: ListQuery) -> CacheableResponse:
-        """Return all the category page needs; see :class:`schemas.CategoryScreen`. Kept like :meth:`listing`.
+    def category_screen(self, list_query: ListQuery) -> CacheableResponse:
+        """Return all data of the category page; see :class:`schemas.CategoryScreen`. Cached like :meth:`listing`.
 
         Raises:
             NotFound: there is no such category.
-            InvalidFields: the order or the cursor does not fit the list.
+            InvalidFields: the sort order or the cursor does not fit the list.
         """
-        browse = browse.normalised()
-        validate_slug(browse.category or "")
-        if not browse.is_cacheable:
-            return self._answers.uncached(browse, lambda: self._screens.category(browse))
-        return self._answers.category_part("screen:category", browse, lambda: self._screens.category(browse))
+        list_query = list_query.normalised()
+        validate_slug(list_query.category or "")
+        if not list_query.is_cacheable:
+            return self._responses.uncached(list_query, lambda: self._screens.category(list_query))
+        return self._responses.category_part("screen:category", list_query, lambda: self._screens.category(list_query))
 
     def home_screen(self) -> CacheableResponse:
-        """Return all the home page needs; see :class:`schemas.HomeScreen`."""
-        return self._answers.cached("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+        """Return all data of the home page; see :class:`schemas.HomeScreen`."""
+        return self._responses.cached("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
     def suggestions(self) -> list[dict[str, Any]]:
-        """Return a few products that sell best, to show where nothing was found."""
-        kept = self._answers.cached("suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTED))
-        items: list[dict[str, Any]] = parse(kept)["items"]
+        """Return a few best-selling products, to show when a search finds nothing."""
+        response = self._responses.cached(
+            "suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTIONS_SHOWN)
+        )
+        items: list[dict[str, Any]] = deserialize(response)["items"]
         return items
 
     def categories(self) -> CacheableResponse:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
-        return self._answers.cached("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
+        return self._responses.cached("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
     def departments(self) -> list[dict[str, Any]]:
-        """Return the tree as the pages' menu shows it."""
-        items: list[dict[str, Any]] = parse(self.categories())["items"]
+        """Return the category tree for the menu of the pages."""
+        items: list[dict[str, Any]] = deserialize(self.categories())["items"]
         return items
 
     def sitemap_parts(self) -> list[SitemapPart]:
-        """Return the sitemap's parts that list products."""
+        """Return the parts of the sitemap that list products."""
         with self._database.reading() as session:
-            return sitemap.parts(session)
+            return sitemap.list_parts(session)
 
     def sitemap_part(self, number: int) -> list[SitemapPage]:
-        """Return the products of one part of the sitemap.
+        """Return the product pages of one part of the sitemap.
 
         Raises:
             NotFound: there is no such part.
         """
         with self._database.reading() as session:
-            return sitemap.part(session, number)
+            return sitemap.list_pages(session, number)
 
     def cached_page(self, key: str, page_tags: Sequence[str], render: Callable[[], str]) -> CacheableResponse:
-        """Return a public page's HTML through the cache, under a key and tags of its own.
+        """Return the HTML of a public page, read through the cache.
 
-        It carries the menu, and so the tag of the tree.
+        Args:
+            key: of the page in the cache.
+            page_tags: on which the page depends. The tag of the menu is added.
+            render: renders the page on a cache miss.
         """
-        return self._answers.get_or_load(f"page:{key}", CATALOGUE, _of_page(page_tags), lambda: render().encode())
+        return self._responses.get_or_load(f"page:{key}", CATALOGUE, _page_tags(page_tags), lambda: render().encode())
 
-    def cached_product_page(self, slug: str, render: Callable[[str, Data], str]) -> CacheableResponse:
-        """Return a product's page through the cache; it ends with whatever ends the data it is filled with.
+    def cached_product_page(self, slug: str, render: Callable[[str, TemplateData], str]) -> CacheableResponse:
+        """Return the HTML of a product's page, read through the cache; it depends on the tags of its data, too.
 
         Args:
             slug: of the product.
-            render: makes the page of the name of a template and its data.
+            render: takes the name of a template and its data, and returns the page.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed, ProductWithdrawn: no longer.
+            NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
-        name, filling = validate_slug(slug), self.product_page
-        own = _of_page([tags.product(name)])
+        name, product_page = validate_slug(slug), self.product_page
+        page_tags = _page_tags([tags.product(name)])
 
         def load() -> bytes:
-            found = filling.found(self, name)
-            page = render(filling.template, filling.data(found)).encode()
-            return TaggedValue(page, [tag for tag in found.tags if tag not in own])
+            response = product_page.load(self, name)
+            html = render(product_page.template, product_page.template_data(response)).encode()
+            return TaggedValue(html, [tag for tag in response.tags if tag not in page_tags])
 
-        key = f"page:product:{filling.name}:{name}"
-        return self._answers.get_or_load(key, CATALOGUE, own, load, finds_tags=True)
+        key = f"page:product:{product_page.name}:{name}"
+        return self._responses.get_or_load(key, CATALOGUE, page_tags, load, finds_tags=True)
 
     def effective_tags(self, page_tags: Sequence[str]) -> tuple[str, ...]:
-        """Return the tags that end a page made from these, which is not read through the cache itself."""
-        return self._answers.effective_tags(_of_page(page_tags))
+        """Return the tags that can invalidate an uncached page with these tags and a menu."""
+        return self._responses.effective_tags(_page_tags(page_tags))
 
     def write_review(self, slug: str, user_id: int, author: str, rating: int, body: str) -> ReviewDetail:
         """Add an account's review of a product.
 
         Raises:
             NotFound: there is no such product.
-            StateConflict: the account has reviewed it before.
+            StateConflict: the account has already reviewed it.
         """
         name = validate_slug(slug)
         with self._database.transaction() as session:
-            found = products.find(session, name)
-            review = reviewing.write(session, found.id, user_id, author, rating, body)
-            self._changed(session, name, found.category_id)
+            product = products.find(session, name)
+            review = reviewing.add_review(session, product.id, user_id, author, rating, body)
+            self._invalidate_after_commit(session, name, product.category_id)
         return review
 
     def has_reviewed(self, slug: str, user_id: int) -> bool:
@@ -267,17 +270,17 @@ class CatalogService:
         with self._database.reading() as session:
             return reviewing.has_reviewed(session, products.find_id(session, validate_slug(slug)), user_id)
 
-    def inventory(self, find: str, cursor: str | None, which: str = inventory.ALL) -> InventoryPage:
-        """Return a page of products with their stock, as it is now; see :func:`inventory.page`.
+    def inventory(self, words: str, cursor: str | None, stock_filter: str = inventory.ALL) -> InventoryPage:
+        """Return a page of products with their current stock; see :func:`inventory.find_page`.
 
         Raises:
-            InvalidFields: the cursor is not one of this list.
+            InvalidFields: the cursor does not belong to this list.
         """
         with self._database.reading() as session:
-            return inventory.page(session, find, cursor, which)
+            return inventory.find_page(session, words, cursor, stock_filter)
 
-    def stocked(self, slug: str) -> StockedProduct:
-        """Return a product with its stock, as it is now.
+    def stocked_product(self, slug: str) -> StockedProduct:
+        """Return a product with its current stock.
 
         Raises:
             NotFound: there is no such product.
@@ -286,84 +289,88 @@ class CatalogService:
             return inventory.find(session, validate_slug(slug))
 
     def record(self, slug: str) -> ProductRecord:
-        """Return a product as an administrator edits it, as it is now.
+        """Return the current product in the form that an administrator edits.
 
         Raises:
             NotFound: there is no such product.
         """
-        return self.stocked(slug).record
+        return self.stocked_product(slug).record
 
     def edit(self, slug: str, change: ProductChange, condition: IfMatch | None = None) -> ProductRecord:
-        """Change a product, and return it as it then stands.
+        """Change a product, and return the changed product.
 
-        The product is held from the first look to the commit, so what is compared is what is written over.
+        The transaction locks the product before it reads it, so no other edit comes between comparison and write.
 
         Args:
             slug: of the product.
-            change: what is written.
-            condition: what the product must still be; anything by default.
+            change: the fields to write.
+            condition: compared with the product's current ``ETag``; no condition by default.
 
         Raises:
-            NotFound: there is no such product; ProductRenamed: it has another slug by now.
-            PreconditionFailed: the product is no longer what the condition names.
-            StateConflict: another changed a field meanwhile, fewer pieces are said to be there than are promised, or
-                the slug is taken.
+            NotFound, ProductRenamed: no product has this slug now.
+            PreconditionFailed: the product's ``ETag`` does not match the condition.
+            StateConflict: another edit has changed a field meanwhile, the new count is below the reserved pieces, or
+                the new slug is taken.
         """
         name = validate_slug(slug)
 
         def work(session: Session) -> ProductRecord:
-            editing.lock(session, name, change)
+            editing.lock_product(session, name, change)
             row = inventory.find(session, name)
             if condition is not None and not condition.allows(entity_tag(row.record)):
-                raise PreconditionFailed(CHANGED)
-            if lost := editing.changed_meanwhile(editing.stored(row), change):
-                raise editing.EditConflict(CHANGED, errors=dict.fromkeys(lost, "changed meanwhile"))
-            editing.apply(session, row.id, change)
-            now = inventory.find(session, change.slug or name)
-            # Which answers show a product is written down nowhere. So when it goes, comes or moves, all of them end.
-            ends = [tags.CATALOGUE] if (now.slug, now.is_withdrawn) != (row.slug, row.is_withdrawn) else []
-            if now.shown != row.shown or not change.is_count:
-                self._changed(session, now.slug, now.category_id, ends)
-            return now.record
+                raise PreconditionFailed(CHANGED_MEANWHILE)
+            if conflicts := editing.conflicting_fields(editing.stored_values(row), change):
+                raise editing.EditConflict(CHANGED_MEANWHILE, errors=dict.fromkeys(conflicts, "changed meanwhile"))
+            editing.apply_change(session, row.id, change)
+            changed = inventory.find(session, change.slug or name)
+            # No table lists the responses that show a product. So a withdrawal or a rename invalidates all of them.
+            moved = (changed.slug, changed.is_withdrawn) != (row.slug, row.is_withdrawn)
+            if changed.public_fields != row.public_fields or not change.is_count:
+                further = [tags.CATALOGUE] if moved else []
+                self._invalidate_after_commit(session, changed.slug, changed.category_id, further)
+            return changed.record
 
         return self._database.run_in_transaction(work)
 
     def add(self, new: NewProduct) -> ProductRecord:
-        """Put a new product into the catalogue.
+        """Add a new product to the catalogue.
 
         Raises:
             InvalidFields: there is no such category.
-            StateConflict: the slug is, or was, another product's.
+            StateConflict: the slug is or was that of another product.
         """
 
         def work(session: Session) -> ProductRecord:
             adding.add(session, new)
             row = inventory.find(session, new.slug)
-            self._changed(session, row.slug, row.category_id, [tags.CATEGORIES])  # the tree counts them
+            # The category tree counts its products.
+            self._invalidate_after_commit(session, row.slug, row.category_id, [tags.CATEGORIES])
             return row.record
 
         return self._database.run_in_transaction(work)
 
-    def _changed(self, session: Session, slug: str, category_id: int, further: Sequence[str] = ()) -> None:
+    def _invalidate_after_commit(
+        self, session: Session, slug: str, category_id: int, further: Sequence[str] = ()
+    ) -> None:
         path = tree.load(session).path(category_id)
-        ended = [*tags.of_change(slug, [shelf.slug for shelf in path]), *further]
+        changed_tags = [*tags.of_change(slug, [category.slug for category in path]), *further]
         refills = (lambda: self.product(slug), lambda: self.product_screen(slug))
-        Database.after_commit(session, lambda: self._cache.on_write(ended, refills))
+        Database.after_commit(session, lambda: self._cache.on_write(changed_tags, refills))
 
     def _core(self, name: str) -> Build:
-        return self._answers.in_read_transaction(lambda session: products.find(session, name).product)
+        return self._responses.in_read_transaction(lambda session: products.find(session, name).product)
 
     def _rating(self, name: str) -> Build:
-        return self._answers.in_read_transaction(
+        return self._responses.in_read_transaction(
             lambda session: products.rating(session, products.find_id(session, name))
         )
 
     def _reviews(self, name: str, limit: int, cursor: str | None) -> Build:
-        return self._answers.in_read_transaction(
+        return self._responses.in_read_transaction(
             lambda session: products.reviews(session, products.find_id(session, name), limit, cursor)
         )
 
 
-def _of_page(own: Sequence[str]) -> list[str]:
-    """Return what a page is made from: what is its own, and the menu that every page carries."""
-    return list(dict.fromkeys([*own, tags.CATEGORIES, tags.CATALOGUE]))
+def _page_tags(own_tags: Sequence[str]) -> list[str]:
+    """Return the tags of a page: its own, and that of the menu on every page."""
+    return list(dict.fromkeys([*own_tags, tags.CATEGORIES, tags.CATALOGUE]))

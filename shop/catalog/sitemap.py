@@ -1,12 +1,12 @@
-"""The sitemap's parts: which products stand in which, and when their pages last changed.
+"""The parts of the sitemap: the product pages of each part, and the times of their last changes.
 
-Problem: a sitemap holds at most 50,000 addresses, and pages by offset shift by one whenever something is withdrawn, so
-a crawler that reads them over hours misses some. And a crawler stops trusting dates that move without a change.
-Method: a part holds the products whose ids lie in one range of :data:`SITEMAP_PART`. A product never changes its part,
-and a part is one read of the primary key's index. A trigger moves ``products.updated_at`` when what the page shows
-changes: words, price, category, slug, reviews, whether it is sold; not with the stock, and not where a write changes
-nothing. The latest of a part, withdrawn products included, is the first entry of an index, and the parts are found by
-hopping along that index.
+Problem: a sitemap holds at most 50,000 URLs. Parts by offset shift by one at each withdrawal, so a crawler that reads
+them over hours misses some pages. And a crawler stops trusting a date that moves without a change of the page.
+Method: a part holds the products whose ids are in one range of :data:`SITEMAP_PART`. A product never changes its part,
+and a part is one range of the primary key's index. A trigger updates ``products.updated_at`` when the content of the
+page changes: words, price, category, slug, reviews, withdrawal. A change of stock, or a write without a change, does
+not update it. The latest change of a part, withdrawn products included, is the first entry of the part in an index. A
+loose index scan finds the parts.
 Source: sitemaps.org, "Sitemaps XML format" and "Using Sitemap index files"; PostgreSQL wiki, "Loose indexscan".
 """
 
@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from shop.catalog.models import OFFERED, SITEMAP_PART, Product
 from shop.errors import NotFound
 
-MOST_PARTS = 10**9
-"""Far more than there will be; ids are 64 bits."""
+MAX_PARTS = 10**9
+"""Far more than any store needs; ids have 64 bits."""
 NO_PART = "There is no such part of the sitemap."
 _PART = f"(id - 1) / {SITEMAP_PART}"
 _LATEST = f"SELECT {_PART} AS part, updated_at FROM products"  # noqa: S608 - the size is a constant
@@ -43,7 +43,7 @@ PARTS = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class SitemapPart:
-    """A part that lists a product that is sold; the first is number 1."""
+    """A part with at least one product on sale; the first part has number 1."""
 
     number: int
     changed_at: datetime
@@ -51,24 +51,24 @@ class SitemapPart:
 
 @dataclass(frozen=True, slots=True)
 class SitemapPage:
-    """A product's page."""
+    """The page of a product."""
 
     slug: str
     changed_at: datetime
 
 
-def parts(session: Session) -> list[SitemapPart]:
-    """Return the parts in order; one query, some index entries a part."""
+def list_parts(session: Session) -> list[SitemapPart]:
+    """Return the parts in order; one query, which reads a few index entries for each part."""
     return [SitemapPart(*row) for row in session.execute(PARTS)]
 
 
-def part(session: Session, number: int) -> list[SitemapPage]:
-    """Return the products of one part.
+def list_pages(session: Session, number: int) -> list[SitemapPage]:
+    """Return the product pages of one part.
 
     Raises:
-        NotFound: none is sold in it.
+        NotFound: the part has no product on sale.
     """
-    if number > MOST_PARTS:
+    if number > MAX_PARTS:
         raise NotFound(NO_PART)
     ids = Product.id.between((number - 1) * SITEMAP_PART + 1, number * SITEMAP_PART)
     rows = session.execute(select(Product.slug, Product.updated_at).where(ids, OFFERED).order_by(Product.id))

@@ -1,4 +1,4 @@
-"""The names that stand in addresses: made of a title, and checked before a cache or a database is asked."""
+"""Slugs: the names in URLs. They are generated from titles, and validated before any look-up."""
 
 import re
 import unicodedata
@@ -6,19 +6,19 @@ import unicodedata
 from shop.errors import NotFound
 
 MAX_LENGTH = 200
-SHAPE = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-MADE_LENGTH = 120
-"""Longer addresses get cut off in mails and chats."""
-_SHAPE = re.compile(SHAPE)
+SLUG_PATTERN = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+GENERATED_LENGTH = 120
+"""Characters; mail and chat programs cut off longer URLs."""
+_SLUG = re.compile(SLUG_PATTERN)
 _OTHER = re.compile(r"[^a-z0-9]+")
 _DROPPED = str.maketrans({"'": None, "’": None, "ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l"})
 
 
 def validate_slug(slug: str) -> str:
-    """Return a slug that could exist.
+    """Return the slug if it is well-formed.
 
     Raises:
-        NotFound: nothing can have this name, so nobody needs to look.
+        NotFound: the text is no slug, so no product or category can have it.
     """
     if not is_slug(slug):
         raise NotFound("There is no such thing.")
@@ -26,13 +26,13 @@ def validate_slug(slug: str) -> str:
 
 
 def is_slug(text: str) -> bool:
-    """Tell whether a text has the shape of a slug."""
-    return len(text) <= MAX_LENGTH and bool(_SHAPE.fullmatch(text))
+    """Tell whether a text is a well-formed slug."""
+    return len(text) <= MAX_LENGTH and bool(_SLUG.fullmatch(text))
 
 
 def slugify(text: str) -> str:
-    """Return lower-case letters, digits and single hyphens; an empty string where nothing of that kind is left."""
+    """Return a text as lower-case letters, digits and single hyphens; empty if no such character is left."""
     plain = text.lower().translate(_DROPPED)
     if not plain.isascii():
         plain = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
-    return _OTHER.sub("-", plain)[:MADE_LENGTH].strip("-")
+    return _OTHER.sub("-", plain)[:GENERATED_LENGTH].strip("-")

@@ -1,14 +1,14 @@
-"""What cached answers are made from. A change names its tags, and every answer that carries one of them ends."""
+"""Cache tags (surrogate keys): a change invalidates each cached response that has one of its tags."""
 
 from collections.abc import Iterable
 
 CATALOGUE = "catalogue"
-"""Everything: for imports and rebuilds."""
+"""All responses of the catalogue; invalidated by imports and rebuilds."""
 CATEGORIES = "categories"
-"""The tree itself, which every page's menu shows."""
+"""The category tree, which every page shows in its menu."""
 HOME = "home"
 SEARCHES = "searches"
-"""What searches found, counted, or found nothing of: any change may be what they were looking for."""
+"""The results of all searches, empty ones included; any change may change them."""
 
 
 def product(slug: str) -> str:
@@ -22,12 +22,12 @@ def category(slug: str) -> str:
 
 
 def list_of(category_slug: str | None, words: str = "") -> str:
-    """Return the tag of a search's lists, of a category's, or of those over everything."""
+    """Return the tag of a list: of a search, of a category, or of all products."""
     if words:
         return SEARCHES
     return HOME if category_slug is None else category(category_slug)
 
 
 def of_change(slug: str, categories: Iterable[str]) -> list[str]:
-    """Return what a change of one product ends: itself, its categories' lists, the home page, and searches."""
+    """Return the tags that a change of a product invalidates: product, category lists, home page and searches."""
     return [product(slug), *map(category, categories), HOME, SEARCHES]

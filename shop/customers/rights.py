@@ -180,7 +180,7 @@ def _erase(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     carts = cart_data.erase(session, person.user_id, person.guest_ids)
     order_data.blank(session, person.order_ids)
     if person.user_id is not None:
-        slugs = review_data.blank(session, person.user_id)
+        slugs = review_data.anonymise(session, person.user_id)
         account_data.blank(session, person.user_id)
     has_account = person.user_id is not None
     if not (has_account or person.orders or mails or messages or responses):

@@ -110,9 +110,9 @@ def test_edit_conflict_page_has_no_serious_axe_violation(page: Page):
     page.request.patch(f"/api/v1/admin/products/{slug}", data={"price": {"amount": theirs}})
     price.fill(f"{mine:.2f}")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("Somebody else was quicker")
+    expect(page.get_by_role("alert")).to_contain_text("Someone else has changed this product")
     assert faults(page) == []
-    page.get_by_label("What is stored now").check()
+    page.get_by_label("The saved version").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved. The store shows it")).to_be_visible()
+    expect(page.get_by_text("Saved. The store shows the change")).to_be_visible()
     expect(price).to_have_value(f"{theirs / 100:.2f}")

@@ -213,17 +213,17 @@ def test_of_writes_at_once_under_one_etag_one_is_done(admin, runtime):
 
 
 def test_of_forms_at_once_over_one_state_one_is_done(mug, runtime):
-    edits = [(ProductChange(price=1000 + number, seen={"price": 1450}), None) for number in range(6)]
+    edits = [(ProductChange(price=1000 + number, original={"price": 1450}), None) for number in range(6)]
     assert outcomes(runtime.services().catalog, edits) == ["EditConflict"] * 5 + ["written"]
 
 
 @pytest.mark.parametrize(
     "count",
-    [ProductChange(on_hand=50, seen={"on_hand": 10}), ProductChange(on_hand=50)],
+    [ProductChange(on_hand=50, original={"on_hand": 10}), ProductChange(on_hand=50)],
     ids=["form", "api"],
 )
 def test_a_count_waits_for_a_sale_under_way_and_does_not_undo_it(admin, runtime, database, count):
-    condition = None if count.seen else IfMatch.parse(etag(admin))
+    condition = None if count.original else IfMatch.parse(etag(admin))
     with ThreadPoolExecutor(1) as pool:
         with database.engine.begin() as sale:
             sale.execute(text("UPDATE stock_items SET on_hand = on_hand - 2"))

@@ -75,7 +75,7 @@ def test_real_trade_leaves_clean_books(trade):
     with pytest.raises(ProviderUnavailable):
         trade.buy("tok_error")
     with trade.database.transaction() as session:
-        editing.apply(session, trade.product_id, editing.ProductChange(on_hand=90))
+        editing.apply_change(session, trade.product_id, editing.ProductChange(on_hand=90))
         account = make_user(session).id
     assert trade.services.orders.claim_guest_orders({trade.guests[paid]}, account, lambda email: True) == 1
     trade.simulator.behave(outage=True)

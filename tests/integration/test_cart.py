@@ -279,7 +279,7 @@ def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(br
     add(guest, "pot", 1)
     owner, carts = CartOwner(guest_cart_id=uuid.UUID(kept_cart(guest))), runtime.services().carts
     with database.transaction() as session:
-        bought = carts.contents(session, owner)
+        bought = carts.quantities(session, owner)
     add(guest, "mug", 2)
     with database.transaction() as session:
         carts.remove_bought(session, owner, bought)

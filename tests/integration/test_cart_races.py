@@ -137,7 +137,7 @@ def test_a_checkout_and_a_tab_take_turns_on_one_cart(carts, database, user_id):
     carts.add(owner, "mug", 3)
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as session:
-            carts.remove_bought(session, owner, carts.contents(session, owner))
+            carts.remove_bought(session, owner, carts.quantities(session, owner))
             tab = pool.submit(carts.add, owner, "mug", 1)
         tab.result()
     assert held(carts, owner) == {"mug": 1}

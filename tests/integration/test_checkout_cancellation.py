@@ -245,7 +245,7 @@ def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothi
     assert store.order(order).status is OrderStatus.PAID
     assert store.stock() == (3, 0)
     with store.database.reading() as session:
-        assert CartService.contents(session, store.owner) == {}
+        assert CartService.quantities(session, store.owner) == {}
         assert session.scalar(select(func.count()).select_from(Payment)) == 1
 
 

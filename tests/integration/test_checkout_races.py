@@ -51,7 +51,7 @@ def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
     assert all_at_once(settings, [[attempt]]) == ["PaidOrder"]
     assert stock_orders_payments(database) == ((1, 0), {"paid": 1}, {"charged": 1})
     with database.reading() as session:
-        number, left = session.scalar(select(Order.number)), CartService.contents(session, attempt[0])
+        number, left = session.scalar(select(Order.number)), CartService.quantities(session, attempt[0])
     assert simulator.charges_of(number) == 1
     assert left == {}
 

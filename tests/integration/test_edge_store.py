@@ -370,7 +370,7 @@ def test_what_is_gone_takes_the_place_of_a_page_whose_time_is_over_though_nobody
 
     def change(slug, edit):
         with database.transaction() as session:
-            editing.apply(session, session.scalars(select(Product.id).filter_by(slug=slug)).one(), edit)
+            editing.apply_change(session, session.scalars(select(Product.id).filter_by(slug=slug)).one(), edit)
 
     with store.purger.standing_still():
         store.set_knob(TTL_SCALE, 0.001)

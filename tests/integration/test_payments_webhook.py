@@ -101,7 +101,7 @@ class Store:
                 ).all(),
                 "payments": session.execute(select(Payment.status, Payment.claimed_until)).all(),
                 "stock": session.execute(select(StockItem.on_hand, StockItem.reserved)).all(),
-                "cart": CartService.contents(session, self.owner),
+                "cart": CartService.quantities(session, self.owner),
             }
 
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from shop.catalog.text_forms import one_line
+from shop.catalog.text_normalisation import normalise_line
 from shop.database.engine import ModelBase, build_engine
 from shop.database.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
 from shop.database.transactions import Database
@@ -135,7 +135,9 @@ def test_text_of_a_store_from_before_is_brought_into_one_form_and_found(new_data
     found = text("SELECT slug FROM products WHERE search @@ plainto_tsquery(:by, :words) ORDER BY slug")
     with engine.begin() as connection:
         products = connection.execute(text("SELECT slug, title, brand, description FROM products ORDER BY slug")).all()
-        assert [tuple(row) for row in products] == [(slug, *map(one_line, rest)) for slug, *rest in TEXT_AS_IT_CAME]
+        assert [tuple(row) for row in products] == [
+            (slug, *map(normalise_line, rest)) for slug, *rest in TEXT_AS_IT_CAME
+        ]
         assert connection.scalar(text("SELECT name FROM categories")) == "Pâté"
         for words, slugs in (("pepper", ["mill"]), ("fi", ["mug"]), ("wifi", ["mug"]), ("café", ["jar"])):
             assert connection.scalars(found, {"by": "english", "words": words}).all() == slugs

@@ -166,9 +166,9 @@ def _promise_at_once(database, stock, product_id):
     both_have_read = threading.Barrier(2)
 
     class Slow(type(stock)):
-        def _take(self, session, product_id, count):
+        def _reserve_one(self, session, product_id, count):
             session.execute = _after(session.execute, both_have_read)
-            return super()._take(session, product_id, count)
+            return super()._reserve_one(session, product_id, count)
 
     slow = Slow()
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from shop.catalog import forms
 from shop.catalog.listing import list_urls, search
-from shop.catalog.listing.cursors import PageCursor, decode, encode, finite, whole
+from shop.catalog.listing.cursors import PageCursor, decode, encode, integer_up_to, is_finite_number
 from shop.catalog.listing.filters import ListFilters
 from shop.catalog.listing.product_lister import ListQuery
 from shop.catalog.listing.sorting import NEWEST, ORDERS, RATING
-from shop.catalog.listing.spelling import SpellingCandidate, UnknownWord, choose
+from shop.catalog.listing.spelling import SpellingCandidate, UnknownWord, choose_corrections
 from shop.catalog.slugs import validate_slug
 from shop.errors import InvalidFields, NotFound
 
@@ -19,13 +19,13 @@ from shop.errors import InvalidFields, NotFound
 @given(st.integers(0, 10_000), st.integers(0, 2**63 - 1), st.booleans())
 def test_a_cursor_comes_back_as_it_was(key, number, backward):
     cursor = PageCursor("price_asc", key, number, backward)
-    assert decode(encode(cursor), "price_asc", whole(10_000)) == cursor
+    assert decode(encode(cursor), "price_asc", integer_up_to(10_000)) == cursor
 
 
 @given(st.text(max_size=300))
 def test_garbage_is_no_cursor(text):
     with pytest.raises(InvalidFields):
-        decode(text, "price_asc", whole(10_000))
+        decode(text, "price_asc", integer_up_to(10_000))
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_garbage_is_no_cursor(text):
 def test_a_cursor_with_a_field_that_does_not_fit_is_refused(fields):
     text = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
     with pytest.raises(InvalidFields):
-        decode(text, "price_asc", whole(10_000))
+        decode(text, "price_asc", integer_up_to(10_000))
 
 
 def test_a_cursor_without_a_comparable_key_is_refused():
     text = base64.urlsafe_b64encode(b'["relevance",NaN,1,0]').decode().rstrip("=")
     with pytest.raises(InvalidFields):
-        decode(text, "relevance", finite)
+        decode(text, "relevance", is_finite_number)
 
 
 @given(st.datetimes(), st.integers(0, 500))
@@ -85,7 +85,7 @@ def test_a_tidied_query_is_short_and_can_be_stored(text):
 
 def test_highlights_escape_everything_but_the_marks():
     marked = f"{search.START}Mug{search.STOP} <script>"
-    assert search.to_html(marked) == "<mark>Mug</mark> &lt;script&gt;"
+    assert search.highlight_html(marked) == "<mark>Mug</mark> &lt;script&gt;"
 
 
 def test_a_word_is_mended_by_the_likeliest_error_then_by_the_most_products():
@@ -95,14 +95,14 @@ def test_a_word_is_mended_by_the_likeliest_error_then_by_the_most_products():
         SpellingCandidate("nettle", 7),
         SpellingCandidate("settle", 9),
     ]
-    assert choose({"kettel": UnknownWord("kettel", near)}) == {"kettel": "kettle"}
-    assert choose({word: UnknownWord(word, near) for word in ("ettle", "xettle", "zzzzzz")}) == {}
-    assert choose({"lampp": UnknownWord("lampp", [SpellingCandidate("lamps", 1), SpellingCandidate("lamp", 2)])}) == {
-        "lampp": "lamp"
-    }
-    assert choose({"towal": UnknownWord("towal", [SpellingCandidate("towel", 1), SpellingCandidate("towil", 2)])}) == {
-        "towal": "towil"
-    }
+    assert choose_corrections({"kettel": UnknownWord("kettel", near)}) == {"kettel": "kettle"}
+    assert choose_corrections({word: UnknownWord(word, near) for word in ("ettle", "xettle", "zzzzzz")}) == {}
+    assert choose_corrections(
+        {"lampp": UnknownWord("lampp", [SpellingCandidate("lamps", 1), SpellingCandidate("lamp", 2)])}
+    ) == {"lampp": "lamp"}
+    assert choose_corrections(
+        {"towal": UnknownWord("towal", [SpellingCandidate("towel", 1), SpellingCandidate("towil", 2)])}
+    ) == {"towal": "towil"}
 
 
 FILTERS = st.builds(
@@ -121,7 +121,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
 
     browse = ListQuery(category="mugs", filters=filters, sort=sort)
     query = parse_qs(urlsplit(list_urls.build_url("/c/mugs", browse)).query)
-    read = list_urls.parse(query, "mugs")
+    read = list_urls.parse_arguments(query, "mugs")
     low = filters.min_price
     if low is None and filters.max_price is not None:
         low = 0
@@ -132,7 +132,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
 
 def test_what_makes_no_sense_in_an_address_is_left_out():
     query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
-    assert list_urls.parse(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
+    assert list_urls.parse_arguments(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_makes_no_sense_in_an_address_is_left_out():
     [(0, 999, "Under €10"), (1000, 2499, "€10 to €25"), (25000, None, "€250 and up"), (150, 450, "€1.50 to €4.50")],
 )
 def test_a_span_of_prices_is_said_as_people_say_it(low, high, words):
-    assert list_urls.price_words(low, high) == words
+    assert list_urls.price_label(low, high) == words
 
 
 @pytest.mark.parametrize(

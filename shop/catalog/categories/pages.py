@@ -1,4 +1,4 @@
-"""The pages that list all departments, and all categories of one, however many there are."""
+"""The pages that list all departments, and all categories of one department, page by page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,51 +16,51 @@ from shop.web.public_answers import HTML, publish
 
 CATEGORIES_PER_PAGE = 60
 Node = Mapping[str, Any]
-"""A department or a category, as the menu shows it."""
+"""A department or a category with its fields in the menu."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildCategoriesPage:
-    """One page of many shelves.
+    """One page of a list of categories.
 
     Args:
-        path: of the first page; a further one is below it, by its number.
+        path: of the first page; the path of another page ends with its number.
         number: of this page, from 1.
-        shelves: all there are, in the store's order.
+        categories: all of the list, in the store's order.
     """
 
     path: str
     number: int
-    shelves: Sequence[Node]
+    categories: Sequence[Node]
 
     @property
-    def shown(self) -> Sequence[Node]:
-        """Return what stands on this page.
+    def page_categories(self) -> Sequence[Node]:
+        """Return the categories on this page.
 
         Raises:
-            NotFound: there is no such page.
+            NotFound: the list has no such page.
         """
-        shown = self.shelves[(self.number - 1) * CATEGORIES_PER_PAGE : self.number * CATEGORIES_PER_PAGE]
-        if not shown and self.number > 1:
+        listed = self.categories[(self.number - 1) * CATEGORIES_PER_PAGE : self.number * CATEGORIES_PER_PAGE]
+        if not listed and self.number > 1:
             raise NotFound("The list has no such page.")
-        return shown
+        return listed
 
     @property
     def url(self) -> str:
         """Return this page's path."""
-        return self._of(self.number)
+        return self._page_path(self.number)
 
     @property
     def prev_url(self) -> str:
-        """Return the path of the page before, empty where there is none."""
-        return self._of(self.number - 1) if self.number > 1 else ""
+        """Return the path of the previous page; empty on the first page."""
+        return self._page_path(self.number - 1) if self.number > 1 else ""
 
     @property
     def next_url(self) -> str:
-        """Return the path of the next page, empty where there is none."""
-        return self._of(self.number + 1) if self.number * CATEGORIES_PER_PAGE < len(self.shelves) else ""
+        """Return the path of the next page; empty on the last page."""
+        return self._page_path(self.number + 1) if self.number * CATEGORIES_PER_PAGE < len(self.categories) else ""
 
-    def _of(self, number: int) -> str:
+    def _page_path(self, number: int) -> str:
         return self.path if number == 1 else f"{self.path}/{number}"
 
 
@@ -68,7 +68,7 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the catalogue of the request being served.
+        use: returns the current request's catalogue service.
     """
     pages = Blueprint("shelves", __name__)
     cache_not_found(pages)
@@ -91,7 +91,9 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
 
         def render() -> str:
             nav = catalog.departments()
-            department = _department(nav, name)
+            department = next((node for node in nav if node["slug"] == name and node["children"]), None)
+            if department is None:
+                raise NotFound("There is no such department, or no category in it.")
             page = ChildCategoriesPage(f"{category_url(name)}/categories", number, department["children"])
             return _render(nav, page, title=f"All in {department['name']}", department=department)
 
@@ -100,12 +102,5 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     return pages
 
 
-def _department(departments: Sequence[Node], slug: str) -> Node:
-    for department in departments:
-        if department["slug"] == slug and department["children"]:
-            return department
-    raise NotFound("There is no such department, or no category in it.")
-
-
 def _render(nav: Sequence[Node], page: ChildCategoriesPage, **data: Any) -> str:
-    return render_template("catalog/categories.html", nav=nav, page=page, shown=page.shown, **data)
+    return render_template("catalog/categories.html", nav=nav, page=page, categories=page.page_categories, **data)

@@ -1,4 +1,4 @@
-"""The category tree: two levels, a few dozen rows, read whole."""
+"""The category tree: two levels and a few dozen rows, read in one query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,62 +24,67 @@ class CategoryRow:
 
     @property
     def ref(self) -> CategoryRef:
-        """Return it as others point to it."""
+        """Return the reference that other responses show."""
         return CategoryRef(slug=self.slug, name=self.name, url=category_url(self.slug))
 
     @property
     def link(self) -> NamedLink:
-        """Return its name and where it leads."""
+        """Return the category's name and the URL of its page."""
         return NamedLink(name=self.name, url=category_url(self.slug))
 
 
 class CategoryHierarchy:
     """All categories, in the order the store shows them."""
 
-    def __init__(self, shelves: Sequence[CategoryRow]) -> None:
-        self._all = shelves
-        self._by_id = {shelf.id: shelf for shelf in shelves}
-        self._by_slug = {shelf.slug: shelf for shelf in shelves}
-        self._inside: dict[int | None, list[CategoryRow]] = {}
-        for shelf in shelves:
-            self._inside.setdefault(shelf.parent_id, []).append(shelf)
+    def __init__(self, categories: Sequence[CategoryRow]) -> None:
+        self._all = categories
+        self._by_id = {category.id: category for category in categories}
+        self._by_slug = {category.slug: category for category in categories}
+        self._children: dict[int | None, list[CategoryRow]] = {}
+        for category in categories:
+            self._children.setdefault(category.parent_id, []).append(category)
 
     def get(self, slug: str) -> CategoryRow:
         """Return one category.
 
         Raises:
-            NotFound: there is none of that slug.
+            NotFound: no category has this slug.
         """
-        shelf = self._by_slug.get(slug)
-        if shelf is None:
+        category = self._by_slug.get(slug)
+        if category is None:
             raise NotFound("There is no such category.")
-        return shelf
+        return category
 
     def path(self, category_id: int) -> list[CategoryRow]:
-        """Return a category and what it stands in, the outermost first."""
-        shelf = self._by_id[category_id]
-        return [shelf] if shelf.parent_id is None else [*self.path(shelf.parent_id), shelf]
+        """Return a category and its ancestors, the department first."""
+        category = self._by_id[category_id]
+        return [category] if category.parent_id is None else [*self.path(category.parent_id), category]
 
-    def children(self, shelf: CategoryRow | None) -> list[CategoryRow]:
-        """Return what stands in a category; the departments for ``None``."""
-        return self._inside.get(shelf.id if shelf else None, [])
+    def children(self, category: CategoryRow | None) -> list[CategoryRow]:
+        """Return the direct children of a category; the departments for ``None``."""
+        return self._children.get(category.id if category else None, [])
 
-    def within(self, shelf: CategoryRow | None) -> list[int]:
-        """Return the ids of a category and of everything below it; of all of them for ``None``."""
-        if shelf is None:
-            return [other.id for other in self._all]
-        return [shelf.id, *(number for child in self.children(shelf) for number in self.within(child))]
+    def descendant_ids(self, category: CategoryRow | None) -> list[int]:
+        """Return the ids of a category and of all categories below it; of all of them for ``None``."""
+        if category is None:
+            return [row.id for row in self._all]
+        return [category.id, *(number for child in self.children(category) for number in self.descendant_ids(child))]
 
-    def nodes(self, counts: dict[int, int], shelf: CategoryRow | None = None) -> list[CategoryNode]:
-        """Build the tree below a category, with the products counted by category id."""
+    def nodes(self, counts: dict[int, int], category: CategoryRow | None = None) -> list[CategoryNode]:
+        """Build the tree below a category.
+
+        Args:
+            counts: the number of products by category id.
+            category: the root; the whole tree by default.
+        """
         return [
             CategoryNode(
                 **child.ref.model_dump(),
                 picture=child.picture,
-                products=sum(counts.get(number, 0) for number in self.within(child)),
+                products=sum(counts.get(number, 0) for number in self.descendant_ids(child)),
                 children=self.nodes(counts, child),
             )
-            for child in self.children(shelf)
+            for child in self.children(category)
         ]
 
 
@@ -91,11 +96,11 @@ def load(session: Session) -> CategoryHierarchy:
 
 
 def counts(session: Session) -> dict[int, int]:
-    """Count the products of each category, by category id; reads one index whole, so keep the answer."""
+    """Count the products of each category, by category id; the query scans a whole index, so cache the result."""
     rows = session.execute(select(Product.category_id, func.count()).where(OFFERED).group_by(Product.category_id))
     return dict(rows.all())
 
 
-def breadcrumbs(shelves: Sequence[CategoryRow], *last: NamedLink) -> list[NamedLink]:
-    """Return the way from the home page down a path of categories."""
-    return [NamedLink(name="Home", url="/"), *(shelf.link for shelf in shelves), *last]
+def breadcrumbs(categories: Sequence[CategoryRow], *last: NamedLink) -> list[NamedLink]:
+    """Return the links from the home page down a path of categories, and the last one."""
+    return [NamedLink(name="Home", url="/"), *(category.link for category in categories), *last]

@@ -1,10 +1,11 @@
-"""Where a page of a list begins: the place of its neighbour in the order, not a number of rows to skip.
+"""Cursors of keyset pagination: the start of a page is a position in the order, not a number of rows to skip.
 
-Problem: ``OFFSET n`` reads and throws away n rows, and shows a row twice when another is inserted before it.
-Method: keyset pagination. A cursor holds the sort, the sort key and the id of the row at the edge of a page; the next
-page is everything beyond it in the same order, found by index. The id breaks ties, so the order is total. What keeps
-its sort key is shown exactly once, whatever comes and goes; what gets another one between two pages may be shown twice
-or not at all. A cursor holds nothing secret and is checked field by field, so it needs no signature.
+Problem: ``OFFSET n`` reads and discards n rows, and shows a row twice when another row is inserted before it.
+Method: keyset pagination. A cursor holds the sort order, and the sort key and the id of the row at the end of a page.
+The next page is read from an index: the rows after that position. The id breaks ties, so the order is total. A row
+that keeps its sort key is shown exactly once, whatever is inserted or deleted. A row whose sort key changes between two
+pages may be shown twice or not at all. A cursor holds nothing secret and each field is validated, so it needs no
+signature.
 Source: Winand, "SQL Performance Explained", ch. 7, "Paging through results".
 """
 
@@ -19,48 +20,48 @@ from shop.errors import InvalidFields
 
 MAX_LENGTH = 200
 MAX_ID = 2**63 - 1
-Key = int | float | str
-Check = Callable[[object], bool]
+SortKey = int | float | str
+KeyCheck = Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """A place in an ordered list."""
+    """A position in an ordered list."""
 
     sort: str
-    key: Key
+    key: SortKey
     id: int
     backward: bool = False
-    """Whether the page before the place is meant, not the one after it."""
+    """True for the page before the position, false for the page after it."""
 
 
 def encode(cursor: PageCursor) -> str:
-    """Write a cursor as an opaque word that needs no escaping in an address."""
+    """Return a cursor as an opaque text that needs no escaping in a URL."""
     fields = [cursor.sort, cursor.key, cursor.id, int(cursor.backward)]
     return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decode(text: str, sort: str, fits: Check) -> PageCursor:
-    """Read a cursor that :func:`encode` has written.
+def decode(text: str, sort: str, is_valid_key: KeyCheck) -> PageCursor:
+    """Return the cursor that :func:`encode` has written.
 
     Args:
-        text: as it came.
-        sort: the order of the list it must belong to.
-        fits: whether a value can be a key of that order.
+        text: the encoded cursor.
+        sort: the sort order of the list.
+        is_valid_key: tells whether a value can be a sort key of that order.
 
     Raises:
-        InvalidFields: it was not written here, or for another order.
+        InvalidFields: the text is no cursor, or it belongs to another sort order.
     """
-    fields = _fields(text)
+    fields = _decode_json(text)
     match fields:
-        case [str(of), int() | float() | str() as key, int(number), 0 | 1 as backward] if (
-            of == sort and fits(key) and not isinstance(number, bool) and 0 <= number <= MAX_ID
+        case [str(cursor_sort), int() | float() | str() as key, int(number), 0 | 1 as backward] if (
+            cursor_sort == sort and is_valid_key(key) and not isinstance(number, bool) and 0 <= number <= MAX_ID
         ):
             return PageCursor(sort, key, number, bool(backward))
     raise InvalidFields("That is not a cursor of this list.", errors={"cursor": "not a cursor of this list"})
 
 
-def _fields(text: str) -> object:
+def _decode_json(text: str) -> object:
     if len(text) > MAX_LENGTH or not text.isascii():
         return None
     try:
@@ -70,11 +71,11 @@ def _fields(text: str) -> object:
         return None
 
 
-def whole(limit: int) -> Check:
-    """Return the check for whole keys between 0 and ``limit``."""
+def integer_up_to(limit: int) -> KeyCheck:
+    """Return a check for integer keys between 0 and ``limit``."""
     return lambda key: type(key) is int and 0 <= key <= limit
 
 
-def finite(key: object) -> bool:
-    """Tell whether a key is a number that can be compared."""
+def is_finite_number(key: object) -> bool:
+    """Tell whether a key is a finite number."""
     return type(key) in (int, float) and math.isfinite(key)  # type: ignore[arg-type]

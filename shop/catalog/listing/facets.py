@@ -1,8 +1,8 @@
-"""What narrowing a list further would leave, counted in one pass.
+"""Facet counts of a list: how many products each further filter would leave, counted in one pass.
 
-Each facet counts under all filters but its own: with "4 stars and up" chosen, the other ratings still say how many
-they would show. Counting reads every product of the list, so it is bounded: of a longer list the most popular are
-counted, and the answer says that its counts are lower bounds.
+Each facet counts under all filters but its own: with "4 stars and up" chosen, the other ratings still show their
+counts. Counting reads every product of the list, so it is bounded. In a longer list only the most popular products are
+counted, and the response says that the counts are lower bounds.
 """
 
 from collections.abc import Sequence
@@ -17,34 +17,40 @@ from shop.catalog.models import Product, StockItem
 from shop.catalog.schemas import BrandFacet, ListFacets, PriceBand, RatingFacet
 
 DEPTH = 20_000
-"""Products counted at most: about 0.1 s of reading."""
+"""The most products that are counted: about 0.1 s of reading."""
 BAND_STARTS = (1_000, 2_500, 5_000, 10_000, 25_000)
-"""Where price bands begin, in minor units, after the one that begins at nothing."""
+"""The starts of the price bands in minor units; the first band starts at zero."""
 RATINGS = (4, 3, 2, 1)
 BRANDS = 12
 TOTAL, COUNTED = "total", "counted"
 
 
-def is_offered(filters: ListFilters) -> bool:
-    """Tell whether the prices asked for are those of the bands that a list offers."""
+def has_band_prices(filters: ListFilters) -> bool:
+    """Tell whether the chosen prices are those of the price bands that a list offers."""
     ends = (start - 1 for start in BAND_STARTS)
     return filters.min_price in (None, *BAND_STARTS) and filters.max_price in (None, *ends)
 
 
-def count(session: Session, products: AnySelect, filters: ListFilters, depth: int = DEPTH) -> tuple[ListFacets, int]:
-    """Count a list's facets, and how many products there are before any filter, up to one beyond ``depth``; one query.
+def count_facets(
+    session: Session, products: AnySelect, filters: ListFilters, depth: int = DEPTH
+) -> tuple[ListFacets, int]:
+    """Count a list's facets; one query.
 
     Args:
-        session: reads.
+        session: executes the query.
         products: selects the ids of the list before any filter, the most popular first.
-        filters: what the shopper chose.
-        depth: products counted at most.
+        filters: the chosen filters.
+        depth: the most products that are counted.
+
+    Returns:
+        The facets, and the number of products before any filter, at most ``depth`` + 1.
     """
     listed = products.limit(depth + 1).subquery("listed")
     flags = filters.conditions()
+    band_starts: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, BAND_STARTS))}]")
     base = (
         select(
-            func.width_bucket(Product.price_amount, _starts()).label("band"),
+            func.width_bucket(Product.price_amount, band_starts).label("band"),
             func.floor(Product.rating).label("stars"),
             Product.brand,
             (AVAILABLE > 0).label("available"),
@@ -55,57 +61,53 @@ def count(session: Session, products: AnySelect, filters: ListFilters, depth: in
         .cte("base")
     )
 
-    def under(*without: str) -> list[ColumnElement[bool]]:
+    def conditions(*without: str) -> list[ColumnElement[bool]]:
         return [base.c[f"by_{name}"] for name in flags if name not in without]
 
-    brands = _counts(BRAND, base.c.brand, under(BRAND)).subquery("brands")
-    best = select(brands).order_by(brands.c.n.desc(), brands.c.value).limit(BRANDS)
+    brands = _count_by(BRAND, base.c.brand, conditions(BRAND)).subquery("brands")
+    top_brands = select(brands).order_by(brands.c.n.desc(), brands.c.value).limit(BRANDS)
     parts = [
-        _counts(PRICE, base.c.band, under(PRICE)),
-        _counts(RATING, base.c.stars, under(RATING)),
-        select(best.subquery("best")),
-        _counts(IN_STOCK, literal(""), [*under(IN_STOCK), base.c.available]),
-        _counts(TOTAL, literal(""), under()),
-        _counts(COUNTED, literal(""), [or_(*under(), literal(True))]),
+        _count_by(PRICE, base.c.band, conditions(PRICE)),
+        _count_by(RATING, base.c.stars, conditions(RATING)),
+        select(top_brands.subquery("best")),
+        _count_by(IN_STOCK, literal(""), [*conditions(IN_STOCK), base.c.available]),
+        _count_by(TOTAL, literal(""), conditions()),
+        _count_by(COUNTED, literal(""), [or_(*conditions(), literal(True))]),
     ]
     if filters.brands:
         parts.append(select(brands).where(brands.c.value.in_(filters.brands)))
-    return assemble(session.execute(union_all(*parts)).all(), filters, depth)
+    return build_facets(session.execute(union_all(*parts)).all(), filters, depth)
 
 
-def assemble(rows: Sequence[tuple[str, str, int]], filters: ListFilters, depth: int) -> tuple[ListFacets, int]:
-    """Make the facets of counted rows: facet, value, how many; and say how many were counted."""
+def build_facets(rows: Sequence[tuple[str, str, int]], filters: ListFilters, depth: int) -> tuple[ListFacets, int]:
+    """Build the facets from rows of facet, value and count; return them and the number of counted products."""
     counts = {(facet, value): n for facet, value, n in rows}
 
-    def of(facet: str, value: object = "") -> int:
+    def count_of(facet: str, value: object = "") -> int:
         return counts.get((facet, str(value)), 0)
 
     starts = (0, *BAND_STARTS)
     ends = (*(start - 1 for start in BAND_STARTS), None)
     brands = sorted(((value, n) for (facet, value), n in counts.items() if facet == BRAND), key=lambda b: (-b[1], b[0]))
     missing = [(brand, 0) for brand in dict.fromkeys(filters.brands) if (BRAND, brand) not in counts]
-    found = ListFacets(
-        total=min(of(TOTAL), depth),  # the one beyond tells only that there are more
-        exact=of(COUNTED) <= depth,
+    counted = ListFacets(
+        total=min(count_of(TOTAL), depth),  # the product beyond the depth only shows that there are more
+        exact=count_of(COUNTED) <= depth,
         price=[
-            PriceBand(min=start, max=end, count=of(PRICE, number))
+            PriceBand(min=start, max=end, count=count_of(PRICE, number))
             for number, (start, end) in enumerate(zip(starts, ends, strict=True))
         ],
-        rating=[RatingFacet(min=least, count=sum(of(RATING, stars) for stars in range(least, 6))) for least in RATINGS],
+        rating=[RatingFacet(min=low, count=sum(count_of(RATING, n) for n in range(low, 6))) for low in RATINGS],
         brand=[BrandFacet(brand=brand, count=n) for brand, n in [*brands, *missing]],
-        in_stock=of(IN_STOCK),
+        in_stock=count_of(IN_STOCK),
     )
-    return found, of(COUNTED)
+    return counted, count_of(COUNTED)
 
 
-def _counts(facet: str, value: ColumnElement[Any], conditions: Sequence[ColumnElement[bool]]) -> AnySelect:
+def _count_by(facet: str, value: ColumnElement[Any], conditions: Sequence[ColumnElement[bool]]) -> AnySelect:
     grouped = cast(value, Text).label("value")
     return (
         select(literal(facet, Text).label("facet"), grouped, func.count().label("n"))
         .where(*conditions)
         .group_by(literal_column("2"))
     )
-
-
-def _starts() -> ColumnElement[Any]:
-    return literal_column(f"ARRAY[{', '.join(map(str, BAND_STARTS))}]")

@@ -1,4 +1,4 @@
-"""What narrows a list of products, by facet, as conditions on the database's columns."""
+"""Filters that narrow a list of products, as one SQL condition for each facet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ PRICE, RATING, BRAND, IN_STOCK = "price", "rating", "brand", "in_stock"
 
 @dataclass(frozen=True, slots=True)
 class ListFilters:
-    """What a shopper asked for; nothing by default. Prices are in minor units, both ends included."""
+    """The chosen filters; none by default. Prices are in minor units, both ends included."""
 
     min_price: int | None = None
     max_price: int | None = None
@@ -25,7 +25,7 @@ class ListFilters:
         return self != ListFilters()
 
     def normalised(self) -> "ListFilters":
-        """Return the same filters in one spelling: each brand once, and no price that every product meets."""
+        """Return the filters in one canonical form: each brand once, sorted, and no price that every product meets."""
         return replace(
             self,
             min_price=None if self.min_price is not None and self.min_price <= 1 else self.min_price,
@@ -34,7 +34,7 @@ class ListFilters:
         )
 
     def conditions(self) -> Mapping[str, ColumnElement[bool]]:
-        """Return one condition a facet; always true where nothing was asked."""
+        """Return one condition for each facet; a facet without a filter is always true."""
         price: ColumnElement[bool] = true()
         if self.min_price is not None:
             price &= Product.price_amount >= self.min_price

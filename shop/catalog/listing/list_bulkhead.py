@@ -1,9 +1,9 @@
-"""Lists that no cache keeps, and how many of them are put together at once.
+"""Bulkhead for lists that no cache can hold: it bounds the number that a process builds at once.
 
-Problem: a search, or a price that was made up, is a list of its own: it misses every cache and costs the database up to
-a tenth of a second. A client that counts prices up holds every request thread, and shoppers wait behind it.
-Method: a bulkhead with a bounded queue. Half of a process's request threads put such lists together at once, a quarter
-may wait for a turn, and the next is refused at once. The rest goes on serving what is kept, carts and checkouts.
+Problem: each search, and each filter with a typed price, is a list of its own. It misses every cache and costs the
+database up to a tenth of a second. A client that counts prices up holds every request thread, and shoppers wait.
+Method: a bulkhead with a bounded queue. Half of a process's request threads build such lists at once, a quarter may
+wait for a turn, and the next request is refused at once. The other threads serve cached pages, carts and checkouts.
 Source: Nygard, "Release It!", "Bulkheads".
 """
 
@@ -15,13 +15,13 @@ from shop.errors import ServiceUnavailable
 
 THREADS = 8
 TURN_TIMEOUT_S = 1.0
-"""How long a caller waits for its turn: ten lists of the slowest kind."""
+"""Seconds that a caller waits for its turn: the time of ten slow lists."""
 RETRY_AFTER_S = 1
 BUSY = "Too many searches and filtered lists at once. Try again in a second, or look at a whole category."
 
 
 class ListBulkhead:
-    """Turns; build one a process, so that its limit holds for the process.
+    """Limits concurrent list queries; build one for each process, so that its limit holds for the process.
 
     Args:
         threads: request threads of the process.
@@ -36,17 +36,17 @@ class ListBulkhead:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold a turn while the block puts a list together.
+        """Hold a turn while the block builds a list.
 
         Raises:
-            ServiceUnavailable: as many as may wait for a turn do.
+            ServiceUnavailable: the queue is full, or no turn was free in time.
         """
-        with _taken(self._places, 0), _taken(self._turns, self._turn_timeout_s):
+        with _acquired(self._places, 0), _acquired(self._turns, self._turn_timeout_s):
             yield
 
 
 @contextmanager
-def _taken(semaphore: threading.BoundedSemaphore, timeout_s: float) -> Iterator[None]:
+def _acquired(semaphore: threading.BoundedSemaphore, timeout_s: float) -> Iterator[None]:
     if not semaphore.acquire(timeout=timeout_s):
         raise ServiceUnavailable(BUSY, retry_after=RETRY_AFTER_S)
     try:

@@ -1,7 +1,7 @@
-"""A list's page address and what it asks for, both ways.
+"""URLs of list pages: parses their query strings, and builds them.
 
-People bend addresses, and forms send empty fields: whatever in an address makes no sense is left out, and the page
-shows the rest. The API, which programs call, refuses it instead.
+People edit URLs by hand, and forms send empty fields. So a page ignores an invalid field and shows the rest; the API
+refuses it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,92 +23,89 @@ Arguments = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenFilter:
-    """A filter in force, in words, and the address without it."""
+class ActiveFilter:
+    """An active filter: its label, and the URL of the list without it."""
 
-    words: str
+    label: str
     url: str
 
 
-def parse(arguments: Arguments, category: str | None = None) -> ListQuery:
-    """Return what an address asks for.
+def parse_arguments(arguments: Arguments, category: str | None = None) -> ListQuery:
+    """Return the list query of a URL.
 
     Args:
         arguments: name to values, as in the query string.
-        category: slug of the category whose page it is.
+        category: slug of the page's category.
     """
-    given: dict[str, object] = {name: arguments[name][0] for name in FIELDS if arguments.get(name)}
-    if "brand" in given:
-        given["brand"] = [brand for brand in arguments["brand"] if brand]
+    fields: dict[str, object] = {name: arguments[name][0] for name in FIELDS if arguments.get(name)}
+    if "brand" in fields:
+        fields["brand"] = [brand for brand in arguments["brand"] if brand]
     if arguments.get(PRICE):
         low, _, high = arguments[PRICE][0].partition("-")
-        given |= {"min_price": low, "max_price": high}
-    browse = replace(_usable(given).to_list_query(), category=category)
+        fields |= {"min_price": low, "max_price": high}
     try:
-        _ = browse.cursor_position
+        query = ProductsQuery.model_validate(fields)
+    except ValidationError as error:
+        invalid = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+        query = ProductsQuery.model_validate({name: value for name, value in fields.items() if name not in invalid})
+    list_query = replace(query.to_list_query(), category=category)
+    try:
+        _ = list_query.cursor_position
     except InvalidFields:
-        return replace(browse, sort=None, cursor=None)
-    return browse
+        return replace(list_query, sort=None, cursor=None)
+    return list_query
 
 
-def build_url(path: str, browse: ListQuery) -> str:
-    """Return the address of a list's page."""
-    filters = browse.filters
+def build_url(path: str, list_query: ListQuery) -> str:
+    """Return the URL of a list's page."""
+    filters = list_query.filters
     fields: list[tuple[str, object]] = [
-        ("q", browse.q),
+        ("q", list_query.q),
         (PRICE, price_value(filters.min_price, filters.max_price)),
         ("min_rating", filters.min_rating),
         *(("brand", brand) for brand in filters.brands),
         ("in_stock", "true" if filters.in_stock else None),
-        ("sort", browse.sort),
-        ("cursor", browse.cursor),
+        ("sort", list_query.sort),
+        ("cursor", list_query.cursor),
     ]
     query = urlencode([(name, value) for name, value in fields if value not in (None, "")])
     return f"{path}?{query}" if query else path
 
 
 def price_value(low: int | None, high: int | None) -> str | None:
-    """Write a span of prices as one value; ``None`` for all prices."""
+    """Return a range of prices as one value; ``None`` for all prices."""
     if low is None and high is None:
         return None
     return f"{low or 0}-{'' if high is None else high}"
 
 
-def price_words(low: int | None, high: int | None) -> str:
-    """Write a span of prices as people say it; a band's last cent is the next one's beginning."""
+def price_label(low: int | None, high: int | None) -> str:
+    """Return the label of a range of prices; its upper end is shown as the start of the next band."""
     upper = None if high is None else Money(high + 1 if high % 100 == 99 else high)
     if upper is None:
         return f"{_short(Money(low or 0))} and up"
     return f"{_short(Money(low))} to {_short(upper)}" if low else f"Under {_short(upper)}"
 
 
-def active_filters(path: str, browse: ListQuery) -> list[ChosenFilter]:
-    """Return the filters in force, each with the address that drops it."""
-    filters = browse.filters
+def active_filters(path: str, list_query: ListQuery) -> list[ActiveFilter]:
+    """Return the active filters, each with the URL that removes it."""
+    filters = list_query.filters
 
-    def without(kept: ListFilters) -> str:
-        return build_url(path, replace(browse, filters=kept, cursor=None))
+    def url_with(remaining: ListFilters) -> str:
+        return build_url(path, replace(list_query, filters=remaining, cursor=None))
 
-    found = []
+    active = []
     if filters.min_price is not None or filters.max_price is not None:
-        words = price_words(filters.min_price, filters.max_price)
-        found.append(ChosenFilter(words, without(replace(filters, min_price=None, max_price=None))))
+        label = price_label(filters.min_price, filters.max_price)
+        active.append(ActiveFilter(label, url_with(replace(filters, min_price=None, max_price=None))))
     if filters.min_rating is not None:
-        found.append(ChosenFilter(f"{filters.min_rating} stars and up", without(replace(filters, min_rating=None))))
+        active.append(ActiveFilter(f"{filters.min_rating} stars and up", url_with(replace(filters, min_rating=None))))
     for brand in filters.brands:
-        rest = tuple(other for other in filters.brands if other != brand)
-        found.append(ChosenFilter(brand, without(replace(filters, brands=rest))))
+        other_brands = tuple(other for other in filters.brands if other != brand)
+        active.append(ActiveFilter(brand, url_with(replace(filters, brands=other_brands))))
     if filters.in_stock:
-        found.append(ChosenFilter("In stock", without(replace(filters, in_stock=False))))
-    return found
-
-
-def _usable(given: dict[str, object]) -> ProductsQuery:
-    try:
-        return ProductsQuery.model_validate(given)
-    except ValidationError as error:
-        wrong = {fault["loc"][0] for fault in error.errors() if fault["loc"]}
-        return ProductsQuery.model_validate({name: value for name, value in given.items() if name not in wrong})
+        active.append(ActiveFilter("In stock", url_with(replace(filters, in_stock=False))))
+    return active
 
 
 def _short(money: Money) -> str:

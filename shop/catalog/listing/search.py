@@ -1,12 +1,12 @@
-"""Full-text search that forgives typing.
+"""Full-text search that tolerates incomplete and misspelled words.
 
-Problem: people type half words and wrong words, and a ``LIKE '%word%'`` reads the whole table to find neither.
-Method: PostgreSQL's own full text search over a stored, indexed vector (title before brand before description). The
-last word also matches as the beginning of one, since it may still be under way. Words written together, as in `wi-fi`,
-are words of their own on both sides. Accents count on neither: texts and queries go through one configuration of the
-text search, which folds a word (``unaccent``) before it looks for its stem. A word the catalogue does not know is
-mended to the nearest one it does know: candidates by trigram index, the choice by edit distance. Ranking reads every
-match, so it is bounded: of more than :data:`DEPTH` matches, the most popular are ranked.
+Problem: people type half words and misspelled words; ``LIKE '%word%'`` reads the whole table and finds neither.
+Method: PostgreSQL's full-text search over a stored, indexed vector (title before brand before description). The last
+word also matches as a prefix, because the shopper may still be typing it. A compound such as `wi-fi` is split into its
+words in texts and in queries. Accents do not count: texts and queries use one text search configuration, which removes
+the accents of a word (``unaccent``) before it finds the stem. A word that the catalogue does not know is replaced by
+the nearest known word: a trigram index finds the candidates, and the edit distance decides. Ranking reads every match,
+so it is bounded: of more than :data:`DEPTH` matches, only the most popular are ranked.
 Source: PostgreSQL manual, ch. 12 and appendix F (pg_trgm, unaccent); Damerau, "A technique for computer detection and
 correction of spelling errors", CACM 1964.
 """
@@ -21,145 +21,144 @@ from sqlalchemy import CTE, ColumnElement, Float, Text, cast, func, literal, lit
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shop.catalog.cards import AnySelect
-from shop.catalog.listing.spelling import choose, unknown_words
+from shop.catalog.listing.spelling import choose_corrections, unknown_words
 from shop.catalog.models import ENGLISH, OFFERED, SEPARATORS, Product
-from shop.catalog.text_forms import one_line
+from shop.catalog.text_normalisation import normalise_line
 
 MAX_LENGTH = 200
-"""Characters of a query that are looked at."""
+"""The most characters of a query; the rest is ignored."""
 DEPTH = 5_000
-"""Matches ranked at most."""
+"""The most matches that are ranked."""
 CONFIGURATION: ColumnElement[Any] = literal_column(f"'{ENGLISH}'::regconfig")
 START, STOP, SEAM = "\ue000", "\ue001", "\ue002"
-"""Marks around a match, and around what stands between two words, while the text is escaped; private use, so no title
-holds them."""
+"""Marks around a match, and around the separator of a compound, until the text is escaped. They are private-use
+characters, so no title contains them."""
 SHORT = 2
-"""Letters of a part that is found everywhere: with one so short, words written together must stand side by side."""
+"""Letters of a part that many texts contain: the parts of a compound with such a part must be adjacent."""
 _LETTER = r"[^\W_]"
 _WORD = re.compile(f"{_LETTER}+")
-_WRITTEN_TOGETHER = re.compile(f"{_LETTER}+(?:[{re.escape(SEPARATORS)}\u2010\u2011]{_LETTER}+)*")
+_COMPOUND = re.compile(f"{_LETTER}+(?:[{re.escape(SEPARATORS)}\u2010\u2011]{_LETTER}+)*")
 _OPERATORS = re.compile(r'"|(?<!\S)-(?=\w)|(?<!\S)or(?!\S)', re.IGNORECASE)
 
 
 def normalise(text: str) -> str:
-    """Return a query in the form of the texts it is compared with, without what lies beyond :data:`MAX_LENGTH`."""
-    return one_line(text[:MAX_LENGTH])[:MAX_LENGTH].rstrip()  # composing can lengthen a text, too
+    """Return a query in the normal form of the searched texts, cut off at :data:`MAX_LENGTH`."""
+    return normalise_line(text[:MAX_LENGTH])[:MAX_LENGTH].rstrip()  # normalisation can lengthen a text
 
 
 def correct_spelling(session: Session, text: str) -> str:
-    """Replace each word the catalogue does not know by the nearest one it does; 1 or 2 queries.
+    """Replace each word that the catalogue does not know by the nearest known word; 1 or 2 queries.
 
-    Only for a query that found nothing: one that found something has no word to mend. A word with nothing near it
-    stays.
+    Call it only for a query without a match. A word without a near known word stays.
     """
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))
-    repairs = choose(unknown_words(session, words))
-    return _WORD.sub(lambda found: repairs.get(found[0].lower(), found[0]), text)
+    corrections = choose_corrections(unknown_words(session, words))
+    return _WORD.sub(lambda word: corrections.get(word[0].lower(), word[0]), text)
 
 
-def matches(text: str, category_ids: Sequence[int]) -> CTE:
-    """Return id and score of the matches that are ranked."""
-    found = ids(text, category_ids).limit(DEPTH).subquery("candidates")
-    score = func.ts_rank(Product.search, query(text)) * (1 + func.ln(1 + Product.popularity) / 10)
+def ranked_matches(text: str, category_ids: Sequence[int]) -> CTE:
+    """Return id and score of the ranked matches."""
+    candidates = matching_ids(text, category_ids).limit(DEPTH).subquery("candidates")
+    score = func.ts_rank(Product.search, text_query(text)) * (1 + func.ln(1 + Product.popularity) / 10)
     return (
         select(Product.id, cast(score, Float(53)).label("score"))
-        .join(found, found.c.id == Product.id)
+        .join(candidates, candidates.c.id == Product.id)
         .cte("matches")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
 
 
-def ids(text: str, category_ids: Sequence[int]) -> AnySelect:
+def matching_ids(text: str, category_ids: Sequence[int]) -> AnySelect:
     """Select the ids of all matches, the most popular first."""
     return (
         select(Product.id)
-        .where(Product.search.bool_op("@@")(query(text)), Product.category_id.in_(category_ids), OFFERED)
+        .where(Product.search.bool_op("@@")(text_query(text)), Product.category_id.in_(category_ids), OFFERED)
         .order_by(Product.popularity.desc(), Product.id)
     )
 
 
 def highlights(text: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
-    """Return title and a piece of the description with the matches marked; computed for the page's rows only."""
+    """Return the title and a fragment of the description with marked matches; computed for the page's rows only."""
     marks = f"StartSel={START}, StopSel={STOP}"
-    asked = query(text)
+    query = text_query(text)
     return (
         func.ts_headline(
-            CONFIGURATION, _apart(Product.title), asked, literal(f"{marks}, HighlightAll=true", Text)
+            CONFIGURATION, _split_compounds(Product.title), query, literal(f"{marks}, HighlightAll=true", Text)
         ).label("title_marked"),
         func.ts_headline(
             CONFIGURATION,
-            _apart(Product.description),
-            any_of(text),
+            _split_compounds(Product.description),
+            any_word_query(text),
             literal(f"{marks}, MaxWords=28, MinWords=14, MaxFragments=1", Text),
         ).label("description_marked"),
     )
 
 
-def to_html(marked: str) -> str:
-    """Escape everything, then turn the marks into ``<mark>``."""
-    together = marked.replace(f" {SEAM}", "").replace(f"{SEAM} ", "").replace(SEAM, "")
-    return str(escape(together)).replace(START, "<mark>").replace(STOP, "</mark>")
+def highlight_html(marked: str) -> str:
+    """Escape a marked text as HTML, then replace its marks by ``<mark>``."""
+    joined = marked.replace(f" {SEAM}", "").replace(f"{SEAM} ", "").replace(SEAM, "")
+    return str(escape(joined)).replace(START, "<mark>").replace(STOP, "</mark>")
 
 
-def query(text: str) -> ColumnElement[Any]:
-    """Build the query: the whole words, or all but the last of them and the beginning of a word."""
-    terms = [_WORD.findall(term) for term in _WRITTEN_TOGETHER.findall(text)]
-    if not terms or _OPERATORS.search(text):  # somebody who writes operators means what they write
-        return func.websearch_to_tsquery(CONFIGURATION, literal(_with_operators(text), Text))
+def text_query(text: str) -> ColumnElement[Any]:
+    """Build a query for all words of a text; the last word also matches as a prefix."""
+    terms = [_WORD.findall(term) for term in _COMPOUND.findall(text)]
+    if not terms or _OPERATORS.search(text):  # the shopper has typed operators of a search engine
+        return func.websearch_to_tsquery(CONFIGURATION, literal(_websearch_text(text), Text))
     *head, last = terms
-    whole, begun = (
-        func.to_tsquery(CONFIGURATION, literal(" & ".join([*map(_term, head), _term(last, end)]), Text))
-        for end in ("", ":*")
+    complete, incomplete = (
+        func.to_tsquery(CONFIGURATION, literal(" & ".join([*map(_term, head), _term(last, suffix)]), Text))
+        for suffix in ("", ":*")
     )
-    return whole.op("||")(begun).self_group()
+    return complete.op("||")(incomplete).self_group()
 
 
-def any_of(text: str) -> ColumnElement[Any]:
-    """Build a query for one of the words, the last of them also as a beginning.
+def any_word_query(text: str) -> ColumnElement[Any]:
+    """Build a query for any word of a text; the last word also matches as a prefix.
 
-    It finds the piece of a description to show. A match may have one word here and another in the title; asked for all
-    of them, ``ts_headline`` finds no such place and returns the first words.
+    It selects the fragment of a description. A match may have one word in the description and another in the title;
+    with a query for all words, ``ts_headline`` would find no fragment and return the first words.
     """
     words = _WORD.findall(text)
     if not words or _OPERATORS.search(text):
-        return query(text)
+        return text_query(text)
     return func.to_tsquery(CONFIGURATION, literal(" | ".join([*words, f"{words[-1]}:*"]), Text))
 
 
-def _term(parts: Sequence[str], end: str = "") -> str:
-    """Write a word, or words written together, for ``to_tsquery``.
+def _term(parts: Sequence[str], suffix: str = "") -> str:
+    """Return a word or a compound in the syntax of ``to_tsquery``.
 
-    Together they are all of them, next to one another where one is short, or one word: `wi-fi` is also `wifi`, and
-    `salt/pepper` also salt and pepper.
+    A compound matches all its parts, adjacent if one of them is short, or the parts as one word: `wi-fi` also matches
+    `wifi`, and `salt/pepper` also matches salt and pepper.
 
     Args:
         parts: letters and digits only.
-        end: ``:*`` where the last may be a beginning.
+        suffix: ``:*`` if the last part is a prefix.
     """
     quoted = [f"'{part}'" for part in parts]
-    quoted[-1] += end
+    quoted[-1] += suffix
     if len(parts) == 1:
         return quoted[0]
-    apart = (" <-> " if min(map(len, parts)) <= SHORT else " & ").join(quoted)
+    separate = (" <-> " if min(map(len, parts)) <= SHORT else " & ").join(quoted)
     joined = "".join(parts)
-    return f"({apart} | '{joined}'{end})" if joined.isalpha() else f"({apart})"
+    return f"({separate} | '{joined}'{suffix})" if joined.isalpha() else f"({separate})"
 
 
-def _with_operators(text: str) -> str:
-    """Write words written together as phrases, whose hyphens ``websearch_to_tsquery`` would read another way."""
+def _websearch_text(text: str) -> str:
+    """Replace compounds by phrases, because ``websearch_to_tsquery`` would read a hyphen as an operator."""
+
+    def to_phrase(quote: str, compound: re.Match[str]) -> str:
+        parts = _WORD.findall(compound[0])
+        return parts[0] if len(parts) == 1 else f"{quote}{' '.join(parts)}{quote}"
+
     pieces = text.split('"')
     for number, piece in enumerate(pieces):
-        mark = "" if number % 2 else '"'  # within quotes they are part of a phrase
-        pieces[number] = _WRITTEN_TOGETHER.sub(partial(_phrase, mark), piece)
+        quote = "" if number % 2 else '"'  # every second piece is quoted already
+        pieces[number] = _COMPOUND.sub(partial(to_phrase, quote), piece)
     return '"'.join(pieces)
 
 
-def _phrase(mark: str, found: re.Match[str]) -> str:
-    parts = _WORD.findall(found[0])
-    return parts[0] if len(parts) == 1 else f"{mark}{' '.join(parts)}{mark}"
-
-
-def _apart(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """Set words that are written together apart, so that each can be marked; :func:`to_html` joins them again."""
-    within = f"(?<=[[:alnum:]])([{re.escape(SEPARATORS)}])(?=[[:alnum:]])"
-    return func.regexp_replace(column, within, f" {SEAM}\\1{SEAM} ", "g")
+def _split_compounds(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    """Split compounds, so that each word can be marked; :func:`highlight_html` joins them again."""
+    separator = f"(?<=[[:alnum:]])([{re.escape(SEPARATORS)}])(?=[[:alnum:]])"
+    return func.regexp_replace(column, separator, f" {SEAM}\\1{SEAM} ", "g")

@@ -1,4 +1,4 @@
-"""The words of titles and brands, which the spelling mends typing errors against, kept up to date with each change."""
+"""The known words of titles and brands, with which the spelling correction works; each product change updates them."""
 
 from sqlalchemy import Select, and_, delete, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
@@ -8,20 +8,20 @@ from shop.catalog.listing.spelling import LONGEST, SHORTEST
 from shop.catalog.models import ENGLISH, OFFERED, PLAIN, SEPARATORS, Product, SearchWord
 
 
-def learn(session: Session, product_id: int) -> None:
-    """Let the spelling know the words of a product's title, so that a new one is not taken for a typing error."""
+def add_words(session: Session, product_id: int) -> None:
+    """Add the words of a product's title and brand, so that the correction does not replace them."""
     words = _words_of(product_id).subquery()
-    known = select(words.c.word, literal(1))
-    session.execute(insert(SearchWord).from_select(["word", "products"], known).on_conflict_do_nothing())
+    rows = select(words.c.word, literal(1))
+    session.execute(insert(SearchWord).from_select(["word", "products"], rows).on_conflict_do_nothing())
 
 
-def forget(session: Session, product_id: int) -> None:
-    """Drop the words that no product that is sold has any more, so that nobody is led to what cannot be found."""
+def remove_words(session: Session, product_id: int) -> None:
+    """Remove those words of a product that no product on sale has, so that no correction leads to an empty result."""
     words = _words_of(product_id).subquery()
     stem = func.plainto_tsquery(literal_column(f"'{ENGLISH}'::regconfig"), SearchWord.word)
     elsewhere = select(1).where(Product.search.bool_op("@@")(stem), OFFERED, Product.id != product_id).exists()
-    nowhere = and_(SearchWord.word.in_(select(words.c.word)), func.numnode(stem) > 0, ~elsewhere)
-    session.execute(delete(SearchWord).where(nowhere))
+    unused = and_(SearchWord.word.in_(select(words.c.word)), func.numnode(stem) > 0, ~elsewhere)
+    session.execute(delete(SearchWord).where(unused))
 
 
 def _words_of(product_id: int) -> Select[str]:

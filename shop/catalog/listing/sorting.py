@@ -1,4 +1,4 @@
-"""The orders a list can have: each total, each with an index behind it, each with its key written into cursors."""
+"""The sort orders of a list. Each is total, has an index, and defines the sort key in cursors."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from shop.catalog.listing.cursors import Check, Key, finite, whole
+from shop.catalog.listing.cursors import KeyCheck, SortKey, integer_up_to, is_finite_number
 from shop.catalog.models import MAX_PRICE, Product
 
 POPULARITY, PRICE_ASC, PRICE_DESC = "popularity", "price_asc", "price_desc"
@@ -22,40 +22,40 @@ END_OF_TIME = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 @dataclass(frozen=True, slots=True)
 class SortOrder:
-    """One order of a list.
+    """One sort order of a list.
 
     Args:
-        name: as the API calls it.
-        column: what it sorts by; ``None`` for relevance, which only a search can compute.
-        descending: whether the greatest comes first.
-        id_descending: how ties are broken; as in the index that serves the order.
-        fits: whether a value can be a key in a cursor.
-        to_key: writes a column's value as a cursor's key, losing nothing.
-        from_key: reads it back.
+        name: in the API.
+        column: the sort key; ``None`` for relevance, which only a search can compute.
+        descending: true if the greatest key comes first.
+        id_descending: the direction of the ids that break ties; as in the index of the order.
+        is_valid_key: tells whether a value can be a key in a cursor.
+        to_key: converts a column's value to a cursor's key without loss.
+        from_key: converts a cursor's key back.
     """
 
     name: str
     column: ColumnElement[Any] | None
     descending: bool
     id_descending: bool
-    fits: Check
-    to_key: Callable[[Any], Key] = int
+    is_valid_key: KeyCheck
+    to_key: Callable[[Any], SortKey] = int
     from_key: Callable[[Any], Any] = int
 
 
 ORDERS: Mapping[str, SortOrder] = {
     order.name: order
     for order in (
-        SortOrder(POPULARITY, Product.popularity.expression, True, False, whole(MAX_INTEGER)),
-        SortOrder(PRICE_ASC, Product.price_amount.expression, False, False, whole(MAX_PRICE)),
-        # the index on (price, id) read backward: its ties run backward too
-        SortOrder(PRICE_DESC, Product.price_amount.expression, True, True, whole(MAX_PRICE)),
+        SortOrder(POPULARITY, Product.popularity.expression, True, False, integer_up_to(MAX_INTEGER)),
+        SortOrder(PRICE_ASC, Product.price_amount.expression, False, False, integer_up_to(MAX_PRICE)),
+        # reads the index on (price, id) backward, so the ids run backward too
+        SortOrder(PRICE_DESC, Product.price_amount.expression, True, True, integer_up_to(MAX_PRICE)),
         SortOrder(
             RATING,
             Product.rating.expression,
             True,
             False,
-            whole(500),
+            integer_up_to(500),
             lambda rating: int(rating * 100),
             lambda key: Decimal(key) / 100,
         ),
@@ -64,10 +64,10 @@ ORDERS: Mapping[str, SortOrder] = {
             Product.created_at.expression,
             True,
             False,
-            whole(END_OF_TIME),
-            lambda moment: (moment - EPOCH) // MICROSECOND,
+            integer_up_to(END_OF_TIME),
+            lambda time: (time - EPOCH) // MICROSECOND,
             lambda key: EPOCH + key * MICROSECOND,
         ),
-        SortOrder(RELEVANCE, None, True, False, finite, float, float),
+        SortOrder(RELEVANCE, None, True, False, is_finite_number, float, float),
     )
 }

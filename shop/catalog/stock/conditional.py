@@ -34,7 +34,7 @@ class ConditionalStock:
         """As :meth:`Stock.reserve`; never loses a race."""
         short, exhausted = [], []
         for product_id, count in sorted(quantities.items()):
-            left = self._take(session, product_id, count)
+            left = self._reserve_one(session, product_id, count)
             if left is None:
                 short.append(product_id)
             elif left == 0:
@@ -55,7 +55,7 @@ class ConditionalStock:
         """As :meth:`Stock.restock`."""
         return _change(session, RESTOCK, quantities)
 
-    def _take(self, session: Session, product_id: int, count: int) -> int | None:
+    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
         """Promise pieces of one product; return how many can still be had, or ``None`` if there were not enough."""
         return session.execute(RESERVE, {"product": product_id, "pieces": count}).scalar_one_or_none()
 

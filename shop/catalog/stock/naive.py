@@ -11,11 +11,11 @@ from sqlalchemy import Row, bindparam
 from sqlalchemy.orm import Session
 
 from shop.catalog.stock.conditional import ConditionalStock
-from shop.catalog.stock.pessimistic import LOOK, PROMISE
+from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 from shop.catalog.stock.protocol import Quantities
 from shop.errors import StateConflict
 
-WRITE = PROMISE.values(on_hand=bindparam("kept"))
+OVERWRITE = WRITE_RESERVED.values(on_hand=bindparam("kept"))
 
 
 class NaiveStock(ConditionalStock):
@@ -33,8 +33,8 @@ class NaiveStock(ConditionalStock):
         """As :meth:`Stock.restock`, and loses what others wrote meanwhile."""
         return self._rewrite(session, quantities, on_hand=1, reserved=0)
 
-    def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(LOOK, {"product": product_id}).one_or_none()
+    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        seen = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
         return _write(session, product_id, seen.on_hand, seen.reserved + count)
@@ -43,7 +43,7 @@ class NaiveStock(ConditionalStock):
         """Add ``count`` times each factor to what was read; return the products that can be had again."""
         again = []
         for product_id, count in sorted(quantities.items()):
-            seen: Row[int, int] | None = session.execute(LOOK, {"product": product_id}).one_or_none()
+            seen: Row[int, int] | None = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
             if seen is None:
                 raise StateConflict("A product of this order is no longer kept in stock.")
             left = _write(session, product_id, seen.on_hand + on_hand * count, seen.reserved + reserved * count)
@@ -55,5 +55,5 @@ class NaiveStock(ConditionalStock):
 def _write(session: Session, product_id: int, on_hand: int, reserved: int) -> int:
     on_hand = max(on_hand, 0)
     reserved = min(max(reserved, 0), on_hand)
-    session.execute(WRITE, {"product": product_id, "promised": reserved, "kept": on_hand})
+    session.execute(OVERWRITE, {"product": product_id, "promised": reserved, "kept": on_hand})
     return on_hand - reserved

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy.orm import Session
 
 from shop.catalog.stock.conditional import ConditionalStock
-from shop.catalog.stock.pessimistic import LOOK, PROMISE
+from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 
 ATTEMPTS = 12
 """More than elsewhere: on a hot row most attempts are lost, and each loser was in somebody's way."""
@@ -22,9 +22,9 @@ class SerializableStock(ConditionalStock):
     isolation: ClassVar[str | None] = "SERIALIZABLE"
     attempts: ClassVar[int] = ATTEMPTS
 
-    def _take(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(LOOK, {"product": product_id}).one_or_none()
+    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        seen = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
         if seen is None or seen.reserved + count > seen.on_hand:
             return None
-        session.execute(PROMISE, {"product": product_id, "promised": seen.reserved + count})
+        session.execute(WRITE_RESERVED, {"product": product_id, "promised": seen.reserved + count})
         return int(seen.on_hand - seen.reserved - count)

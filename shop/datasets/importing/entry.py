@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from shop.catalog.models import MAX_PRICE
-from shop.catalog.text_forms import composed, one_line
+from shop.catalog.text_normalisation import normalise_line, to_nfc
 from shop.datasets.slugs import slugify
 
 COLUMNS = ("slug", "title", "brand", "category", "category_slug", "description", "price", "on_hand")
@@ -103,7 +103,7 @@ def _text(name: str, value: object) -> str:
         raise RefusedRow(f"{name} goes over more than one line: is a quote missing?")
     if _CONTROL.search(text) or (name != "description" and "\t" in text):
         raise RefusedRow(f"{name} contains control characters")
-    return composed(text) if name == "description" else one_line(text)
+    return to_nfc(text) if name == "description" else normalise_line(text)
 
 
 def _bounded(name: str, text: str | None, most: int) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.catalog.text_forms import composed, one_line
+from shop.catalog.text_normalisation import normalise_line, to_nfc
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from shop.catalog.text_forms import composed, one_line
     ],
 )
 def test_a_name_has_one_form(written, stored):
-    assert one_line(written) == stored
+    assert normalise_line(written) == stored
 
 
 @given(st.text())
 def test_the_form_is_final_and_composed(text):
-    once = one_line(text)
-    assert one_line(once) == once == composed(once)
+    once = normalise_line(text)
+    assert normalise_line(once) == once == to_nfc(once)
     assert once == once.strip()
     assert "  " not in once
     assert unicodedata.is_normalized("NFC", once)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shop.catalog.typing_errors import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, tolerance, typing_cost
+from shop.catalog.edit_distance import BEGINNING, DOUBLED, LETTER, MISTAKEN, OTHER, SWAPPED, edit_distance, max_distance
 
 WORDS = st.text("abcdefz", max_size=8)
 
@@ -29,16 +29,16 @@ WORDS = st.text("abcdefz", max_size=8)
     ],
 )
 def test_errors_are_weighed(typed, meant, tenths):
-    assert typing_cost(typed, meant) == typing_cost(meant, typed) == tenths
+    assert edit_distance(typed, meant) == edit_distance(meant, typed) == tenths
 
 
 @given(WORDS, WORDS)
 def test_no_error_is_below_zero_and_both_ways_weigh_the_same(a, b):
-    assert typing_cost(a, a) == 0
-    assert typing_cost(a, b) == typing_cost(b, a) >= 0
+    assert edit_distance(a, a) == 0
+    assert edit_distance(a, b) == edit_distance(b, a) >= 0
 
 
 def test_longer_words_forgive_more():
-    forgiven = [tolerance(letters) for letters in range(1, 15)]
+    forgiven = [max_distance(letters) for letters in range(1, 15)]
     assert forgiven == sorted(forgiven)
     assert (forgiven[0], forgiven[-1]) == (SWAPPED, 2 * LETTER)
