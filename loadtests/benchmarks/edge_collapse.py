@@ -84,7 +84,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--clients", type=int, default=24)
     asked = parser.parse_args()
-    executable = edge.binary()
+    executable = edge.find_binary()
     if executable is None:
         parser.error(edge.NO_NGINX)
     with ExitStack() as stack:

@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--connections", type=int, default=16)
     asked = parser.parse_args()
-    executable = edge.binary()
+    executable = edge.find_binary()
     if executable is None:
         parser.error(edge.NO_NGINX)
     with ExitStack() as stack:

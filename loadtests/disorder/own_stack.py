@@ -86,7 +86,7 @@ class OwnStack:
             ConfigurationError: one did not in time, or the stack has ended.
         """
         deadline = time.monotonic() + timeout_s
-        while not status.look(self._given).well:
+        while not status.collect_report(self._given).is_healthy:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = self._output.read_text(errors="replace")[-2_000:]
                 raise ConfigurationError(f"The stack is not well:\n{tail}")

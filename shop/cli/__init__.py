@@ -35,8 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Name to where it lives and what it does; one without a description is not for people and not listed."""
 
-FAILED = 1
-MISUSED = 2
+EXIT_FAILED = 1
+EXIT_USAGE = 2
 
 
 class LazyCommands(click.Group):
@@ -63,11 +63,11 @@ class LazyCommands(click.Group):
         try:
             return super().main(*args, **options)
         except ConfigurationError as error:
-            _end(str(error), MISUSED)
+            _end(str(error), EXIT_USAGE)
         except InvalidFields as error:
-            _end(error.detail, MISUSED)
+            _end(error.detail, EXIT_USAGE)
         except ShopError as error:
-            _end(error.detail, FAILED)
+            _end(error.detail, EXIT_FAILED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list without importing anything."""

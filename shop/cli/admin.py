@@ -6,7 +6,7 @@ from collections.abc import Callable
 import click
 
 from shop.accounts.administrators import AdministratorAccounts
-from shop.cli.database import settings_of_the_store
+from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.errors import InvalidFields
 from shop.wiring import build
@@ -39,7 +39,7 @@ def grant(email: str, as_json: bool) -> None:  # noqa: FBT001 - click passes opt
 
 
 def _changed(change: Callable[[AdministratorAccounts], str]) -> str:
-    runtime = build(settings_of_the_store(), process="admin")
+    runtime = build(store_settings(), process="admin")
     try:
         return change(AdministratorAccounts(runtime.database, runtime.passwords))
     except InvalidFields as error:

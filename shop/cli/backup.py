@@ -10,14 +10,14 @@ import click
 from shop.backup.archive import BackupManifest
 from shop.backup.restoring import check_backup, restore_backup
 from shop.backup.taking import take_backup
-from shop.cli.database import answering
+from shop.cli.database import open_engine
 from shop.cli.output import emit
 from shop.database.schema import require_current
 from shop.errors import ConfigurationError
 from shop.settings import Settings, load_settings
-from shop.stack.database_alone import database_alone
 from shop.stack.database_roles import OWNER
 from shop.stack.endpoints import resolve
+from shop.stack.standalone_database import standalone_database
 from shop.stack.state import StateFile
 
 RUNS = "The store runs: stop it with `shop down` first. A restore under a running store would mix two states."
@@ -32,7 +32,7 @@ def backup(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes op
     FILE must not exist, and is readable by you alone: it holds people's addresses and orders. The keys in var are not
     in it.
     """
-    with _database() as settings, answering(settings) as engine:
+    with _database() as settings, open_engine(settings) as engine:
         with engine.connect() as connection:
             require_current(connection)
         manifest = take_backup(engine, file)
@@ -51,14 +51,14 @@ def restore(file: Path, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - cli
     names the charges that the provider knows and the store no longer does.
     """
     manifest = check_backup(file)
-    if StateFile(load_settings().run_dir).load().runs:
+    if StateFile(load_settings().run_dir).load().is_running:
         raise ConfigurationError(RUNS)
     if not yes:
         raise ConfigurationError(
             f"This replaces everything in the database by {manifest.rows:,} rows as of {_moment(manifest)}."
             " What happened since then is lost here. Say --yes if you mean it."
         )
-    with _database() as settings, answering(settings) as engine:
+    with _database() as settings, open_engine(settings) as engine:
         restore_backup(engine, file)
     told = (
         f"{manifest.rows:,} rows as of {_moment(manifest)} are back."
@@ -71,10 +71,10 @@ def restore(file: Path, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - cli
 def _database() -> Iterator[Settings]:
     """Reach the database: the one that is set or runs, else the stack's own, started for this alone."""
     given = load_settings()
-    if given.database_url is not None or StateFile(given.run_dir).load().runs:
+    if given.database_url is not None or StateFile(given.run_dir).load().is_running:
         yield resolve(given, OWNER)  # as whoever may read all of it
         return
-    with database_alone(given) as settings:
+    with standalone_database(given) as settings:
         yield settings
 
 

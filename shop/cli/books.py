@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from shop.cli.database import settings_of_the_store
-from shop.cli.output import counted, emit
+from shop.cli.database import store_settings
+from shop.cli.output import emit, pluralize
 from shop.lab.broken_books import BrokenBooks
 from shop.reconciliation.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
 from shop.reconciliation.findings import AuditResult, BookMismatch
@@ -36,7 +36,7 @@ def books(context: click.Context, under_way: float, look_again: float, as_json: 
     """
     if context.invoked_subcommand is not None:
         return
-    settings = settings_of_the_store()
+    settings = store_settings()
     verdict = audit(settings, under_way, look_again)
     makers = BrokenBooks(settings.var_dir / "lab").experiments_by_mismatch()
     emit(_document(verdict, makers), _told(verdict, makers), as_json=as_json)
@@ -58,7 +58,7 @@ def settle(charge: str, decision: str | None, reason: str, as_json: bool) -> Non
         raise click.UsageError("Say --refund or --keep.")
     if decision == "keep" and not reason.strip():
         raise click.UsageError("Say why it is kept: --reason 'delivered from the paper list'.")
-    runtime = build(settings_of_the_store(), process="books")
+    runtime = build(store_settings(), process="books")
     try:
         orphans = runtime.services().orphaned_charges
         decide = orphans.refund if decision == "refund" else orphans.keep
@@ -81,7 +81,7 @@ def _told(verdict: AuditResult, makers: Makers) -> str:
     if len(verdict.mismatches) > SHOWN:
         lines.append(f"... and {len(verdict.mismatches) - SHOWN:,} more")
     looked = f"{verdict.orders:,} orders, {verdict.products:,} products and {verdict.charges:,} charges looked at"
-    lines.append(f"{looked}, {verdict.under_way:,} under way; {counted(len(verdict.mismatches), 'mismatch', 'es')}.")
+    lines.append(f"{looked}, {verdict.under_way:,} under way; {pluralize(len(verdict.mismatches), 'mismatch', 'es')}.")
     if made := sum((found.kind, found.id) in makers for found in verdict.mismatches):
         lines.append(f"{made:,} of them made on purpose by experiments; `shop reset` is a fresh start.")
     return "\n".join(lines)

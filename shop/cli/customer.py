@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from shop.cli.database import settings_of_the_store
-from shop.cli.output import counted, emit
+from shop.cli.database import store_settings
+from shop.cli.output import emit, pluralize
 from shop.customers.rights import ErasureResult
 from shop.errors import ConfigurationError
 from shop.wiring import ProcessRuntime, build
@@ -58,15 +58,15 @@ def _ask(email: str) -> None:
 
 
 def _told(email: str, done: ErasureResult) -> str:
-    blanked = [counted(done.orders, "order"), counted(done.reviews, "review")]
+    blanked = [pluralize(done.orders, "order"), pluralize(done.reviews, "review")]
     blanked = ["the account", *blanked] if done.account else blanked
-    deleted = [counted(done.carts, "cart"), counted(done.mails, "mail"), counted(done.messages, "message")]
-    deleted.append(counted(done.answers, "kept answer"))
+    deleted = [pluralize(done.carts, "cart"), pluralize(done.mails, "mail"), pluralize(done.messages, "message")]
+    deleted.append(pluralize(done.answers, "kept answer"))
     told = f"{email} is forgotten. Blanked: {', '.join(blanked)}. Deleted: {', '.join(deleted)}."
     if done.others:
-        told += f" Orders of {counted(done.others, 'other account')} name this address; they belong there, and stay."
+        told += f" Orders of {pluralize(done.others, 'other account')} name this address; they belong there, and stay."
     return f"{told}\nA backup made before still holds it: forget again after restoring one."
 
 
 def _runtime() -> ProcessRuntime:
-    return build(settings_of_the_store(), process="customer")
+    return build(store_settings(), process="customer")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from shop.cli.data_progress import shown
-from shop.cli.database import settings_of_the_store
-from shop.cli.output import counted, emit
+from shop.cli.data_progress import build_progress
+from shop.cli.database import store_settings
+from shop.cli.output import emit, pluralize
 from shop.datasets import loading
 from shop.datasets.importing import reading, taking
 from shop.datasets.importing.changes import Invalidate
@@ -29,8 +29,8 @@ FAILED = 1
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Fill the store with data, once. A load that was interrupted goes on where it stopped."""
-    settings = settings_of_the_store()
-    progress = shown()
+    settings = store_settings()
+    progress = build_progress()
     try:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
@@ -58,9 +58,9 @@ def products(file: Path, partial: bool, delimiter: str, as_json: bool) -> None: 
     """
     if len(delimiter) != 1:
         raise click.BadParameter("one character", param_hint="--delimiter")
-    settings = settings_of_the_store()
+    settings = store_settings()
     found = reading.rows(file, delimiter)
-    progress = shown()
+    progress = build_progress()
     try:
         with _invalidating(settings) as invalidate:
             report = taking.take(settings, found, partial=partial, on_change=invalidate, progress=progress)
@@ -97,7 +97,7 @@ def _told_import(report: ImportReport) -> str:
                 f"Withdrawn, and so not sold by this: {report.withdrawn:,}. The administration offers them again."
             )
     elif report.refused:
-        lines.append(f"Nothing was changed: {counted(report.refused, 'row')} refused, {report.accepted:,} good.")
+        lines.append(f"Nothing was changed: {pluralize(report.refused, 'row')} refused, {report.accepted:,} good.")
         if report.accepted:
             lines.append("Mend the file, or take the good rows alone with --partial.")
     else:

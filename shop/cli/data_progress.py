@@ -7,13 +7,13 @@ import click
 
 from shop.datasets.progress import LoadProgress
 
-QUIET_S = 1.0
+MIN_INTERVAL_S = 1.0
 """A log file gets at most one line in this time: the steps of a small load come by the dozen."""
-LONG_S = 10.0
+MAX_SILENCE_S = 10.0
 """A step that takes longer than this says how far it is."""
 
 
-def shown() -> LoadProgress:
+def build_progress() -> LoadProgress:
     """Return the bar when a person watches stderr, lines otherwise."""
     if not sys.stderr.isatty():
         return LineProgress()
@@ -41,12 +41,12 @@ class LineProgress:
     def step(self, name: str) -> None:
         """Say what comes, unless something was said just now."""
         self._step = name
-        self._say(QUIET_S)
+        self._say(MIN_INTERVAL_S)
 
     def advance(self, rows: int) -> None:
         """Count, and speak where nothing was said for long."""
         self._done += rows
-        self._say(LONG_S)
+        self._say(MAX_SILENCE_S)
 
     def finish(self) -> None:
         """Say nothing: the command's result follows."""

@@ -15,7 +15,7 @@ from shop.settings import Settings, load_settings
 from shop.stack.endpoints import resolve
 
 
-def settings_of_the_store(role: str | None = None) -> Settings:
+def store_settings(role: str | None = None) -> Settings:
     """Return the settings of a store that can be worked on, addresses filled in.
 
     Args:
@@ -25,13 +25,13 @@ def settings_of_the_store(role: str | None = None) -> Settings:
         ConfigurationError: there is no database, it does not answer, or its schema is older or newer than this code.
     """
     settings = resolve(load_settings(), role)
-    with answering(settings) as engine, engine.connect() as connection:
+    with open_engine(settings) as engine, engine.connect() as connection:
         require_current(connection)
     return settings
 
 
 @contextmanager
-def answering(settings: Settings) -> Iterator[Engine]:
+def open_engine(settings: Settings) -> Iterator[Engine]:
     """Open an engine on the store's database, whatever its schema is.
 
     Raises:

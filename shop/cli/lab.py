@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from shop.cli import FAILED, MISUSED
+from shop.cli import EXIT_FAILED, EXIT_USAGE
 from shop.cli.lab_progress import ExperimentBar, SilentWatcher
 from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
@@ -91,10 +91,10 @@ def run(name: str, runs: int | None, duration: float | None, url: str | None, as
         sys.exit(SIGNAL_EXIT + stop.number)
     except ServiceUnavailable as error:
         click.echo(f"shop: {error.detail}", err=True)
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
     emit(result, "", as_json=True) if as_json else _print(result, home)
     if result["verdict"] not in SUCCESSFUL_VERDICTS:
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
 
 
 @lab.command()
@@ -114,7 +114,7 @@ def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT0
             _misused(f"{picture}: the picture is drawn as SVG; name it so.")
         if result["verdict"] == "invalid":
             click.echo(f"shop: there is no before and after to draw: {result['reason']}", err=True)
-            sys.exit(FAILED)
+            sys.exit(EXIT_FAILED)
         picture.write_text(reports.draw_picture(result) + "\n", encoding="utf-8")
     emit(result, "", as_json=True) if as_json else _print(result, home)
 
@@ -191,7 +191,7 @@ def _experiment(name: str) -> LabExperiment:
 
 def _misused(message: str) -> NoReturn:
     click.echo(f"shop: {message}", err=True)
-    sys.exit(MISUSED)
+    sys.exit(EXIT_USAGE)
 
 
 def _folder(settings: Settings) -> Path:

@@ -24,17 +24,17 @@ FAILED = 1
 def logs(request_id: str, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show one request's log lines from every process, in time order."""
     directory = load_settings().log_dir
-    found = find(directory, request_id)
+    found = find_request_lines(directory, request_id)
     if as_json:
         click.echo(json.dumps({"request_id": request_id, "lines": found}, indent=2))
     for line in [] if as_json else found:
-        click.echo(readable(line))
+        click.echo(format_line(line))
     if not found:
         click.echo(f"No line in {directory} belongs to request {request_id}.", err=True)
         raise SystemExit(FAILED)
 
 
-def find(directory: Path, request_id: str) -> list[dict[str, Any]]:
+def find_request_lines(directory: Path, request_id: str) -> list[dict[str, Any]]:
     """Return every line that belongs to a request, oldest first, each with the process it came from."""
     with ExitStack() as stack:
         found = [
@@ -45,7 +45,7 @@ def find(directory: Path, request_id: str) -> list[dict[str, Any]]:
     return sorted((_dated(line) for line in found), key=lambda line: str(line.get("ts", "")))
 
 
-def readable(line: dict[str, Any]) -> str:
+def format_line(line: dict[str, Any]) -> str:
     """Write one line for a person: time, process, level, event, then everything else it says."""
     rest = " ".join(f"{name}={_short(value)}" for name, value in line.items() if name not in SHOWN_FIRST)
     return f"{line.get('ts', '')}  {line['process']:<9} {line.get('level', ''):<8} {line.get('event', '')}  {rest}"

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from shop.cli.database import settings_of_the_store
-from shop.cli.output import counted, emit
+from shop.cli.database import store_settings
+from shop.cli.output import emit, pluralize
 from shop.orders.projection import OrderProjector
 from shop.orders.projection_rebuild import ProjectionDifference, ProjectionRebuilder
 from shop.stack.database_roles import OWNER
@@ -48,7 +48,7 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     if len(found.differences) > SHOWN:
         lines.append(f"... and {len(found.differences) - SHOWN:,} more")
     lines.append(
-        f"{found.orders:,} orders compared, {counted(len(found.differences), 'difference')};"
+        f"{found.orders:,} orders compared, {pluralize(len(found.differences), 'difference')};"
         f" {found.waiting:,} wait for the projector."
     )
     emit(asdict(found), "\n".join(lines), as_json=as_json)
@@ -69,7 +69,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
 
 
 def _runtime(role: str | None = None) -> ProcessRuntime:
-    return build(settings_of_the_store(role), process="orders")
+    return build(store_settings(role), process="orders")
 
 
 def _told(difference: ProjectionDifference) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from shop import queue_wiring
-from shop.cli.database import settings_of_the_store
+from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
@@ -81,7 +81,7 @@ def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
 
 @contextmanager
 def _database() -> Iterator[tuple[Settings, Database]]:
-    settings = settings_of_the_store()
+    settings = store_settings()
     database = Database(build_engine(settings))
     try:
         yield settings, database

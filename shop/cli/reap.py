@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from shop.cli.database import settings_of_the_store
+from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.wiring import build
 
@@ -16,7 +16,7 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 
     Safe to repeat, and to run twice at once: call it from cron, once a minute.
     """
-    runtime = build(settings_of_the_store(), process="reap")
+    runtime = build(store_settings(), process="reap")
     try:
         runtime.board.refresh()
         services = runtime.services()

@@ -25,8 +25,8 @@ FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
 REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
-    "calls": lambda runs: tables.calls(),
-    "refusals": lambda runs: tables.refusals(),
+    "calls": lambda runs: tables.api_calls_table(),
+    "refusals": lambda runs: tables.problems_table(),
     "demand": markdown_table.demand_table,
 }
 
@@ -34,18 +34,18 @@ TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
 @click.command(hidden=True)
 def reference() -> None:
     """Write anew what the docs draw from elsewhere."""
-    for path, text in written().items():
+    for path, text in build_pages().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
-def written() -> dict[Path, str]:
+def build_pages() -> dict[Path, str]:
     """Return every file that is written here, whole or in part, and what belongs into it.
 
     Raises:
         KeyError: a marker names a figure or a table there is none of.
     """
-    runs, experiments = stored(), load_experiments().values()
+    runs, experiments = load_runs(), load_experiments().values()
     whole = {
         DOCS / "reference" / "settings.md": tables.settings_page(),
         DOCS / "reference" / "experiments.md": experiments_page(experiments),
@@ -53,16 +53,16 @@ def written() -> dict[Path, str]:
     }
     pictures = {DOCS / "images" / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
     pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-    in_part = {page: filled(page.read_text(encoding="utf-8"), runs) for page in pages if page not in whole}
+    in_part = {page: fill_regions(page.read_text(encoding="utf-8"), runs) for page in pages if page not in whole}
     return {**whole, **pictures, **in_part}
 
 
-def stored() -> dict[str, Result]:
+def load_runs() -> dict[str, Result]:
     """Return the runs kept for the docs, by name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
 
 
-def filled(text: str, runs: Mapping[str, Result]) -> str:
+def fill_regions(text: str, runs: Mapping[str, Result]) -> str:
     """Write anew what stands between the markers of a page.
 
     Args:

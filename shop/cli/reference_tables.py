@@ -18,7 +18,7 @@ from shop.wiring import build
 API = "/api/v1"
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
 SECTION = re.compile(r"^## The switch\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-SETTINGS = """# Settings
+SETTINGS_HEADER = """# Settings
 
 Read once from the environment, when a process starts; nothing else in the store reads it. An unknown variable that
 starts with `SHOP_` is refused with the nearest name, a value that does not fit with what would. This page is written by
@@ -27,7 +27,7 @@ starts with `SHOP_` is refused with the nearest name, a value that does not fit 
 | variable | default | values | what it is |
 |---|---|---|---|
 """
-SHOWN_SWITCHES = """# Switches
+SWITCHES_HEADER = """# Switches
 
 The default stands first; it is always the correct variant. What they are and how they work:
 [Switches](../patterns/switches.md). This page is written by `shop reference` from `shop/switches/registry.py`.
@@ -47,7 +47,7 @@ UNSAFE = "\n† unsafe: there to be measured, and refused outside the lab profil
 
 def settings_page() -> str:
     """Return the page of all settings, as Markdown."""
-    return SETTINGS + "".join(f"{_setting(name)}\n" for name in Settings.model_fields)
+    return SETTINGS_HEADER + "".join(f"{_setting(name)}\n" for name in Settings.model_fields)
 
 
 def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
@@ -57,19 +57,19 @@ def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
         patterns: the folder of pages that each say which switch is theirs.
         experiments: those there are; the page names the ones that flip a switch.
     """
-    owners = {page: named(page) for page in sorted(patterns.glob("*.md"))}
+    owners = {page: switch_section(page) for page in sorted(patterns.glob("*.md"))}
     known = list(experiments)
     rows = "".join(f"{_switch(switch, owners, known)}\n" for switch in SWITCHES.values())
-    return SHOWN_SWITCHES + rows + (UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else "")
+    return SWITCHES_HEADER + rows + (UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else "")
 
 
-def named(page: Path) -> str:
+def switch_section(page: Path) -> str:
     """Return what a pattern's page says about its switch, or an empty string."""
     found = SECTION.search(page.read_text(encoding="utf-8"))
     return found[1] if found else ""
 
 
-def calls() -> str:
+def api_calls_table() -> str:
     """Return the table of all API calls, from the API's own description."""
     with application() as app:
         described: dict[str, Any] = app.api_doc["paths"]
@@ -91,7 +91,7 @@ def application() -> Iterator[OpenAPI]:
         runtime.close()
 
 
-def refusals() -> str:
+def problems_table() -> str:
     """Return the table of the refusals the store knows: status, last part of ``type``, meaning."""
     known = sorted(problems.STATUS.items(), key=lambda pair: (pair[1], pair[0].problem))
     lines = [f"| {status} | `{error.problem}` | {_first_line(error.__doc__)} |" for error, status in known]

@@ -12,12 +12,12 @@ from shop.lab.broken_books import FILE_NAME as BROKEN_BOOKS
 from shop.lab.saved_state import FILE_NAME as RESTORE
 from shop.settings import Settings, load_settings
 from shop.stack.resetting import (
-    STAYS,
+    KEPT_DATA,
     ResetPart,
     delete_parts,
+    external_server_variables,
     find_parts,
     require_resettable,
-    servers_elsewhere,
 )
 from shop.stack.state import StateFile
 
@@ -41,7 +41,7 @@ def reset(yes: bool) -> None:  # noqa: FBT001 - click passes options by name
     if not parts:
         click.echo(f"There is no data in {settings.var_dir}: nothing to do.")
         return
-    click.echo(_told(settings, parts, runs=state.load().runs))
+    click.echo(_told(settings, parts, runs=state.load().is_running))
     _require_consent(yes=yes)
     _stop()
     _delete(settings.var_dir, state)
@@ -52,8 +52,8 @@ def _told(settings: Settings, parts: tuple[ResetPart, ...], *, runs: bool) -> st
     lines = ["The running stack will be stopped."] if runs else []
     lines += ["This goes for good:"]
     lines += [f"  {settings.var_dir / part.name}  {part.bytes / MB:,.1f} MB  {part.holds}" for part in parts]
-    lines += [f"This stays: {STAYS}."]
-    if others := servers_elsewhere(settings):
+    lines += [f"This stays: {KEPT_DATA}."]
+    if others := external_server_variables(settings):
         lines += [f"What the servers of {', '.join(others)} hold stays too: they are not this stack's."]
     return "\n".join(lines)
 
@@ -89,7 +89,7 @@ def _delete(var: Path, state: StateFile) -> None:
         ConfigurationError: this user may not, or somebody has just started it.
     """
     try:
-        with state.exclusively():
+        with state.hold_lock():
             delete_parts(var, NOTES)
     except OSError as error:
         raise ConfigurationError(

@@ -2,8 +2,8 @@
 
 import click
 
-from shop.cli.data_progress import shown
-from shop.cli.database import answering
+from shop.cli.data_progress import build_progress
+from shop.cli.database import open_engine
 from shop.cli.output import emit
 from shop.database import schema
 from shop.datasets import loading
@@ -46,7 +46,7 @@ def _require_own_data(settings: Settings, wanted: str | None) -> None:
     """Leave production to what its owner brings: nothing is seeded, and no lab's database is opened to the public."""
     if wanted is not None:
         raise ConfigurationError(NO_DATA_SET)
-    with answering(settings) as engine:
+    with open_engine(settings) as engine:
         require_own_data(engine)
 
 
@@ -54,7 +54,7 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
     """Load what was asked for; without a wish, finish what was begun, keep an own catalogue, or take the usual data."""
     if dataset is None and size is None and loading.open_own(settings):
         return
-    progress = shown()
+    progress = build_progress()
     try:
         report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
     finally:
@@ -65,7 +65,7 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
 
 
 def _migrate(settings: Settings) -> list[str]:
-    with answering(settings) as engine:
+    with open_engine(settings) as engine:
         return schema.upgrade(engine)
 
 

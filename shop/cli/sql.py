@@ -27,7 +27,7 @@ def sql(words: tuple[str, ...]) -> None:
 
     In the stack's own database it is the role shop_reader, which can change nothing.
     """
-    psql = postgres.client() or shutil.which("psql")
+    psql = postgres.psql_path() or shutil.which("psql")
     if psql is None:
         raise ConfigurationError("There is no psql for this platform: install PostgreSQL's client.")
     settings = resolve(load_settings(), READER)

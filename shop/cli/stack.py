@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from shop.cli import FAILED
+from shop.cli import EXIT_FAILED
 from shop.cli.output import emit
 from shop.datasets.choice import SIZES, require_size
 from shop.production_rules import require_production
@@ -14,7 +14,7 @@ from shop.stack import down as stopping
 from shop.stack import status as looking
 from shop.stack import up as starting
 from shop.stack.console import StackConsole
-from shop.stack.privileges import become_unprivileged, belongs_to_root
+from shop.stack.privileges import drop_privileges, was_started_by_root
 from shop.stack.supervisor import StartFailed
 
 SHOP = (sys.executable, "-m", "shop.cli")
@@ -41,11 +41,11 @@ def up(
     given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
     require_production(settings)
-    become_unprivileged(settings, sys.argv[1:], click.echo)
+    drop_privileges(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
     if detach:
         sys.exit(
-            background.run(
+            background.start_detached(
                 settings,
                 (*SHOP, "up", *_options(**given), *(["--no-edge"] if no_edge else []), *data),
                 click.echo,
@@ -53,7 +53,7 @@ def up(
             )
         )
     try:
-        starting.run(settings, (*SHOP, "prepare", *data), StackConsole())
+        starting.run_stack(settings, (*SHOP, "prepare", *data), StackConsole())
     except StartFailed as error:
         if str(error):
             _complain(f"shop: {error}")
@@ -64,9 +64,9 @@ def up(
 def down() -> None:
     """Stop what `shop up` started, also after it was killed. The data is kept."""
     settings = load_settings()
-    if settings.run_dir.exists() and not belongs_to_root(settings):
-        become_unprivileged(settings, sys.argv[1:], click.echo)
-    stopped = stopping.run(settings, click.echo)
+    if settings.run_dir.exists() and not was_started_by_root(settings):
+        drop_privileges(settings, sys.argv[1:], click.echo)
+    stopped = stopping.stop_stack(settings, click.echo)
     click.echo("Stopped; the data is kept." if stopped else "Nothing was running.")
 
 
@@ -74,10 +74,10 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show each process: pid, port, health, memory. Exit code 1 when the stack is not up and well."""
-    report = looking.look(load_settings())
-    emit(report.to_dict(), looking.table(report), as_json=as_json)
-    if not report.well:
-        sys.exit(FAILED)
+    report = looking.collect_report(load_settings())
+    emit(report.to_dict(), looking.format_report(report), as_json=as_json)
+    if not report.is_healthy:
+        sys.exit(EXIT_FAILED)
 
 
 def _options(**given: object) -> list[str]:

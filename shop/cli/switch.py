@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from shop.cli.database import settings_of_the_store
+from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
@@ -74,7 +74,7 @@ def reset(name: str | None, as_json: bool) -> None:  # noqa: FBT001
 
 @contextmanager
 def _store() -> Iterator[SwitchStore]:
-    settings = settings_of_the_store()
+    settings = store_settings()
     engine = build_engine(settings)
     try:
         yield SwitchStore(Database(engine), allow_unsafe=settings.is_lab)

@@ -1,1 +1,1 @@
-"""The local servers: started, watched and stopped together."""
+"""Starts the local servers, watches them and stops them."""

@@ -1,7 +1,7 @@
-"""One terminal for all servers: their log files, followed, each line behind its server's name.
+"""Shows the log files of all servers on one terminal, each line after its server's name.
 
-The servers write to files of their own, never to a pipe of ours: a server must not fail because the terminal, or the
-supervisor, has gone.
+Each server writes to its own file, never to a pipe of the supervisor: a server must not fail because the terminal has
+closed or the supervisor has ended.
 """
 
 import os
@@ -11,16 +11,16 @@ from typing import TextIO
 
 NAME_WIDTH = 8
 COLOURS = ("36", "33", "35", "34", "32", "31")
-"""ANSI colours, one a server in the order they are met."""
+"""ANSI colours, one for each server in the order of their first lines."""
 READ_BYTES = 65_536
-"""The most one look takes from one log, so that a server that floods its log does not silence the others."""
+"""The most that one round reads from one log, so that a server with a flood of lines does not delay the others."""
 
 
 class StackConsole:
-    """Prints what the stack has to say.
+    """Prints the lines of the servers and of the supervisor.
 
     Args:
-        out: where to; colours are used on a terminal only.
+        out: the stream; only a terminal gets colours.
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
@@ -29,7 +29,7 @@ class StackConsole:
         self._colours: dict[str, str] = {}
 
     def line(self, name: str, text: str) -> None:
-        """Print one line of one server."""
+        """Print one line of a server."""
         label = f"{name:<{NAME_WIDTH}} |"
         if self._coloured:
             colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
@@ -37,30 +37,30 @@ class StackConsole:
         self.plain(f"{label} {text}")
 
     def say(self, text: str) -> None:
-        """Print one line of the supervisor's own."""
+        """Print one line of the supervisor."""
         self.line("shop", text)
 
     def plain(self, text: str) -> None:
-        """Print a line as it is. A terminal that has gone is no reason to stop."""
+        """Print a line without a name. If the terminal has closed, the stack goes on without it."""
         try:
             self._out.write(f"{text}\n")
             self._out.flush()
         except (OSError, ValueError):
-            self.hush()
+            self.mute()
 
-    def hush(self) -> None:
-        """Print nothing from now on. The logs go on."""
-        self._out = open(os.devnull, "w")  # noqa: SIM115 - stands in for the terminal to the end
+    def mute(self) -> None:
+        """Print nothing from now on. The log files go on."""
+        self._out = open(os.devnull, "w")  # noqa: SIM115 - replaces the terminal until the end
         self._coloured = False
 
 
 class LogTail:
-    """Follows one growing file from where it ends now."""
+    """Follows one growing file from its present end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._position = path.stat().st_size if path.exists() else 0
-        self._rest = b""
+        self._incomplete = b""
 
     def new_lines(self) -> list[str]:
         """Return the whole lines written since the last call."""
@@ -69,9 +69,9 @@ class LogTail:
                 if os.fstat(log.fileno()).st_size < self._position:
                     self._position = 0  # truncated
                 log.seek(self._position)
-                found = log.read(READ_BYTES)
+                content = log.read(READ_BYTES)
         except FileNotFoundError:
             return []
-        self._position += len(found)
-        *lines, self._rest = (self._rest + found).split(b"\n")
+        self._position += len(content)
+        *lines, self._incomplete = (self._incomplete + content).split(b"\n")
         return [line.decode(errors="replace").rstrip() for line in lines]

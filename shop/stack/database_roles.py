@@ -1,10 +1,10 @@
-"""Who may do what in the stack's own PostgreSQL, and by which password.
+"""The roles of the stack's own PostgreSQL, their rights and their passwords.
 
-Four roles: ``shop`` made the cluster and makes databases and roles; ``shop_owner`` owns the store's database and
-changes its schema; ``shop_store`` reads and writes rows, as the servers do; ``shop_reader`` reads. All of them come by
-password (SCRAM-SHA-256, RFC 7677) over the loopback address, and there is no other door.
+There are four roles. ``shop`` is the superuser, which makes databases and roles. ``shop_owner`` owns the store's
+database and changes its schema. ``shop_store`` reads and writes rows; the servers use it. ``shop_reader`` only reads.
+All roles log in with a password (SCRAM-SHA-256, RFC 7677) over the loopback address; every other log-in is refused.
 
-The passwords stand beside the cluster in a file that libpq can read as it is (manual, 32.16).
+The passwords are in a file beside the cluster, in the format of libpq's password file (manual, 32.16).
 """
 
 import hashlib
@@ -23,12 +23,12 @@ OWNER = "shop_owner"
 STORE = "shop_store"
 READER = "shop_reader"
 ROLES = (SUPERUSER, OWNER, STORE, READER)
-HOST_RULES = """\
+HBA_RULES = """\
 # Written by `shop up`, for the roles of {fingerprint}
 host all all 127.0.0.1/32 scram-sha-256
 """
-"""``pg_hba.conf``, whole: what it does not name is refused."""
-MAKE_ROLES = f"""
+"""The whole of ``pg_hba.conf``: PostgreSQL refuses every other connection."""
+CREATE_ROLES = f"""
 DO $$ DECLARE one text; BEGIN
     FOREACH one IN ARRAY ARRAY['{OWNER}', '{STORE}', '{READER}'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = one) THEN
@@ -43,8 +43,8 @@ GRANT pg_maintain TO {OWNER}, {STORE};
 
 GRANT pg_monitor TO {READER};
 """
-"""``pg_maintain``: whoever loads data may have it analysed. It changes no schema."""
-TAKE_OVER = """
+"""``pg_maintain`` lets a role run ANALYZE after it has loaded data. It does not change the schema."""
+TRANSFER_OWNERSHIP = """
 DO $$ DECLARE one text; BEGIN
     FOR one IN
         SELECT 'TABLE ' || pg_class.oid::regclass FROM pg_class
@@ -60,8 +60,8 @@ DO $$ DECLARE one text; BEGIN
     END LOOP;
 END $$
 """
-"""What the superuser owns in a database from an earlier version becomes the owner's. Sequences go with their tables,
-and what extensions brought stays. ``ALTER TABLE`` takes views and sequences, too."""
+"""Gives the superuser's tables and routines, in a database of an earlier version, to the owner. Sequences go with their
+tables; objects of extensions stay. ``ALTER TABLE`` accepts views and sequences, too."""
 GRANTS = (
     f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {STORE}",
     f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {STORE}",
@@ -72,16 +72,16 @@ GRANTS = (
     f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
     f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {READER}",
 )
-"""Also for tables that later migrations make, in whatever schema."""
+"""The defaults cover the tables of later migrations, in any schema."""
 
 
 def passwords_file(data_dir: Path) -> Path:
-    """Return where the passwords of a cluster are kept."""
+    """Return the path of the file with a cluster's passwords."""
     return data_dir.with_name(f"{data_dir.name}.passwords")
 
 
-def passwords(data_dir: Path) -> dict[str, str]:
-    """Return the password of each role; made the first time and kept.
+def role_passwords(data_dir: Path) -> dict[str, str]:
+    """Return the password of each role; the first call generates and stores them.
 
     Raises:
         ConfigurationError: the file belongs to another user.
@@ -89,31 +89,33 @@ def passwords(data_dir: Path) -> dict[str, str]:
     path = passwords_file(data_dir)
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        found = dict(line.split(":")[3:5] for line in lines if line.count(":") == 4)
-        if set(found) != set(ROLES):
-            found = {role: found.get(role) or new_secret() for role in ROLES}
-            atomic_write(path, "".join(f"127.0.0.1:*:*:{role}:{word}\n" for role, word in found.items()))
+        passwords = dict(line.split(":")[3:5] for line in lines if line.count(":") == 4)
+        if set(passwords) != set(ROLES):
+            passwords = {role: passwords.get(role) or new_secret() for role in ROLES}
+            atomic_write(path, "".join(f"127.0.0.1:*:*:{role}:{password}\n" for role, password in passwords.items()))
     except PermissionError:
-        raise ConfigurationError(f"Cannot read {path}: it is another user's; run the stack as that user.") from None
-    return found
+        raise ConfigurationError(
+            f"Cannot read {path}: it belongs to another user; run the stack as that user."
+        ) from None
+    return passwords
 
 
-def host_rules(words: dict[str, str]) -> str:
-    """Return ``pg_hba.conf``; it names the script it goes with, so that other passwords or rights are noticed."""
-    return HOST_RULES.format(fingerprint=hashlib.sha256(role_script(words).encode()).hexdigest())
+def hba_rules(passwords: dict[str, str]) -> str:
+    """Return the content of ``pg_hba.conf``. It has a hash of the role script: it differs if passwords or rights do."""
+    return HBA_RULES.format(fingerprint=hashlib.sha256(role_script(passwords).encode()).hexdigest())
 
 
-def role_script(words: dict[str, str]) -> str:
-    """Return the SQL that makes the roles and sets their passwords, for a superuser; safe to repeat."""
-    logins = [f"ALTER ROLE {role} LOGIN PASSWORD '{words[role]}';\n" for role in ROLES]
-    return "\n".join(["SET password_encryption = 'scram-sha-256';\n", MAKE_ROLES.strip() + "\n", *logins])
+def role_script(passwords: dict[str, str]) -> str:
+    """Return the SQL, for a superuser, that makes the roles and sets their passwords; safe to repeat."""
+    logins = [f"ALTER ROLE {role} LOGIN PASSWORD '{passwords[role]}';\n" for role in ROLES]
+    return "\n".join(["SET password_encryption = 'scram-sha-256';\n", CREATE_ROLES.strip() + "\n", *logins])
 
 
-def grant(server: "psycopg.Connection", inside: "psycopg.Connection", database: str) -> None:
-    """Give a database to its owner, and to the other roles what they may do there; safe to repeat.
+def grant_privileges(server: "psycopg.Connection", inside: "psycopg.Connection", database: str) -> None:
+    """Make ``shop_owner`` the owner of a database, and grant the other roles their rights there; safe to repeat.
 
     Args:
-        server: a superuser's session elsewhere on the server.
+        server: a superuser's session in another database of the server.
         inside: a superuser's session in the database.
         database: its name.
     """
@@ -124,6 +126,6 @@ def grant(server: "psycopg.Connection", inside: "psycopg.Connection", database: 
         f'GRANT CONNECT ON DATABASE "{database}" TO {READER}',
     ):
         server.execute(statement.encode())
-    inside.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")  # the only one its owner could not make
-    for statement in (TAKE_OVER, *GRANTS):
+    inside.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")  # the owner may create all others
+    for statement in (TRANSFER_OWNERSHIP, *GRANTS):
         inside.execute(statement.encode())

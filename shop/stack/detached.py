@@ -1,4 +1,4 @@
-"""Starting the stack in the background, and waiting here until it is up."""
+"""Starts the stack in the background, and waits until it is ready."""
 
 import subprocess
 import time
@@ -12,44 +12,48 @@ from shop.stack.state import StateFile
 POLL_S = 0.1
 
 
-def run(settings: Settings, argv: Sequence[str], say: Callable[[str], None], complain: Callable[[str], None]) -> int:
-    """Run a foreground ``shop up`` in a session of its own; return once the store answers, or it has failed.
+def start_detached(
+    settings: Settings,
+    argv: Sequence[str],
+    print_line: Callable[[str], None],
+    print_error: Callable[[str], None],
+) -> int:
+    """Run a foreground ``shop up`` in its own session; return when the store answers or the start has failed.
 
     Args:
-        settings: where its logs and its state are.
+        settings: where the logs and the state are.
         argv: the foreground command.
-        say: takes each line of its output up to then.
-        complain: takes each line it wrote to its standard error, if it failed.
+        print_line: is called with each line of the command's output until it is ready.
+        print_error: is called with each line of its standard error if the start fails.
 
     Returns:
-        The exit code to end with.
+        The exit code of this command.
 
     Raises:
         ConfigurationError: the logs cannot be written.
     """
-    directories.make(settings)
-    output, faults = settings.log_dir / "stack.log", settings.run_dir / "up.err"
-    tail = LogTail(output)
-    with directories.explained(settings), output.open("ab") as out, faults.open("wb") as err:
+    directories.prepare_directories(settings)
+    output, errors = settings.log_dir / "stack.log", settings.run_dir / "up.err"
+    tail, state = LogTail(output), StateFile(settings.run_dir)
+    with directories.explain_permission_errors(settings), output.open("ab") as out, errors.open("wb") as err:
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, cwd="/"
         )
-    while child.poll() is None and not _ready(settings, child.pid):
-        _relay(tail, say)
-        time.sleep(POLL_S)
-    _relay(tail, say)
+    ready = False
+    while child.poll() is None and not ready:
+        stored = state.load()
+        ready = stored.phase == "ready" and stored.supervisor is not None and stored.supervisor.pid == child.pid
+        if not ready:
+            _print_new_lines(tail, print_line)
+            time.sleep(POLL_S)
+    _print_new_lines(tail, print_line)
     if child.returncode is None:
         return 0
-    for line in faults.read_text(errors="replace").splitlines():
-        complain(line)
+    for line in errors.read_text(errors="replace").splitlines():
+        print_error(line)
     return child.returncode or 1
 
 
-def _relay(tail: LogTail, say: Callable[[str], None]) -> None:
+def _print_new_lines(tail: LogTail, print_line: Callable[[str], None]) -> None:
     for line in tail.new_lines():
-        say(line)
-
-
-def _ready(settings: Settings, pid: int) -> bool:
-    state = StateFile(settings.run_dir).load()
-    return state.phase == "ready" and state.supervisor is not None and state.supervisor.pid == pid
+        print_line(line)

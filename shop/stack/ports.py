@@ -1,4 +1,4 @@
-"""Which ports the servers listen on, and who has one that is taken."""
+"""Chooses the ports of the servers, and names the process that holds a taken port."""
 
 import errno
 import socket
@@ -7,36 +7,41 @@ from collections.abc import Mapping
 import psutil
 
 from shop.errors import ConfigurationError
-from shop.stack.program import free_port, keep
+from shop.stack.program import free_port, reserve_port
 
 LOOPBACK = "127.0.0.1"
 
 
-def choose(names: tuple[str, ...], remembered: Mapping[str, int]) -> dict[str, int]:
-    """Return a free loopback port for each server: the one it had before where that is still free.
+def choose_ports(names: tuple[str, ...], remembered: Mapping[str, int]) -> dict[str, int]:
+    """Return a free loopback port for each server: its earlier port if that is still free.
 
-    Two clones side by side never meet, and a client that noted an address finds the server there again.
+    Two checkouts on one machine get different ports, and a client can use an address again after a restart.
+
+    Args:
+        names: the servers.
+        remembered: the earlier ports by server.
     """
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name, 0)
-        while not port or port in chosen.values() or not (is_free(LOOPBACK, port) and keep(port)):
+        while not port or port in chosen.values() or not (is_free(LOOPBACK, port) and reserve_port(port)):
             port = free_port()
         chosen[name] = port
     return chosen
 
 
 def require_free(host: str, port: int, change: str = "--port or SHOP_PORT", change_host: str = "SHOP_HOST") -> None:
-    """Make sure a port that is not ours to choose can be listened on.
+    """Check that a server can listen on a port that the user has chosen.
 
     Args:
-        host: on which address.
+        host: the address to listen on.
         port: the port.
-        change: what the user sets to choose another.
-        change_host: what the user has set to name the address.
+        change: the option or variable that sets the port.
+        change_host: the variable that sets the address.
 
     Raises:
-        ConfigurationError: it is taken (names the holder where that can be known), or this user may not.
+        ConfigurationError: another process holds the port (the message names it if the system tells), or this user has
+            no right to listen there.
     """
     try:
         _bind(host, port)
@@ -48,12 +53,12 @@ def require_free(host: str, port: int, change: str = "--port or SHOP_PORT", chan
         if error.errno != errno.EADDRINUSE:
             raise ConfigurationError(f"{change_host}={host}: cannot listen there: {error.strerror}.") from None
         raise ConfigurationError(
-            f"Port {port} is taken{holder(port)}; stop that, or choose another with {change}."
+            f"Port {port} is taken{port_holder(port)}; stop that, or choose another port with {change}."
         ) from None
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether a port can be listened on now."""
+    """Return whether a server can listen on a port now."""
     try:
         _bind(host, port)
     except OSError:
@@ -61,19 +66,22 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def holder(port: int) -> str:
-    """Return `` by NAME (pid N)`` for the listener on a port, or an empty string where the system does not tell."""
+def port_holder(port: int) -> str:
+    """Return `` by NAME (pid N)`` for the listener on a port, or an empty string if the system does not tell."""
     try:
-        for found in psutil.net_connections("tcp"):
-            if found.laddr and found.laddr.port == port and found.status == psutil.CONN_LISTEN and found.pid:
-                return f" by {psutil.Process(found.pid).name()} (pid {found.pid})"
+        for socket_info in psutil.net_connections("tcp"):
+            listens = socket_info.status == psutil.CONN_LISTEN and socket_info.laddr and socket_info.laddr.port == port
+            if listens and socket_info.pid:
+                return f" by {psutil.Process(socket_info.pid).name()} (pid {socket_info.pid})"
     except (psutil.Error, OSError):
-        pass  # macOS tells only root, and a process may end while we look
+        pass  # macOS tells only root, and a process may end during the search
     return ""
 
 
 def _bind(host: str, port: int) -> None:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: TIME_WAIT is no holder
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as gunicorn does: a closed connection in TIME_WAIT does not block
         probe.bind((host, port))
         probe.listen(1)

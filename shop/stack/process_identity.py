@@ -1,7 +1,7 @@
-"""Which process is ours.
+"""Identifies a process of the stack by its id and its creation time.
 
-Process ids are used again. A process is known by its id together with the moment it was created, so that nothing is
-ever sent a signal because it was given a number that used to be ours.
+The kernel uses process ids again. With the creation time as well, a signal never reaches another process that got the
+id of an ended server.
 """
 
 import os
@@ -14,8 +14,8 @@ import psutil
 
 from shop.errors import ConfigurationError
 
-SAME_MOMENT_S = 2.0
-"""The kernel counts creation in ticks since boot; stepping the wall clock moves what we compute from it a little."""
+CREATED_TOLERANCE_S = 2.0
+"""The kernel counts creation in ticks since boot. A step of the wall clock changes the computed time a little."""
 POLL_S = 0.05
 
 
@@ -29,28 +29,28 @@ class ProcessIdentity:
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity | None":
-        """Return the identity of a running process, or ``None`` if there is none of that id."""
+        """Return the identity of a running process, or ``None`` if no process has that id."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.Error:
             return None
 
     def process(self) -> psutil.Process | None:
-        """Return the process if it still runs; ``None`` for a finished one, a zombie, or another one of that id."""
+        """Return the process while it runs; ``None`` if it has ended, is a zombie, or another process has its id."""
         try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created) <= SAME_MOMENT_S
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.created) <= CREATED_TOLERANCE_S
+            return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
 
     @property
     def alive(self) -> bool:
-        """Tell whether it still runs."""
+        """Return whether the process still runs."""
         return self.process() is not None
 
-    def wait_gone(self, timeout_s: float) -> bool:
-        """Wait until it has ended; tell whether it has."""
+    def wait_until_ended(self, timeout_s: float) -> bool:
+        """Wait until the process has ended; return whether it has."""
         deadline = time.monotonic() + timeout_s
         while self.alive:
             if time.monotonic() > deadline:
@@ -60,36 +60,36 @@ class ProcessIdentity:
 
 
 def stop(identity: ProcessIdentity, stop_signal: int, timeout_s: float) -> None:
-    """Ask a process group's leader to stop, then kill what is left of the group. A stranger is left alone.
+    """Send a process group's leader a stop signal, then kill the rest of the group. Other processes are left alone.
+
+    Args:
+        identity: the leader.
+        stop_signal: the signal for a clean stop.
+        timeout_s: seconds for a clean stop.
 
     Raises:
-        ConfigurationError: it runs as another user.
+        ConfigurationError: the process runs as another user.
     """
-    if not identity.alive:
+    leader = identity.process()
+    if leader is None:
         return
     try:
         os.kill(identity.pid, stop_signal)
-        _resume(identity)
-        if not identity.wait_gone(timeout_s):
+        with suppress(psutil.Error):  # a process that the fault `hang` has stopped could not react to the signal
+            for process in (leader, *leader.children(recursive=True)):
+                if process.status() == psutil.STATUS_STOPPED:
+                    process.resume()
+        if not identity.wait_until_ended(timeout_s):
             kill_group(identity.pid)
-            identity.wait_gone(timeout_s)
+            identity.wait_until_ended(timeout_s)
     except ProcessLookupError:
         return
     except PermissionError:
         raise ConfigurationError(f"Process {identity.pid} runs as another user: stop the stack as that user.") from None
 
 
-def _resume(identity: ProcessIdentity) -> None:
-    """Let a process that a fault has stopped go on, with all it has made: stopped, it could not obey."""
-    leader = identity.process()
-    with suppress(psutil.Error):
-        for process in (leader, *leader.children(recursive=True)) if leader else ():
-            if process.status() == psutil.STATUS_STOPPED:
-                process.resume()
-
-
 def kill_group(leader_pid: int) -> None:
-    """Kill every process of the group a leader of ours made; the kernel gives no id away while its group lives."""
+    """Kill every process of a server's group. The kernel gives the id to no other process while the group lives."""
     try:
         os.killpg(leader_pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""A server the stack can run: how to start it, and how to ask whether it answers."""
+"""A server of the stack: its command, its port and its health check; and how a port is chosen and reserved."""
 
 import secrets
 import socket
@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-OURS = range(18_000, 32_000)
-"""Below what Linux (32768 and up) and macOS (49152 and up) hand out for outgoing connections: a port from there can be
-taken by any client between the look and the start."""
+SERVER_PORTS = range(18_000, 32_000)
+"""Linux gives ports from 32768 on to outgoing connections, macOS from 49152 on. The stack uses lower ones: any client
+could take a higher port between the check and the start of the server."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class ServerProgram:
         name: the short name in front of its lines.
         argv: the command.
         port: the TCP port it listens on.
-        healthy: answers whether it serves; must return within about a second and never raise.
-        env: variables added to the stack's own.
-        stop_signal: what asks it to stop well.
-        stop_timeout_s: seconds it is given before it is killed.
-        flush: empties it, where that can be done; tells whether it was.
-        log_only: lines that hold one of these go to the log and not to the terminal.
+        healthy: the health check. It returns within about a second and never raises.
+        env: variables added to those of the supervisor.
+        stop_signal: the signal for a clean stop.
+        stop_timeout_s: seconds for a clean stop; then the process is killed.
+        flush: deletes the server's data and returns whether that succeeded; ``None`` for a server without a flush.
+        log_only: a line with one of these texts goes to the log and not to the terminal.
     """
 
     name: str
@@ -39,50 +39,51 @@ class ServerProgram:
 
 
 def free_port() -> int:
-    """Return a free TCP port of the loopback address, kept for this process and the servers it starts.
+    """Return a free TCP port of the loopback address, reserved for this process and the servers it starts.
 
     Raises:
-        OSError: none is.
+        OSError: no port is free.
     """
-    for _ in OURS:
-        port = secrets.choice(OURS)  # not by the seeded generator: two tests would get the same
-        if keep(port, even_if_kept=False):
+    for _ in SERVER_PORTS:
+        port = secrets.choice(SERVER_PORTS)  # the seeded generator would give two test processes the same port
+        if reserve_port(port, even_if_reserved=False):
             return port
-    raise OSError(f"no free port between {OURS.start} and {OURS.stop}")
+    raise OSError(f"no free port between {SERVER_PORTS.start} and {SERVER_PORTS.stop}")
 
 
-def keep(port: int, *, even_if_kept: bool = True) -> bool:
-    """Keep a loopback port from other stacks and from outgoing connections until this process ends.
+def reserve_port(port: int, *, even_if_reserved: bool = True) -> bool:
+    """Reserve a loopback port against other stacks and outgoing connections until this process ends.
 
-    A server listens seconds after its port was chosen, and again after it was killed; until then anyone could take it.
-    On Linux a bound socket that does not listen prevents that, and still lets a server listen there that sets
-    ``SO_REUSEADDR``, as all of ours do. On other systems nothing is kept.
+    A server listens seconds after its port was chosen, and again after it was killed. In between, another process could
+    take the port. On Linux, a bound socket that does not listen prevents this; a server that sets ``SO_REUSEADDR``, as
+    all servers of the stack do, can still listen there. On other systems nothing is reserved.
 
     Args:
-        port: which one.
-        even_if_kept: also a port that another process keeps, or that connections closed a moment ago still block.
+        port: the port to reserve.
+        even_if_reserved: reserve it also if another process has reserved it, or if connections that were closed a
+            moment ago still block it.
 
     Returns:
-        Whether it could be had.
+        Whether the port could be bound.
     """
-    kept = socket.socket()
-    if even_if_kept:
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation = socket.socket()
+    if even_if_reserved:
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        kept.bind(("127.0.0.1", port))
+        reservation.bind(("127.0.0.1", port))
     except OSError:
-        kept.close()
+        reservation.close()
         return False
     if sys.platform == "linux":
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.detach()  # open until the process ends
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.detach()  # open until the process ends
     else:
-        kept.close()
+        reservation.close()
     return True
 
 
 def port_answers(port: int, timeout_s: float = 0.5) -> bool:
-    """Tell whether something accepts connections on a loopback port."""
+    """Return whether a server accepts connections on a loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s):
             return True

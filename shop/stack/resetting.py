@@ -1,7 +1,7 @@
-"""A fresh start: what the stack's own servers hold goes, and what its user made stays.
+"""``shop reset``: deletes the data of the stack's own servers, and keeps the work of its user.
 
-Each folder is renamed before it is deleted, so that a reset that was killed leaves a folder whole or not at all; the
-next one deletes what was left under the other name.
+Each folder is renamed before it is deleted. A reset that was killed so leaves a folder whole or not at all; the next
+reset deletes the renamed rest.
 """
 
 import shutil
@@ -15,29 +15,29 @@ from shop.settings import Settings, variable
 from shop.stack.state import StackState
 from shop.stack.var_usage import folder_size
 
-GOES: Mapping[str, str] = MappingProxyType(
+DELETED_FOLDERS: Mapping[str, str] = MappingProxyType(
     {
         "pg": "the database: catalogue, accounts, carts, orders, switches",
         "payments": "the payments provider's books",
-        "broker": "messages that wait",
-        "cache": "what the cache keeps",
-        "edge": "answers nginx keeps",
+        "broker": "waiting messages",
+        "cache": "the cache's entries",
+        "edge": "answers cached by nginx",
     }
 )
-"""Folder of ``var`` to what is lost with it. Everything else there stays, also what is not known here."""
-STAYS = "exercises and their progress, results of experiments (var/lab), logs and secrets"
-GOING = ".going"
-ELSEWHERE = ("cache_url", "broker_url", "payments_url")
+"""Folder of ``var`` to its content. All other folders stay, also unknown ones."""
+KEPT_DATA = "exercises and their progress, results of experiments (var/lab), logs and secrets"
+DELETING_SUFFIX = ".going"
+EXTERNAL_ADDRESSES = ("cache_url", "broker_url", "payments_url")
 
 
 @dataclass(frozen=True)
 class ResetPart:
-    """One folder that goes.
+    """One folder that a reset deletes.
 
     Args:
         name: in ``var``.
-        bytes: what lies in it.
-        holds: what is lost with it.
+        bytes: its size.
+        holds: its content, in words.
     """
 
     name: str
@@ -46,56 +46,56 @@ class ResetPart:
 
 
 def require_resettable(settings: Settings, state: StackState) -> None:
-    """Refuse where the data is not this stack's own, or not there to be played with.
+    """Refuse a reset in the production profile, and of data that does not belong to this stack.
 
     Args:
-        settings: as the command was called with.
+        settings: of the command.
         state: of the stack, which may have been started with other settings.
 
     Raises:
-        ConfigurationError: it is the production profile, or the database is somebody's own.
+        ConfigurationError: it is the production profile, the user set the database, or a folder is a link.
     """
     if not settings.is_lab:
-        raise ConfigurationError("`shop reset` throws the store's data away: it is offered in the lab profile only.")
-    if settings.database_url is not None or (state.runs and "database_url" in state.outside):
+        raise ConfigurationError("`shop reset` deletes the store's data: it is offered in the lab profile only.")
+    if settings.database_url is not None or (state.is_running and "database_url" in state.external):
         raise ConfigurationError(
-            "DATABASE_URL is set: that database is not one this stack made, and is not thrown away from here. Unset it,"
-            " or empty that database yourself and start the store."
+            "DATABASE_URL is set: this stack has not made that database, and does not delete it. Unset it, or empty"
+            " that database yourself and start the store."
         )
-    linked = [name for name in GOES if (settings.var_dir / name).is_symlink()]
+    linked = [name for name in DELETED_FOLDERS if (settings.var_dir / name).is_symlink()]
     if linked:
         raise ConfigurationError(
-            f"{settings.var_dir / linked[0]} is a link to somewhere else: delete what is there yourself."
+            f"{settings.var_dir / linked[0]} is a link to another place: delete the data there yourself."
         )
 
 
 def find_parts(var: Path) -> tuple[ResetPart, ...]:
-    """Return what is there and goes."""
-    there = [name for name in GOES if (var / name).is_dir()]
-    return tuple(ResetPart(name, folder_size(var / name), GOES[name]) for name in there)
+    """Return the existing folders that a reset deletes."""
+    present = [name for name in DELETED_FOLDERS if (var / name).is_dir()]
+    return tuple(ResetPart(name, folder_size(var / name), DELETED_FOLDERS[name]) for name in present)
 
 
-def servers_elsewhere(settings: Settings) -> list[str]:
-    """Return the variables that lead to servers of somebody's own, whose data stays."""
-    return [variable(name) for name in ELSEWHERE if getattr(settings, name) is not None]
+def external_server_variables(settings: Settings) -> list[str]:
+    """Return the variables of the external servers, whose data stays."""
+    return [variable(name) for name in EXTERNAL_ADDRESSES if getattr(settings, name) is not None]
 
 
 def delete_parts(var: Path, notes: Iterable[str]) -> None:
-    """Delete what goes. The stack must be stopped, and its lock held.
+    """Delete the data folders. The stack must be stopped, and its lock held.
 
     Args:
-        var: the directory everything is kept in.
-        notes: files in it that speak of the data that goes.
+        var: the state directory.
+        notes: files in it that refer to the deleted data.
 
     Raises:
-        OSError: something could not be deleted.
+        OSError: a folder or file could not be deleted.
     """
-    for name in GOES:
-        folder, going = var / name, var / f"{name}{GOING}"
-        _delete(going)
+    for name in DELETED_FOLDERS:
+        folder, renamed = var / name, var / f"{name}{DELETING_SUFFIX}"
+        _delete(renamed)
         if folder.is_dir():
-            folder.rename(going)
-            _delete(going)
+            folder.rename(renamed)
+            _delete(renamed)
     for note in notes:
         (var / note).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Secrets the stack makes for itself: each in a file that only its owner reads, made once and kept."""
+"""Secrets that the stack generates: each is stored in a file that only its owner can read."""
 
 import secrets
 from pathlib import Path
@@ -10,12 +10,12 @@ SECRET_BYTES = 32
 
 
 def new_secret() -> str:
-    """Return 256 random bits in letters that need no quoting: in an address, a configuration file or SQL."""
+    """Return 256 random bits as letters that need no quoting in an address, a configuration file or SQL."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
-def kept_secret(path: Path) -> str:
-    """Return the secret kept in a file; made the first time.
+def load_or_create_secret(path: Path) -> str:
+    """Return the secret in a file; the first call generates and stores it.
 
     Raises:
         ConfigurationError: the file belongs to another user.
@@ -26,4 +26,6 @@ def kept_secret(path: Path) -> str:
             atomic_write(path, new_secret())
         return path.read_text(encoding="utf-8")
     except PermissionError:
-        raise ConfigurationError(f"Cannot read {path}: it is another user's; remove it to make a new one.") from None
+        raise ConfigurationError(
+            f"Cannot read {path}: it belongs to another user; delete it, and the stack makes a new one."
+        ) from None

@@ -1,7 +1,7 @@
-"""What a stack knows of itself, in ``var/run/stack.json``.
+"""The state of a stack, in ``var/run/stack.json``: its addresses, ports and processes.
 
-Written whole and renamed into place, by the one process that holds the lock; read by every command. It outlives the
-stack: the ports are used again, and what an abruptly killed stack left behind is found here.
+The process that holds the lock writes the file whole and renames it into place; every command reads it. The file
+outlives the stack: the next start uses the same ports, and finds the servers that a killed supervisor left running.
 """
 
 import fcntl
@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.stack.process_identity import ProcessIdentity
+from shop.stack.program import ServerProgram
 
 Phase = Literal["starting", "ready", "stopped"]
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """One server the stack runs."""
+    """One server that the stack runs."""
 
     pid: int
     created: float
@@ -31,9 +32,24 @@ class ProcessRecord:
     stop_timeout_s: float
     restarts: int = 0
 
+    @classmethod
+    def of(cls, pid: int, program: ServerProgram, restarts: int = 0) -> "ProcessRecord | None":
+        """Return the record of a running process, or ``None`` if it has ended.
+
+        Args:
+            pid: its id.
+            program: the program that it runs.
+            restarts: how often the supervisor has restarted it.
+        """
+        identity = ProcessIdentity.of(pid)
+        if identity is None:
+            return None
+        stop_signal = int(program.stop_signal)
+        return cls(pid, identity.created, program.port, stop_signal, program.stop_timeout_s, restarts)
+
     @property
     def identity(self) -> ProcessIdentity:
-        """Return which process it is."""
+        """Return the identity of the process."""
         return ProcessIdentity(self.pid, self.created)
 
 
@@ -45,21 +61,21 @@ class StackState:
     supervisor: ProcessIdentity | None = None
     web_url: str = ""
     urls: dict[str, str] = field(default_factory=dict)
-    """Settings field name to address: what every command and every server uses."""
-    outside: tuple[str, ...] = ()
-    """The fields of ``urls`` that the user set: servers we neither start nor stop."""
+    """Settings field name to address. Every command and every server uses these."""
+    external: tuple[str, ...] = ()
+    """The fields of ``urls`` that the user set: the stack neither starts nor stops these external servers."""
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, ProcessRecord] = field(default_factory=dict)
 
     @property
-    def runs(self) -> bool:
-        """Tell whether anything of this stack is alive."""
+    def is_running(self) -> bool:
+        """Return whether any process of this stack is alive."""
         supervised = self.supervisor is not None and self.supervisor.alive
         return supervised or any(record.identity.alive for record in self.processes.values())
 
 
 class StateFile:
-    """Reads and writes the state, and says who may.
+    """Reads and writes the state, and holds the lock of the stack.
 
     Args:
         run_dir: ``var/run``.
@@ -70,51 +86,53 @@ class StateFile:
         self._lock_path = run_dir / "stack.lock"
 
     def load(self) -> StackState:
-        """Return what was last written; an empty state where there is none, or none that can be read."""
+        """Return the stored state; an empty one if there is no file, or if a version wrote it that this cannot read.
+
+        Raises:
+            ConfigurationError: the file belongs to another user.
+        """
         try:
-            found = json.loads(self.path.read_text())
-            supervisor, processes = found.pop("supervisor"), found.pop("processes")
+            document = json.loads(self.path.read_text())
+            supervisor, processes = document.pop("supervisor"), document.pop("processes")
+            external = tuple(document.pop("outside"))
             return StackState(
-                **{**found, "outside": tuple(found["outside"])},
+                **document,
+                external=external,
                 supervisor=ProcessIdentity(**supervisor) if supervisor else None,
                 processes={name: ProcessRecord(**record) for name, record in processes.items()},
             )
         except PermissionError as error:
             raise ConfigurationError(f"Cannot read {self.path}: the stack was started by another user.") from error
         except (FileNotFoundError, ValueError, TypeError, KeyError):
-            return StackState()  # from an older version, or none: there is nothing in it we cannot do without
+            return StackState()  # the stack can start without it
 
     def save(self, state: StackState) -> None:
-        """Write the state; a reader sees the old one or the new one, whole. Addresses hold passwords: mode 0600."""
-        atomic_write(self.path, json.dumps(asdict(state), indent=1))
+        """Write the state; a reader sees the whole old or the whole new one. Addresses hold passwords: mode 0600."""
+        document = asdict(state)
+        document["outside"] = document.pop("external")  # the stored name of the field
+        atomic_write(self.path, json.dumps(document, indent=1))
 
     def update(self, **changes: object) -> StackState:
-        """Write the state with some fields changed and return it."""
+        """Change some fields of the stored state and return it."""
         state = replace(self.load(), **changes)  # type: ignore[arg-type]  # callers name fields
         self.save(state)
         return state
 
     @contextmanager
-    def exclusively(self) -> Iterator[None]:
-        """Hold the stack of this directory for as long as the block runs. The kernel lets go even after a kill -9.
+    def hold_lock(self) -> Iterator[None]:
+        """Hold the lock of this directory's stack during the block. The kernel releases it also after a kill -9.
 
         Raises:
             ConfigurationError: another process holds it.
         """
-        with self._open_lock() as lock:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self._lock_path, flags, 0o600), "r+b") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ConfigurationError(self._held()) from None
+                url = self.load().web_url
+                raise ConfigurationError(
+                    f"The stack of {self.path.parent.parent} already runs{f' at {url}' if url else ''};"
+                    " `shop status` shows it, `shop down` stops it."
+                ) from None
             yield
-
-    def _held(self) -> str:
-        state = self.load()
-        where = f" at {state.web_url}" if state.web_url else ""
-        return (
-            f"The stack of {self.path.parent.parent} already runs{where}; `shop status` shows it, `shop down` stops it."
-        )
-
-    def _open_lock(self) -> IO[bytes]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.fdopen(os.open(self._lock_path, flags, 0o600), "r+b")

@@ -1,7 +1,7 @@
-"""Runs servers, watches them, starts again the one that died, stops all of them at the end.
+"""Process supervisor: starts servers, watches them, restarts a server that died, and stops all of them at the end.
 
-Every server leads a session of its own: Ctrl-C in the terminal reaches the supervisor only, which then stops the
-servers in the reverse of the order they were started in, each with the signal it wants and within its bound.
+Every server leads its own session, so Ctrl-C in the terminal reaches the supervisor only. The supervisor then stops the
+servers in reverse order of their start, each with its own stop signal and within its own timeout.
 """
 
 import os
@@ -10,34 +10,31 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from shop.faults import FaultChannel
-from shop.stack import log_bounds, process_identity
+from shop.stack import log_rotation, process_identity
 from shop.stack.backoff import RestartBackoff
 from shop.stack.console import LogTail, StackConsole
-from shop.stack.faults import SERVERS, ClientSideFault, FaultDispatcher, FaultTarget, target_of
-from shop.stack.process_identity import ProcessIdentity
+from shop.stack.faults import SERVERS, ClientSideFault, FaultDispatcher, FaultTarget, build_target
 from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
 
 POLL_S = 0.2
-"""How long a death goes unnoticed; looking more often would show up in what the stack measures."""
-BOUND_LOGS_EVERY_S = 5.0
+"""Seconds between two checks of the servers. A shorter interval would change the figures that the lab measures."""
+ROTATE_LOGS_EVERY_S = 5.0
 START_POLL_S = 0.05
 START_TIMEOUT_S = 60.0
-"""Seconds a server has to answer the first time: crash recovery and a cold disk included."""
+"""Seconds until a started server must answer, crash recovery and a cold disk included."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StartFailed(Exception):
-    """A server of the stack, or a step between them, did not come up.
+    """A server of the stack did not start, or the step between the starts failed.
 
     Args:
-        message: one line with what to do; empty where the one that failed has said it already.
-        exit_code: what the command ends with.
+        message: one line with a remedy; empty if the step has already printed one.
+        exit_code: the exit code of the command.
     """
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -46,7 +43,7 @@ class StartFailed(Exception):
 
 
 class StopRequested(Exception):
-    """Somebody pressed Ctrl-C, or sent SIGTERM, before everything was up."""
+    """Ctrl-C or SIGTERM came before the stack was ready."""
 
 
 @dataclass
@@ -58,17 +55,21 @@ class _WatchedProcess:
     answered: bool = False
     restarts: int = 0
     backoff: RestartBackoff = field(default_factory=RestartBackoff)
-    start_again_at: float | None = None
+    restart_at: float | None = None
+
+    def running_pid(self) -> int | None:
+        """Return the id of the process, or ``None`` if it has ended."""
+        return None if self.process.poll() is not None else self.process.pid
 
 
 class ProcessSupervisor:
     """Keeps a set of programs running.
 
     Args:
-        state: where each start is written down, so that it can be undone by another process.
-        log_dir: each program writes to ``<name>.log`` here.
-        console: where their lines are shown.
-        monotonic: the clock of back-offs and bounds, in seconds.
+        state: stores each start, so that another process can stop the servers.
+        log_dir: each program writes to ``<name>.log`` in this folder.
+        console: shows their lines.
+        monotonic: the clock of backoffs and timeouts, in seconds.
     """
 
     def __init__(
@@ -82,15 +83,15 @@ class ProcessSupervisor:
         self._targets: dict[str, FaultTarget] = {}
         self._faults: FaultDispatcher | None = None
         self._stop_requests = 0
-        self._bounded_at = monotonic()
+        self._rotated_at = monotonic()
 
-    def listen(self) -> None:
-        """Take Ctrl-C, SIGTERM and a closed terminal as the wish to stop; a second one kills."""
+    def handle_stop_signals(self) -> None:
+        """Stop on Ctrl-C, on SIGTERM and when the terminal closes; a second signal kills."""
         for number in STOP_SIGNALS:
-            signal.signal(number, self._on_signal)
+            signal.signal(number, lambda number, frame: self.request_stop())
 
     def request_stop(self) -> None:
-        """Make :meth:`run` return at its next look."""
+        """Make :meth:`run` return at its next round."""
         self._stop_requests += 1
 
     def accept_faults(self, channel: FaultChannel, home: Path) -> None:
@@ -100,9 +101,9 @@ class ProcessSupervisor:
             channel: carries requests and reports.
             home: the state directory, with the payments simulator's ledger.
         """
-        watched = {one.program.name: one for one in self._watched}
+        watched = {server.program.name: server for server in self._watched}
         targets = {
-            name: target_of(name, watched[server].program, partial(_pid, watched[server]), home)
+            name: build_target(name, watched[server].program, watched[server].running_pid, home)
             for name, server in SERVERS.items()
             if server in watched
         }
@@ -110,43 +111,49 @@ class ProcessSupervisor:
         self._faults = FaultDispatcher(channel, {**targets, "mail": ClientSideFault()})
 
     def start(self, programs: Iterable[ServerProgram]) -> None:
-        """Start programs; :meth:`wait` says when they answer."""
+        """Start programs; :meth:`wait_until_ready` waits until they answer."""
         for program in programs:
             self._watched.append(self._spawn(program))
-            self._record()  # at once: what is not written down cannot be found after a kill -9
+            self._save_records()  # at once: after a kill -9, `shop down` finds only the servers in the state file
 
-    def wait(self) -> None:
-        """Return once everything that was started answers.
+    def wait_until_ready(self) -> None:
+        """Return when every started server answers.
 
         Raises:
-            StartFailed: one ended, or did not answer in time.
+            StartFailed: a server ended, or did not answer in time.
             StopRequested: a signal came first.
         """
         deadline = self._now() + START_TIMEOUT_S
         while not all(watched.answered for watched in self._watched):
-            self._check_stop()
-            for watched in self._watched:
-                self._check_started(watched, late=self._now() > deadline)
-            self._show()
+            if self._stop_requests:
+                raise StopRequested
+            for watched in (server for server in self._watched if not server.answered):
+                exit_code = watched.process.poll()
+                if exit_code is None and watched.program.healthy():
+                    watched.answered = True
+                elif exit_code is not None or self._now() > deadline:
+                    self._show_logs()  # the last lines, before the reason
+                    ended, late = f"ended ({_reason(exit_code)})", f"did not answer in {START_TIMEOUT_S:.0f} s"
+                    reason = late if exit_code is None else ended
+                    raise StartFailed(f"{watched.program.name} {reason}; see its log, {watched.tail.path}.")
+            self._show_logs()
             time.sleep(START_POLL_S)
 
     def run_step(self, argv: tuple[str, ...], env: dict[str, str]) -> None:
         """Run one command to its end, in this terminal.
 
         Raises:
-            StartFailed: it failed; it has said why.
-            StopRequested: a signal came first, and it was stopped.
+            StartFailed: the command failed; it has printed the reason.
+            StopRequested: a signal came first, and the command was stopped.
         """
         step = subprocess.Popen(argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, start_new_session=True)
-        try:
-            while step.poll() is None:
-                self._check_stop()
-                self._show()
-                time.sleep(START_POLL_S)
-        except StopRequested:
-            step.send_signal(signal.SIGINT)
-            step.wait()
-            raise
+        while step.poll() is None:
+            if self._stop_requests:
+                step.send_signal(signal.SIGINT)
+                step.wait()
+                raise StopRequested
+            self._show_logs()
+            time.sleep(START_POLL_S)
         if step.returncode:
             raise StartFailed("", exit_code=step.returncode if step.returncode > 0 else 1)
 
@@ -157,40 +164,49 @@ class ProcessSupervisor:
             time.sleep(POLL_S)
 
     def run_once(self) -> None:
-        """Look at every program once: start again what died and whose back-off has passed."""
-        if self._now() - self._bounded_at >= BOUND_LOGS_EVERY_S:
-            self._bounded_at = self._now()
-            log_bounds.put_aside_all(self._log_dir)
+        """Check every server once; restart a dead one whose backoff has passed."""
+        if self._now() - self._rotated_at >= ROTATE_LOGS_EVERY_S:
+            self._rotated_at = self._now()
+            log_rotation.rotate_all_logs(self._log_dir)
         for line in self._faults.run_once() if self._faults else ():
             self._console.say(line)
         for watched in self._watched:
             target = self._targets.get(watched.program.name)
-            if watched.start_again_at is not None:
-                if self._now() >= watched.start_again_at and not (target and target.kept_down):
-                    self._start_again(watched)
+            if watched.restart_at is not None:
+                if self._now() >= watched.restart_at and not (target and target.is_kept_down):
+                    self._restart(watched)
             elif watched.process.poll() is not None:
-                self._note_death(watched)
+                self._schedule_restart(watched)
             elif not watched.answered and watched.program.healthy():
                 watched.answered = True
                 if target:
-                    target.keep()
-                self._console.line(watched.program.name, f"answers again, {self._ran_s(watched):.1f} s after its start")
-        self._show()
+                    target.reapply()
+                start_s = self._now() - watched.started_at
+                self._console.line(watched.program.name, f"answers again, {start_s:.1f} s after its start")
+        self._show_logs()
 
     def stop(self) -> None:
-        """Stop everything, last started first. A further signal while this runs kills instead of asking."""
-        asked = self._stop_requests
+        """Stop all servers, last started first. One more signal during the stop kills the server that is stopping."""
+        requests = self._stop_requests
         if self._faults:
             self._faults.end()
         while self._watched:
             watched = self._watched[-1]
             if watched.process.poll() is None:
                 watched.process.send_signal(watched.program.stop_signal)
-                self._wait_stopped(watched, asked)
+            deadline = self._now() + watched.program.stop_timeout_s
+            while watched.process.poll() is None:
+                if self._now() > deadline or self._stop_requests > requests:
+                    self._console.line(watched.program.name, "did not stop in time; killed")
+                    process_identity.kill_group(watched.process.pid)
+                    watched.process.wait()
+                    break
+                self._show_logs()
+                time.sleep(START_POLL_S)
             process_identity.kill_group(watched.process.pid)
-            self._show()
+            self._show_logs()
             self._watched.pop()
-            self._record()
+            self._save_records()
 
     def _spawn(self, program: ServerProgram) -> _WatchedProcess:
         path = self._log_dir / f"{program.name}.log"
@@ -207,88 +223,44 @@ class ProcessSupervisor:
             )
         return _WatchedProcess(program, tail, process, self._now())
 
-    def _check_started(self, watched: _WatchedProcess, *, late: bool) -> None:
-        if watched.answered:
+    def _schedule_restart(self, watched: _WatchedProcess) -> None:
+        process_identity.kill_group(watched.process.pid)  # its remaining children would hold its port
+        if (target := self._targets.get(watched.program.name)) and target.is_kept_down:
+            watched.restart_at = self._now()  # when the fault ends: the server itself did not fail
+            self._console.line(watched.program.name, "killed and kept down, as requested")
             return
-        ended = watched.process.poll()
-        if ended is None and watched.program.healthy():
-            watched.answered = True
-        elif ended is not None or late:
-            self._show()  # what it said last
-            what = f"ended ({_ending(ended)})" if ended is not None else f"did not answer in {START_TIMEOUT_S:.0f} s"
-            raise StartFailed(f"{watched.program.name} {what}; its log, {watched.tail.path}, says why.")
-
-    def _note_death(self, watched: _WatchedProcess) -> None:
-        process_identity.kill_group(watched.process.pid)  # what it left behind would hold its port
-        if (target := self._targets.get(watched.program.name)) and target.kept_down:
-            watched.start_again_at = self._now()  # as soon as it may: it was no failure of its own
-            self._console.line(watched.program.name, "killed and kept down, as ordered")
-            return
-        delay = watched.backoff.delay_after(self._ran_s(watched))
-        watched.start_again_at = self._now() + delay
+        delay = watched.backoff.delay_after(self._now() - watched.started_at)
+        watched.restart_at = self._now() + delay
         self._console.line(
-            watched.program.name, f"died ({_ending(watched.process.returncode)}); starting it again in {delay:.1f} s"
+            watched.program.name, f"died ({_reason(watched.process.returncode)}); restart in {delay:.1f} s"
         )
 
-    def _start_again(self, watched: _WatchedProcess) -> None:
-        fresh = self._spawn(watched.program)
-        watched.process, watched.started_at = fresh.process, fresh.started_at
-        watched.answered, watched.start_again_at = False, None
+    def _restart(self, watched: _WatchedProcess) -> None:
+        started = self._spawn(watched.program)
+        watched.process, watched.started_at = started.process, started.started_at
+        watched.answered, watched.restart_at = False, None
         watched.restarts += 1
         try:
-            self._record()
-        except OSError as error:  # a full disk must not end the stack: the next start that is noted notes this one too
-            self._console.say(f"a start could not be noted ({error.strerror}): free some space")
+            self._save_records()
+        except OSError as error:  # a full disk must not end the stack; the next start saves this one as well
+            self._console.say(f"could not save the state of the stack ({error.strerror}): free some space")
 
-    def _wait_stopped(self, watched: _WatchedProcess, asked: int) -> None:
-        deadline = self._now() + watched.program.stop_timeout_s
-        while watched.process.poll() is None:
-            if self._now() > deadline or self._stop_requests > asked:
-                self._console.line(watched.program.name, "did not stop when asked; killed")
-                process_identity.kill_group(watched.process.pid)
-                watched.process.wait()
-                return
-            self._show()
-            time.sleep(START_POLL_S)
+    def _save_records(self) -> None:
+        records = {
+            watched.program.name: ProcessRecord.of(watched.process.pid, watched.program, watched.restarts)
+            for watched in self._watched
+        }
+        self._state.update(processes={name: record for name, record in records.items() if record is not None})
 
-    def _record(self) -> None:
-        records = {}
-        for watched in self._watched:
-            program, identity = watched.program, ProcessIdentity.of(watched.process.pid)
-            if identity is not None:
-                records[program.name] = ProcessRecord(
-                    identity.pid,
-                    identity.created,
-                    program.port,
-                    int(program.stop_signal),
-                    program.stop_timeout_s,
-                    watched.restarts,
-                )
-        self._state.update(processes=records)
-
-    def _show(self) -> None:
+    def _show_logs(self) -> None:
         for watched in self._watched:
             hidden = watched.program.log_only
             for line in watched.tail.new_lines():
-                if not any(words in line for words in hidden):
+                if not any(text in line for text in hidden):
                     self._console.line(watched.program.name, line)
 
-    def _check_stop(self) -> None:
-        if self._stop_requests:
-            raise StopRequested
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.request_stop()
-
-    def _ran_s(self, watched: _WatchedProcess) -> float:
-        return self._now() - watched.started_at
-
-
-def _pid(watched: _WatchedProcess) -> int | None:
-    return None if watched.process.poll() is not None else watched.process.pid
-
-
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exit code {code}"
+def _reason(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"killed by {signal.Signals(-exit_code).name}"
+    return f"exit code {exit_code}"

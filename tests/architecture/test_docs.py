@@ -8,8 +8,8 @@ import click
 import pytest
 
 from shop.cli import main
-from shop.cli.reference import stored, written
-from shop.cli.reference_tables import application, named
+from shop.cli.reference import build_pages, load_runs
+from shop.cli.reference_tables import application, switch_section
 from shop.settings import PROJECT_ROOT, Settings
 from shop.switches.registry import SWITCHES
 
@@ -90,13 +90,13 @@ def test_every_command_named_exists(page):
 
 
 def test_pages_generated_from_code_and_stored_runs_are_current():
-    stale = [path.name for path, text in written().items() if not path.exists() or path.read_text() != text]
+    stale = [path.name for path, text in build_pages().items() if not path.exists() or path.read_text() != text]
     assert stale == [], "run `.venv/bin/shop reference`"
 
 
-@pytest.mark.parametrize("name", stored())
+@pytest.mark.parametrize("name", load_runs())
 def test_a_stored_run_is_of_its_experiment_and_says_something(name):
-    run = stored()[name]
+    run = load_runs()[name]
     assert run["experiment"] == name
     assert run["verdict"] != "invalid"
 
@@ -109,7 +109,7 @@ def test_every_pattern_page_answers_the_same_questions(page):
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_every_switch_has_a_pattern_page(switch):
-    assert any(f"`{switch}`" in named(page) for page in PATTERNS)
+    assert any(f"`{switch}`" in switch_section(page) for page in PATTERNS)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "docs" in page.relative_to(PROJECT_ROOT).parts])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from shop.cli.reference import stored
+from shop.cli.reference import load_runs
 from shop.datasets.importing.entry import MAX_NAME, MAX_TITLE
 from shop.lab import report
 from tests.e2e.conftest import Store, best_seller
@@ -112,7 +112,7 @@ def test_a_call_can_be_tried_from_the_api_s_page(page: Page):
 @pytest.mark.parametrize("experiment", ["cache-layers", "cache-hot-set", "slow-payments"])
 def test_report_charts_are_readable_on_phone_and_desktop(page: Page, experiment: str):
     page.goto("about:blank")  # the report has its own styles, which no page of the store may
-    page.set_content(report.render_report(stored()[experiment]))
+    page.set_content(report.render_report(load_runs()[experiment]))
     for width in (PHONE, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.locator("section.wide svg:visible").count() >= 2

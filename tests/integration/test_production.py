@@ -57,7 +57,7 @@ class NoCharges(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def production(tmp_path_factory, pair):
     """A store in production, with an empty catalogue; a provider that knows no charge."""
-    if edge.binary() is None:
+    if edge.find_binary() is None:
         pytest.skip("TLS is nginx's, and there is none for this platform")
     instance = StackInstance(tmp_path_factory.mktemp("production"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoCharges) as provider:

@@ -166,8 +166,8 @@ def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
     wrong = re.sub(r":[^:@]*@", ":hush@", broker.url)
     with pytest.raises(CheckFailed, match="refuses the user or the password"):
         checks.broker(wrong)()
-    assert external_servers.fault(load_settings(broker_url=broker.url), "broker_url") == ""
-    said = external_servers.fault(load_settings(broker_url=wrong), "broker_url")
+    assert external_servers.failure_reason(load_settings(broker_url=broker.url), "broker_url") == ""
+    said = external_servers.failure_reason(load_settings(broker_url=wrong), "broker_url")
     assert re.match(r"BROKER_URL=\w+://\w*:\*\*\*@.* refuses the user or the password", said)
 
 

@@ -69,10 +69,10 @@ def test_no_secret_is_readable_by_others_or_stands_in_a_command_line(servers):
         assert path.stat().st_mode & 0o777 == 0o600
         if os.geteuid() == 0:
             assert not as_another_account(can_read, str(path))
-    secrets = {*database_roles.passwords(home / "pg").values(), valkey.password(home / "cache")}
+    secrets = {*database_roles.role_passwords(home / "pg").values(), valkey.server_password(home / "cache")}
     program = valkey.cache(home / "cache-as-told", free_port(), 1)
     words = " ".join(program.argv)
-    assert valkey.password(home / "cache-as-told") not in words
+    assert valkey.server_password(home / "cache-as-told") not in words
     assert not any(secret in words for secret in secrets)
 
 
@@ -165,7 +165,7 @@ def test_lost_passwords_are_made_anew_and_a_probe_leaves_no_line_in_the_log(old_
         until(lambda: "ready to accept" in old_cluster.log.read_text())
         before = len(old_cluster.log.read_text())
         for _ in range(5):
-            assert postgres.answers(old_cluster.port)
+            assert postgres.is_ready(old_cluster.port)
         with old_cluster.connect(SUPERUSER, "postgres") as server:
             assert server.execute("SELECT 1").fetchone() == (1,)
         assert old_cluster.log.read_text()[before:] == ""

@@ -174,7 +174,7 @@ def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
     (var / "run" / "stack.json").write_text("{}")
     (var / "run" / "link").symlink_to(outside)
     os.link(outside, var / "run" / "second-name")
-    privileges.hand_over(var, account)
+    privileges.change_owner(var, account)
     assert privileges.ServerAccount.owning(var / "run" / "stack.json") == account
     assert privileges.ServerAccount.owning(outside).uid == 0
     assert outside.stat().st_mode & 0o777 != 0

@@ -105,8 +105,9 @@ def test_a_provider_that_refuses_the_stores_key_is_not_well():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         there = load_settings(payments_url=f"http://127.0.0.1:{server.server_port}", payments_api_key="wrong")
-        assert "SHOP_PAYMENTS_API_KEY" in external_servers.fault(there, "payments_url")
-        assert external_servers.fault(there.model_copy(update={"payments_api_key": "right"}), "payments_url") == ""
+        assert "SHOP_PAYMENTS_API_KEY" in external_servers.failure_reason(there, "payments_url")
+        right = there.model_copy(update={"payments_api_key": "right"})
+        assert external_servers.failure_reason(right, "payments_url") == ""
         server.shutdown()
 
 
@@ -115,16 +116,16 @@ def test_a_broker_that_evicts_is_refused(settings):
 
 
 def test_a_server_that_is_too_old_is_refused(settings, monkeypatch):
-    monkeypatch.setattr(external_servers, "POSTGRES_AT_LEAST", 99)
-    monkeypatch.setattr(external_servers, "VALKEY_AT_LEAST", 99)
+    monkeypatch.setattr(external_servers, "MIN_POSTGRES_VERSION", 99)
+    monkeypatch.setattr(external_servers, "MIN_VALKEY_VERSION", 99)
     assert "99 or newer is needed" in refusal("database_url", str(settings.database_url))
     assert "Redis 99 or any Valkey is needed" in refusal("cache_url", str(settings.cache_url))
 
 
 def test_a_server_that_went_away_is_not_healthy(settings):
-    assert external_servers.fault(settings, "cache_url") == ""
+    assert external_servers.failure_reason(settings, "cache_url") == ""
     away = load_settings(cache_url=f"redis://127.0.0.1:{free_port()}/0")
-    assert "does not answer" in external_servers.fault(away, "cache_url")
+    assert "does not answer" in external_servers.failure_reason(away, "cache_url")
 
 
 def test_a_broker_that_is_away_is_refused_with_the_reason():

@@ -5,9 +5,9 @@ import pytest
 from shop.stack import edge
 from shop.stack.program import free_port
 from shop.stack.state import StackState
-from shop.stack.up import WEBHOOKS, make_plan
+from shop.stack.up import WEBHOOK_PATH, make_plan
 
-pytestmark = pytest.mark.skipif(edge.binary() is None, reason="there is no nginx for this platform")
+pytestmark = pytest.mark.skipif(edge.find_binary() is None, reason="there is no nginx for this platform")
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def told(program):
 
 def test_the_simulator_calls_the_store_at_its_own_address(alone):
     plan = make_plan(alone, StackState())
-    assert told(plan.beside[0]) == f"http://127.0.0.1:{alone.port}{WEBHOOKS}"
+    assert told(plan.simulators[0]) == f"http://127.0.0.1:{alone.port}{WEBHOOK_PATH}"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -32,11 +32,11 @@ def test_with_tls_the_simulator_calls_the_application_whose_certificate_it_need_
     with_tls = {"tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem", "host": host}
     plan = make_plan(alone.model_copy(update=with_tls), StackState())
     web = next(program for program in plan.front if program.name == "web")
-    assert told(plan.beside[0]) == f"http://127.0.0.1:{web.port}{WEBHOOKS}"
+    assert told(plan.simulators[0]) == f"http://127.0.0.1:{web.port}{WEBHOOK_PATH}"
     assert web.env["SHOP_HOST"] == "127.0.0.1"
 
 
 def test_an_address_that_the_user_gave_is_kept(alone):
     address = "http://web:8080/webhooks/payments"
     plan = make_plan(alone.model_copy(update={"payments_webhook_address": address}), StackState())
-    assert told(plan.beside[0]) == address
+    assert told(plan.simulators[0]) == address

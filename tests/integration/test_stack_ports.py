@@ -13,7 +13,7 @@ import sys
 from shop.settings import load_settings
 from shop.stack import up
 from shop.stack.console import StackConsole
-up.run(load_settings(), (sys.executable, "-c", sys.argv[1]), StackConsole())
+up.run_stack(load_settings(), (sys.executable, "-c", sys.argv[1]), StackConsole())
 """
 TAKE_THE_PORT = """
 import os, socket
@@ -46,14 +46,14 @@ def test_an_address_of_another_machine_is_refused():
 
 
 def test_a_server_gets_the_port_it_had_before_while_that_is_free(taken):
-    first = ports.choose(("postgres", "cache"), {})
-    assert ports.choose(("postgres", "cache"), first) == first
-    assert ports.choose(("postgres",), {"postgres": taken})["postgres"] != taken
+    first = ports.choose_ports(("postgres", "cache"), {})
+    assert ports.choose_ports(("postgres", "cache"), first) == first
+    assert ports.choose_ports(("postgres",), {"postgres": taken})["postgres"] != taken
 
 
 def test_two_servers_never_get_one_port():
     free = ports.free_port()
-    chosen = ports.choose(("cache", "broker"), {"cache": free, "broker": free})
+    chosen = ports.choose_ports(("cache", "broker"), {"cache": free, "broker": free})
     assert len(set(chosen.values())) == 2
 
 
@@ -61,7 +61,11 @@ def test_two_servers_never_get_one_port():
 def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
     port = ports.free_port()
     others = subprocess.run(
-        [sys.executable, "-c", f"from shop.stack import program; print(program.keep({port}, even_if_kept=False))"],
+        [
+            sys.executable,
+            "-c",
+            f"from shop.stack import program; print(program.reserve_port({port}, even_if_reserved=False))",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -65,7 +65,7 @@ def test_a_server_that_was_killed_is_started_again_and_said_so(running):
     until(lambda: running.record("polite").restarts == 1)
     assert running.record("polite").pid != first.pid
     until(lambda: "answers again" in running.said)
-    assert "died (killed by SIGKILL); starting it again in 0.5 s" in running.said
+    assert "died (killed by SIGKILL); restart in 0.5 s" in running.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -74,7 +74,7 @@ def test_a_signal_stops_every_server_also_one_that_will_not(running, number):
     running.process.send_signal(number)
     assert running.process.wait(PATIENCE_S) == 0
     assert [server.alive for server in servers] == [False, False]
-    assert "stubborn | did not stop when asked; killed" in running.said
+    assert "stubborn | did not stop in time; killed" in running.said
     assert running.state.load() == StackState()
 
 
@@ -85,8 +85,8 @@ def test_what_a_server_said_that_did_not_come_up_is_shown_before_its_end_is(tmp_
     supervisor = ProcessSupervisor(StateFile(tmp_path / "run"), tmp_path / "log", StackConsole(out))
     argv = (sys.executable, "-c", "print('no room left'); exit(3)")
     supervisor.start([ServerProgram(name="hasty", argv=argv, port=free_port(), healthy=lambda: False)])
-    with pytest.raises(StartFailed, match=r"hasty ended \(exit code 3\); its log, .*hasty.log, says why"):
-        supervisor.wait()
+    with pytest.raises(StartFailed, match=r"hasty ended \(exit code 3\); see its log, .*hasty.log"):
+        supervisor.wait_until_ready()
     assert "hasty    | no room left\n" in out.getvalue()
     supervisor.stop()
 
@@ -96,16 +96,16 @@ def test_what_a_killed_supervisor_left_behind_is_stopped_by_the_next_command(run
     running.process.kill()
     running.process.wait()
     assert [server.alive for server in servers] == [True, True]
-    assert down.run(load_settings(var_dir=running.var), lambda line: None)
+    assert down.stop_stack(load_settings(var_dir=running.var), lambda line: None)
     assert [server.alive for server in servers] == [False, False]
 
 
 def test_a_running_stack_is_held_and_a_killed_one_is_not(running):
-    with pytest.raises(ConfigurationError, match="already runs"), running.state.exclusively():
+    with pytest.raises(ConfigurationError, match="already runs"), running.state.hold_lock():
         pass
     running.process.kill()
     running.process.wait()
-    with running.state.exclusively():
+    with running.state.hold_lock():
         pass
 
 
@@ -115,7 +115,7 @@ def test_a_stranger_that_was_given_the_number_of_a_server_is_left_alone(tmp_path
     created = psutil.Process(stranger.pid).create_time()
     record = ProcessRecord(stranger.pid, created - 60, 1, signal.SIGKILL, 1)
     StateFile(tmp_path / "run").save(StackState(phase="ready", processes={"postgres": record}))
-    assert not down.run(load_settings(var_dir=tmp_path), lambda line: None)
+    assert not down.stop_stack(load_settings(var_dir=tmp_path), lambda line: None)
     assert stranger.poll() is None
     assert ProcessIdentity(stranger.pid, created).alive
     stranger.communicate(b"\n")

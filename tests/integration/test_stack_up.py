@@ -27,7 +27,7 @@ from tests.support.stack_instance import StackInstance
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
 SERVERS = ("shop", "postgres", "cache", "broker", "payments", "web", "worker")
-EDGE = ("edge",) if edge.binary() else ()
+EDGE = ("edge",) if edge.find_binary() else ()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def instance(tmp_path_factory):
 @pytest.fixture(scope="class")
 def running(instance):
     """A stack that is well, however it was started."""
-    if not instance.look().well:
+    if not instance.look().is_healthy:
         instance.up("--size", "s")
     return instance
 
@@ -48,7 +48,7 @@ def running(instance):
 @pytest.fixture
 def up(instance):
     """A stack that is well and has its edge."""
-    if not (instance.look().well and {*EDGE} <= set(instance.state().load().processes)):
+    if not (instance.look().is_healthy and {*EDGE} <= set(instance.state().load().processes)):
         instance.shop("down")
         instance.up("--size", "s")
     return instance
@@ -96,7 +96,7 @@ def test_what_is_killed_before_or_behind_the_application_is_started_again(up, na
     before = _restarts(up, name)
     up.state().load().processes[name].identity.process().kill()
     until(lambda: _restarts(up, name) > before)
-    until(lambda: up.look().well)
+    until(lambda: up.look().is_healthy)
 
 
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
@@ -104,7 +104,7 @@ def test_the_tutorial_s_commands_print_what_it_says(reader, tmp_path):
     before = _restarts(reader, "cache")
     steps = tutorial_runner.steps()
     said = tutorial_runner.typed(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
-    until(lambda: reader.look().well)
+    until(lambda: reader.look().is_healthy)
     for step, printed in zip(steps, said, strict=True):
         assert tutorial_runner.lasting(printed) == tutorial_runner.lasting(step.printed), step.commands
     assert _restarts(reader, "cache") == before + 1
@@ -142,11 +142,11 @@ def test_a_reset_takes_the_data_and_leaves_what_its_user_made(running):
     assert "--yes" in refused.stderr
     for name in ("pg", "payments", "broker"):
         assert f"{var / name} " in refused.stdout, "it says what goes"
-    assert running.look().well, "and has done nothing"
+    assert running.look().is_healthy, "and has done nothing"
     done = running.shop("reset", "--yes")
     assert done.returncode == 0, done.stderr
     assert "The running stack will be stopped." in done.stdout
-    assert not running.state().load().runs
+    assert not running.state().load().is_running
     assert not [name for name in gone if (var / name).exists()]
     assert [path.read_text() for path in kept] == ["mine"] * len(kept)
     assert (var / "secret_key").exists()
@@ -190,7 +190,7 @@ class Killed:
 def killed(running):
     left = running.identities()
     os.kill(left[0].pid, signal.SIGKILL)
-    assert left[0].wait_gone(10)
+    assert left[0].wait_until_ended(10)
     return Killed(left, running.shop("status", "--json"), running.up("--no-edge"))
 
 
@@ -203,7 +203,7 @@ class TestAfterItsSupervisorWasKilled:
 
     def test_what_was_left_is_cleaned_up_by_the_next_start(self, killed, instance):
         assert not any(one.alive for one in killed.left)
-        assert instance.look().well
+        assert instance.look().is_healthy
 
     def test_the_store_is_complete_without_its_edge(self, killed, instance):
         assert edge.NO_NGINX not in killed.started
@@ -272,7 +272,7 @@ class TestAfterItWasStopped:
 
 def assert_complete_without_edge(instance: StackInstance) -> None:
     report = instance.look()
-    assert report.well
+    assert report.is_healthy
     ports = {one.name: one.port for one in report.processes}
     assert ports["web"] == instance.port
     assert "edge" not in ports

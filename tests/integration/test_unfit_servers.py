@@ -166,10 +166,10 @@ def test_cache_without_eviction_is_warned_of_at_start(server, caplog):
     server.client.config_set("maxmemory", "64mb")
     start.require_usable(settings, "cache_url")
     assert [record.message for record in caplog.records] == ["cache_unfit"]
-    assert "allkeys-lfu" in external_servers.eviction_fault(settings)
+    assert "allkeys-lfu" in external_servers.eviction_warning(settings)
     server.client.config_set("maxmemory-policy", "allkeys-lfu")
     start.require_usable(settings, "cache_url")
-    said = external_servers.eviction_fault(settings)
+    said = external_servers.eviction_warning(settings)
     server.client.config_set("maxmemory-policy", "noeviction")
     assert (len(caplog.records), said) == (1, "")
 
@@ -211,16 +211,16 @@ def test_no_process_serves_with_a_cluster_for_its_cache(settings, cluster, monke
 
 
 def test_the_stacks_own_server_that_takes_no_writes_is_ill(server):
-    word = valkey.password(server.home)
-    assert valkey.takes_writes(server.port, word)
+    word = valkey.server_password(server.home)
+    assert valkey.accepts_writes(server.port, word)
     full(server)
-    assert valkey.answers(server.port, word)
-    assert not valkey.takes_writes(server.port, word)
+    assert valkey.is_ready(server.port, word)
+    assert not valkey.accepts_writes(server.port, word)
 
 
 def test_the_stacks_own_server_that_lets_everybody_in_is_ill(server):
-    word = valkey.password(server.home)
+    word = valkey.server_password(server.home)
     server.client.config_set("requirepass", "")
-    let_in = valkey.answers(server.port, word)
+    let_in = valkey.is_ready(server.port, word)
     server.client.config_set("requirepass", word)
-    assert (let_in, valkey.answers(server.port, word)) == (False, True)
+    assert (let_in, valkey.is_ready(server.port, word)) == (False, True)

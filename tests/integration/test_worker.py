@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
-from shop.cli.logs import find
+from shop.cli.logs import find_request_lines
 from shop.mail.models import Mail
 from shop.orders.models import Order
 from shop.patterns.observability import correlation
@@ -107,7 +107,7 @@ def test_worker_sends_mail_under_request_id_and_stops_cleanly(worker, runtime, d
     assert status == 200
     assert set(json.loads(told)["loops"].values()) == {""}
     assert one.end(signal.SIGTERM) == 0
-    lines = find(settings.log_dir, "the-request-that-paid")
+    lines = find_request_lines(settings.log_dir, "the-request-that-paid")
     assert ("worker", "message_handled") in [(line["process"], line["event"]) for line in lines]
     assert "worker_stopped" in (settings.log_dir / "worker.jsonl").read_text()
 

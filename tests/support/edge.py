@@ -211,7 +211,7 @@ class Edge:
         changes: Mapping[str, str] = MappingProxyType({}),
         wrapper: tuple[str, ...] = (),
     ) -> None:
-        executable = edge.binary()
+        executable = edge.find_binary()
         assert executable is not None
         self.settings = settings.model_copy(update={"port": free_port(), "host": "127.0.0.1", "var_dir": home})
         self.url = f"http://127.0.0.1:{self.settings.port}"

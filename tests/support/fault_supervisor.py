@@ -17,13 +17,13 @@ def main() -> None:
     var, cache, database = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
     supervisor = ProcessSupervisor(state, var / "log", StackConsole())
-    supervisor.listen()
+    supervisor.handle_stop_signals()
     postgres.initialise(var / "pg")
-    with state.exclusively():
+    with state.hold_lock():
         state.save(StackState(phase="starting", supervisor=ProcessIdentity.of(os.getpid())))
         try:
             supervisor.start([valkey.cache(var / "cache", cache, 16), postgres.program(var / "pg", database)])
-            supervisor.wait()
+            supervisor.wait_until_ready()
             supervisor.accept_faults(FaultChannel(var / "run"), var)
             state.update(phase="ready")
             supervisor.run()

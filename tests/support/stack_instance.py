@@ -63,7 +63,7 @@ class StackInstance:
 
     def look(self) -> looking.StackReport:
         """Return what the command looks at; costs no process, for what is asked again and again."""
-        return looking.look(self._settings)
+        return looking.collect_report(self._settings)
 
     def state(self) -> StateFile:
         """Return what the supervisor writes down."""
@@ -71,7 +71,7 @@ class StackInstance:
 
     def processes_in_log(self, request_id: str) -> set[str]:
         """Return which processes have a line of a request in their logs."""
-        return {str(line["process"]) for line in logs.find(self.var / "log", request_id)}
+        return {str(line["process"]) for line in logs.find_request_lines(self.var / "log", request_id)}
 
     def identities(self) -> Sequence[ProcessIdentity]:
         """Return all there is, the supervisor first."""

@@ -40,12 +40,12 @@ def main() -> None:
     var, polite, stubborn = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
     supervisor = ProcessSupervisor(state, var / "log", StackConsole())
-    supervisor.listen()
-    with state.exclusively():
+    supervisor.handle_stop_signals()
+    with state.hold_lock():
         state.save(StackState(phase="starting", supervisor=ProcessIdentity.of(os.getpid())))
         try:
             supervisor.start([program("polite", polite, stubborn=False), program("stubborn", stubborn, stubborn=True)])
-            supervisor.wait()
+            supervisor.wait_until_ready()
             state.update(phase="ready")
             supervisor.run()
         finally:

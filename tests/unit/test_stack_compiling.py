@@ -19,7 +19,7 @@ def compiled(tmp_path, monkeypatch):
     (tmp_path / "shop" / "store.py").write_text("OPEN = True\n")
     compiled = tmp_path / "compiled"
     monkeypatch.setattr(privileges, "PROJECT_ROOT", tmp_path)
-    monkeypatch.setattr(privileges, "IMPORTED", (LIBRARY,))
+    monkeypatch.setattr(privileges, "SERVER_MODULES", (LIBRARY,))
     monkeypatch.setattr(sys, "pycache_prefix", str(compiled))
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(compiled))  # of the process that imports
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
@@ -37,11 +37,12 @@ def test_the_stores_code_and_the_libraries_it_imports_are_compiled(compiled):
 
 
 def test_libraries_that_their_installer_has_compiled_are_not_imported(compiled, tmp_path, monkeypatch):
-    source = tmp_path / "gunicorn.py"
+    source = tmp_path / "installed_library.py"
     source.write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
     there = Path(cache_from_source(str(source)))
     there.parent.mkdir(parents=True)
     there.touch()
-    monkeypatch.setattr(privileges, "_of_a_library", lambda: str(source))
+    monkeypatch.setattr(privileges, "COMPILED_LIBRARY", "installed_library")
     compile_sources()
-    assert names(compiled) == {"store", "gunicorn"}
+    assert names(compiled) == {"store", "installed_library"}

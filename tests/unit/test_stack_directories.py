@@ -5,7 +5,7 @@ import pytest
 
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
-from shop.stack import directories, endpoints, log_bounds
+from shop.stack import directories, endpoints, log_rotation
 from shop.stack.console import LogTail
 
 NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -13,7 +13,7 @@ NOT_AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywh
 
 def refusal(var) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        directories.make(load_settings(var_dir=var))
+        directories.prepare_directories(load_settings(var_dir=var))
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -30,7 +30,7 @@ def test_a_directory_this_user_may_not_write_in_is_refused(tmp_path):
 
 
 def test_what_another_user_left_is_refused_before_anything_is_started(tmp_path, monkeypatch):
-    directories.make(load_settings(var_dir=tmp_path))
+    directories.prepare_directories(load_settings(var_dir=tmp_path))
     (tmp_path / "log" / "web.log").touch()
     somebody_else = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: somebody_else)
@@ -38,44 +38,44 @@ def test_what_another_user_left_is_refused_before_anything_is_started(tmp_path, 
 
 
 def test_a_log_that_has_grown_is_put_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
+    monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "web.log").write_text("more than ten bytes")
-    directories.make(load_settings(var_dir=tmp_path))
+    directories.prepare_directories(load_settings(var_dir=tmp_path))
     log = tmp_path / "log" / "web.log"
     assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "more than ten bytes")
 
 
 def test_a_log_is_cut_while_a_server_writes_to_it_and_followed_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
+    monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     log = tmp_path / "web.log"
     with log.open("ab", buffering=0) as server:
         tail = LogTail(log)
         for lines in (b"one of many lines\n", b"next\n"):
             server.write(lines)
             assert tail.new_lines() == lines.decode().splitlines()
-            log_bounds.put_aside_all(tmp_path)
+            log_rotation.rotate_all_logs(tmp_path)
     assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("next\n", "one of many lines\n")
 
 
 def test_a_link_in_place_of_a_log_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
+    monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     somebodys = tmp_path / "somebodys"
     somebodys.write_text("more than ten bytes")
     (tmp_path / "web.log").symlink_to(somebodys)
-    log_bounds.put_aside_all(tmp_path)
+    log_rotation.rotate_all_logs(tmp_path)
     assert somebodys.read_text() == "more than ten bytes"
     assert not (tmp_path / "web.log.1").exists()
 
 
 def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 1_000)
+    monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 1_000)
     log = tmp_path / "web.log"
     log.write_bytes(b"x" * 5_000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
     try:
-        log_bounds.put_aside_all(tmp_path)
+        log_rotation.rotate_all_logs(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["web.log"]

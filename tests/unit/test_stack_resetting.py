@@ -6,13 +6,13 @@ from click.testing import CliRunner
 from shop.cli import main
 from shop.errors import ConfigurationError
 from shop.settings import load_settings
-from shop.stack.resetting import GOES, GOING, delete_parts, find_parts, require_resettable
+from shop.stack.resetting import DELETED_FOLDERS, DELETING_SUFFIX, delete_parts, find_parts, require_resettable
 from shop.stack.state import StackState
 
 
 @pytest.fixture
 def var(tmp_path):
-    for name in (*GOES, "lab", "exercises", "log", "run"):
+    for name in (*DELETED_FOLDERS, "lab", "exercises", "log", "run"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("12345")
     return tmp_path
@@ -27,13 +27,13 @@ def test_only_what_the_servers_hold_is_deleted(var):
 
 
 def test_a_reset_that_was_killed_is_finished_by_the_next(var):
-    (var / "pg").rename(var / f"pg{GOING}")
+    (var / "pg").rename(var / f"pg{DELETING_SUFFIX}")
     delete_parts(var, [])
     assert not list(var.glob("pg*"))
 
 
 def test_it_says_what_goes_and_how_much(var):
-    assert {(part.name, part.bytes) for part in find_parts(var)} == {(name, 5) for name in GOES}
+    assert {(part.name, part.bytes) for part in find_parts(var)} == {(name, 5) for name in DELETED_FOLDERS}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_refused_reset_deletes_nothing(var, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     done = CliRunner().invoke(main, ["reset", "--yes"])
     assert done.exit_code == 2
-    assert len(find_parts(var)) == len(GOES)
+    assert len(find_parts(var)) == len(DELETED_FOLDERS)
 
 
 def test_nobody_who_can_be_asked_is_a_no(var, monkeypatch):
@@ -73,7 +73,7 @@ def test_nobody_who_can_be_asked_is_a_no(var, monkeypatch):
     done = CliRunner().invoke(main, ["reset"])
     assert done.exit_code == 2
     assert "--yes" in done.stderr
-    assert len(find_parts(var)) == len(GOES)
+    assert len(find_parts(var)) == len(DELETED_FOLDERS)
 
 
 def test_there_may_be_nothing_to_do(tmp_path, monkeypatch):

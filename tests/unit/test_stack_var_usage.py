@@ -6,13 +6,13 @@ import signal
 import pytest
 
 from shop.settings import load_settings
-from shop.stack import log_bounds, var_usage
+from shop.stack import log_rotation, var_usage
 from shop.stack.console import StackConsole
 from shop.stack.edge import CONFIGURATION
 from shop.stack.program import ServerProgram
 from shop.stack.state import StateFile
-from shop.stack.status import look, table
-from shop.stack.supervisor import BOUND_LOGS_EVERY_S, ProcessSupervisor
+from shop.stack.status import collect_report, format_report
+from shop.stack.supervisor import ROTATE_LOGS_EVERY_S, ProcessSupervisor
 from tests.support.polling import until
 
 
@@ -37,26 +37,26 @@ def test_each_part_is_measured_and_has_its_bound_or_what_it_grows_with(settings)
 
 
 def test_status_shows_it_to_people_and_programs_also_when_nothing_runs(settings):
-    report = look(settings)
-    assert "var/pg                3.0 MB  grows with orders and the catalogue" in table(report)
-    assert "var/log               0.0 MB  at most 154 MB" in table(report)
+    report = collect_report(settings)
+    assert "var/pg                3.0 MB  grows with orders and the catalogue" in format_report(report)
+    assert "var/log               0.0 MB  at most 154 MB" in format_report(report)
     assert [part["name"] for part in report.to_dict()["var"]["parts"]] == ["edge", "edge/store", "log", "pg"]
 
 
 def test_the_bound_of_the_store_is_the_one_nginx_keeps():
     template = (CONFIGURATION / "nginx.conf.template").read_text()
-    assert f"max_size={var_usage.STORE_BYTES // 1024 // 1024}m" in template
+    assert f"max_size={var_usage.EDGE_STORE_BYTES // 1024 // 1024}m" in template
 
 
 def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_bounds, "LOG_KEPT_BYTES", 10)
+    monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     now = [0.0]
     supervisor = ProcessSupervisor(StateFile(tmp_path), tmp_path, StackConsole(io.StringIO()), lambda: now[0])
     log = tmp_path / "web.log"
     log.write_text("more than ten bytes")
     supervisor.run_once()
     assert log.read_text() == "more than ten bytes"
-    now[0] += BOUND_LOGS_EVERY_S
+    now[0] += ROTATE_LOGS_EVERY_S
     supervisor.run_once()
     assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "more than ten bytes")
 
@@ -73,7 +73,7 @@ def test_a_server_that_died_is_started_again_though_the_disk_is_full(tmp_path):
 
         def is_started_again():
             supervisor.run_once()
-            return "a start could not be noted (File too large): free some space" in out.getvalue()
+            return "could not save the state of the stack (File too large): free some space" in out.getvalue()
 
         until(is_started_again)
     finally:
