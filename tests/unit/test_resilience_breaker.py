@@ -1,4 +1,4 @@
-"""The breaker, with a clock that is moved by hand."""
+"""The breaker, on a fake clock."""
 
 import threading
 
@@ -23,12 +23,12 @@ class Unclear(Exception):
     """Says nothing about the dependency."""
 
 
-def judge(error):
+def is_failure(error):
     return None if isinstance(error, Unclear) else isinstance(error, Broke)
 
 
 class Dependency:
-    """Calls through a breaker, which end as told after as long as told."""
+    """Calls through a breaker, with the given error and duration."""
 
     def __init__(self):
         self.clock = FakeClock()
@@ -44,7 +44,7 @@ class Dependency:
                 raise error
 
         try:
-            self.breaker.call(work, judge)
+            self.breaker.call(work, is_failure)
         except CircuitOpen:
             return "refused"
         except (Broke, Said, Unclear):
@@ -53,6 +53,20 @@ class Dependency:
 
     def calls(self, count, error=None, takes_s=0.0):
         return [self.call(error, takes_s) for _ in range(count)]
+
+    def during_failing_calls(self, count, takes_s, meanwhile):
+        """Run ``meanwhile`` while so many calls are in progress; they fail afterwards."""
+
+        def work():
+            if count > 1:
+                self.during_failing_calls(count - 1, takes_s, meanwhile)
+            else:
+                meanwhile()
+            self.clock.advance(takes_s)
+            raise Broke
+
+        with pytest.raises(Broke):
+            self.breaker.call(work, is_failure)
 
 
 @pytest.fixture
@@ -93,14 +107,14 @@ def test_slow_calls_open_it_even_though_each_succeeds(bank):
     assert bank.call() == "refused"
 
 
-def test_what_left_the_window_no_longer_counts(bank):
+def test_calls_outside_the_window_do_not_count(bank):
     bank.calls(9, Broke())
     bank.clock.advance(11)
     bank.calls(2, Broke())
     assert bank.breaker.state is BreakerState.CLOSED
 
 
-def test_an_error_that_is_an_answer_counts_as_well_and_an_unclear_one_not_at_all(bank):
+def test_expected_errors_count_as_success_unclear_errors_not_at_all(bank):
     bank.calls(20, Unclear())
     bank.calls(5, Said())
     bank.calls(5, Broke())
@@ -108,7 +122,7 @@ def test_an_error_that_is_an_answer_counts_as_well_and_an_unclear_one_not_at_all
     assert bank.events[-1].calls == 10
 
 
-def test_an_open_breaker_lets_nothing_through(broken):
+def test_an_open_breaker_refuses_every_call(broken):
     reached = broken.reached
     assert broken.calls(5) == ["refused"] * 5
     assert broken.reached == reached
@@ -124,7 +138,7 @@ def test_after_its_pause_good_probes_close_it(broken):
 
 def test_after_its_pause_bad_probes_open_it_again(broken):
     broken.clock.advance(5)
-    assert broken.calls(3, Broke()) == ["failed", "failed", "refused"]  # two of three are half, so it is decided
+    assert broken.calls(3, Broke()) == ["failed", "failed", "refused"]  # two of three reach the rate
     broken.clock.advance(4.9)
     assert broken.call() == "refused"
 
@@ -135,7 +149,7 @@ def test_slow_probes_open_it_again(broken):
     assert broken.breaker.state is BreakerState.OPEN
 
 
-def test_only_so_many_probes_are_on_their_way_at_once(broken):
+def test_number_of_concurrent_probes_is_limited(broken):
     broken.clock.advance(5)
     inside, leave, ends = threading.Semaphore(0), threading.Event(), []
 
@@ -144,7 +158,7 @@ def test_only_so_many_probes_are_on_their_way_at_once(broken):
             inside.release()
             leave.wait(10)
 
-        broken.breaker.call(work, judge)
+        broken.breaker.call(work, is_failure)
         ends.append("ok")
 
     probes = [threading.Thread(target=probe) for _ in range(RULES.probes)]
@@ -159,51 +173,69 @@ def test_only_so_many_probes_are_on_their_way_at_once(broken):
     assert (ends, broken.breaker.state) == (["ok"] * 3, BreakerState.CLOSED)
 
 
-def test_a_probe_that_says_nothing_makes_room_for_another(broken):
+def test_an_unclear_probe_returns_its_permit(broken):
     broken.clock.advance(5)
     broken.calls(3, Unclear())
     assert broken.calls(3) == ["ok"] * 3
     assert broken.breaker.state is BreakerState.CLOSED
 
 
-def test_probes_that_never_come_back_do_not_keep_it_half_open_for_ever(broken):
+def test_hanging_probes_do_not_keep_it_half_open_forever(broken):
+    def meanwhile():
+        assert broken.call() == "refused"
+        broken.clock.advance(5)
+        assert broken.calls(3) == ["ok"] * 3
+        assert broken.breaker.state is BreakerState.CLOSED
+
     broken.clock.advance(5)
-    lost = [broken.breaker._admit() for _ in range(3)]
-    assert broken.call() == "refused"
-    broken.clock.advance(5)
-    assert broken.calls(3) == ["ok"] * 3
+    broken.during_failing_calls(3, 60.0, meanwhile)
+    broken.calls(6)
+    broken.calls(5, Broke())  # five of eleven: fewer than half, as the late failures do not count
     assert broken.breaker.state is BreakerState.CLOSED
-    for era in lost:  # they come back after all: judged by nobody
-        broken.breaker._ended(era, 60.0, failed=True)
-    assert broken.breaker._window.totals(broken.clock.monotonic()).calls == 0
 
 
-def test_a_call_that_began_before_it_opened_does_not_decide_the_probes(bank):
-    era = bank.breaker._admit()
-    bank.calls(10, Broke())
-    bank.clock.advance(5)
-    bank.calls(2)
-    bank.breaker._ended(era, 9.0, failed=True)
+def test_calls_from_before_it_opened_do_not_decide(bank):
+    def meanwhile():
+        bank.calls(10, Broke())
+        bank.clock.advance(5)
+        bank.calls(2)
+
+    bank.during_failing_calls(1, 2.0, meanwhile)
     bank.call()
     assert bank.breaker.state is BreakerState.CLOSED
 
 
-def test_it_says_why_it_changed_and_a_listener_may_call_in_again(broken):
+def test_a_repeated_round_of_probes_is_no_change(broken):
+    def meanwhile():
+        broken.clock.advance(5)
+        broken.call()
+
+    broken.clock.advance(5)
+    broken.during_failing_calls(3, 0.0, meanwhile)
+    assert [event.after for event in broken.events] == ["open", "half-open"]
+
+
+def test_events_carry_the_reason(broken):
     (opened,) = broken.events
     assert (opened.before, opened.after, opened.calls, opened.failure_rate) == ("closed", "open", 10, 1.0)
+
+
+def test_a_subscriber_may_call_the_dependency_again():
+    bank = Dependency()
     states = []
-    broken.breaker._emit = lambda event: states.append((event.after, broken.call()))
-    broken.clock.advance(5)
-    broken.calls(2)
-    assert states[0][0] == "half-open"
+    bank.breaker = CircuitBreaker("bank", RULES, bank.clock, lambda event: states.append((event.after, bank.call())))
+    bank.calls(10, Broke())
+    bank.clock.advance(5)
+    bank.calls(2)
+    assert states[:2] == [("open", "refused"), ("half-open", "ok")]
 
 
 def test_without_a_breaker_every_call_is_made():
-    made = [NoBreaker().call(lambda number=number: number, judge) for number in range(50)]
+    made = [NoBreaker().call(lambda number=number: number, is_failure) for number in range(50)]
     assert made == list(range(50))
 
 
-def test_a_window_forgets_slice_by_slice():
+def test_a_window_expires_slice_by_slice():
     window = SlidingWindow(10.0)
     for second in range(30):
         window.add(second, failed=second < 15, slow=False)

@@ -1,9 +1,8 @@
-"""Staying up while somebody else's server does not: deadlines, retries, circuit breakers.
+"""Calls to a server that may fail: deadlines, retries, circuit breakers.
 
-Each is an object that is handed in and can be left out, and none of them knows whom it protects: not the payments
-provider, not the web, not who counts what they do. They compose from the outside in: ``BoundedRetry`` around
-``CircuitBreaker`` around a time limit around the call, so that each attempt is judged, and none is made that cannot
-end in time.
+Each mechanism is an object that is passed in, and each has a variant that does nothing. None of them imports the
+payments provider, the web layer or the metrics. ``BoundedRetry`` wraps ``CircuitBreaker``, which wraps a time limit,
+which wraps the call. So the breaker counts each attempt, and no attempt begins that cannot end in time.
 """
 
 from shop.patterns.resilience.breaker import (

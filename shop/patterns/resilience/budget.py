@@ -1,8 +1,8 @@
-"""A retry budget: retries may be a share of the calls, and no more.
+"""A retry budget: it limits retries to a share of the calls.
 
-Three attempts a call are harmless while one call in a hundred fails. When all fail, they are three times the load on a
-server that could not carry the load it had. A token bucket makes the share hold whatever happens: each call puts a
-fraction of a token in, each retry takes a whole one out.
+Three attempts a call are harmless while one call in a hundred fails. When all calls fail, three attempts are three
+times the load on a server that is overloaded already. A token bucket enforces the share: each call adds a fraction of a
+token, and each retry removes a whole token.
 Source: Google, "Site Reliability Engineering", ch. 21, per-client retry budget; Finagle's ``RetryBudget``.
 """
 
@@ -10,11 +10,11 @@ import threading
 
 
 class RetryBudget:
-    """A token bucket shared by every call to one dependency.
+    """A token bucket, shared by all calls to one dependency.
 
     Args:
-        share: retries allowed for each call, in the long run: 0.1 is one retry for ten calls.
-        reserve: tokens in the full bucket, where it starts: what a process that calls seldom may still retry.
+        share: retries for each call, in the long run: 0.1 is one retry for ten calls.
+        reserve: tokens in the full bucket. The bucket starts full, so a process that calls seldom may retry as well.
     """
 
     def __init__(self, share: float = 0.1, reserve: float = 10.0) -> None:
@@ -24,12 +24,12 @@ class RetryBudget:
         self._lock = threading.Lock()
 
     def deposit(self) -> None:
-        """Note a call's first attempt."""
+        """Add a call's fraction of a token, at its first attempt."""
         with self._lock:
             self._tokens = min(self._reserve, self._tokens + self._share)
 
     def withdraw(self) -> bool:
-        """Take what one retry costs; tell whether it was there."""
+        """Remove one token for a retry; return whether there was one."""
         with self._lock:
             if self._tokens < 1:
                 return False

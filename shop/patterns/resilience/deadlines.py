@@ -1,10 +1,10 @@
-"""Deadlines: until when an answer is worth anything to whoever asked.
+"""Deadlines: the time after which a response is of no use to the client.
 
-Problem: each call has a timeout of its own, and they add up. The shopper left after eight seconds; the third server in
-the chain is still at work for her.
-Method: the web layer sets one deadline a request, in a context variable. Every outbound call takes what is left of it,
-never more, and sends it on in a header as milliseconds left (clocks of two machines differ; durations do not). What
-would begin past it is not begun.
+Problem: each call has its own timeout, and the timeouts add up. The shopper has left after eight seconds, and the third
+server in the chain still works on the request.
+Method: the web layer sets one deadline for each request, in a context variable. Every outbound call gets at most the
+remaining time, and sends it in a header as milliseconds (clocks of two machines differ, durations do not). After the
+deadline no call begins.
 Switch: ``payments.timeout``, for the calls to the provider. Experiment: ``slow-payments``.
 Source: Google, "Site Reliability Engineering", ch. 22, latency and deadlines; gRPC's deadline propagation.
 """
@@ -18,35 +18,35 @@ from dataclasses import dataclass
 from shop.clock import Clock, SystemClock
 
 HEADER = "X-Deadline-Ms"
-"""How many milliseconds the caller will go on waiting."""
+"""Milliseconds that the caller still waits."""
 MAX_DIGITS = 9
 """Eleven days in milliseconds; a longer number is no deadline."""
-_MACHINE = SystemClock()
+_SYSTEM_CLOCK = SystemClock()
 
 
 class DeadlineExceeded(Exception):
-    """There is no time left; what was about to begin was not begun."""
+    """There is no time left, so the call was not made."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestDeadline:
-    """A moment on a monotonic clock.
+    """A deadline on a monotonic clock.
 
     Args:
-        at: reading of the clock, in seconds.
-        clock: the clock it is a reading of.
+        at: time on the clock, in seconds.
+        clock: the clock.
     """
 
     at: float
-    clock: Clock = _MACHINE
+    clock: Clock = _SYSTEM_CLOCK
 
     @classmethod
-    def within(cls, seconds: float, clock: Clock = _MACHINE) -> "RequestDeadline":
-        """Return the moment so many seconds from now."""
+    def within(cls, seconds: float, clock: Clock = _SYSTEM_CLOCK) -> "RequestDeadline":
+        """Return the deadline that many seconds from now."""
         return cls(clock.monotonic() + seconds, clock)
 
     def remaining(self) -> float:
-        """Return the seconds left, 0 once it has passed."""
+        """Return the remaining seconds; 0 after the deadline."""
         return max(0.0, self.at - self.clock.monotonic())
 
 
@@ -54,21 +54,21 @@ _current: ContextVar[RequestDeadline | None] = ContextVar("deadline", default=No
 
 
 def begin(deadline: RequestDeadline | None) -> None:
-    """Work under a deadline from here on; it replaces the one of whatever this thread did before."""
+    """Set the deadline of this context; it replaces the deadline of the thread's earlier work."""
     _current.set(deadline)
 
 
 def remaining() -> float:
-    """Return the seconds left to what is being done; infinite where nobody set a deadline."""
+    """Return the remaining seconds of the current work; infinity without a deadline."""
     deadline = _current.get()
     return math.inf if deadline is None else deadline.remaining()
 
 
 def check() -> None:
-    """Stop here if the time is up.
+    """Raise if the deadline has passed.
 
     Raises:
-        DeadlineExceeded: it is.
+        DeadlineExceeded: there is no time left.
     """
     if remaining() <= 0:
         raise DeadlineExceeded
@@ -76,9 +76,9 @@ def check() -> None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give the block so many seconds at most. A deadline that ends sooner stands: nobody can extend another's."""
+    """Give the block a deadline that many seconds from now. An earlier deadline of the caller stays in force."""
     outer = _current.get()
-    own = RequestDeadline.within(seconds, outer.clock if outer else _MACHINE)
+    own = RequestDeadline.within(seconds, outer.clock if outer else _SYSTEM_CLOCK)
     token = _current.set(own if outer is None or own.at < outer.at else outer)
     try:
         yield
@@ -88,7 +88,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def lifted() -> Iterator[None]:
-    """Let the block work without a deadline."""
+    """Run the block without a deadline."""
     token = _current.set(None)
     try:
         yield
@@ -97,12 +97,12 @@ def lifted() -> Iterator[None]:
 
 
 def header_value(seconds: float) -> str:
-    """Write the time left as :data:`HEADER` carries it, rounded down: a promise of less is kept."""
+    """Return the remaining time as the value of :data:`HEADER`, rounded down: the server then never works too long."""
     return str(int(seconds * 1000))
 
 
 def read(header: str | None) -> float | None:
-    """Return the seconds a caller will wait, or ``None`` where it did not say, or said nothing that can be read."""
+    """Return the seconds that the caller waits; ``None`` without a readable header."""
     if header is None or not (header.isascii() and header.isdecimal() and len(header) <= MAX_DIGITS):
         return None
     return int(header) / 1000

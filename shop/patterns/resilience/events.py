@@ -1,11 +1,12 @@
-"""What the mechanisms say about themselves. They do not know who listens: telemetry subscribes through one callable."""
+"""The events of the mechanisms. A mechanism calls one function with each event, and does not know its subscriber."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["ok", "failed", "refused", "dropped"]
-"""``failed``: the other side did, or nobody knows. ``refused``: the breaker was open. ``dropped``: no time was left."""
+"""``failed``: the call failed, or its outcome is unknown. ``refused``: the breaker was open. ``dropped``: no time was
+left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,17 @@ class AttemptFinished:
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled:
-    """An attempt failed, and there will be another."""
+    """An attempt failed, and the call is retried."""
 
     dependency: str
     attempt: int
-    """Which one failed, from 1."""
+    """The number of the failed attempt, from 1."""
     wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class NotRetried:
-    """An attempt failed that another one might have mended, and there will be none."""
+    """An attempt failed, a retry might have succeeded, and there is none."""
 
     dependency: str
     because: Literal["attempts", "budget", "deadline"]
@@ -37,13 +38,13 @@ class NotRetried:
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged:
-    """A breaker went from one state to another."""
+    """A breaker changed its state."""
 
     dependency: str
     before: str
     after: str
     calls: int
-    """How many calls it was judged by."""
+    """Number of calls that the rates were computed from."""
     failure_rate: float
     slow_rate: float
 
@@ -53,4 +54,4 @@ Emit = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Listen to nothing."""
+    """Do nothing with an event."""

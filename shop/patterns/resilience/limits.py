@@ -1,4 +1,4 @@
-"""The time one call may take: a limit, or, to be measured beside it, none."""
+"""The time that one call may take: a limit, or no limit for comparison."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -7,21 +7,21 @@ from shop.patterns.resilience import deadlines
 
 
 class TimeLimit(Protocol):
-    """Bounds the calls made inside its block."""
+    """Limits the time of the calls inside its block."""
 
     def applied(self) -> AbstractContextManager[None]:
         """Return the block.
 
         Raises:
-            DeadlineExceeded: there is no time left to begin in.
+            DeadlineExceeded: there is no time left.
         """
 
 
 class CallTimeout:
-    """So many seconds a call, and never more than the request has left.
+    """A number of seconds for each call, and never more than the request's remaining time.
 
     Args:
-        seconds: for one call, from connecting to the last byte.
+        seconds: for one call, from the connect to the last byte.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -34,7 +34,7 @@ class CallTimeout:
 
 
 class NoTimeout:
-    """As long as the other side takes. A thread waits with it, and the request's deadline counts for nothing."""
+    """No limit: a thread waits as long as the other server takes, and the request's deadline is ignored."""
 
     def applied(self) -> AbstractContextManager[None]:
         """See :class:`TimeLimit`."""

@@ -1,10 +1,10 @@
-"""Retries: asking again, seldom, later, and in one place.
+"""Retries with backoff, jitter and a budget, in one layer.
 
-Problem: most failures of a network are over a moment later, so one more attempt hides them. Attempts on every layer
-multiply, attempts in step arrive together, and attempts without a bound keep a struggling server down.
-Method: one layer retries and no other. The waits are drawn from the whole interval up to a bound that doubles (full
-jitter). A budget holds retries to a share of the calls. A wait that would outlast the deadline is not begun. Only calls
-that may safely be made twice are.
+Problem: most network failures are over a moment later, so a second attempt succeeds. But retries of several layers
+multiply, retries at the same time arrive together, and retries without a limit keep an overloaded server down.
+Method: only one layer retries. The wait is drawn from 0 to a bound that doubles with each attempt (full jitter). A
+budget limits the retries to a share of the calls. There is no retry whose wait would end after the deadline, and none
+of a call that is not idempotent.
 Switch: ``payments.retries``. Experiment: ``failing-payments``.
 Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015) and "Timeouts, retries and backoff with jitter".
 """
@@ -23,34 +23,34 @@ BACKOFF = ExponentialBackoff(base_s=0.1, cap_s=2.0)
 
 T = TypeVar("T")
 IsRetryable = Callable[[Exception], bool]
-"""Tells whether another attempt could end otherwise."""
+"""Returns whether another attempt may succeed after this error."""
 
 
 class RetryStrategy(Protocol):
-    """Makes a call, perhaps more than once."""
+    """Makes a call, with or without retries."""
 
     def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
         """Make the call.
 
         Args:
             work: one attempt.
-            idempotent: whether it may be done twice; if not, it is tried once.
-            is_retryable: whether a failure is worth another attempt.
+            idempotent: whether the call may be made twice; otherwise there is one attempt.
+            is_retryable: returns whether another attempt may succeed after an error.
 
         Raises:
-            Exception: what the last attempt raised.
+            Exception: of the last attempt.
         """
 
 
 class BoundedRetry:
-    """The retrying variant.
+    """Retries with backoff, within attempts, deadline and budget.
 
     Args:
-        dependency: whom the calls go to, for those who listen.
-        attempts: how often at most, the first one counted.
+        dependency: its name, for the events.
+        attempts: number of attempts at most, the first one included.
         budget: shared by all calls to the dependency.
         backoff: the bounds of the waits.
-        emit: told of each retry, and of each that was not made.
+        emit: receives each retry, and each refusal of a retry.
         uniform: draws from an interval.
         sleep: waits, in seconds.
     """
@@ -75,7 +75,7 @@ class BoundedRetry:
         self._sleep = sleep
 
     def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
-        """See :class:`Retries`."""
+        """See :class:`RetryStrategy`."""
         self._budget.deposit()
         attempt = 1
         while True:
@@ -85,8 +85,7 @@ class BoundedRetry:
                 if not idempotent or not is_retryable(error):
                     raise
                 wait_s = self._uniform(0, self._backoff.bound_s(attempt))
-                refusal = self._refusal(attempt, wait_s)
-                if refusal is not None:
+                if (refusal := self._refusal(attempt, wait_s)) is not None:
                     self._emit(NotRetried(self._dependency, refusal))
                     raise
                 self._emit(RetryScheduled(self._dependency, attempt, wait_s))
@@ -94,16 +93,17 @@ class BoundedRetry:
             attempt += 1
 
     def _refusal(self, attempt: int, wait_s: float) -> Literal["attempts", "deadline", "budget"] | None:
+        """Return the limit that forbids a retry; ``None`` if there is a retry."""
         if attempt >= self._attempts:
             return "attempts"
         if wait_s >= deadlines.remaining():
             return "deadline"
-        return None if self._budget.withdraw() else "budget"  # last: what it takes out is spent
+        return None if self._budget.withdraw() else "budget"  # last: a withdrawn token is spent
 
 
 class NoRetry:
     """The variant without retries."""
 
     def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
-        """See :class:`Retries`."""
+        """See :class:`RetryStrategy`."""
         return work()
