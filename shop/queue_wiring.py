@@ -63,7 +63,7 @@ def relay(runtime: ProcessRuntime, to: "MessageBroker") -> OutboxRelay:
         names = consumers_of(message)
         if not names:
             correlation.adopt(message.request_id, message.traceparent)
-            failing.note_unroutable(message)
+            failing.record_unroutable(message)
         for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
             to.publish(consumer, message.to_json())
 

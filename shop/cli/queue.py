@@ -39,7 +39,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     """
     with _database() as (settings, database):
         with database.reading() as session:
-            waiting, dead = backlog(session), dispatcher.dead_count(session)
+            waiting, dead = backlog(session), dispatcher.count_dead_letters(session)
         queues = _lengths(settings)
         state, detail = _broker(settings, answers=queues is not None)
     found = {
@@ -59,7 +59,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
 def dead(as_json: bool) -> None:  # noqa: FBT001
     """List the latest dead letters, the newest first: messages that a consumer has given up on."""
     with _database() as (_, database), database.reading() as session:
-        letters = [_described(letter) for letter in dispatcher.dead_letters(session, LISTED)]
+        letters = [_described(letter) for letter in dispatcher.list_dead_letters(session, LISTED)]
     lines = [
         f"{one['id']:>6}  {one['died_at']}  {one['consumer'] or one['topic']}  {one['aggregate_id']}"
         f"  {one['attempts']} attempts: {one['error']}"

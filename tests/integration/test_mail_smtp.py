@@ -16,7 +16,7 @@ from shop.mail.mailer import MailFailed, MailRefused, SmtpMailer
 from shop.patterns.outbox.messages import enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
-from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, list_dead_letters
 from tests.support.smtp_server import listening
 
 LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
@@ -107,7 +107,7 @@ def test_a_refusal_for_good_is_a_dead_letter_at_once_and_is_logged(mailing, data
         server.replies["RCPT"] = "550 5.1.1 no such user"
         assert mailing(smtp(server)) == ["dead"]
     with database.reading() as session:
-        (dead,) = dead_letters(session, 10)
+        (dead,) = list_dead_letters(session, 10)
         assert session.scalars(select(OutboxMessage)).all() == []
     assert (dead.attempts, dead.error) == (1, "MailRefused: SMTPRecipientsRefused: 550 5.1.1")
     (line,) = [one for one in caplog.records if one.message == "message_dead"]

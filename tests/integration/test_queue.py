@@ -26,7 +26,7 @@ from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import CLAIM, BrokerUnavailable, OutboxRelay
 from shop.patterns.queue import rabbitmq
-from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, list_dead_letters, requeue
 from shop.patterns.queue.inbox import ConsumerInbox, InboxReaper
 from shop.patterns.queue.message_broker import MessageBroker
 from shop.patterns.queue.models import DeadLetter, HandledMessage
@@ -80,7 +80,7 @@ class OwnValkey:
             client.config_set("maxmemory", limit)
 
     def clear(self):
-        """Throw away what waits, and what a worker that is gone had in hand: the next test's would be given it."""
+        """Delete the waiting messages and those of dead workers: the next test would receive them."""
         with redis.Redis.from_url(self.url) as client:
             client.flushdb()
 
@@ -161,7 +161,7 @@ def bench(database, broker):
     cleaner.stop(5)
 
 
-def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
+def test_health_check_fails_on_a_wrong_broker_password(broker):
     checks.broker(broker.url)()
     wrong = re.sub(r":[^:@]*@", ":hush@", broker.url)
     with pytest.raises(CheckFailed, match="refuses the user or the password"):
@@ -171,7 +171,7 @@ def test_well_is_only_a_broker_that_knows_the_password_of_its_address(broker):
     assert re.match(r"BROKER_URL=\w+://\w*:\*\*\*@.* refuses the user or the password", said)
 
 
-def test_well_is_only_a_broker_that_has_the_place_in_its_address(broker):
+def test_health_check_fails_without_the_database_or_virtual_host(broker):
     nowhere, says = {
         "redis": (f"{broker.url}99", "has no database"),
         "amqp": (broker.url.replace("%2F", "nowhere"), "refuses the virtual host"),
@@ -180,7 +180,7 @@ def test_well_is_only_a_broker_that_has_the_place_in_its_address(broker):
         checks.broker(nowhere)()
 
 
-def test_a_message_reaches_its_consumer_with_all_it_carries(bench):
+def test_a_message_reaches_its_consumer_with_all_fields(bench):
     seen = []
     one = bench(seen.append)
     one.tell()
@@ -191,7 +191,7 @@ def test_a_message_reaches_its_consumer_with_all_it_carries(bench):
     assert (seen[0].aggregate_id, seen[0].topic, seen[0].attempts) == ("order-0", "paid", 0)
 
 
-def test_a_consumer_that_fails_is_tried_again_and_then_its_message_is_a_dead_letter(bench):
+def test_failing_message_is_retried_and_then_a_dead_letter(bench):
     def fail(message):
         raise LookupError("no such thing")
 
@@ -201,23 +201,23 @@ def test_a_consumer_that_fails_is_tried_again_and_then_its_message_is_a_dead_let
     one.relay_until(lambda: one.outcomes["dead"])
     assert one.outcomes == {"retried": 2, "dead": 1}
     with one.database.reading() as session:
-        (letter,) = dead_letters(session, 10)
+        (letter,) = list_dead_letters(session, 10)
     assert (letter.consumer, letter.attempts, letter.error) == (CONSUMER, 3, "LookupError: no such thing")
     assert one.count(OutboxMessage) == 0
 
 
-def test_an_error_that_quotes_what_postgresql_cannot_hold_is_noted_all_the_same(database):
+def test_errors_with_text_unfit_for_postgresql_are_recorded(database):
     def fail(message):
         raise LookupError("a\0b \ud800")
 
     message = QueueMessage(uuid.uuid4(), "order", "order-0", "paid", {}, datetime.now(UTC))
     MessageDispatcher(database, {CONSUMER: fail}, RetryPolicy(attempts=1)).deliver(CONSUMER, message.to_json())
     with database.reading() as session:
-        (letter,) = dead_letters(session, 10)
+        (letter,) = list_dead_letters(session, 10)
     assert letter.error == "LookupError: a\ufffdb \ufffd"
 
 
-def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):
+def test_a_requeued_dead_letter_has_all_attempts_again(bench):
     broken = [True]
 
     def handle(message):
@@ -230,14 +230,14 @@ def test_a_dead_letter_that_is_requeued_is_tried_afresh(bench):
     one.relay_until(lambda: one.outcomes["dead"])
     broken.clear()
     with one.database.transaction() as session:
-        requeue(session, dead_letters(session, 1)[0].id)
+        requeue(session, list_dead_letters(session, 1)[0].id)
     one.relay_until(lambda: one.outcomes["handled"])
     assert one.count(DeadLetter) == 0
     with pytest.raises(NotFound), one.database.transaction() as session:
         requeue(session, 1)
 
 
-def test_what_is_delivered_twice_is_done_once(bench, database):
+def test_a_message_delivered_twice_is_handled_once(bench, database):
     done = []
     inbox = ConsumerInbox(database, CONSUMER)
     one = bench(lambda message: inbox.process_once(message, lambda session: done.append(message.message_id)))
@@ -264,7 +264,7 @@ def test_a_full_queue_makes_the_outbox_hold_back(bench):
     one.relay_until(lambda: one.outcomes["handled"] == 8)
 
 
-def test_a_worker_fetches_no_more_than_it_may(bench):
+def test_a_worker_prefetches_within_its_limit(bench):
     release = []
     one = bench(lambda message: until(lambda: release, timeout_s=20))
     one.tell(12)
@@ -277,7 +277,7 @@ def test_a_worker_fetches_no_more_than_it_may(bench):
     until(lambda: one.outcomes["handled"] == 12)
 
 
-def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_none(bench, broker, database):
+def test_broker_outage_and_restart_lose_no_message(bench, broker, database):
     inbox, done = ConsumerInbox(database, CONSUMER), Counter()
     one = bench(
         lambda message: inbox.process_once(message, lambda session: done.update([message.aggregate_id])), limit=1000
@@ -303,7 +303,7 @@ def test_a_broker_that_is_away_holds_messages_in_the_outbox_and_a_restart_loses_
     assert set(done.values()) == {2}
 
 
-def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none(bench, broker, database):
+def test_broker_with_a_full_disk_loses_no_message(bench, broker, database):
     if not isinstance(broker, OwnValkey):
         pytest.skip("RabbitMQ asks for room long before its disk is full, and blocks then")
     if not broker.disk.bounded:
@@ -341,7 +341,7 @@ def test_a_broker_whose_disk_is_full_holds_messages_in_the_outbox_and_loses_none
     assert set(done.values()) == {1}
 
 
-def test_a_full_broker_refuses_soon_says_so_and_can_be_emptied(bench, broker, monkeypatch):
+def test_full_broker_refuses_quickly_and_can_be_drained(bench, broker, monkeypatch):
     monkeypatch.setattr(rabbitmq, "BLOCKED_TIMEOUT_S", 2.0)
     one = bench()
     one.tell(2)
@@ -373,7 +373,7 @@ def relay_when_well(one, condition):
     until(once, timeout_s=60)
 
 
-def test_a_message_that_kills_its_process_is_a_dead_letter_of_the_next(bench, broker, settings):
+def test_a_message_that_kills_its_process_becomes_dead(bench, broker, settings):
     one = bench()
     one.tell()
     one.relay.run_once()
@@ -388,11 +388,11 @@ def test_a_message_that_kills_its_process_is_a_dead_letter_of_the_next(bench, br
         second.kill()
         second.join()
     with one.database.reading() as session:
-        (letter,) = dead_letters(session, 1)
+        (letter,) = list_dead_letters(session, 1)
     assert letter.error == "PoisonMessage: 1 processes ended while they handled it"
 
 
-def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):
+def test_an_unreadable_message_is_rejected_and_blocks_no_other(bench, broker):
     one = bench()
     one.transport.publish(CONSUMER, {"from": "another world"})
     one.tell()
@@ -402,7 +402,7 @@ def test_what_cannot_be_read_is_rejected_and_holds_nobody_up(bench, broker):
         until(lambda: one.transport._broker.client.zcard(f"shop:{CONSUMER}.XQ") == 1)
 
 
-def test_what_a_broken_connection_took_with_it_is_fetched_again(settings):
+def test_messages_lost_with_a_connection_are_fetched_again(settings):
     broker = ValkeyBroker.at(settings.broker_url)
     broker.heartbeat_timeout, broker.maintenance_chance = 100, 1_000_000
     broker.client.flushdb()
@@ -415,7 +415,7 @@ def test_what_a_broken_connection_took_with_it_is_fetched_again(settings):
     broker.close()
 
 
-def test_what_was_handled_long_ago_is_forgotten(database):
+def test_old_records_of_handled_messages_are_deleted(database):
     with database.transaction() as session:
         for days in (1, 8):
             long_ago = func.now() - timedelta(days=days)

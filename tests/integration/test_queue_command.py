@@ -35,7 +35,7 @@ def bury(database):
         return letter.id
 
 
-def test_it_says_what_waits_where(run, database):
+def test_status_shows_the_waiting_messages(run, database):
     with database.transaction() as session:
         enqueue(session, "order", "ord_1", "order.confirmation")
     bury(database)
@@ -46,14 +46,14 @@ def test_it_says_what_waits_where(run, database):
     assert "1 waiting" in run("status").output
 
 
-def test_with_the_broker_away_it_still_says_what_waits_in_the_outbox(run, database, monkeypatch):
+def test_status_shows_the_outbox_while_the_broker_is_down(run, database, monkeypatch):
     monkeypatch.setenv("BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
     told = run("status", "--json")
     assert told.exit_code == 1
     assert json.loads(told.output)["broker"] == "away"
 
 
-def test_a_dead_letter_is_listed_and_goes_back_for_its_consumer_alone(run, database):
+def test_a_listed_dead_letter_is_requeued_for_its_consumer_alone(run, database):
     assert "no dead letters" in run("dead").output
     letter_id = bury(database)
     (listed,) = json.loads(run("dead", "--json").output)["items"]
@@ -65,7 +65,7 @@ def test_a_dead_letter_is_listed_and_goes_back_for_its_consumer_alone(run, datab
     assert "no dead letters" in run("dead").output
 
 
-def test_requeueing_what_is_not_there_fails_with_a_sentence(run, capsys):
+def test_requeueing_an_unknown_letter_fails_with_a_message(run, capsys):
     with pytest.raises(SystemExit) as end:
         main.main(["queue", "requeue", "1"])
     assert end.value.code == 1

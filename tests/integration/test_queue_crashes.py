@@ -1,4 +1,4 @@
-"""What a worker that ends in the middle of a message leaves behind, and messages that no consumer takes."""
+"""Deliveries after a worker crashed with the message, and messages without a consumer."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from shop import queue_wiring
 from shop.patterns.outbox.messages import QueueMessage, enqueue
 from shop.patterns.outbox.models import OutboxMessage
-from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, dead_letters, requeue
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, list_dead_letters, requeue
 from shop.patterns.queue.inbox import InboxReaper
 from shop.patterns.queue.models import BegunDelivery, DeadLetter
 
@@ -19,7 +19,7 @@ CONSUMER = "shouting"
 
 
 class ProcessEnded(BaseException):
-    """Stands for a process that is gone: nothing of ours catches it."""
+    """Simulates a crash: the dispatcher does not catch it."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ class Processes:
         return self.outcomes[-1]
 
     def _deliveries(self, handler):
-        """Return those of a process of its own."""
+        """Return the dispatcher of a new process."""
         observe = lambda consumer, outcome, lag_s: self.outcomes.append(outcome)  # noqa: E731
         return MessageDispatcher(self._database, {CONSUMER: handler}, RetryPolicy(), observe)
 
@@ -62,7 +62,7 @@ def rows(database, model):
 
 
 def come_back(database):
-    """Return the message that waits in the outbox, as the relay hands it on, and take it from there."""
+    """Remove the message from the outbox and return it, as the relay does."""
     with database.transaction() as session:
         (row,) = session.scalars(select(OutboxMessage))
         names = ("message_id", "aggregate", "aggregate_id", "topic", "payload", "created_at", "attempts")
@@ -71,7 +71,7 @@ def come_back(database):
     return found
 
 
-def test_a_message_that_ends_its_process_is_put_off_twice_and_then_a_dead_letter(processes, message, database):
+def test_a_crashing_message_is_retried_twice_and_then_dead(processes, message, database):
     for _ in range(2):
         processes.end_with(message)
         assert processes.handle(message) == "retried"  # by the broker, to the next process
@@ -83,7 +83,7 @@ def test_a_message_that_ends_its_process_is_put_off_twice_and_then_a_dead_letter
     assert rows(database, BegunDelivery) == []
 
 
-def test_what_was_beside_it_comes_back_with_a_pause_of_its_own_and_is_handled(processes, message, database):
+def test_a_harmless_message_is_handled_after_its_own_pause(processes, message, database):
     processes.end_with(message)
     assert processes.handle(message) == "retried"
     (row,) = rows(database, OutboxMessage)
@@ -93,7 +93,7 @@ def test_what_was_beside_it_comes_back_with_a_pause_of_its_own_and_is_handled(pr
     assert rows(database, BegunDelivery) == []
 
 
-def test_an_error_between_two_crashes_does_not_let_them_be_forgotten(processes, message, database):
+def test_an_error_between_two_crashes_keeps_their_count(processes, message, database):
     def fail(message):
         raise LookupError
 
@@ -107,7 +107,7 @@ def test_an_error_between_two_crashes_does_not_let_them_be_forgotten(processes, 
     assert [row.crashes for row in rows(database, BegunDelivery)] == [2]
 
 
-def test_a_copy_that_comes_while_this_process_is_at_the_message_is_no_crash(database, message):
+def test_a_second_delivery_in_the_same_process_is_no_crash(database, message):
     outcomes = []
 
     def handle(same):
@@ -120,7 +120,7 @@ def test_a_copy_that_comes_while_this_process_is_at_the_message_is_no_crash(data
     assert outcomes == ["first", "handled", "handled"]
 
 
-def test_what_was_begun_long_ago_is_forgotten(processes, message, database):
+def test_old_records_of_begun_deliveries_are_deleted(processes, message, database):
     processes.end_with(message)
     with database.transaction() as session:
         session.execute(update(BegunDelivery).values(begun_at=func.now() - timedelta(days=8)))
@@ -128,7 +128,7 @@ def test_what_was_begun_long_ago_is_forgotten(processes, message, database):
     assert rows(database, BegunDelivery) == []
 
 
-def test_a_handled_message_leaves_a_line_under_its_request(processes, message, caplog):
+def test_a_handled_message_is_logged_with_its_request(processes, message, caplog):
     with caplog.at_level(logging.INFO, "shop.patterns.queue.dispatcher"):
         processes.handle(message)
     (line,) = [record for record in caplog.records if record.message == "message_handled"]
@@ -143,7 +143,7 @@ def transport(settings):
 
 
 @pytest.mark.parametrize(("topic", "consumer"), [("unheard.of", None), ("order.confirmation", "pensioner")])
-def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, database, transport, topic, consumer):
+def test_a_message_without_consumer_is_retried_and_then_dead(runtime, database, transport, topic, consumer):
     relay = queue_wiring.relay(runtime, transport)
     with database.transaction() as session:
         enqueue(session, "order", "order-0", topic)
@@ -159,12 +159,12 @@ def test_what_no_consumer_takes_is_tried_again_and_then_a_dead_letter(runtime, d
     (letter,) = rows(database, DeadLetter)
     assert letter.error == f"NoConsumer: no consumer {consumer or f'takes the topic {topic}'}"
     with database.transaction() as session:
-        requeue(session, dead_letters(session, 1)[0].id)
+        requeue(session, list_dead_letters(session, 1)[0].id)
     (row,) = rows(database, OutboxMessage)
     assert (row.topic, row.consumer, row.attempts) == (topic, consumer, 0)
 
 
-def test_a_message_of_a_known_topic_beside_it_is_handed_on(runtime, database, transport):
+def test_unroutable_messages_do_not_block_other_topics(runtime, database, transport):
     with database.transaction() as session:
         for topic in ("unheard.of", "order.confirmation"):
             enqueue(session, "order", f"order-{topic}", topic, json.loads('{"order": 1}'))

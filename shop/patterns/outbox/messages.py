@@ -1,4 +1,4 @@
-"""A message, and how one is written: with the change it tells of, or not at all."""
+"""A message, and the function that writes it in the transaction of its change."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ from shop.patterns.observability import correlation
 from shop.patterns.outbox.models import OutboxMessage
 
 INSERT = insert(cast(Table, OutboxMessage.__table__)).inline()
-"""Inline: nothing of the new row is asked for, since its answer comes when nobody listens any more."""
+"""Inline: the INSERT returns nothing, because it is sent with the COMMIT and its result is not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """What a consumer is given.
+    """A message as a consumer receives it.
 
     Args:
-        message_id: the same for every delivery of it.
-        aggregate: what kind of thing it tells of, such as ``order``.
-        aggregate_id: which one.
-        topic: what happened, or what is wanted.
-        payload: JSON; small: a consumer reads what it needs of the thing as it stands then.
-        created_at: when it was committed, nearly.
-        attempts: how often its consumer has failed at it.
-        request_id: of the request it comes from.
+        message_id: the same for every delivery of the message.
+        aggregate: the kind of thing the message is about, such as ``order``.
+        aggregate_id: the id of that thing.
+        topic: the event or the command.
+        payload: JSON; small, because the consumer reads the present data of the thing itself.
+        created_at: when the message was written, just before its commit.
+        attempts: number of failed attempts of its consumer.
+        request_id: of the request that wrote the message.
         traceparent: of that request.
-        consumer: whom alone it is for; ``None`` for all who take the topic.
+        consumer: the only consumer it is for; ``None`` for all consumers of the topic.
     """
 
     message_id: uuid.UUID
@@ -47,46 +47,46 @@ class QueueMessage:
     consumer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it travels."""
+        """Return the message as it is sent over the broker."""
         return {**asdict(self), "message_id": str(self.message_id), "created_at": self.created_at.isoformat()}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "QueueMessage":
-        """Read it as it travelled; a field that a newer release has added is passed over.
+    def from_json(cls, document: Mapping[str, Any]) -> "QueueMessage":
+        """Return the message of a document of :meth:`to_json`; ignore unknown fields, which a newer release may add.
 
         Raises:
             KeyError: a field is missing.
             ValueError: an id or a time is malformed.
         """
-        made = {field.name: found[field.name] for field in fields(cls)}
-        made["message_id"] = uuid.UUID(found["message_id"])
-        made["created_at"] = datetime.fromisoformat(found["created_at"])
-        return cls(**made)
+        values = {field.name: document[field.name] for field in fields(cls)}
+        values["message_id"] = uuid.UUID(document["message_id"])
+        values["created_at"] = datetime.fromisoformat(document["created_at"])
+        return cls(**values)
 
 
 def is_waiting(session: Session, aggregate: str, aggregate_id: str, topic: str) -> bool:
-    """Tell whether the outbox holds a message of this topic about a thing."""
-    same = (
+    """Return whether the outbox has a message of this topic about a thing."""
+    is_about_it = (
         (OutboxMessage.aggregate == aggregate)
         & (OutboxMessage.aggregate_id == aggregate_id)
         & (OutboxMessage.topic == topic)
     )
-    return session.scalar(select(OutboxMessage.id).where(same).limit(1)) is not None
+    return session.scalar(select(OutboxMessage.id).where(is_about_it).limit(1)) is not None
 
 
 def enqueue(
     session: Session, aggregate: str, aggregate_id: str, topic: str, payload: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a message in the caller's transaction; it costs no round trip, for it is sent with the COMMIT.
+    """Write a message in the caller's transaction. It costs no round trip, because it is sent with the COMMIT.
 
-    The caller holds the aggregate's lock: that is what puts its messages in order.
+    The caller holds the aggregate's lock; the lock puts the aggregate's messages in order.
 
     Args:
         session: of the transaction that makes the change.
-        aggregate: such as ``order``.
-        aggregate_id: which one.
-        topic: what happened, or what is wanted.
-        payload: what the consumer needs and cannot look up.
+        aggregate: the kind of thing, such as ``order``.
+        aggregate_id: the id of that thing.
+        topic: the event or the command.
+        payload: data that the consumer needs and cannot look up.
     """
     row = {
         "aggregate": aggregate,

@@ -1,19 +1,18 @@
-"""The relay: takes messages from the outbox and hands them to the queue.
+"""The outbox relay: reads messages from the outbox and publishes them to the queue.
 
-The broker is not called inside a transaction, so a relay does not hold row locks while it publishes: it claims rows for
-a few seconds in one short transaction, publishes, and deletes them in another. Only the first message of an aggregate
-can be claimed, so the next one waits until that is published and gone, whichever relay has it: order for each
-aggregate, with any number of relays. A relay that dies or stalls loses its claim, and another publishes again what may
-have been published: at least once. The late one then comes second, and its consumer finds it handled.
+The relay does not call the broker inside a transaction, so it holds no row lock while it publishes. It claims rows for
+a few seconds in one short transaction, publishes them, and deletes them in another transaction. A relay can claim only
+the first message of an aggregate. The next message waits until the first is published and deleted, so the order within
+an aggregate holds with any number of relays. A relay that dies or hangs loses its claim, and another relay publishes
+the messages again: at least once. The consumer recognises the second delivery.
 
-The table is asked again every 50 ms, less often in quiet times. Measured against being woken by LISTEN/NOTIFY: see
-docs/patterns/outbox.md; a NOTIFY takes one lock for the whole server at every commit, and checkouts would queue there.
+The relay polls the table every 50 ms, less often in quiet times. docs/patterns/outbox.md compares this with
+LISTEN/NOTIFY: a NOTIFY takes one lock of the whole server at each commit, and checkouts would wait for that lock.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ from shop.patterns.outbox.models import OutboxMessage
 
 BATCH = 100
 CLAIM = timedelta(seconds=10)
-"""Longer than a batch takes with every call at its bound; a relay that dies holds its messages up for this long."""
+"""Longer than a batch whose calls all take their timeout. The messages of a dead relay wait this long."""
 
 _CLAIM = text("""
 UPDATE outbox SET claimed_until = clock_timestamp() + :lease
@@ -41,91 +40,89 @@ UPDATE outbox SET claimed_until = clock_timestamp() + :lease
 RETURNING id, message_id, aggregate, aggregate_id, topic, payload, created_at, attempts, request_id, traceparent,
           consumer
 """)
-"""A message that is tried again has left the line: it waits for its time, and nothing waits for it."""
+"""A message that is retried has left the order of its aggregate: no other message waits for it."""
 
 
 class BrokerUnavailable(Exception):
-    """The broker could not be reached, or did not confirm that it has the message."""
+    """The broker could not be reached, or did not confirm the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxBacklog:
-    """What waits in the outbox."""
+    """The messages in the outbox."""
 
     waiting: int
-    """Messages not handed on yet, those that are tried again later among them."""
+    """Number of messages that are not published yet, including those to be retried later."""
     oldest_s: float
-    """Seconds the one that has been due the longest has been due; 0 where none is."""
+    """Seconds since the oldest due message became due; 0 if no message is due."""
 
 
 class OutboxRelay:
-    """A loop's body; safe to run in several processes at once.
+    """Publishes the messages of the outbox in rounds; several processes may run a round at once.
 
     Args:
-        database: where the outbox is.
-        publish: sends a message to all its consumers, and returns when the broker has it; raises
+        database: has the outbox.
+        publish: sends a message to all its consumers, and returns when the broker has confirmed it; raises
             :class:`BrokerUnavailable`.
-        room: returns how many more messages the queue may hold; raises :class:`BrokerUnavailable`.
+        free_capacity: returns how many more messages the queue may hold; raises :class:`BrokerUnavailable`.
     """
 
-    def __init__(self, database: Database, publish: Callable[[QueueMessage], None], room: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, publish: Callable[[QueueMessage], None], free_capacity: Callable[[], int]
+    ) -> None:
         self._database = database
         self._publish = publish
-        self._room = room
-        self._held_back = False
-        """Whether the last round ended at the queue: then it is asked first, and no row is touched in vain."""
+        self._free_capacity = free_capacity
+        self._is_blocked = False
+        """Whether the last round ended at a full queue or a dead broker: then no row is claimed before it has room."""
 
     def run_once(self) -> int:
-        """Hand on what waits, until nothing does or the queue is full; return how many messages that were.
+        """Publish all messages, or until the queue is full; return the number of published messages.
 
         Raises:
-            BrokerUnavailable: what was not handed on waits on.
+            BrokerUnavailable: the messages that were not published stay in the outbox.
         """
         total = 0
-        while not self._held_back or self._room() > 0:
+        while not self._is_blocked or self._free_capacity() > 0:
             claimed = self._database.run_in_transaction(_claim)
             if not claimed:
                 break
-            self._held_back = True  # stays so if the broker turns out to be away
-            done = self._hand_on(claimed)
-            self._held_back = done < len(claimed)
-            total += done
-            if self._held_back:
-                break  # the queue is full: what it has no room for waits where there is room, in the database
+            self._is_blocked = True  # it stays so if the broker is down
+            count = self._publish_claimed(claimed)
+            self._is_blocked = count < len(claimed)
+            total += count
+            if self._is_blocked:
+                break  # the queue is full: the other messages wait in the database
         return total
 
-    def _hand_on(self, claimed: Sequence[tuple[int, QueueMessage]]) -> int:
+    def _publish_claimed(self, claimed: Sequence[tuple[int, QueueMessage]]) -> int:
         refuse_in_transaction("the broker")
-        done: list[int] = []
+        published: list[int] = []
+
+        def finish(session: Session) -> None:
+            if published:
+                session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_(published)))
+            if unpublished := [row_id for row_id, _ in claimed[len(published) :]]:
+                rows = update(OutboxMessage).where(OutboxMessage.id.in_(unpublished))
+                session.execute(rows.values(claimed_until=None))
+
         try:
-            room = self._room()
-            for row_id, message in claimed[: max(0, room)]:
+            for row_id, message in claimed[: max(0, self._free_capacity())]:
                 self._publish(message)
-                done.append(row_id)
+                published.append(row_id)
         finally:
-            left = [row_id for row_id, _ in claimed[len(done) :]]
-            self._database.run_in_transaction(lambda session: _finish(session, done, left))
-        return len(done)
+            self._database.run_in_transaction(finish)
+        return len(published)
 
 
 def backlog(session: Session) -> OutboxBacklog:
-    """Return what waits."""
+    """Return the size and the age of the outbox."""
     due = func.clock_timestamp() - func.min(OutboxMessage.due_at)
     waiting, oldest = session.execute(select(func.count(), func.extract("epoch", due)).select_from(OutboxMessage)).one()
     return OutboxBacklog(waiting, max(0.0, float(oldest or 0)))
 
 
 def _claim(session: Session) -> list[tuple[int, QueueMessage]]:
-    rows = session.execute(_CLAIM, {"lease": CLAIM, "batch": BATCH}).mappings().all()
-    return [(row["id"], _message(row)) for row in sorted(rows, key=lambda row: row["id"])]
-
-
-def _message(row: Mapping[Any, Any]) -> QueueMessage:
-    return QueueMessage(**{name: value for name, value in row.items() if name != "id"})
-
-
-def _finish(session: Session, done: Collection[int], left: Collection[int]) -> None:
-    if done:
-        session.execute(delete(OutboxMessage).where(OutboxMessage.id.in_(done)))
-    if left:
-        session.execute(update(OutboxMessage).where(OutboxMessage.id.in_(left)).values(claimed_until=None))
+    """Claim the next messages; return them with the ids of their rows, in the order of the ids."""
+    rows = session.execute(_CLAIM, {"lease": CLAIM, "batch": BATCH}).all()
+    return [(row_id, QueueMessage(*columns)) for row_id, *columns in sorted(rows, key=lambda row: row.id)]

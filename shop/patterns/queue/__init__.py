@@ -1,11 +1,12 @@
-"""Work that happens after the answer: deliveries, their failures, and what nobody could handle.
+"""Background work over a queue: deliveries, retries, and dead letters.
 
-Problem: what a request does besides its purpose makes it slow, and makes it fail when a mail server does. What is done
-later must not be lost, done twice, or tried for ever.
-Method: dramatiq carries deliveries over Valkey or RabbitMQ; everything that must not be lost is in PostgreSQL. A
-consumer writes down that it has handled a message in the transaction of its work, so a second delivery finds it done.
-A failure goes back to the outbox, due later with full jitter; after a bounded number of attempts it becomes a dead
-letter. A delivery is acknowledged only when one of the three is committed, so no restart of broker or worker loses it.
+Problem: secondary work in a request makes it slow, and makes it fail when a mail server fails. Work that is done later
+must not be lost, done twice, or retried for ever.
+Method: dramatiq carries the deliveries over Valkey or RabbitMQ; all data that must not be lost is in PostgreSQL. A
+consumer records a handled message in the transaction of its work, so it recognises a second delivery. A failed message
+goes back to the outbox and is due later, with full jitter; after a bounded number of attempts it becomes a dead letter.
+A delivery is acknowledged only when one of these three outcomes is committed. So a restart of the broker or of the
+worker loses no message.
 Switch: ``orders.confirmation``. Experiment: ``order-confirmation``.
 Source: Hohpe and Woolf, "Enterprise Integration Patterns" (2003), idempotent receiver and dead letter channel.
 """

@@ -1,11 +1,12 @@
-"""Messages whose handling ends the process: counted before they are handled, for afterwards nobody is left to count.
+"""Poison messages: messages whose handling ends the process become dead letters.
 
-Problem: a message that makes its process run out of memory, or a library crash, raises nothing. It is not
-acknowledged, so the broker delivers it again, to the next process, without end; and what lay beside it dies with it.
-Method: before a delivery is handled, one row says which process has it in hand; the row goes when the outcome is
-committed. A delivery that finds the row of another process follows a crash. It is not handled at once: it goes back to
-the outbox with a pause of its own, so that of several messages that were in hand together each comes back alone, and
-the innocent ones are handled. After some crashes it is a dead letter.
+Problem: a message that makes its process run out of memory, or makes a library crash, raises no exception. The message
+is not acknowledged, so the broker delivers it to the next process, without end. The other messages of that process are
+interrupted each time.
+Method: before a process handles a delivery, it writes a row that names the process; it deletes the row when the outcome
+is committed. A delivery that finds the row of another process follows a crash. The message goes back to the outbox with
+its own pause. So several messages of one process come back one by one, and the harmless ones are handled. After several
+crashes a message is a dead letter.
 Source: Hohpe and Woolf, "Enterprise Integration Patterns" (2003), Dead Letter Channel and Invalid Message Channel;
 RabbitMQ's documentation, "Quorum Queues: Poison Message Handling".
 """
@@ -20,7 +21,7 @@ from shop.patterns.queue.failures import PermanentFailure
 from shop.patterns.queue.models import BegunDelivery
 
 CRASHES = 3
-"""Processes a message may take with it; a worker that was stopped hard in the middle of it counts as one."""
+"""Number of crashes after which a message is poison; a worker that was killed during the handling counts as one."""
 
 _BEGIN = text("""
 WITH before AS (SELECT holder FROM begun_deliveries WHERE consumer = :consumer AND message_id = :message_id),
@@ -32,37 +33,37 @@ ON CONFLICT (consumer, message_id) DO UPDATE
        crashes = begun.crashes + CASE WHEN begun.holder <> excluded.holder THEN 1 ELSE 0 END
 RETURNING CASE WHEN (SELECT holder FROM before) <> :holder THEN crashes ELSE 0 END
 """)
-"""The COMMIT waits for no disk: what a crash of PostgreSQL itself loses here is one count."""
+"""The COMMIT does not wait for the disk: a crash of PostgreSQL itself loses one count."""
 
 
 class DeliveryInterrupted(Exception):
-    """The process that had the message before has ended, or has lost the broker, in the middle of it."""
+    """The process that handled the message before has ended, or has lost its connection to the broker."""
 
 
 class PoisonMessage(PermanentFailure):
-    """Several processes have ended while they had the message."""
+    """Several processes have ended while they handled the message."""
 
 
 class CrashCounter:
-    """Knows which messages this process has in hand, and how many processes each has ended.
+    """Records the messages that this process handles, and counts the crashes of each message.
 
     Args:
-        database: where that is written down.
-        crashes: after so many a message is poison.
+        database: stores the records.
+        crashes: number of crashes after which a message is poison.
     """
 
     def __init__(self, database: Database, crashes: int = CRASHES) -> None:
-        self._statements = database.autocommit()  # one statement each, which is atomic without a BEGIN of its own
+        self._statements = database.autocommit()  # each is one statement, which needs no BEGIN
         self._crashes = crashes
         self._holder = uuid.uuid4()
 
     def begin(self, consumer: str, message_id: uuid.UUID) -> None:
-        """Note that this process is about to handle a message.
+        """Record that this process is about to handle a message.
 
         Raises:
-            DeliveryInterrupted: the delivery before ended in a crash; this one is to be put off.
-            PoisonMessage: so did several.
-            ServiceUnavailable: it could not be noted.
+            DeliveryInterrupted: the last delivery ended in a crash; this one must be retried later.
+            PoisonMessage: several deliveries ended in a crash.
+            ServiceUnavailable: the database cannot store the record.
         """
         values = {"consumer": consumer, "message_id": message_id, "holder": self._holder}
         with self._statements.transaction() as session:
@@ -73,24 +74,24 @@ class CrashCounter:
             raise DeliveryInterrupted(f"its process ended while it was handled ({crashes} of {self._crashes} times)")
 
     def end(self, consumer: str, message_id: uuid.UUID) -> None:
-        """Forget a message that was handled.
+        """Delete the record of a handled message.
 
         Raises:
-            ServiceUnavailable: it could not be noted; a second delivery would count as one that follows a crash.
+            ServiceUnavailable: the record is still there; a second delivery would count as one after a crash.
         """
         with self._statements.transaction() as session:
-            forget(session, consumer, message_id)
+            delete_record(session, consumer, message_id)
 
 
-def put_off(session: Session, consumer: str, message_id: uuid.UUID) -> None:
-    """Note that no process has a message in hand; how many it has ended is remembered."""
-    session.execute(update(BegunDelivery).where(*_of(consumer, message_id)).values(holder=None))
+def clear_holder(session: Session, consumer: str, message_id: uuid.UUID) -> None:
+    """Record that no process handles a message; its number of crashes stays."""
+    session.execute(update(BegunDelivery).where(*_is_record_of(consumer, message_id)).values(holder=None))
 
 
-def forget(session: Session, consumer: str, message_id: uuid.UUID) -> None:
-    """Forget a message whose outcome is final."""
-    session.execute(delete(BegunDelivery).where(*_of(consumer, message_id)))
+def delete_record(session: Session, consumer: str, message_id: uuid.UUID) -> None:
+    """Delete the record of a message whose outcome is final."""
+    session.execute(delete(BegunDelivery).where(*_is_record_of(consumer, message_id)))
 
 
-def _of(consumer: str, message_id: uuid.UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _is_record_of(consumer: str, message_id: uuid.UUID) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return BegunDelivery.consumer == consumer, BegunDelivery.message_id == message_id

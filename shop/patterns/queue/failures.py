@@ -1,9 +1,9 @@
-"""What a consumer may say of a failure."""
+"""The failures that the dispatcher treats in a special way."""
 
 
 class NoConsumer(Exception):
-    """No consumer of this release takes the message's topic, or has the name it is for."""
+    """This release has no consumer for the message's topic, or no consumer of the name in the message."""
 
 
 class PermanentFailure(Exception):
-    """Trying again cannot help: the message is a dead letter at once, for a person to look at."""
+    """A retry cannot succeed: the message is a dead letter at once."""

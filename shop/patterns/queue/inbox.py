@@ -1,4 +1,4 @@
-"""The idempotent receiver: what was handled is written down in the transaction of the work."""
+"""The idempotent receiver: a consumer records a handled message in the transaction of its work."""
 
 import uuid
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from shop.database.transactions import Database
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.models import BegunDelivery, HandledMessage
 
-KEPT = timedelta(days=7)
-"""How long a second delivery is recognised: longer than anything can lie about in a broker."""
+RECORDS_KEPT = timedelta(days=7)
+"""How long a second delivery is recognised: longer than a message stays in a broker."""
 
 
 class ConsumerInbox:
-    """What one consumer has handled.
+    """The handled messages of one consumer.
 
     Args:
-        database: where that is written down.
-        consumer: its name.
+        database: stores the records.
+        consumer: the consumer's name.
     """
 
     def __init__(self, database: Database, consumer: str) -> None:
@@ -29,55 +29,56 @@ class ConsumerInbox:
         self._consumer = consumer
 
     def has_handled(self, message_id: uuid.UUID) -> bool:
-        """Tell whether a message was handled before; for work that must be done outside the transaction."""
+        """Return whether a message was handled before; for work that must be done outside a transaction."""
         with self._database.reading() as session:
-            found = select(HandledMessage.consumer).where(
+            record = select(HandledMessage.consumer).where(
                 HandledMessage.consumer == self._consumer, HandledMessage.message_id == message_id
             )
-            return session.scalar(found) is not None
+            return session.scalar(record) is not None
 
     def process_once(self, message: QueueMessage, work: Callable[[Session], None]) -> bool:
-        """Do work in one transaction with the note that it is done.
+        """Do the work and record the message in one transaction.
 
-        A second delivery at the same moment waits at the primary key, and then finds the note.
+        A second delivery at the same time waits at the primary key, and then finds the record.
 
         Args:
-            message: what the work is about.
-            work: does everything through the session it is given.
+            message: the message.
+            work: handles it, with the given session only.
 
         Returns:
-            Whether it was done now; false where it was done before.
+            Whether the work was done now; ``False`` if it was done before.
         """
-        return self._database.run_in_transaction(lambda session: self._once(session, message.message_id, work))
-
-    def _once(self, session: Session, message_id: uuid.UUID, work: Callable[[Session], None]) -> bool:
-        noted = session.execute(
+        recording = (
             insert(HandledMessage)
-            .values(consumer=self._consumer, message_id=message_id)
+            .values(consumer=self._consumer, message_id=message.message_id)
             .on_conflict_do_nothing()
             .returning(HandledMessage.consumer)
-        ).one_or_none()
-        if noted is None:
-            return False
-        work(session)
-        return True
+        )
+
+        def record_and_work(session: Session) -> bool:
+            if session.execute(recording).one_or_none() is None:
+                return False
+            work(session)
+            return True
+
+        return self._database.run_in_transaction(record_and_work)
 
 
 class InboxReaper:
-    """A loop's body: forgets what was handled, or begun, long ago. Safe to run twice at once.
+    """Deletes old records of handled messages and begun deliveries; several processes may do it at once.
 
     Args:
-        database: where it is written down.
+        database: stores the records.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def run_once(self) -> int:
-        """Forget; return how many notes that were."""
-        long_ago = func.clock_timestamp() - KEPT
-        handled = delete(HandledMessage).where(HandledMessage.handled_at < long_ago)
-        begun = delete(BegunDelivery).where(BegunDelivery.begun_at < long_ago)
+        """Delete the old records; return the number of handled messages among them."""
+        limit = func.clock_timestamp() - RECORDS_KEPT
+        handled = delete(HandledMessage).where(HandledMessage.handled_at < limit)
+        begun = delete(BegunDelivery).where(BegunDelivery.begun_at < limit)
         with self._database.transaction() as session:
             session.execute(begun)
             return len(session.scalars(handled.returning(HandledMessage.consumer)).all())

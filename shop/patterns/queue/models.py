@@ -1,4 +1,4 @@
-"""Tables of the consumers: what they have handled, and what they could not."""
+"""Tables of the consumers: handled messages, begun deliveries, and dead letters."""
 
 import uuid
 from datetime import datetime
@@ -22,21 +22,21 @@ class HandledMessage(ModelBase):
 
 
 class BegunDelivery(ModelBase):
-    """One consumer has begun to handle one message; the row goes when the outcome is committed."""
+    """One consumer has begun to handle one message; the row is deleted when the outcome is committed."""
 
     __tablename__ = "begun_deliveries"
 
     consumer: Mapped[str] = mapped_column(Text, primary_key=True)
     message_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
     holder: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    """The process that has it in hand; null while none has."""
+    """The process that handles the message; null while no process does."""
     crashes: Mapped[int] = mapped_column(server_default=text("0"))
-    """How many processes have ended while they had it in hand."""
+    """Number of processes that have ended while they handled the message."""
     begun_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
 
 
 class DeadLetter(ModelBase):
-    """A message one consumer has given up on; ``shop queue requeue`` gives it another chance."""
+    """A message that one consumer no longer retries; ``shop queue requeue`` puts it back into the outbox."""
 
     __tablename__ = "dead_letters"
     __table_args__ = (UniqueConstraint("consumer", "message_id"),)
@@ -50,7 +50,7 @@ class DeadLetter(ModelBase):
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     attempts: Mapped[int] = mapped_column()
     error: Mapped[str] = mapped_column(Text)
-    """What went wrong the last time."""
+    """The last error."""
     request_id: Mapped[str] = mapped_column(Text, server_default=text("''"))
     traceparent: Mapped[str] = mapped_column(Text, server_default=text("''"))
     created_at: Mapped[datetime] = mapped_column()

@@ -1,9 +1,10 @@
-"""dramatiq over Valkey, with two of its gaps closed.
+"""dramatiq over Valkey, with two changes.
 
-A connection that breaks can take fetched messages with it: they are noted as being this worker's, and while the worker
-lives nobody else takes them. So a worker that has lost its connection goes on under a new name; what its old one held
-is given to others when that name has been silent for a while. And a command whose answer is late is a lost connection.
-So is one that the server refuses: it refuses all writes while its disk or its memory is full, or while it only reads.
+If a connection breaks, messages that the worker has fetched may not have arrived. Valkey lists them under the worker's
+name, and no other worker takes them while that name is alive. So a worker that has lost its connection continues under
+a new name; other workers take the messages of the old name when it has been silent for a while.
+A late answer counts as a lost connection, and so does a refused command: a server refuses all writes while its disk or
+its memory is full, or while it is read-only.
 """
 
 import uuid
@@ -17,19 +18,18 @@ from redis.retry import Retry
 
 TIMEOUT_S = 2.0
 HEARTBEAT_TIMEOUT_MS = 10_000
-"""A worker that has not asked for this long is dead: alive, it asks five times a second."""
+"""A worker that has sent nothing for this long is dead: a living worker polls five times a second."""
 MAINTENANCE_CHANCE = 80_000
-"""Of a million commands, those that look for dead workers: some every few seconds, with nothing else to do."""
-
+"""The share of commands that also look for dead workers, in millionths: one every few seconds on an idle queue."""
 
 TAKE_WHEN_FULL = b"""if ARGV[1] ~= "enqueue" then redis.call("del", KEYS[1] .. ":nothing") end\n"""
-"""Begins dramatiq's script, which begins with a write itself, and would so be refused by a full server, whatever it is
-to do: what lies there could not even be taken out. A script that has begun with a write which takes no memory is not
-refused any more (Valkey's documentation, EVAL: a script must not stop half-way). New messages go on being refused."""
+"""The first line of dramatiq's script. Without it the script begins with a write that needs memory, so a full server
+would refuse it even when it only removes messages. A server does not refuse a script that has begun with a write that
+needs no memory (Valkey's documentation, EVAL: a script must not stop half-way). New messages are still refused."""
 
 
 class _ValkeyConsumer(_RedisConsumer):
-    """Takes a late answer, or a refusal, for a lost connection, so that it is asked again: dramatiq would give up."""
+    """Treats a late answer or a refusal as a lost connection, so that dramatiq connects again and does not give up."""
 
     def ack(self, message: Any) -> None:
         """See dramatiq."""
@@ -47,10 +47,10 @@ class _ValkeyConsumer(_RedisConsumer):
 
 
 class ValkeyBroker(RedisBroker):
-    """See the module."""
+    """A dramatiq broker on one Valkey."""
 
-    away = (redis.RedisError, OSError)
-    """What it raises when the server is not there, or does not take what it is given."""
+    connection_errors = (redis.RedisError, OSError)
+    """The exceptions that it raises when the server is down, or refuses a write."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq types part of itself
@@ -59,7 +59,7 @@ class ValkeyBroker(RedisBroker):
 
     @classmethod
     def at(cls, url: str) -> "ValkeyBroker":
-        """Return a broker on the server at an address; nothing is connected yet."""
+        """Return a broker for the server at an address; it is not connected yet."""
         client = redis.Redis.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
@@ -73,21 +73,21 @@ class ValkeyBroker(RedisBroker):
 
     @property
     def consumer_class(self) -> type[_ValkeyConsumer]:
-        """Return ours."""
+        """Return the consumer class of this module."""
         return _ValkeyConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:
-        """Begin, or begin again after a lost connection, under a new name."""
+        """Begin to consume; after a lost connection, continue under a new name."""
         if queue_name in self._begun:
             self.broker_id = str(uuid.uuid4())
         self._begun.add(queue_name)
         return super().consume(queue_name, prefetch, timeout)
 
     def length(self, queue: str) -> int:
-        """Return how many messages wait in a queue, those being handled not counted."""
-        found: Any = self.client.llen(f"{self.namespace}:{queue}")
-        return int(found)
+        """Return the number of waiting messages in a queue, without those in progress."""
+        length: Any = self.client.llen(f"{self.namespace}:{queue}")
+        return int(length)
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         self.client.close()
