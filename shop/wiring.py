@@ -287,8 +287,8 @@ class ProcessRuntime:
     def _keys(self, snapshot: SwitchSnapshot) -> IdempotencyPolicy:
         if snapshot["checkout.idempotency"] == "off":
             return IgnoreKeys()
-        kept_for = timedelta(hours=self.settings.idempotency_kept_h)
-        return EnforceKeys(self.database, KeyStore(kept_for, timedelta(seconds=self._claim_s(snapshot))))
+        ttl = timedelta(hours=self.settings.idempotency_kept_h)
+        return EnforceKeys(self.database, KeyStore(ttl, timedelta(seconds=self._claim_s(snapshot))))
 
     def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
         if snapshot["cache.edge"] == "off":

@@ -112,13 +112,15 @@ class _PhasedKey:
         return None if self._key is None else self._key.key
 
     def guard(self, build: Build, fingerprint: str | None = None) -> KeyLease:
-        def answering(opened: Session, outcome: Any) -> StoredResponse | None:
+        def build_response(opened: Session, outcome: Any) -> StoredResponse | None:
             self.built = build(opened, outcome)
             return None if self.built is None else _kept(self.built)
 
         if self._key is not None:
-            key = self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older=())
-            self._guard = self._keeper.lease(key, answering)
+            key = (
+                self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older_fingerprints=())
+            )
+            self._guard = self._keeper.lease(key, build_response)
         return self._guard
 
     def close(self, answer: StoredResponse | None) -> None:
@@ -168,12 +170,12 @@ def _keyed(view: View, owner: Callable[[], str | None], secrets: Sequence[str]) 
         given = _given()
         if given is None and not mode.required:
             return view(**arguments)
-        key = _key(keys.check(given), owner, secrets)
+        key = _key(keys.validate_key(given), owner, secrets)
         way = _in_phases if mode.phased else _in_one_transaction
         try:
             return way(lambda: make_response(view(**arguments)), key)
-        except ReplayedRequest as found:
-            return _again(found.answer)
+        except ReplayedRequest as replayed:
+            return _again(replayed.response)
 
     return answer
 
@@ -236,10 +238,10 @@ def _key(given: str, owner: Callable[[], str | None], secrets: Sequence[str]) ->
 def _body() -> bytes:
     if request.is_json:
         try:
-            return keys.of_json(request.get_json(silent=True))
+            return keys.canonical_json(request.get_json(silent=True))
         except RecursionError:
             raise BadRequest("The body nests too deep.") from None
-    return keys.of_form(field for field in request.form.items(multi=True) if field[0] != FORM_FIELD)
+    return keys.canonical_form(field for field in request.form.items(multi=True) if field[0] != FORM_FIELD)
 
 
 def _refused(refusal: Exception) -> Response:

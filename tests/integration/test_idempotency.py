@@ -72,7 +72,7 @@ def replayed(answer):
     return answer.headers.get("Idempotency-Replayed") == "true"
 
 
-def test_a_call_that_is_sent_twice_is_done_once_and_answered_the_same(browsers, database):
+def test_a_repeated_call_is_executed_once_with_the_same_response(browsers, database):
     ann = browsers(ANN)
     first, second = add(ann, "one"), add(ann, "one")
     assert (second.status_code, second.data, second.content_type) == (200, first.data, first.content_type)
@@ -81,7 +81,7 @@ def test_a_call_that_is_sent_twice_is_done_once_and_answered_the_same(browsers, 
     assert pieces(database) == 1
 
 
-def test_how_the_same_body_is_spelled_does_not_count(browsers, database):
+def test_the_spelling_of_a_body_does_not_count(browsers, database):
     ann = browsers(ANN)
     headers = {"Idempotency-Key": "one", "Content-Type": "application/json"}
     for body in ('{"product":"mug","quantity":2}', '{ "quantity": 2, "product": "\\u006dug" }'):
@@ -89,7 +89,7 @@ def test_how_the_same_body_is_spelled_does_not_count(browsers, database):
     assert pieces(database) == 2
 
 
-def test_a_form_carries_its_key_in_a_field_and_leads_to_the_same_place_again(browsers, database):
+def test_a_repeated_form_redirects_to_the_same_page(browsers, database):
     ann = browsers(ANN)
     form = {"product": "mug", "key": "one"}
     first, second = (ann.post("/cart/items", data=form) for _ in "12")
@@ -98,7 +98,7 @@ def test_a_form_carries_its_key_in_a_field_and_leads_to_the_same_place_again(bro
     assert pieces(database) == 1
 
 
-def test_a_key_that_was_used_for_something_else_is_refused(browsers, database):
+def test_a_key_used_for_another_request_is_refused(browsers, database):
     ann = browsers(ANN)
     add(ann, "one")
     other = add(ann, "one", quantity=2)
@@ -107,7 +107,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(browsers, database):
     assert pieces(database) == 1
 
 
-def test_the_same_change_to_another_product_is_something_else(browsers):
+def test_the_same_change_to_another_product_is_another_request(browsers):
     ann = browsers(ANN)
     add(ann, "a", "mug")
     add(ann, "b", "pot")
@@ -118,7 +118,7 @@ def test_the_same_change_to_another_product_is_something_else(browsers):
     assert [answer.status_code for answer in answers] == [200, 422]
 
 
-def test_keys_of_different_calls_never_meet(browsers, database):
+def test_equal_keys_of_different_routes_are_independent(browsers, database):
     ann = browsers(ANN)
     assert add(ann, "one").status_code == 200
     removed = ann.delete("/api/v1/cart/items/mug", headers={"Idempotency-Key": "one"})
@@ -135,12 +135,12 @@ def test_another_users_key_reveals_nothing(browsers, database):
     assert pieces(database) == 3
 
 
-def test_two_strangers_with_the_same_key_never_meet(browsers, database):
+def test_equal_keys_of_two_strangers_are_independent(browsers, database):
     answers = [add(browsers(), "one", product) for product in ("mug", "pot")]
     assert [(answer.status_code, replayed(answer)) for answer in answers] == [(200, False)] * 2
 
 
-def test_a_stranger_who_lost_the_answer_that_gave_her_a_cart_is_given_one(browsers, database):
+def test_a_stranger_gets_a_cart_after_a_lost_response(browsers, database):
     add(browsers(), "one")
     again = browsers()
     answer = add(again, "one")
@@ -148,7 +148,7 @@ def test_a_stranger_who_lost_the_answer_that_gave_her_a_cart_is_given_one(browse
     assert again.get("/api/v1/cart").json["count"] == 1
 
 
-def test_a_registration_whose_answer_was_lost_is_confirmed(browsers):
+def test_a_registration_is_confirmed_after_a_lost_response(browsers):
     body = {"email": "new@shop.test", "password": PASSWORD, "name": "New"}
     first, second = (
         browsers().post("/api/v1/users", json=body, headers={"Idempotency-Key": "one"}) for _ in ("lost", "again")
@@ -157,7 +157,7 @@ def test_a_registration_whose_answer_was_lost_is_confirmed(browsers):
     assert replayed(second)
 
 
-def test_a_long_key_is_refused_and_one_of_255_characters_is_not(browsers, database):
+def test_keys_have_at_most_255_characters(browsers, database):
     ann = browsers(ANN)
     assert add(ann, "k" * 256).status_code == 400
     assert add(ann, "").status_code == 400
@@ -166,7 +166,7 @@ def test_a_long_key_is_refused_and_one_of_255_characters_is_not(browsers, databa
     assert add(ann, "k" * 255).status_code == 200
 
 
-def test_what_does_not_exist_keeps_not_existing_for_its_key(browsers):
+def test_a_not_found_response_is_replayed(browsers):
     ann = browsers(ANN)
     change = {"json": {"quantity": 2}, "headers": {"Idempotency-Key": "one"}}
     first = ann.patch("/api/v1/cart/items/mug", **change)
@@ -177,7 +177,7 @@ def test_what_does_not_exist_keeps_not_existing_for_its_key(browsers):
 
 
 @pytest.mark.parametrize("slug", ["mug", "nothing-at-all"])
-def test_refusals_of_strangers_and_guests_leave_no_row(browsers, database, slug):
+def test_refusals_of_strangers_and_guests_are_not_stored(browsers, database, slug):
     stranger = browsers()
     for number in range(3):
         change = {"json": {"quantity": 2}, "headers": {"Idempotency-Key": f"key-{number}"}}
@@ -189,7 +189,7 @@ def test_refusals_of_strangers_and_guests_leave_no_row(browsers, database, slug)
         assert session.execute(text("SELECT count(*) FROM idempotency_keys")).scalar_one() == 0
 
 
-def test_an_answer_too_long_to_be_kept_is_not_made_twice(browsers, database, monkeypatch):
+def test_a_response_too_long_to_store_is_not_made_twice(browsers, database, monkeypatch):
     monkeypatch.setattr(rules, "MAX_BODY", 100)
     ann = browsers(ANN)
     assert add(ann, "one").status_code == 200
@@ -200,7 +200,7 @@ def test_an_answer_too_long_to_be_kept_is_not_made_twice(browsers, database, mon
         assert session.execute(text("SELECT length(body) FROM idempotency_keys")).scalar_one() == 0
 
 
-def test_what_may_turn_out_otherwise_is_not_kept(browsers, database):
+def test_responses_that_may_change_are_not_stored(browsers, database):
     ann, bea, boss = browsers(ANN), browsers(), browsers(BOSS)
     assert add(ann, "one", quantity=0).status_code == 422
     assert add(ann, "one").status_code == 200
@@ -218,7 +218,7 @@ def test_what_may_turn_out_otherwise_is_not_kept(browsers, database):
     assert boss.patch("/api/v1/admin/products/mug", **count).status_code == 200
 
 
-def test_a_page_that_asks_to_sign_in_is_not_kept(browsers):
+def test_a_redirect_to_the_sign_in_page_is_not_stored(browsers):
     ann = browsers()
     form = {"rating": "5", "body": "It holds tea and looks good doing it.", "key": "one"}
     assert "/login" in ann.post("/p/mug/review", data=form).location
@@ -226,7 +226,7 @@ def test_a_page_that_asks_to_sign_in_is_not_kept(browsers):
     assert ann.post("/p/mug/review", data=form).location == "/p/mug#reviews"
 
 
-def test_what_breaks_leaves_neither_its_work_nor_its_key(browsers, database):
+def test_a_failed_request_leaves_no_work_and_no_key(browsers, database):
     ann = browsers(ANN)
     with database.transaction() as session:
         session.execute(text("ALTER TABLE cart_items ADD CONSTRAINT planned CHECK (quantity > 1)"))
@@ -240,7 +240,7 @@ def test_what_breaks_leaves_neither_its_work_nor_its_key(browsers, database):
     assert (add(ann, "one").status_code, pieces(database)) == (200, 1)
 
 
-def test_while_it_is_under_way_others_are_told_to_come_back_and_not_kept_waiting(browsers, database):
+def test_requests_with_a_key_in_progress_are_refused_at_once(browsers, database):
     ann, impatient = browsers(ANN), browsers(ANN)
     add(ann, "before")
     answers = []
@@ -257,7 +257,7 @@ def test_while_it_is_under_way_others_are_told_to_come_back_and_not_kept_waiting
     assert pieces(database) == 2
 
 
-def test_what_proves_who_somebody_is_is_never_kept(browsers, database):
+def test_credentials_are_never_stored(browsers, database):
     credentials = {"email": "cas@shop.test", "password": PASSWORD}
     with database.transaction() as session:
         make_account(session, "cas@shop.test")
@@ -270,22 +270,22 @@ def test_what_proves_who_somebody_is_is_never_kept(browsers, database):
     assert kept(database) == []
 
 
-def test_a_claim_whose_process_fell_silent_inside_its_transaction_ends(database):
-    records = KeyStore(timedelta(hours=1), lease=timedelta(seconds=1))
+def test_a_claim_ends_when_its_process_is_silent(database):
+    key_store = KeyStore(timedelta(hours=1), lease=timedelta(seconds=1))
     key = RequestKey("user:1", "POST /", "one", "f")
 
     def is_free():
         with database.engine.begin() as connection:
-            return records.claim(connection, key, uuid.uuid4()).taken
+            return key_store.claim(connection, key, uuid.uuid4()).is_acquired
 
     with database.engine.connect() as silent:
-        assert records.claim(silent, key, uuid.uuid4()).taken
+        assert key_store.claim(silent, key, uuid.uuid4()).is_acquired
         assert not is_free()
         until(is_free)
         silent.invalidate()  # the server has hung up
 
 
-def test_who_fell_silent_inside_a_transaction_is_told_to_come_back(database):
+def test_a_silent_process_gets_a_retryable_error(database):
     def stall():
         with database.transaction() as session:
             session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
@@ -296,7 +296,7 @@ def test_who_fell_silent_inside_a_transaction_is_told_to_come_back(database):
         stall()
 
 
-def test_after_the_published_time_a_key_may_be_used_anew(browsers, database):
+def test_an_expired_key_may_be_used_again(browsers, database):
     ann = browsers(ANN)
     add(ann, "one")
     _let_time_pass(database, timedelta(hours=23))
@@ -306,7 +306,7 @@ def test_after_the_published_time_a_key_may_be_used_anew(browsers, database):
     assert pieces(database) == 4
 
 
-def test_the_reaper_forgets_what_is_over_and_nothing_else(browsers, database, runtime):
+def test_the_reaper_deletes_only_expired_keys(browsers, database, runtime):
     ann = browsers(ANN)
     add(ann, "old")
     _let_time_pass(database, timedelta(hours=25))
@@ -316,7 +316,7 @@ def test_the_reaper_forgets_what_is_over_and_nothing_else(browsers, database, ru
     assert replayed(add(ann, "new"))
 
 
-def test_without_the_switch_a_key_means_nothing(browsers, database):
+def test_keys_have_no_effect_with_the_switch_off(browsers, database):
     ann = browsers(ANN)
     ann.put("/api/v1/switches/checkout.idempotency", json={"value": "off"})
     assert not replayed(add(ann, "one"))
@@ -324,7 +324,7 @@ def test_without_the_switch_a_key_means_nothing(browsers, database):
     assert (pieces(database), kept(database)) == (2, [])
 
 
-def test_a_purge_follows_the_commit_of_a_keyed_change_and_a_replay_repeats_none(browsers, database):
+def test_only_the_first_request_purges_and_after_its_commit(browsers, database):
     boss, guest = browsers(BOSS), browsers()
     edit = {"json": {"title": "Big mug"}, "headers": {"Idempotency-Key": "one"}}
     guest.get("/api/v1/products/mug")
@@ -336,7 +336,7 @@ def test_a_purge_follows_the_commit_of_a_keyed_change_and_a_replay_repeats_none(
     assert guest.get("/api/v1/products/mug").json["title"] == "Big mug"
 
 
-def test_every_changing_route_takes_a_key_but_those_that_hand_out_credentials(browsers):
+def test_all_changing_routes_except_credentials_take_a_key(browsers):
     app = browsers().application
     changing = {
         rule.endpoint for rule in app.url_map.iter_rules() if idempotency.CHANGING & rule.methods and rule.endpoint
@@ -356,7 +356,7 @@ def test_every_changing_route_takes_a_key_but_those_that_hand_out_credentials(br
     }
 
 
-def test_a_password_cannot_be_guessed_from_what_is_kept(browsers, database):
+def test_a_password_cannot_be_guessed_from_stored_fingerprints(browsers, database):
     body = {"email": "new@shop.test", "password": PASSWORD, "name": "New"}
     browsers().post("/api/v1/users", json=body, headers={"Idempotency-Key": "one"})
     with database.reading() as session:
@@ -364,7 +364,7 @@ def test_a_password_cannot_be_guessed_from_what_is_kept(browsers, database):
         assert session.scalar(select(func.count()).select_from(User).where(User.email == "new@shop.test")) == 1
     assert PASSWORD.encode() not in found.body
     # The same request to a store with another secret has another fingerprint, so a hash alone is no use.
-    plain = keys.fingerprint("", "/api/v1/users?", keys.of_json(body))
+    plain = keys.fingerprint("", "/api/v1/users?", keys.canonical_json(body))
     assert plain != found.fingerprint
 
 

@@ -62,7 +62,7 @@ def orders(database):
         return dict(Counter(session.scalars(select(Order.status))))
 
 
-def test_a_replay_is_the_first_answer_to_the_letter_whatever_became_of_the_order(guest, database):
+def test_a_replay_is_identical_whatever_the_order_is_now(guest, database):
     first = check_out(guest)
     assert guest.post(f"{first.location}/cancel").status_code == 200
     second = check_out(guest)
@@ -70,14 +70,14 @@ def test_a_replay_is_the_first_answer_to_the_letter_whatever_became_of_the_order
     assert (replayed(first), replayed(second)) == (False, True)
 
 
-def test_who_lost_the_answer_may_see_the_order_the_replay_is_about(guest, cart):
+def test_a_replay_gives_access_to_its_order(guest, cart):
     check_out(guest)
     again = browser(guest.application, cart)
     location = check_out(again).location
     assert again.get(location).status_code == 200
 
 
-def test_a_lost_answer_to_the_form_leads_to_the_order_too(guest, cart):
+def test_a_replayed_form_redirects_to_the_order(guest, cart):
     answers, lines = [], re.search(r'name="lines" value="(\w+)"', guest.get("/checkout").text)[1]
     for _ in range(2):
         form = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok", "key": "the-key", "lines": lines}
@@ -86,7 +86,7 @@ def test_a_lost_answer_to_the_form_leads_to_the_order_too(guest, cart):
     assert answers[0].location == answers[1].location
 
 
-def test_a_declined_card_stays_declined_for_its_key_to_the_letter(guest, database):
+def test_a_declined_card_is_replayed_identically(guest, database):
     declined = {"payment": {"token": "tok_declined"}}
     first, second = check_out(guest, **declined), check_out(guest, **declined)
     assert (first.status_code, second.status_code) == (402, 402)
@@ -95,14 +95,14 @@ def test_a_declined_card_stays_declined_for_its_key_to_the_letter(guest, databas
     assert orders(database) == {"cancelled": 1}
 
 
-def test_what_undid_itself_frees_its_key_even_for_another_card(guest, database):
+def test_an_undone_checkout_releases_its_key_for_another_card(guest, database):
     assert check_out(guest, payment={"token": "tok_error"}).status_code == 503
     with database.reading() as session:
         assert session.scalars(select(IdempotencyKey)).all() == []
     assert check_out(guest).status_code == 201
 
 
-def test_a_cancellation_is_answered_the_same_again(guest):
+def test_a_repeated_cancellation_gets_the_same_response(guest):
     location = check_out(guest).location
     first, second = (
         guest.post(f"{location}/cancel", headers={"Idempotency-Key": "cancel-it"}) for _ in ("first", "second")
@@ -113,9 +113,7 @@ def test_a_cancellation_is_answered_the_same_again(guest):
 
 
 @pytest.mark.parametrize("point", RecoveryPoint)
-def test_a_claim_whose_process_was_killed_is_waited_for_and_then_taken_over(
-    guest, cart, settings, database, simulator, point
-):
+def test_the_claim_of_a_killed_process_is_taken_over(guest, cart, settings, database, simulator, point):
     process = _processes.Process(target=_check_out_and_die, args=(settings, cart, point))
     process.start()
     process.join(TIMEOUT_S)
@@ -134,21 +132,21 @@ def test_a_claim_whose_process_was_killed_is_waited_for_and_then_taken_over(
         assert simulator.charges_of(session.scalar(select(Order.number))) == 1
 
 
-def test_processes_that_send_the_same_checkout_until_it_is_answered_get_one_answer(settings, cart, database):
+def test_processes_repeating_one_checkout_get_one_response(settings, cart, database):
     answers = _all_at_once(_check_out_until_answered, settings, cart)
     assert len({body for _, body in answers}) == 1
     assert Counter(replayed for replayed, _ in answers) == {True: len(answers) - 1, False: 1}
     assert orders(database) == {"paid": 1}
 
 
-def test_processes_that_send_the_same_change_until_it_is_answered_make_it_once(settings, cart, database):
+def test_processes_repeating_one_change_make_it_once(settings, cart, database):
     answers = _all_at_once(_add_until_answered, settings, cart)
     assert Counter(replayed for replayed, _ in answers) == {True: len(answers) - 1, False: 1}
     with database.reading() as session:
         assert session.scalar(select(CartItem.quantity)) == 3
 
 
-def test_a_process_killed_before_its_commit_leaves_neither_work_nor_claim(settings, cart, guest, database):
+def test_a_process_killed_before_commit_leaves_no_claim(settings, cart, guest, database):
     process = _processes.Process(target=_add_and_die, args=(settings, cart))
     process.start()
     process.join(TIMEOUT_S)
@@ -159,7 +157,7 @@ def test_a_process_killed_before_its_commit_leaves_neither_work_nor_claim(settin
     assert add(guest).status_code == 200
 
 
-def test_an_accounts_key_is_found_again_from_another_browser(client, database, runtime, cart):
+def test_an_accounts_key_is_replayed_in_another_browser(client, database, runtime, cart):
     with database.transaction() as session:
         user = make_user(session)
     token = runtime.services().accounts.issue_token(user.id).token

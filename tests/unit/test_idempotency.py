@@ -1,4 +1,4 @@
-"""The pure half of idempotency keys: what makes two requests the same, and what an earlier one means."""
+"""The pure half of idempotency keys: the identity of a request, and the rules for an earlier request with the key."""
 
 import json
 
@@ -36,22 +36,24 @@ def shuffled(body):
 
 
 @given(BODIES)
-def test_the_order_of_names_spacing_and_escapes_do_not_count(body):
+def test_order_of_names_spacing_and_escapes_do_not_count(body):
     spellings = [json.dumps(shuffled(body), indent=2, ensure_ascii=False), json.dumps(body, ensure_ascii=True)]
-    assert {keys.of_json(json.loads(spelling)) for spelling in spellings} == {keys.of_json(body)}
+    assert {keys.canonical_json(json.loads(spelling)) for spelling in spellings} == {keys.canonical_json(body)}
 
 
 @given(BODIES, BODIES)
-def test_two_bodies_are_spelled_alike_only_if_they_say_the_same(one, other):
-    alike = keys.of_json(one) == keys.of_json(other)
+def test_two_bodies_have_one_canonical_form_only_if_equal(one, other):
+    alike = keys.canonical_json(one) == keys.canonical_json(other)
     assert alike == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
 
 
 @given(FIELDS)
-def test_the_order_of_a_forms_names_does_not_count_and_that_of_its_values_does(fields):
+def test_order_of_form_names_does_not_count_but_of_values_does(fields):
     by_name = sorted(fields, key=lambda field: field[0], reverse=True)
-    assert keys.of_form(by_name) == keys.of_form(fields)
-    assert keys.of_form([*fields, ("a", "1"), ("a", "2")]) != keys.of_form([*fields, ("a", "2"), ("a", "1")])
+    assert keys.canonical_form(by_name) == keys.canonical_form(fields)
+    assert keys.canonical_form([*fields, ("a", "1"), ("a", "2")]) != keys.canonical_form(
+        [*fields, ("a", "2"), ("a", "1")]
+    )
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.binary(max_size=20))
@@ -64,39 +66,39 @@ def test_a_fingerprint_depends_on_secret_address_and_body(secret, address, body)
 
 
 @given(st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)))
-def test_the_lock_of_a_key_fits_postgresql_and_is_not_that_of_its_neighbour(parts):
+def test_locks_of_keys_fit_postgresql_and_differ(parts):
     owner, route, key = (part.replace("\0", "") for part in parts)
     mine, theirs = RequestKey(owner, route, key, "f"), RequestKey(owner, route + "x", key, "f")
     assert -(2**63) <= mine.lock < 2**63
     assert mine.lock != theirs.lock
 
 
-@pytest.mark.parametrize("given", [None, "", "k" * 256, "a\0b"])
-def test_a_key_that_is_missing_too_long_or_no_text_is_refused(given):
+@pytest.mark.parametrize("key", [None, "", "k" * 256, "a\0b"])
+def test_a_missing_too_long_or_malformed_key_is_refused(key):
     with pytest.raises(BadRequest):
-        keys.check(given)
+        keys.validate_key(key)
 
 
-def test_a_key_of_255_characters_is_one():
-    assert keys.check("k" * 255) == "k" * 255
+def test_a_key_of_255_characters_is_valid():
+    assert keys.validate_key("k" * 255) == "k" * 255
 
 
 @given(st.integers(100, 599), st.sampled_from(["user:1", "guest:1", "anybody:1"]))
-def test_what_is_kept_is_what_was_done_and_what_never_will_be(status, owner):
+def test_successes_and_final_refusals_are_stored(status, owner):
     final = status == 402 or (status in (403, 404, 410) and owner == "user:1")
     assert is_storable(status, owner) == (200 <= status < 400 or final)
 
 
 @given(st.booleans(), st.sampled_from([None, True, False]), st.sampled_from([None, ANSWER]))
-def test_who_does_not_get_the_key_is_told_why(taken, same, answer):
-    seen = ClaimResult(taken, same, answer)
-    if taken:
-        assert raise_unless_claimed(seen) is None
+def test_a_failed_claim_raises_its_reason(is_acquired, same_request, response):
+    result = ClaimResult(is_acquired, same_request, response)
+    if is_acquired:
+        assert raise_unless_claimed(result) is None
         return
-    expected = InvalidFields if same is False else ReplayedRequest if answer else StateConflict
-    with pytest.raises(expected) as told:
-        raise_unless_claimed(seen)
+    expected = InvalidFields if same_request is False else ReplayedRequest if response else StateConflict
+    with pytest.raises(expected) as raised:
+        raise_unless_claimed(result)
     if expected is ReplayedRequest:
-        assert told.value.answer is answer
+        assert raised.value.response is response
     else:
-        assert "another" in told.value.detail or told.value.retry_after
+        assert "another" in raised.value.detail or raised.value.retry_after

@@ -1,12 +1,18 @@
-"""Idempotency keys: a request that is sent twice is done once, and answered the same both times.
+"""Idempotency keys: a request that is sent twice is executed once, and both times gets the same response.
 
-Problem: an answer that got lost looks, to who waited for it, exactly like a request that was never received. So
-programs and impatient fingers send it again, and a second parcel leaves.
-Method: the sender names the request with a key of her own. The key is claimed and its answer written down *in the
-transaction of the work itself*, so there is never the one without the other. Where the work is several transactions
-with somebody else's server between them, the first one claims and the last one finishes; what lies between is told by
-the work's own recovery points, and a claim that outlived its process is taken over. A key belongs to one user (or
-guest) on one route, and to one payload.
+Problem: for a client, a lost response looks exactly like a lost request. So programs and impatient shoppers send the
+request again, and a second parcel is shipped.
+Method: the client names the request with its own key. The store claims the key and stores the response *in the
+transaction of the work*, so one never exists without the other. Some work takes several transactions with a call to
+another server in between. Then the first transaction claims the key and the last one stores the response; recovery
+points record the progress of the work, and a claim that outlives its process is taken over. A key belongs to one user
+or guest, one route, and one payload.
+
+The objects, each with its own lifetime: :class:`~shop.patterns.idempotency.keys.RequestKey` names one request.
+:class:`~shop.patterns.idempotency.key_store.KeyStore` has the statements; it is made once for each set of switch
+values. :class:`~shop.patterns.idempotency.policy.IdempotencyPolicy` is the switch: enforce keys, or ignore them. It
+hands out one of two guards for one request: :class:`~shop.patterns.idempotency.policy.KeyedWork` for work of one
+transaction, :class:`~shop.patterns.idempotency.key_lease.KeyLease` for work of several.
 Switch: ``checkout.idempotency``. Measured: ``loadtests/benchmarks/idempotency_cost.py``. Experiment:
 ``checkout-retries``.
 Source: draft-ietf-httpapi-idempotency-key-header-07; Stripe's API reference, "Idempotent requests"; Leach,

@@ -1,6 +1,7 @@
-"""How a key accompanies work of several transactions: claimed with the first, finished with the last.
+"""The lease of a key, for work of several transactions: claimed in the first one, finished in the last one.
 
-The work's own records say how far it came (recovery points); the key only says who is at it, and what was answered.
+The work's own records contain its progress (recovery points). The key only contains the present claim and, at the end,
+the response.
 """
 
 import uuid
@@ -15,86 +16,89 @@ from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
 
 ResponseBuilder = Callable[[Session, Any], StoredResponse | None]
-"""Makes the answer out of what the work came to, reading through the session it is given."""
+"""Builds the response from the result of the work; reads only with the given session. ``None`` if it cannot be built
+inside a transaction."""
 
 
 class KeyLease(Protocol):
-    """What work of several phases is given to protect itself with."""
+    """Protects work of several transactions with the key of its request."""
 
     def claim(self, session: Session) -> None:
-        """Take the key, as the first statement of the first phase.
+        """Claim the key, as the first statement of the first transaction.
 
         Raises:
-            ReplayedRequest: the request was answered before.
+            ReplayedRequest: the request was executed before.
             InvalidFields: the key was used for another request.
-            StateConflict: a request under it is under way.
+            StateConflict: a request with the key is in progress.
         """
 
     def finish(self, session: Session, outcome: Any) -> None:
-        """Write the answer down in the transaction of the last phase."""
+        """Store the response in the last transaction."""
 
-    def close(self, answer: StoredResponse | None) -> None:
-        """End the claim after the last phase, where that did not: keep the answer, or free the key for another try."""
+    def close(self, response: StoredResponse | None) -> None:
+        """End a claim that the last transaction did not finish: store the response, or release the key."""
 
 
 class NoLease:
-    """Work that came without a key."""
+    """The lease of a request without a key."""
 
     def claim(self, session: Session) -> None:
-        """Let the work go on."""
+        """Do nothing."""
 
     def finish(self, session: Session, outcome: Any) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
-    def close(self, answer: StoredResponse | None) -> None:
-        """Free nothing."""
+    def close(self, response: StoredResponse | None) -> None:
+        """Do nothing."""
 
 
 class PhasedLease:
-    """The guard of one request.
+    """The lease of one request with a key.
 
     Args:
-        database: where keys are kept.
-        records: the keys.
+        database: stores the keys.
+        key_store: has the statements.
         key: the request's.
-        answering: makes the answer; returns ``None`` for what cannot be made inside a transaction.
+        build_response: builds the response in the last transaction.
     """
 
-    def __init__(self, database: Database, records: KeyStore, key: RequestKey, answering: ResponseBuilder) -> None:
+    def __init__(
+        self, database: Database, key_store: KeyStore, key: RequestKey, build_response: ResponseBuilder
+    ) -> None:
         self._database = database
-        self._records = records
+        self._key_store = key_store
         self._key = key
         self._claim = uuid.uuid4()
-        self._answering = answering
-        self._is_claimed = False
-        self._is_finished = False
+        self._build_response = build_response
+        self._is_open = False
+        """Whether a claim is committed and not finished."""
 
     def claim(self, session: Session) -> None:
-        """As :meth:`Guard.claim`."""
-        raise_unless_claimed(self._records.claim(session, self._key, self._claim))
-        Database.after_commit(session, self._claimed)
+        """Claim the key; see :meth:`KeyLease.claim`."""
+        raise_unless_claimed(self._key_store.claim(session, self._key, self._claim))
+        self._set_open_after_commit(session, is_open=True)
 
     def finish(self, session: Session, outcome: Any) -> None:
-        """As :meth:`Guard.finish`; with the COMMIT, and so without a round trip of its own."""
-        answer = self._answering(session, outcome)
-        if answer is not None:
-            Database.execute_with_commit(session, self._records.finish_statement(self._key, self._claim, answer))
-            Database.after_commit(session, self._finished)
+        """Store the response with the COMMIT, so without an additional round trip."""
+        response = self._build_response(session, outcome)
+        if response is not None:
+            Database.execute_with_commit(session, self._key_store.finish_statement(self._key, self._claim, response))
+            self._set_open_after_commit(session, is_open=False)
 
-    def close(self, answer: StoredResponse | None) -> None:
-        """As :meth:`Guard.close`; one round trip, and none where nothing is open."""
-        if not self._is_claimed or self._is_finished:
+    def close(self, response: StoredResponse | None) -> None:
+        """End an open claim in one round trip; do nothing if no claim is open."""
+        if not self._is_open:
             return
         with self._database.transaction() as session:
             Database.execute_with_commit(
                 session,
-                self._records.release_statement(self._key, self._claim)
-                if answer is None
-                else self._records.finish_statement(self._key, self._claim, answer),
+                self._key_store.release_statement(self._key, self._claim)
+                if response is None
+                else self._key_store.finish_statement(self._key, self._claim, response),
             )
 
-    def _claimed(self) -> None:
-        self._is_claimed = True
+    def _set_open_after_commit(self, session: Session, *, is_open: bool) -> None:
+        def set_open() -> None:
+            self._is_open = is_open
 
-    def _finished(self) -> None:
-        self._is_finished = True
+        Database.after_commit(session, set_open)

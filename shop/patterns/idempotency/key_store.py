@@ -1,7 +1,7 @@
-"""Keys in PostgreSQL, beside the work they protect: claimed with one statement, finished with the COMMIT.
+"""Idempotency keys in PostgreSQL: claimed with one statement, and their responses stored with the COMMIT.
 
-Where that transaction is one with the work, a process that dies takes its claim with it. Where it is not, the claim
-stands in the table until ``claimed_until``, and whoever comes after that takes it over.
+If the claim is in the transaction of the work, the death of the process rolls it back. If the work has several
+transactions, the claim stays in the table until ``claimed_until``; a later request then takes it over.
 """
 
 import uuid
@@ -19,77 +19,77 @@ from shop.patterns.idempotency.rules import ClaimResult, StoredResponse
 CLAIM = text("""
 WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(:lock) AS mine,
-           set_config('idle_in_transaction_session_timeout', :patience_ms, true)
+           set_config('idle_in_transaction_session_timeout', :idle_timeout_ms, true)
 ), claimed AS (
     INSERT INTO idempotency_keys AS held (owner, route, key, fingerprint, claim, claimed_until, expires_at)
-    SELECT :owner, :route, :key, :fingerprint, :claim, clock_timestamp() + :lease, clock_timestamp() + :kept
+    SELECT :owner, :route, :key, :fingerprint, :claim, clock_timestamp() + :lease, clock_timestamp() + :ttl
       FROM turn WHERE mine
     ON CONFLICT (owner, route, key) DO UPDATE
        SET fingerprint = excluded.fingerprint, claim = excluded.claim, claimed_until = excluded.claimed_until,
            expires_at = excluded.expires_at, status = NULL, body = NULL, content_type = NULL, location = NULL
      WHERE held.expires_at < clock_timestamp()
-        OR held.status IS NULL AND held.fingerprint = ANY(:known)
+        OR held.status IS NULL AND held.fingerprint = ANY(:fingerprints)
            AND (held.claimed_until < clock_timestamp() OR held.claim = excluded.claim)
-    RETURNING true AS taken
+    RETURNING true AS is_acquired
 )
-SELECT coalesce(claimed.taken, false) AS taken, held.fingerprint = ANY(:known) AS same,
+SELECT coalesce(claimed.is_acquired, false) AS is_acquired, held.fingerprint = ANY(:fingerprints) AS same_request,
        held.status, held.body, held.content_type, held.location
   FROM turn
   LEFT JOIN claimed ON true
   LEFT JOIN idempotency_keys AS held ON (held.owner, held.route, held.key) = (:owner, :route, :key)
 """)
-"""The try-lock tells a request that is under way from one that is not without waiting for it: its row is not committed
-yet, and an INSERT would wait. What is read of ``held`` is what was there before this statement. The transaction is
-ended by PostgreSQL if its process falls silent inside it, so a claim held by a machine that vanished ends too."""
+"""The try-lock finds a request in progress without waiting for it: its row is not committed yet, and an INSERT would
+wait. ``held`` is the row from before this statement. PostgreSQL ends the transaction if its process is silent for too
+long, so the claim of a machine that was lost ends as well."""
 FINISH = text("""
 UPDATE idempotency_keys SET status = :status, body = :body, content_type = :content_type, location = :location
  WHERE (owner, route, key) = (:owner, :route, :key) AND claim = :claim
 """)
-FORGET = text("""
+RELEASE = text("""
 DELETE FROM idempotency_keys WHERE (owner, route, key) = (:owner, :route, :key) AND claim = :claim AND status IS NULL
 """)
-KEEP = text("""
+STORE = text("""
 INSERT INTO idempotency_keys
        (owner, route, key, fingerprint, claim, claimed_until, expires_at, status, body, content_type, location)
-VALUES (:owner, :route, :key, :fingerprint, :claim, now(), clock_timestamp() + :kept,
+VALUES (:owner, :route, :key, :fingerprint, :claim, now(), clock_timestamp() + :ttl,
         :status, :body, :content_type, :location)
 ON CONFLICT DO NOTHING
 """)
-HAND_OVER = text("""
-WITH given AS (
-    DELETE FROM idempotency_keys WHERE owner = :giver AND status IS NOT NULL AND route LIKE ANY(:routes) RETURNING *
+CHANGE_OWNER = text("""
+WITH moved AS (
+    DELETE FROM idempotency_keys WHERE owner = :old_owner AND status IS NOT NULL AND route LIKE ANY(:routes) RETURNING *
 )
 INSERT INTO idempotency_keys
        (owner, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
         expires_at)
-SELECT :taker, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
+SELECT :new_owner, route, key, fingerprint, claim, claimed_until, status, body, content_type, location, created_at,
        expires_at
-  FROM given
+  FROM moved
 ON CONFLICT DO NOTHING
 """)
-REAPED_AT_ONCE = 1_000
-"""Rows a statement: short enough that nobody waits for it."""
+REAP_BATCH = 1_000
+"""Rows that one statement deletes: few enough that no request waits long for it."""
 
 
 class KeyStore:
-    """The keys that were used.
+    """The statements on the table of keys.
 
     Args:
-        kept_for: how long an answer is kept; the published promise.
-        lease: how long a claim holds that nobody finishes; longer than a request can take.
+        ttl: how long a response is stored, as the API promises.
+        lease: how long an unfinished claim holds; longer than a request can take.
     """
 
-    def __init__(self, kept_for: timedelta, lease: timedelta) -> None:
-        self._kept_for = kept_for
+    def __init__(self, ttl: timedelta, lease: timedelta) -> None:
+        self._ttl = ttl
         self._lease = lease
 
     def claim(self, session: Session | Connection, key: RequestKey, claim: uuid.UUID) -> ClaimResult:
-        """Take a key for the caller's transaction, if it is free; one statement either way.
+        """Claim a key in the caller's transaction, if it is free; one statement.
 
         Args:
             session: the caller's transaction.
-            key: what is claimed.
-            claim: the caller's own mark; claiming again under it is well.
+            key: the key.
+            claim: the caller's claim; the caller may claim again with it.
         """
         row = session.execute(
             CLAIM,
@@ -98,60 +98,60 @@ class KeyStore:
                 "route": key.route,
                 "key": key.key,
                 "fingerprint": key.fingerprint,
-                "known": [key.fingerprint, *key.older],
+                "fingerprints": [key.fingerprint, *key.older_fingerprints],
                 "claim": claim,
                 "lock": key.lock,
                 "lease": self._lease,
-                "kept": self._kept_for,
-                "patience_ms": str(int(self._lease.total_seconds() * 1000)),
+                "ttl": self._ttl,
+                "idle_timeout_ms": str(int(self._lease.total_seconds() * 1000)),
             },
         ).one()
-        answer = None if row.status is None else StoredResponse(row.status, row.body, row.content_type, row.location)
-        return ClaimResult(row.taken, row.same, answer)
+        response = None if row.status is None else StoredResponse(row.status, row.body, row.content_type, row.location)
+        return ClaimResult(row.is_acquired, row.same_request, response)
 
     @staticmethod
-    def finish_statement(key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> DeferredStatement:
-        """Return the statement that writes down what was answered; it does nothing once another took the claim over."""
-        return DeferredStatement(FINISH, {**_named(key, claim), **asdict(answer)})
+    def finish_statement(key: RequestKey, claim: uuid.UUID, response: StoredResponse) -> DeferredStatement:
+        """Return the statement that stores the response; it does nothing if another request took the claim over."""
+        return DeferredStatement(FINISH, {**_claim_parameters(key, claim), **asdict(response)})
 
     @staticmethod
     def release_statement(key: RequestKey, claim: uuid.UUID) -> DeferredStatement:
-        """Return the statement that frees a claimed key again."""
-        return DeferredStatement(FORGET, _named(key, claim))
+        """Return the statement that releases a claimed key."""
+        return DeferredStatement(RELEASE, _claim_parameters(key, claim))
 
-    def store_statement(self, key: RequestKey, claim: uuid.UUID, answer: StoredResponse) -> DeferredStatement:
-        """Return the statement that keeps an answer to a request that did nothing, and so has no claim any more."""
-        row = {**_named(key, claim), "fingerprint": key.fingerprint, "kept": self._kept_for, **asdict(answer)}
-        return DeferredStatement(KEEP, row)
+    def store_statement(self, key: RequestKey, response: StoredResponse) -> DeferredStatement:
+        """Return the statement that stores a response without a claim: the request's transaction was rolled back."""
+        parameters = _claim_parameters(key, uuid.uuid4()) | asdict(response)
+        return DeferredStatement(STORE, {**parameters, "fingerprint": key.fingerprint, "ttl": self._ttl})
 
     @staticmethod
-    def change_owner(session: Session, giver: str, taker: str, routes: Sequence[str]) -> None:
-        """Let another owner be answered what one was answered; a key that both have used stays the taker's.
+    def change_owner(session: Session, old_owner: str, new_owner: str, routes: Sequence[str]) -> None:
+        """Move finished keys to another owner. If both owners have used a key, the new owner's row stays.
 
         Args:
             session: the caller's transaction.
-            giver: whose keys they were.
-            taker: whose they are from now on.
-            routes: patterns (SQL's LIKE) of the routes whose keys move. What is still being worked on stays.
+            old_owner: the present owner.
+            new_owner: the owner from now on.
+            routes: patterns (SQL's LIKE) of the routes whose keys move. Keys of requests in progress stay.
         """
-        session.execute(HAND_OVER, {"giver": giver, "taker": taker, "routes": list(routes)})
+        session.execute(CHANGE_OWNER, {"old_owner": old_owner, "new_owner": new_owner, "routes": list(routes)})
 
     @staticmethod
     def reap(session: Session) -> int:
-        """Delete keys whose time is over, at most :data:`REAPED_AT_ONCE`; return how many.
+        """Delete expired keys, at most :data:`REAP_BATCH`; return their number.
 
-        Several may do it at once: what one of them has locked the others pass over.
+        Several processes may do it at once: each skips rows that another has locked.
         """
-        found = session.execute(
+        deleted = session.execute(
             text(
                 "DELETE FROM idempotency_keys WHERE (owner, route, key) IN (SELECT owner, route, key"
                 " FROM idempotency_keys WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT :most"
                 " FOR UPDATE SKIP LOCKED) RETURNING true"
             ),
-            {"most": REAPED_AT_ONCE},
+            {"most": REAP_BATCH},
         )
-        return len(found.all())
+        return len(deleted.all())
 
 
-def _named(key: RequestKey, claim: uuid.UUID) -> dict[str, object]:
+def _claim_parameters(key: RequestKey, claim: uuid.UUID) -> dict[str, object]:
     return {"owner": key.owner, "route": key.route, "key": key.key, "claim": claim}

@@ -1,4 +1,4 @@
-"""What makes two requests the same one. Pure."""
+"""The identity of a request: its key, and the fingerprint of its content. Pure."""
 
 import hashlib
 import hmac
@@ -15,62 +15,62 @@ MAX_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """One request by name.
+    """The identity of one request.
 
     Args:
-        owner: whose it is: two people's keys never meet.
-        route: what was asked for, as the route's template, so that keys of different calls never meet either.
-        key: the ``Idempotency-Key``.
-        fingerprint: hash of everything else that was asked.
-        older: the same under secrets that were in use before; a request known by one of them is the same one.
+        owner: the user or guest; equal keys of two owners are different keys.
+        route: method and template of the route; equal keys of two routes are different keys.
+        key: the value of ``Idempotency-Key``.
+        fingerprint: hash of path, query and body.
+        older_fingerprints: the same hash under earlier secrets; a stored request with one of them is the same request.
     """
 
     owner: str
     route: str
     key: str
     fingerprint: str
-    older: tuple[str, ...] = ()
+    older_fingerprints: tuple[str, ...] = ()
 
     @property
     def lock(self) -> int:
-        """Return the number of the advisory lock that stands for it: 64 bits, signed."""
-        named = "\0".join((self.owner, self.route, self.key)).encode()
-        return int.from_bytes(hashlib.sha256(named).digest()[:8], signed=True)
+        """Return the number of the key's advisory lock: 64 bits, signed."""
+        identity = "\0".join((self.owner, self.route, self.key)).encode()
+        return int.from_bytes(hashlib.sha256(identity).digest()[:8], signed=True)
 
 
-def check(given: str | None) -> str:
-    """Return a key that can be used.
+def validate_key(key: str | None) -> str:
+    """Return the key of a request, if it is valid.
 
     Raises:
-        BadRequest: it is missing, longer than 255 characters, or contains a NUL.
+        BadRequest: the key is missing, longer than 255 characters, or contains a NUL character.
     """
-    if not given:
+    if not key:
         raise BadRequest(f"Send an {HEADER}: a value of your own, new for each request.")
-    if len(given) > MAX_LENGTH:
+    if len(key) > MAX_LENGTH:
         raise BadRequest(f"The {HEADER} is longer than {MAX_LENGTH} characters.")
-    if "\0" in given:  # only a form can bring one along: no server lets it through in a header
+    if "\0" in key:  # only a form field can contain one: HTTP servers reject it in a header
         raise BadRequest(f"The {HEADER} contains a NUL character.")
-    return given
+    return key
 
 
-def of_json(body: Any) -> bytes:
-    """Return a JSON body in its one canonical spelling: order of names, spacing and escapes do not count."""
+def canonical_json(body: Any) -> bytes:
+    """Return a JSON body in canonical form: sorted names, no spaces, one kind of escape."""
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def of_form(fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return a form in its one canonical spelling: the order of its names does not count, that of its values does."""
-    return of_json(sorted(([name, value] for name, value in fields), key=lambda field: field[0]))
+def canonical_form(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return a form in canonical form: sorted names; the values of one name keep their order."""
+    return canonical_json(sorted(([name, value] for name, value in fields), key=lambda field: field[0]))
 
 
-def fingerprint(secret: str, address: str, body: bytes) -> str:
-    """Return a hash that is the same for the same request.
+def fingerprint(secret: str, target: str, body: bytes) -> str:
+    """Return the fingerprint of a request.
 
-    It is keyed, since a body may hold a password and a plain hash of one can be guessed from a stolen table.
+    It is a keyed hash: a body may contain a password, and with a plain hash a stolen table could be searched for it.
 
     Args:
-        secret: the store's own.
-        address: path and query as they were asked for; the route's template does not say which product was meant.
-        body: in its canonical spelling.
+        secret: the store's secret.
+        target: path and query of the request; the route's template does not name the product.
+        body: in canonical form.
     """
-    return hmac.new(secret.encode(), address.encode() + b"\0" + body, hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), target.encode() + b"\0" + body, hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What becomes of keys: honoured, or, to see what they are worth, ignored. The web layer asks one of the two."""
+"""The idempotency policy: enforce the keys, or ignore them (switch off). The web layer calls one of the two."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,81 +13,81 @@ from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
 
 
 class KeyedWork(Protocol):
-    """Work of one transaction, under way."""
+    """Work of one transaction, in progress."""
 
     @property
     def is_open(self) -> bool:
-        """Whether what was done so far can still be committed."""
+        """Return whether the transaction can still be committed."""
 
-    def finish(self, answer: StoredResponse | None) -> None:
-        """Commit it at the end of the block together with its answer; with ``None``, and free the key again."""
+    def finish(self, response: StoredResponse | None) -> None:
+        """Commit at the end of the block together with the response; with ``None``, release the key instead."""
 
     def undo(self) -> None:
-        """Roll all of it back, and with it the claim."""
+        """Roll the work back, and the claim with it."""
 
 
 class IdempotencyPolicy(Protocol):
-    """What becomes of keys."""
+    """Enforces or ignores idempotency keys."""
 
     is_enforced: bool
-    """Whether a key means anything."""
+    """Whether keys have an effect."""
 
     def one_transaction(self, key: RequestKey) -> AbstractContextManager[KeyedWork]:
-        """Claim a key and make the block one transaction with that.
+        """Claim a key, and run the block in the same transaction.
 
         Raises:
-            ReplayedRequest: the request was answered before.
+            ReplayedRequest: the request was executed before.
             InvalidFields: the key was used for another request.
-            StateConflict: a request under it is under way.
-            ServiceUnavailable: the database is away or busy.
+            StateConflict: a request with the key is in progress.
+            ServiceUnavailable: the database is down or busy.
         """
 
-    def store(self, key: RequestKey, answer: StoredResponse) -> None:
-        """Keep the answer to a request that did nothing."""
+    def store(self, key: RequestKey, response: StoredResponse) -> None:
+        """Store the response of a request whose transaction was rolled back."""
 
-    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
-        """Return what accompanies work of several transactions."""
+    def lease(self, key: RequestKey, build_response: ResponseBuilder) -> KeyLease:
+        """Return the lease of a key, for work of several transactions."""
 
 
 class EnforceKeys:
-    """Every request with a key is done once.
+    """A request with a key is executed once.
 
     Args:
-        database: where the work is done and keys are kept.
-        records: the keys.
+        database: has the work and the keys.
+        key_store: has the statements.
     """
 
     is_enforced = True
 
-    def __init__(self, database: Database, records: KeyStore) -> None:
+    def __init__(self, database: Database, key_store: KeyStore) -> None:
         self._database = database
-        self._records = records
+        self._key_store = key_store
 
     @contextmanager
     def one_transaction(self, key: RequestKey) -> Iterator[KeyedWork]:
-        """As :meth:`Keeper.one_transaction`. A process that dies inside takes its claim with it."""
+        """Claim a key and run the block; if the process dies meanwhile, the claim is rolled back."""
         claim = uuid.uuid4()
         with self._database.enclosing() as outer:
             with outer.session() as session:
-                raise_unless_claimed(self._records.claim(session, key, claim))
-            yield _ClaimedWork(outer, self._records, key, claim)
+                raise_unless_claimed(self._key_store.claim(session, key, claim))
+            yield _ClaimedWork(outer, self._key_store, key, claim)
 
-    def store(self, key: RequestKey, answer: StoredResponse) -> None:
-        """As :meth:`Keeper.keep`; one round trip."""
+    def store(self, key: RequestKey, response: StoredResponse) -> None:
+        """Store the response in one round trip."""
         with self._database.transaction() as session:
-            Database.execute_with_commit(session, self._records.store_statement(key, uuid.uuid4(), answer))
+            Database.execute_with_commit(session, self._key_store.store_statement(key, response))
 
-    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
-        """As :meth:`Keeper.guard`."""
-        return PhasedLease(self._database, self._records, key, answering)
+    def lease(self, key: RequestKey, build_response: ResponseBuilder) -> KeyLease:
+        """Return a lease that claims the key."""
+        return PhasedLease(self._database, self._key_store, key, build_response)
 
 
 class _ClaimedWork:
-    """Work whose key is the caller's."""
+    """Work whose transaction has claimed the key."""
 
-    def __init__(self, outer: OuterTransaction, records: KeyStore, key: RequestKey, claim: uuid.UUID) -> None:
+    def __init__(self, outer: OuterTransaction, key_store: KeyStore, key: RequestKey, claim: uuid.UUID) -> None:
         self._outer = outer
-        self._records = records
+        self._key_store = key_store
         self._key = key
         self._claim = claim
 
@@ -95,11 +95,11 @@ class _ClaimedWork:
     def is_open(self) -> bool:
         return self._outer.is_open
 
-    def finish(self, answer: StoredResponse | None) -> None:
+    def finish(self, response: StoredResponse | None) -> None:
         self._outer.execute_with_commit(
-            self._records.release_statement(self._key, self._claim)
-            if answer is None
-            else self._records.finish_statement(self._key, self._claim, answer)
+            self._key_store.release_statement(self._key, self._claim)
+            if response is None
+            else self._key_store.finish_statement(self._key, self._claim, response)
         )
 
     def undo(self) -> None:
@@ -107,29 +107,29 @@ class _ClaimedWork:
 
 
 class IgnoreKeys:
-    """Every request is done as often as it comes (unsafe)."""
+    """A request is executed as often as it is sent (unsafe)."""
 
     is_enforced = False
 
     @contextmanager
     def one_transaction(self, key: RequestKey) -> Iterator[KeyedWork]:
-        """Let the block do as it would without a key."""
+        """Run the block as without a key."""
         yield _UnclaimedWork()
 
-    def store(self, key: RequestKey, answer: StoredResponse) -> None:
-        """Keep nothing."""
+    def store(self, key: RequestKey, response: StoredResponse) -> None:
+        """Store nothing."""
 
-    def lease(self, key: RequestKey, answering: ResponseBuilder) -> KeyLease:
-        """Return a guard that keeps nothing."""
+    def lease(self, key: RequestKey, build_response: ResponseBuilder) -> KeyLease:
+        """Return a lease that does nothing."""
         return NoLease()
 
 
 class _UnclaimedWork:
-    """Work that is nobody's key's."""
+    """Work without a claim."""
 
     is_open = True
 
-    def finish(self, answer: StoredResponse | None) -> None:
+    def finish(self, response: StoredResponse | None) -> None:
         pass
 
     def undo(self) -> None:

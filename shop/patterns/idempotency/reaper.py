@@ -1,24 +1,24 @@
-"""Forgets keys whose published time is over."""
+"""Deletes expired idempotency keys."""
 
 from shop.database.transactions import Database
-from shop.patterns.idempotency.key_store import REAPED_AT_ONCE, KeyStore
+from shop.patterns.idempotency.key_store import REAP_BATCH, KeyStore
 
 
 class KeyReaper:
-    """A loop's body; safe to run twice at once.
+    """Deletes expired keys in rounds; several processes may run a round at once.
 
     Args:
-        database: where keys are kept.
+        database: stores the keys.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def run_once(self) -> int:
-        """Delete all that is due, in short transactions; return how many keys that were."""
+        """Delete all expired keys, in short transactions; return their number."""
         total = 0
         while True:
-            done = self._database.run_in_transaction(KeyStore.reap)
-            total += done
-            if done < REAPED_AT_ONCE:
+            deleted = self._database.run_in_transaction(KeyStore.reap)
+            total += deleted
+            if deleted < REAP_BATCH:
                 return total

@@ -1,4 +1,4 @@
-"""Which answers are kept under a key, and what an earlier request under it means. Pure."""
+"""The rules: which responses are stored under a key, and how an earlier request with the key is treated. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from shop.patterns.idempotency.keys import HEADER
 
 DECLINED = 402
 TOO_LONG_TYPE = "too-long"
-"""In place of the content type of an answer that was too long to be kept."""
+"""Stored instead of the content type if the response was too long to be stored."""
 FINAL_REFUSALS = frozenset({DECLINED, 403, 404, 410})
-"""What the same request would be told again, whatever the sender mends: it is an answer like any other."""
+"""Refusals that the same request would get again: they are stored like any other response."""
 ACCOUNTS = "user:"
-"""Before the id of an account that owns a key; see ``checkout.phases``."""
+"""The prefix of an owner that is an account; see ``checkout.phases``."""
 MAX_BODY = 64 * 1024
-"""Bytes of an answer that are kept under a key; a full cart's are 50,000."""
+"""Longest body that is stored, in bytes; the response of a full cart has 50,000."""
 RETRY_AFTER_S = 2
 REUSED = "This key was used for another request; take a new one."
 TOO_LONG = "This was done, and its answer was too long to be kept. Read what it changed; do not send it again."
@@ -22,7 +22,7 @@ IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What was answered first, and is answered again."""
+    """A stored response, which every further request with the key gets."""
 
     status: int
     body: bytes
@@ -30,78 +30,77 @@ class StoredResponse:
     location: str | None = None
 
     def bounded(self) -> "StoredResponse":
-        """Return what is kept of it: itself, or that it was done and is too long."""
+        """Return the response, or one without body that says it was too long to be stored."""
         if len(self.body) <= MAX_BODY:
             return self
         return StoredResponse(self.status, b"", TOO_LONG_TYPE, self.location)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it can be given again."""
+    def is_complete(self) -> bool:
+        """Return whether the body was stored."""
         return self.content_type != TOO_LONG_TYPE
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What a claim met.
+    """The outcome of a claim.
 
     Args:
-        taken: whether the key is the caller's now.
-        same: whether the request it was used for had the same fingerprint; ``None`` where it was not used.
-        answer: what that request was answered, if it was.
+        is_acquired: whether the caller has the key now.
+        same_request: whether an earlier request with the key has the same fingerprint; ``None`` without such a request.
+        response: the response to that request, if it is finished.
     """
 
-    taken: bool
-    same: bool | None = None
-    answer: StoredResponse | None = None
+    is_acquired: bool
+    same_request: bool | None = None
+    response: StoredResponse | None = None
 
 
 class ReplayedRequest(Exception):
-    """The request was answered before.
+    """The request was executed before.
 
     Args:
-        answer: what it was answered.
+        response: its stored response.
     """
 
-    def __init__(self, answer: StoredResponse) -> None:
+    def __init__(self, response: StoredResponse) -> None:
         super().__init__()
-        self.answer = answer
+        self.response = response
 
 
 def is_storable(status: int, owner: str) -> bool:
-    """Tell whether an answer is the last word on its request, and kept for its owner.
+    """Return whether a response may be stored and replayed.
 
-    Kept is what was done, and what will never be done. Not kept is what may turn out otherwise for the very same key:
-    malformed and wrong fields (400, 413, 415, 422), who is not signed in (401), a conflict (409), a limit (429), and
-    whatever broke on our side, which was rolled back with the claim.
+    Successes and final refusals are stored. Responses that may differ for the same key are not: malformed or invalid
+    fields (400, 413, 415, 422), a client that is not signed in (401), a conflict (409), a limit (429), and errors of
+    the store, whose transaction was rolled back together with the claim.
     """
     return 200 <= status < 400 or is_storable_refusal(status, owner)
 
 
 def is_storable_refusal(status: int, owner: str) -> bool:
-    """Tell whether a refusal is kept under a key of this owner.
+    """Return whether a refusal is stored under a key of this owner.
 
-    A declined payment always is. What else is refused for good changed nothing and is refused the same way when it is
-    asked again, so it is kept for accounts alone: strangers and guests are made in any number, and each key of each of
-    them would be a row.
+    A declined payment is always stored. Another final refusal changed nothing, and the same request is refused again,
+    so it is stored for accounts only: a client can make any number of guests, and each of their keys would be a row.
     """
     return status in FINAL_REFUSALS and (status == DECLINED or owner.startswith(ACCOUNTS))
 
 
-def raise_unless_claimed(seen: ClaimResult) -> None:
-    """Let the caller go on, if the key is its own now.
+def raise_unless_claimed(result: ClaimResult) -> None:
+    """Raise the reason why a claim failed; do nothing if the caller has the key.
 
     Raises:
-        ReplayedRequest: the request was answered before.
+        ReplayedRequest: the request was executed before, and its response is stored.
         InvalidFields: the key was used for another request (422).
-        StateConflict: a request under it is under way, or was done and its answer was too long to be kept (409).
+        StateConflict: a request with the key is in progress, or its response was too long to be stored (409).
     """
-    if seen.taken:
+    if result.is_acquired:
         return
-    if seen.same is False:
+    if result.same_request is False:
         raise InvalidFields(REUSED, errors={HEADER: REUSED})
-    if seen.answer is not None and not seen.answer.is_whole:
+    if result.response is not None and not result.response.is_complete:
         raise StateConflict(TOO_LONG)
-    if seen.answer is not None:
-        raise ReplayedRequest(seen.answer)
+    if result.response is not None:
+        raise ReplayedRequest(result.response)
     raise StateConflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
