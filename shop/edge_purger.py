@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from shop.clock import SystemClock
 from shop.database.engine import build_engine
@@ -34,13 +33,13 @@ from shop.switches.store import SwitchStore
 from shop.web.static_publishing import STATIC, publish
 
 POLLS_PER_REFRESH = 4
-"""The purger polls the switches this much more often than workers do: what the edge stores from a worker that has not
-seen a flip yet is purged within the same second."""
+"""The purger polls the switches this many times as often as workers do: an answer cached from a worker that has not
+seen a flip yet is purged within a second."""
 BACKOFF_CAP_S = 1.0
-"""Longest pause after a failed round, in seconds: purges wait to be repeated."""
+"""Longest pause after a failed round, in seconds: it delays the repetition of purges."""
 EXIT_USAGE = 2
 STOP_S = 5.0
-"""Seconds that a running round may take to end."""
+"""Seconds to wait for the end of a round at the stop."""
 
 _log = logging.getLogger("shop.edge_purger")
 
@@ -60,16 +59,22 @@ class PurgerRound:
         self._poller = poller
         self.every_s = settings.switch_refresh_s / POLLS_PER_REFRESH
         self._home = settings.edge_dir
+
+        def count_responses(responses: Mapping[LoggedResponse, int]) -> None:
+            for response, count in responses.items():
+                metrics.cache.add_lookups(LAYER, response.ttl_class, response.outcome, count)
+                metrics.edge.responses.observe(*response, count)
+
         self._counter = EdgeHitCounter(
             settings.log_dir / "edge.jsonl",
             settings.edge_answers_file,
             self._home / "nginx.pid",
-            partial(_count_responses, metrics),
+            count_responses,
         )
         self._published = False
         self._snapshot: SwitchSnapshot | None = None
         self._rounds_to_settle = 0
-        """Rounds in which the cache is kept empty: until then a worker may not have seen the flip."""
+        """Rounds left in which the cache is kept empty, because a worker may not have seen the flip yet."""
 
     def run_once(self) -> None:
         """Follow the switches and repeat purges first; then count responses, rotate the log and publish."""
@@ -100,27 +105,21 @@ class PurgerRound:
             self._purger.enforce_empty()
 
 
-def _count_responses(metrics: ProcessMetrics, responses: Mapping[LoggedResponse, int]) -> None:
-    for response, count in responses.items():
-        metrics.cache.add_lookups(LAYER, response.ttl_class, response.outcome, count)
-        metrics.edge.responses.observe(*response, count)
-
-
 class EdgePurger:
     """All parts of one nginx's purger, for the process that runs it.
 
     Args:
         settings: the addresses and directories.
-        database: holds the switches; the caller closes it.
+        database: has the switches; the caller closes it.
         metrics: counts responses and purges.
 
     Raises:
-        ConfigurationError: there is no cache, over which invalidations are broadcast.
+        ConfigurationError: there is no cache, so no invalidations are broadcast.
     """
 
     def __init__(self, settings: Settings, database: Database, metrics: ProcessMetrics) -> None:
         if settings.cache_url is None:
-            raise ConfigurationError("CACHE_URL is not set: invalidations go over it, and the edge must hear them.")
+            raise ConfigurationError("CACHE_URL is not set: the edge receives its invalidations over it.")
         clock = SystemClock()
         self._index = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
         self._files = ProxyCacheFiles(settings.edge_dir / "store")
@@ -135,11 +134,11 @@ class EdgePurger:
         """The caller runs it."""
         try:
             one_round.publish_once()
-        except OSError as error:  # the application serves the static files meanwhile; a later round publishes them
+        except OSError as error:  # the application serves the static files; a later round publishes them
             _log.warning("assets_not_published", extra={"reason": str(error)})
 
     def start(self) -> None:
-        """Begin to hear invalidations."""
+        """Begin to receive invalidations."""
         self._listener.start()
 
     def faults(self) -> dict[str, str]:
@@ -147,7 +146,7 @@ class EdgePurger:
         return {"edge-store": self.purger.fault or self._files.fault, "edge-invalidations": self._listener.fault}
 
     def close(self) -> None:
-        """Stop hearing, and close the connections to the cache."""
+        """Stop the listener, and close the connections to the cache."""
         self._listener.stop()
         self._index.close()
 
@@ -155,19 +154,25 @@ class EdgePurger:
 def main() -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--port", type=int, required=True, help="where probes and metrics are answered")
+    parser.add_argument("--port", type=int, required=True, help="the port of /livez, /readyz and /metrics")
     try:
         settings = load_settings()
         require_production(settings)
         configure_logging(settings, "purger")
         require_usable(settings, "cache_url")
-        _run(settings, parser.parse_args().port)
+        run(settings, parser.parse_args().port)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")
         sys.exit(EXIT_USAGE)
 
 
-def _run(settings: Settings, port: int) -> None:
+def run(settings: Settings, port: int) -> None:
+    """Run the purger and its probe server until a signal.
+
+    Args:
+        settings: the addresses and directories.
+        port: of the probe server.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

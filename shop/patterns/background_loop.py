@@ -1,10 +1,10 @@
-"""A loop of a background process: a tested ``run_once``, again and again, whatever it raises.
+"""A background loop: it calls ``run_once`` repeatedly, also after errors.
 
-Problem: a thread that ends at the first error is not missed until what it did is; one that goes on at once after an
-error becomes a load of its own; and one that asks often, so that nobody waits, is a load while nobody does.
-Method: each loop has a thread. A round that raises is logged and counted, and the pause after it grows with full jitter
-up to a bound; a round that goes well brings the pause back. Where a loop may, its pause grows as well with every round
-that finds nothing, and the first find brings it back. The process's probe says which loops are not well.
+Problem: a thread that ends at its first error is noticed only when its work is missed. A thread that repeats at once
+after an error puts load on the failing server. A thread that polls often is fast, and puts load on an idle system.
+Method: each loop has its own thread. A failed round is logged and counted, and the pause after it grows with full
+jitter up to a bound; a successful round resets the pause. A loop with an idle pause also waits longer after each round
+without work; the first round with work resets it. The readiness probe of the process shows the unhealthy loops.
 """
 
 import logging
@@ -20,25 +20,25 @@ from shop.patterns.observability import correlation
 
 BACKOFF_CAP_S = 30.0
 UNHEALTHY_AFTER = 3
-"""Rounds in a row that failed: one is a hiccup."""
+"""Failed rounds in a row after which a loop is unhealthy: a single failure is usual."""
 IDLE_GROWTH = 1.25
-"""Slow: one round without a find says little, ten in a row that a quiet time has begun."""
+"""The pause grows slowly: one round without work says little, ten in a row mean that the system is idle."""
 STUCK_AFTER_S = 120.0
-"""Everything a round waits for is bounded well below."""
+"""Seconds after which a round is stuck: all timeouts within a round are far below."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundLoop:
-    """What is done again and again.
+    """The work of a loop and its pauses.
 
     Args:
-        name: in logs, thread and probe.
-        run_once: one round; safe to run in two processes at once. Returns something true if there was something to do.
-        every_s: seconds between the end of a round and the next.
-        idle_s: what that grows to while there is nothing to do; by default it does not grow.
-        cap_s: what no pause after failures exceeds.
+        name: for logs, thread and probe.
+        run_once: does one round; two processes may run it at once. Returns a true value if there was work.
+        every_s: seconds between two rounds.
+        idle_s: longest pause while there is no work; by default the pause does not grow.
+        cap_s: longest pause after failures.
     """
 
     name: str
@@ -52,7 +52,7 @@ class LoopRunner:
     """Runs one loop in a thread.
 
     Args:
-        loop: what to run.
+        loop: the work and its pauses.
         stopped: set when the process ends.
         monotonic: the clock, in seconds.
     """
@@ -75,40 +75,40 @@ class LoopRunner:
         self._thread.start()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the round under way to end."""
+        """Wait for the round in progress to end."""
         self._thread.join(timeout_s)
 
     def run(self) -> None:
-        """Run rounds until the process is to stop."""
-        pause_s = random.uniform(0, self.loop.every_s)  # two workers started together need not stay in step
+        """Run rounds until ``stopped`` is set."""
+        pause_s = random.uniform(0, self.loop.every_s)  # so that workers started together run at different times
         while not self._stopped.wait(pause_s):
             pause_s = self.run_once()
 
     def run_once(self) -> float:
-        """Run one round, under an id of its own; return the seconds to wait before the next."""
+        """Run one round with its own correlation id; return the seconds to wait before the next."""
         correlation.adopt(None, None)
         self._began = self._now()
         try:
-            found = self.loop.run_once()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says so
+            had_work = self.loop.run_once()
+        except Exception as error:  # noqa: BLE001 - after any error, the loop continues, and the probe shows it
             self._failures += 1
             self._reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             level = logging.WARNING if self._failures == UNHEALTHY_AFTER else logging.INFO
             _log.log(level, "loop_failed", extra={"loop": self.loop.name, "reason": self._reason})
             bound_s = self._backoff.bound_s(self._failures)
-            return random.uniform(self.loop.every_s, bound_s)  # jitter, and never sooner than after a good round
+            return random.uniform(self.loop.every_s, bound_s)  # never less than after a successful round
         finally:
             self._began = None
         self._failures = 0
         longer_s = min(self._pause_s * IDLE_GROWTH, self.loop.idle_s)
-        self._pause_s = self.loop.every_s if found else max(self.loop.every_s, longer_s)
+        self._pause_s = self.loop.every_s if had_work else max(self.loop.every_s, longer_s)
         return self._pause_s
 
     @property
     def fault(self) -> str:
-        """What is wrong with it; empty when it is well."""
-        if ended := threads.thread_fault(self._thread, self._stopped):
-            return ended
+        """Return the fault of the loop; empty if it is healthy."""
+        if thread_fault := threads.thread_fault(self._thread, self._stopped):
+            return thread_fault
         began = self._began
         if began is not None and self._now() - began > STUCK_AFTER_S:
             return f"one round has taken more than {STUCK_AFTER_S:.0f} s"

@@ -77,17 +77,17 @@ def probe_all_ways(url):
             assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
 
 
-def test_probes_are_answered_while_every_request_thread_waits(web, database):
+def test_probes_are_answered_while_all_request_threads_are_busy(web, database):
     with every_thread_waiting(web, database):
         probe_all_ways(web.url)
 
 
-def test_probes_are_answered_through_the_edge_while_every_request_thread_waits(web, edge, database):
+def test_edge_answers_probes_while_all_request_threads_are_busy(web, edge, database):
     with every_thread_waiting(web, database):
         probe_all_ways(edge.url)
 
 
-def test_probers_that_ask_in_a_storm_are_all_answered(web, database):
+def test_many_concurrent_probes_are_all_answered(web, database):
     with every_thread_waiting(web, database):
         storm = [threading.Thread(target=probe_all_ways, args=(web.url,)) for _ in range(8)]
         for prober in storm:
@@ -96,14 +96,14 @@ def test_probers_that_ask_in_a_storm_are_all_answered(web, database):
             prober.join()
 
 
-def test_connections_that_say_nothing_take_no_request_thread(web, database):
+def test_silent_connections_take_no_request_thread(web, database):
     with ExitStack() as silent:
         for _ in range(2 * web.settings.threads):
             silent.enter_context(socket.create_connection(("127.0.0.1", web.settings.port)))
         assert httpx.get(f"{web.url}/login", timeout=PATIENCE_S).status_code == 200
 
 
-def test_a_client_slow_to_hang_up_gets_its_whole_answer_and_holds_nobody_up(web, database):
+def test_a_client_slow_to_disconnect_delays_no_other_client(web, database):
     with ExitStack() as slow:
         clients = [slow.enter_context(connected(web)) for _ in range(4)]
         for client in clients:
@@ -136,7 +136,7 @@ def test_probes_and_pages_share_one_connection_in_any_order(web, database):
     assert heard.index(b"alive") < heard.index(b"</html>") < heard.index(b'"ready"')
 
 
-def test_a_log_in_beyond_those_that_wait_is_told_so_and_shoppers_are_served_meanwhile(web, database):
+def test_excess_log_ins_are_refused_and_shoppers_are_served(web, database):
     statuses = []
 
     def log_in():

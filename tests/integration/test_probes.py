@@ -1,4 +1,4 @@
-"""Liveness and readiness, which are two questions."""
+"""Liveness and readiness."""
 
 import threading
 import time
@@ -29,8 +29,8 @@ class Counted:
 def asking():
     made = []
 
-    def make(*dependencies, bound_s=1.0):
-        made.append(ReadinessCheck(dependencies, SystemClock(), bound_s))
+    def make(*dependencies, timeout_s=1.0):
+        made.append(ReadinessCheck(dependencies, SystemClock(), timeout_s))
         return made[-1]
 
     yield make
@@ -52,12 +52,12 @@ def probing(settings, database):
         runtime.close()
 
 
-def test_a_live_process_says_so_without_asking_anybody(probing):
+def test_liveness_checks_no_dependency(probing):
     client = probing(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none", cache_url=None)
     assert client.get("/livez").json == {"status": "alive"}
 
 
-def test_a_store_with_its_database_is_ready_whatever_else_is_away(probing):
+def test_a_store_is_ready_without_its_optional_dependencies(probing):
     away = f"127.0.0.1:{free_port()}"
     client = probing(cache_url=f"redis://{away}/0", broker_url=f"redis://{away}/0", payments_url=f"http://{away}")
     answer = client.get("/readyz")
@@ -84,7 +84,7 @@ PROVIDERS = {
 
 
 @pytest.mark.parametrize("case", PROVIDERS)
-def test_a_payments_provider_is_well_when_it_answers_the_store_s_own_call(probing, settings, simulator, case):
+def test_a_payments_provider_is_checked_with_the_stores_key(probing, settings, simulator, case):
     changes, manners, state, detail = PROVIDERS[case]
     url = simulator.url + changes.get("path", "")
     simulator.behave(**manners)
@@ -109,14 +109,14 @@ def test_a_store_without_its_database_is_not_ready(probing):
     assert answer.json["dependencies"]["postgres"]["state"] == "away"
 
 
-def test_a_database_that_lacks_the_schema_makes_it_not_ready(probing, new_database):
+def test_a_store_without_its_schema_is_not_ready(probing, new_database):
     answer = probing(database_url=new_database("empty", template=None)).get("/readyz")
     assert answer.status_code == 503
     assert answer.json["dependencies"]["postgres"]["state"] == "ok"
     assert "shop migrate" in answer.json["dependencies"]["schema"]["detail"]
 
 
-def test_a_schema_newer_than_this_release_is_well(probing, new_database, database):
+def test_a_schema_newer_than_the_release_is_accepted(probing, new_database, database):
     import psycopg
 
     url = new_database("newer")
@@ -125,7 +125,7 @@ def test_a_schema_newer_than_this_release_is_well(probing, new_database, databas
     assert probing(database_url=url).get("/readyz").status_code == 200
 
 
-def test_probes_leave_no_trace_and_take_only_reads(client, settings):
+def test_probes_accept_only_reads_and_have_no_request_id(client, settings):
     assert "X-Request-ID" not in client.get("/livez").headers
     assert client.head("/readyz").data == b""
     refused = client.post("/livez")
@@ -133,7 +133,7 @@ def test_probes_leave_no_trace_and_take_only_reads(client, settings):
     assert refused.headers["Allow"] == "GET, HEAD"
 
 
-def test_an_outcome_is_kept_so_that_a_storm_of_probes_asks_once(asking):
+def test_many_probes_share_one_cached_outcome(asking):
     check = Counted()
     ready = asking(HealthDependency("postgres", True, check))
     for _ in range(50):
@@ -141,7 +141,7 @@ def test_an_outcome_is_kept_so_that_a_storm_of_probes_asks_once(asking):
     assert check.asked == 1
 
 
-def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice(asking, monkeypatch):
+def test_a_hanging_dependency_times_out_and_is_checked_once(asking, monkeypatch):
     monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     let_go, asked = threading.Event(), []
 
@@ -149,7 +149,7 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
         asked.append(1)
         let_go.wait(10)
 
-    ready = asking(HealthDependency("postgres", True, hang), HealthDependency("cache", False, Counted()), bound_s=0.1)
+    ready = asking(HealthDependency("postgres", True, hang), HealthDependency("cache", False, Counted()), timeout_s=0.1)
     reports = [ready.report() for _ in range(3)]
     let_go.set()
     assert len(asked) == 1
@@ -158,29 +158,29 @@ def test_a_dependency_that_hangs_is_away_within_the_bound_and_is_not_asked_twice
     assert reports[0].states["cache"].fault == ""
 
 
-def test_a_prober_is_not_kept_waiting_for_a_dependency_that_hangs(asking, monkeypatch):
+def test_a_probe_does_not_wait_for_a_hanging_dependency(asking, monkeypatch):
     monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     let_go, hangs = threading.Event(), threading.Event()
-    ready = asking(HealthDependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), bound_s=0.5)
-    assert ready.latest(patience_s=10).ready
+    ready = asking(HealthDependency("postgres", True, lambda: hangs.is_set() and let_go.wait(20)), timeout_s=0.5)
+    assert ready.latest(max_wait_s=10).ready
     hangs.set()
-    assert all(ready.latest(patience_s=0.0).ready for _ in range(5))  # the outcome before, while one question goes on
-    assert not ready.latest(patience_s=10).ready  # the end of that question
+    assert all(ready.latest(max_wait_s=0.0).ready for _ in range(5))  # the outcome before, while one question goes on
+    assert not ready.latest(max_wait_s=10).ready  # the end of that question
     let_go.set()
-    assert until(lambda: ready.latest(patience_s=10).ready)
+    assert until(lambda: ready.latest(max_wait_s=10).ready)
 
 
-def test_a_prober_waits_for_the_first_outcome_and_for_a_new_one_after_a_long_time(asking, monkeypatch):
+def test_a_probe_waits_if_there_is_no_recent_outcome(asking, monkeypatch):
     monkeypatch.setattr(readiness, "CACHED_S", 0.0)
     check = Counted()
-    slow = asking(HealthDependency("postgres", True, lambda: (time.sleep(0.05), check())), bound_s=5.0)
-    assert slow.latest(patience_s=0.0).states
+    slow = asking(HealthDependency("postgres", True, lambda: (time.sleep(0.05), check())), timeout_s=5.0)
+    assert slow.latest(max_wait_s=0.0).states
     monkeypatch.setattr(readiness, "OUTDATED_S", 0.0)
     check.fault = RuntimeError("away")
-    assert not slow.latest(patience_s=0.0).ready
+    assert not slow.latest(max_wait_s=0.0).ready
 
 
-def test_a_process_about_to_stop_is_not_ready(asking):
+def test_a_stopping_process_is_not_ready(asking):
     ready = asking(HealthDependency("postgres", True, Counted()))
     ready.stop_taking_traffic()
     assert ready.report().to_json()["status"] == "stopping"

@@ -1,4 +1,4 @@
-"""A cache or a broker the store cannot use is told apart from one that is away, and "well" means that it was tried."""
+"""The health checks tell an unsuitable cache or broker from one that is down."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_unsuitable_server_is_refused_with_advice(server, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_readiness_calls_well_only_what_was_tried(settings, database, server, fault):
+def test_readiness_reports_a_server_that_fails_its_trial(settings, database, server, fault):
     spoil, says, _ = FAULTS[fault]
     address = spoil(server)
     runtime = build(settings.model_copy(update={"cache_url": address, "broker_url": address}))
@@ -197,12 +197,12 @@ def would_have_served(*given, **named):
 
 
 @pytest.mark.parametrize("program", ["web", "worker", "edge"])
-def test_no_process_serves_with_a_cluster_for_its_cache(settings, cluster, monkeypatch, capsys, program):
-    module = {"web": app, "worker": worker, "edge": edge_purger}[program]
+def test_no_process_serves_with_a_cluster_as_its_cache(settings, cluster, monkeypatch, capsys, program):
+    module, serve = {"web": (app, "build"), "worker": (worker, "_run"), "edge": (edge_purger, "run")}[program]
     for name, value in settings.model_copy(update={"cache_url": cluster.url}).as_environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(module, "configure_logging", lambda *given: None)
-    monkeypatch.setattr(module, "build" if program == "web" else "_run", would_have_served)
+    monkeypatch.setattr(module, serve, would_have_served)
     monkeypatch.setattr(sys, "argv", [program, "--port", "1"])
     with pytest.raises((SystemExit, AppImportError)) as ended:
         (app.from_environment if program == "web" else module.main)()
@@ -210,7 +210,7 @@ def test_no_process_serves_with_a_cluster_for_its_cache(settings, cluster, monke
     assert "CACHE_URL=redis://:***@" in capsys.readouterr().err + str(ended.value)
 
 
-def test_the_stacks_own_server_that_takes_no_writes_is_ill(server):
+def test_an_own_server_that_refuses_writes_is_unhealthy(server):
     word = valkey.server_password(server.home)
     assert valkey.accepts_writes(server.port, word)
     full(server)
@@ -218,7 +218,7 @@ def test_the_stacks_own_server_that_takes_no_writes_is_ill(server):
     assert not valkey.accepts_writes(server.port, word)
 
 
-def test_the_stacks_own_server_that_lets_everybody_in_is_ill(server):
+def test_an_own_server_without_password_is_unhealthy(server):
     word = valkey.server_password(server.home)
     server.client.config_set("requirepass", "")
     let_in = valkey.is_ready(server.port, word)

@@ -1,3 +1,5 @@
+"""The runner of background loops, on a fake clock."""
+
 import threading
 
 from shop.patterns.background_loop import BACKOFF_CAP_S, STUCK_AFTER_S, UNHEALTHY_AFTER, BackgroundLoop, LoopRunner
@@ -11,22 +13,22 @@ def broken():
     raise RuntimeError("not today")
 
 
-def test_a_round_that_went_well_is_followed_by_the_usual_pause():
+def test_a_successful_round_is_followed_by_the_usual_pause():
     assert runner(lambda: None).run_once() == 1.0
 
 
-def test_while_there_is_nothing_to_do_the_pause_grows_up_to_a_bound_and_the_first_find_ends_that():
-    finds = []
-    idle = runner(lambda: finds.pop() if finds else 0, idle_s=5.0)
+def test_idle_runner_backs_off_to_a_bound_and_resets_on_work():
+    work = []
+    idle = runner(lambda: work.pop() if work else 0, idle_s=5.0)
     pauses = [idle.run_once() for _ in range(20)]
     assert pauses == sorted(pauses)
-    assert 1.0 < pauses[0] < 1.5  # one round without a find says little
+    assert 1.0 < pauses[0] < 1.5
     assert pauses[-1] == 5.0
-    finds.append(3)
+    work.append(3)
     assert idle.run_once() == 1.0
 
 
-def test_after_failures_the_pause_grows_with_jitter_up_to_a_bound():
+def test_failing_runner_backs_off_with_jitter_up_to_a_bound():
     failing = runner(broken)
     pauses = [failing.run_once() for _ in range(50)]
     assert min(pauses) >= 1.0
@@ -35,7 +37,7 @@ def test_after_failures_the_pause_grows_with_jitter_up_to_a_bound():
     assert max(pauses[10:]) > max(pauses[:1])
 
 
-def test_some_failures_in_a_row_are_told_and_one_good_round_ends_them():
+def test_repeated_failures_are_a_fault_until_a_successful_round():
     outcomes = [broken] * UNHEALTHY_AFTER + [lambda: None]
     watched = runner(lambda: outcomes.pop(0)())
     for _ in range(UNHEALTHY_AFTER - 1):
@@ -47,7 +49,7 @@ def test_some_failures_in_a_row_are_told_and_one_good_round_ends_them():
     assert watched.fault == ""
 
 
-def test_a_round_that_does_not_end_is_told():
+def test_a_stuck_round_is_a_fault():
     clock, seen = [0.0], []
 
     def endless():
@@ -60,7 +62,7 @@ def test_a_round_that_does_not_end_is_told():
     assert watched.fault == ""
 
 
-def test_a_loop_goes_on_after_an_error_and_ends_when_asked():
+def test_a_loop_continues_after_errors_until_stopped():
     stopped, rounds = threading.Event(), []
 
     def once():

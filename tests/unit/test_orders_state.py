@@ -120,7 +120,7 @@ def test_an_event_of_a_newer_store_is_refused_and_not_guessed_at(kind):
 
 
 def test_a_version_that_nothing_lifts_is_refused():
-    with pytest.raises(UnknownEventVersion, match="cannot be lifted"):
+    with pytest.raises(UnknownEventVersion, match="cannot be converted"):
         deserialize(StoredEvent(1, "OrderPlaced", 1, {"total": {"amount": 5, "currency": "EUR"}}, AT))
 
 

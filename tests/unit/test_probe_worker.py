@@ -12,7 +12,7 @@ from shop.web.probe_worker import probe_path
         (b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nContent-Length: 1\r\n\r\n", b"/livez"),
     ],
 )
-def test_the_whole_head_of_a_probe_is_known(head, path):
+def test_complete_probe_requests_are_recognised(head, path):
     assert probe_path(head) == path
 
 
@@ -31,5 +31,5 @@ def test_the_whole_head_of_a_probe_is_known(head, path):
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\n\r\n",
     ],
 )
-def test_everything_else_goes_to_the_request_threads(head):
+def test_other_requests_go_to_the_request_threads(head):
     assert probe_path(head) is None

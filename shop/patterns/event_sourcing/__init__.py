@@ -1,12 +1,13 @@
-"""Event sourcing: what happened is kept, and what is follows from it.
+"""Event sourcing: the events are stored, and the state is computed from them.
 
-Problem: a row says how things stand and forgets how they came to stand so. An UPDATE that should not have happened
-leaves no trace, and a second view of the same data can only be kept by hand.
-Method: an append-only stream of numbered events for each thing. State is a pure fold over its stream; a decision is a
-pure function of that state and a command; what was decided is appended behind the version it was decided on, so of two
-writers who saw the same state one is told that the stream has moved. Old events are never rewritten: they are
-lifted to today's shape when they are read (:class:`Upcasters`).
-Switch: ``orders.projection``, for the rows that follow the streams. Experiment: ``read-model-lag``.
+Problem: a row contains the present state and not its history. A wrong UPDATE leaves no trace, and a second view of the
+same data must be updated by hand.
+Method: each aggregate has an append-only stream of numbered events. The state is a pure fold over the stream. A
+decision is a pure function of the state and a command; its events are appended behind the version that the decision has
+read. So of two writers with the same version, one gets a conflict. Stored events never change: they are converted to
+the present schema version when they are read (:class:`EventUpcasters`).
+An event has two forms here: a :class:`NewEvent` is appended, and becomes a :class:`StoredEvent` with version and time.
+Switch: ``orders.projection``, for the rows that are computed from the streams. Experiment: ``read-model-lag``.
 Source: Fowler, "Event Sourcing" (2005); Young, "CQRS Documents" (2010); Chassaing, "Functional Event Sourcing Decider"
 (2021).
 """

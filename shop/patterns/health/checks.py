@@ -1,6 +1,6 @@
-"""How each kind of dependency is asked, over a connection of its own.
+"""The health check of each kind of dependency; each check opens its own connection.
 
-A pool that is merely busy must not make the process look unready, and a check must not queue behind shoppers.
+A busy connection pool must not make the process unready, and a check must not wait for the requests of shoppers.
 """
 
 from collections.abc import Callable
@@ -26,54 +26,56 @@ from shop.settings import AMQP_SCHEMES
 Check = Callable[[], None]
 
 TIMEOUT_S = 0.8
-"""Below readiness' own bound, so that a check says what was wrong instead of being cut off."""
+"""Shorter than the timeout of readiness, so that a check can report its fault."""
 
 
 def postgres(url: str) -> tuple[Check, Check]:
-    """Return two checks of a database: that it answers, and that its schema is one this release can work with."""
+    """Return two checks of a database: that it answers, and that this release can work with its schema."""
     engine = create_engine(
         sqlalchemy_url(url),
         poolclass=NullPool,
         connect_args={
-            "connect_timeout": 2,  # libpq's smallest; readiness has its own bound
+            "connect_timeout": 2,  # libpq's minimum; readiness has its own timeout
             "application_name": "shop readiness",
         },
     )
-    event.listen(engine, "do_connect", _connect)
-    return lambda: _answers(engine), lambda: _has_schema(engine)
 
+    def connect(dialect: Any, record: ConnectionPoolEntry, arguments: Any, options: dict[str, Any]) -> StoreConnection:
+        """Open a connection as the store does; check each time whether a pooler gives it its own session."""
+        limit = WaitLimit(TIMEOUT_S - GRACE_S)
+        return SessionSetup({}, "").connect(lambda: StoreConnection.open(*arguments, wait_limit=limit, **options))
 
-def _connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
-    """Open a connection as the store does; whether a pooler gives it a session of its own is asked every time."""
-    limit = WaitLimit(TIMEOUT_S - GRACE_S)
-    return SessionSetup({}, "").connect(lambda: StoreConnection.open(*given, wait_limit=limit, **named))
+    event.listen(engine, "do_connect", connect)
+    return lambda: _check_answer(engine), lambda: _check_schema(engine)
 
 
 def valkey(url: str) -> Check:
-    """Return a check that a Valkey or Redis does what the store asks of it."""
-    return lambda: _tried(try_valkey, url)
+    """Return a check that a Valkey or Redis executes the store's commands."""
+    return lambda: _check_writes(try_valkey, url)
 
 
 def broker(url: str) -> Check:
-    """Return a check that the broker, a Valkey or a RabbitMQ, takes what the store sends it."""
+    """Return a check that the broker, a Valkey or a RabbitMQ, accepts the store's messages."""
     if urlsplit(url).scheme in AMQP_SCHEMES:
-        return lambda: _tried(try_rabbitmq, url)
+        return lambda: _check_writes(try_rabbitmq, url)
     return valkey(url)
 
 
 def payments(url: str, api_key: str) -> Check:
-    """Return a check that the payments provider answers the store's calls, with the store's key."""
+    """Return a check that the payments provider answers a call with the store's key."""
     return lambda: try_payments(url, api_key, TIMEOUT_S)
 
 
-def _tried(trial: Callable[[str, float], None], url: str) -> None:
+def _check_writes(trial: Callable[[str, float], None], url: str) -> None:
+    """Run a trial; a server that only refuses writes is a :class:`PartialService`."""
     try:
         trial(url, TIMEOUT_S)
     except RefusesWrites as fault:
         raise PartialService("refuses writes", str(fault)) from fault
 
 
-def _answers(engine: Engine) -> None:
+def _check_answer(engine: Engine) -> None:
+    """Check that the database answers, and accepts changes."""
     try:
         with engine.connect() as connection:
             read_only = connection.scalar(text("SHOW transaction_read_only")) == "on"
@@ -85,14 +87,14 @@ def _answers(engine: Engine) -> None:
         raise PartialService("read-only", "takes no changes: a standby, or default_transaction_read_only is on")
 
 
-def _has_schema(engine: Engine) -> None:
-    """A newer schema is well: during a deploy it is migrated first, and the old release serves on."""
+def _check_schema(engine: Engine) -> None:
+    """Check for missing revisions; a newer schema is fine: a deployment migrates first, while the old release runs."""
     try:
         with engine.connect() as connection:
-            lacking = pending(connection)
+            missing = pending(connection)
     except OperationalError as error:
         raise CheckFailed("not known: the database does not answer") from error
     except ConfigurationError:
         return
-    if lacking:
-        raise CheckFailed(f"lacks {len(lacking)} revision(s); run `shop migrate`")
+    if missing:
+        raise CheckFailed(f"lacks {len(missing)} revision(s); run `shop migrate`")

@@ -4,7 +4,9 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -27,9 +29,9 @@ def probe_answers(faults: Callable[[], Mapping[str, str]], registry: CollectorRe
             case "/metrics":
                 return 200, generate_latest(registry), "text/plain; version=0.0.4"
             case "/readyz":
-                found = faults()
-                body = json.dumps({"loops": found}).encode()
-                return 503 if any(found.values()) else 200, body, "application/json"
+                loops = faults()
+                body = json.dumps({"loops": loops}).encode()
+                return 503 if any(loops.values()) else 200, body, "application/json"
             case "/livez":
                 return 200, b"alive\n", "text/plain"
         return 404, b"", "text/plain"
@@ -39,6 +41,23 @@ def probe_answers(faults: Callable[[], Mapping[str, str]], registry: CollectorRe
 
 class _ServerV6(ThreadingHTTPServer):
     address_family = socket.AF_INET6
+
+
+class _ProbeHandler(BaseHTTPRequestHandler):
+    def __init__(self, answer: Answer, *connection: Any) -> None:
+        self._answer = answer
+        super().__init__(*connection)  # handles the request
+
+    def do_GET(self) -> None:
+        status, body, kind = self._answer(self.path)
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log no probe."""
 
 
 class ProbeServer:
@@ -58,7 +77,7 @@ class ProbeServer:
         for host in hosts:
             kind = _ServerV6 if ":" in host else ThreadingHTTPServer
             try:
-                self._servers.append(kind((host, port), _handler_class(answer)))
+                self._servers.append(kind((host, port), partial(_ProbeHandler, answer)))
             except OSError as error:
                 for server in self._servers:
                     server.server_close()
@@ -82,19 +101,3 @@ class ProbeServer:
         for server in self._servers:
             server.shutdown()
             server.server_close()
-
-
-def _handler_class(answer: Answer) -> type[BaseHTTPRequestHandler]:
-    class ProbeHandler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body, kind = answer(self.path)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Log no probe."""
-
-    return ProbeHandler

@@ -1,22 +1,22 @@
-"""Whether a RabbitMQ is one the store can use: a message that goes nowhere is published, and confirmed."""
+"""Check a RabbitMQ: publish a message that reaches no queue, and wait for the confirmation."""
 
 from shop.patterns.health.server_faults import CheckFailed, RefusesWrites
 
 NOWHERE = "shop.probe"
-"""No queue has this name: the server takes the message, confirms it and forgets it."""
+"""No queue has this name: the server confirms the message and drops it."""
 
 
 def try_rabbitmq(url: str, timeout_s: float) -> None:
-    """Sign in, open the virtual host, publish and wait for the confirmation.
+    """Sign in, open the virtual host, publish, and wait for the confirmation.
 
     Args:
-        url: where it is, with user, password and virtual host.
-        timeout_s: what connecting, and waiting for memory or disk to be free again, may take, in seconds.
+        url: its address, with user, password and virtual host.
+        timeout_s: seconds that the connect, or the wait for free memory or disk, may take.
 
     Raises:
-        CheckFailed: it does not answer, refuses the password or the virtual host, or takes no messages.
+        CheckFailed: the server does not answer, refuses the password or the virtual host, or accepts no messages.
     """
-    import pika  # here: only a store with a RabbitMQ carries its client
+    import pika  # here, because only a store with a RabbitMQ needs its client
 
     try:
         parameters = pika.URLParameters(url)
@@ -32,10 +32,10 @@ def try_rabbitmq(url: str, timeout_s: float) -> None:
 
 
 def explain_error(error: Exception) -> CheckFailed:
-    """Return what a refusal or a lost connection means. Pure.
+    """Return the fault that an exception of pika means. Pure.
 
     Args:
-        error: as pika has raised it.
+        error: the exception.
     """
     from pika import exceptions
 

@@ -1,11 +1,11 @@
-"""Whether this process can serve now.
+"""Readiness: whether this process can serve requests now.
 
-Problem: one health check for two questions gets a whole fleet killed. "Restart me" and "send me no traffic" differ: a
-database that is away is no reason to restart a web process, and restarting it helps nobody.
-Method: liveness (``/livez``) touches nothing. Readiness (``/readyz``) asks each dependency, each in a thread of its own
-and within a bound, and fails only for what the process cannot serve without. The outcome is kept for up to a second,
-so a storm of probes costs the dependencies one question a second. A prober is not kept waiting for a dependency that
-hangs: it is told the outcome before, while the question goes on, and the next one hears its end.
+Problem: one health check for two questions can restart every process at once. "Restart this process" and "send it no
+requests" are different answers: if the database is down, the restart of a web process does not help.
+Method: liveness (``/livez``) checks no dependency. Readiness (``/readyz``) checks each dependency in its own thread,
+with a timeout, and fails only if a required dependency is down. The outcome is cached for a second, so many probes cost
+the dependencies one check a second. A probe does not wait for a dependency that hangs: it gets the last outcome while
+the check continues, and a later probe gets the new one.
 Source: Kubernetes' documentation, "Liveness, readiness and startup probes"; AWS Builders' Library, "Implementing health
 checks".
 """
@@ -13,29 +13,27 @@ checks".
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
 
 from shop.clock import Clock
 
 CACHED_S = 1.0
-"""Seconds an outcome is good for."""
+"""Seconds that an outcome is cached."""
 TIMEOUT_S = 1.0
-"""Seconds all checks together may take; a dependency that has not answered by then is away."""
-
+"""Seconds that all checks together may take; a dependency that has not answered by then is down."""
 MAX_WAIT_S = 0.06
-"""Seconds a prober is kept waiting for an outcome: a probe is to be answered within 100 ms, whatever hangs."""
+"""Seconds that a probe waits for the outcome: each probe is answered within 100 ms, even if a dependency hangs."""
 OUTDATED_S = CACHED_S + TIMEOUT_S
-"""An outcome older than this is not told: while probers come often, the next one is there by then; one that comes
-seldom waits for it, at most :data:`TIMEOUT_S`, and hears how things are and not how they were."""
+"""Seconds after which an outcome is no longer returned. With frequent probes a new outcome exists by then. With rare
+probes, the probe waits for the new outcome, at most :data:`TIMEOUT_S`."""
 
 
 class PartialService(Exception):
-    """A dependency does a part of its work, which is enough to serve; the message says what it does not.
+    """A dependency does a part of its work, which is enough to serve; the message names the missing part.
 
     Args:
-        state: how it is then, in a word or two.
-        detail: one sentence; it names no address.
+        state: its state, in one or two words.
+        detail: one sentence, without an address.
     """
 
     def __init__(self, state: str, detail: str) -> None:
@@ -45,13 +43,13 @@ class PartialService(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HealthDependency:
-    """One thing this process leans on.
+    """A server or a part that this process depends on.
 
     Args:
-        name: as shown.
+        name: its name in the report.
         required: whether the process cannot serve without it.
-        check: returns when it is well; raises, with a sentence as the message, when it is not: :class:`Limitation`
-            where the process can serve all the same.
+        check: returns if it is healthy; otherwise raises an exception with a sentence as its message, a
+            :class:`PartialService` if the process can serve nevertheless.
     """
 
     name: str
@@ -61,33 +59,33 @@ class HealthDependency:
 
 @dataclass(frozen=True, slots=True)
 class DependencyState:
-    """How one dependency is."""
+    """The state of one dependency."""
 
     required: bool
     fault: str = ""
-    """Empty when the process can do with it as it is."""
+    """Empty if the process can use the dependency."""
     limitation: PartialService | None = None
 
     def to_json(self) -> dict[str, object]:
-        """Return what the document says of it."""
+        """Return its part of the document."""
         state = "away" if self.fault else self.limitation.state if self.limitation else "ok"
         return {"state": state, "required": self.required, "detail": self.fault or str(self.limitation or "")}
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """How all of them are."""
+    """The states of all dependencies."""
 
     states: dict[str, DependencyState]
     stopping: bool = False
 
     @property
     def ready(self) -> bool:
-        """Tell whether the process can serve."""
+        """Return whether the process can serve."""
         return not self.stopping and not any(state.required and state.fault for state in self.states.values())
 
     def to_json(self) -> dict[str, object]:
-        """Return the document ``/readyz`` answers with."""
+        """Return the document that ``/readyz`` sends."""
         return {
             "status": "stopping" if self.stopping else "ready" if self.ready else "not ready",
             "dependencies": {name: state.to_json() for name, state in self.states.items()},
@@ -95,85 +93,82 @@ class HealthReport:
 
 
 class ReadinessCheck:
-    """Asks the dependencies, at most once a second.
+    """Checks the dependencies, at most once a second.
 
     Args:
-        dependencies: what to ask.
-        clock: tells how old an outcome is.
-        bound_s: seconds all checks together may take.
+        dependencies: the dependencies.
+        clock: measures the age of an outcome.
+        timeout_s: seconds that all checks together may take.
     """
 
-    def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, bound_s: float = TIMEOUT_S) -> None:
+    def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
         self._dependencies = dependencies
         self._clock = clock
-        self._bound_s = bound_s
-        # A thread each, so that one that hangs holds up no other, and one for the round that asks them all.
+        self._timeout_s = timeout_s
+        # One thread for each check, so that none waits for another, and one for the round of all checks.
         self._pool = ThreadPoolExecutor(max_workers=len(dependencies) + 1, thread_name_prefix="readiness")
         self._running: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
         self._states: dict[str, DependencyState] = {}
-        self._good_until = 0.0
+        self._cached_until = 0.0
         self._round_lock = threading.Lock()
         self._round: Future[HealthReport] | None = None
         self._round_began = 0.0
         self._stopping = False
 
     def report(self) -> HealthReport:
-        """Return how the dependencies are, no older than a second."""
+        """Return the states of the dependencies, no older than a second."""
         with self._lock:
-            if not self._states or self._clock.monotonic() >= self._good_until:
-                self._states = self._ask()
-                self._good_until = self._clock.monotonic() + CACHED_S
+            if not self._states or self._clock.monotonic() >= self._cached_until:
+                deadline = self._clock.monotonic() + self._timeout_s
+                for dependency in self._dependencies:
+                    running = self._running.get(dependency.name)
+                    if running is None or running.done():  # a check that still hangs is not started again
+                        self._running[dependency.name] = self._pool.submit(dependency.check)
+                self._states = {
+                    dependency.name: self._wait_for(dependency, deadline) for dependency in self._dependencies
+                }
+                self._cached_until = self._clock.monotonic() + CACHED_S
             return HealthReport(dict(self._states), self._stopping)
 
-    def latest(self, patience_s: float = MAX_WAIT_S) -> HealthReport:
-        """Return how the dependencies are, without waiting long for one that hangs.
+    def latest(self, max_wait_s: float = MAX_WAIT_S) -> HealthReport:
+        """Return the states of the dependencies, without a long wait for one that hangs.
 
         Args:
-            patience_s: seconds, from the start of the question under way, after which the outcome before it is told.
+            max_wait_s: seconds since the start of the present round after which the last outcome is returned.
 
         Returns:
-            What :meth:`report` returns, or, while that takes longer, what it returned before, if that is not outdated.
+            The outcome of :meth:`report`; the last outcome if the round takes longer and the last one is not outdated.
         """
         with self._round_lock:
             now = self._clock.monotonic()
-            if now < self._good_until:
+            if now < self._cached_until:
                 return HealthReport(dict(self._states), self._stopping)
             if self._round is None or self._round.done():
                 self._round, self._round_began = self._pool.submit(self.report), now
-            asked, left_s = self._round, max(0.0, self._round_began + patience_s - now)
-            outdated = not self._states or now >= self._good_until - CACHED_S + OUTDATED_S
+            present_round, left_s = self._round, max(0.0, self._round_began + max_wait_s - now)
+            is_outdated = not self._states or now >= self._cached_until - CACHED_S + OUTDATED_S
         try:
-            return asked.result(timeout=None if outdated else left_s)
-        except TookTooLong:
+            return present_round.result(timeout=None if is_outdated else left_s)
+        except TimeoutError:
             return HealthReport(dict(self._states), self._stopping)
 
     def stop_taking_traffic(self) -> None:
-        """Answer "not ready" from now on: the process is about to stop, and balancers should know before it does."""
+        """Report "not ready" from now on: the process will stop soon, and load balancers must know before."""
         self._stopping = True
 
     def close(self) -> None:
-        """Let the threads end once the checks under way have."""
+        """Let the threads end after the checks in progress."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self) -> dict[str, DependencyState]:
-        deadline = self._clock.monotonic() + self._bound_s
-        for dependency in self._dependencies:
-            running = self._running.get(dependency.name)
-            if running is None or running.done():  # one that still hangs is not asked twice
-                self._running[dependency.name] = self._pool.submit(dependency.check)
-        return {
-            dependency.name: self._state(dependency.required, self._running[dependency.name], deadline)
-            for dependency in self._dependencies
-        }
-
-    def _state(self, required: bool, running: "Future[None]", deadline: float) -> DependencyState:  # noqa: FBT001 - as State
+    def _wait_for(self, dependency: HealthDependency, deadline: float) -> DependencyState:
+        required = dependency.required
         try:
-            running.result(timeout=max(0.0, deadline - self._clock.monotonic()))
-        except TookTooLong:
-            return DependencyState(required, f"no answer within {self._bound_s:g} s")
+            self._running[dependency.name].result(timeout=max(0.0, deadline - self._clock.monotonic()))
+        except TimeoutError:
+            return DependencyState(required, f"no answer within {self._timeout_s:g} s")
         except PartialService as limitation:
             return DependencyState(required, limitation=limitation)
-        except Exception as error:  # noqa: BLE001 - whatever a client library raises, the dependency is not well
+        except Exception as error:  # noqa: BLE001 - any error of a client library is a fault of the dependency
             return DependencyState(required, str(error).partition("\n")[0] or type(error).__name__)
         return DependencyState(required)

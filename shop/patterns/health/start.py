@@ -1,4 +1,4 @@
-"""What a process asks of its cache and its broker before it serves."""
+"""The check of cache and broker at the start of a process."""
 
 import logging
 from urllib.parse import urlsplit
@@ -12,17 +12,17 @@ _log = logging.getLogger(__name__)
 
 
 def require_usable(settings: Settings, *names: str) -> None:
-    """Make sure that no server a process leans on is one it can never use.
+    """Raise if the store can never use one of its servers.
 
-    One that is away, full, or refuses the password is left to readiness: it may come back, and the store serves on. A
-    cache that will refuse to write once it is full is warned of.
+    A server that is down or full, or refuses the password, is left to readiness: it may recover, and the store serves
+    meanwhile. If a cache will refuse writes when it is full, a warning is logged.
 
     Args:
-        settings: where the addresses are.
-        names: the fields, such as ``cache_url``; one that is not set is passed over.
+        settings: has the addresses.
+        names: the fields, such as ``cache_url``; a field without address is skipped.
 
     Raises:
-        ConfigurationError: a server runs in a mode the store cannot use, such as that of a cluster.
+        ConfigurationError: a server runs in a mode that the store cannot use, such as a cluster.
     """
     for name in names:
         address = getattr(settings, name)
