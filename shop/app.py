@@ -1,6 +1,7 @@
-"""The web application: a factory that hangs every feature's routes on one Flask app."""
+"""The web application: a factory that registers the routes of every feature on one Flask app."""
 
 import logging
+from typing import cast
 
 from flask_openapi3 import OpenAPI
 from gunicorn.errors import AppImportError
@@ -27,28 +28,24 @@ from shop.catalog.service import CatalogService
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import OrderCancellation
-from shop.checkout.payment_webhooks import PaymentWebhooks
 from shop.checkout.phases import owner_name
 from shop.checkout.service import CheckoutService
 from shop.database.schema import require_current
 from shop.errors import ConfigurationError
-from shop.faults import FaultChannel
-from shop.lab_console import faults_api, lab_api, pages, switches_api
-from shop.mail.mailer import latest_mails
-from shop.mail.models import Mail
+from shop.lab_console import faults_api, lab_api, switches_api
+from shop.lab_console import pages as lab_pages
+from shop.lab_console_wiring import build_lab_console
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
+from shop.orders import order_access
 from shop.orders import pages as orders_pages
 from shop.orders.link_pages import create_link_pages
 from shop.orders.service import OrderService, adoption_note
-from shop.patterns.caching.inspection import MaxMemory
-from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.health.start import require_usable
-from shop.patterns.observability import metrics_summary
 from shop.patterns.observability.logs import configure_logging
 from shop.payments.api import create_webhook
 from shop.production_rules import require_production
-from shop.settings import Settings, load_settings
+from shop.settings import load_settings
 from shop.web import (
     access,
     assets,
@@ -64,6 +61,7 @@ from shop.web.guest_identity import current_guest, renew_guest
 from shop.web.health_probes import HealthProbeMiddleware
 from shop.web.host_names import HostNames
 from shop.web.identity import current_identity
+from shop.web.request_services import request_services
 from shop.web.session_cookie import SessionCookies
 from shop.web.trusted_proxy import TrustedProxyMiddleware
 from shop.wiring import ProcessRuntime, StoreServices, build
@@ -75,7 +73,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     """Build the store's web application.
 
     Args:
-        runtime: what the process shares; the caller starts and closes it.
+        runtime: the objects that the process shares; the caller starts and closes it.
     """
     settings = runtime.settings
     app = openapi.new_app(__name__, static_folder="web/static", template_folder="web/templates")
@@ -94,117 +92,112 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     problems.install(app)
     assets.install(app)
     template_filters.install(app, settings.own_address)
-    sessions.install(app, lambda: request_middleware.services(StoreServices).accounts, settings)
+    sessions.install(app, lambda: _services().accounts, settings)
+    order_access.install(app, lambda: _services().order_links)
     if settings.is_lab:
-        _hang_lab(app, runtime)
-    _hang_accounts(app)
-    _hang_cart(app)
-    _hang_catalog(app, settings.own_address)
-    _hang_orders(app, test_cards=settings.is_lab)
+        lab_console = build_lab_console(runtime)
+        app.register_api(switches_api.create_api(lab_console))
+        app.register_api(faults_api.create_api(lab_console))
+        app.register_api(lab_api.create_api(lab_console))
+        app.register_blueprint(lab_pages.create_pages(lab_console))
+    _register_accounts(app)
+    _register_cart(app)
+    _register_catalog(app, settings.own_address)
+    _register_orders(app)
+    _register_checkout(app, test_cards=settings.is_lab)
     idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_keys)
-    _hang_payments(app, runtime)  # after the keys: a webhook's body is not looked into before it is verified
+    # After the keys: nothing reads the body of a webhook before its signature is verified.
+    app.register_blueprint(
+        create_webhook(lambda: _services().payment_webhooks, settings.payments_webhook_secret, runtime.clock)
+    )
     return app
 
 
-def _hang_orders(app: OpenAPI, *, test_cards: bool) -> None:
-    def orders() -> OrderService:
-        return request_middleware.services(StoreServices).orders
+def _services() -> StoreServices:
+    """Return the services of the request being served."""
+    return cast(StoreServices, request_services())
 
-    def checkout() -> CheckoutService:
-        return request_middleware.services(StoreServices).checkout
 
-    def cancellation() -> OrderCancellation:
-        return request_middleware.services(StoreServices).cancellation
+def _register_accounts(app: OpenAPI) -> None:
+    def get_service() -> AccountService:
+        return _services().accounts
 
-    def carts() -> CartService:
-        return request_middleware.services(StoreServices).carts
+    def changes() -> PasswordChanges:
+        return _services().password_changes
+
+    def resets() -> PasswordResets:
+        return _services().password_resets
+
+    app.register_api(accounts_api.create_api(get_service, merge_guest_session))
+    app.register_blueprint(accounts_pages.create_pages(get_service, merge_guest_session))
+    app.register_api(own_account.create_account_api(get_service, changes))
+    app.register_blueprint(own_account.create_account_pages(get_service, changes))
+    app.register_api(password_reset_routes.create_reset_api(resets))
+    app.register_blueprint(password_reset_routes.create_reset_pages(resets, get_service))
+
+
+def _register_cart(app: OpenAPI) -> None:
+    def get_service() -> CartService:
+        return _services().carts
+
+    app.register_api(cart_api.create_api(get_service))
+    app.register_blueprint(cart_pages.create_pages(get_service))
+
+
+def _register_catalog(app: OpenAPI, address: str) -> None:
+    def get_service() -> CatalogService:
+        return _services().catalog
+
+    app.jinja_env.globals["departments"] = lambda: get_service().departments()  # the menu of other features' pages
+    app.register_api(catalog_api.create_api(get_service))
+    app.register_blueprint(catalog_pages.create_pages(get_service))
+    app.register_blueprint(create_category_pages(get_service))
+    app.register_blueprint(create_review_pages(get_service))
+    app.register_blueprint(create_crawler_pages(get_service, address))
+    app.register_blueprint(catalog_admin.create_admin(get_service))
+
+
+def _register_orders(app: OpenAPI) -> None:
+    def get_service() -> OrderService:
+        return _services().orders
 
     def close_refund(public_id: str, closed_by: int, reason: str) -> None:
-        cancellation().close_refund(public_id, closed_by, reason)
+        _services().cancellation.close_refund(public_id, closed_by, reason)
 
-    app.register_api(orders_api.create_api(orders, close_refund))
-    app.register_blueprint(orders_pages.create_pages(orders))
-    app.register_blueprint(create_link_pages(orders, lambda: request_middleware.services(StoreServices).link_requests))
-    app.register_blueprint(orders_admin.create_admin(orders, close_refund))
-    app.register_api(checkout_api.create_api(checkout, cancellation, orders, carts, test_cards=test_cards))
+    app.register_api(orders_api.create_api(get_service, close_refund))
+    app.register_blueprint(orders_pages.create_pages(get_service))
+    app.register_blueprint(create_link_pages(get_service, lambda: _services().link_requests))
+    app.register_blueprint(orders_admin.create_admin(get_service, close_refund))
+
+
+def _register_checkout(app: OpenAPI, *, test_cards: bool) -> None:
+    def get_service() -> CheckoutService:
+        return _services().checkout
+
+    def cancellation() -> OrderCancellation:
+        return _services().cancellation
+
+    def carts() -> CartService:
+        return _services().carts
+
+    app.register_api(
+        checkout_api.create_api(get_service, cancellation, lambda: _services().orders, carts, test_cards=test_cards)
+    )
     app.register_blueprint(
-        checkout_pages.create_pages(checkout, cancellation, carts, _renew_guest, test_cards=test_cards)
+        checkout_pages.create_pages(get_service, cancellation, carts, renew_guest_session, test_cards=test_cards)
     )
 
 
-def _hang_payments(app: OpenAPI, runtime: ProcessRuntime) -> None:
-    def notices() -> PaymentWebhooks:
-        return request_middleware.services(StoreServices).notices
+def merge_guest_session(account: AccountIdentity) -> str | None:
+    """Move the guest's cart, and the orders placed under the account's email address, into the account.
 
-    app.register_blueprint(create_webhook(notices, runtime.settings.payments_webhook_secret, runtime.clock))
-
-
-def _hang_lab(app: OpenAPI, runtime: ProcessRuntime) -> None:
-    settings, store, board, registry = runtime.settings, runtime.switch_store, runtime.board, runtime.metrics.registry
-    desk = FaultChannel(settings.run_dir)
-    memory = MaxMemory(settings.cache_url) if settings.cache_url else None
-
-    def count() -> metrics_summary.MetricsSummary:
-        edge = EdgeTotals.load(settings.edge_answers_file)
-        return metrics_summary.collect(
-            registry, metrics_summary.EdgeSums(edge.requests, edge.failed, edge.lookups) if edge else None
-        )
-
-    def mails(count: int) -> list[Mail]:
-        with runtime.database.reading() as session:
-            return latest_mails(session, count)
-
-    app.register_api(switches_api.create_api(store, board))
-    app.register_api(faults_api.create_api(desk))
-    app.register_api(lab_api.create_api(store, board, desk, memory, count, settings, mails))
-    app.register_blueprint(pages.create_pages(store, board, desk, count, settings.log_dir, mails))
-
-
-def _hang_catalog(app: OpenAPI, address: str) -> None:
-    def use() -> CatalogService:
-        return request_middleware.services(StoreServices).catalog
-
-    app.jinja_env.globals["departments"] = lambda: use().departments()  # the menu of pages that are not its own
-    app.register_api(catalog_api.create_api(use))
-    app.register_blueprint(catalog_pages.create_pages(use))
-    app.register_blueprint(create_category_pages(use))
-    app.register_blueprint(create_review_pages(use))
-    app.register_blueprint(create_crawler_pages(use, address))
-    app.register_blueprint(catalog_admin.create_admin(use))
-
-
-def _hang_accounts(app: OpenAPI) -> None:
-    def use() -> AccountService:
-        return request_middleware.services(StoreServices).accounts
-
-    def changes() -> PasswordChanges:
-        return request_middleware.services(StoreServices).password_changes
-
-    def resets() -> PasswordResets:
-        return request_middleware.services(StoreServices).password_resets
-
-    app.register_api(accounts_api.create_api(use, _welcome))
-    app.register_blueprint(accounts_pages.create_pages(use, _welcome))
-    app.register_api(own_account.create_account_api(use, changes))
-    app.register_blueprint(own_account.create_account_pages(use, changes))
-    app.register_api(password_reset_routes.create_reset_api(resets))
-    app.register_blueprint(password_reset_routes.create_reset_pages(resets, use))
-
-
-def _hang_cart(app: OpenAPI) -> None:
-    def use() -> CartService:
-        return request_middleware.services(StoreServices).carts
-
-    app.register_api(cart_api.create_api(use))
-    app.register_blueprint(cart_pages.create_pages(use))
-
-
-def _welcome(account: AccountIdentity) -> str | None:
-    """Bring the guest's orders that were placed under the account's e-mail, and her cart, into the account."""
-    services, guest = request_middleware.services(StoreServices), current_guest()
+    Returns:
+        A note to the shopper about what was moved; ``None`` if nothing was.
+    """
+    services, guest = _services(), current_guest()
     if guest is None:
         return None
-    merged = services.carts.merge(guest.cart_id, account.user_id)  # first: behind it no order of this cart is placed
+    merged = services.carts.merge(guest.cart_id, account.user_id)  # first: after it no order of this cart is placed
     adopted = services.orders.claim_guest_orders(
         guest.ids, account.user_id, lambda email: is_same_email(email, account.email)
     )
@@ -212,48 +205,39 @@ def _welcome(account: AccountIdentity) -> str | None:
     return " ".join(note for note in notes if note) or None
 
 
-def _renew_guest() -> None:
-    """Give the guest, if it is one, a new id to order under; what she has ordered follows her."""
+def renew_guest_session() -> None:
+    """Give a guest a new id to order under; the orders under an earlier id follow it."""
     guest = current_guest()
     if guest is None or current_identity() is not None:
         return
     if guest.earlier_id is not None:
-        request_middleware.services(StoreServices).orders.follow(guest.earlier_id, guest.guest_id)
+        _services().orders.follow(guest.earlier_id, guest.guest_id)
     renew_guest(guest)
 
 
 def from_environment() -> OpenAPI:
-    """Build and start the store in this process: what gunicorn calls in each worker, after the fork.
+    """Build and start the store in this process; gunicorn calls it in each worker, after the fork.
 
     Raises:
-        AppImportError: a setting is missing or wrong, or the database's schema is not this code's; gunicorn says so in
-            one line and gives up, instead of starting the worker again for ever.
+        AppImportError: a setting is missing or wrong, or the database has the schema of another release. gunicorn then
+            prints one line and exits, instead of restarting the worker for ever.
     """
     try:
-        settings = _complete(load_settings())
+        settings = load_settings()
+        require_production(settings)
+        if not settings.secret_key:
+            raise ConfigurationError("SHOP_SECRET_KEY is not set: use `shop up`, which makes one, or set a random one.")
         configure_logging(settings, "web")
         require_usable(settings, "cache_url")
         runtime = build(settings)
-        _check_schema(runtime)
+        try:
+            with runtime.database.engine.connect() as connection:
+                require_current(connection)
+        except OperationalError:  # the database is away: readiness reports it
+            _log.warning("schema_not_checked")
     except ConfigurationError as error:
         raise AppImportError(f"shop: {error}") from error
     runtime.start()
     app = create_app(runtime)
     app.extensions["runtime"] = runtime
     return app
-
-
-def _complete(settings: Settings) -> Settings:
-    require_production(settings)
-    if not settings.secret_key:
-        raise ConfigurationError("SHOP_SECRET_KEY is not set: use `shop up`, which makes one, or set a random one.")
-    return settings
-
-
-def _check_schema(runtime: ProcessRuntime) -> None:
-    """Refuse to serve from a schema this code was not written for. A database that is away is readiness's business."""
-    try:
-        with runtime.database.engine.connect() as connection:
-            require_current(connection)
-    except OperationalError:
-        _log.warning("schema_not_checked")

@@ -45,7 +45,7 @@ from shop.patterns.caching import (
 from shop.patterns.observability import request_record
 from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.settings import Settings
-from shop.switches import parameters
+from shop.switches.parameters import TTL_SCALE
 from shop.switches.registry import SwitchSnapshot
 
 BYTES_A_MB = 1024 * 1024
@@ -92,7 +92,7 @@ class CacheRuntime:
 
     def compose(self, switches: SwitchSnapshot) -> CacheClient:
         """Return the cache client for these switch values."""
-        ttl_scale = parameters.current_value(dict(switches.parameters), parameters.TTL_SCALE)
+        ttl_scale = switches.parameter(TTL_SCALE)
         cache = Cache(
             self.shared if switches["cache.shared"] == "on" else InvalidateOnlyLevel(self.shared),
             self.clock,

@@ -21,8 +21,8 @@ from types import MappingProxyType
 from typing import Any
 
 from shop.atomic_files import atomic_write
+from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
-from shop.switches.registry import did_you_mean
 
 NONE = "none"
 REPLY_TIMEOUT_S = 5.0

@@ -1,12 +1,13 @@
 """The composition root: settings and switches in, services out.
 
-Switches become objects here and nowhere else. A :class:`Runtime` holds what is costly and shared by a process (pools,
-clients); :class:`Services` is the object graph for one way the switches can stand. Graphs are cheap and kept, so a
-request that takes its graph once sees one snapshot from start to end, and no use case ever asks how a switch stands.
+Switches become objects here, and for the cache in ``shop/cache_wiring.py``. A :class:`ProcessRuntime` holds the costly
+objects that a process shares (pools, clients). :class:`StoreServices` is the object graph for one snapshot of the
+switches. Graphs are cheap and kept. A request takes its graph once, so it sees one snapshot from start to end, and no
+use case reads a switch.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
@@ -86,7 +87,7 @@ from shop.payments.refunds import owed_refunds
 from shop.payments.resilient_provider import ProviderResilience
 from shop.payments.service import PaymentService
 from shop.settings import Settings
-from shop.switches import parameters
+from shop.switches.parameters import TTL_SCALE
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 from shop.web.edge_headers import EdgeBypass, EdgeCacheable, EdgeCaching
@@ -96,7 +97,7 @@ from shop.web.http_caching import BrowserCaching, EtagCaching, NoBrowserCaching
 _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
-"""What is left of a bound on a call to the provider when timeouts are switched off: nothing may hang for ever."""
+"""Limit of a call to the provider if its timeout is switched off: no thread may hang for ever."""
 PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType(
     {"inline": InlineProjection, "async": AsyncProjection}
 )
@@ -104,7 +105,7 @@ PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class StoreServices:
-    """Everything a request may use, for one snapshot of the switches."""
+    """All services, for one snapshot of the switches."""
 
     switches: SwitchSnapshot
     cache: CacheClient
@@ -126,7 +127,7 @@ class StoreServices:
     orders: OrderService
     checkout: CheckoutService
     cancellation: OrderCancellation
-    notices: PaymentWebhooks
+    payment_webhooks: PaymentWebhooks
     key_reaper: KeyReaper
     projector: OrderProjector
     completer: CheckoutCompleter
@@ -140,30 +141,30 @@ class StoreServices:
 
 @dataclass
 class ProcessRuntime:
-    """What one process shares between its requests. Build it after a fork, never before."""
+    """The objects that the requests of one process share. Build it after a fork, never before."""
 
     settings: Settings
     clock: Clock
     database: Database
     switch_store: SwitchStore
-    board: SwitchPoller
+    switch_poller: SwitchPoller
     cache: CacheRuntime
     edge_registry: SurrogateKeyIndex | None
     metrics: ProcessMetrics
     telemetry: CacheTelemetry
-    lines: JsonLinesFile
+    access_lines: JsonLinesFile
     readiness: ReadinessCheck
     passwords: PasswordHashing
     list_bulkhead: ListBulkhead
     provider: PaymentProvider
-    guards: ProviderResilience
+    provider_resilience: ProviderResilience
     mailer: MailTransport
-    stationery: EmailTemplates
+    email_templates: EmailTemplates
     _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict)
 
     def services(self) -> StoreServices:
-        """Return the services for the switches as they stand now."""
-        snapshot = self.board.current()
+        """Return the services for the current snapshot of the switches."""
+        snapshot = self.switch_poller.current()
         graph = self._graphs.get(snapshot)
         if graph is None:
             graph = self._graphs[snapshot] = self._compose(snapshot)
@@ -171,46 +172,55 @@ class ProcessRuntime:
 
     def start(self) -> None:
         """Start the background threads of the process."""
-        self.board.start()
+        self.switch_poller.start()
         self.cache.start()
 
     def thread_faults(self) -> dict[str, str]:
-        """Return each background thread's name and what is wrong with it; empty text where nothing is."""
-        return _thread_faults(self.board, self.cache)
+        """Return the fault of each background thread by its name; empty text for no fault."""
+        return _thread_faults(self.switch_poller, self.cache)
 
     def close(self) -> None:
-        """Stop the threads and give back every connection."""
-        self.board.stop()
+        """Stop the threads and close every connection."""
+        self.switch_poller.stop()
         self.readiness.close()
         self.cache.close()
         if self.edge_registry is not None:
             self.edge_registry.close()
         self.provider.close()
-        self.lines.close()
+        self.access_lines.close()
         self.database.engine.dispose()
 
     def _compose(self, snapshot: SwitchSnapshot) -> StoreServices:
+        settings, database = self.settings, self.database
         cache = self.cache.compose(snapshot)
         browser = EtagCaching() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
-        edge = self._edge(snapshot)
+        edge: EdgeCaching = EdgeBypass()
+        if snapshot["cache.edge"] == "on":
+            edge = EdgeCacheable(self.edge_registry, self.clock, snapshot.parameter(TTL_SCALE))
+        keys: IdempotencyPolicy = IgnoreKeys()
+        if snapshot["checkout.idempotency"] == "on":
+            claim = timedelta(seconds=self._claim_s(snapshot))
+            keys = EnforceKeys(database, KeyStore(timedelta(hours=settings.idempotency_kept_h), claim))
         payments = self._payments(snapshot)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
-        links = OrderLinks(self.settings.secret_keys, self.clock, self.settings.own_address)
-        letters = OrderEmails(self.database, links, self.stationery)
-        link_requests = LinkRequests(self.database, clean_email)
+        order_links = OrderLinks(settings.secret_keys, self.clock, settings.own_address)
+        order_emails = OrderEmails(database, order_links, self.email_templates)
+        confirmation: OrderConfirmation = QueuedConfirmation()
+        if snapshot["orders.confirmation"] == "inline":
+            confirmation = InlineConfirmation(database, order_emails, self.mailer)
+        access_log: AccessRecorder = NoAccessLog()
+        if snapshot["observability.logs"] == "json":
+            access_log = JsonAccessLog(self.access_lines, self.clock)
+        link_requests = LinkRequests(database, clean_email)
         phases = CheckoutPhases(
-            streams,
-            payments,
-            STRATEGIES[snapshot["checkout.stock"]](),
-            cache.invalidate,
-            self._confirmation(snapshot, letters),
+            streams, payments, STRATEGIES[snapshot["checkout.stock"]](), cache.invalidate, confirmation
         )
-        orders = OrderService(self.database, offers.by_ids, streams, owed_refunds)
-        checking_out = self.database if snapshot["checkout.transaction"] == "on" else self.database.autocommit()
-        reconciler = PaymentReconciler(checking_out, payments, phases)
-        cancellation = OrderCancellation(checking_out, orders, payments, phases, reconciler)
-        carts = CartService(self.database, offers, move_claims)
-        resets = PasswordResets(self.database, self.clock, self.passwords)
+        orders = OrderService(database, offers.by_ids, streams, owed_refunds)
+        checkout_database = database if snapshot["checkout.transaction"] == "on" else database.autocommit()
+        reconciler = PaymentReconciler(checkout_database, payments, phases)
+        cancellation = OrderCancellation(checkout_database, orders, payments, phases, reconciler)
+        carts = CartService(database, offers, move_claims)
+        resets = PasswordResets(database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return StoreServices(
             switches=snapshot,
@@ -219,87 +229,67 @@ class ProcessRuntime:
             edge=edge,
             fast_path=CachedResponseFastPath(cache, browser, edge),
             catalog=CatalogService(
-                self.database,
+                database,
                 cache,
-                CachedResponses(self.database, cache, self.list_bulkhead),
-                ScreenBuilder(self.database, ProductLister(), bought_together),
+                CachedResponses(database, cache, self.list_bulkhead),
+                ScreenBuilder(database, ProductLister(), bought_together),
                 product_page,
             ),
-            accounts=self._accounts(),
-            password_changes=PasswordChanges(self.database, self.passwords),
+            accounts=AccountService(
+                database,
+                self.clock,
+                self.passwords,
+                timedelta(days=settings.token_lifetime_days),
+                timedelta(days=settings.session_lifetime_days),
+            ),
+            password_changes=PasswordChanges(database, self.passwords),
             password_resets=resets,
             password_mail=PasswordMailConsumer(
-                ConsumerInbox(self.database, password_mail.CONSUMER),
+                ConsumerInbox(database, password_mail.CONSUMER),
                 resets,
-                self.stationery,
+                self.email_templates,
                 self.mailer,
-                self.settings.own_address,
+                settings.own_address,
             ),
-            session_reaper=SessionReaper(self.database, self.clock),
+            session_reaper=SessionReaper(database, self.clock),
             carts=carts,
-            cart_reaper=CartReaper(self.database, timedelta(days=self.settings.session_lifetime_days)),
+            cart_reaper=CartReaper(database, timedelta(days=settings.session_lifetime_days)),
             personal_data=PersonalData(
-                self.database,
+                database,
                 self.clock,
                 carts,
                 lambda slugs: cache.invalidate([tags.product(slug) for slug in slugs]),
             ),
             payments=payments,
             orders=orders,
-            checkout=CheckoutService(checking_out, payments, phases, reconciler, cancellation.refund),
+            checkout=CheckoutService(checkout_database, payments, phases, reconciler, cancellation.refund),
             cancellation=cancellation,
-            idempotency=self._keys(snapshot),
-            key_reaper=KeyReaper(self.database),
-            projector=OrderProjector(self.database, self.metrics.projections.observe_lag),
-            orphaned_charges=OrphanedCharges(self.database, payments, self.provider),
-            completer=CheckoutCompleter(checking_out, payments, reconciler, cancellation),
-            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(self.database, CONSUMER), letters, self.mailer),
+            idempotency=keys,
+            key_reaper=KeyReaper(database),
+            projector=OrderProjector(database, self.metrics.projections.observe_lag),
+            orphaned_charges=OrphanedCharges(database, payments, self.provider),
+            completer=CheckoutCompleter(checkout_database, payments, reconciler, cancellation),
+            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(database, CONSUMER), order_emails, self.mailer),
             link_mail_consumer=LinkMailConsumer(
-                self.database, ConsumerInbox(self.database, link_mail.CONSUMER), link_requests, letters, self.mailer
+                database, ConsumerInbox(database, link_mail.CONSUMER), link_requests, order_emails, self.mailer
             ),
             link_requests=link_requests,
-            order_links=links,
+            order_links=order_links,
             fulfilment=OrderFulfilment(
-                self.database,
+                database,
                 orders,
-                timedelta(seconds=self.settings.ship_after_s),
-                timedelta(seconds=self.settings.deliver_after_s),
+                timedelta(seconds=settings.ship_after_s),
+                timedelta(seconds=settings.deliver_after_s),
             ),
-            notices=PaymentWebhooks(
-                checking_out, payments, phases, cancellation.refund, self.metrics.webhooks.count_webhook
+            payment_webhooks=PaymentWebhooks(
+                checkout_database, payments, phases, cancellation.refund, self.metrics.webhooks.count_webhook
             ),
-            access_log=(
-                JsonAccessLog(self.lines, self.clock) if snapshot["observability.logs"] == "json" else NoAccessLog()
-            ),
-        )
-
-    def _accounts(self) -> AccountService:
-        settings = self.settings
-        token_lifetime = timedelta(days=settings.token_lifetime_days)
-        session_lifetime = timedelta(days=settings.session_lifetime_days)
-        return AccountService(self.database, self.clock, self.passwords, token_lifetime, session_lifetime)
-
-    def _confirmation(self, snapshot: SwitchSnapshot, letters: OrderEmails) -> OrderConfirmation:
-        if snapshot["orders.confirmation"] == "queue":
-            return QueuedConfirmation()
-        return InlineConfirmation(self.database, letters, self.mailer)
-
-    def _keys(self, snapshot: SwitchSnapshot) -> IdempotencyPolicy:
-        if snapshot["checkout.idempotency"] == "off":
-            return IgnoreKeys()
-        ttl = timedelta(hours=self.settings.idempotency_kept_h)
-        return EnforceKeys(self.database, KeyStore(ttl, timedelta(seconds=self._claim_s(snapshot))))
-
-    def _edge(self, snapshot: SwitchSnapshot) -> EdgeCaching:
-        if snapshot["cache.edge"] == "off":
-            return EdgeBypass()
-        return EdgeCacheable(
-            self.edge_registry, self.clock, parameters.current_value(dict(snapshot.parameters), parameters.TTL_SCALE)
+            access_log=access_log,
         )
 
     def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
         timeout = snapshot["payments.timeout"] == "on"
-        provider = self.guards.around(
+        provider = self.provider_resilience.around(
             self.provider,
             timeout=timeout,
             retries=snapshot["payments.retries"] == "on",
@@ -308,20 +298,20 @@ class ProcessRuntime:
         return PaymentService(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
 
     def _limit_s(self, snapshot: SwitchSnapshot) -> float:
-        """Return what all attempts at one call to the provider may take together, at most."""
+        """Return the seconds that all attempts at one call to the provider may take together."""
         limited = snapshot["payments.timeout"] == "on"
         return (self.settings.request_timeout_ms if limited else 2 * WITHOUT_LIMIT_MS) / 1000
 
     def _claim_s(self, snapshot: SwitchSnapshot) -> float:
-        """Return how long a payment, or a key whose work goes on in phases, is one request's own."""
+        """Return for how many seconds a request owns a payment, or a key whose work is several transactions."""
         return self._limit_s(snapshot) + self.settings.db_statement_timeout_ms / 1000
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> ProcessRuntime:
-    """Build a process's runtime. Nothing is connected yet and no thread runs before :meth:`Runtime.start`.
+    """Build a process's runtime. It opens no connection and starts no thread before :meth:`ProcessRuntime.start`.
 
     Args:
-        settings: where everything is.
+        settings: the addresses of all servers, and the limits.
         clock: the machine's own by default.
         process: the name of the process in the logs.
 
@@ -335,81 +325,74 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     clock = clock or SystemClock()
     metrics = ProcessMetrics()
     telemetry = CacheTelemetry(metrics.cache)
-    board = SwitchPoller(store.load, settings.switch_refresh_s, _switches_unreadable)
+    poller = SwitchPoller(
+        store.load,
+        settings.switch_refresh_s,
+        lambda error: _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"}),
+    )
     cache = cache_wiring.build(settings, clock, telemetry)
+    edge_registry: SurrogateKeyIndex | None = None
+    provider: PaymentProvider = NullProvider()
+    if settings.cache_url:
+        edge_registry = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
+    if settings.payments_url is not None:
+        provider = HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
     return ProcessRuntime(
         settings=settings,
         clock=clock,
         database=database,
         switch_store=store,
-        board=board,
+        switch_poller=poller,
         cache=cache,
-        edge_registry=_edge_registry(settings, clock),
+        edge_registry=edge_registry,
         metrics=metrics,
         telemetry=telemetry,
-        lines=JsonLinesFile(log_path(settings, process)),
-        readiness=ReadinessCheck([*_dependencies(settings), _threads(board, cache)], clock),
+        access_lines=JsonLinesFile(log_path(settings, process)),
+        readiness=ReadinessCheck(_dependencies(settings, lambda: _thread_faults(poller, cache)), clock),
         passwords=PasswordHashing(waiting=max_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
-        provider=_provider(settings),
-        guards=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
+        provider=provider,
+        provider_resilience=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
         mailer=_mailer(settings),
-        stationery=EmailTemplates(),
+        email_templates=EmailTemplates(),
     )
-
-
-def _edge_registry(settings: Settings, clock: Clock) -> SurrogateKeyIndex | None:
-    """Return where the edge's keys are written down, if there is a server for it."""
-    return SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock) if settings.cache_url else None
-
-
-def _provider(settings: Settings) -> PaymentProvider:
-    if settings.payments_url is None:
-        return NullProvider()
-    return HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
 
 
 def _mailer(settings: Settings) -> MailTransport:
     mailer: MailTransport = DatabaseMailer()
     if settings.mail_url is not None:
-        mailer = SmtpMailer(
-            settings.mail_url, settings.mail_from, settings.mail_timeout_ms / 1000, settings.mail_ca_file
-        )
+        timeout_s = settings.mail_timeout_ms / 1000
+        mailer = SmtpMailer(settings.mail_url, settings.mail_from, timeout_s, settings.mail_ca_file)
     if not settings.is_lab:
         return mailer
-    desk = FaultChannel(settings.run_dir)
-    return FaultInjectingMailer(mailer, lambda: desk.report().active.get("mail", NONE))
+    channel = FaultChannel(settings.run_dir)
+    return FaultInjectingMailer(mailer, lambda: channel.report().active.get("mail", NONE))
 
 
-def _switches_unreadable(error: Exception) -> None:
-    _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"})
+def _thread_faults(poller: SwitchPoller, cache: CacheRuntime) -> dict[str, str]:
+    return {"switches": poller.fault, **cache.thread_faults()}
 
 
-def _thread_faults(board: SwitchPoller, cache: CacheRuntime) -> dict[str, str]:
-    return {"switches": board.fault, **cache.thread_faults()}
+def _dependencies(settings: Settings, thread_faults: Callable[[], dict[str, str]]) -> list[HealthDependency]:
+    """Return the dependencies that readiness checks; the process is not ready without a required one.
 
+    Args:
+        settings: the addresses of the servers.
+        thread_faults: returns the faults of the process's own threads: without one, the process serves stale answers.
+    """
 
-def _threads(board: SwitchPoller, cache: CacheRuntime) -> HealthDependency:
-    """Return what asks for this process's own threads: without one of them it serves what is long out of date."""
-
-    def check() -> None:
-        for name, fault in _thread_faults(board, cache).items():
+    def check_threads() -> None:
+        for name, fault in thread_faults().items():
             if fault:
                 raise CheckFailed(f"{name}: {fault}")
 
-    return HealthDependency("threads", True, check)
-
-
-def _dependencies(settings: Settings) -> list[HealthDependency]:
-    """Return what the store leans on. Without the database it cannot serve; without the others it serves less."""
     answers, has_schema = checks.postgres(settings.database_url or "")
-    found = [HealthDependency("postgres", True, answers), HealthDependency("schema", True, has_schema)]
+    dependencies = [HealthDependency("postgres", True, answers), HealthDependency("schema", True, has_schema)]
     if settings.cache_url:
-        found.append(HealthDependency("cache", False, checks.valkey(settings.cache_url)))
+        dependencies.append(HealthDependency("cache", False, checks.valkey(settings.cache_url)))
     if settings.broker_url:
-        found.append(HealthDependency("broker", False, checks.broker(settings.broker_url)))
+        dependencies.append(HealthDependency("broker", False, checks.broker(settings.broker_url)))
     if settings.payments_url:
-        found.append(
-            HealthDependency("payments", False, checks.payments(settings.payments_url, settings.payments_api_key))
-        )
-    return found
+        check_provider = checks.payments(settings.payments_url, settings.payments_api_key)
+        dependencies.append(HealthDependency("payments", False, check_provider))
+    return [*dependencies, HealthDependency("threads", True, check_threads)]

@@ -220,12 +220,12 @@ def _open(settings: Settings) -> None:
     global _runtime
     _runtime = build(settings, process="buyer")
     _runtime.provider = YesAtOnce()
-    _runtime.board.refresh()
+    _runtime.switch_poller.refresh()
 
 
 def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
     _runtime.switch_store.set("checkout.stock", strategy)
-    _runtime.board.refresh()
+    _runtime.switch_poller.refresh()
     checkout = _runtime.services().checkout
     waits: list[float] = []
     retries = refused = busy = 0

@@ -77,7 +77,7 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.post("/products/new")
     def add() -> AnyResponse:
-        return _add(use(), idempotency.fields())
+        return _add(use(), idempotency.form_fields())
 
     @pages.get("/products/<slug>")
     def product(slug: str) -> Response:
@@ -85,7 +85,7 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.post("/products/<slug>")
     def save(slug: str) -> AnyResponse:
-        return _save(use(), slug, idempotency.fields())
+        return _save(use(), slug, idempotency.form_fields())
 
     @pages.post("/products/<slug>/withdraw")
     def withdraw(slug: str) -> AnyResponse:

@@ -35,7 +35,7 @@ def create_review_pages(use: Callable[[], CatalogService]) -> Blueprint:
     def publish_review(slug: str) -> AnyResponse:
         catalog, identity = use(), require_identity()
         try:
-            fields = idempotency.fields()
+            fields = idempotency.form_fields()
             review = NewReview.model_validate({**fields, "rating": number_or_text(fields.get("rating", ""))})
             catalog.write_review(slug, identity.user_id, identity.name, review.rating, review.body)
         except ValidationError as error:

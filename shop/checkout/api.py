@@ -67,8 +67,8 @@ def create_api(
         """Place an order and pay for it; all of it, or nothing. The same key never buys twice."""
         if not test_cards:
             refuse_test_card(body.payment.token)
-        key = idempotency.current()
-        guard = key.guard(
+        key = idempotency.current_key()
+        guard = key.lease(
             lambda session, told: _answer(told.result, lambda public_id: orders().with_products(session, told.order)),
             body.fingerprint(),
         )
@@ -78,7 +78,7 @@ def create_api(
             return _changed(refusal, carts().view(current_owner()))
         if isinstance(result, EarlierCheckoutPaid):
             raise StateConflict(EARLIER)
-        return key.built or _answer(result, orders().bought)
+        return key.response or _answer(result, orders().bought)
 
     @api.post(
         "/orders/<string:id>/cancel",
@@ -89,10 +89,10 @@ def create_api(
     @idempotency.multi_transaction()
     def cancel(path: OrderPath) -> Response:
         """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
-        key = idempotency.current()
-        guard = key.guard(lambda session, public_id: _cancelled(orders().detail_in_session(session, public_id)))
+        key = idempotency.current_key()
+        guard = key.lease(lambda session, public_id: _cancelled(orders().detail_in_session(session, public_id)))
         cancellation().cancel(viewer(), path.id, guard)
-        return key.built or _cancelled(orders().detail(viewer(), path.id))
+        return key.response or _cancelled(orders().detail(viewer(), path.id))
 
     return api
 

@@ -89,7 +89,7 @@ def create_pages(
     @idempotency.multi_transaction()
     def cancel(public_id: str) -> Page:
         try:
-            guard = idempotency.current().guard(lambda session, cancelled: _to_order(cancelled))
+            guard = idempotency.current_key().lease(lambda session, cancelled: _to_order(cancelled))
             cancellation().cancel(viewer(), public_id, guard)
         except (StateConflict, ProviderUnavailable) as refusal:
             flash(refusal.detail, "warning")
@@ -100,12 +100,12 @@ def create_pages(
 
 def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormValues:
     """Send the form, and say what became of it."""
-    key = idempotency.current()
+    key = idempotency.current_key()
     try:
         details = read_form(request.form)
         if not cards:
             refuse_test_card(details.payment.token)
-        guard = key.guard(
+        guard = key.lease(
             lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, PaidOrder) else None,
             details.fingerprint(),
         )

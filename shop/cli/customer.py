@@ -44,7 +44,7 @@ def forget(email: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - clic
         _ask(email)
     runtime = _runtime()
     try:
-        runtime.board.refresh()
+        runtime.switch_poller.refresh()
         forgotten = runtime.services().personal_data.erase(email)
     finally:
         runtime.close()

@@ -18,7 +18,7 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """
     runtime = build(store_settings(), process="reap")
     try:
-        runtime.board.refresh()
+        runtime.switch_poller.refresh()
         services = runtime.services()
         keys, checkouts = services.key_reaper.run_once(), services.completer.run_once()
         sessions, carts = services.session_reaper.run_once(), services.cart_reaper.run_once()

@@ -106,7 +106,7 @@ def _switch(switch: PatternSwitch, owners: dict[Path, str], experiments: list[La
     pages = [f"[{page.stem}](../patterns/{page.name})" for page, says in owners.items() if f"`{switch.name}`" in says]
     flips = [f"[{one.name}](experiments.md)" for one in experiments if _flips(one, switch.name)]
     values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
-    return f"| `{switch.name}` | {values} | {switch.teaches} | {', '.join(pages)} | {', '.join(flips) or '–'} |"
+    return f"| `{switch.name}` | {values} | {switch.description} | {', '.join(pages)} | {', '.join(flips) or '–'} |"
 
 
 def _flips(experiment: LabExperiment, name: str) -> bool:

@@ -12,8 +12,9 @@ from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
+from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields
-from shop.switches.registry import SWITCHES, SwitchSnapshot, did_you_mean
+from shop.switches.registry import SWITCHES, SwitchSnapshot
 from shop.switches.store import SwitchStore
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -100,7 +101,7 @@ def _described(name: str, stand: dict[str, str]) -> dict[str, Any]:
         "default": known.default,
         "values": list(known.values),
         "unsafe": sorted(known.unsafe),
-        "teaches": known.teaches,
+        "teaches": known.description,
     }
 
 
@@ -111,5 +112,5 @@ def _table(stand: dict[str, str]) -> Table:
     for name, known in SWITCHES.items():
         value = stand[name]
         style = "bold red" if value in known.unsafe else "" if value == known.default else "yellow"
-        table.add_row(name, f"[{style}]{value}[/]" if style else value, " ".join(known.values), known.teaches)
+        table.add_row(name, f"[{style}]{value}[/]" if style else value, " ".join(known.values), known.description)
     return table

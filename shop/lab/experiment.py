@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from shop.did_you_mean import did_you_mean
 from shop.errors import ConfigurationError, NotFound
 from shop.lab import drivers
 from shop.lab.anomalies import ANOMALIES
@@ -22,7 +23,6 @@ from shop.lab.figures import FIGURES, RATIO
 from shop.lab.load import ShopperVisit
 from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
-from shop.switches.registry import did_you_mean
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")

@@ -6,11 +6,11 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.faults import FAULTS, NONE, FaultChannel, FaultReport
+from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import correlation
 from shop.web.openapi import ApiBlueprint
+from shop.web.private_response import NO_STORE_HEADERS
 from shop.web.schemas import ApiModel, ProblemDetails
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class FaultPath(ApiModel):
@@ -41,18 +41,14 @@ class FaultList(ApiModel):
     items: list[FaultAnswer]
 
 
-def create_api(fault_channel: FaultChannel) -> ApiBlueprint:
-    """Build the routes.
-
-    Args:
-        fault_channel: asks the supervisor for faults, and reads its report.
-    """
+def create_api(services: LabConsoleServices) -> ApiBlueprint:
+    """Build the routes."""
     api = ApiBlueprint("faults_api", __name__, url_prefix="/api/v1/faults", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: FaultList})
     def list_faults() -> Any:
         """List the faults of every dependency, and which are in force."""
-        return {"items": describe_all(fault_channel)}, NO_STORE
+        return {"items": describe_all(services.fault_channel)}, NO_STORE_HEADERS
 
     @api.put(
         "/<name>",
@@ -61,8 +57,8 @@ def create_api(fault_channel: FaultChannel) -> ApiBlueprint:
     )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Set or end a fault; in force when this answers, but a server that was down still has to start."""
-        report = fault_channel.request(path.name, body.value, correlation.request_id.get())
-        return describe(path.name, report), NO_STORE
+        report = services.fault_channel.request(path.name, body.value, correlation.request_id.get())
+        return describe(path.name, report), NO_STORE_HEADERS
 
     return api
 

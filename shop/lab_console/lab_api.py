@@ -1,26 +1,18 @@
 """API for experiments: sets parameters, and returns the store's own figures. Registered in the lab profile only."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from flask_openapi3 import Tag
 from pydantic import Field, StrictFloat
 
-from shop.errors import ServiceUnavailable, StateConflict
-from shop.faults import FaultChannel
-from shop.lab_console.pages import LatestMails
-from shop.patterns.caching.inspection import MaxMemory
+from shop.lab_console.services import LabConsoleServices
 from shop.patterns.caching.valkey_client import CacheUnavailable
-from shop.patterns.observability.metrics_summary import MetricsSummary
-from shop.settings import Settings
-from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, current_value, validate
-from shop.switches.registry import SwitchPoller
-from shop.switches.store import SwitchStore
+from shop.switches.parameters import LAB_PARAMETERS
 from shop.web.openapi import ApiBlueprint
+from shop.web.private_response import NO_STORE_HEADERS
 from shop.web.schemas import ApiModel, ProblemDetails
 
-NO_STORE = {"Cache-Control": "no-store"}
 MAX_MAILS = 1_000
 
 
@@ -106,35 +98,9 @@ class MailList(ApiModel):
     items: list[MailAnswer]
 
 
-def create_api(
-    switch_store: SwitchStore,
-    poller: SwitchPoller,
-    fault_channel: FaultChannel,
-    max_memory: MaxMemory | None,
-    summarise: Callable[[], MetricsSummary],
-    settings: Settings,
-    latest_mails: LatestMails,
-) -> ApiBlueprint:
-    """Build the routes.
-
-    Args:
-        switch_store: stores parameters for every process.
-        poller: this process's snapshot of them, refreshed at once after a change made here.
-        fault_channel: tells whether the cache is a server of this stack.
-        max_memory: of the cache; ``None`` if there is no cache.
-        summarise: returns the sums of all web processes.
-        settings: the number of web processes, and the port of their metrics.
-        latest_mails: returns so many mails of the mailbox, the newest first.
-    """
+def create_api(services: LabConsoleServices) -> ApiBlueprint:
+    """Build the routes."""
     api = ApiBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
-
-    def value_of(name: str) -> float | None:
-        if name != CACHE_MEMORY:
-            return current_value(dict(poller.current().parameters), name)
-        try:
-            return max_memory.limit_mb() if max_memory else None
-        except CacheUnavailable:
-            return None
 
     def describe(name: str, value: float | None) -> dict[str, Any]:
         parameter = LAB_PARAMETERS[name]
@@ -145,7 +111,7 @@ def create_api(
     @api.get("/knobs", operation_id="list_knobs", responses={200: ParameterList})
     def list_parameters() -> Any:
         """List every parameter and its value."""
-        return {"items": [describe(name, value_of(name)) for name in LAB_PARAMETERS]}, NO_STORE
+        return {"items": [describe(name, services.parameter(name)) for name in LAB_PARAMETERS]}, NO_STORE_HEADERS
 
     @api.put(
         "/knobs/<name>",
@@ -154,21 +120,17 @@ def create_api(
     )
     def set_parameter(path: ParameterPath, body: ParameterChange) -> Any:
         """Set one parameter; every process applies it within a second."""
-        validate(path.name, body.value)
-        if path.name == CACHE_MEMORY:
-            _set_cache_memory(max_memory, fault_channel, body.value)
-        else:
-            switch_store.set_parameter(path.name, body.value)
-            poller.refresh()
-        return describe(path.name, body.value), NO_STORE
+        services.set_parameter(path.name, body.value)
+        return describe(path.name, body.value), NO_STORE_HEADERS
 
     @api.get("/cache", operation_id="get_cache_figures", responses={200: CacheAnswer})
     def get_cache_figures() -> Any:
         """Return how many entries the shared cache has evicted: a cache that is too small spoils a measurement."""
         try:
-            return CacheAnswer(evicted_keys=max_memory.evicted_keys() if max_memory else None).model_dump(), NO_STORE
+            evicted = services.max_memory.evicted_keys() if services.max_memory else None
         except CacheUnavailable:
-            return CacheAnswer(evicted_keys=None).model_dump(), NO_STORE
+            evicted = None
+        return CacheAnswer(evicted_keys=evicted).model_dump(), NO_STORE_HEADERS
 
     @api.get("/figures", operation_id="get_figures", responses={200: FiguresAnswer})
     def get_figures() -> Any:
@@ -176,10 +138,10 @@ def create_api(
 
         Those of the edge are counted from its log, and at most a second old.
         """
-        sums = summarise()
+        sums = services.summarise()
         answer = FiguresAnswer(
-            workers=settings.workers,
-            metrics_port=settings.metrics_port,
+            workers=services.settings.workers,
+            metrics_port=services.settings.metrics_port,
             requests=sums.requests,
             failed=sums.failed,
             edge=EdgeFigures(requests=sums.edge.requests, failed=sums.edge.failed) if sums.edge else None,
@@ -187,30 +149,15 @@ def create_api(
             layers=[LayerFigures(name=layer.name, asked=layer.lookups, hits=layer.hits) for layer in sums.layers],
             loads=dict(sums.loads),
         )
-        return answer.model_dump(), NO_STORE
+        return answer.model_dump(), NO_STORE_HEADERS
 
     @api.get("/mail", responses={200: MailList, 422: ProblemDetails})
     def list_mail(query: MailQuery) -> Any:
         """List the mailbox, which holds the mail while no mail server is configured."""
         items = [
             MailAnswer(recipient=mail.recipient, subject=mail.subject, created_at=mail.created_at)
-            for mail in latest_mails(query.limit)
+            for mail in services.latest_mails(query.limit)
         ]
-        return MailList(items=items).model_dump(mode="json"), NO_STORE
+        return MailList(items=items).model_dump(mode="json"), NO_STORE_HEADERS
 
     return api
-
-
-def _set_cache_memory(max_memory: MaxMemory | None, fault_channel: FaultChannel, megabytes: float) -> None:
-    """Change the memory limit of the cache.
-
-    Raises:
-        StateConflict: the cache is no server of this stack.
-        ServiceUnavailable: the cache does not answer.
-    """
-    if max_memory is None or "cache" not in fault_channel.report().offered:
-        raise StateConflict("The cache is no server of this stack, so its memory cannot be changed from here.")
-    try:
-        max_memory.set_limit_mb(megabytes)
-    except CacheUnavailable:
-        raise ServiceUnavailable("The cache does not answer.") from None

@@ -5,12 +5,11 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field
 
+from shop.lab_console.services import LabConsoleServices
 from shop.switches.registry import SWITCHES, PatternSwitch, SwitchPoller
-from shop.switches.store import SwitchStore
 from shop.web.openapi import ApiBlueprint
+from shop.web.private_response import NO_STORE_HEADERS
 from shop.web.schemas import ApiModel, ProblemDetails
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class SwitchPath(ApiModel):
@@ -42,26 +41,20 @@ class SwitchList(ApiModel):
     items: list[SwitchAnswer]
 
 
-def create_api(switch_store: SwitchStore, poller: SwitchPoller) -> ApiBlueprint:
-    """Build the routes.
-
-    Args:
-        switch_store: stores switches for every process.
-        poller: this process's snapshot of them, refreshed at once after a change made here.
-    """
+def create_api(services: LabConsoleServices) -> ApiBlueprint:
+    """Build the routes."""
     api = ApiBlueprint("switches_api", __name__, url_prefix="/api/v1/switches", abp_tags=[Tag(name="lab")])
 
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
         """List every switch and its value."""
-        return {"items": describe_all(poller)}, NO_STORE
+        return {"items": describe_all(services.poller)}, NO_STORE_HEADERS
 
     @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: ProblemDetails})
     def put_switch(path: SwitchPath, body: SwitchChange) -> Any:
         """Set one switch; every process applies it within a second."""
-        switch_store.set(path.name, body.value)
-        poller.refresh()
-        return describe(SWITCHES[path.name], body.value), NO_STORE
+        services.set_switch(path.name, body.value)
+        return describe(SWITCHES[path.name], body.value), NO_STORE_HEADERS
 
     return api
 
@@ -80,5 +73,5 @@ def describe(switch: PatternSwitch, value: str) -> dict[str, Any]:
         default=switch.default,
         values=list(switch.values),
         unsafe=sorted(switch.unsafe),
-        teaches=switch.teaches,
+        teaches=switch.description,
     ).model_dump()

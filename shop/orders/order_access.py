@@ -6,27 +6,24 @@ write into the cookie. A browser that followed the link in a mail carries a pass
 it sends with that order's pages alone. Once an account has an order, neither opens it.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
-from flask import Response, current_app, request
+from flask import Flask, Response, current_app, request
 
 from shop.errors import AuthenticationRequired
 from shop.orders.links import PASS_GOOD_FOR, OrderLinks
 from shop.orders.service import OrderViewer
-from shop.web import request_middleware
 from shop.web.guest_identity import current_guest
 from shop.web.identity import ADMIN, current_identity
 
 SIGN_IN = "Sign in to see your orders."
+_LINKS = "shop.order_links"
 
 
-class LinkedServices(Protocol):
-    """What the services of a request must carry for links to count."""
-
-    @property
-    def order_links(self) -> OrderLinks:
-        """Return what makes and reads links."""
+def install(app: Flask, get_links: Callable[[], OrderLinks]) -> None:
+    """Give the app's requests the signed links of orders; ``get_links`` returns those of the request being served."""
+    app.extensions[_LINKS] = get_links
 
 
 def viewer() -> OrderViewer:
@@ -58,7 +55,8 @@ def viewer_with_link(public_id: str) -> OrderViewer:
 
 def links() -> OrderLinks:
     """Return the links of the request being served."""
-    return request_middleware.services(LinkedServices).order_links  # type: ignore[type-abstract]  # any services will do
+    get_links: Callable[[], OrderLinks] = current_app.extensions[_LINKS]
+    return get_links()
 
 
 def hand_pass(response: Response, public_id: str) -> None:

@@ -1,18 +1,18 @@
-"""What an experiment may turn besides switches: a few numbers that make an effect fit into minutes.
+"""The lab's parameters: a few numbers that make an effect visible within minutes.
 
-Problem: a time-to-live of five minutes cannot be watched expiring in an experiment of two, and what a cache of 64 MB
-evicts is not seen with a shop that fits into it.
-Method: a knob scales or bounds something real, for all processes at once; it is shown where switches are and put back
-like one. It exists in the lab profile only. Values are kept where the switches' are and read with them, so they are in
-force within a second; the cache's memory is not kept but asked of the cache itself, which is the one that knows.
+Problem: an experiment of two minutes cannot wait for a time-to-live of five minutes, and a cache of 64 MB evicts
+nothing from a shop that fits into it.
+Method: a parameter scales or limits something real, for all processes at once. It exists in the lab profile only. Its
+value is stored in the table of the switches and read with them, so a change applies within a second. The memory limit
+of the cache is not stored: it is read from the cache itself.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields
-from shop.switches.registry import did_you_mean
 
 TTL_SCALE = "lab.ttl_scale"
 CACHE_MEMORY = "lab.cache_memory_mb"
@@ -20,14 +20,14 @@ CACHE_MEMORY = "lab.cache_memory_mb"
 
 @dataclass(frozen=True, slots=True)
 class LabParameter:
-    """One number.
+    """One number that an experiment can set.
 
     Args:
-        name: dotted, and never a switch's.
-        default: how it stands until somebody turns it.
-        low: the least it can stand at.
-        high: the most.
-        does: one line on what it changes.
+        name: dotted; never the name of a switch.
+        default: its value until it is set.
+        low: its lowest value.
+        high: its highest value.
+        description: one line: what it changes.
     """
 
     name: str
@@ -39,43 +39,46 @@ class LabParameter:
 
 LAB_PARAMETERS: Mapping[str, LabParameter] = MappingProxyType(
     {
-        knob.name: knob
-        for knob in (
+        parameter.name: parameter
+        for parameter in (
             LabParameter(
-                TTL_SCALE,
-                1.0,
-                0.001,
-                1.0,
-                "Times-to-live of all classes are multiplied by it: at 0.01, five minutes are three seconds.",
+                TTL_SCALE, 1.0, 0.001, 1.0, "Multiplies every time-to-live: at 0.01, five minutes are three seconds."
             ),
-            LabParameter(CACHE_MEMORY, 64.0, 1.0, 4096.0, "What the stack's own cache holds before it evicts, in MB."),
+            LabParameter(CACHE_MEMORY, 64.0, 1.0, 4096.0, "Memory of the stack's own cache before it evicts, in MB."),
         )
     }
 )
 
 
 def validate(name: str, value: float) -> None:
-    """Refuse what cannot be.
+    """Refuse an unknown parameter, or a value outside its bounds.
 
     Raises:
-        InvalidFields: no such knob, or a value outside its bounds.
+        InvalidFields: no such parameter, or its value is out of bounds.
     """
     if name not in LAB_PARAMETERS:
         raise InvalidFields(
-            f"There is no knob {name!r}.{did_you_mean(name, LAB_PARAMETERS)}", errors={"name": "unknown knob"}
+            f"There is no parameter {name!r}.{did_you_mean(name, LAB_PARAMETERS)}", errors={"name": "unknown parameter"}
         )
-    knob = LAB_PARAMETERS[name]
-    if not knob.low <= value <= knob.high:
+    parameter = LAB_PARAMETERS[name]
+    if not parameter.low <= value <= parameter.high:
         raise InvalidFields(
-            f"{name} is from {knob.low:g} to {knob.high:g}; not {value:g}.", errors={"value": "out of bounds"}
+            f"{name} must be from {parameter.low:g} to {parameter.high:g}; {value:g} is not.",
+            errors={"value": "out of bounds"},
         )
 
 
-def current_value(stored: Mapping[str, str], name: str) -> float:
-    """Return how a knob stands, from what is stored; its default where nothing is, or nothing that fits."""
+def parse_values(stored: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the value of every parameter, in the order of :data:`LAB_PARAMETERS`.
+
+    A stored value that is missing, malformed or out of bounds counts as the default.
+    """
+    return tuple(_parse(stored.get(name, ""), parameter) for name, parameter in LAB_PARAMETERS.items())
+
+
+def _parse(text: str, parameter: LabParameter) -> float:
     try:
-        value = float(stored.get(name, ""))
-        validate(name, value)
-    except (ValueError, InvalidFields):
-        return LAB_PARAMETERS[name].default
-    return value
+        value = float(text)
+    except ValueError:
+        return parameter.default
+    return value if parameter.low <= value <= parameter.high else parameter.default

@@ -1,23 +1,21 @@
-"""Which patterns exist to be flipped, and one process's view of how they stand.
+"""The switches: their declaration, and each process's snapshot of their values.
 
-Problem: a pattern's worth shows only when the same store runs with and without it.
-Method: every switch is declared here with its values, the correct one first. A :class:`Board` polls the stored
-values in a thread of its own, so no request ever waits for them, and keeps the last ones when the store of values is
-away. A request takes one :class:`Snapshot` and keeps it to its end.
+Problem: the effect of a pattern shows only if the same store runs with and without it.
+Method: every switch is declared here with its values, the correct one first. A :class:`SwitchPoller` reads the stored
+values in a background thread, so no request waits for them; if the store of values fails, the last values stay. A
+request takes one :class:`SwitchSnapshot` at its start and keeps it to its end.
 Source: Pete Hodgson, "Feature Toggles" (2017): decide at the edge, not in the middle of the logic.
 """
 
-import difflib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from shop import threads
+from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields
-
-FEW = 10
-"""Names that can be listed in one sentence."""
+from shop.switches import parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +24,21 @@ class PatternSwitch:
 
     Args:
         name: dotted name, as in the contract.
-        values: what it can stand at; the first is the default and always correct.
-        teaches: one line on what flipping it shows.
-        unsafe: values that exist only to be measured, refused outside the lab profile.
+        values: all values; the first is the default and always correct.
+        description: one line: what a change of the switch shows.
+        unsafe: values that exist only for measurements, refused outside the lab profile.
     """
 
     name: str
     values: tuple[str, ...]
-    teaches: str
+    description: str
     unsafe: frozenset[str] = frozenset()
 
     @property
     def default(self) -> str:
-        """Return the value it stands at until somebody flips it."""
+        """Return the value of a switch that was not set."""
         return self.values[0]
 
-
-PARAMETER_PREFIX = "lab."
-"""What numbers are called that are kept beside the switches: no switch's name begins so."""
 
 SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
     {
@@ -52,69 +47,69 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
             PatternSwitch(
                 "cache.browser",
                 ("on", "off"),
-                "Validators: who comes back to a page asks whether it changed, and a 304 carries no body.",
+                "Validators: a returning browser asks if the page has changed, and a 304 response has no body.",
             ),
             PatternSwitch(
                 "cache.edge",
                 ("on", "off"),
-                "nginx keeps public answers: a hit reaches no Python at all; a change deletes exactly what it touched.",
+                "nginx stores public responses: a hit runs no Python, and a change purges exactly what depends on it.",
             ),
             PatternSwitch(
                 "cache.local",
                 ("on", "off"),
-                "Copies in each process's memory, dropped by broadcast: a hot screen costs no round trip at all.",
+                "Copies in each process's memory, invalidated by broadcast: a hot page needs no round trip at all.",
             ),
             PatternSwitch(
                 "cache.shared",
                 ("on", "off"),
-                "Cache-aside on Valkey: a warm screen costs one round trip to memory and no query.",
+                "Cache-aside on Valkey: a warm page costs one round trip to memory and no query.",
             ),
             PatternSwitch(
                 "cache.invalidation",
                 ("event", "write-through", "ttl"),
-                "What a writer does after its commit: end what it changed, fill it again too, or leave it to time.",
+                "What a writer does after its commit: invalidate what it changed, also refill it, or let it expire.",
             ),
             PatternSwitch(
                 "cache.stampede",
                 ("lock+early", "lock", "early", "refresh-ahead", "none"),
-                "Who loads when a hot entry ends: one in all processes, some of the readers, or everybody who asks.",
+                "Which requests load when a hot entry expires: one in all processes, some readers, or every request.",
             ),
             PatternSwitch(
                 "cache.negative",
                 ("on", "off"),
-                "Remembers for seconds that there is no such thing: made-up addresses cost no query the second time.",
+                'Stores "not found" for seconds: a made-up URL costs no query the second time.',
             ),
             PatternSwitch(
                 "cache.jitter",
                 ("on", "off"),
-                "Lifetimes differ by a tenth: what was filled together does not expire together.",
+                "Lifetimes differ by a tenth: entries that were stored together do not expire together.",
             ),
             PatternSwitch(
                 "cache.stale_if_error",
                 ("on", "off"),
-                "The last good value stands in while loading fails: browsing outlives the database for a while.",
+                "Returns the last good value while loading fails: browsing survives a database outage for a while.",
             ),
             PatternSwitch(
                 "api.composite",
                 ("on", "off"),
-                "One call a screen; off, the product page's script makes one call a part.",
+                "One call per screen; off, the product page's script makes one call per part.",
             ),
             PatternSwitch(
                 "checkout.idempotency",
                 ("on", "off"),
-                "A key makes sending again safe; off, a client that times out and tries again orders and pays twice.",
+                "A key makes a retry safe; off, a client that times out and tries again orders and pays twice.",
                 unsafe=frozenset({"off"}),
             ),
             PatternSwitch(
                 "checkout.transaction",
                 ("on", "off"),
-                "A phase is one transaction; off, every statement commits by itself and a crash leaves broken books.",
+                "Each phase is one transaction; off, every statement commits alone, and a crash leaves broken books.",
                 unsafe=frozenset({"off"}),
             ),
             PatternSwitch(
                 "checkout.stock",
                 ("conditional", "pessimistic", "serializable", "optimistic", "naive"),
-                "Five ways to take the last piece; the last one sells it twice.",
+                "Five ways to take the last piece; the last way, naive, sells it twice.",
                 unsafe=frozenset({"naive"}),
             ),
             PatternSwitch(
@@ -125,64 +120,81 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
             PatternSwitch(
                 "orders.confirmation",
                 ("queue", "inline"),
-                "Mail after the answer, tried until it is sent; inline, the shopper waits and a failure loses it.",
+                "Mail after the response, retried until sent; inline, the shopper waits and a failure loses the mail.",
             ),
             PatternSwitch(
                 "payments.breaker",
                 ("on", "off"),
-                "Not asking a provider that fails or dawdles; off, every checkout finds out for itself, with a thread.",
+                "Stops calling a provider that fails or is slow; off, every checkout waits for it and holds a thread.",
             ),
             PatternSwitch(
                 "payments.timeout",
                 ("on", "off"),
-                "A limit a call, inside the request's deadline; off, a thread waits as long as the provider takes.",
+                "A limit per call, inside the request's deadline; off, a thread waits as long as the provider takes.",
             ),
             PatternSwitch(
                 "payments.retries",
                 ("on", "off"),
-                "One layer that asks again, with full jitter and a budget; off, the first hiccup is the shopper's.",
+                "Retries in one layer, with full jitter and a budget; off, the first failure reaches the shopper.",
             ),
             PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
-                "One JSON line a request, tied together by the request id; off, nothing is written.",
+                "One JSON line per request, joined by the request id; off, nothing is written.",
             ),
         )
     }
 )
+_POSITIONS: Mapping[str, int] = MappingProxyType({name: position for position, name in enumerate(SWITCHES)})
+_PARAMETER_POSITIONS: Mapping[str, int] = MappingProxyType(
+    {name: position for position, name in enumerate(parameters.LAB_PARAMETERS)}
+)
+_PARAMETER_DEFAULTS = parameters.parse_values({})
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchSnapshot:
-    """How all switches stand at one moment; hashable, so an object graph can be kept for it."""
+    """The values of all switches and parameters at one moment; hashable, so it can be the key of an object graph."""
 
     values: tuple[str, ...]
-    """One value a switch, in the order of :data:`SWITCHES`."""
-    parameters: tuple[tuple[str, str], ...] = ()
-    """What an experiment has turned: name and stored value; see ``shop.switches.parameters``."""
+    """One value per switch, in the order of :data:`SWITCHES`."""
+    parameters: tuple[float, ...] = _PARAMETER_DEFAULTS
+    """One value per parameter, in the order of ``LAB_PARAMETERS``."""
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, str]) -> "SwitchSnapshot":
-        """Take the stored values, falling back to the default where one is missing or no longer exists."""
+        """Build a snapshot from stored values; a value that is missing or no longer exists counts as the default."""
         return cls(
             tuple(
                 stored[name] if stored.get(name) in switch.values else switch.default
                 for name, switch in SWITCHES.items()
             ),
-            tuple(sorted((name, value) for name, value in stored.items() if name.startswith(PARAMETER_PREFIX))),
+            parameters.parse_values(stored),
         )
 
     def __getitem__(self, name: str) -> str:
-        """Return a switch's value; raise ``KeyError`` for a name that does not exist."""
-        return self.to_dict()[name]
+        """Return the value of a switch.
+
+        Raises:
+            KeyError: there is no such switch.
+        """
+        return self.values[_POSITIONS[name]]
+
+    def parameter(self, name: str) -> float:
+        """Return the value of a parameter.
+
+        Raises:
+            KeyError: there is no such parameter.
+        """
+        return self.parameters[_PARAMETER_POSITIONS[name]]
 
     def to_dict(self) -> dict[str, str]:
-        """Return name to value."""
+        """Return the values of the switches by name."""
         return dict(zip(SWITCHES, self.values, strict=True))
 
 
 def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
-    """Refuse a flip that makes no sense.
+    """Refuse a value that a switch cannot take.
 
     Raises:
         InvalidFields: no such switch, no such value, or an unsafe value where those are refused.
@@ -203,34 +215,17 @@ def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
 
 
 def is_unsafe(name: str, value: str) -> bool:
-    """Tell whether a value exists only to be measured."""
+    """Return whether a value exists only for measurements."""
     return value in SWITCHES[name].unsafe
 
 
-def did_you_mean(name: str, known: Mapping[str, object], also: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Return what to write instead of an unknown name, as a sentence with a blank before it.
-
-    Args:
-        name: the unknown one.
-        known: the names there are.
-        also: other words for some of them.
-
-    Returns:
-        `` Did you mean X?`` for the closest; where none is close, all of them if they are few, else an empty text.
-    """
-    near = difflib.get_close_matches(name.lower(), [*known, *also], n=1)
-    if near:
-        return f" Did you mean {also.get(near[0], near[0])}?"
-    return f" There are {', '.join(known)}." if len(known) <= FEW else ""
-
-
 class SwitchPoller:
-    """One process's current snapshot, kept fresh in the background.
+    """Keeps the current snapshot of one process up to date in the background.
 
     Args:
-        load: reads the stored values; may raise, and then the last snapshot stays.
-        refresh_s: seconds between two readings.
-        on_failure: told of each reading that failed.
+        load: reads the stored values; if it raises, the last snapshot stays.
+        refresh_s: seconds between two reads.
+        on_failure: called with the error of each failed read.
     """
 
     def __init__(
@@ -243,7 +238,7 @@ class SwitchPoller:
         self._refresh_s = refresh_s
         self._on_failure = on_failure
         self._snapshot = SwitchSnapshot.from_stored({})
-        self._turn = threading.Lock()  # a reading begun before a flip must not end after the one that saw it
+        self._lock = threading.Lock()  # a read that began before a change must not overwrite the read that saw it
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -252,15 +247,15 @@ class SwitchPoller:
         return self._snapshot
 
     def refresh(self) -> None:
-        """Read the stored values now; keep the last snapshot when that fails."""
-        with self._turn:
+        """Read the stored values now; keep the last snapshot if that fails."""
+        with self._lock:
             try:
                 self._snapshot = SwitchSnapshot.from_stored(self._load())
             except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
                 self._on_failure(error)
 
     def start(self) -> None:
-        """Read once, then keep reading in a daemon thread. Call after a fork: threads do not survive one."""
+        """Read once, then keep reading in a daemon thread. Call it after a fork: a child process has no thread."""
         self.refresh()
         self._stopped.clear()
         self._thread = threading.Thread(target=self._poll, name="switches", daemon=True)
@@ -274,7 +269,7 @@ class SwitchPoller:
 
     @property
     def fault(self) -> str:
-        """What is wrong with the reading of switches; empty while its thread lives."""
+        """Return the fault of the polling thread; empty while it lives."""
         return threads.thread_fault(self._thread, self._stopped)
 
     def _poll(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the switches' values are kept: one small table, so every process and host reads the same."""
+"""The stored values of the switches: one small table, which every process of every host reads."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from shop.switches.registry import SWITCHES, is_unsafe, validate
 
 
 class StoredSwitch(ModelBase):
-    """A switch that was flipped away from its default."""
+    """A switch or parameter that was set."""
 
     __tablename__ = "switches"
 
@@ -26,8 +26,8 @@ class SwitchStore:
     """Reads and writes the stored values.
 
     Args:
-        database: where they are kept.
-        allow_unsafe: whether values that exist only to be measured may be set (the lab profile).
+        database: holds them.
+        allow_unsafe: whether values that exist only for measurements may be set (the lab profile).
     """
 
     def __init__(self, database: Database, *, allow_unsafe: bool) -> None:
@@ -35,9 +35,9 @@ class SwitchStore:
         self._allow_unsafe = allow_unsafe
 
     def load(self) -> dict[str, str]:
-        """Return the flipped switches and, in the lab, the turned knobs, name to value.
+        """Return the values of the switches and, in the lab, of the parameters that were set, by name.
 
-        Outside the lab knobs and unsafe values are left out: a lab may have stored them in the same database.
+        Outside the lab, parameters and unsafe values are left out: a lab may have stored them in the same database.
         """
         with self._database.reading() as session:
             stored = dict(session.execute(select(StoredSwitch.name, StoredSwitch.value)).all())
@@ -46,30 +46,30 @@ class SwitchStore:
         return {name: value for name, value in stored.items() if name in SWITCHES and not is_unsafe(name, value)}
 
     def set(self, name: str, value: str) -> None:
-        """Flip one switch.
+        """Set one switch.
 
         Raises:
             InvalidFields: an unknown name, an unknown value, or an unsafe one where those are refused.
         """
         validate(name, value, allow_unsafe=self._allow_unsafe)
-        self._keep(name, value)
+        self._upsert(name, value)
 
     def set_parameter(self, name: str, value: float) -> None:
-        """Turn one knob (see ``shop.switches.parameters``).
+        """Set one parameter (see ``shop.switches.parameters``).
 
         Raises:
             InvalidFields: an unknown name, or a value outside its bounds.
         """
         parameters.validate(name, value)
-        self._keep(name, repr(value))
+        self._upsert(name, repr(value))
 
-    def _keep(self, name: str, value: str) -> None:
+    def _upsert(self, name: str, value: str) -> None:
         row = insert(StoredSwitch).values(name=name, value=value)
         with self._database.transaction() as session:
             session.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     def reset(self, name: str | None = None) -> None:
-        """Put one switch, or all of them, back to the default."""
+        """Set one switch, or all switches and parameters, back to the default."""
         statement = delete(StoredSwitch)
         with self._database.transaction() as session:
             session.execute(statement if name is None else statement.where(StoredSwitch.name == name))

@@ -84,7 +84,7 @@ def complete(description: Json, views: Views) -> Json:
         view = views[path, method]
         operation["description"] = _plain(operation.get("description", "")) or operation["summary"]
         _say_who_may_call(operation)
-        key = idempotency.mode_of(view) if method.upper() in idempotency.CHANGING else None
+        key = idempotency.key_mode(view) if method.upper() in idempotency.WRITE_METHODS else None
         if key is not None:
             _say_key(operation, required=key.required)
         operation["responses"] = _responses(operation, path, method, openapi.sent_headers(view), keyed=key is not None)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from shop.patterns.health.readiness import ReadinessCheck
+from shop.web.http_caching import NO_STORE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+HEADERS = [("Content-Type", "application/json"), ("Cache-Control", NO_STORE)]
 
 
 class HealthProbeMiddleware:

@@ -17,6 +17,7 @@ from shop.patterns.caching import CachePolicy
 Headers = list[tuple[str, str]]
 
 NO_STORE = "no-store"
+"""No cache stores the answer, not even the browser's."""
 REVALIDATE = "no-cache"
 """Anyone may keep the answer, nobody may use it unasked: an edit is seen by the next request."""
 _VALIDATOR = re.compile(r'"([^"]*)"')

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from shop import errors
 from shop.patterns.observability import correlation
+from shop.web.private_response import forbid_storing
 
 STATUS: Mapping[type[errors.ShopError], int] = {
     errors.ProductRenamed: 301,
@@ -122,7 +123,7 @@ def error_page(status: int, detail: str, retry_after: int | None = None) -> Resp
 
 
 def _finish(response: Response, status: int, retry_after: int | None) -> Response:
-    response.headers["Cache-Control"] = "no-store"
+    forbid_storing(response)
     if status == 503:
         response.headers["Retry-After"] = str(retry_after or DEFAULT_RETRY_AFTER_S)
     elif retry_after is not None:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from gunicorn.http import errors as unreadable
 
 from shop.patterns.observability import correlation
+from shop.web.http_caching import NO_STORE
 from shop.web.problems import MACHINE_PREFIXES
 
 
@@ -128,7 +129,7 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
         ("Connection", "close"),
         ("Content-Type", kind),
         ("Content-Length", str(len(body.encode()))),
-        ("Cache-Control", "no-store"),
+        ("Cache-Control", NO_STORE),
         (correlation.REQUEST_ID_HEADER, request_id),
         *security_headers,
     )

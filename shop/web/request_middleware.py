@@ -1,59 +1,44 @@
-"""What surrounds every request: its correlation ids, its record, its view of the switches, its closing headers.
+"""WSGI middleware around every request: correlation ids, request record, services, closing headers.
 
-This runs for every request, warm screens included, where it costs more than the cache does. So it stands around Flask
-and not in its hooks: a header added to the finished list costs a tenth of one added to a response object, which checks
-it, copies it and checks it again.
+It runs for every request. On a warm page it costs more than the cache does. So it is WSGI middleware and no Flask hook:
+a header that is appended to the final list costs a tenth of one that is added to a Flask response, which checks the
+header, copies it and checks it again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
 from shop.patterns.observability import correlation, request_record
-from shop.patterns.observability.access_log import AccessRecorder
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.web.edge_headers import stale_if_error_redirect
-from shop.web.fast_path import CachedResponseFastPath
+from shop.web.request_services import SERVICES_KEY, RequestServices
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _REFERRER = ("Referrer-Policy", "no-referrer")
-S = TypeVar("S")
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
-_SERVICES = "shop.services"
 _NO_REFERRER = "shop.no_referrer"
-"""Set where what the answer leads to must not learn its address."""
+"""Set by :func:`suppress_referrer`."""
 _REQUEST = "werkzeug.request"
-"""Where werkzeug leaves the request in its environment."""
+"""Key of the Flask request in the WSGI environment."""
 _ROUTE = "shop.route"
-"""Set where Flask, which knows the route, was not asked."""
-
-
-class MiddlewareServices(Protocol):
-    """What the services of a request must carry for it to be surrounded."""
-
-    @property
-    def access_log(self) -> AccessRecorder:
-        """Return where the line of the request goes."""
-
-    @property
-    def fast_path(self) -> CachedResponseFastPath:
-        """Return what may answer it at once."""
+"""Set for a response of the fast path, which does not go through Flask's routing."""
 
 
 class RequestMiddleware:
-    """Surrounds every request that ``inner`` answers.
+    """WSGI middleware around the Flask application.
 
     Args:
         inner: the application.
-        resolve: returns the services for the switches as they stand now; called once a request.
+        resolve: returns the services for the current snapshot of the switches; called once per request.
         metrics: counts each request.
-        headers: sent with every answer.
+        headers: sent with every response.
         is_ours: tells whether a ``Host`` is the store's.
         show_timings: whether ``Server-Timing`` is sent (the lab profile).
     """
@@ -61,7 +46,7 @@ class RequestMiddleware:
     def __init__(
         self,
         inner: "WSGIApplication",
-        resolve: Callable[[], MiddlewareServices],
+        resolve: Callable[[], RequestServices],
         metrics: ProcessMetrics,
         headers: Sequence[tuple[str, str]],
         is_ours: Callable[[str], bool],
@@ -72,7 +57,7 @@ class RequestMiddleware:
         self._resolve = resolve
         self._metrics = metrics
         self._headers = tuple(headers)
-        self._unreferred = (*(one for one in headers if one[0] != _REFERRER[0]), _REFERRER)
+        self._no_referrer_headers = (*(header for header in headers if header[0] != _REFERRER[0]), _REFERRER)
         self._is_ours = is_ours
         self._show_timings = show_timings
 
@@ -80,87 +65,79 @@ class RequestMiddleware:
         """Answer one request (PEP 3333)."""
         self._metrics.in_flight.inc()
         try:
-            return self._answer(environ, start_response)
+            correlation.adopt(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
+            record = request_record.begin()
+            services = environ[SERVICES_KEY] = self._resolve()
+
+            def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
+                self._close_record(environ, int(status[:3]), headers, record, services)
+                return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+            # A request for another host goes to the application, which refuses it.
+            cached = services.fast_path.answer(environ) if self._is_ours(environ.get("HTTP_HOST", "")) else None
+            if cached is None:
+                return self._inner(environ, start)
+            environ[_ROUTE] = cached.route
+            start(cached.status, cached.headers)
+            return (cached.body,)
         finally:
             self._metrics.in_flight.dec()
 
-    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        correlation.adopt(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
-        seen = request_record.begin()
-        services = environ[_SERVICES] = self._resolve()
-
-        def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
-            headers.extend(self._unreferred if _NO_REFERRER in environ else self._headers)
-            headers.extend(self._closing(seen))
-            headers.extend(stale_if_error_redirect(environ, int(status[:3])))
-            self._tell(environ, int(status[:3]), seen, services)
-            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
-
-        # For another host the application is asked, which refuses.
-        answer = services.fast_path.answer(environ) if self._is_ours(environ.get("HTTP_HOST", "")) else None
-        if answer is None:
-            return self._inner(environ, start)
-        environ[_ROUTE] = answer.route
-        start(answer.status, answer.headers)
-        return (answer.body,)
-
-    def _closing(self, seen: request_record.RequestRecord) -> Headers:
-        closing = [
-            (correlation.REQUEST_ID_HEADER, correlation.request_id.get()),
-            (correlation.TRACEPARENT_HEADER, correlation.traceparent.get()),
-        ]
-        if seen.cache:
-            closing.append(("Cache-Status", ", ".join(seen.cache.values())))
-        if self._show_timings:
-            closing.append(("Server-Timing", server_timing(seen)))
-        return closing
-
-    def _tell(
-        self, environ: "WSGIEnvironment", status: int, seen: request_record.RequestRecord, services: MiddlewareServices
+    def _close_record(
+        self,
+        environ: "WSGIEnvironment",
+        status: int,
+        headers: Headers,
+        record: request_record.RequestRecord,
+        services: RequestServices,
     ) -> None:
-        method, route = environ["REQUEST_METHOD"], _route(environ)
-        services.access_log.answered(method, route, environ["PATH_INFO"], status, seen)
-        self._metrics.observe_request(method, route, status, seen)
+        """Append the closing headers to a response, and report its request to the access log and the metrics."""
+        headers.extend(self._no_referrer_headers if _NO_REFERRER in environ else self._headers)
+        headers.append((correlation.REQUEST_ID_HEADER, correlation.request_id.get()))
+        headers.append((correlation.TRACEPARENT_HEADER, correlation.traceparent.get()))
+        if record.cache:
+            headers.append(("Cache-Status", ", ".join(record.cache.values())))
+        if self._show_timings:
+            headers.append(("Server-Timing", server_timing(record)))
+        headers.extend(stale_if_error_redirect(environ, status))
+        method, route = environ["REQUEST_METHOD"], route_template(environ)
+        services.access_log.answered(method, route, environ["PATH_INFO"], status, record)
+        self._metrics.observe_request(method, route, status, record)
 
 
 def install(
     app: Flask,
-    resolve: Callable[[], MiddlewareServices],
+    resolve: Callable[[], RequestServices],
     metrics: ProcessMetrics,
     headers: Sequence[tuple[str, str]],
     is_ours: Callable[[str], bool],
     *,
     show_timings: bool,
 ) -> None:
-    """Surround every request of the app; arguments as :class:`Context`."""
-    surrounded = RequestMiddleware(app.wsgi_app, resolve, metrics, headers, is_ours, show_timings=show_timings)
-    app.wsgi_app = surrounded  # type: ignore[method-assign]  # the way Flask's manual has it
-
-
-def services(kind: type[S]) -> S:
-    """Return the services of the request being served; one snapshot of the switches from its start to its end."""
-    return cast(S, request.environ[_SERVICES])
+    """Put the middleware around the app; arguments as :class:`RequestMiddleware`."""
+    middleware = RequestMiddleware(app.wsgi_app, resolve, metrics, headers, is_ours, show_timings=show_timings)
+    app.wsgi_app = middleware  # type: ignore[method-assign]  # as Flask's manual does it
 
 
 def suppress_referrer() -> None:
-    """Let the browser tell nothing that the answer being made leads to, or loads, which address it came from."""
+    """Send ``Referrer-Policy: no-referrer``: the browser tells the URL of this response to no page it leads to."""
     request.environ[_NO_REFERRER] = True
 
 
-def server_timing(seen: request_record.RequestRecord) -> str:
-    """Write a record as a ``Server-Timing`` value, in milliseconds (W3C Server Timing)."""
-    total = seen.elapsed_s
-    render = max(0.0, total - seen.query_s - seen.cache_s)
+def server_timing(record: request_record.RequestRecord) -> str:
+    """Return a request record as a ``Server-Timing`` value, in milliseconds (W3C Server Timing)."""
+    total = record.elapsed_s
+    render = max(0.0, total - record.query_s - record.cache_s)
     return (
-        f'db;dur={seen.query_s * 1000:.2f};desc="{seen.queries} queries", cache;dur={seen.cache_s * 1000:.2f}, '
+        f'db;dur={record.query_s * 1000:.2f};desc="{record.queries} queries", cache;dur={record.cache_s * 1000:.2f}, '
         f"render;dur={render * 1000:.2f}, total;dur={total * 1000:.2f}"
     )
 
 
-def _route(environ: "WSGIEnvironment") -> str:
-    """Return the template of the route that answered; empty where none matched."""
+def route_template(environ: "WSGIEnvironment") -> str:
+    """Return the template of the matched route; empty if no route matched."""
     if _ROUTE in environ:
         return str(environ[_ROUTE])
-    asked = environ.get(_REQUEST)
-    rule = asked.url_rule if asked is not None else None
+    flask_request = environ.get(_REQUEST)
+    rule = flask_request.url_rule if flask_request is not None else None
     return rule.rule if rule is not None else ""

@@ -476,7 +476,7 @@ def test_that_it_moved_or_went_is_remembered_and_ends_with_the_next_change(admin
 
 def test_what_is_not_remembered_is_asked_each_time_and_answered_alike(admin, runtime, mug):
     runtime.switch_store.set("cache.negative", "off")
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     rename(admin, "enamel-mug", "steel-mug")
     for _ in range(2):
         moved = admin.get("/p/enamel-mug")

@@ -161,7 +161,7 @@ def test_off_the_composite_page_comes_with_its_core_and_one_call_a_part(runtime,
         review(session, mug, make_user(session), 5, body="Splendid enamel")
     whole = client.get("/p/enamel-mug").text
     runtime.switch_store.set("api.composite", "off")
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     parts = client.get("/p/enamel-mug").text
     assert "Splendid enamel" in whole
     assert "Tea Cup" in whole

@@ -54,7 +54,7 @@ def messages(runtime):
 
 def inline(runtime):
     runtime.switch_store.set("orders.confirmation", "inline")
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
 
 
 def test_repeated_message_sends_one_confirmation_mail(runtime, database, last_mugs):

@@ -53,7 +53,7 @@ def test_a_cart_that_changes_hands_in_the_middle_of_it_is_bought_once(runtime, d
 @pytest.mark.parametrize("stock", ["conditional", "pessimistic", "serializable", "optimistic"])
 def test_a_checkout_that_waited_for_the_log_in_finds_the_cart_gone(runtime, database, simulator, stock):
     runtime.switch_store.set("checkout.stock", stock)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     checkout, guest = runtime.services().checkout, uuid.uuid4()
     with database.transaction() as session:
         make_product(session, make_category(session), "mug", on_hand=10)
@@ -112,7 +112,7 @@ def race(settings, guests, user_id):
 
 def _buy_as_guest(settings, guests, barrier):
     runtime = build(settings)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     jitter = random.Random(11)
     for guest in guests:
         barrier.wait(TIMEOUT_S)
@@ -124,7 +124,7 @@ def _buy_as_guest(settings, guests, barrier):
 
 def _sign_in_and_buy(settings, guests, user_id, barrier):
     runtime = build(settings)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     account, jitter = CartOwner(user_id=user_id), random.Random(7)
     for guest in guests:
         barrier.wait(TIMEOUT_S)

@@ -339,9 +339,9 @@ def test_only_the_first_request_purges_and_after_its_commit(browsers, database):
 def test_all_changing_routes_except_credentials_take_a_key(browsers):
     app = browsers().application
     changing = {
-        rule.endpoint for rule in app.url_map.iter_rules() if idempotency.CHANGING & rule.methods and rule.endpoint
+        rule.endpoint for rule in app.url_map.iter_rules() if idempotency.WRITE_METHODS & rule.methods and rule.endpoint
     }
-    ignoring = {name for name in changing if idempotency.mode_of(app.view_functions[name]) is None}
+    ignoring = {name for name in changing if idempotency.key_mode(app.view_functions[name]) is None}
     assert ignoring == {
         "accounts_api.start_session",
         "accounts_api.end_session",

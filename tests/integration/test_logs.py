@@ -44,9 +44,9 @@ def lines(path):
 
 
 def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
-    before = len(lines(runtime.lines.path)) if runtime.lines.path.exists() else 0
+    before = len(lines(runtime.access_lines.path)) if runtime.access_lines.path.exists() else 0
     client.get("/api/v1/switches?secret=hunter2", headers={"X-Request-ID": ID})
-    (line,) = lines(runtime.lines.path)[before:]
+    (line,) = lines(runtime.access_lines.path)[before:]
     assert line["event"] == "request"
     assert line["request_id"] == ID
     assert (line["method"], line["route"], line["path"]) == ("GET", "/api/v1/switches", "/api/v1/switches")
@@ -69,7 +69,7 @@ def test_neither_log_in_nor_checkout_leaves_a_secret_in_the_log(client, runtime)
     client.post("/login?next=/&password=hunter2-hunter2", data={"email": "a@shop.test", "password": "hunter2-hunter2"})
     client.get("/api/v1/orders", headers={"Authorization": "Bearer hunter2-hunter2", "Cookie": "session=hunter2"})
     client.post("/api/v1/checkout", json={"payment": {"token": "tok_hunter2"}}, headers={"Idempotency-Key": "hunter2"})
-    assert "hunter2" not in runtime.lines.path.read_text()
+    assert "hunter2" not in runtime.access_lines.path.read_text()
 
 
 def test_a_line_carries_the_ids_of_its_request_and_what_was_added(logging_to):
@@ -292,11 +292,11 @@ def test_lines_a_full_disk_refuses_are_counted_and_the_next_stands_on_its_own(tm
 
 def test_a_request_is_answered_though_its_line_cannot_be_written(client, runtime):
     client.get("/api/v1/switches")
-    with no_file_larger_than(runtime.lines.path.stat().st_size):
+    with no_file_larger_than(runtime.access_lines.path.stat().st_size):
         assert client.post("/api/v1/cart/items", json={"product": "nothing"}).status_code == 404
         assert client.get("/api/v1/switches").status_code == 200
     client.get("/api/v1/switches")
-    assert [line["event"] for line in lines(runtime.lines.path)][-2:] == ["log_lines_lost", "request"]
+    assert [line["event"] for line in lines(runtime.access_lines.path)][-2:] == ["log_lines_lost", "request"]
 
 
 def test_a_log_whose_folder_cannot_be_made_costs_the_line_alone(tmp_path):

@@ -66,7 +66,7 @@ def signed(runtime, public_id, age=timedelta()):
 @pytest.mark.parametrize("way", ["queue", "inline"])
 def test_mailed_link_opens_and_cancels_order_on_another_device(runtime, database, guest, device, way):
     runtime.switch_store.set("orders.confirmation", way)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     bought = check_out(guest).json["order"]["id"]
     deliver(runtime)
     (mail,) = sent_mails(database)

@@ -327,5 +327,5 @@ def test_the_commands_say_what_they_did(settings, database, world, monkeypatch):
 @pytest.mark.parametrize("value", SWITCHES["orders.projection"].values)
 def test_the_switch_chooses_the_projection(runtime, value):
     runtime.switch_store.set("orders.projection", value)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     assert type(runtime.services().orders._streams._projection) is PROJECTIONS[value]

@@ -229,7 +229,7 @@ def test_the_short_way_is_counted_and_logged_under_its_route(client, runtime):
 
     client.get(SCREEN)
     client.get(SCREEN, headers={"X-Request-ID": "the-second-one"})
-    lines = map(json.loads, runtime.lines.path.read_text().splitlines())
+    lines = map(json.loads, runtime.access_lines.path.read_text().splitlines())
     line = next(line for line in lines if line.get("request_id") == "the-second-one")
     assert (line["route"], line["path"]) == ("/api/v1/screens/product/<string:slug>", SCREEN)
 

@@ -199,7 +199,7 @@ def _after(execute, barrier):
 
 def _die_before_stock_is_taken(settings, owner):
     runtime = build(settings)
-    runtime.board.refresh()
+    runtime.switch_poller.refresh()
     checkout = runtime.services().checkout
     checkout._phases.stock.reserve = lambda session, quantities: os.kill(os.getpid(), signal.SIGKILL)
     checkout.submit(owner, "one", CheckoutDetails.model_validate(DETAILS))

@@ -47,7 +47,7 @@ def scripts_that_ask_for_parts(client, runtime):
 
 
 def lines_a_request(client, runtime):
-    path = runtime.lines.path
+    path = runtime.access_lines.path
     before = len(path.read_bytes().splitlines()) if path.exists() else 0
     client.get(SCREEN)
     return (len(path.read_bytes().splitlines()) if path.exists() else 0) - before
@@ -230,14 +230,14 @@ def test_the_lab_page_flips_with_plain_forms(client, runtime):
     assert "cache.shared" in client.get("/lab").text
     answer = client.post("/lab/switches/cache.shared", data={"value": "off"})
     assert (answer.status_code, answer.location) == (303, "/lab")
-    assert runtime.board.current()["cache.shared"] == "off"
+    assert runtime.switch_poller.current()["cache.shared"] == "off"
     client.post("/lab/reset")
-    assert runtime.board.current()["cache.shared"] == "on"
+    assert runtime.switch_poller.current()["cache.shared"] == "on"
 
 
 def test_the_lab_page_tells_what_the_last_requests_cost(client, runtime, blue_mug):
-    if runtime.lines.path.exists():  # other tests write there by clocks that are years ahead
-        os.truncate(runtime.lines.path, 0)
+    if runtime.access_lines.path.exists():  # other tests write there by clocks that are years ahead
+        os.truncate(runtime.access_lines.path, 0)
     client.get(SCREEN)
     client.get(SCREEN)
     page = client.get("/lab").text

@@ -83,7 +83,7 @@ def _shop(
 ) -> None:
     runtime = build(settings)
     if follow_switches:
-        runtime.board.refresh()
+        runtime.switch_poller.refresh()
     checkout = runtime.services().checkout
     barrier.wait(TIMEOUT_S)
     for owner, key in attempts:
@@ -97,7 +97,7 @@ def _shop(
 
 def _hear(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str]") -> None:
     runtime = build(settings)
-    notices, notice = runtime.services().notices, read(message)
+    notices, notice = runtime.services().payment_webhooks, read(message)
     assert notice is not None
     barrier.wait(TIMEOUT_S)
     try:

@@ -1,0 +1,92 @@
+"""The services that the lab console's pages and API use."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shop.errors import ServiceUnavailable, StateConflict
+from shop.faults import FaultChannel
+from shop.patterns.caching.inspection import MaxMemory
+from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.patterns.observability.metrics_summary import MetricsSummary
+from shop.settings import Settings
+from shop.switches.parameters import CACHE_MEMORY, validate
+from shop.switches.registry import SwitchPoller
+from shop.switches.store import SwitchStore
+
+
+class StoredMail(Protocol):
+    """A mail in the mailbox."""
+
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class LabConsoleServices:
+    """The services of the lab console, made once per process.
+
+    Args:
+        settings: the number of web processes, the port of their metrics, and the directory of their logs.
+        switch_store: stores switches and parameters for every process.
+        poller: this process's snapshot of them, refreshed at once after a change made here.
+        fault_channel: asks the supervisor for faults, and reads its report.
+        max_memory: memory limit of the cache; ``None`` if there is no cache.
+        summarise: returns the sums of all web processes.
+        latest_mails: returns so many mails of the mailbox, the newest first.
+    """
+
+    settings: Settings
+    switch_store: SwitchStore
+    poller: SwitchPoller
+    fault_channel: FaultChannel
+    max_memory: MaxMemory | None
+    summarise: Callable[[], MetricsSummary]
+    latest_mails: Callable[[int], Sequence[StoredMail]]
+
+    def set_switch(self, name: str, value: str) -> None:
+        """Set one switch; every process applies it within a second, this one at once.
+
+        Raises:
+            InvalidFields: an unknown name or value.
+        """
+        self.switch_store.set(name, value)
+        self.poller.refresh()
+
+    def reset_switches(self) -> None:
+        """Set all switches and parameters back to their defaults."""
+        self.switch_store.reset()
+        self.poller.refresh()
+
+    def parameter(self, name: str) -> float | None:
+        """Return the value of a parameter; ``None`` if the server that holds it does not answer."""
+        if name != CACHE_MEMORY:
+            return self.poller.current().parameter(name)
+        try:
+            return self.max_memory.limit_mb() if self.max_memory else None
+        except CacheUnavailable:
+            return None
+
+    def set_parameter(self, name: str, value: float) -> None:
+        """Set one parameter; every process applies it within a second, this one at once.
+
+        Raises:
+            InvalidFields: an unknown name, or a value outside its bounds.
+            StateConflict: it is the memory of a cache that is no server of this stack.
+            ServiceUnavailable: the cache does not answer.
+        """
+        if name != CACHE_MEMORY:
+            self.switch_store.set_parameter(name, value)
+            self.poller.refresh()
+            return
+        validate(name, value)
+        if self.max_memory is None or "cache" not in self.fault_channel.report().offered:
+            raise StateConflict("The cache is no server of this stack, so its memory cannot be changed from here.")
+        try:
+            self.max_memory.set_limit_mb(value)
+        except CacheUnavailable:
+            raise ServiceUnavailable("The cache does not answer.") from None

@@ -1,0 +1,36 @@
+"""The composition root of the lab console. Only web processes of the lab profile use it."""
+
+from shop.faults import FaultChannel
+from shop.lab_console.services import LabConsoleServices
+from shop.mail.mailer import latest_mails
+from shop.mail.models import Mail
+from shop.patterns.caching.inspection import MaxMemory
+from shop.patterns.edge.hit_counter import EdgeTotals
+from shop.patterns.observability import metrics_summary
+from shop.wiring import ProcessRuntime
+
+
+def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
+    """Build the services of the lab console on a process's runtime; nothing is connected yet."""
+    settings = runtime.settings
+
+    def summarise() -> metrics_summary.MetricsSummary:
+        edge = EdgeTotals.load(settings.edge_answers_file)
+        return metrics_summary.collect(
+            runtime.metrics.registry,
+            metrics_summary.EdgeSums(edge.requests, edge.failed, edge.lookups) if edge else None,
+        )
+
+    def newest_mails(count: int) -> list[Mail]:
+        with runtime.database.reading() as session:
+            return latest_mails(session, count)
+
+    return LabConsoleServices(
+        settings=settings,
+        switch_store=runtime.switch_store,
+        poller=runtime.switch_poller,
+        fault_channel=FaultChannel(settings.run_dir),
+        max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,
+        summarise=summarise,
+        latest_mails=newest_mails,
+    )
