@@ -1,10 +1,10 @@
-"""Who may call: declared on the view, asked before anything else about the request is.
+"""Access control: each view declares which clients may call it, and one check before all views enforces it.
 
-Problem: a view that asks for a role in its first line is reached last. A stranger's fields are validated first, so that
-she is told how to fill in a form she may not send; and an answer kept under an idempotency key is replayed without the
-view, to an account that has lost the role since.
-Method: a decorator says what the view needs, and one function in front of all views asks for it: 401, then 403, then
-whatever the fields deserve.
+Problem: a view that checks the role in its first line checks too late. The fields of a stranger's form are validated
+first, so she is told how to correct a form that she may not send. And a stored response is replayed for its idempotency
+key without the view, to an account that has lost the role since.
+Method: a decorator on the view declares the check, and one function before all views runs it: first 401, then 403, then
+the validation of fields.
 Source: RFC 9110, 15.5.2 and 15.5.4; OWASP, "Authorization Cheat Sheet" (enforce on every request).
 """
 
@@ -17,50 +17,50 @@ from shop.web.identity import require_identity, require_role
 
 V = TypeVar("V", bound=Callable[..., Any])
 
-_NEED = "__access__"
+_CHECK = "__access__"
 
 
 def needs(check: Callable[[], object]) -> Callable[[V], V]:
-    """Let a view be called where a check raises nothing.
+    """Mark a view that may be called only if a check passes.
 
     Args:
-        check: raises :class:`AuthenticationRequired` or :class:`Forbidden` for a request that may not.
+        check: raises :class:`AuthenticationRequired` or :class:`ForbiddenAction` if the client may not call the view.
     """
 
     def mark(view: V) -> V:
-        setattr(view, _NEED, check)
+        setattr(view, _CHECK, check)
         return view
 
     return mark
 
 
 def needs_account(view: V) -> V:
-    """Let a view be called by whoever is signed in."""
+    """Mark a view that only signed-in accounts may call."""
     return needs(require_identity)(view)
 
 
 def needs_role(role: str) -> Callable[[V], V]:
-    """Let a view be called by accounts with a role alone."""
+    """Mark a view that only accounts with a role may call."""
     return needs(lambda: require_role(role))
 
 
 def install(app: Flask) -> None:
-    """Ask, at every request of the app, for what its view needs."""
+    """Run the check of the view at every request of the app."""
     app.before_request(check)
 
 
 def check() -> None:
-    """Refuse the request being served if its view may not be called by whoever asks.
+    """Refuse the request being served if its client may not call the view.
 
     Raises:
-        AuthenticationRequired: it needs an account, and nobody is signed in.
-        ForbiddenAction: it needs a role that the account does not have.
+        AuthenticationRequired: the view needs an account, and the client is not signed in.
+        ForbiddenAction: the view needs a role that the account does not have.
     """
-    need = needed(current_app.view_functions.get(request.endpoint or ""))
-    if need is not None:
-        need()
+    view_check = access_check(current_app.view_functions.get(request.endpoint or ""))
+    if view_check is not None:
+        view_check()
 
 
-def needed(view: Callable[..., Any] | None) -> Callable[[], object] | None:
-    """Return the check a view was marked with, if it was."""
-    return getattr(view, _NEED, None)
+def access_check(view: Callable[..., Any] | None) -> Callable[[], object] | None:
+    """Return the check that a view was marked with; ``None`` if every client may call it."""
+    return getattr(view, _CHECK, None)

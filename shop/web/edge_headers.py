@@ -1,15 +1,16 @@
-"""What the edge in front of the application is told: whether it may keep an answer, and for how long.
+"""The caching headers for the edge, the nginx in front of the application.
 
-The edge names the key it would keep an answer under (``X-Edge-Key``) where a route is the same for everybody. It is
-answered with ``X-Accel-Expires``, so that ``Cache-Control`` can tell browsers something else: an invalidation reaches
-the edge, and no browser. Before it is told to keep anything for long, the key is written down under each of its tags,
-for the purger to find, and the moment of the edge's question (``X-Edge-Asked``) goes back with the answer. Without a
-word the edge keeps nothing: errors and private answers never get here.
+For a route whose response is the same for every client, the edge sends the key under which it would store the response
+(``X-Edge-Key``). The application answers with ``X-Accel-Expires``. ``Cache-Control`` is left to browsers, which no
+invalidation reaches; the edge is invalidated. Before the edge may store a response for long, the application registers
+the key under each of its tags, where the purger finds it. The response also carries the time at which the edge asked,
+by the edge's own clock (``X-Edge-Asked``). Without these headers the edge stores nothing, so errors and private
+responses are never stored.
 
-How long it may serve an answer that is no longer fresh is told with it, in a ``Cache-Control`` of its own that the edge
-takes off again: browsers are told neither bound. Of the second, if an error, nginx takes note when the application
-cannot be reached, and not when it answers that it failed. So the edge says that it holds an expired answer
-(``X-Edge-Holds``), and a failure sends it there to look (``X-Accel-Redirect``).
+A ``Cache-Control`` of its own tells the edge how long it may serve a stale response; the edge removes it, so browsers
+do not see it. nginx applies ``stale-if-error`` if it cannot reach the application, but not if the application answers
+with an error. So the edge announces that it has a stale response (``X-Edge-Holds``), and an error response redirects
+the edge to it (``X-Accel-Redirect``).
 Switch: ``cache.edge``. Experiment: ``cache-layers``.
 Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires) and ``proxy_cache_use_stale``; RFC 9213
 (targeted cache control); RFC 5861 (stale-while-revalidate, stale-if-error).
@@ -31,117 +32,109 @@ KEY_VARIABLE = "HTTP_X_EDGE_KEY"
 REQUESTED_AT_VARIABLE = "HTTP_X_EDGE_ASKED"
 HAS_STALE_VARIABLE = "HTTP_X_EDGE_HOLDS"
 LAST_GOOD_REDIRECT = ("X-Accel-Redirect", "@last_good")
-"""Where the edge serves what it holds, or says in its own words that the store is not answering."""
+"""The edge's location that serves the stale response, or an error page of the edge if there is none."""
 LIFETIME_HEADER = "X-Accel-Expires"
 STALE_IF_ERROR_STATUSES = frozenset({500, 502, 503, 504})
-"""Errors in which the last good answer may stand in (RFC 5861, 4)."""
+"""Errors that the last good response may replace (RFC 5861, 4)."""
 DEGRADED_TTL_S = 3
-"""Life at the edge of an answer that is stale or short of a part. It is never served afterwards."""
+"""Lifetime at the edge of a response that is stale or lacks a part. The edge never serves it after that."""
 UNPURGEABLE_TTL_S = 3
-"""Life at the edge of an answer whose end nobody can announce: it carries a crowd, and is soon over. It is never served
-afterwards, either."""
+"""Lifetime at the edge of a response that cannot be purged: long enough for a crowd, and soon over. The edge never
+serves it after that."""
 
 
 class EdgeCaching(Protocol):
-    """What the edge is told, and whether it must be given the whole answer."""
+    """The caching headers for the edge."""
 
     def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
-        """Return the header that says how long the edge may keep the answer; nothing where there is no edge."""
+        """Return the headers that say how long the edge may store a response; none if there is no edge."""
 
     def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
-        """Tell whether the answer may be kept for others, who did not say that they have it already."""
+        """Return whether the edge may store the response for clients that do not have it yet."""
 
 
 class EdgeCacheable:
-    """The edge keeps public answers for as long as their class allows.
+    """The edge stores public responses for as long as their TTL class allows.
 
     Args:
-        registry: where keys are written down; ``None`` where there is no server for it.
-        clock: tells when an answer was made.
-        ttl_scale: what every time-to-live is multiplied by, as in the caches behind.
+        index: registers the edge's keys by tag; ``None`` if there is no server for it.
+        clock: tells when a response was made.
+        ttl_scale: multiplies every time-to-live, as in the application's caches.
     """
 
-    def __init__(self, registry: SurrogateKeyIndex | None, clock: Clock, ttl_scale: float = 1.0) -> None:
-        self._registry = registry
+    def __init__(self, index: SurrogateKeyIndex | None, clock: Clock, ttl_scale: float = 1.0) -> None:
+        self._index = index
         self._clock = clock
         self._ttl_scale = ttl_scale
 
     def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
-        """Write the key down; return the lifetime, its two ends, which the edge counts ages from, and its class.
+        """Register the key, and return lifetime, begin and end, and TTL class.
 
-        Last comes when the edge asked, by its own clock: the purger beside it must know.
+        The last header is the time at which the edge asked, by its own clock: the purger compares with it.
         """
         key = environ.get(KEY_VARIABLE)
         if not key:
             return []
         lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
-        stale = _stale_bounds(policy)
-        if not _is_complete():
-            lifetime_s, stale = min(lifetime_s, DEGRADED_TTL_S), []
-        if lifetime_s and not self._can_be_ended(key, tags, lifetime_s):
-            lifetime_s, stale = min(lifetime_s, UNPURGEABLE_TTL_S), []
+        may_be_stale = bool(policy.grace_s)
+        record = request_record.current()
+        if record is not None and record.degraded:
+            lifetime_s, may_be_stale = min(lifetime_s, DEGRADED_TTL_S), False
+        if lifetime_s and not self._is_purgeable(key, tags, lifetime_s):
+            lifetime_s, may_be_stale = min(lifetime_s, UNPURGEABLE_TTL_S), False
         made = int(self._clock.now().timestamp())
-        return [
+        headers = [
             (LIFETIME_HEADER, str(lifetime_s)),
             ("X-Edge-Made", str(made)),
             ("X-Edge-Until", str(made + lifetime_s)),
             ("X-Edge-Class", policy.name),
             ("X-Edge-Asked", environ.get(REQUESTED_AT_VARIABLE, "")),
-            *(stale if lifetime_s else []),
         ]
+        if lifetime_s and may_be_stale:
+            bounds = policy.stale_while_revalidate_s, policy.stale_if_error_s
+            headers.append(("Cache-Control", "stale-while-revalidate={}, stale-if-error={}".format(*bounds)))
+        return headers
 
     def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
-        """Give the edge all of it: a 304 says nothing to the next who asks."""
+        """Return ``True`` if the edge asks: a 304 would be useless to the next client."""
         return bool(environ.get(KEY_VARIABLE))
 
-    def _can_be_ended(self, key: str, tags: tuple[str, ...], lifetime_s: int) -> bool:
+    def _is_purgeable(self, key: str, tags: tuple[str, ...], lifetime_s: int) -> bool:
+        """Register the key under its tags, and return whether a purge can find it."""
         if not tags:
-            return True  # nothing ends it but its time
-        if self._registry is None:
+            return True  # no write changes it, so no purge is needed
+        if self._index is None:
             return False
         try:
-            self._registry.register(key, tags, lifetime_s)
+            self._index.register(key, tags, lifetime_s)
         except CacheUnavailable:
-            request_record.mark_degraded(self._registry.name)
+            request_record.mark_degraded(self._index.name)
             return False
         return True
 
 
 def stale_if_error_redirect(environ: "WSGIEnvironment", status: int) -> Headers:
-    """Return the header that has the edge look at what it holds, where an answer is a failure and it holds something.
+    """Return the header that redirects the edge to its stale response, if this response is an error and it has one.
 
     Args:
         environ: of the request.
-        status: of the answer.
+        status: of the response.
     """
     return [LAST_GOOD_REDIRECT] if status in STALE_IF_ERROR_STATUSES and environ.get(HAS_STALE_VARIABLE) else []
 
 
 def has_stale_copy(environ: "WSGIEnvironment") -> bool:
-    """Tell whether the edge has an answer of this address that is no longer fresh."""
+    """Return whether the edge has a stale response for this URL."""
     return bool(environ.get(HAS_STALE_VARIABLE))
 
 
-def _stale_bounds(policy: CachePolicy) -> Headers:
-    if not policy.grace_s:
-        return []
-    bounds = policy.stale_while_revalidate_s, policy.stale_if_error_s
-    return [("Cache-Control", "stale-while-revalidate={}, stale-if-error={}".format(*bounds))]
-
-
-def _is_complete() -> bool:
-    """Tell whether the answer does without nothing: what is stale or short of a part is good for a moment only."""
-    request = request_record.current()
-    return request is None or not request.degraded
-
-
 class EdgeBypass:
-    """The edge passes everything on."""
+    """The edge stores nothing."""
 
     def headers(self, environ: "WSGIEnvironment", policy: CachePolicy, tags: tuple[str, ...]) -> Headers:
-        """Forbid to keep it."""
+        """Return a lifetime of 0 seconds if the edge asks."""
         return [(LIFETIME_HEADER, "0")] if environ.get(KEY_VARIABLE) else []
 
     def needs_full_body(self, environ: "WSGIEnvironment") -> bool:
-        """Answer whoever asks, and nobody else."""
+        """Return ``False``: the response is for this client only."""
         return False

@@ -1,14 +1,14 @@
-"""The short way: an address that was answered from a key before is answered from what is kept under it again.
+"""Fast path: URL -> cache key. While that key is fresh in a cache, its bytes are sent without running Flask.
 
-Problem: with the bytes already in memory, finding out that these are the bytes (routing, validating, a view, building a
-response) is most of what a warm page costs.
-Method: remember which key an address was answered from, never the answer itself. When a level still holds something
-fresh under that key, it is sent at once. What ends it (an invalidation, its time, a lost listener) ends the short way
-with it, and the request takes the long one, through Flask, where alone anything is loaded or renewed. Everything around
-Flask happens on either way: ids, log line, figures, headers.
-Switch: ``cache.local`` and ``cache.shared``; with both off there is no short way. Measured:
+Problem: if the bytes are already in memory, most of the cost of a warm page is to find out which bytes they are:
+routing, validation, a view, a response object.
+Method: each process remembers the cache key that a URL was answered from, never the response itself. If a cache level
+has a fresh entry under that key, the fast path sends it. When the entry ends (invalidated, expired, or its listener is
+disconnected), the request goes through Flask again; entries are loaded and refreshed only there. Everything around
+Flask happens in both cases: ids, log line, metrics, headers.
+Switch: ``cache.local`` and ``cache.shared``; if both are off, there is no fast path. Measured:
 ``loadtests/benchmarks/warm_screen.py``.
-Source: Django's documentation, "The per-site cache": the middleware that answers before any view is looked for.
+Source: Django's documentation, "The per-site cache": the middleware that answers before any view is called.
 """
 
 import threading
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BYTES = 3_000_000
-"""Of what is remembered in each process, some 4,000 addresses. Those of a client that makes up query strings push one
-another out, and are the fewer the longer they are."""
+"""Memory for the remembered URLs of one process, about 4,000 of them. A client that invents query strings evicts older
+URLs; the longer its URLs are, the fewer fit."""
 MAX_URL_BYTES = 2_048
-"""Bytes an address may take, path, query, key and tags together; a longer one takes the long way."""
+"""Limit for path, query, key and tags of one URL together; a longer one never takes the fast path."""
 OVERHEAD_BYTES = 600
-"""Bytes of the objects that hold one, beside their texts."""
+"""Memory of the objects that hold one URL, without their texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedAddress:
-    """What an address was answered from."""
+    """The cache entry that a URL was answered from."""
 
     route: str
-    """The route's template, for the figures."""
+    """The template of the route, for the metrics."""
     key: str
     policy: CachePolicy
     tags: tuple[str, ...]
@@ -45,7 +45,7 @@ class CachedAddress:
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """A whole answer, ready to be sent."""
+    """A whole response, ready to be sent."""
 
     route: str
     status: str
@@ -54,62 +54,70 @@ class CachedAnswer:
 
 
 class CachedResponseFastPath:
-    """Answers from what is kept without asking Flask.
+    """Answers requests from the cache without Flask.
 
     Args:
-        cache: looked into; nothing is loaded.
-        browser: what browsers are told.
-        edge: what the edge is told.
+        cache: read only; the fast path loads nothing.
+        browser: makes the caching headers for browsers.
+        edge: makes the caching headers for the edge.
     """
 
     def __init__(self, cache: CacheClient, browser: BrowserCaching, edge: EdgeCaching) -> None:
         self._cache = cache
         self._browser = browser
         self._edge = edge
-        self._known: dict[tuple[str, str], CachedAddress] = {}
+        self._addresses: dict[tuple[str, str], CachedAddress] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def learn(self, environ: "WSGIEnvironment", route: str, found: CacheableResponse, content_type: str) -> None:
-        """Remember what the request being served was answered from, if it is kept at all."""
-        if found.key is None:
+    def learn(self, environ: "WSGIEnvironment", route: str, cacheable: CacheableResponse, content_type: str) -> None:
+        """Remember the cache entry that the request being served was answered from, if there is one."""
+        if cacheable.key is None:
             return
-        asked = (environ["PATH_INFO"], environ["QUERY_STRING"])
-        address = CachedAddress(route, found.key, found.policy, found.tags, content_type)
-        size = _size(asked, address)
+        url = (environ["PATH_INFO"], environ["QUERY_STRING"])
+        address = CachedAddress(route, cacheable.key, cacheable.policy, cacheable.tags, content_type)
+        size = _size(url, address)
         if size - OVERHEAD_BYTES > MAX_URL_BYTES:
             return
         with self._lock:
-            self._forget(asked)
-            while self._known and self._bytes + size > MAX_BYTES:
-                self._forget(next(iter(self._known)))
-            self._known[asked] = address
+            self._forget(url)
+            while self._addresses and self._bytes + size > MAX_BYTES:
+                self._forget(next(iter(self._addresses)))
+            self._addresses[url] = address
             self._bytes += size
 
     def answer(self, environ: "WSGIEnvironment") -> CachedAnswer | None:
-        """Return the answer to a request, or ``None`` where it must go the long way."""
-        address = self._known.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
+        """Return the response to a request, or ``None`` if the request must go through Flask."""
+        address = self._addresses.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
         if address is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        kept = self._cache.peek(address.key, address.policy, address.tags)
-        if kept is None:
+        entry = self._cache.peek(address.key, address.policy, address.tags)
+        if entry is None:
             return None
-        headers = self._browser.headers(address.policy, kept.digest)
+        headers = self._browser.headers(address.policy, entry.digest)
         headers += self._edge.headers(environ, address.policy, tuple(address.tags))
-        asked = None if self._edge.needs_full_body(environ) else environ.get("HTTP_IF_NONE_MATCH")
-        if self._browser.is_not_modified(asked, kept.digest):
+        if_none_match = None if self._edge.needs_full_body(environ) else environ.get("HTTP_IF_NONE_MATCH")
+        if self._browser.is_not_modified(if_none_match, entry.digest):
             return CachedAnswer(address.route, "304 Not Modified", headers, b"")
-        headers += (("Content-Type", address.content_type), ("Content-Length", str(len(kept.value))))
+        headers += (("Content-Type", address.content_type), ("Content-Length", str(len(entry.value))))
         return CachedAnswer(
-            address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else kept.value
+            address.route, "200 OK", headers, b"" if environ["REQUEST_METHOD"] == "HEAD" else entry.value
         )
 
-    def _forget(self, asked: tuple[str, str]) -> None:
-        known = self._known.pop(asked, None)
-        if known is not None:
-            self._bytes -= _size(asked, known)
+    def __contains__(self, url: object) -> bool:
+        """Return whether a URL, given as path and query, is remembered."""
+        return url in self._addresses
+
+    def __len__(self) -> int:
+        """Return the number of remembered URLs."""
+        return len(self._addresses)
+
+    def _forget(self, url: tuple[str, str]) -> None:
+        address = self._addresses.pop(url, None)
+        if address is not None:
+            self._bytes -= _size(url, address)
 
 
-def _size(asked: tuple[str, str], address: CachedAddress) -> int:
-    """Return about how many bytes an address takes."""
-    return OVERHEAD_BYTES + sum(map(len, asked)) + len(address.key) + sum(map(len, address.tags))
+def _size(url: tuple[str, str], address: CachedAddress) -> int:
+    """Return about how many bytes of memory a remembered URL takes."""
+    return OVERHEAD_BYTES + sum(map(len, url)) + len(address.key) + sum(map(len, address.tags))

@@ -110,7 +110,9 @@ class _PhasedKey:
             return None if self.response is None else _to_stored(self.response)
 
         if self._key is not None:
-            key = self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older_fingerprints=())
+            key = (
+                self._key if fingerprint is None else replace(self._key, fingerprint=fingerprint, older_fingerprints=())
+            )
             self._lease = self._policy.lease(key, build_stored)
         return self._lease
 

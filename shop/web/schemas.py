@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from shop.money import CURRENCY
 
 
-
 def _whole(value: Any) -> Any:
     """Return a number of a JSON body as the integer it is: ``3.0`` is one, ``"3"`` and ``true`` are none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():

@@ -1,8 +1,8 @@
-"""What a proxy in front says of the request, believed only from a proxy that is known.
+"""Trusted proxies: ``X-Forwarded-*`` headers count only if a known proxy sent them.
 
-Anybody can write ``X-Forwarded-For``. From an address that is not one of ours such headers are dropped, so nothing
-further in can take them for facts; from one that is, they become the request's own address and scheme. The edge writes
-them anew, so there is one hop and one value to read. ``Host`` is passed on unchanged and needs no twin.
+Any client can write ``X-Forwarded-For``. From an unknown address the middleware drops such headers, so no code behind
+it can take them for facts. From a known proxy they become the request's own address and scheme. The edge writes them
+anew, so there is one hop and one value to read. The edge passes ``Host`` on unchanged, so no header for it is needed.
 """
 
 import ipaddress
@@ -26,51 +26,45 @@ FORWARDED_HEADERS = (
     "HTTP_X_EDGE_KEY",
     "HTTP_X_EDGE_ASKED",
     "HTTP_X_EDGE_HOLDS",
-    # How long the caller waits: from a stranger, a way to have a payment given up half-way, as often as she likes.
+    # The caller's own time limit: with it, a stranger could end payments half-way as often as she likes.
     "HTTP_X_DEADLINE_MS",
 )
 
 
 class TrustedProxyMiddleware:
-    """Surrounds the application; sorts out what may be believed.
+    """WSGI middleware that accepts forwarded headers from trusted proxies and drops them from other clients.
 
     Args:
         inner: the application.
-        proxies: addresses or networks, separated by commas, of the proxies that are ours.
+        proxies: addresses or networks of the trusted proxies, separated by commas.
 
     Raises:
-        ConfigurationError: one of them is neither.
+        ConfigurationError: one of them is no address and no network.
     """
 
     def __init__(self, inner: "WSGIApplication", proxies: str) -> None:
         self._inner = inner
-        networks = [_network(found.strip()) for found in proxies.split(",") if found.strip()]
-        self._ours = lru_cache(maxsize=256)(lambda address: _within(address, networks))
+        try:
+            networks = [ipaddress.ip_network(proxy.strip()) for proxy in proxies.split(",") if proxy.strip()]
+        except ValueError as error:
+            raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
+
+        @lru_cache(maxsize=256)
+        def is_trusted(remote_address: str) -> bool:
+            try:
+                address = ipaddress.ip_address(remote_address)
+            except ValueError:
+                return False  # a unix socket has no IP address
+            return any(address in network for network in networks)
+
+        self._is_trusted = is_trusted
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        if self._ours(environ.get("REMOTE_ADDR", "")):
+        if self._is_trusted(environ.get("REMOTE_ADDR", "")):
             environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR") or environ["REMOTE_ADDR"]
             environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO") or environ["wsgi.url_scheme"]
         else:
             for name in FORWARDED_HEADERS:
                 environ.pop(name, None)
         return self._inner(environ, start_response)
-
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _network(written: str) -> Network:
-    try:
-        return ipaddress.ip_network(written)
-    except ValueError as error:
-        raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
-
-
-def _within(address: str, networks: list[Network]) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False  # a unix socket has none
-    return any(found in network for network in networks)

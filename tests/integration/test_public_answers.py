@@ -259,14 +259,14 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
     assert client.get("/p/blue-mug").data != whole
 
 
-def test_addresses_are_bounded_by_their_bytes(client, runtime):
-    """A thousand short ones, then as many long ones as a client cares to make up, then one beyond all measure."""
-    way = CachedResponseFastPath(runtime.services().cache, runtime.services().browser, runtime.services().edge)
+def test_fast_path_bounds_its_urls_by_bytes(client, runtime):
+    """A thousand short URLs, then ten thousand long ones that a client makes up, then one that is too long."""
+    fast = CachedResponseFastPath(runtime.services().cache, runtime.services().browser, runtime.services().edge)
 
     def learn(number, query):
         environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": query}
-        found = CacheableResponse(b"x", CATALOGUE, ("catalogue", f"product:{number}"), f"page:{number}")
-        way.learn(environ, "/p/<slug>", found, "text/html")
+        cacheable = CacheableResponse(b"x", CATALOGUE, ("catalogue", f"product:{number}"), f"page:{number}")
+        fast.learn(environ, "/p/<slug>", cacheable, "text/html")
 
     gc.collect()
     tracemalloc.start()
@@ -276,13 +276,13 @@ def test_addresses_are_bounded_by_their_bytes(client, runtime):
         for number in range(10_000):
             learn(number, f"{number}".rjust(1_900, "a"))
         learn("long", "a" * fast_path.MAX_URL_BYTES)
-        held, _ = tracemalloc.get_traced_memory()
+        traced, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert held < 1.2 * fast_path.MAX_BYTES
-    assert len(way._known) > 1_000
-    assert ("/p/9999", "9999".rjust(1_900, "a")) in way._known
-    assert ("/p/long", "a" * fast_path.MAX_URL_BYTES) not in way._known
+    assert traced < 1.2 * fast_path.MAX_BYTES
+    assert len(fast) > 1_000
+    assert ("/p/9999", "9999".rjust(1_900, "a")) in fast
+    assert ("/p/long", "a" * fast_path.MAX_URL_BYTES) not in fast
 
 
 @pytest.mark.parametrize(
