@@ -1,4 +1,4 @@
-"""The administrator of the running store, at the pages people use."""
+"""Client of the running store's admin pages."""
 
 import re
 from contextlib import suppress
@@ -12,38 +12,38 @@ from shop.lab.loopback import check_loopback
 from shop.lab.store_client import API, TIMEOUT_S
 
 ORDER_NUMBER = re.compile(r">(S-[2-9A-Z]{4}-[2-9A-Z]{4})<")
-"""An order's number, as the list shows it."""
+"""An order's number in the HTML of the order list."""
 
 
 class AdminClient:
-    """The administrator at her pages.
+    """An HTTP client that is logged in as the administrator of the demo data.
 
     Args:
-        base_url: where the store listens.
+        base_url: the store's address.
 
     Raises:
-        ServiceUnavailable: she is not let in.
+        ServiceUnavailable: the store refuses the log-in.
     """
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.Client(base_url=check_loopback(base_url), timeout=TIMEOUT_S, trust_env=False)
-        words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
-        if self._client.post(f"{API}/session", json=words).status_code != 200:
-            raise ServiceUnavailable(f"The store does not let {ADMIN.email} in.")
+        credentials = {"email": ADMIN.email, "password": DEMO_PASSWORD}
+        if self._client.post(f"{API}/session", json=credentials).status_code != 200:
+            raise ServiceUnavailable(f"The store refuses the log-in of {ADMIN.email}.")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, at: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._client.close()
 
     def paid_order_numbers(self) -> set[str]:
-        """Return the numbers on the first page of paid orders, which holds the newest."""
+        """Return the order numbers on the first page of paid orders, the page with the newest."""
         with suppress(httpx.HTTPError):
             return set(ORDER_NUMBER.findall(self._client.get("/admin/orders", params={"status": "paid"}).text))
         return set()
 
     def cancel_order(self, public_id: str) -> None:
-        """Cancel an order, whosever it is."""
+        """Cancel an order of any customer."""
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/orders/{public_id}/cancel")

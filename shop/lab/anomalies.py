@@ -1,9 +1,9 @@
-"""Reads the store's own counts of trouble around an arm: time-outs, evictions, locks that were lost.
+"""Reads the store's own anomaly counters before and after an arm: timeouts, evictions, lost locks.
 
-Problem: on a busy machine Valkey answers too late a few times, the store does without it and logs that, and the
-experiment blames the pattern.
-Method: the store's own counters are read before and after each arm. Where one rose that the experiment does not expect,
-the run is invalid and says which.
+Problem: on a busy machine Valkey sometimes answers too late. The store then works without Valkey and logs that, and the
+experiment would blame the pattern.
+Method: read the store's counters before and after each arm. If a counter rose that the experiment does not tolerate,
+the run is invalid, and the reason names the counter.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ EVICTIONS = "evictions"
 
 @dataclass(frozen=True)
 class StoreAnomaly:
-    """One kind of trouble.
+    """One kind of anomaly.
 
     Args:
-        words: what happened, after its count.
-        metric: the store's counter of it; empty where it is asked for elsewhere.
-        label: of that counter, and its value; empty for all of them.
+        words: the event, to be written after its count.
+        metric: the counter in the store's metrics; empty if the count comes from elsewhere.
+        label: a label of that counter and its value; ``None`` for all samples.
     """
 
     words: str
@@ -37,57 +37,61 @@ class StoreAnomaly:
 ANOMALIES: Mapping[str, StoreAnomaly] = MappingProxyType(
     {
         "cache_outages": StoreAnomaly(
-            "times a cache did not answer in time and was left alone for a while", metric_names.CACHE_OUTAGES
+            "times a cache did not answer in time and was not asked again for a while", metric_names.CACHE_OUTAGES
         ),
-        EVICTIONS: StoreAnomaly("entries were evicted from Valkey, which was too small for what was measured"),
+        EVICTIONS: StoreAnomaly("entries were evicted from Valkey, whose memory was too small for the measurement"),
         "locks_lost": StoreAnomaly(
-            "times a lock ended before the load under it", metric_names.CACHE_ANOMALIES, ("kind", "lock-lost")
+            "times a lock expired before its load ended", metric_names.CACHE_ANOMALIES, ("kind", "lock-lost")
         ),
         "waits_given_up": StoreAnomaly(
-            "requests gave up waiting for another's load",
+            "requests stopped waiting for the load of another request",
             f"{metric_names.CACHE_WAIT_DURATION}_count",
             ("ended", "gave-up"),
         ),
         "breakers_opened": StoreAnomaly("times a circuit breaker opened", metric_names.BREAKER_CHANGES, ("to", "open")),
     }
 )
-"""Name, as an experiment's ``tolerates`` has it, to what it is."""
+"""The kinds of anomaly by name; an experiment lists names in ``tolerates``."""
 
 
 class AnomalyCounters:
-    """The store's own counters of trouble.
+    """The store's own counters of anomalies.
 
     Args:
-        store: whose.
+        store: a client of the store.
     """
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
 
     def read(self) -> dict[str, float]:
-        """Return every count so far; what cannot be told at the moment is left out.
+        """Return every count since the start of the store; a count that cannot be read now is left out.
 
         Raises:
-            ServiceUnavailable: the store does not show its figures.
+            ServiceUnavailable: the store does not show its metrics.
         """
-        meters = MetricsClient(self._store)
+        metrics = MetricsClient(self._store)
         try:
-            text = meters.scrape()
+            text = metrics.scrape()
         finally:
-            meters.close()
-        counts = {name: sum_counter(text, one.metric, one.label) for name, one in ANOMALIES.items() if one.metric}
-        with suppress(ServiceUnavailable):  # a process that was killed on purpose may be the one that was asked
+            metrics.close()
+        counts = {
+            name: sum_counter(text, anomaly.metric, anomaly.label)
+            for name, anomaly in ANOMALIES.items()
+            if anomaly.metric
+        }
+        with suppress(ServiceUnavailable):  # the experiment may have killed the process that gets this request
             evicted = self._store.evicted_keys()
             return counts if evicted is None else {**counts, EVICTIONS: float(evicted)}
         return counts
 
 
 def describe_anomalies(arm: str, counts: Mapping[str, float]) -> list[str]:
-    """Return what the store counted while an arm was measured, in words."""
+    """Return one sentence for each anomaly that the store counted while an arm was measured."""
     return [f"arm {arm}: {count:.0f} {ANOMALIES[name].words}" for name, count in counts.items() if name in ANOMALIES]
 
 
 def increases(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return the counts that rose, and by how much; a server that was started anew counts from zero again."""
+    """Return the counts that rose, and by how much; a restarted server counts from zero again."""
     rises = {name: after[name] - before[name] for name in after if name in before}
     return {name: rise for name, rise in rises.items() if rise > 0}

@@ -10,20 +10,20 @@ from shop.lab.strict_model import StrictModel
 
 
 class PhaseLengths(StrictModel):
-    """How long each phase lasts, in seconds, for each arm in each run."""
+    """The length of each phase, in seconds, for each arm in each run."""
 
     runs: int = Field(default=3, ge=1, le=20)
-    """One run has no spread, so its verdict claims nothing."""
+    """One run has no spread, so its verdict confirms nothing."""
     settle_s: float = Field(default=1.2, ge=1.0)
-    """After a switch changed: every process applies a change within a second."""
+    """The wait after a switch changed: every process applies a change within a second."""
     warm_up_s: float = Field(default=3.0, gt=0)
     """Repeated until the hit rate is stable."""
     warm_up_limit_s: float = Field(default=24.0, gt=0)
-    """A hit rate that is not stable after so long makes the timing worthless."""
+    """If the hit rate is not stable after this time, the timing is invalid."""
     open_s: float = Field(default=10.0, gt=0)
     """Open loop: the same rate for every arm. Latency is measured here."""
     closed_s: float = Field(default=5.0, gt=0)
-    """Closed loop at full speed: the most that an arm can do."""
+    """Closed loop at full speed, which measures the highest throughput of an arm."""
 
 
 class ScheduledAction(StrictModel):
@@ -42,17 +42,17 @@ class ExperimentArm(StrictModel):
     title: str
     switches: dict[str, str] = Field(min_length=1)
     faults: dict[str, str] = Field(default_factory=dict)
-    """In force from the first warm-up to the end of the arm."""
+    """Active from the first warm-up to the end of the arm."""
     parameters: dict[str, float] = Field(default_factory=dict)
     """Replace those of the experiment."""
     actions: tuple[ScheduledAction, ...] = ()
-    """Carried out in the phase at the common rate."""
+    """Run during the phase at the common rate."""
     visits: tuple[ShopperVisit, ...] = ()
-    """Replace those of the workload, for a switch that changes what a client requests."""
+    """Replace those of the workload, for a switch that changes the requests of a client."""
     exponent: float | None = Field(default=None, ge=0, le=3)
-    """Of Zipf's law, replaces that of the workload: how steep demand is."""
+    """Exponent of Zipf's law, the steepness of demand; replaces that of the workload."""
     browsers: int = Field(default=0, ge=0, le=10_000)
-    """How many shoppers have a browser cache that revalidates; 0: no browser cache at all."""
+    """Number of simulated browsers with a cache that revalidates; 0: no browser cache."""
     warm_up_s: float | None = Field(default=None, gt=0)
     """Replaces that of the phases, for a cache that needs longer to fill."""
     driver_params: dict[str, Any] = Field(default_factory=dict)

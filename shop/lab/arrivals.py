@@ -1,4 +1,4 @@
-"""When the next shopper comes, and what they look at: pure functions over a handed-in source of chance."""
+"""Arrival times, product popularity and think times: pure functions of a given random generator."""
 
 import bisect
 import itertools
@@ -9,62 +9,62 @@ from typing import Generic, Literal, TypeVar
 T = TypeVar("T")
 
 SHOPPERS_EXPONENT = 0.65
-"""Of Zipf's law, as shoppers' demand has it: the 500 products a grocer sold most often in a year (the data set
-``complete-journey``) fit 0.65, with 4.1 % of the purchases for the first and 16.7 % for the first ten."""
+"""Exponent of Zipf's law for real demand. The 500 best-selling products of a grocer in one year (the data set
+``complete-journey``) fit 0.65: the first product has 4.1 % of the purchases, and the first ten have 16.7 %."""
 CLASSIC_EXPONENT = 1.0
-"""As the law is usually quoted. Of 500 products the first is then wanted in 14.7 % of all visits, the first ten in
-43 %: that flatters every cache."""
+"""The exponent of the textbooks. Of 500 products, the first then gets 14.7 % of all visits, and the first ten get
+43 %. With this exponent, every cache looks better than it is."""
 
 Arrivals = Literal["poisson", "constant"]
 
 
-def arrival_times(kind: Arrivals, rate: float, duration_s: float, chance: random.Random) -> Iterator[float]:
-    """Yield the moments at which requests are due, in seconds from the start, without an end before ``duration_s``.
+def arrival_times(kind: Arrivals, rate: float, duration_s: float, rng: random.Random) -> Iterator[float]:
+    """Yield the times at which requests are due, in seconds from the start, all before ``duration_s``.
 
     Args:
-        kind: ``poisson`` for people who do not know of each other, ``constant`` for an even beat.
+        kind: ``poisson`` for independent arrivals, ``constant`` for equal intervals.
         rate: arrivals a second, above zero.
-        duration_s: where the schedule ends.
-        chance: where randomness comes from.
+        duration_s: the end of the schedule.
+        rng: the source of randomness.
     """
-    moment = 0.0
+    due = 0.0
     while True:
-        moment += chance.expovariate(rate) if kind == "poisson" else 1 / rate
-        if moment >= duration_s:
+        due += rng.expovariate(rate) if kind == "poisson" else 1 / rate
+        if due >= duration_s:
             return
-        yield moment
+        yield due
 
 
 class ZipfDistribution(Generic[T]):
-    """Chooses things by rank: the n-th is wanted in proportion to 1 / n to the power of the exponent.
+    """Chooses an item by rank: the n-th has a probability in proportion to 1 / n to the power of the exponent.
 
     Args:
-        things: the most wanted first; not empty.
-        exponent: 0 wants all alike, 1 is the classic law; shoppers' is :data:`SHOPPERS_EXPONENT`.
+        items: the most popular first; not empty.
+        exponent: 0 makes all items equally popular, 1 is the classic law; real demand is :data:`SHOPPERS_EXPONENT`.
     """
 
-    def __init__(self, things: Sequence[T], exponent: float) -> None:
-        self._things = things
-        self._cumulated = list(itertools.accumulate(rank**-exponent for rank in range(1, len(things) + 1)))
+    def __init__(self, items: Sequence[T], exponent: float) -> None:
+        self._items = items
+        self._cumulated = list(itertools.accumulate(rank**-exponent for rank in range(1, len(items) + 1)))
 
     def share(self, count: int) -> float:
-        """Return which share of all choices falls on the first so many, 0 to 1."""
+        """Return the share of all choices that the ``count`` most popular items get, from 0 to 1."""
         return float(self._cumulated[count - 1] / self._cumulated[-1])
 
-    def choose(self, chance: random.Random) -> T:
-        """Choose one."""
-        point = chance.random() * self._cumulated[-1]
-        return self._things[bisect.bisect_right(self._cumulated, point, hi=len(self._things) - 1)]
+    def choose(self, rng: random.Random) -> T:
+        """Choose one item."""
+        point = rng.random() * self._cumulated[-1]
+        return self._items[bisect.bisect_right(self._cumulated, point, hi=len(self._items) - 1)]
 
 
-def think_time(median_s: float, spread: float, chance: random.Random) -> float:
+def think_time(median_s: float, spread: float, rng: random.Random) -> float:
     """Return how long a person looks at a page before the next click, in seconds.
 
-    Log-normal: most are quick, some leave the tab open.
+    The distribution is log-normal: most people are quick, and a few leave the page open for long.
 
     Args:
         median_s: half of all think times are below it.
         spread: standard deviation of the logarithm; 0 makes every think time the median.
-        chance: where randomness comes from.
+        rng: the source of randomness.
     """
-    return float(median_s * chance.lognormvariate(0.0, spread))
+    return float(median_s * rng.lognormvariate(0.0, spread))

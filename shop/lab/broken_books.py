@@ -1,7 +1,7 @@
-"""Notes which experiment made which mismatch in the books on purpose, so that nobody looks for a fault behind it.
+"""Records which experiment made which mismatch in the books on purpose, so that no one looks for a fault behind it.
 
-Some experiments show a problem by breaking the books, and the mismatches stay. A note beside the results of experiments
-names the experiment of each mismatch; ``shop books`` reads it.
+Some experiments show a problem by leaving mismatches in the books, and those mismatches remain. A file beside the
+results of experiments names the experiment of each mismatch; ``shop books`` reads the file.
 """
 
 import json
@@ -14,29 +14,29 @@ from shop.atomic_files import atomic_write
 
 FILE_NAME = "broken-books.json"
 Mismatches = Collection[tuple[str, str]]
-"""Kind and id of each."""
+"""Kind and id of each mismatch."""
 
 
 class BrokenBooks:
-    """The note of one checkout.
+    """The file of one checkout of this project.
 
     Args:
-        folder: where results of experiments are kept.
+        folder: the folder of experiment results.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
 
     def experiments_by_mismatch(self) -> dict[tuple[str, str], str]:
-        """Return for each mismatch made on purpose, by kind and id, the experiment and its day."""
+        """Return each mismatch that an experiment made, by kind and id, with the experiment and its day."""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            return {(one["kind"], one["id"]): one["made_by"] for one in found}
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+            return {(entry["kind"], entry["id"]): entry["made_by"] for entry in entries}
         except (OSError, ValueError, TypeError, KeyError):
-            return {}  # without the note the books are as true, and only less is said
+            return {}  # the audit is still correct without the file; only the origin of a mismatch is missing
 
     def add(self, mismatches: Mismatches, made_by: str) -> None:
-        """Write down whose these are; what is known already stays whose it is."""
+        """Record the experiment of these mismatches; an older record of a mismatch stays."""
         known = {**dict.fromkeys(mismatches, made_by), **self.experiments_by_mismatch()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = [{"kind": kind, "id": name, "made_by": maker} for (kind, name), maker in sorted(known.items())]
@@ -45,31 +45,28 @@ class BrokenBooks:
 
 @contextmanager
 def record_new_mismatches(
-    experiment: str, folder: Path, audit: Callable[[], Mismatches], started: datetime, say: Callable[[str], None]
+    experiment: str, folder: Path, audit: Callable[[], Mismatches], started: datetime, report: Callable[[str], None]
 ) -> Iterator[None]:
-    """Write down which mismatches the block leaves behind, however it ends, and say so.
+    """Record and report the mismatches that the block leaves behind, also if the block raises.
 
     Args:
         experiment: its name.
-        folder: where results are kept.
-        audit: returns what does not match at the moment.
-        started: when the experiment was.
-        say: told what was left.
+        folder: the folder of experiment results.
+        audit: returns the mismatches of this moment.
+        started: the start of the experiment.
+        report: receives one sentence about the mismatches that remain.
     """
     before = set(audit())
     try:
         yield
     finally:
-        left = set(audit()) - before
-        BrokenBooks(folder).add(left, f"{experiment}, {started:%Y-%m-%d}")
-        say(_words(experiment, len(left)))
-
-
-def _words(experiment: str, left: int) -> str:
-    if not left:
-        return f"{experiment} broke the books on purpose, and nothing of it is left."
-    stay = "1 mismatch of it stays" if left == 1 else f"{left:,} mismatches of it stay"
-    return (
-        f"{experiment} broke the books on purpose: {stay}, and `shop books` says so of each."
-        " `shop reset` is a fresh start."
-    )
+        remaining = set(audit()) - before
+        BrokenBooks(folder).add(remaining, f"{experiment}, {started:%Y-%m-%d}")
+        if remaining:
+            mismatches = "1 mismatch remains" if len(remaining) == 1 else f"{len(remaining):,} mismatches remain"
+            report(
+                f"{experiment} damages the books on purpose: {mismatches}. `shop books` marks each with the name of "
+                "the experiment. `shop reset` starts with a fresh store."
+            )
+        else:
+            report(f"{experiment} damages the books on purpose, but no mismatch remains.")

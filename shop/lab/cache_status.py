@@ -1,4 +1,4 @@
-"""Who had the answer: read from what an answer says of itself."""
+"""Reads from an answer's status and ``Cache-Status`` header which layer answered (RFC 9211)."""
 
 import re
 
@@ -7,11 +7,11 @@ LAYERS_OUTSIDE_IN = ("edge", "local", "shared")
 NOT_MODIFIED = 304
 
 
-def who_answered(status: int, cache_status: str) -> str:
-    """Return who had the answer of a call: ``browser``, ``edge``, ``local``, ``shared`` or ``origin``.
+def answer_source(status: int, cache_status: str) -> str:
+    """Return the source of an answer: ``browser``, ``edge``, ``local``, ``shared`` or ``origin``.
 
-    A page may look up several things; what it is kept as itself is looked up last to be told of, so each layer's last
-    entry counts (RFC 9211 lists entries from the origin outwards).
+    A page may look up several entries. The look-up of the page itself comes last in the header, since RFC 9211 lists
+    entries from the origin outwards; so the last entry of each layer counts.
     """
     if status == NOT_MODIFIED:
         return "browser"
@@ -20,6 +20,6 @@ def who_answered(status: int, cache_status: str) -> str:
 
 
 def lookups(cache_status: str) -> list[tuple[str, str]]:
-    """Return the look-ups a ``Cache-Status`` tells of, in its order: layer, and ``hit`` or nothing."""
-    found: list[tuple[str, str]] = _LAYERS.findall(cache_status)
-    return found
+    """Return the look-ups in a ``Cache-Status`` header, in its order: the layer, and ``hit`` or an empty text."""
+    entries: list[tuple[str, str]] = _LAYERS.findall(cache_status)
+    return entries

@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn by hand: small, sharp, and at home in light and dark, since colours are CSS variables."""
+"""Charts as SVG text: small, sharp, and readable in light and dark themes, since the colours are CSS variables."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ DARK = (
     "--ink:#e8ebf0;--soft:#9aa5b5;--rule:#343d4a;--card:#1a2029;--page:#11151b;--without:#f0965a;--with:#4cc9bf;"
     "--third:#b39df0;--fourth:#d8b63f;--fifth:#7db4ee;--sixth:#ee8ab5"
 )
-"""Orange and teal stay apart for every kind of colour vision, in both themes; further arms are told apart by labels."""
+"""Orange and teal differ for every kind of colour vision, in both themes; labels distinguish the other arms."""
 COLOURS = tuple(
     f"var(--{name})" for name in ("without", "with", "third", "fourth", "fifth", "sixth", "without", "with")
 )
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 DESK, PHONE = 860, 340
-"""Pixels a wide chart is drawn in."""
+"""Width of a wide chart, in pixels."""
 ROW = 18
-"""Pixels a name takes, with the space to the next."""
+"""Height of a label with its space, in pixels."""
 LATENCY = "Latency by percentile, logarithmic"
 SHARE = "Share answered, by size"
 LAYER_FADES = {"browser": 1.0, "edge": 0.9, "local": 0.8, "shared": 0.6, "store": 0.22}
@@ -30,13 +30,13 @@ LAYER_NAMES = {
     "edge": "edge",
     "local": "local memory",
     "shared": "Valkey",
-    "store": "worked out afresh",
+    "store": "computed",
 }
 
 
 @dataclass(frozen=True)
 class ChartBar:
-    """One bar: what it stands for, its value, and how far single runs went from it."""
+    """One bar: its label, its value, and the lowest and the highest run."""
 
     label: str
     value: float
@@ -45,25 +45,26 @@ class ChartBar:
 
 
 def format_number(value: float) -> str:
-    """Write a figure as a person would: two or three digits that matter."""
+    """Return a figure with two or three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def bar_chart(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
-    """Draw one bar an arm, the first without the pattern, each with a whisker from the lowest to the highest run."""
+    """Draw one bar for each arm, the arm without the pattern first; a whisker marks the lowest and the highest run."""
     span = width - 110
     top = max((row.high for row in rows), default=0.0) or 1.0
     parts = []
     for index, row in enumerate(rows):
         y, length = 8 + index * 56, max(2.0, row.value / top * span)
         low, high = row.low / top * span, row.high / top * span
+        whisker = f"M{low:.1f} {y + 26}H{high:.1f}M{low:.1f} {y + 21}v10M{high:.1f} {y + 21}v10"
         parts.append(
             f'<text x="0" y="{y + 8}" class="soft">{escape(row.label)}</text>'
             f'<rect x="0" y="{y + 15}" width="{length:.1f}" height="22" rx="3" fill="{COLOURS[index]}"/>'
-            f"{_whisker(low, high, y + 26) if high > low else ''}"
-            f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{format_number(row.value)} {unit}'
+            + (f'<path d="{whisker}" class="whisker"/>' if high > low else "")
+            + f'<text x="{max(length, high) + 9:.1f}" y="{y + 31}" class="figure">{format_number(row.value)} {unit}'
             "</text>"
         )
     return _svg(
@@ -71,17 +72,13 @@ def bar_chart(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
     )
 
 
-def _whisker(low: float, high: float, y: int) -> str:
-    return f'<path d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 5}v10M{high:.1f} {y - 5}v10" class="whisker"/>'
-
-
 def responsive(draw: Callable[[int], str]) -> str:
-    """Draw a wide chart twice, for a desk and for a phone; the page shows the one that fits.
+    """Draw a wide chart twice, for a wide and for a narrow screen; the page shows the one that fits.
 
-    Made smaller, the wide one's letters could not be read; scrolled, its labels would be out of sight.
+    On a narrow screen, the letters of the wide chart would be too small, and scrolling would hide its labels.
 
     Args:
-        draw: draws it in a width in pixels.
+        draw: draws the chart in a given width, in pixels.
     """
     return f'<div class="at-a-desk">{draw(DESK)}</div><div class="on-a-phone">{draw(PHONE)}</div>'
 
@@ -89,7 +86,7 @@ def responsive(draw: Callable[[int], str]) -> str:
 def percentile_chart(
     arms: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int = DESK, height: int = 320
 ) -> str:
-    """Draw each arm's latency against the percentile, both axes stretched where it matters: towards the tail.
+    """Draw each arm's latency by percentile, with both axes logarithmic to show the tail.
 
     Args:
         arms: label and (percent, milliseconds) pairs, rising.
@@ -131,10 +128,10 @@ def percentile_chart(
 def curve_chart(
     arms: Sequence[tuple[str, Sequence[tuple[float, float, float, float]]]], width: int = DESK, height: int = 320
 ) -> str:
-    """Draw each arm's share against a size, the size in doublings.
+    """Draw each arm's share by size, with a logarithmic size axis.
 
     Args:
-        arms: label and points: place, share, and its lowest and highest over the runs; places rise.
+        arms: label and points: size, share, and the lowest and highest share of the runs; sizes rise.
         width: pixels.
         height: pixels.
     """
@@ -170,12 +167,12 @@ def curve_chart(
 
 
 def _longest(arms: Sequence[tuple[str, Sequence[object]]]) -> int:
-    """Return the pixels that the longest name takes beside the lines."""
+    """Return the width of the longest label beside the lines, in pixels."""
     return 18 + 9 * max(len(label) for label, _ in arms)
 
 
 def _names(ends: Sequence[tuple[str, float]], x: float, bottom: float) -> list[str]:
-    """Write each line's name at its end, and none over another."""
+    """Draw each line's label at the end of the line, without overlaps."""
     by_height = sorted(range(len(ends)), key=lambda index: ends[index][1])
     heights: dict[int, float] = {}
     above = -math.inf
@@ -190,7 +187,7 @@ def _names(ends: Sequence[tuple[str, float]], x: float, bottom: float) -> list[s
 
 
 def _legend(ends: Sequence[tuple[str, float]], x: float, top: float) -> list[str]:
-    """Write the names below, the line that ends highest first; for where names at the lines would hide them."""
+    """Draw the labels below a narrow chart, where they would hide the lines; the line that ends highest comes first."""
     by_height = sorted(range(len(ends)), key=lambda index: ends[index][1])
     return [
         f'<rect x="{x}" y="{top + row * ROW + 3}" width="12" height="12" rx="3" fill="{COLOURS[index]}"/>'
@@ -200,10 +197,10 @@ def _legend(ends: Sequence[tuple[str, float]], x: float, top: float) -> list[str
 
 
 def layer_chart(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: int = DESK) -> str:
-    """Draw where requests were answered: one bar an arm, one piece a layer.
+    """Draw where requests were answered: one bar for each arm, one part for each layer.
 
     Args:
-        arms: label and (layer, share) pairs; shares of an arm add up to 1.
+        arms: label and (layer, share) pairs; the shares of an arm add up to 1.
         width: pixels.
     """
     parts = []
@@ -222,12 +219,12 @@ def layer_chart(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: 
 
 
 def summary_picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], note: str) -> str:
-    """Draw the before-and-after as one picture that stands alone, for a README.
+    """Draw the before-and-after comparison as one self-contained picture, for a README.
 
     Args:
-        title: what was flipped.
-        panels: for each: heading, what changed in a word or two, unit, bars.
-        note: where the figures come from.
+        title: the title of the picture.
+        panels: for each panel its heading, the change in a word or two, the unit, and the bars.
+        note: the origin of the figures.
     """
     width, each = 920, 440
     height = 174 + 56 * max(len(rows) for _, _, _, rows in panels)

@@ -33,6 +33,7 @@ class SteadyState(StrictModel):
     """How the store must behave before and after the runs; otherwise the runs are invalid."""
 
     says: str
+    """The steady state as a sentence."""
     arm: str
     """The arm in which it is measured."""
     rate: float = Field(default=5.0, gt=0)
@@ -70,7 +71,7 @@ class ExperimentWorkload(StrictModel):
     connections: int = Field(default=16, ge=1, le=256)
     timeout_s: float = Field(default=10.0, gt=0)
     good_within_ms: float = Field(default=1000.0, gt=0)
-    """A slower answer is no goodput: the shopper has left."""
+    """A slower answer does not count as goodput, since the shopper has left."""
 
     @model_validator(mode="after")
     def _has_one_rate(self) -> Self:
@@ -102,7 +103,7 @@ class VerdictRules(StrictModel):
         if not self.correct_when and not self.confirmed_when:
             raise ValueError("give correct_when, confirmed_when or both")
         if unknown := sorted(set(self.tolerates) - ANOMALIES.keys()):
-            raise ValueError(f"no such trouble: {unknown[0]}.{did_you_mean(unknown[0], ANOMALIES)}")
+            raise ValueError(f"no such anomaly: {unknown[0]}.{did_you_mean(unknown[0], ANOMALIES)}")
         return self
 
 
@@ -143,7 +144,7 @@ class LabExperiment(StrictModel):
         if missing := figures - FIGURES.keys() - set(self.arm_driver.measures):
             raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
         if not self.workload.visits and not all(arm.visits for arm in self.arms):
-            raise ValueError("neither the workload nor each arm says what is visited")
+            raise ValueError("give visits in the workload or in every arm")
         return self
 
     def _names_in_expressions(self) -> tuple[set[str], set[str]]:
@@ -250,10 +251,10 @@ def parse_experiment(text: str, source: str) -> LabExperiment:
 
     Args:
         text: TOML.
-        source: where the text came from, for the message.
+        source: the origin of the text, for the message.
 
     Raises:
-        ConfigurationError: the text is no TOML, has an unknown key, or contradicts itself.
+        ConfigurationError: the text is not TOML, has an unknown key, or contradicts itself.
     """
     try:
         return LabExperiment.model_validate(tomllib.loads(text))
@@ -261,8 +262,8 @@ def parse_experiment(text: str, source: str) -> LabExperiment:
         raise ConfigurationError(f"{source} is not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "experiment"
-        raise ConfigurationError(f"{source}: {where}: {first['msg']}.") from None
+        field = ".".join(map(str, first["loc"])) or "experiment"
+        raise ConfigurationError(f"{source}: {field}: {first['msg']}.") from None
 
 
 def load_experiments(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
@@ -275,7 +276,9 @@ def load_experiments(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:
     for path in sorted(folder.glob("*.toml")):
         experiment = parse_experiment(path.read_text(encoding="utf-8"), path.name)
         if experiment.name != path.stem:
-            raise ConfigurationError(f"{path.name} holds {experiment.name!r}: file and experiment are named alike.")
+            raise ConfigurationError(
+                f"{path.name} contains the experiment {experiment.name!r}: file and experiment must have the same name."
+            )
         experiments[experiment.name] = experiment
     return experiments
 

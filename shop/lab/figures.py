@@ -1,8 +1,9 @@
-"""The figures of an experiment: one table says how each is computed, stored and shown. Pure functions over samples."""
+"""The figures of an experiment: one table defines how each is computed, stored and shown. Pure functions of samples."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -15,7 +16,7 @@ RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]
 """How an experiment writes a ratio: ``arm.figure / arm.figure``."""
 LAYERS = ("edge", "local", "shared")
 ANSWER_SOURCES = ("browser", *LAYERS, "origin")
-"""Every place an answer can come from, outermost first."""
+"""The possible sources of an answer, outermost first."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ArmObservation:
 
     arm: str
     open_loop: LoadSamples
-    """The phase at the common rate, or all load of a driver of its own."""
+    """The phase at the common rate, or all load of a driver with its own load."""
     closed_loop: LoadSamples | None
     """The phase at full speed; ``None`` if the driver has no such phase."""
     measures: Figures = field(default_factory=dict)
@@ -40,11 +41,21 @@ class ArmObservation:
         """Return the samples of every phase."""
         return [self.open_loop, *([self.closed_loop] if self.closed_loop else [])]
 
+    def achieved_rps(self) -> float:
+        """Return the visits a second that were answered at the common rate."""
+        samples = self.open_loop
+        return (len(samples.latencies_ms) - samples.errors.get("unanswered", 0)) / samples.seconds
+
     def goodput_rps(self, good_within_ms: float) -> float:
         """Return the visits a second that succeeded within so many milliseconds."""
         samples = self.open_loop
         visits = zip(samples.succeeded, samples.latencies_ms, strict=True)
         return sum(succeeded and ms <= good_within_ms for succeeded, ms in visits) / samples.seconds
+
+    def full_speed_rps(self) -> float | None:
+        """Return the successful visits a second of the closed loop; ``None`` without a closed loop."""
+        samples = self.closed_loop
+        return samples.succeeded.count(True) / samples.seconds if samples else None
 
     def latency_ms(self, percent: float) -> float | None:
         """Return a percentile of the latencies at the common rate."""
@@ -55,16 +66,29 @@ class ArmObservation:
         failed = sum(samples.succeeded.count(False) for samples in self.phases)
         return _share(failed, sum(len(samples.succeeded) for samples in self.phases))
 
+    def hit_rate(self, layer: str) -> float | None:
+        """Return the share of look-ups in a layer that found an entry."""
+        return _share(*self.open_loop.lookups.get(layer, (0, 0)))
+
+    def answer_share(self, source: str) -> float | None:
+        """Return the share of requests that a source answered."""
+        counts = self.open_loop.answer_counts
+        return _share(counts.get(source, 0), sum(counts.values()))
+
+    def per_visit(self, count: Literal["calls", "queries"]) -> float | None:
+        """Return the requests or the database queries of a visit, on average."""
+        return _share(getattr(self.open_loop, count), len(self.open_loop.latencies_ms))
+
 
 @dataclass(frozen=True)
 class FigureDefinition:
     """One figure.
 
     Args:
-        name: as a ratio, a claim and ``result.json`` name it.
+        name: its name in ratios, claims and ``result.json``.
         compute: returns the figure of an observation; ``None`` if there was nothing to measure. Its second argument is
             the latency in milliseconds above which an answer no longer counts as goodput.
-        label: what the report calls it; empty if the report does not show it.
+        label: its name in the report; empty if the report does not show it.
         unit: ``ms``, ``%`` for a share of one, or empty.
         section: the part of an arm in ``result.json`` that holds it; ``""`` is the arm itself.
     """
@@ -78,95 +102,74 @@ class FigureDefinition:
 
 def _definitions() -> Iterable[FigureDefinition]:
     define = FigureDefinition
-    yield define("offered_rps", lambda seen, _: seen.open_loop.offered / seen.open_loop.seconds, "Offered a second")
-    yield define("achieved_rps", lambda seen, _: _achieved_rps(seen.open_loop), "Answered a second")
+    yield define("offered_rps", lambda arm, _: arm.open_loop.offered / arm.open_loop.seconds, "Offered a second")
+    yield define("achieved_rps", lambda arm, _: arm.achieved_rps(), "Answered a second")
     yield define("goodput_rps", ArmObservation.goodput_rps, "Goodput a second")
-    yield define("p50_ms", lambda seen, _: seen.latency_ms(50), "Median wait", "ms")
-    yield define("p95_ms", lambda seen, _: seen.latency_ms(95), "95th percentile", "ms")
-    yield define("p99_ms", lambda seen, _: seen.latency_ms(99), "99th percentile", "ms")
-    yield define("most_rps", lambda seen, _: _full_speed_rps(seen.closed_loop), "Most visits a second", "", "measures")
-    yield define("error_rate", lambda seen, _: seen.error_rate(), "Failed", "%")
+    yield define("p50_ms", lambda arm, _: arm.latency_ms(50), "Median wait", "ms")
+    yield define("p95_ms", lambda arm, _: arm.latency_ms(95), "95th percentile", "ms")
+    yield define("p99_ms", lambda arm, _: arm.latency_ms(99), "99th percentile", "ms")
+    yield define("most_rps", lambda arm, _: arm.full_speed_rps(), "Most visits a second", "", "measures")
+    yield define("error_rate", lambda arm, _: arm.error_rate(), "Failed", "%")
+    yield define("calls_per_visit", lambda arm, _: arm.per_visit("calls"), "Requests a visit", "", "measures")
     yield define(
-        "calls_per_visit", lambda seen, _: _per_visit(seen.open_loop, "calls"), "Requests a visit", "", "measures"
+        "db_queries_per_request", lambda arm, _: _share(arm.open_loop.queries, arm.open_loop.calls), "Queries a request"
     )
-    yield define(
-        "db_queries_per_request",
-        lambda seen, _: _share(seen.open_loop.queries, seen.open_loop.calls),
-        "Queries a request",
-    )
-    yield define(
-        "db_queries_per_visit", lambda seen, _: _per_visit(seen.open_loop, "queries"), "Queries a visit", "", "measures"
-    )
+    yield define("db_queries_per_visit", lambda arm, _: arm.per_visit("queries"), "Queries a visit", "", "measures")
     for layer, label in zip(LAYERS, ("the edge", "local memory", "Valkey"), strict=True):
-        yield define(f"hit_rate_{layer}", _hit_rate_of(layer), f"Answered by {label}", "%", "hit_rate")
+        hit_rate = partial(_of_name, ArmObservation.hit_rate, layer)
+        yield define(f"hit_rate_{layer}", hit_rate, f"Answered by {label}", "%", "hit_rate")
     for source in ANSWER_SOURCES:
-        label = "From the browser's own copy" if source == "browser" else ""
-        yield define(f"share_{source}", _share_of(source), label, "%", "measures")
+        answer_share = partial(_of_name, ArmObservation.answer_share, source)
+        label = "Answered by the browser's own copy" if source == "browser" else ""
+        yield define(f"share_{source}", answer_share, label, "%", "measures")
     yield define(
         "generator_cpu",
-        lambda seen, _: max(samples.cpu_share for samples in seen.phases),
+        lambda arm, _: max(samples.cpu_share for samples in arm.phases),
         "Generator, of one core",
         "%",
         "measures",
     )
-    yield define("generator_lag_p95_ms", lambda seen, _: seen.open_loop.release_lag_p95_ms, "", "ms", "measures")
+    yield define("generator_lag_p95_ms", lambda arm, _: arm.open_loop.release_lag_p95_ms, "", "ms", "measures")
 
 
-def _achieved_rps(samples: LoadSamples) -> float:
-    return (len(samples.latencies_ms) - samples.errors.get("unanswered", 0)) / samples.seconds
-
-
-def _full_speed_rps(samples: LoadSamples | None) -> float | None:
-    return samples.succeeded.count(True) / samples.seconds if samples else None
-
-
-def _per_visit(samples: LoadSamples, count: Literal["calls", "queries"]) -> float | None:
-    return _share(getattr(samples, count), len(samples.latencies_ms))
-
-
-def _hit_rate_of(layer: str) -> Callable[[ArmObservation, float], float | None]:
-    return lambda seen, _: _share(*seen.open_loop.lookups.get(layer, (0, 0)))
-
-
-def _share_of(source: str) -> Callable[[ArmObservation, float], float | None]:
-    def share(seen: ArmObservation, _: float) -> float | None:
-        counts = seen.open_loop.answer_counts
-        return _share(counts.get(source, 0), sum(counts.values()))
-
-    return share
+def _of_name(
+    figure: Callable[[ArmObservation, str], float | None], name: str, arm: ArmObservation, _: float
+) -> float | None:
+    return figure(arm, name)
 
 
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-FIGURES: Mapping[str, FigureDefinition] = MappingProxyType({each.name: each for each in _definitions()})
-"""Every figure that is measured in each arm, in the order of the report. A ratio or a claim may use any of them."""
+FIGURES: Mapping[str, FigureDefinition] = MappingProxyType({figure.name: figure for figure in _definitions()})
+"""All figures that are measured in each arm, in the order of the report. A ratio or a claim may use any of them."""
 
 
-def compute_figures(seen: ArmObservation, good_within_ms: float) -> Figures:
+def compute_figures(observation: ArmObservation, good_within_ms: float) -> Figures:
     """Return the figures of one arm in one run by name, the driver's measures included; ``None``: nothing to measure.
 
     Args:
-        seen: the observation.
+        observation: the measurements.
         good_within_ms: a slower answer is no goodput.
     """
-    return {**{name: figure.compute(seen, good_within_ms) for name, figure in FIGURES.items()}, **seen.measures}
+    own = {name: figure.compute(observation, good_within_ms) for name, figure in FIGURES.items()}
+    return {**own, **observation.measures}
 
 
 def compute_ratios(
     expressions: Mapping[str, str], runs: Sequence[Mapping[str, Figures]]
 ) -> dict[str, FigureSpread | None]:
-    """Return each ratio over the runs. Both sides come from the same run, so drift between runs cancels.
+    """Return each ratio over the runs. Both sides come from the same run, so a drift between runs cancels.
 
     Args:
-        expressions: name of each ratio to its expression.
-        runs: for each run, arm to figures.
+        expressions: the expression of each ratio, by name.
+        runs: for each run, the figures of each arm.
     """
     ratios = {}
     for name, expression in expressions.items():
         match = RATIO.fullmatch(expression)
-        assert match is not None  # noqa: S101 - the parser refused everything else
+        assert match is not None  # noqa: S101 - the parser accepts nothing else
         pairs = [(run[match["top"]][match["over"]], run[match["bottom"]][match["under"]]) for run in runs]
         ratios[name] = FigureSpread.of(None if over is None or not under else over / under for over, under in pairs)
     return ratios

@@ -1,4 +1,4 @@
-"""A guest of the running store, over HTTP: fills a cart, buys, sends back."""
+"""HTTP client that acts as a guest of the running store: fills a cart, checks out, cancels."""
 
 import secrets
 import ssl
@@ -15,104 +15,101 @@ from shop.lab.store_client import API, TIMEOUT_S
 
 RETRY_EVERY_S = 0.2
 REFUSED = "refused"
-"""What a checkout came to that has a final answer and no order."""
+"""The outcome of a checkout that ended with a final answer and without an order."""
 CHECKOUT_DETAILS: Mapping[str, object] = {
     "email": "lab@shop.test",
     "address": {"name": "Lab", "line1": "1 Bench Street", "city": "Berlin", "postcode": "10115", "country": "DE"},
     "payment": {"token": "tok_ok"},
 }
 
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """Return what certificates are checked against. Reading it anew for each of a hundred shoppers takes seconds."""
-    return ssl.create_default_context()
+tls_context = cache(ssl.create_default_context)
+"""One TLS context for all guests: to create one for each of a hundred guests takes seconds."""
 
 
 class GuestClient:
-    """A guest who buys one piece of something, and sends it back.
+    """A guest that buys one piece of a product and can cancel the order.
 
     Args:
-        base_url: where the store listens.
+        base_url: the store's address.
     """
 
     def __init__(self, base_url: str) -> None:
         address = check_loopback(base_url)
-        self._client = httpx.Client(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=_tls_context())
+        self._client = httpx.Client(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=tls_context())
         self._order = ""
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, at: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Give back the connection."""
+        """Close the connection."""
         self._client.close()
 
     def add_to_cart(self, slug: str) -> None:
-        """Put one piece of something into the cart."""
+        """Put one piece of a product into the cart."""
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
 
     def check_out(self) -> str:
-        """Buy what is in the cart; return the order's number, or an empty text where nothing was ordered."""
+        """Check out the cart; return the order's number, or an empty text if no order was placed."""
         with suppress(httpx.HTTPError):
             key = {"Idempotency-Key": secrets.token_hex(16)}
-            answer = self._client.post(f"{API}/checkout", json=CHECKOUT_DETAILS, headers=key)
-            if answer.status_code == 201:
-                order = answer.json()["order"]
+            response = self._client.post(f"{API}/checkout", json=CHECKOUT_DETAILS, headers=key)
+            if response.status_code == 201:
+                order = response.json()["order"]
                 self._order = str(order["id"])
                 return str(order["number"])
         return ""
 
-    def check_out_with_retries(self, key: str, patience_s: float, timeout_s: float, token: str) -> str:
-        """Ask again and again, under one key, until there is a final answer.
+    def check_out_with_retries(self, key: str, max_wait_s: float, timeout_s: float, token: str) -> str:
+        """Repeat the checkout request under one key until there is a final answer.
 
         Returns:
-            The order's number, :data:`REFUSED`, or an empty text where no answer ever came.
+            The order's number, :data:`REFUSED`, or an empty text if no final answer came.
 
         Args:
-            key: the ``Idempotency-Key`` of every try.
-            patience_s: for all tries together.
-            timeout_s: for one; shorter than the store takes, and its answer is never seen.
-            token: what is paid with.
+            key: the ``Idempotency-Key`` of every attempt.
+            max_wait_s: for all attempts together.
+            timeout_s: for one attempt. If it is shorter than the store needs, the client never sees that answer.
+            token: the payment token.
         """
-        body, until = {**CHECKOUT_DETAILS, "payment": {"token": token}}, time.monotonic() + patience_s
-        while time.monotonic() < until:
+        body, deadline = {**CHECKOUT_DETAILS, "payment": {"token": token}}, time.monotonic() + max_wait_s
+        while time.monotonic() < deadline:
             with suppress(httpx.HTTPError):
-                answer = self._client.post(
+                response = self._client.post(
                     f"{API}/checkout", json=body, headers={"Idempotency-Key": key}, timeout=timeout_s
                 )
-                if answer.status_code == 201:
-                    return str(answer.json()["order"]["number"])
-                if answer.status_code < 500 and answer.status_code != 409:
+                if response.status_code == 201:
+                    return str(response.json()["order"]["number"])
+                if response.status_code < 500 and response.status_code != 409:
                     return REFUSED
             time.sleep(RETRY_EVERY_S)
         return ""
 
     def lists_paid_order(self) -> bool:
-        """Tell whether the shopper's own list shows what she ordered last, and as paid."""
+        """Tell whether the guest's own order list shows her last order as paid."""
         with suppress(httpx.HTTPError):
             orders = self._client.get(f"{API}/orders").json()["items"]
             return any(order["id"] == self._order and order["status"] == "paid" for order in orders)
         return False
 
     def cancel_order(self) -> None:
-        """Cancel what was ordered last, if anything was."""
+        """Cancel the last order, if there is one."""
         with suppress(httpx.HTTPError):
             if self._order:
                 self._client.post(f"{API}/orders/{self._order}/cancel")
 
     def buy_and_cancel(self, slug: str) -> int | None:
-        """Buy, cancel, and return what was paid for the piece, in minor units; ``None`` where nothing was sold."""
+        """Buy one piece and cancel; return the price paid, in minor units, or ``None`` if nothing was sold."""
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
             key = {"Idempotency-Key": secrets.token_hex(16)}
-            answer = self._client.post(f"{API}/checkout", json=CHECKOUT_DETAILS, headers=key)
-            if answer.status_code == 201:
-                order = answer.json()["order"]
+            response = self._client.post(f"{API}/checkout", json=CHECKOUT_DETAILS, headers=key)
+            if response.status_code == 201:
+                order = response.json()["order"]
                 self._client.post(f"{API}/orders/{order['id']}/cancel")
                 return int(order["lines"][0]["unit_price"]["amount"])
         return None

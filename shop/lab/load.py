@@ -1,7 +1,7 @@
-"""What one phase of load is, what comes back from it, and how it is run: in a process of its own.
+"""One phase of load: its plan, its samples, and how it runs in a process of its own.
 
-The generator must not share an interpreter with a progress bar, and its own CPU time must be measurable: a load
-generator that is out of breath measures itself.
+The generator shares no interpreter with the progress bar, and its own CPU time can be measured. A load generator that
+is the bottleneck measures itself and not the store.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,24 +18,24 @@ from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.strict_model import StrictModel
 
 BUSY_SHARE = 0.85
-"""Share of one core above which the single-threaded generator is taken for the bottleneck."""
+"""Above this share of one core, the single-threaded generator counts as the bottleneck."""
 LAG_LIMIT_MS = 25.0
-"""A schedule whose 95th percentile of release delays is above this was not kept."""
+"""If the 95th percentile of release delays is above this, the generator did not keep its schedule."""
 PROGRESS_EVERY_S = 0.1
 EXIT_GRACE_S = 15.0
 
 
 class ShopperVisit(StrictModel):
-    """One thing a shopper does: a call, or several as a browser would make them."""
+    """One visit of a shopper: a request, or several requests as a browser sends them."""
 
     name: str
     weight: float = Field(default=1.0, gt=0)
     paths: tuple[str, ...] = Field(min_length=1)
-    """Asked for together. Templates; ``{product}``, ``{category}`` and ``{unknown}`` are filled in by popularity."""
+    """Requested together. Templates; ``{product}``, ``{category}`` and ``{unknown}`` are filled in by popularity."""
     then: tuple[str, ...] = ()
-    """Asked for together once the first have arrived, as a page's script does."""
+    """Requested together after the first answers, as a page's script does."""
     expect: int | None = None
-    """The status that is well; below 400 where nothing is said."""
+    """The status that counts as success; by default any status below 400."""
 
 
 class LoadPhase(StrictModel):
@@ -48,145 +48,128 @@ class LoadPhase(StrictModel):
     arrivals: Arrivals = "poisson"
     duration_s: float = Field(gt=0)
     concurrency: int = Field(gt=0)
-    """Open: visits under way at once, at most. Closed: how many clients visit."""
+    """Open loop: most visits at a time. Closed loop: number of clients."""
     timeout_s: float = Field(default=10.0, gt=0)
     visits: tuple[ShopperVisit, ...] = Field(min_length=1)
     products: tuple[str, ...] = ()
-    """Slugs, the most wanted first."""
+    """Slugs, the most popular first."""
     categories: tuple[str, ...] = ()
     exponent: float = Field(default=SHOPPERS_EXPONENT, ge=0)
     unknowns: int = Field(default=200, ge=1)
     browsers: int = 0
-    """Shoppers who keep what they were sent; each visit is one of theirs."""
+    """Number of simulated browsers with a cache; each visit belongs to one of them. 0: no browser cache."""
     think_s: float = 0.0
-    """Closed loop only: how long a client pauses between two visits, in the mean (exponential)."""
+    """Closed loop only: mean pause of a client between two visits (exponential)."""
     ceiling_rps: float | None = Field(default=None, gt=0)
-    """Closed loop only: no more visits a second than this, all clients together."""
+    """Closed loop only: most visits a second of all clients together."""
     begin_at: float | None = None
-    """On the monotonic clock, which every process of a machine shares: when to begin, for who acts meanwhile."""
+    """When to begin, on the monotonic clock, which all processes of a machine share; for actions during the load."""
     seed: int = 1
 
 
 class LoadSamples(StrictModel):
-    """What one phase brought back."""
+    """The measurements of one phase."""
 
     offered: int
-    """Visits the schedule asked for."""
+    """Visits of the schedule."""
     seconds: float
     """How long the phase offered load."""
     latencies_ms: list[float]
-    """Of every visit, from the moment it was due; one never answered counts with the time-out."""
+    """Latency of each visit from its due time; an unanswered visit counts with the timeout."""
     succeeded: list[bool]
-    """Whether the visit of the same index was answered well, every part of it."""
+    """Whether every request of the visit with the same index succeeded."""
     calls: int
-    """HTTP requests sent: more than visits where a visit has parts."""
+    """HTTP requests sent; a visit may have several."""
     queries: int
-    """Database statements, as ``Server-Timing`` tells."""
+    """Database statements, from ``Server-Timing``."""
     lookups: dict[str, tuple[int, int]]
-    """Cache layer to hits and look-ups, as ``Cache-Status`` tells."""
+    """Hits and look-ups of each cache layer, from ``Cache-Status``."""
     errors: dict[str, int]
-    """What went wrong, and how often."""
+    """Number of errors by kind."""
     cpu_share: float
-    """CPU time of the generator over wall time: 1 is a whole core."""
+    """CPU time of the generator divided by wall time; 1 is a whole core."""
     release_lag_p95_ms: float
-    """How late the pacer released visits; its own doing, not the server's."""
+    """How late the generator released visits; a delay of the generator, not of the server."""
     answer_counts: dict[str, int] = {}
-    """Who answered the calls: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; failures are left out."""
+    """Number of answers by source: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; without failures."""
     due_s: list[float] = []
-    """When the visit of the same index was due, in seconds after the load began."""
+    """When the visit with the same index was due, in seconds after the begin of the load."""
     answered_by: list[str] = []
-    """Who answered the visit of the same index; empty where it failed."""
+    """The source that answered the visit with the same index; empty if the visit failed."""
 
     @property
     def saturation(self) -> str | None:
-        """The sign that the generator, rather than the store, set the limit; ``None`` where there is none."""
+        """The sign that the generator, and not the store, set the limit; ``None`` if there is no such sign."""
         if self.cpu_share > BUSY_SHARE:
             return f"it used {self.cpu_share:.0%} of its one core"
         if self.release_lag_p95_ms > LAG_LIMIT_MS:
-            return (
-                f"visits went out {self.release_lag_p95_ms:.0f} ms late, though it used {self.cpu_share:.0%} of a core"
-            )
+            return f"it released visits {self.release_lag_p95_ms:.0f} ms late, and used {self.cpu_share:.0%} of a core"
         return None
 
 
 def merge_samples(parts: Sequence[LoadSamples]) -> LoadSamples:
-    """Return several phases as if they had been one; moments stay those of each phase."""
-    seconds = sum(part.seconds for part in parts)
+    """Return several phases as one; due times stay relative to the begin of their own phase."""
+    layers = dict.fromkeys(layer for part in parts for layer in part.lookups)
+    counts = {layer: [part.lookups.get(layer, (0, 0)) for part in parts] for layer in layers}
     return LoadSamples(
         offered=sum(part.offered for part in parts),
-        seconds=seconds,
+        seconds=sum(part.seconds for part in parts),
         latencies_ms=[ms for part in parts for ms in part.latencies_ms],
-        succeeded=[good for part in parts for good in part.succeeded],
+        succeeded=[succeeded for part in parts for succeeded in part.succeeded],
         calls=sum(part.calls for part in parts),
         queries=sum(part.queries for part in parts),
-        lookups=_lookups(parts),
+        lookups={
+            layer: (sum(hits for hits, _ in pairs), sum(lookups for _, lookups in pairs))
+            for layer, pairs in counts.items()
+        },
         errors=dict(sum((Counter(part.errors) for part in parts), Counter())),
         cpu_share=max(part.cpu_share for part in parts),
         release_lag_p95_ms=max(part.release_lag_p95_ms for part in parts),
         answer_counts=dict(sum((Counter(part.answer_counts) for part in parts), Counter())),
         due_s=[due for part in parts for due in part.due_s],
-        answered_by=[who for part in parts for who in part.answered_by],
+        answered_by=[source for part in parts for source in part.answered_by],
     )
 
 
-def _lookups(parts: Sequence[LoadSamples]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for part in parts:
-        for layer, (hits, looked) in part.lookups.items():
-            before = found.get(layer, (0, 0))
-            found[layer] = (before[0] + hits, before[1] + looked)
-    return found
-
-
-def run_phase(plan: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
-    """Run one phase in a process of its own and wait for it.
+def run_phase(phase: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
+    """Run one phase in a process of its own and wait for its end.
 
     Args:
-        plan: what to offer.
+        phase: the load.
         tick: called about ten times a second meanwhile.
 
     Raises:
-        ServiceUnavailable: the generator broke down.
+        ServiceUnavailable: the generator failed.
     """
-    with (
-        tempfile.TemporaryFile() as given,
-        subprocess.Popen(
+    with tempfile.TemporaryFile() as plan:
+        plan.write(phase.model_dump_json().encode())  # a file: thousands of products do not fit into a pipe
+        plan.seek(0)
+        with subprocess.Popen(
             [sys.executable, "-m", "shop.lab.load_generator"],
-            stdin=_written(given, plan),
+            stdin=plan,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the experiment, which then ends its generator
-        ) as process,
-    ):
-        try:
-            return _collect(process, plan, tick)
-        except BaseException:
-            process.kill()
-            raise
+            start_new_session=True,  # Ctrl-C stops the experiment, and the experiment then stops its generator
+        ) as process:
+            try:
+                return _collect_samples(process, phase.duration_s + phase.timeout_s + EXIT_GRACE_S, tick)
+            except BaseException:
+                process.kill()
+                raise
 
 
-def _written(given: IO[bytes], plan: LoadPhase) -> IO[bytes]:
-    """Write a plan where the generator reads it: thousands of products are more than a pipe holds at once."""
-    given.write(plan.model_dump_json().encode())
-    given.seek(0)
-    return given
-
-
-def _collect(process: "subprocess.Popen[str]", plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
-    waited = 0.0
-    limit = plan.duration_s + plan.timeout_s + EXIT_GRACE_S
+def _collect_samples(process: "subprocess.Popen[str]", limit_s: float, tick: Callable[[], None]) -> LoadSamples:
+    waited_s = 0.0
     while True:
         try:
-            out, err = process.communicate(timeout=PROGRESS_EVERY_S)
+            output, errors = process.communicate(timeout=PROGRESS_EVERY_S)
             break
         except subprocess.TimeoutExpired:
-            waited += PROGRESS_EVERY_S
+            waited_s += PROGRESS_EVERY_S
             tick()
-            if waited > limit:
+            if waited_s > limit_s:
                 raise ServiceUnavailable("The load generator did not end in time.") from None
     if process.returncode != 0:
-        raise ServiceUnavailable(
-            f"The load generator broke down: {err.strip().splitlines()[-1:] or process.returncode}"
-        )
-    return LoadSamples.model_validate_json(out)
+        raise ServiceUnavailable(f"The load generator failed: {errors.strip().splitlines()[-1:] or process.returncode}")
+    return LoadSamples.model_validate_json(output)

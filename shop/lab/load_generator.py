@@ -1,6 +1,6 @@
-"""The load generator: reads a plan on stdin, offers it, writes the samples on stdout. A process of its own.
+"""The load generator, a process of its own: reads a phase from stdin, offers the load, writes the samples to stdout.
 
-It keeps every latency: percentiles come from raw samples, once, at the end.
+It keeps every latency: percentiles are computed from the raw samples, once, at the end.
 """
 
 import os
@@ -19,7 +19,7 @@ from geventhttpclient import HTTPClient
 
 from shop.lab import pacing
 from shop.lab.arrivals import ZipfDistribution, arrival_times
-from shop.lab.cache_status import lookups, who_answered
+from shop.lab.cache_status import answer_source, lookups
 from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit
 from shop.lab.loopback import check_loopback
 from shop.lab.statistics import percentile
@@ -30,21 +30,21 @@ ORPHAN_CHECK_S = 1.0
 
 
 class SimulatedBrowser:
-    """One shopper's browser: keeps what it was sent, and asks whether it still holds (RFC 9111, the private part)."""
+    """The cache of one shopper's browser: stores answers and revalidates them (a private cache of RFC 9111)."""
 
     def __init__(self) -> None:
         self._stored: dict[str, tuple[str, float]] = {}
 
     def is_fresh(self, path: str, now: float) -> bool:
-        """Tell whether a copy may be shown without asking anybody."""
+        """Tell whether a stored answer may be shown without a request."""
         return path in self._stored and now < self._stored[path][1]
 
     def conditional_headers(self, path: str) -> dict[str, str]:
-        """Return the headers that ask whether a copy still holds."""
+        """Return the headers that revalidate a stored answer."""
         return {"If-None-Match": self._stored[path][0]} if path in self._stored else {}
 
     def store(self, path: str, response: Any, now: float) -> None:
-        """Note what an answer allows."""
+        """Store the validator and the lifetime of an answer, if the answer may be stored."""
         control, validator = str(response.get("cache-control", "")), response.get("etag")
         if "no-store" in control or not validator:
             self._stored.pop(path, None)
@@ -55,25 +55,26 @@ class SimulatedBrowser:
 
 
 class LoadGenerator:
-    """Makes visits and writes down what came of them.
+    """Makes visits and records their outcome.
 
     Args:
-        plan: what to visit, and in which proportions.
+        phase: the visits and their weights.
     """
 
-    def __init__(self, plan: LoadPhase) -> None:
-        self._plan = plan
-        self._chance = random.Random(plan.seed)
-        self._products = ZipfDistribution(plan.products or ("",), plan.exponent)
-        self._categories = ZipfDistribution(plan.categories or ("",), plan.exponent)
-        self._unknowns = ZipfDistribution(range(plan.unknowns), plan.exponent)
-        self._browsers = [SimulatedBrowser() for _ in range(plan.browsers)]
-        parts = max(max(len(visit.paths), len(visit.then)) for visit in plan.visits)
+    def __init__(self, phase: LoadPhase) -> None:
+        self._phase = phase
+        self._rng = random.Random(phase.seed)
+        self._weights = [visit.weight for visit in phase.visits]
+        self._products = ZipfDistribution(phase.products or ("",), phase.exponent)
+        self._categories = ZipfDistribution(phase.categories or ("",), phase.exponent)
+        self._unknowns = ZipfDistribution(range(phase.unknowns), phase.exponent)
+        self._browsers = [SimulatedBrowser() for _ in range(phase.browsers)]
+        parts = max(max(len(visit.paths), len(visit.then)) for visit in phase.visits)
         self._client = HTTPClient.from_url(
-            plan.base_url,
-            concurrency=plan.concurrency * parts,
-            connection_timeout=plan.timeout_s,
-            network_timeout=plan.timeout_s,
+            phase.base_url,
+            concurrency=phase.concurrency * parts,
+            connection_timeout=phase.timeout_s,
+            network_timeout=phase.timeout_s,
         )
         self.latencies_ms: list[float] = []
         self.succeeded: list[bool] = []
@@ -87,24 +88,24 @@ class LoadGenerator:
         self.answered_by: list[str] = []
 
     def visit(self, due: float) -> None:
-        """Make one visit and note its latency from the moment it was due."""
-        plan = self._plan
-        kind = plan.visits[0] if len(plan.visits) == 1 else self._choose()
-        product, category = self._products.choose(self._chance), self._categories.choose(self._chance)
-        unknown = f"there-is-no-{self._unknowns.choose(self._chance)}" if "{unknown}" in kind.paths[0] else ""
-        browser = self._chance.choice(self._browsers) if self._browsers else None
-        answered: list[str] = []
-        well = all(
+        """Make one visit and record its latency from its due time."""
+        visits = self._phase.visits
+        visit = visits[0] if len(visits) == 1 else self._rng.choices(visits, weights=self._weights)[0]
+        product, category = self._products.choose(self._rng), self._categories.choose(self._rng)
+        unknown = f"there-is-no-{self._unknowns.choose(self._rng)}" if "{unknown}" in visit.paths[0] else ""
+        browser = self._rng.choice(self._browsers) if self._browsers else None
+        sources: list[str] = []
+        succeeded = all(
             self._call_concurrently(
                 [path.format(product=product, category=category, unknown=unknown) for path in stage],
-                partial(self._call, kind, browser, answered),
+                partial(self._call, visit, browser, sources),
             )
-            for stage in (kind.paths, kind.then)
+            for stage in (visit.paths, visit.then)
         )
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
-        self.succeeded.append(well)
+        self.succeeded.append(succeeded)
         self.due_s.append(round(due - self.began, 4))
-        self.answered_by.append(answered[-1] if well and answered else "")
+        self.answered_by.append(sources[-1] if succeeded and sources else "")
 
     def close(self) -> None:
         """Close its connections."""
@@ -112,106 +113,101 @@ class LoadGenerator:
 
     def think(self, mean_s: float) -> float:
         """Return how long a client pauses before its next visit, in seconds."""
-        return self._chance.expovariate(1 / mean_s)
+        return self._rng.expovariate(1 / mean_s)
 
     def add_unanswered(self, visits: int) -> None:
-        """Count visits that never came back: left out, they would make the slowest server look good."""
+        """Count unanswered visits: without them, the slowest server would have the best latencies."""
         if visits:
             self.errors["unanswered"] += visits
-            self.latencies_ms += [self._plan.timeout_s * 1000] * visits
+            self.latencies_ms += [self._phase.timeout_s * 1000] * visits
             self.succeeded += [False] * visits
             self.due_s += [0.0] * visits
             self.answered_by += [""] * visits
 
-    def _choose(self) -> ShopperVisit:
-        kinds = self._plan.visits
-        return self._chance.choices(kinds, weights=[kind.weight for kind in kinds])[0]
-
     def _call_concurrently(self, paths: list[str], call: Callable[[str], bool]) -> bool:
-        if len(paths) < 2:  # no greenlet where nothing runs beside it
+        if len(paths) < 2:  # one request needs no greenlet
             return all(map(call, paths))
         parts = [gevent.spawn(call, path) for path in paths]
         gevent.joinall(parts)
         return all(part.value for part in parts)
 
-    def _call(self, kind: ShopperVisit, browser: SimulatedBrowser | None, answered: list[str], path: str) -> bool:
+    def _call(self, visit: ShopperVisit, browser: SimulatedBrowser | None, sources: list[str], path: str) -> bool:
         if browser is not None and browser.is_fresh(path, time.perf_counter()):
             self.answer_counts["browser"] += 1
-            answered.append("browser")
+            sources.append("browser")
             return True
         self.calls += 1
         try:
             response = self._client.get(path, headers=browser.conditional_headers(path) if browser else {})
             response.read()
-        except Exception as error:  # noqa: BLE001 - whatever the network does is a result, not an accident
+        except Exception as error:  # noqa: BLE001 - every network error is a result of the measurement
             self.errors[type(error).__name__] += 1
             return False
         status = response.status_code
-        who = self._record_headers(status, response)
-        if status != kind.expect if kind.expect else status >= 400:
+        source = self._record_headers(status, response)
+        if status != visit.expect if visit.expect else status >= 400:
             self.errors[str(status)] += 1
             return False
         if browser is not None:
             browser.store(path, response, time.perf_counter())
-        self.answer_counts[who] += 1
-        answered.append(who)
+        self.answer_counts[source] += 1
+        sources.append(source)
         return True
 
     def _record_headers(self, status: int, response: Any) -> str:
-        if found := _QUERIES.search(str(response.get("server-timing", ""))):
-            self.queries += int(found.group(1))
-        told = str(response.get("cache-status", ""))
-        who = who_answered(status, told)
-        for layer, hit in lookups(told):
-            if who == "edge" and layer != "edge":
-                continue  # what was looked up when the kept answer was made is no look-up of this call
-            hits, seen = self.lookups.get(layer, (0, 0))
-            self.lookups[layer] = (hits + bool(hit), seen + 1)
-        return who
+        if queries := _QUERIES.search(str(response.get("server-timing", ""))):
+            self.queries += int(queries.group(1))
+        cache_status = str(response.get("cache-status", ""))
+        source = answer_source(status, cache_status)
+        for layer, hit in lookups(cache_status):
+            if source == "edge" and layer != "edge":
+                continue  # these look-ups are older: they belong to the request that filled the edge
+            hits, count = self.lookups.get(layer, (0, 0))
+            self.lookups[layer] = (hits + bool(hit), count + 1)
+        return source
 
 
-def generate_load(plan: LoadPhase) -> LoadSamples:
-    """Offer one phase of load from this process and return what came back."""
-    driver, process = LoadGenerator(plan), psutil.Process()
-    if plan.begin_at is not None:
-        gevent.sleep(max(0.0, plan.begin_at - time.monotonic()))
-    driver.began = time.perf_counter()
+def generate_load(phase: LoadPhase) -> LoadSamples:
+    """Offer one phase of load from this process and return its samples."""
+    generator, process = LoadGenerator(phase), psutil.Process()
+    if phase.begin_at is not None:
+        gevent.sleep(max(0.0, phase.begin_at - time.monotonic()))
+    generator.began = time.perf_counter()
     before, began = process.cpu_times(), time.perf_counter()
-    if plan.mode == "open":
-        moments = arrival_times(plan.arrivals, plan.rate, plan.duration_s, random.Random(plan.seed))
-        pace = pacing.open_loop(moments, driver.visit, concurrency=plan.concurrency, drain_s=plan.timeout_s)
+    if phase.mode == "open":
+        due_times = arrival_times(phase.arrivals, phase.rate, phase.duration_s, random.Random(phase.seed))
+        pace = pacing.open_loop(due_times, generator.visit, concurrency=phase.concurrency, drain_s=phase.timeout_s)
     else:
-        think = partial(driver.think, plan.think_s) if plan.think_s else None
         pace = pacing.closed_loop(
-            plan.duration_s,
-            driver.visit,
-            clients=plan.concurrency,
-            drain_s=plan.timeout_s,
-            think=think,
-            every_s=plan.concurrency / plan.ceiling_rps if plan.ceiling_rps else 0.0,
+            phase.duration_s,
+            generator.visit,
+            clients=phase.concurrency,
+            drain_s=phase.timeout_s,
+            think=partial(generator.think, phase.think_s) if phase.think_s else None,
+            every_s=phase.concurrency / phase.ceiling_rps if phase.ceiling_rps else 0.0,
         )
-    wall, after = time.perf_counter() - began, process.cpu_times()
-    driver.add_unanswered(pace.offered - len(driver.latencies_ms))
-    driver.close()
+    wall_s, after = time.perf_counter() - began, process.cpu_times()
+    generator.add_unanswered(pace.offered - len(generator.latencies_ms))
+    generator.close()
     return LoadSamples(
         offered=pace.offered,
-        seconds=plan.duration_s if plan.mode == "open" else wall,
-        latencies_ms=driver.latencies_ms,
-        succeeded=driver.succeeded,
-        calls=driver.calls,
-        queries=driver.queries,
-        lookups=driver.lookups,
-        errors=dict(driver.errors),
-        cpu_share=(after.user + after.system - before.user - before.system) / wall,
+        seconds=phase.duration_s if phase.mode == "open" else wall_s,
+        latencies_ms=generator.latencies_ms,
+        succeeded=generator.succeeded,
+        calls=generator.calls,
+        queries=generator.queries,
+        lookups=generator.lookups,
+        errors=dict(generator.errors),
+        cpu_share=(after.user + after.system - before.user - before.system) / wall_s,
         release_lag_p95_ms=percentile(pace.lags_s, 95) * 1000 if pace.lags_s else 0.0,
-        answer_counts=dict(driver.answer_counts),
-        due_s=driver.due_s,
-        answered_by=driver.answered_by,
+        answer_counts=dict(generator.answer_counts),
+        due_s=generator.due_s,
+        answered_by=generator.answered_by,
     )
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Stop when the process that asked for the load is gone: nobody would read the samples."""
+    """Exit when the parent process has ended, since no process would read the samples."""
     while True:
         gevent.sleep(ORPHAN_CHECK_S)
         if os.getppid() != parent:
@@ -219,12 +215,12 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Run the plan on stdin."""
+    """Run the phase that stdin describes."""
     parent = os.getppid()
-    plan = LoadPhase.model_validate_json(sys.stdin.read())
-    check_loopback(plan.base_url)
+    phase = LoadPhase.model_validate_json(sys.stdin.read())
+    check_loopback(phase.base_url)
     gevent.spawn(_exit_with_parent, parent)
-    sys.stdout.write(generate_load(plan).model_dump_json())
+    sys.stdout.write(generate_load(phase).model_dump_json())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a stored run says, as Markdown: the measured effect in the docs is written from it, never typed."""
+"""Writes stored results as Markdown tables for the docs, so that no measured figure is typed by hand."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from shop.lab.report import figure_rows, layer_shares, value_of
 from shop.lab.result import Result
 
 CLASSIC = "classic"
-"""The arm with the exponent of the textbooks, in every experiment for which it makes a difference."""
+"""The arm with the exponent of the textbooks, in each experiment whose figures depend on it."""
 DEMAND: Sequence[tuple[str, str, str]] = (
     ("hit_rate_least", "hit rate with the least memory", "%"),
     ("hit_rate_most", "hit rate with the most memory", "%"),
@@ -19,78 +19,66 @@ DEMAND: Sequence[tuple[str, str, str]] = (
     ("p50_ms", "median wait", " ms"),
     ("most_rps", "most visits a second", ""),
 )
-"""Name, words and unit of what depends on how steep demand is."""
+"""Name, label and unit of the figures that depend on how steep demand is."""
 
 
 def result_table(result: Result) -> str:
-    """Return a result as a table, its ratios and where the figures come from.
+    """Return a result as a table, with its ratios and the origin of the figures.
 
     Args:
         result: a document as ``shop lab run`` writes it.
     """
     titles = " | ".join(arm["title"] for arm in result["arms"])
     lines = [f"| | {titles} |", "|---" * (len(result["arms"]) + 1) + "|"]
-    lines += [f"| {words} | {' | '.join(cells)} |" for words, cells in figure_rows(result)]
-    return "\n".join([*lines, "", _ratios(result), "", _origin(result)])
+    lines += [f"| {label} | {' | '.join(cells)} |" for label, cells in figure_rows(result)]
+    ratios = []
+    for name, median in result["ratios"].items():
+        bounds = result["spread"].get(name)
+        spread = f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else ""
+        ratios.append(f"`{name}` " + ("not measured" if median is None else f"{median:.2f}{spread}"))
+    machine = result["machine"]
+    origin = (
+        f"Verdict: {result['verdict']}. `shop lab run {result['experiment']}`, {result['started_at'][:10]}, median of "
+        f"{result['runs']} runs with the lowest and the highest; store, servers and load shared {machine['cpus']} "
+        f"cores ({machine['architecture']}, {machine['system'].split()[0]}, Python {machine['python']})."
+    )
+    return "\n".join([*lines, "", f"{'; '.join(ratios)}.", "", origin])
 
 
 def demand_table(runs: Mapping[str, Result]) -> str:
-    """Return what steeper demand does to each figure it touches, as a table over all stored runs.
+    """Return the effect of steeper demand on each figure, as a table over all stored runs.
 
     Args:
-        runs: by experiment; those without an arm of classic demand are left out.
+        runs: by experiment; runs without an arm of classic demand are left out.
     """
-    pairs = [(name, pair) for name, run in runs.items() if (pair := _two_demands(run["arms"]))]
-    if not pairs:
+    rows = []
+    for experiment, run in runs.items():
+        if not (arms := _arms_of_both_demands(run["arms"])):
+            continue
+        for name, label, unit in DEMAND:
+            values = [
+                1 - dict(layer_shares(arm)).get("store", 0.0) if name == "cached" else value_of(arm, name)
+                for arm in arms
+            ]
+            if any(values):
+                cells = " | ".join(_cell(value, unit) for value in values)
+                rows.append(f"| `{experiment}`, {arms[0]['title']} | {label} | {cells} |")
+    if not rows:
         return "No stored run has both demands."
     head = f"| experiment, arm | figure | exponent {SHOPPERS_EXPONENT:g} | exponent 1 |\n|---|---|---|---|"
-    return "\n".join([head, *(line for name, (usual, steep) in pairs for line in _demand_rows(name, usual, steep))])
+    return "\n".join([head, *rows])
 
 
-def _two_demands(arms: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return the arm with shoppers' demand and the one that differs from it in nothing but that."""
-    named = {arm["name"]: arm for arm in arms}
-    steep = named.get(CLASSIC)
-    alike = [arm for arm in named.values() if steep and arm["switches"] == steep["switches"]]
+def _arms_of_both_demands(arms: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the arm with real demand and the classic arm, which differs from it in the exponent only."""
+    by_name = {arm["name"]: arm for arm in arms}
+    classic = by_name.get(CLASSIC)
+    alike = [arm for arm in by_name.values() if classic and arm["switches"] == classic["switches"]]
     usual = next((arm for arm in alike if arm.get("exponent") == SHOPPERS_EXPONENT), None)
-    return (usual, steep) if usual and steep else None
-
-
-def _demand_rows(experiment: str, usual: dict[str, Any], steep: dict[str, Any]) -> list[str]:
-    found = []
-    for name, words, unit in DEMAND:
-        values = [_cached(arm) if name == "cached" else value_of(arm, name) for arm in (usual, steep)]
-        if any(values):
-            cells = " | ".join(_cell(value, unit) for value in values)
-            found.append(f"| `{experiment}`, {usual['title']} | {words} | {cells} |")
-    return found
-
-
-def _cached(arm: dict[str, Any]) -> float:
-    return 1 - dict(layer_shares(arm)).get("store", 0.0)
+    return (usual, classic) if usual and classic else None
 
 
 def _cell(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
     return f"{value:.1%}" if unit == "%" else f"{format_number(value)}{unit}"
-
-
-def _ratios(result: Result) -> str:
-    return "; ".join(f"`{name}` {_with_spread(result, name)}" for name in result["ratios"]) + "."
-
-
-def _with_spread(result: Result, name: str) -> str:
-    middle, bounds = result["ratios"][name], result["spread"].get(name)
-    if middle is None:
-        return "not measured"
-    return f"{middle:.2f}" + (f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else "")
-
-
-def _origin(result: Result) -> str:
-    machine = result["machine"]
-    return (
-        f"Verdict: {result['verdict']}. `shop lab run {result['experiment']}`, {result['started_at'][:10]}, median of "
-        f"{result['runs']} runs with the lowest and the highest; store, servers and load shared {machine['cpus']} "
-        f"cores ({machine['architecture']}, {machine['system'].split()[0]}, Python {machine['python']})."
-    )

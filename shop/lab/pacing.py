@@ -1,9 +1,9 @@
-"""Two ways to offer load, and why they do not agree.
+"""Open loop and closed loop: two ways to offer load, with different results.
 
-Problem: a client that waits for an answer before it asks again slows down together with a slow server, and the
-requests it never sent are missing from its percentiles: coordinated omission.
-Method: open loop. A pacer releases requests at the moments of a schedule that does not know of the answers, and each
-latency counts from the moment the request was due. The closed loop stands beside it, for the most a server can do.
+Problem: a client that waits for each answer before its next request slows down together with a slow server. The
+requests that it did not send are missing from its percentiles: coordinated omission.
+Method: open loop. A pacer releases requests by a schedule that does not depend on the answers, and each latency counts
+from the time at which the request was due. The closed loop measures the highest throughput of the server.
 Source: Gil Tene, "How NOT to Measure Latency" (2015); Schroeder, Wierman, Harchol-Balter, "Open Versus Closed: A
 Cautionary Tale" (NSDI 2006).
 """
@@ -15,55 +15,56 @@ import gevent
 from gevent.queue import Queue
 
 Visit = Callable[[float], None]
-"""One piece of work; takes the moment it was due, on the clock of :func:`time.perf_counter`."""
+"""One visit; its argument is the time at which it was due, on the clock of :func:`time.perf_counter`."""
 
 DRAIN_S = 5.0
-"""After the last arrival, seconds that requests on their way are given to come back."""
+"""After the last arrival, unanswered requests get so many seconds."""
 
 
 class LoadPace:
-    """How a load goes, from the side of whoever offers it."""
+    """The progress of a load: visits offered, visits finished, and delays of the generator."""
 
     def __init__(self) -> None:
         self.offered = 0
         self.finished = 0
         self.lags_s: list[float] = []
-        """How late each release was, in seconds: the generator's own doing, never the server's."""
+        """How late each release was, in seconds; a delay of the generator, never of the server."""
 
 
 def open_loop(
-    moments: Iterable[float],
+    due_times: Iterable[float],
     visit: Visit,
     *,
     concurrency: int,
     drain_s: float = DRAIN_S,
     pace: LoadPace | None = None,
 ) -> LoadPace:
-    """Start one visit at each moment, whether or not earlier ones have come back.
+    """Start one visit at each due time, whether or not earlier visits have ended.
 
-    At most ``concurrency`` visits are under way; one that is due while all are taken waits its turn, and that wait is
-    part of its latency.
+    At most ``concurrency`` visits run at a time. If all are busy, a due visit waits, and that wait is part of its
+    latency.
 
     Args:
-        moments: seconds from now, rising.
-        visit: called with the moment the visit was due.
-        concurrency: visits under way at once, at most.
-        drain_s: seconds given to what is under way at the end; what is left then counts as unanswered.
-        pace: written to while it goes on, for who cannot wait for the end.
+        due_times: seconds from now, rising.
+        visit: called with the time at which the visit was due.
+        concurrency: most visits at a time.
+        drain_s: seconds for the running visits after the last due time; then the rest counts as unanswered.
+        pace: updated during the load, for a caller that reads it before the end.
     """
-    due: Queue[float] = Queue()
+    queue: Queue[float] = Queue()
     pace = pace or LoadPace()
 
     def serve() -> None:
         while True:
-            intended = due.get()
-            visit(intended)
+            visit(queue.get())
             pace.finished += 1
 
     workers = [gevent.spawn(serve) for _ in range(concurrency)]
     try:
-        _release(moments, due, pace)
-        _drain(lambda: pace.finished == pace.offered, drain_s)
+        _release(due_times, queue, pace)
+        deadline = time.perf_counter() + drain_s
+        while pace.finished != pace.offered and time.perf_counter() < deadline:
+            gevent.sleep(0.005)
     finally:
         gevent.killall(workers)
     return pace
@@ -78,15 +79,15 @@ def closed_loop(
     think: Callable[[], float] | None = None,
     every_s: float = 0.0,
 ) -> LoadPace:
-    """Let ``clients`` visit again once their last visit came back, for ``duration_s`` seconds.
+    """Let each client start its next visit when its last one has ended, for ``duration_s`` seconds.
 
     Args:
-        duration_s: how long.
-        visit: called with the moment the visit began.
-        clients: how many.
-        drain_s: seconds given to what is under way at the end.
-        think: returns how long a client pauses before each visit, in seconds; not at all by default.
-        every_s: no client begins two visits within so many seconds, however soon it is answered.
+        duration_s: length of the load.
+        visit: called with the time at which the visit began.
+        clients: number of clients.
+        drain_s: seconds for the running visits at the end.
+        think: returns the pause of a client before each visit, in seconds; no pause by default.
+        every_s: the least time between the begins of two visits of a client, also if the answer comes sooner.
     """
     pace = LoadPace()
     end = time.perf_counter() + duration_s
@@ -113,18 +114,12 @@ def closed_loop(
     return pace
 
 
-def _release(moments: Iterable[float], due: "Queue[float]", pace: LoadPace) -> None:
+def _release(due_times: Iterable[float], queue: "Queue[float]", pace: LoadPace) -> None:
     begin = time.perf_counter()
-    for moment in moments:
-        intended = begin + moment
-        while (early := intended - time.perf_counter()) > 0:
-            gevent.sleep(early)  # may wake early: the loop reckons from when its round began
-        pace.lags_s.append(time.perf_counter() - intended)
+    for due_s in due_times:
+        due = begin + due_s
+        while (early := due - time.perf_counter()) > 0:
+            gevent.sleep(early)  # it may wake early: gevent counts from the begin of its loop iteration
+        pace.lags_s.append(time.perf_counter() - due)
         pace.offered += 1
-        due.put(intended)
-
-
-def _drain(done: Callable[[], bool], seconds: float) -> None:
-    deadline = time.perf_counter() + seconds
-    while not done() and time.perf_counter() < deadline:
-        gevent.sleep(0.005)
+        queue.put(due)

@@ -1,4 +1,4 @@
-"""The reference page of all experiments, written from their files by ``shop reference``."""
+"""Writes the reference page of all experiments from their files, for ``shop reference``."""
 
 from collections.abc import Iterable
 
@@ -8,8 +8,8 @@ from shop.lab.experiment import LabExperiment
 
 HEAD = """# Experiments
 
-Written from `loadtests/experiments/` by `shop reference`; a test fails when the two differ.
-How to run one: [Run an experiment](../how-to/run-an-experiment.md). Why they are built so:
+`shop reference` writes this page from `loadtests/experiments/`; a test fails if the two differ.
+How to run an experiment: [Run an experiment](../how-to/run-an-experiment.md). The method behind them:
 [Measuring](../explanation/measuring.md).
 """
 
@@ -20,8 +20,20 @@ def experiments_page(experiments: Iterable[LabExperiment]) -> str:
 
 
 def _section(experiment: LabExperiment) -> str:
-    arms = "\n".join(_arm(experiment, arm) for arm in experiment.arms)
+    rules = experiment.verdict
+    arms = "\n".join(_arm_row(experiment, arm) for arm in experiment.arms)
     ratios = "\n".join(f"| `{name}` | `{expression}` |" for name, expression in experiment.ratios.items())
+    claims = "\n\n".join(
+        "\n".join([heading, "", *(f"- `{claim}`" for claim in claims)])
+        for heading, claims in (
+            ("**The problem shows if**, in every run,", rules.problem_when),
+            ("**Correctness is confirmed if**, in every run and on any machine,", rules.correct_when),
+            ("**The timing is confirmed if**, in every run,", rules.confirmed_when),
+        )
+        if claims
+    )
+    tolerated = ", ".join(f"`{name}`" for name in rules.tolerates)
+    exception = f" other than {tolerated}" if tolerated else ""
     return f"""## {experiment.title}
 
 `shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s
@@ -32,85 +44,63 @@ def _section(experiment: LabExperiment) -> str:
 
 **Steady state.** {experiment.steady_state.says}
 
-| arm | stands so | a visit is |
+| arm | settings | a visit is |
 |---|---|---|
 {arms}
 
 **Load.** {_load(experiment)}
 
-| ratio | is |
+| ratio | definition |
 |---|---|
 {ratios}
 
-{_claims(experiment)}
+{claims}
 
-**Worth nothing when** more than {experiment.verdict.error_limit:.0%} of the visits of an arm fail, or the store counts
-trouble of its own{_tolerated(experiment)}.
+**The result is invalid if** more than {rules.error_limit:.0%} of the visits of an arm fail, or if the store counts an
+anomaly of its own{exception}.
 """
 
 
-def _claims(experiment: LabExperiment) -> str:
-    rules = experiment.verdict
-    parts = (
-        ("**The problem shows when**, in every run,", rules.problem_when),
-        ("**It is right when**, in every run and however quick the machine is,", rules.correct_when),
-        ("**It is worth what is claimed when**, in every run,", rules.confirmed_when),
-    )
-    return "\n\n".join(
-        "\n".join([words, "", *(f"- `{claim}`" for claim in claims)]) for words, claims in parts if claims
-    )
-
-
-def _tolerated(experiment: LabExperiment) -> str:
-    names = ", ".join(f"`{name}`" for name in experiment.verdict.tolerates)
-    return f"; {names} {'belong' if len(experiment.verdict.tolerates) > 1 else 'belongs'} to it" if names else ""
-
-
 def _load(experiment: LabExperiment) -> str:
-    workload, phases = experiment.workload, experiment.phases
+    workload, phases, calibrate = experiment.workload, experiment.phases, experiment.workload.calibrate
     runs = f"{phases.runs} runs" if phases.runs > 1 else "One run"
-    needs = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
+    workers = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
         experiment.workers > 1
     )
-    turned = ", ".join(f"`{name}={value:g}`" for name, value in experiment.parameters.items())
-    knobs = f" Turned throughout: {turned}." if turned else ""
+    values = ", ".join(f"`{name}={value:g}`" for name, value in experiment.parameters.items())
+    parameters = f" Store parameters in every arm: {values}." if values else ""
     if experiment.driver != drivers.LOAD_ONLY:
         module = experiment.driver.replace("-", "_")
-        told = ", ".join(f"`{name}={value}`" for name, value in experiment.driver_params.items())
+        params = ", ".join(f"`{name}={value}`" for name, value in experiment.driver_params.items())
         return (
-            f"Driven by [{experiment.driver}](../../shop/lab/drivers/{module}.py)"
-            f"{f', told {told}' if told else ''}. {runs}.{knobs}{needs}"
+            f"Driver: [{experiment.driver}](../../shop/lab/drivers/{module}.py)"
+            f"{f', with {params}' if params else ''}. {runs}.{parameters}{workers}"
         )
-    return f"""{_rate(experiment)}
+    if calibrate is None:
+        rate = f"{workload.rate:g} visits/s, {workload.arrivals} arrivals."
+    else:
+        rate = (
+            f"A calibration measures the throughput of arm `{calibrate.arm}` just before; all arms are offered "
+            f"{calibrate.share:.0%} of it, {workload.arrivals} arrivals."
+        )
+    return f"""{rate}
 Products are chosen from the {workload.products:,} most popular by Zipf's law, exponent {workload.exponent:g}; at most
-{workload.connections} connections. {runs}; in each, every arm settles for {phases.settle_s:g} s, warms up for
-{phases.warm_up_s:g} s and on until its hit rate stands, is measured for {phases.open_s:g} s
-at the common rate and driven for {phases.closed_s:g} s as fast as it goes.{knobs}{needs}"""
+{workload.connections} connections. {runs}. In each run, every arm settles for {phases.settle_s:g} s and warms up for
+at least {phases.warm_up_s:g} s, until its hit rate is stable. It is then measured for {phases.open_s:g} s at the
+common rate and for {phases.closed_s:g} s at full speed.{parameters}{workers}"""
 
 
-def _arm(experiment: LabExperiment, arm: ExperimentArm) -> str:
-    flips = [f"{name}={value}" for name, value in arm.switches.items()]
-    flips += [f"fault {name}={value}" for name, value in arm.faults.items()]
-    flips += [f"fault {one.fault}={one.value} after {one.at_s:g} s" for one in arm.actions]
-    flips += [f"{name}={value:g}" for name, value in arm.parameters.items()]
-    flips += [f"{name}: {value}" for name, value in arm.driver_params.items()]
-    if arm.warm_up_s is not None:
-        flips.append(f"warms up for {arm.warm_up_s:g} s")
-    flips += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]
-    flips += [f"{arm.browsers} browsers that keep what they were sent"] if arm.browsers else []
-    switches = ", ".join(f"`{flip}`" for flip in flips)
+def _arm_row(experiment: LabExperiment, arm: ExperimentArm) -> str:
+    settings = [f"{name}={value}" for name, value in arm.switches.items()]
+    settings += [f"fault {name}={value}" for name, value in arm.faults.items()]
+    settings += [f"fault {action.fault}={action.value} after {action.at_s:g} s" for action in arm.actions]
+    settings += [f"{name}={value:g}" for name, value in arm.parameters.items()]
+    settings += [f"{name}: {value}" for name, value in arm.driver_params.items()]
+    settings += [] if arm.warm_up_s is None else [f"warm-up of {arm.warm_up_s:g} s"]
+    settings += [] if arm.exponent is None else [f"exponent {arm.exponent:g}"]
+    settings += [f"{arm.browsers} browsers with a cache"] if arm.browsers else []
     visits = ", ".join(
         " + ".join(f"`{path}`" for path in visit.paths) + "".join(f", then `{path}`" for path in visit.then)
         for visit in experiment.visits_of(arm)
     )
-    return f"| `{arm.name}`: {arm.title} | {switches} | {visits} |"
-
-
-def _rate(experiment: LabExperiment) -> str:
-    calibrate, workload = experiment.workload.calibrate, experiment.workload
-    if calibrate is None:
-        return f"{workload.rate:g} visits/s, {workload.arrivals} arrivals."
-    return (
-        f"All arms are offered {calibrate.share:.0%} of what arm `{calibrate.arm}` carried in a calibration just "
-        f"before, {workload.arrivals} arrivals."
-    )
+    return f"| `{arm.name}`: {arm.title} | {', '.join(f'`{setting}`' for setting in settings)} | {visits} |"

@@ -1,4 +1,4 @@
-"""The report of a result: one HTML file that needs nothing else, and the one picture of it."""
+"""Renders a result: as one self-contained HTML file, and as one SVG picture."""
 
 from functools import partial
 from pathlib import Path
@@ -13,59 +13,61 @@ from shop.lab.figures import ANSWER_SOURCES, FIGURES
 from shop.lab.result import Result, read_result
 
 PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
-"""Say nothing new where a visit is one request."""
+"""These figures repeat others if each visit is one request."""
 
 
 def write_report(home: Path) -> Path:
-    """Render the report of the result in a folder, beside it, and return its path."""
+    """Write the report of the result in a folder into the same folder, and return its path."""
     path = home / "report.html"
     path.write_text(render_report(read_result(home)), encoding="utf-8")
     return path
 
 
 def value_of(arm: dict[str, Any], name: str) -> float | None:
-    """Return the median of a figure of an arm in a result, wherever the contract puts it."""
+    """Return the median of a figure of an arm in a result, from the section that holds it."""
     layer = name.removeprefix("hit_rate_")
-    found = arm["hit_rate"][layer] if layer in arm["hit_rate"] else arm.get(name, arm["measures"].get(name))
-    return None if found is None else float(found)
+    value = arm["hit_rate"][layer] if layer in arm["hit_rate"] else arm.get(name, arm["measures"].get(name))
+    return None if value is None else float(value)
 
 
 def figure_rows(result: Result) -> list[tuple[str, list[str]]]:
-    """Return the table both the terminal and the report show: words, and one cell an arm."""
-    table = []
-    alone = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
-    told = [(name, words, unit) for name, (words, unit) in result.get("words", {}).items()]
-    for name, words, unit in (*told, *((each.name, each.label, each.unit) for each in FIGURES.values() if each.label)):
-        if alone and name in PER_VISIT:
+    """Return the table that the terminal and the report show: a label, and one cell for each arm."""
+    rows = []
+    one_request = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
+    measures = [(name, label, unit) for name, (label, unit) in result.get("words", {}).items()]
+    figures = [(figure.name, figure.label, figure.unit) for figure in FIGURES.values() if figure.label]
+    for name, label, unit in (*measures, *figures):
+        if one_request and name in PER_VISIT:
             continue
         cells = [figure_cell(arm, name, unit) for arm in result["arms"]]
         if any(text != "–" for text in cells):
-            table.append((words, cells))
-    return table
+            rows.append((label, cells))
+    return rows
 
 
 def figure_cell(arm: dict[str, Any], name: str, unit: str) -> str:
-    """Write a figure with the lowest and highest run beside it."""
-    middle = value_of(arm, name)
-    if middle is None:
+    """Return the median of a figure, with its lowest and its highest run."""
+    median = value_of(arm, name)
+    if median is None:
         return "–"
-    bounds, write = arm["spread"][name], _percent if unit == "%" else charts.format_number
+    bounds, write = arm["spread"][name], "{:.1%}".format if unit == "%" else charts.format_number
     spread = f" ({write(bounds['min'])} to {write(bounds['max'])})" if bounds["min"] < bounds["max"] else ""
-    return f"{write(middle)}{f' {unit}' if unit in ('ms', 's') else ''}{spread}"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
+    return f"{write(median)}{f' {unit}' if unit in ('ms', 's') else ''}{spread}"
 
 
 def draw_picture(result: Result) -> str:
-    """Draw the before-and-after of a result as an SVG that stands alone."""
+    """Draw the before-and-after comparison of a result as one SVG file."""
     machine = result["machine"]
     note = (
         f"Median of {result['runs']} with the lowest and highest; store, servers and load on the same "
         f"{machine['cpus']} cores. shop lab run {result['experiment']}, {result['started_at'][:10]}."
     )
-    panels = _panels(result) or [
+    chosen = [  # the first two charts that the experiment lists
+        (chart["title"], "", chart["unit"], bars)
+        for chart in result.get("charts", ())[:2]
+        if (bars := _bars(result, chart["figure"], chart["unit"]))
+    ]
+    panels = chosen or [
         ("Median wait", _change(result, "p50_ms", less="quicker"), "ms", _bars(result, "p50_ms")),
         ("Most visits a second", _change(result, "most_rps", more="as many"), "/s", _bars(result, "most_rps")),
     ]
@@ -75,26 +77,26 @@ def draw_picture(result: Result) -> str:
 
 
 def render_report(result: Result) -> str:
-    """Render a result as a page that needs nothing from elsewhere."""
+    """Render a result as a self-contained HTML page."""
     arms = result["arms"]
     lines = [(arm["title"], arm["distribution_ms"]) for arm in arms if arm["distribution_ms"]]
     curves = [(arm["title"], arm.get("curve") or []) for arm in arms]
-    # The charts escape what they draw; the template marks them as safe.
+    # The charts escape their texts; the template marks the charts as safe.
     template = Environment(loader=PackageLoader("shop.lab"), autoescape=True).get_template("report.html")
     return template.render(
         result=result,
         rows=figure_rows(result),
-        flipped=[(arm["title"], _flipped(arm, arms)) for arm in arms],
+        differences=[(arm["title"], _differences(arm, arms)) for arm in arms],
         charts=[
-            (chart["title"], chart["says"], charts.bar_chart(found, chart["unit"]))
+            (chart["title"], chart["says"], charts.bar_chart(bars, chart["unit"]))
             for chart in result.get("charts", ())
-            if (found := _bars(result, chart["figure"], chart["unit"]))
+            if (bars := _bars(result, chart["figure"], chart["unit"]))
         ],
         curve=charts.responsive(partial(charts.curve_chart, curves)) if all(points for _, points in curves) else "",
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
         percentiles=charts.responsive(partial(charts.percentile_chart, lines)) if lines else "",
-        troubles=[words for arm in arms for words in describe_anomalies(arm["title"], arm.get("troubles") or {})],
+        anomalies=[text for arm in arms for text in describe_anomalies(arm["title"], arm.get("troubles") or {})],
         answered=charts.responsive(partial(charts.layer_chart, [(arm["title"], layer_shares(arm)) for arm in arms])),
         light=charts.LIGHT,
         dark=charts.DARK,
@@ -104,30 +106,31 @@ def render_report(result: Result) -> str:
 
 
 def layer_shares(arm: dict[str, Any]) -> list[tuple[str, float]]:
-    """Return where an arm's requests were answered, outermost first; each layer sees what the one before let pass."""
-    shares = {who: arm.get("measures", {}).get(f"share_{who}") for who in (*ANSWER_SOURCES[:-1], "origin")}
-    if any(shares.values()):  # counted one by one; results from before that have only rates
-        return [("store" if who == "origin" else who, share) for who, share in shares.items() if share]
-    left, found = 1.0, []
+    """Return the share of an arm's requests that each layer answered, outermost first."""
+    counted = {source: arm.get("measures", {}).get(f"share_{source}") for source in ANSWER_SOURCES}
+    if any(counted.values()):
+        return [("store" if source == "origin" else source, share) for source, share in counted.items() if share]
+    # A result without counted shares has hit rates only. Each layer gets the requests that the outer layers missed.
+    missed, shares = 1.0, []
     for layer in ("edge", "local", "shared"):
         if rate := arm["hit_rate"].get(layer):
-            found.append((layer, left * rate))
-            left *= 1 - rate
-    return [*found, ("store", left)]
+            shares.append((layer, missed * rate))
+            missed *= 1 - rate
+    return [*shares, ("store", missed)]
 
 
 def _bars(result: Result, name: str, unit: str = "") -> list[ChartBar]:
     scale = 100 if unit == "%" else 1  # figures are shares of one
     return [
-        ChartBar(arm["title"], scale * middle, scale * arm["spread"][name]["min"], scale * arm["spread"][name]["max"])
+        ChartBar(arm["title"], scale * median, scale * arm["spread"][name]["min"], scale * arm["spread"][name]["max"])
         for arm in result["arms"]
-        if (middle := value_of(arm, name)) is not None
+        if (median := value_of(arm, name)) is not None
     ]
 
 
 def _bar_chart(result: Result, name: str) -> str:
-    found = _bars(result, name)
-    return charts.bar_chart(found, "ms" if name.endswith("_ms") else "/s") if found else ""
+    bars = _bars(result, name)
+    return charts.bar_chart(bars, "ms" if name.endswith("_ms") else "/s") if bars else ""
 
 
 def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
@@ -137,28 +140,22 @@ def _change(result: Result, name: str, less: str = "", more: str = "") -> str:
     if not before or not after:
         return ""
     over, under = (first, second) if less else (second, first)
-    # The median of the runs' own ratios, as the verdict has it; it is not the ratio of the two medians.
-    stated = result["ratios"].get(f"{name.removesuffix('_ms')}_{over['name']}_over_{under['name']}")
-    factor = stated or (before / after if less else after / before)
+    # The median of the ratios of the runs, as in the verdict; it differs from the ratio of the two medians.
+    ratio = result["ratios"].get(f"{name.removesuffix('_ms')}_{over['name']}_over_{under['name']}")
+    factor = ratio or (before / after if less else after / before)
     return f"{charts.format_number(factor)}× {less or more}" if factor >= 1 else f"÷ {charts.format_number(1 / factor)}"
 
 
-def _panels(result: Result) -> list[tuple[str, str, str, list[ChartBar]]]:
-    """Return what an experiment says should be drawn, the first two of it."""
-    return [
-        (chart["title"], "", chart["unit"], found)
-        for chart in result.get("charts", ())[:2]
-        if (found := _bars(result, chart["figure"], chart["unit"]))
-    ]
-
-
-def _flipped(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
+def _differences(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
     others = [other["switches"] for other in arms if other is not arm]
-    apart = {k: v for k, v in arm["switches"].items() if any(other.get(k) != v for other in others)}
-    stands = [f"{name}={value}" for name, value in apart.items()]
-    stands += [f"fault {name}={value}" for name, value in arm["faults"].items()]
+    settings = [
+        f"{name}={value}"
+        for name, value in arm["switches"].items()
+        if any(other.get(name) != value for other in others)
+    ]
+    settings += [f"fault {name}={value}" for name, value in arm["faults"].items()]
     if len({other.get("exponent") for other in arms}) > 1:
-        stands += [f"exponent {arm['exponent']:g}"]
-    acts = arm.get("actions", ())
-    stands += [f"fault {one['fault']}={one['value']} after {one['at_s']:g} s" for one in acts]
-    return ", ".join(stands) or "the same"
+        settings += [f"exponent {arm['exponent']:g}"]
+    actions = arm.get("actions", ())
+    settings += [f"fault {action['fault']}={action['value']} after {action['at_s']:g} s" for action in actions]
+    return ", ".join(settings) or "the same"

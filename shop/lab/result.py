@@ -1,4 +1,4 @@
-"""``result.json``: the figures of one experiment, as the contract describes them, and where they are kept."""
+"""Builds ``result.json``, the document of one experiment's figures; saves it and finds it again."""
 
 import json
 import os
@@ -13,47 +13,59 @@ import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import LabExperiment
-from shop.lab.figures import FIGURES, LAYERS, Figures, compute_figures, compute_ratios
+from shop.lab.figures import FIGURES, LAYERS, ArmObservation, compute_figures, compute_ratios
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.verdict import RunEvidence, judge, steady_state_drift, steady_state_failure
 
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
-"""Percentiles kept for drawing, of the samples of all runs together."""
+"""The percentiles for the chart, of the samples of all runs together."""
 
 Result = dict[str, Any]
-"""A result document; its shape is the contract's."""
+"""A result document; the contract defines its shape."""
 
 
 def build_result(experiment: LabExperiment, record: RunRecord, started: datetime, before: Mapping[str, str]) -> Result:
-    """Turn what was seen into a result document.
+    """Turn the observations of an experiment into a result document.
 
     Args:
-        experiment: what was run.
-        record: what was seen.
-        started: when.
-        before: how all switches stood before.
+        experiment: the experiment.
+        record: its observations.
+        started: its start.
+        before: the values of all switches before it.
     """
     good_within = experiment.workload.good_within_ms
-    runs = [{seen.arm: compute_figures(seen, good_within) for seen in run} for run in record.observations]
-    arms = {arm.name: _over_runs([run[arm.name] for run in runs]) for arm in experiment.arms}
-    ratio = compute_ratios(experiment.ratios, runs)
-    saturated = {arm.name: sign for arm in experiment.arms if (sign := _saturated(arm.name, record))}
-    troubles = {arm.name: _troubles(arm.name, record) for arm in experiment.arms}
-    judgement = judge(
-        experiment,
-        RunEvidence(
-            arms=arms,
-            ratios=ratio,
-            runs=len(runs),
-            saturation=saturated,
-            unsettled_hit_rates=_unsettled(record),
-            anomalies=troubles,
-            unsteady=steady_state_failure(record.before, record.after),
-            drift=steady_state_drift(experiment, record.before, record.after),
-        ),
+    observations = {
+        arm.name: [seen for run in record.observations for seen in run if seen.arm == arm.name]
+        for arm in experiment.arms
+    }
+    figures = {name: [compute_figures(each, good_within) for each in of_arm] for name, of_arm in observations.items()}
+    runs = [dict(zip(figures, of_run, strict=True)) for of_run in zip(*figures.values(), strict=True)]
+    evidence = RunEvidence(
+        arms={
+            name: {figure: FigureSpread.of(run[figure] for run in of_arm) for figure in of_arm[0]}
+            for name, of_arm in figures.items()
+        },
+        ratios=compute_ratios(experiment.ratios, runs),
+        runs=len(runs),
+        saturation={
+            name: signs[0]
+            for name, of_arm in observations.items()
+            if (signs := [phase.saturation for each in of_arm for phase in each.phases if phase.saturation])
+        },
+        unsettled_hit_rates={seen.arm: seen.unsettled for run in record.observations for seen in run if seen.unsettled},
+        anomalies={
+            name: dict(sum((Counter(each.anomalies) for each in of_arm), Counter()))
+            for name, of_arm in observations.items()
+        },
+        unsteady=steady_state_failure(record.before, record.after),
+        drift=steady_state_drift(experiment, record.before, record.after),
     )
+    latencies = {
+        name: [ms for each in of_arm for ms in each.open_loop.latencies_ms] for name, of_arm in observations.items()
+    }
+    judgement = judge(experiment, evidence)
     return {
         "experiment": experiment.name,
         "title": experiment.title,
@@ -72,35 +84,39 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
                 "actions": [action.model_dump() for action in arm.actions],
                 "knobs": experiment.parameters_for(arm),
                 "exponent": experiment.exponent_of(arm),
-                **_arm_sections(arms[arm.name], experiment.arm_driver.measures),
-                "generator_saturated": arm.name in saturated,
-                "troubles": troubles[arm.name],
-                "distribution_ms": _distribution(arm.name, record),
-                "per_run": [run[arm.name] for run in runs],
-                "curve": _curve(arm.name, record),
+                **_figure_sections(evidence.arms[arm.name], experiment.arm_driver.measures),
+                "generator_saturated": arm.name in evidence.saturation,
+                "troubles": evidence.anomalies[arm.name],
+                "distribution_ms": [
+                    (percent, round(percentile(latencies[arm.name], percent), 3))
+                    for percent in DISTRIBUTION
+                    if latencies[arm.name]
+                ],
+                "per_run": figures[arm.name],
+                "curve": _curve_spread(observations[arm.name]),
             }
             for arm in experiment.arms
         ],
-        "ratios": {name: _round(spread.median) if spread else None for name, spread in ratio.items()},
-        "spread": {name: _bounds(spread) for name, spread in ratio.items() if spread},
+        "ratios": {name: _round(spread.median) if spread else None for name, spread in evidence.ratios.items()},
+        "spread": {name: _bounds(spread) for name, spread in evidence.ratios.items() if spread},
         "words": {name: [measure.label, measure.unit] for name, measure in experiment.arm_driver.measures.items()},
         "charts": [chart.model_dump() for chart in experiment.charts],
         "judged": {"correctness": judgement.correctness, "timing": judgement.timing},
         "claims": [
-            {"claim": one.claim, "outcome": one.outcome, "words": one.statement, "seen": one.measured}
-            for one in judgement.claims
+            {"claim": judged.claim, "outcome": judged.outcome, "words": judged.statement, "seen": judged.measured}
+            for judged in judgement.claims
         ],
         "steady_state": {
             "says": experiment.steady_state.says,
-            "p50_before_ms": _middle(record.before.latencies_ms),
-            "p50_after_ms": _middle(record.after.latencies_ms),
+            "p50_before_ms": _median(record.before.latencies_ms),
+            "p50_after_ms": _median(record.after.latencies_ms),
         },
         "good_within_ms": good_within,
     }
 
 
 def describe_machine() -> dict[str, Any]:
-    """Describe the machine the figures come from."""
+    """Describe the machine that measured the figures."""
     return {
         "cpus": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
@@ -111,21 +127,21 @@ def describe_machine() -> dict[str, Any]:
 
 
 def save_result(result: Result, folder: Path) -> Path:
-    """Write a result into a folder of its own, point ``latest`` at it, and return the folder.
+    """Write a result into a folder of its own, let ``latest`` point to it, and return the folder.
 
     Args:
         result: the document.
-        folder: where results are kept.
+        folder: the folder of results.
     """
     stamp = result["started_at"].replace(":", "").replace("-", "").split("+")[0]
     home = folder / f"{stamp}-{result['experiment']}"
     home.mkdir(parents=True, exist_ok=True)
     (home / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     link = folder / LATEST
-    making = folder / f"{LATEST}.making"
-    making.unlink(missing_ok=True)
-    making.symlink_to(home.name)
-    making.replace(link)
+    temporary = folder / f"{LATEST}.making"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(home.name)
+    temporary.replace(link)
     return home
 
 
@@ -133,13 +149,13 @@ def find_result(folder: Path, run: str = LATEST) -> Path:
     """Return the folder of a run.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: no run has that name.
     """
     home = (folder / run).resolve()
     if not (home / "result.json").is_file():
-        made = sorted(path.parent.name for path in folder.glob("*/result.json") if not path.parent.is_symlink())
-        known = f"there are {', '.join(made)}" if made else "run one with `shop lab run cache-aside`"
-        raise NotFound(f"There is no result {run!r} in {folder}: {known}.")
+        names = sorted(path.parent.name for path in folder.glob("*/result.json") if not path.parent.is_symlink())
+        hint = f"there are {', '.join(names)}" if names else "run an experiment with `shop lab run cache-aside`"
+        raise NotFound(f"There is no result {run!r} in {folder}: {hint}.")
     return home
 
 
@@ -149,12 +165,8 @@ def read_result(home: Path) -> Result:
     return document
 
 
-def _over_runs(runs: list[Figures]) -> dict[str, FigureSpread | None]:
-    return {name: FigureSpread.of(run[name] for run in runs) for name in runs[0]}
-
-
-def _arm_sections(spreads: Mapping[str, FigureSpread | None], driver_measures: Iterable[str]) -> dict[str, Any]:
-    """Return an arm's figures, each in the section that the table of figures names."""
+def _figure_sections(spreads: Mapping[str, FigureSpread | None], driver_measures: Iterable[str]) -> dict[str, Any]:
+    """Return the figures of an arm, each in the section that the table of figures names."""
     medians = {name: _round(spread.median) if spread else None for name, spread in spreads.items()}
     measures = [figure.name for figure in FIGURES.values() if figure.section == "measures"]
     return {
@@ -165,42 +177,20 @@ def _arm_sections(spreads: Mapping[str, FigureSpread | None], driver_measures: I
     }
 
 
-def _saturated(arm: str, record: RunRecord) -> str | None:
-    seen = [observation for run in record.observations for observation in run if observation.arm == arm]
-    signs = (
-        phase.saturation for observation in seen for phase in (observation.open_loop, observation.closed_loop) if phase
-    )
-    return next(filter(None, signs), None)
-
-
-def _troubles(arm: str, record: RunRecord) -> dict[str, float]:
-    """Return what the store counted as trouble in all runs of an arm together."""
-    seen = [observation.anomalies for run in record.observations for observation in run if observation.arm == arm]
-    return dict(sum((Counter(one) for one in seen), Counter()))
-
-
-def _unsettled(record: RunRecord) -> dict[str, str]:
-    return {seen.arm: seen.unsettled for run in record.observations for seen in run if seen.unsettled}
-
-
-def _distribution(arm: str, record: RunRecord) -> list[tuple[float, float]]:
-    runs = [observation for run in record.observations for observation in run if observation.arm == arm]
-    samples = [ms for observation in runs for ms in observation.open_loop.latencies_ms]
-    return [(percent, round(percentile(samples, percent), 3)) for percent in DISTRIBUTION] if samples else []
-
-
-def _curve(arm: str, record: RunRecord) -> list[tuple[float, float, float, float]]:
-    """Return a driver's curve: each place with the median over the runs, the lowest and the highest."""
-    curves = [observation.curve for run in record.observations for observation in run if observation.arm == arm]
-    spreads = [(points[0][0], FigureSpread.of(value for _, value in points)) for points in zip(*curves, strict=False)]
-    return [(at, _round(found.median), _round(found.low), _round(found.high)) for at, found in spreads if found]
+def _curve_spread(observations: Iterable[ArmObservation]) -> list[tuple[float, float, float, float]]:
+    """Return a driver's curve: for each place the median over the runs, the lowest and the highest."""
+    points_by_place = zip(*(each.curve for each in observations), strict=False)
+    spreads = [(points[0][0], FigureSpread.of(value for _, value in points)) for points in points_by_place]
+    return [
+        (place, _round(spread.median), _round(spread.low), _round(spread.high)) for place, spread in spreads if spread
+    ]
 
 
 def _bounds(spread: FigureSpread) -> dict[str, float]:
     return {"min": _round(spread.low), "max": _round(spread.high)}
 
 
-def _middle(samples: list[float]) -> float | None:
+def _median(samples: list[float]) -> float | None:
     return _round(percentile(samples, 50)) if samples else None
 
 

@@ -9,7 +9,7 @@ from shop.errors import ServiceUnavailable
 from shop.lab import load
 from shop.lab.anomalies import AnomalyCounters, increases
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, ScheduledActions
+from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, scheduled_actions
 from shop.lab.experiment import LabExperiment
 from shop.lab.figures import ArmObservation
 from shop.lab.load import LoadPhase, LoadSamples
@@ -88,7 +88,7 @@ class ExperimentRunner:
         rate = self._calibrate()
         runs = []
         for number in range(experiment.phases.runs):
-            # Alternating the order cancels what drifts with time: caches that fill, a machine that warms up.
+            # Alternating the order cancels a drift over time, such as caches that fill.
             arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
             runs.append(tuple(self.measure_arm(arm, rate, number) for arm in arms))
         return RunRecord(rate, before, self._measure_steady_state("steady state, after"), tuple(runs))
@@ -97,9 +97,9 @@ class ExperimentRunner:
         """Measure one arm once: set its switches and faults, let the driver measure, clear the faults.
 
         Args:
-            arm: which.
+            arm: the arm.
             rate: the common rate, in visits a second.
-            number: of the run, from 0.
+            number: the number of the run, from 0.
         """
         experiment = self._experiment
         self._run_label = f"run {number + 1} of {experiment.phases.runs}"
@@ -127,7 +127,7 @@ class ExperimentRunner:
     def load_phase(self, arm: ExperimentArm, seconds: float, **changes: Any) -> LoadPhase:
         """Return an arm's load for so many seconds; closed loop by default."""
         workload = self._experiment.workload
-        self._seed += 1  # no phase repeats the visits of another one, which would find everything warm
+        self._seed += 1  # otherwise a phase would repeat the visits of another phase and hit only warm entries
         fields: dict[str, Any] = {
             "base_url": self.store.base_url,
             "mode": "closed",
@@ -168,7 +168,7 @@ class ExperimentRunner:
         self._watcher.phase(f"{self._run_label}: {label}" if self._run_label else label)
         begin_at = time.monotonic() + self.start_delay_s
         phase = phase.model_copy(update={"begin_at": begin_at}) if actions else phase
-        with ScheduledActions(begin_at, actions):
+        with scheduled_actions(begin_at, actions):
             return self._run_phase(phase, lambda: self._watcher.advance(load.PROGRESS_EVERY_S))
 
     def wait(self, seconds: float) -> None:
@@ -199,7 +199,7 @@ class ExperimentRunner:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self.flip(label, arm, {})
-        # The same visits twice, and the second time counts: a store just started is as warm for them as one in use.
+        # The same visits run twice, and the second time counts: so a new store is as warm for them as a used one.
         for name in (f"{label}: warm-up", label):
             self._seed = 0
             phase = self.load_phase(

@@ -1,7 +1,8 @@
-"""Whatever happens, everything stands afterwards as it stood before: faults, knobs, switches, prices.
+"""Restores the store after an experiment: faults, store parameters, switches and prices.
 
-An experiment can end by an exception, by Ctrl-C, by SIGTERM, or by kill -9. The first three unwind through
-:func:`restoring`. For the last one a note on disk says what to put back, and the next experiment does so first.
+An experiment can end with an exception, Ctrl-C, SIGTERM or kill -9. In the first three cases,
+:func:`restore_afterwards` restores the store. After kill -9, a file on disk records the old values, and the next
+experiment restores them first.
 """
 
 import json
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -23,12 +25,12 @@ from shop.lab.store_client import StoreClient
 
 FILE_NAME = "restore.json"
 SETTLE_S = 1.0
-"""A flip somebody made just now is in force in every process, and so seen by whichever answers, after a second."""
+"""After a second, every process applies a switch that was set just before, so any process may be asked for it."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ExperimentInterrupted(BaseException):
-    """Somebody asked the experiment to stop.
+    """A signal stopped the experiment.
 
     Args:
         number: the signal.
@@ -41,14 +43,28 @@ class ExperimentInterrupted(BaseException):
 
 @dataclass(frozen=True)
 class SavedState:
-    """What an experiment may change, and how it stood before."""
+    """The values before an experiment of everything that the experiment may change."""
 
     switches: Mapping[str, str]
     parameters: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, int] = field(default_factory=dict)
-    """Product to minor units."""
+    """Price of each product in minor units."""
     faults: bool = False
-    """Whether it breaks anything; before, nothing was broken."""
+    """Whether the experiment sets faults; before it, there is none."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form that is written to disk."""
+        return {
+            "switches": dict(self.switches),
+            "knobs": dict(self.parameters),
+            "prices": dict(self.prices),
+            "faults": self.faults,
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> "SavedState":
+        """Read the form that is written to disk."""
+        return cls(saved["switches"], saved["knobs"], saved["prices"], saved["faults"])
 
 
 @contextmanager
@@ -56,82 +72,91 @@ def restore_afterwards(
     store: StoreClient,
     folder: Path,
     names: Iterable[str],
-    say: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
     *,
     parameters: Iterable[str] = (),
     faults: Iterable[str] = (),
     edits_price: bool = False,
 ) -> Iterator[Mapping[str, str]]:
-    """Yield how all switches stand, and put back at the end what may be changed within, whatever the end is.
+    """Yield the values of all switches, and restore at the end everything that the block may change.
 
-    Must be entered in the main thread: it catches signals.
+    The block must run in the main thread, since the function handles signals.
 
     Args:
-        store: whose switches.
-        folder: where the note is kept meanwhile.
-        names: the switches that may be flipped within; the others are left to whoever flips them.
-        say: told what was put back.
-        parameters: those that may be turned.
-        faults: those that may be put in force; all of them end.
-        edits_price: whether the price of the product experiments edit may be changed.
+        store: a client of the store.
+        folder: the folder of the restore file.
+        names: the switches that the block may set; no other switch is restored.
+        report: receives a sentence about what was restored for a killed experiment.
+        parameters: the store parameters that the block may change.
+        faults: the faults that the block may set; all of them are cleared.
+        edits_price: whether the block may change the price of the product that experiments edit.
 
     Raises:
-        ConfigurationError: another experiment is under way, something is broken on purpose already, or the store has
-            no such switch, knob or fault.
-        ExperimentInterrupted: a signal asked to stop; everything has been put back.
+        ConfigurationError: another experiment is running, a fault is already set, or the store lacks a switch, a
+            parameter or a fault.
+        ExperimentInterrupted: a signal stopped the block; the store has been restored.
     """
-    restore_after_kill(store, folder, say)
+    restore_after_kill(store, folder, report)
     time.sleep(SETTLE_S)
     before = store.switches()
-    wanted = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
-    note = _write(folder, store.base_url, wanted)
-    handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    saved = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    started = psutil.Process().create_time()
+    content = {"pid": os.getpid(), "started": started, "url": store.base_url, "kept": saved.as_json()}
+    atomic_write(path, json.dumps(content))
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise ExperimentInterrupted(number)
+
+    handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield before
     finally:
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the store half put back
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the restoring
         try:
-            restore_state(store, wanted)
-            note.unlink(missing_ok=True)
+            restore_state(store, saved)
+            path.unlink(missing_ok=True)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
 
-def restore_after_kill(store: StoreClient, folder: Path, say: Callable[[str], None]) -> None:
-    """Put back what an experiment that was killed could not.
+def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str], None]) -> None:
+    """Restore the store after a killed experiment, if one has left its restore file.
 
     Raises:
-        ConfigurationError: the experiment that wrote the note still runs.
+        ConfigurationError: the experiment that wrote the file still runs.
     """
-    note = folder / FILE_NAME
-    if not note.exists():
+    path = folder / FILE_NAME
+    if not path.exists():
         return
-    left = json.loads(note.read_text(encoding="utf-8"))
-    if _alive(left["pid"], left["started"]):
-        raise ConfigurationError(f"Another experiment is under way (pid {left['pid']}): wait for it, or stop it first.")
-    if left["url"] == store.base_url:
-        kept = left["kept"]
-        wanted = SavedState(kept["switches"], kept["knobs"], kept["prices"], kept["faults"])
-        restore_state(store, wanted)
-        put = [*wanted.switches, *wanted.parameters, *wanted.prices]
-        say(f"An earlier experiment was killed; put back {', '.join(put)}.")
-    note.unlink()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if _is_running(content["pid"], content["started"]):
+        raise ConfigurationError(
+            f"Another experiment is running (pid {content['pid']}): wait for its end, or stop it first."
+        )
+    if content["url"] == store.base_url:
+        saved = SavedState.from_json(content["kept"])
+        restore_state(store, saved)
+        restored = [*saved.switches, *saved.parameters, *saved.prices]
+        report(f"An earlier experiment was killed; restored {', '.join(restored)}.")
+    path.unlink()
 
 
-def restore_state(store: StoreClient, wanted: SavedState) -> None:
-    """Set all of it, without asking first how it stands: the process that answers may not know yet.
+def restore_state(store: StoreClient, saved: SavedState) -> None:
+    """Set every saved value, also unchanged ones, since the process that answers may not know the latest value.
 
-    Faults end first: what they took away may be needed for the rest.
+    Faults are cleared first: the rest may need the server that a fault has stopped.
     """
-    if wanted.faults:
+    if saved.faults:
         store.clear_faults()
-    for name, value in wanted.switches.items():
+    for name, value in saved.switches.items():
         store.set_switch(name, value)
-    for knob, turned in wanted.parameters.items():
-        store.set_parameter(knob, turned)
-    for slug, amount in wanted.prices.items():
+    for parameter, number in saved.parameters.items():
+        store.set_parameter(parameter, number)
+    for slug, amount in saved.prices.items():
         store.update_product(slug, price={"amount": amount})
 
 
@@ -145,48 +170,32 @@ def _save_state(
     edits_price: bool,
 ) -> SavedState:
     if missing := sorted(names - set(before)):
-        raise ConfigurationError(f"The running store has no switch {', '.join(missing)}: is it older than this?")
-    turned = store.parameters() if parameters else {}
-    if missing := sorted(parameters - set(turned)):
-        raise ConfigurationError(f"The running store has no knob {', '.join(missing)}: is its cache away?")
-    broken = store.faults() if faults else {}
-    if missing := sorted(faults - set(broken)):
         raise ConfigurationError(
-            f"This experiment breaks the {', '.join(missing)}, and that is no server of the store's own stack: start "
-            "one with `shop up`, without its address set."
+            f"The running store has no switch {', '.join(missing)}. Is the store older than this lab?"
         )
-    if already := [f"{name}={value}" for name, value in broken.items() if value != NONE]:
-        raise ConfigurationError(f"Broken on purpose already: {', '.join(already)}. Mend it with `shop fault clear`.")
+    current = store.parameters() if parameters else {}
+    if missing := sorted(parameters - set(current)):
+        raise ConfigurationError(f"The running store has no parameter {', '.join(missing)}. Is its cache down?")
+    offered = store.faults() if faults else {}
+    if missing := sorted(faults - set(offered)):
+        raise ConfigurationError(
+            f"This experiment sets faults of the {', '.join(missing)}, and the store's own stack does not run it: "
+            "start it with `shop up`, without its address in the settings."
+        )
+    if active := [f"{name}={value}" for name, value in offered.items() if value != NONE]:
+        raise ConfigurationError(f"A fault is already set: {', '.join(active)}. Clear it with `shop fault clear`.")
     slug = store.product_to_edit() if edits_price else ""
     return SavedState(
         switches={name: before[name] for name in names},
-        parameters={name: turned[name] for name in parameters},
+        parameters={name: current[name] for name in parameters},
         prices={slug: store.price(slug)} if slug else {},
         faults=bool(faults),
     )
 
 
-def _write(folder: Path, url: str, kept: SavedState) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    saved = {
-        "switches": dict(kept.switches),
-        "knobs": dict(kept.parameters),
-        "prices": dict(kept.prices),
-        "faults": kept.faults,
-    }
-    content = {"pid": os.getpid(), "started": psutil.Process().create_time(), "url": url, "kept": saved}
-    note = folder / FILE_NAME
-    atomic_write(note, json.dumps(content))
-    return note
-
-
-def _alive(pid: int, started: float) -> bool:
-    """Tell whether that very process still runs; a number alone may have been given to another."""
+def _is_running(pid: int, started: float) -> bool:
+    """Tell whether that process still runs; its pid alone may belong to a newer process."""
     try:
         return abs(psutil.Process(pid).create_time() - started) < 1.0
     except psutil.NoSuchProcess:
         return False
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise ExperimentInterrupted(number)

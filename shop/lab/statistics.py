@@ -1,4 +1,4 @@
-"""Percentiles of raw samples, and the spread of a figure over runs. No percentile is ever averaged."""
+"""Percentiles of raw samples, and the spread of a figure over runs. Percentiles are never averaged."""
 
 import math
 import statistics
@@ -26,7 +26,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FigureSpread:
-    """One figure over several runs: the middle one, and how far the others went."""
+    """One figure over several runs: the median, the lowest and the highest."""
 
     median: float
     low: float
@@ -34,6 +34,6 @@ class FigureSpread:
 
     @classmethod
     def of(cls, figures: Iterable[float | None]) -> "FigureSpread | None":
-        """Take one figure a run; runs that have none are left out, and none at all gives ``None``."""
+        """Return the spread of one figure a run, without the runs that lack it; ``None`` if every run lacks it."""
         known = [figure for figure in figures if figure is not None]
         return cls(statistics.median(known), min(known), max(known)) if known else None

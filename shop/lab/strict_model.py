@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StrictModel(BaseModel):
-    """An immutable model that refuses unknown keys: such a key is a mistake in the file."""
+    """An immutable model that refuses unknown keys, since such a key is a mistake in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

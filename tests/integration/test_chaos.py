@@ -15,7 +15,7 @@ SOON = ("SHOP_REQUEST_TIMEOUT_MS=3000", "SHOP_PAYMENTS_TIMEOUT_MS=2000", "SHOP_D
 """Claims of dead processes run out after 4 s then, and not after 13."""
 
 
-def test_nothing_is_doubled_lost_oversold_or_stuck_whatever_is_killed():
+def test_kills_leave_no_double_lost_oversold_or_stuck_order():
     words = [sys.executable, PROJECT_ROOT / "loadtests" / "chaos.py", "--json", "--checkouts", "80", "--clients", "8"]
     words += ["--minutes", "0.5", "--kills", "5", "--kill-every", "0.3", "0.5", "--rest", "3", "--settle", "20"]
     words += ["--gone", "0.4", "--webhook-loss", "0.6"]  # so that the completer has something to do

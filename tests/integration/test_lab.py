@@ -72,49 +72,49 @@ def store(address, database, cache_client):
 
 @pytest.fixture
 def stored(database):
-    """Read how the switches are kept, past every process's memory of it."""
+    """Return a function that reads the stored switches from the database."""
     return SwitchStore(database, allow_unsafe=True).load
 
 
 def start_experiment(store, folder):
-    """Flip a switch in a process that then waits for a signal."""
-    words = [sys.executable, "-c", textwrap.dedent(FLIP), store.base_url, str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """Set a switch in a process that then waits for a signal."""
+    command = [sys.executable, "-c", textwrap.dedent(FLIP), store.base_url, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "flipped\n", process.communicate()
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_an_interrupted_experiment_puts_its_switches_back(store, stored, tmp_path, number):
+def test_an_interrupted_experiment_restores_its_switches(store, stored, tmp_path, number):
     process = start_experiment(store, tmp_path / "lab")
     assert stored()[SWITCH] == "off"
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert stored()[SWITCH] == "on"
-    assert ExperimentInterrupted.__name__ in said
+    assert ExperimentInterrupted.__name__ in errors
     assert not (tmp_path / "lab" / FILE_NAME).exists()
 
 
-def test_what_a_killed_experiment_left_is_put_back_by_the_next(store, stored, tmp_path):
+def test_the_next_experiment_restores_after_a_killed_one(store, stored, tmp_path):
     process = start_experiment(store, tmp_path / "lab")
     process.kill()
     process.communicate(timeout=60)
-    assert stored()[SWITCH] == "off", "nobody could put it back"
-    said = []
-    with restore_afterwards(store, tmp_path / "lab", [SWITCH], said.append) as before:
+    assert stored()[SWITCH] == "off", "a killed process cannot restore it"
+    reported = []
+    with restore_afterwards(store, tmp_path / "lab", [SWITCH], reported.append) as before:
         assert before[SWITCH] == "on"
     assert stored()[SWITCH] == "on"
-    assert "killed" in said[0]
+    assert "killed" in reported[0]
 
 
-def test_a_failing_experiment_puts_its_switches_back(store, stored, tmp_path):
+def test_a_failing_experiment_restores_its_switches(store, stored, tmp_path):
     with pytest.raises(ConfigurationError), restore_afterwards(store, tmp_path / "lab", [SWITCH]):
         flip_and_fail(store)
     assert stored()[SWITCH] == "on"
 
 
-def test_two_experiments_do_not_flip_at_once(store, tmp_path):
+def test_a_second_experiment_is_refused_while_one_runs(store, tmp_path):
     process = start_experiment(store, tmp_path / "lab")
     with (
         pytest.raises(ConfigurationError, match=f"pid {process.pid}"),
@@ -125,7 +125,7 @@ def test_two_experiments_do_not_flip_at_once(store, tmp_path):
     process.communicate(timeout=60)
 
 
-def test_a_switch_the_store_does_not_have_is_refused_before_anything_is_flipped(store, tmp_path):
+def test_an_unknown_switch_is_refused_before_any_change(store, tmp_path):
     refused = pytest.raises(ConfigurationError, match=r"no switch cache\.moon")
     with refused, restore_afterwards(store, tmp_path / "lab", ["cache.moon"]):
         pass
@@ -138,7 +138,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     text = text.replace("warm_up_s = 2.0", "warm_up_s = 1.0\nwarm_up_limit_s = 3.0").replace(
         "share = 0.5", "share = 0.5, duration_s = 1.0"
     )
-    text = text.replace("products = 1000", "products = 1")  # so that the first visit has warmed all there is
+    text = text.replace("products = 1000", "products = 1")  # so that one visit warms the whole cache
     quick = parse_experiment(text, "quick").with_duration(1.0, 1)
     quick = quick.with_changes(steady_state=quick.steady_state.with_changes(duration_s=0.5))
     with restore_afterwards(store, tmp_path / "lab", quick.switch_names()) as before:
@@ -153,7 +153,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
 
 
 def quick(text, **workload):
-    """A short cache-aside: pieces of warm-up and phases of a fraction of a second."""
+    """A short cache-aside: rounds of warm-up and phases of a fraction of a second."""
     experiment = parse_experiment(text, "quick").with_duration(0.6, 1)
     return experiment.with_changes(
         steady_state=experiment.steady_state.with_changes(duration_s=0.3),
@@ -162,39 +162,40 @@ def quick(text, **workload):
     )
 
 
-def test_a_cold_cache_is_warmed_until_its_hit_rate_stands(store, cache_client, tmp_path):
+def test_warm_up_repeats_until_the_hit_rate_is_stable(store, cache_client, tmp_path):
     experiment = quick((EXPERIMENTS / "cache-aside.toml").read_text())
-    pieces = []
+    phases = []
 
-    class Counting(Watcher):
+    class RecordingWatcher(Watcher):
         def phase(self, text):
-            pieces.append("warm-up" in text)
+            phases.append(text)
 
     with restore_afterwards(store, tmp_path / "lab", experiment.switch_names()):
-        seen = ExperimentRunner(experiment, store, Counting(), offered, START_S).measure_arm(experiment.arm("on"), 20.0)
-    assert sum(pieces) > 1, "the first piece began with nothing"
-    assert seen.unsettled is None
-    assert seen.open_loop.answer_counts == {"shared": len(seen.open_loop.answered_by)}
-    assert set(seen.anomalies) <= set(ANOMALIES), "whatever a busy machine does"
+        runner = ExperimentRunner(experiment, store, RecordingWatcher(), offered, START_S)
+        observation = runner.measure_arm(experiment.arm("on"), 20.0)
+    assert sum("warm-up" in phase for phase in phases) > 1, "the first round began with an empty cache"
+    assert observation.unsettled is None
+    assert observation.open_loop.answer_counts == {"shared": len(observation.open_loop.answered_by)}
+    assert set(observation.anomalies) <= set(ANOMALIES), "a busy machine may cause any of them"
 
 
-def test_the_generator_counts_queries_hits_and_faults_as_the_store_tells_them(store):
+def test_the_generator_counts_queries_hits_and_errors(store):
     missing = ShopperVisit(name="missing", paths=("/api/v1/products/nothing-like-it",))
     screen = ShopperVisit(name="screen", paths=("/api/v1/screens/product/{product}",), then=("/livez",))
     products = store.products(3)
-    plan = LoadPhase(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
-    seen = load.run_phase(plan.model_copy(update={"products": products}))
-    assert seen.calls == 2 * seen.offered == 2 * len(seen.latencies_ms)
-    assert 0 < seen.queries <= 8 * len(products)
-    hits, looked = seen.lookups["local"]
-    assert 0 < hits < looked
-    assert all(seen.succeeded)
-    lost = load.run_phase(plan.model_copy(update={"visits": (missing,)}))
-    assert set(lost.errors) == {"404"}
-    assert not any(lost.succeeded)
+    phase = LoadPhase(base_url=store.base_url, mode="open", rate=40, duration_s=0.5, concurrency=4, visits=(screen,))
+    samples = load.run_phase(phase.model_copy(update={"products": products}))
+    assert samples.calls == 2 * samples.offered == 2 * len(samples.latencies_ms)
+    assert 0 < samples.queries <= 8 * len(products)
+    hits, lookups = samples.lookups["local"]
+    assert 0 < hits < lookups
+    assert all(samples.succeeded)
+    failed = load.run_phase(phase.model_copy(update={"visits": (missing,)}))
+    assert set(failed.errors) == {"404"}
+    assert not any(failed.succeeded)
 
 
-def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):
+def test_a_stopped_store_is_a_missing_prerequisite(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -212,31 +213,30 @@ def test_a_store_that_is_away_is_a_missing_prerequisite(tmp_path):
     assert done.stdout == ""
 
 
-def test_a_phase_that_nobody_answers_is_all_faults_and_no_crash():
-    nobody = f"http://127.0.0.1:{free_port()}"
-    plan = LoadPhase(
-        base_url=nobody,
+def test_a_phase_without_a_server_counts_only_errors():
+    phase = LoadPhase(
+        base_url=f"http://127.0.0.1:{free_port()}",
         mode="open",
         rate=50,
         duration_s=0.2,
         concurrency=4,
         visits=(ShopperVisit(name="x", paths=("/",)),),
     )
-    seen = load.run_phase(plan)
-    assert seen.errors == {"ConnectionRefusedError": seen.offered}
-    assert not any(seen.succeeded)
+    samples = load.run_phase(phase)
+    assert samples.errors == {"ConnectionRefusedError": samples.offered}
+    assert not any(samples.succeeded)
 
 
-def test_a_plan_of_thousands_of_products_reaches_the_generator():
-    nobody = f"http://127.0.0.1:{free_port()}"
-    many = tuple(f"a-product-with-a-name-of-some-length-{number}" for number in range(5000))
+def test_a_phase_with_thousands_of_products_reaches_the_generator():
+    url = f"http://127.0.0.1:{free_port()}"
+    products = tuple(f"a-product-with-a-name-of-some-length-{number}" for number in range(5000))
     visits = (ShopperVisit(name="x", paths=("/{product}",)),)
-    plan = LoadPhase(base_url=nobody, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=many)
-    assert not any(load.run_phase(plan).succeeded)
+    phase = LoadPhase(base_url=url, mode="open", duration_s=0.1, concurrency=1, visits=visits, products=products)
+    assert not any(load.run_phase(phase).succeeded)
 
 
-def test_a_broken_generator_is_an_error_not_a_figure():
-    plan = LoadPhase(
+def test_a_failed_generator_raises_service_unavailable():
+    phase = LoadPhase(
         base_url="http://192.0.2.1",
         mode="open",
         duration_s=0.2,
@@ -244,20 +244,20 @@ def test_a_broken_generator_is_an_error_not_a_figure():
         visits=(ShopperVisit(name="x", paths=("/",)),),
     )
     with pytest.raises(ServiceUnavailable, match="another machine"):
-        load.run_phase(plan)
+        load.run_phase(phase)
 
 
 def flip_and_fail(store):
-    """Flip a switch, then do what the store refuses."""
+    """Set a switch, then send a request that the store refuses."""
     store.set_switch(SWITCH, "off")
     store.set_switch(SWITCH, "sideways")
 
 
 class Watcher:
-    """Shows nothing."""
+    """A watcher that shows no progress."""
 
     def phase(self, text):
-        """Say nothing."""
+        """Show nothing."""
 
     def advance(self, seconds):
-        """Say nothing."""
+        """Show nothing."""

@@ -1,4 +1,4 @@
-"""Experiments on a whole stack of their own: what they break, turn and change stands afterwards as it did before."""
+"""Experiments on a whole stack of their own: faults, parameters and data are restored after each."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 PATIENCE_S = 60
 WORKERS = 2
 REFRESH_S, IN_FORCE_S = 0.2, 0.5
-"""How often this stack's processes look at switches and parameters, and when a change has come to every one of them."""
+"""How often this stack's processes poll switches and parameters, and when every process applies a change."""
 CHANGE = """
 import signal, sys
 from pathlib import Path
@@ -55,7 +55,7 @@ with restore_afterwards(store, Path(sys.argv[2]), ["cache.shared"], **keep):
 """
 
 
-NEEDY = """
+RUN_WITH_NINE_WORKERS = """
 import shop.cli
 from shop.lab import experiment
 chosen = experiment.load_experiment("cache-aside").model_copy(update={"workers": 9})
@@ -80,48 +80,48 @@ def store(stack):
 
 
 def parameters_of(store):
-    time.sleep(IN_FORCE_S)  # whichever process answers
+    time.sleep(IN_FORCE_S)  # then every process gives the same answer
     return store.parameters()
 
 
-def stands(store):
+def state_of(store):
     slug = store.product_to_edit()
     return parameters_of(store), store.switches(), store.faults(), slug, store.price(slug)
 
 
-def broken(store):
+def active_faults(store):
     return {name: value for name, value in store.faults().items() if value != "none"}
 
 
-def change(store, folder):
-    words = [sys.executable, "-c", textwrap.dedent(CHANGE), store.base_url, str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start_changing_experiment(store, folder):
+    command = [sys.executable, "-c", textwrap.dedent(CHANGE), store.base_url, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "changed\n", process.communicate()
     return process
 
 
-def test_an_interrupted_experiment_mends_what_it_broke_and_puts_everything_back(store, tmp_path):
-    before = stands(store)
-    process = change(store, tmp_path)
-    assert broken(store) == {"cache": "hang", "database": "down"}
+def test_an_interrupted_experiment_clears_faults_and_restores_everything(store, tmp_path):
+    before = state_of(store)
+    process = start_changing_experiment(store, tmp_path)
+    assert active_faults(store) == {"cache": "hang", "database": "down"}
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=PATIENCE_S)
-    assert stands(store) == before
+    assert state_of(store) == before
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_what_a_killed_experiment_broke_is_mended_by_the_next(store, tmp_path):
-    before = stands(store)
-    process = change(store, tmp_path)
+def test_the_next_experiment_clears_the_faults_of_a_killed_one(store, tmp_path):
+    before = state_of(store)
+    process = start_changing_experiment(store, tmp_path)
     process.kill()
     process.communicate(timeout=PATIENCE_S)
-    assert broken(store) == {"cache": "hang", "database": "down"}, "nobody could mend it"
+    assert active_faults(store) == {"cache": "hang", "database": "down"}, "a killed process cannot clear them"
     with restore_afterwards(store, tmp_path, ["cache.shared"]):
-        assert stands(store) == before
+        assert state_of(store) == before
 
 
-def test_an_experiment_does_not_start_where_something_is_broken_already(store, tmp_path):
+def test_an_experiment_does_not_start_with_an_active_fault(store, tmp_path):
     store.set_fault("cache", "hang")
     try:
         with (
@@ -136,35 +136,36 @@ def test_an_experiment_does_not_start_where_something_is_broken_already(store, t
 def test_the_status_names_a_fault_beside_its_server(stack, store):
     store.set_fault("cache", "down")
     try:
-        told = {one["name"]: one["fault"] for one in stack.status()["processes"]}
-        assert {name: fault for name, fault in told.items() if fault} == {"cache": "down"}
+        faults = {process["name"]: process["fault"] for process in stack.status()["processes"]}
+        assert {name: fault for name, fault in faults.items() if fault} == {"cache": "down"}
     finally:
         store.clear_faults()
 
 
-def test_the_stack_s_own_provider_can_be_made_slow_and_an_experiment_mends_it(stack, store, tmp_path):
+def test_an_experiment_slows_the_provider_and_clears_the_fault(stack, store, tmp_path):
     def latency_ms():
         url = stack.state().load().urls["payments_url"]
-        known = {"Authorization": f"Bearer {(stack.var / 'payments_api_key').read_text()}"}
-        return httpx.get(f"{url}/admin/settings", headers=known).json()["latency_ms"]
+        headers = {"Authorization": f"Bearer {(stack.var / 'payments_api_key').read_text()}"}
+        return httpx.get(f"{url}/admin/settings", headers=headers).json()["latency_ms"]
 
     with restore_afterwards(store, tmp_path, [], faults=["payments"]):
         store.set_fault("payments", "slow")
         assert latency_ms() > 0
-        assert {one.name: one.fault for one in stack.look().processes}["payments"] == "slow"
+        assert {process.name: process.fault for process in stack.look().processes}["payments"] == "slow"
     assert latency_ms() == 0
 
 
-def test_the_lab_s_shopper_pays_the_price_of_the_moment_and_gets_it_back(store):
+def test_the_guest_client_pays_the_current_price(store):
     slug = store.product_to_edit()
     with GuestClient(store.base_url) as shopper:
         assert shopper.buy_and_cancel(slug) == store.price(slug)
 
 
 def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
-    done = subprocess.run([sys.executable, "-c", NEEDY], env=stack.environment, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "shop up --workers 9" in done.stderr
+    command = [sys.executable, "-c", RUN_WITH_NINE_WORKERS]
+    run = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "shop up --workers 9" in run.stderr
 
 
 def web_processes(stack):
@@ -172,109 +173,111 @@ def web_processes(stack):
     return {child.pid for child in psutil.Process(web.identity.pid).children()}
 
 
-def replaced(stack, before):
+def count_replaced(stack, before):
     until(lambda: web_processes(stack) - before and len(web_processes(stack)) == len(before))
     return len(before - web_processes(stack))
 
 
-def test_a_killed_web_process_is_replaced_and_the_others_go_on(stack, store):
+def test_only_the_killed_web_process_is_replaced(stack, store):
     before = web_processes(stack)
-    with suppress(ServiceUnavailable):  # the one that takes the order may be the one that dies of it
+    with suppress(ServiceUnavailable):  # the killed process may be the one that handles this request
         store.set_fault("web", "kill")
-    assert replaced(stack, before) == 1, "also where nginx has sent the order again"
+    assert count_replaced(stack, before) == 1, "also if nginx has repeated the request"
     store.wait_ready()
     assert store.faults()["web"] == "none"
 
 
-def test_an_order_that_is_sent_again_is_the_same_order(stack):
-    before, desk = web_processes(stack), FaultChannel(stack.var / "run")
+def test_a_repeated_fault_request_kills_only_once(stack):
+    before, channel = web_processes(stack), FaultChannel(stack.var / "run")
     for _ in range(3):
-        desk.request("web", "kill", request_id="the-same-request")
-    assert replaced(stack, before) == 1
+        channel.request("web", "kill", request_id="the-same-request")
+    assert count_replaced(stack, before) == 1
 
 
 def books_of(stack):
     return json.loads(stack.shop("books", "--json").stdout)["mismatches"]
 
 
-def test_clients_that_ask_again_pay_twice_without_keys_and_the_auditor_sees_it(observe, stack, monkeypatch):
-    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor looks at the store of this checkout
-    before = books_of(stack)  # another test's naive sale may have left some
+def test_retries_without_keys_pay_twice_and_the_auditor_reports_it(observe, stack, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor reads the store of this folder
+    before = books_of(stack)  # another test's naive sale may have left mismatches
     driver_params = {"rate": 1.0, "seconds": 1.0, "timeout_s": 0.4}
-    seen = observe("checkout-retries", "off", driver_params=driver_params)["off"]
-    assert seen["purchases"] == 1
-    assert seen["surplus_orders"] >= 1
-    assert books_of(stack) == before, "what was too much has been undone"
+    figures = observe("checkout-retries", "off", driver_params=driver_params)["off"]
+    assert figures["purchases"] == 1
+    assert figures["surplus_orders"] >= 1
+    assert books_of(stack) == before, "the surplus orders have been cancelled"
 
 
 @pytest.fixture
 def observe(store, tmp_path):
-    """Measure the named arms of an experiment once each, shortened; return arm to figures. The verdict is not asked
-    for: beside other tests it would be the machine's. The generator needs no process of its own for that."""
-    lasts = PhaseLengths(runs=1, warm_up_s=0.3, warm_up_limit_s=0.3, open_s=0.5, closed_s=0.2).model_copy(
+    """Return a function that measures arms of a shortened experiment once each and returns the figures of each arm.
+
+    It gives no verdict, since other tests load the machine too; so the generator needs no process of its own.
+    """
+    lengths = PhaseLengths(runs=1, warm_up_s=0.3, warm_up_limit_s=0.3, open_s=0.5, closed_s=0.2).model_copy(
         update={"settle_s": IN_FORCE_S}
     )
 
     def observe(name, *arms, driver_params=None, rate=20.0, products=100, **of_the_arm):
         whole = experiments.load_experiment(name)
         short = whole.with_changes(
-            phases=lasts,
+            phases=lengths,
             workload=whole.workload.with_changes(products=min(products, whole.workload.products)),
         )
-        may = {
+        changes = {
             "parameters": short.parameter_names(),
             "faults": short.fault_names(),
             "edits_price": short.arm_driver.edits_price,
         }
-        with restore_afterwards(store, tmp_path, short.switch_names(), **may):
+        with restore_afterwards(store, tmp_path, short.switch_names(), **changes):
             runner = ExperimentRunner(short, store, SilentWatcher(), offered, START_S)
-            chosen = [
+            changed = [
                 arm.with_changes(driver_params={**arm.driver_params, **(driver_params or {})}, **of_the_arm)
                 for arm in map(short.arm, arms)
             ]
-            found = [runner.measure_arm(arm, rate) for arm in chosen]
+            observations = [runner.measure_arm(arm, rate) for arm in changed]
         return {
-            seen.arm: {"curve": seen.curve, "anomalies": seen.anomalies, **compute_figures(seen, good_within_ms=1000)}
-            for seen in found
+            each.arm: {"curve": each.curve, "anomalies": each.anomalies, **compute_figures(each, good_within_ms=1000)}
+            for each in observations
         }
 
     return observe
 
 
 @pytest.mark.parametrize(("name", "fault"), [("killed", "down"), ("hung", "hang")])
-def test_cache_loss_breaks_for_real_and_nobody_s_visit_fails(observe, store, name, fault):
+def test_no_visit_fails_while_the_cache_is_lost(observe, store, name, fault):
     actions = (ScheduledAction(at_s=0.6, fault="cache", value=fault), ScheduledAction(at_s=1.8, fault="cache"))
     driver_params = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
-    seen = observe("cache-loss", name, driver_params=driver_params, actions=actions, products=20)[name]
-    assert seen["error_rate"] == 0
-    assert seen["hit_rate_before"] > 0.5
-    assert seen["share_origin"] > 0.1, "of 3 s the cache was away for 1.2"
-    assert seen["peak_loads_rps"] > 0
-    assert seen["anomalies"]["cache_outages"] >= 1, "the store's own count of it"
-    assert broken(store) == {}
+    figures = observe("cache-loss", name, driver_params=driver_params, actions=actions, products=20)[name]
+    assert figures["error_rate"] == 0
+    assert figures["hit_rate_before"] > 0.5
+    assert figures["share_origin"] > 0.1, "the outage lasted 1.2 of 3 s"
+    assert figures["peak_loads_rps"] > 0
+    assert figures["anomalies"]["cache_outages"] >= 1, "the store counts the outage"
+    assert active_faults(store) == {}
 
 
-def test_cache_hot_set_walks_up_the_memory_and_gives_it_back(observe, store):
+def test_cache_hot_set_raises_the_memory_limit_and_restores_it(observe, store):
     before = parameters_of(store)
     driver_params = {"limits_mb": [1.7, 16.0], "fill_s": 0.6, "measure_s": 0.3}
     arms = observe("cache-hot-set", "even", "steep", driver_params=driver_params, products=120)
     for arm in arms.values():
-        places, shares = zip(*[(at, share) for at, share, *_ in arm["curve"]], strict=True)
-        assert places == (1.7, 16)
+        limits_mb, shares = zip(*[(limit_mb, share) for limit_mb, share, *_ in arm["curve"]], strict=True)
+        assert limits_mb == (1.7, 16)
         assert shares[-1] > shares[0]
-    assert arms["even"]["hit_rate_most"] > 1.2 * arms["even"]["hit_rate_least"], "it is room that was lacking, not time"
-    assert arms["even"]["anomalies"]["evictions"] >= 1, "Valkey's own count of it"
+    assert arms["even"]["hit_rate_most"] > 1.2 * arms["even"]["hit_rate_least"], "more memory, and not time, helps"
+    assert arms["even"]["anomalies"]["evictions"] >= 1, "Valkey counts its evictions"
     assert arms["steep"]["hit_rate_least"] > arms["even"]["hit_rate_least"]
     assert parameters_of(store) == before
     assert set(before) == {TTL_SCALE, CACHE_MEMORY}
 
 
-def test_cache_layers_are_answered_further_and_further_out(observe):
+def test_each_added_cache_layer_answers_requests(observe):
     shares = observe("cache-layers", "none", "shared", "local", "edge", "browser", rate=60.0, products=20)
     assert shares["none"]["share_origin"] == 1
     assert shares["shared"]["share_shared"] > 0.5
     assert shares["local"]["share_local"] > 0
-    assert shares["edge"]["share_edge"] > 0.25  # much is asked for the first time in an arm this short
+    assert shares["edge"]["share_edge"] > 0.25  # in so short an arm, many requests are the first for their path
     assert shares["browser"]["share_browser"] > 0
     assert shares["edge"]["db_queries_per_request"] < shares["none"]["db_queries_per_request"]
 
@@ -283,85 +286,85 @@ def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     before = parameters_of(store)
     driver_params, parameters = {"ttl_s": 1.2, "after_s": 1.0, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
     kinds, loads = ("expired", "invalidated", "cold"), {"none": [0.0], "lock": [0.0]}
-    for _ in range(3):  # whether two unprotected readers meet is chance: on a busy machine three times none may
+    for _ in range(3):  # two unprotected requests meet by chance, and on a busy machine maybe not at once
         arms = observe("cache-stampede", "none", "lock", driver_params=driver_params, parameters=parameters)
-        loads = {name: [seen[f"{kind}_loads"] for kind in kinds] for name, seen in arms.items()}
-        assert min(loads["lock"]) >= 1, "each kind ends the entry, and somebody makes it afresh"
+        loads = {name: [figures[f"{kind}_loads"] for kind in kinds] for name, figures in arms.items()}
+        assert min(loads["lock"]) >= 1, "each kind ends the entry, and a request loads it again"
         if sum(loads["none"]) > sum(loads["lock"]):
             break
     assert sum(loads["none"]) > sum(loads["lock"]), loads
     assert parameters_of(store) == before
 
 
-def test_cache_staleness_is_seen_with_ttl_only_and_costs_nobody_money(observe, store):
+def test_prices_are_stale_with_ttl_only_and_never_charged(observe, store):
     slug = store.product_to_edit()
     price = store.price(slug)
     arms = observe(
         "cache-staleness", "ttl", "event", driver_params={"seconds": 0.7, "edit_every_s": 0.15, "readers": 2}
     )
     assert arms["ttl"]["stale_reads"] > arms["event"]["stale_reads"]
-    assert min(seen["orders"] for seen in arms.values()) > 0
-    assert {seen["wrong_price_orders"] for seen in arms.values()} == {0}
+    assert min(figures["orders"] for figures in arms.values()) > 0
+    assert {figures["wrong_price_orders"] for figures in arms.values()} == {0}
     assert store.price(slug) == price
 
 
-def test_cache_avalanche_makes_everything_afresh_once(observe):
+def test_cache_avalanche_loads_every_expired_entry(observe):
     ttl_s = 4.2
     parameters = {TTL_SCALE: ttl_s / CATALOGUE.ttl_s}
-    seen = observe("cache-avalanche", "equal", driver_params={"ttl_s": ttl_s}, parameters=parameters)["equal"]
-    # Of 75, each asked for twice a second at random: one that is not asked for in the two seconds that are left after
-    # its end is missed, with e^-4; and a load that takes long, on a busy machine most do, may see another beside it.
-    assert 65 <= seen["reloaded"] <= 3 * 75
-    assert seen["peak_loads_rps"] > seen["mean_loads_rps"]
+    figures = observe("cache-avalanche", "equal", driver_params={"ttl_s": ttl_s}, parameters=parameters)["equal"]
+    # Each of 75 keys is requested twice a second at random. A key without a request in the two seconds after its end
+    # is not loaded (probability e^-4). On a busy machine, a long load may run beside a second load of the same key.
+    assert 65 <= figures["reloaded"] <= 3 * 75
+    assert figures["peak_loads_rps"] > figures["mean_loads_rps"]
 
 
-def test_order_confirmation_loses_mail_inline_and_none_by_the_queue(observe, stack, store, monkeypatch):
-    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor looks at the store of this checkout
+def test_mails_are_lost_inline_and_none_by_the_queue(observe, stack, store, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor reads the store of this folder
     driver_params = {"rate": 4.0, "seconds": 1.0, "patience_s": 1.0}
-    lost = observe("order-confirmation", "inline-down", driver_params=driver_params)["inline-down"]
-    assert (lost["orders"], lost["mails_lost"]) == (4, 4)
-    kept = observe("order-confirmation", "queue-down", driver_params={**driver_params, "patience_s": 30.0})[
-        "queue-down"
-    ]
-    assert (kept["orders"], kept["mails_lost"], kept["mismatches"]) == (4, 0, 0)
-    assert broken(store) == {}
+    inline = observe("order-confirmation", "inline-down", driver_params=driver_params)["inline-down"]
+    assert (inline["orders"], inline["mails_lost"]) == (4, 4)
+    patient = {**driver_params, "patience_s": 30.0}
+    queue = observe("order-confirmation", "queue-down", driver_params=patient)["queue-down"]
+    assert (queue["orders"], queue["mails_lost"], queue["mismatches"]) == (4, 0, 0)
+    assert active_faults(store) == {}
 
 
-def test_bystanders_are_watched_while_the_provider_is_in_trouble_and_it_is_well_afterwards(
-    observe, stack, store, monkeypatch
-):
-    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # auditor and mending are commands of this checkout
+def test_bystander_pages_are_measured_while_the_provider_is_down(observe, stack, store, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the driver runs the auditor and `shop fault` as commands
     driver_params = {"fault": "down", "lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
-    seen = observe("failing-payments", "on", driver_params=driver_params)["on"]
-    assert seen["checkouts"] == 2 * WORKERS, "two seconds, one a second for each web process"
-    assert seen["orders"] == 0, "nobody could pay"
-    assert seen["error_rate"] == seen["mismatches"] == 0
-    assert None not in (seen["pages_well"], seen["threads_held"])
-    assert broken(store) == {}
+    figures = observe("failing-payments", "on", driver_params=driver_params)["on"]
+    assert figures["checkouts"] == 2 * WORKERS, "two seconds, one checkout a second for each web process"
+    assert figures["orders"] == 0, "no payment was possible"
+    assert figures["error_rate"] == figures["mismatches"] == 0
+    assert None not in (figures["pages_well"], figures["threads_held"])
+    assert active_faults(store) == {}
 
 
-def test_a_flash_sale_sells_all_there_is_and_puts_the_shelves_back(observe, stack, store, monkeypatch):
+def test_a_flash_sale_sells_out_and_restores_the_stock(observe, stack, store, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
     before = {slug: store.available(slug) for slug in store.products(40)}
     driver_params = {"one": 12, "many": 6, "several": 3, "share": 0.5}
-    seen = observe("flash-sale", "conditional", driver_params=driver_params)["conditional"]
-    assert [seen[f"{shape}_oversold"] for shape in ("one", "many")] == [0, 0]
-    assert seen["error_rate"] == 0.5, "nine of eighteen: all there was, and no more"
-    assert seen["mismatches"] == 0
+    figures = observe("flash-sale", "conditional", driver_params=driver_params)["conditional"]
+    assert [figures[f"{shape}_oversold"] for shape in ("one", "many")] == [0, 0]
+    assert figures["error_rate"] == 0.5, "nine pieces for eighteen shoppers"
+    assert figures["mismatches"] == 0
     assert {slug: store.available(slug) for slug in before} == before
 
 
-def test_what_a_naive_sale_breaks_is_said_to_be_its_own(observe, stack, monkeypatch):
+def test_mismatches_of_a_naive_sale_name_the_experiment(observe, stack, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
-    said = []
+    reported = []
     folder, today = stack.var / "lab", datetime(2026, 1, 2, tzinfo=UTC)
-    with record_new_mismatches(
-        "flash-sale", folder, lambda: {(one.kind, one.id) for one in audit_mismatches()}, today, said.append
-    ):
-        seen = observe("flash-sale", "naive", driver_params={"one": 16, "many": 2, "several": 2, "share": 0.5})["naive"]
-    assert seen["one_oversold"] >= 1
-    told = json.loads(stack.shop("books", "--json").stdout)["mismatches"]
-    assert told
-    assert {one["made_by"] for one in told} == {"flash-sale, 2026-01-02"}
-    assert f"{len(told)} mismatch" in said[0]
+    driver_params = {"one": 16, "many": 2, "several": 2, "share": 0.5}
+
+    def audit():
+        return {(mismatch.kind, mismatch.id) for mismatch in audit_mismatches()}
+
+    with record_new_mismatches("flash-sale", folder, audit, today, reported.append):
+        figures = observe("flash-sale", "naive", driver_params=driver_params)["naive"]
+    assert figures["one_oversold"] >= 1
+    mismatches = json.loads(stack.shop("books", "--json").stdout)["mismatches"]
+    assert mismatches
+    assert {mismatch["made_by"] for mismatch in mismatches} == {"flash-sale, 2026-01-02"}
+    assert f"{len(mismatches)} mismatch" in reported[0]
     assert "[made on purpose by flash-sale, 2026-01-02]" in stack.shop("books").stdout

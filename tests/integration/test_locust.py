@@ -81,7 +81,7 @@ def told(process):
 
 
 @pytest.mark.parametrize(("answered", "failures"), [(True, 0), (False, 1)], ids=["answered", "never answered"])
-def test_a_checkout_under_way_when_the_run_ends_is_told(locust, store, database, answered, failures):
+def test_a_checkout_running_at_the_end_is_reported(locust, store, database, answered, failures):
     words = ["Buyer", "--users", "1", "--think", "0", "--host", store, "--json"]
     with database.transaction() as session:
         session.execute(text("LOCK TABLE orders IN EXCLUSIVE MODE"))
@@ -98,14 +98,14 @@ def test_a_checkout_under_way_when_the_run_ends_is_told(locust, store, database,
             assert session.execute(text("SELECT status FROM orders")).scalars().all() == ["paid"]
 
 
-def test_visitors_who_think_do_not_hold_up_the_end(locust, store):
+def test_thinking_visitors_do_not_delay_the_end_of_a_run(locust, store):
     process = locust("Browser", "--users", "3", "--spawn-rate", "3", "--think", "3600", "--host", store, "--json")
     until(lambda: "All users spawned" in process.stderr.readline())
     process.terminate()
     assert all(failures == 0 for _, failures in told(process).values())
 
 
-def test_a_run_ends_at_once_without_a_store_of_this_machine(locust):
+def test_a_run_without_a_local_store_ends_at_once(locust):
     refused = {
         locust("--host", "http://192.0.2.1", file="open_loop.py"): "another machine",
         locust("--host", f"http://127.0.0.1:{free_port()}"): "shop up",
@@ -123,7 +123,7 @@ def listening(process):
     return [tuple(connection.laddr) for connection in connections if connection.status == psutil.CONN_LISTEN]
 
 
-def test_the_page_is_for_this_machine_and_says_that_no_store_answers(locust):
+def test_the_locust_page_is_local_and_reports_a_missing_store(locust):
     port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
     process = locust("--host", nobody, "--web-port", str(port), headless=False)
 
@@ -138,7 +138,7 @@ def test_the_page_is_for_this_machine_and_says_that_no_store_answers(locust):
     assert process.returncode == 2
 
 
-def test_a_master_and_its_worker_share_a_run_on_the_running_stack(locust, store, tmp_path):
+def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     (tmp_path / "run").mkdir()
     running = StackState(phase="ready", supervisor=ProcessIdentity.of(os.getpid()), web_url=store)
     StateFile(tmp_path / "run").save(running)
@@ -180,7 +180,7 @@ print(json.dumps([[e.method, e.name, e.num_requests, e.num_failures, e.min_respo
 """
 
 
-def test_locusts_open_loop_counts_from_the_moment_a_visit_was_due(visitors):
+def test_locust_open_loop_latency_counts_from_the_due_time(visitors):
     seen = visitors("users.OpenLoop(environment).screen(time.perf_counter() - 5)")
     ((requests, failures, quickest_ms),) = seen.values()
     assert (requests, failures) == (1, 0)

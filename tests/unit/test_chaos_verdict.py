@@ -37,7 +37,7 @@ def faults(one, *orders, left=8):
         (told(AWAY, ()), [order(status="cancelled", kept=()), order("ord_2", "cancelled", kept=())], 10),
     ],
 )
-def test_what_was_told_and_is_so_is_no_fault(one, orders, left):
+def test_outcomes_that_match_the_actual_state_are_no_fault(one, orders, left):
     assert faults(one, *orders, left=left) == set()
 
 
@@ -63,5 +63,5 @@ def test_what_was_told_and_is_so_is_no_fault(one, orders, left):
         (SENSELESS, told(senseless=["POST /api/v1/checkout: 500"]), [order()], 8),
     ],
 )
-def test_each_fault_is_named(kind, one, orders, left):
+def test_each_fault_is_detected(kind, one, orders, left):
     assert kind in faults(one, *orders, left=left)

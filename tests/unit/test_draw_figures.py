@@ -20,14 +20,14 @@ from shop.lab.experiment import load_experiments
         ("look", None, None, False),
     ],
 )
-def test_only_what_was_confirmed_whole_replaces_a_figure(verdict, correctness, timing, drawn):
+def test_only_fully_confirmed_results_replace_a_figure(verdict, correctness, timing, drawn):
     judged = {"correctness": correctness, "timing": timing}
     reason = left_alone_because({"verdict": verdict, "judged": judged, "reason": "why"})
     assert (reason is None) is drawn
     assert drawn or reason == f"{verdict}: why"
 
 
-def test_no_experiment_finds_books_that_another_has_broken_in_its_store():
+def test_experiments_that_damage_the_books_run_last():
     order = in_order(list(load_experiments().values()))
     assert len(order) == len(load_experiments())
     for one, following in pairwise(order):

@@ -1,9 +1,9 @@
-"""What the drivers make of what they saw: pure functions, by table."""
+"""The measures that drivers compute: pure functions, by table."""
 
 import pytest
 
 from shop.errors import ServiceUnavailable
-from shop.lab.cache_status import lookups, who_answered
+from shop.lab.cache_status import answer_source, lookups
 from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, retries, staleness
 from shop.lab.drivers.auditor import AuditorMismatch
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
@@ -16,12 +16,12 @@ from shop.lab.metrics_client import sum_samples
 
 
 def samples(visits, **fields):
-    """Samples of visits, each (due, milliseconds, who answered)."""
-    given = {
+    """Samples of visits, each (due, milliseconds, source of the answer)."""
+    defaults = {
         "offered": len(visits),
         "seconds": 10.0,
         "latencies_ms": [ms for _, ms, _ in visits],
-        "succeeded": [bool(who) for *_, who in visits],
+        "succeeded": [bool(source) for *_, source in visits],
         "calls": len(visits),
         "queries": 0,
         "lookups": {},
@@ -29,13 +29,13 @@ def samples(visits, **fields):
         "cpu_share": 0.1,
         "release_lag_p95_ms": 0.0,
         "due_s": [due for due, *_ in visits],
-        "answered_by": [who for *_, who in visits],
+        "answered_by": [source for *_, source in visits],
     }
-    return LoadSamples(**{**given, **fields})
+    return LoadSamples(**{**defaults, **fields})
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "who"),
+    ("status", "cache_status", "source"),
     [
         (200, "shop-shared; fwd=miss; stored, shop-local; fwd=miss; stored", "origin"),
         (200, "shop-shared; hit; ttl=3, shop-local; fwd=miss; stored", "shared"),
@@ -47,15 +47,15 @@ def samples(visits, **fields):
         (304, "shop-local; hit; ttl=3", "browser"),
     ],
 )
-def test_who_answered_is_the_outermost_layer_that_had_the_page_itself(status, told, who):
-    assert who_answered(status, told) == who
+def test_the_answer_source_is_the_outermost_layer_with_the_page(status, cache_status, source):
+    assert answer_source(status, cache_status) == source
 
 
-def test_look_ups_are_told_in_their_order():
+def test_lookups_keep_the_order_of_the_header():
     assert lookups("shop-shared; fwd=miss; stored, shop-local; hit; ttl=3") == [("shared", ""), ("local", "hit")]
 
 
-def test_a_browser_asks_with_what_it_was_sent_and_not_at_all_while_it_may():
+def test_a_simulated_browser_revalidates_stale_copies_and_reuses_fresh_ones():
     browser = SimulatedBrowser()
     assert browser.conditional_headers("/p/mug") == {}
     browser.store("/p/mug", {"etag": '"a"', "cache-control": "no-cache"}, now=0)
@@ -68,7 +68,7 @@ def test_a_browser_asks_with_what_it_was_sent_and_not_at_all_while_it_may():
     assert browser.conditional_headers("/p/mug") == {}
 
 
-def test_several_phases_count_as_one():
+def test_merged_samples_add_up_the_phases():
     parts = [
         samples([(0.0, 5.0, "shared")], lookups={"shared": (1, 1)}, answer_counts={"shared": 1}, errors={"500": 1}),
         samples(
@@ -83,63 +83,59 @@ def test_several_phases_count_as_one():
 
 
 class TestLoss:
-    given = LossParams(rate=10, seconds=10, grace_s=1, recovered=0.9, bucket_s=1.0)
+    params = LossParams(rate=10, seconds=10, grace_s=1, recovered=0.9, bucket_s=1.0)
 
-    def visits(self, who_at):
-        return samples([(n / 10, 100.0 if n == 25 else 5.0, who_at(n / 10)) for n in range(100)])
+    def visits(self, source_at):
+        return samples([(n / 10, 100.0 if n == 25 else 5.0, source_at(n / 10)) for n in range(100)])
 
-    def test_the_cache_is_back_when_it_answers_as_much_as_before(self):
-        seen = self.visits(lambda due: "shared" if due < 2 or due >= 7 else "origin")
-        found = loss.compute_measures(seen, self.given, [2.0, 5.0])
-        assert found["hit_rate_before"] == 1
-        assert found["recovery_s"] == pytest.approx(3.0)
-        assert found["peak_loads_rps"] == 10
-        assert found["burst"] == 1
+    def test_recovery_ends_when_the_hit_rate_is_back(self):
+        load = self.visits(lambda due: "shared" if due < 2 or due >= 7 else "origin")
+        measures = loss.compute_measures(load, self.params, [2.0, 5.0])
+        assert measures["hit_rate_before"] == 1
+        assert measures["recovery_s"] == pytest.approx(3.0)
+        assert measures["peak_loads_rps"] == 10
+        assert measures["burst"] == 1
 
-    def test_the_grace_hides_the_first_answers_and_no_later_ones(self):
-        seen = self.visits(lambda due: "origin")
-        assert loss.compute_measures(seen, self.given, [1.0, 5.0])["outage_p99_ms"] > 5
-        assert loss.compute_measures(seen, self.given, [2.0, 5.0])["outage_p99_ms"] == 5
-        assert loss.compute_measures(seen, self.given, [2.0, 5.0])["outage_worst_ms"] == 100
+    def test_the_grace_period_excludes_only_the_first_answers(self):
+        load = self.visits(lambda due: "origin")
+        assert loss.compute_measures(load, self.params, [1.0, 5.0])["outage_p99_ms"] > 5
+        assert loss.compute_measures(load, self.params, [2.0, 5.0])["outage_p99_ms"] == 5
+        assert loss.compute_measures(load, self.params, [2.0, 5.0])["outage_worst_ms"] == 100
 
     def test_a_cache_that_never_comes_back_has_no_recovery(self):
-        assert (
-            loss.compute_measures(self.visits(lambda due: "shared" if due < 2 else "origin"), self.given, [2.0])[
-                "recovery_s"
-            ]
-            is None
-        )
+        load = self.visits(lambda due: "shared" if due < 2 else "origin")
+        assert loss.compute_measures(load, self.params, [2.0])["recovery_s"] is None
 
-    def test_where_nothing_is_lost_there_is_nothing_to_recover(self):
-        found = loss.compute_measures(self.visits(lambda due: "origin"), self.given, [])
-        assert found["recovery_s"] is found["burst"] is None
-        assert 5 < found["outage_p99_ms"] < 100, "the load as a whole, once the grace is over"
+    def test_without_a_loss_there_is_no_recovery(self):
+        measures = loss.compute_measures(self.visits(lambda due: "origin"), self.params, [])
+        assert measures["recovery_s"] is measures["burst"] is None
+        assert 5 < measures["outage_p99_ms"] < 100, "of the whole load after the grace period"
 
 
 class TestStaleness:
-    def edits(self):
-        edits = PriceHistory([100])
-        edits.add(101, begun=1.0, acknowledged=1.5)
-        edits.add(102, begun=3.0, acknowledged=3.5)
-        return edits
+    def history(self):
+        history = PriceHistory([100])
+        history.add(101, begun=1.0, acknowledged=1.5)
+        history.add(102, begun=3.0, acknowledged=3.5)
+        return history
 
     @pytest.mark.parametrize(
         ("began", "amount", "stale_s"),
         [
-            (1.4, 100, 0),  # begun, not acknowledged: either price is right
+            (1.4, 100, 0),  # begun, not acknowledged: either price is valid
             (1.4, 101, 0),
             (2.0, 100, 0.5),
-            (4.0, 100, 2.5),  # by the first edit it does not show, not by the last
+            (4.0, 100, 2.5),  # since the first edit that it does not show, not since the last
             (4.0, 101, 0.5),
             (4.0, 102, 0),
             (4.0, None, 0),
         ],
     )
     def test_a_read_is_stale_since_its_price_was_replaced(self, began, amount, stale_s):
-        assert self.edits().staleness_s(PriceRead(began, 1.0, amount, "local")) == pytest.approx(stale_s)
+        assert self.history().staleness_s(PriceRead(began, 1.0, amount, "local")) == pytest.approx(stale_s)
 
     @pytest.mark.parametrize(
-        ("amount", "since", "until", "right"),
+        ("amount", "began", "ended", "valid"),
         [
             (100, 0.0, 0.5, True),
             (100, 1.6, 2.0, False),
@@ -150,16 +146,16 @@ class TestStaleness:
             (99, 0.0, 9.0, False),
         ],
     )
-    def test_a_price_is_right_if_it_was_so_at_some_moment_of_the_purchase(self, amount, since, until, right):
-        assert self.edits().was_valid_during(PricePurchase(amount, since, until)) is right
+    def test_a_price_valid_at_any_time_of_the_purchase_counts(self, amount, began, ended, valid):
+        assert self.history().was_valid_during(PricePurchase(amount, began, ended)) is valid
 
-    def test_a_price_paid_before_its_edit_is_acknowledged_is_judged_when_all_is_noted(self):
-        edits, early = PriceHistory([100]), PricePurchase(101, 0.9, 1.1)
-        edits.add(101, 1.0, 1.5)
-        assert edits.was_valid_during(early)
-        assert staleness.compute_measures({}, edits, [early])["wrong_price_orders"] == 0
+    def test_a_price_paid_before_its_acknowledgement_is_valid(self):
+        history, early = PriceHistory([100]), PricePurchase(101, 0.9, 1.1)
+        history.add(101, 1.0, 1.5)
+        assert history.was_valid_during(early)
+        assert staleness.compute_measures({}, history, [early])["wrong_price_orders"] == 0
 
-    def test_each_layer_is_told_of_by_its_own_answers(self):
+    def test_staleness_of_a_layer_counts_only_its_own_answers(self):
         reads = {
             "local": [
                 PriceRead(2.0, 1, 100, "local"),
@@ -168,23 +164,22 @@ class TestStaleness:
             ],
             "shared": [PriceRead(4.0, 1, 102, "shared")],
         }
-        found = staleness.compute_measures(
-            reads, self.edits(), [PricePurchase(100, 0.0, 0.5), PricePurchase(99, 0.0, 9.0)]
-        )
-        assert (found["local_stale_max_s"], found["local_stale_reads"]) == (0.5, 0.5)
-        assert (found["shared_stale_max_s"], found["stale_max_s"], found["stale_reads"]) == (0, 2.5, 0.5)
-        assert (found["orders"], found["wrong_price_orders"]) == (2, 1)
+        purchases = [PricePurchase(100, 0.0, 0.5), PricePurchase(99, 0.0, 9.0)]
+        measures = staleness.compute_measures(reads, self.history(), purchases)
+        assert (measures["local_stale_max_s"], measures["local_stale_reads"]) == (0.5, 0.5)
+        assert (measures["shared_stale_max_s"], measures["stale_max_s"], measures["stale_reads"]) == (0, 2.5, 0.5)
+        assert (measures["orders"], measures["wrong_price_orders"]) == (2, 1)
 
 
-def test_of_orders_placed_more_than_once_all_but_the_first_are_surplus():
-    found = [AuditorMismatch("order_twice", "ord_a ord_b ord_c"), AuditorMismatch("stock_on_hand", "mug")]
-    assert surplus_orders(found) == ["ord_b", "ord_c"]
-    bought = [
+def test_repeated_orders_are_surplus_except_the_first():
+    mismatches = [AuditorMismatch("order_twice", "ord_a ord_b ord_c"), AuditorMismatch("stock_on_hand", "mug")]
+    assert surplus_orders(mismatches) == ["ord_b", "ord_c"]
+    attempts = [
         CheckoutSample(0.0, 900.0, "S-1"),
         CheckoutSample(1.0, 2100.0, "refused"),
         CheckoutSample(2.0, 9000.0, ""),
     ]
-    assert retries.compute_measures(bought, found) == {
+    assert retries.compute_measures(attempts, mismatches) == {
         "purchases": 3.0,
         "confirmed": 1.0,
         "surplus_orders": 2.0,
@@ -192,54 +187,56 @@ def test_of_orders_placed_more_than_once_all_but_the_first_are_surplus():
     }
 
 
-def test_a_lag_runs_from_the_answer_to_the_first_look_that_shows_the_order():
-    bought = [
+def test_lag_runs_from_the_answer_to_the_first_listing():
+    attempts = [
         CheckoutSample(0.0, 5.0, "S-1"),
         CheckoutSample(0.1, 5.0, "S-2"),
         CheckoutSample(0.2, 5.0, "S-3"),
         CheckoutSample(0.3, 5.0, ""),
     ]
-    answered, seen = {"S-1": 10.0, "S-2": 11.0, "S-3": 12.0, "": 9.0}, {"S-1": 10.25, "S-2": 10.9, "S-9": 1.0}
-    found = lag.compute_measures(bought, answered, seen, ["S-3"])
-    assert (found["orders"], found["never_shown"], found["own_missing"]) == (3.0, 1.0, 1.0)
-    assert found["lag_p99_ms"] == pytest.approx(250, rel=0.02)
-    assert found["lag_p50_ms"] == pytest.approx(0, abs=126)  # shown before the answer had arrived: no lag
+    answered_at = {"S-1": 10.0, "S-2": 11.0, "S-3": 12.0, "": 9.0}
+    listed_at = {"S-1": 10.25, "S-2": 10.9, "S-9": 1.0}
+    measures = lag.compute_measures(attempts, answered_at, listed_at, ["S-3"])
+    assert (measures["orders"], measures["never_shown"], measures["own_missing"]) == (3.0, 1.0, 1.0)
+    assert measures["lag_p99_ms"] == pytest.approx(250, rel=0.02)
+    assert measures["lag_p50_ms"] == pytest.approx(0, abs=126)  # listed before the client got its answer: no lag
 
 
-def test_of_checkouts_only_those_that_became_orders_can_lose_their_mail():
-    bought = [CheckoutSample(0.0, 50.0, "S-1"), CheckoutSample(0.3, 60.0, "S-2"), CheckoutSample(0.6, 70.0, "")]
-    found = checkouts.compute_measures(bought, ["S-2"], [0.5])
-    assert found == {"orders": 2, "mails_lost": 1, "lost_share": 0.5, "mail_p99_s": 0.5}
+def test_only_checkouts_with_an_order_can_lose_their_mail():
+    attempts = [CheckoutSample(0.0, 50.0, "S-1"), CheckoutSample(0.3, 60.0, "S-2"), CheckoutSample(0.6, 70.0, "")]
+    measures = checkouts.compute_measures(attempts, ["S-2"], [0.5])
+    assert measures == {"orders": 2, "mails_lost": 1, "lost_share": 0.5, "mail_p99_s": 0.5}
 
 
-def test_without_an_order_nothing_is_said_of_mail():
+def test_without_orders_the_share_of_lost_mails_is_unknown():
     assert checkouts.compute_measures([CheckoutSample(0.0, 50.0, "")], [], [])["lost_share"] is None
 
 
-def test_pages_and_orders_count_only_in_time_and_an_order_that_is_late_is_still_an_order():
-    given = bystanders.BystanderParams(lead_s=8.0, seconds=2.0, page_within_ms=1_000, patience_s=8.0)
+def test_late_pages_fail_and_late_orders_count_as_orders():
+    params = bystanders.BystanderParams(lead_s=8.0, seconds=2.0, page_within_ms=1_000, patience_s=8.0)
     pages = samples([(0.0, 5.0, "local"), (0.1, 1_500.0, "origin"), (0.2, 30.0, ""), (0.3, 900.0, "shared")])
-    bought = [CheckoutSample(0.0, 12_000.0, "S-1"), CheckoutSample(0.0, 50.0, "S-2"), CheckoutSample(1.0, 3_000.0, "")]
-    found = bystanders.compute_measures(pages, bought, [16.0, 2.0, 15.0], given)
-    assert (found["pages_well"], found["threads_held"]) == (0.5, 15.0)
-    assert (found["checkouts"], found["orders"], found["order_share"]) == (3, 2, pytest.approx(2 / 3))
-    assert found["order_goodput_rps"] == pytest.approx(0.1)
+    late, in_time, failed = (12_000.0, "S-1"), (50.0, "S-2"), (3_000.0, "")
+    attempts = [CheckoutSample(0.0, *late), CheckoutSample(0.0, *in_time), CheckoutSample(1.0, *failed)]
+    measures = bystanders.compute_measures(pages, attempts, [16.0, 2.0, 15.0], params)
+    assert (measures["pages_well"], measures["threads_held"]) == (0.5, 15.0)
+    assert (measures["checkouts"], measures["orders"], measures["order_share"]) == (3, 2, pytest.approx(2 / 3))
+    assert measures["order_goodput_rps"] == pytest.approx(0.1)
 
 
-def test_a_rush_comes_at_once_and_the_others_at_the_rate():
-    bought = check_out_at_rate([None] * 4, rate=50.0, check_out=lambda shopper: "S-1", rush=2)
-    assert [one.due_s for one in bought] == pytest.approx([0.0, 0.0, 0.0, 0.02])
+def test_a_rush_starts_together_and_the_rest_follow_the_rate():
+    attempts = check_out_at_rate([None] * 4, rate=50.0, check_out=lambda shopper: "S-1", rush=2)
+    assert [attempt.due_s for attempt in attempts] == pytest.approx([0.0, 0.0, 0.0, 0.02])
 
 
-def test_a_figure_is_the_sum_of_its_samples_and_not_of_others_that_begin_alike():
+def test_a_metric_sums_its_samples_without_longer_names():
     text = '# TYPE a_total counter\na_total{x="1"} 2.0\na_total{x="2"} 1e3\na_total_created 7.0\nb 4.0\n'
     assert (sum_samples(text, "a_total"), sum_samples(text, "b")) == (1002.0, 4.0)
-    with pytest.raises(ServiceUnavailable, match="no c"):
+    with pytest.raises(ServiceUnavailable, match="no metric c"):
         sum_samples(text, "c")
 
 
-def test_what_was_sold_and_never_left_the_shelf_is_oversold():
-    bought = [CheckoutSample(0.0, 500.0, "S-1"), CheckoutSample(0.0, 900.0, ""), CheckoutSample(0.5, 1_500.0, "S-2")]
-    found = flash_sale.compute_measures(bought, gone=1, retries=3.0)
-    assert (found["oversold"], found["retries"], found["orders_rps"]) == (1.0, 1.5, 1.0)
-    assert flash_sale.compute_measures(bought[1:2], gone=0, retries=0.0)["orders_rps"] is None
+def test_orders_beyond_the_stock_decrease_are_oversold():
+    attempts = [CheckoutSample(0.0, 500.0, "S-1"), CheckoutSample(0.0, 900.0, ""), CheckoutSample(0.5, 1_500.0, "S-2")]
+    measures = flash_sale.compute_measures(attempts, taken=1, retries=3.0)
+    assert (measures["oversold"], measures["retries"], measures["orders_rps"]) == (1.0, 1.5, 1.0)
+    assert flash_sale.compute_measures(attempts[1:2], taken=0, retries=0.0)["orders_rps"] is None

@@ -12,14 +12,14 @@ THREE_MINUTES_WITH_ROOM_S = 150
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
-def test_every_experiment_flips_switches_that_exist(experiment):
+def test_every_experiment_sets_existing_switches(experiment):
     for arm in experiment.arms:
         for name, value in arm.switches.items():
             validate(name, value, allow_unsafe=True)
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
-def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
+def test_every_experiment_uses_existing_faults_and_parameters(experiment):
     for arm in experiment.arms:
         for name, value in arm.faults.items():
             faults.validate(name, value)
@@ -32,11 +32,11 @@ def test_every_experiment_orders_faults_and_turns_knobs_that_exist(experiment):
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
-def test_every_experiment_ends_in_under_three_minutes_by_default(experiment):
-    assert experiment.expected_seconds() < THREE_MINUTES_WITH_ROOM_S, "on a slow machine it takes longer"
+def test_every_experiment_takes_less_than_three_minutes(experiment):
+    assert experiment.expected_seconds() < THREE_MINUTES_WITH_ROOM_S, "a slow machine needs longer"
 
 
-def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
+def test_an_arm_may_have_a_longer_warm_up():
     layers = load_experiment("cache-layers")
     hasty = layers.with_changes(arms=tuple(arm.with_changes(warm_up_s=None) for arm in layers.arms))
     assert layers.phases_of(layers.arm("edge")).warm_up_s == 6
@@ -47,7 +47,7 @@ def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes", "complaint"),
+    ("text", "replacement", "message"),
     [
         ('title = "Cache', 'tittle = "x"\ntitle = "Cache', "tittle"),
         ("exponent = 0.65", 'exponent = "steep"', "workload.exponent"),
@@ -66,32 +66,32 @@ def test_an_arm_may_need_a_longer_warm_up_and_is_given_the_time():
         ('title = "without', 'actions = [{ fault = "cache" }]\ntitle = "without', "arms.0.actions.0.at_s"),
     ],
 )
-def test_a_mistake_in_an_experiment_is_named(was, becomes, complaint):
-    assert was in CACHE_ASIDE
+def test_a_mistake_in_an_experiment_is_reported(text, replacement, message):
+    assert text in CACHE_ASIDE
     with pytest.raises(ConfigurationError, match=r"bad\.toml") as refusal:
-        parse_experiment(CACHE_ASIDE.replace(was, becomes), "bad.toml")
-    assert complaint in str(refusal.value)
+        parse_experiment(CACHE_ASIDE.replace(text, replacement), "bad.toml")
+    assert message in str(refusal.value)
 
 
-def test_an_experiment_is_named_like_its_file(tmp_path):
+def test_experiment_and_file_have_the_same_name(tmp_path):
     (tmp_path / "other.toml").write_text(CACHE_ASIDE)
-    with pytest.raises(ConfigurationError, match="named alike"):
+    with pytest.raises(ConfigurationError, match="must have the same name"):
         load_experiments(tmp_path)
 
 
-def test_an_unknown_experiment_is_answered_with_the_nearest_name():
+def test_an_unknown_experiment_name_gets_a_suggestion():
     with pytest.raises(NotFound, match="Did you mean cache-aside"):
         load_experiment("cache-asid")
 
 
-def test_a_shorter_duration_is_split_between_the_phases_as_the_file_splits_it():
+def test_a_shorter_duration_keeps_the_proportion_of_phases():
     experiment = parse_experiment(CACHE_ASIDE, "cache-aside.toml").with_duration(6.5, 2)
     phases = experiment.phases
     assert phases.runs == 2
     assert (phases.open_s, phases.closed_s) == (pytest.approx(6.5 * 5.5 / 8.5), pytest.approx(6.5 * 3 / 8.5))
 
 
-def test_demand_is_shoppers_everywhere_but_in_the_arm_that_is_named_for_it():
+def test_only_arms_named_for_it_have_steeper_demand():
     named = {}
     for experiment in load_experiments().values():
         named |= {(experiment.name, arm.name): experiment.exponent_of(arm) for arm in experiment.arms}

@@ -5,7 +5,7 @@ from shop.lab.loopback import check_loopback
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"])
-def test_this_machine_may_be_loaded(url):
+def test_addresses_of_this_machine_are_accepted(url):
     assert check_loopback(url + "/") == url
 
 
@@ -21,6 +21,6 @@ def test_this_machine_may_be_loaded(url):
         "8080",
     ],
 )
-def test_no_other_machine_may_be_loaded(url):
+def test_addresses_of_other_machines_are_refused(url):
     with pytest.raises(ConfigurationError):
         check_loopback(url)

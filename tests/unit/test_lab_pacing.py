@@ -1,7 +1,7 @@
-"""The stalls here are the thing tested, so visits do sleep; all else waits for nothing.
+"""These tests sleep only inside visits, since they test stalls.
 
-A stall of the machine's own is longer than a whole run, and only ever adds: where the claim is a bound, a run that is
-over it is taken again, and a loop that did not keep the bound never would.
+A busy machine may add a stall longer than a whole run, and a stall only makes figures larger. So a test of an upper
+bound repeats a run that exceeds it; a wrong loop would exceed the bound in every run.
 """
 
 import itertools
@@ -18,7 +18,7 @@ STALL_S = 0.4
 
 
 def measure(run):
-    """Run a loop against a server that answers at once, but stalls for a while once; return latencies in seconds."""
+    """Run a loop against a server that stalls once and otherwise answers at once; return latencies in seconds."""
     latencies, calls = [], []
 
     def visit(due):
@@ -31,12 +31,12 @@ def measure(run):
     return latencies
 
 
-def test_a_stalled_server_shows_in_the_open_loops_tail():
+def test_a_stall_shows_in_the_tail_of_the_open_loop():
     moments = [n / 100 for n in range(100)]
     latencies = measure(lambda visit: pacing.open_loop(moments, visit, concurrency=1))
     assert len(latencies) == 100
     assert percentile(latencies, 99) > STALL_S * 0.8
-    assert percentile(latencies, 80) > STALL_S * 0.25, "those that were due during the stall waited too"
+    assert percentile(latencies, 80) > STALL_S * 0.25, "visits that were due during the stall waited too"
 
 
 def test_the_closed_loop_hides_the_same_stall():
@@ -49,7 +49,7 @@ def test_the_closed_loop_hides_the_same_stall():
     until(hidden)
 
 
-def test_an_arrival_does_not_wait_for_the_one_before():
+def test_open_loop_visits_run_concurrently_up_to_the_bound():
     under_way, most = 0, 0
 
     def visit(due):
@@ -60,15 +60,15 @@ def test_an_arrival_does_not_wait_for_the_one_before():
         under_way -= 1
 
     pacing.open_loop([0.0] * 20, visit, concurrency=8)
-    assert most == 8, "all due at once are under way at once, as far as the bound allows"
+    assert most == 8, "all visits are due at once, and the bound is 8"
 
 
-def test_what_never_comes_back_is_left_after_the_drain_and_counted_as_not_finished():
+def test_unanswered_visits_are_dropped_after_the_drain():
     pace = pacing.open_loop([0.0, 0.0], lambda due: gevent.sleep(60), concurrency=2, drain_s=0.05)
     assert (pace.offered, pace.finished) == (2, 0)
 
 
-def test_a_generator_out_of_breath_shows_in_its_lags():
+def test_a_saturated_generator_shows_in_its_release_lags():
     def hog(due):
         end = time.perf_counter() + 0.03
         while time.perf_counter() < end:
@@ -82,7 +82,7 @@ def test_a_generator_out_of_breath_shows_in_its_lags():
 
 
 @pytest.mark.parametrize("clients", [1, 4])
-def test_a_closed_loop_has_as_many_under_way_as_it_has_clients(clients):
+def test_a_closed_loop_runs_one_visit_for_each_client(clients):
     under_way, most = 0, 0
 
     def visit(due):
@@ -100,7 +100,7 @@ def test_a_closed_loop_has_as_many_under_way_as_it_has_clients(clients):
     until(all_at_once)
 
 
-def test_a_client_with_a_ceiling_begins_no_sooner_and_a_slow_answer_takes_nothing_from_the_next():
+def test_a_rate_ceiling_spaces_visits_without_catching_up():
     def run():
         began = []
 
@@ -113,7 +113,7 @@ def test_a_client_with_a_ceiling_begins_no_sooner_and_a_slow_answer_takes_nothin
 
     def begins_at_once():
         gaps = run()
-        assert len(gaps) <= 0.5 / 0.05 - 2, "the slow answer took the place of one or two; nobody makes up for it"
+        assert len(gaps) <= 0.5 / 0.05 - 2, "the client skips the visits it missed during the slow answer"
         return len(gaps) >= 3 and gaps[1] < 0.16
 
     until(begins_at_once)

@@ -20,21 +20,21 @@ def test_percentiles_agree_with_numpy(samples, percent):
     assert percentile(samples, percent) == pytest.approx(float(numpy.percentile(samples, percent)), rel=1e-9, abs=1e-9)
 
 
-def test_there_is_no_percentile_of_nothing():
+def test_a_percentile_needs_samples():
     with pytest.raises(ValueError, match="no samples"):
         percentile([], 50)
 
 
-def test_a_spread_is_the_middle_run_with_the_lowest_and_the_highest():
+def test_a_spread_has_the_median_the_lowest_and_the_highest():
     assert FigureSpread.of([3.0, 1.0, 20.0]) == FigureSpread(median=3.0, low=1.0, high=20.0)
 
 
-def test_runs_without_the_figure_are_left_out_of_its_spread():
+def test_a_spread_ignores_runs_without_the_figure():
     assert FigureSpread.of([None, 2.0]) == FigureSpread(2.0, 2.0, 2.0)
     assert FigureSpread.of([None]) is None
 
 
-def test_poisson_arrivals_keep_their_rate_and_are_not_even():
+def test_poisson_arrivals_have_their_rate_and_exponential_gaps():
     moments = list(arrival_times("poisson", 100, 50, random.Random(1)))
     gaps = [after - before for before, after in itertools.pairwise(moments)]
     assert len(moments) == pytest.approx(5000, rel=0.05)
@@ -45,7 +45,7 @@ def test_constant_arrivals_are_even():
     assert list(arrival_times("constant", 4, 1.1, random.Random(1))) == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
-def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
+def test_the_first_rank_of_zipf_has_twice_the_second():
     chance, law = random.Random(1), ZipfDistribution(["first", "second", "third"], exponent=1.0)
     picked = [law.choose(chance) for _ in range(20_000)]
     assert picked.count("first") / picked.count("second") == pytest.approx(2, rel=0.1)
@@ -55,7 +55,7 @@ def test_the_first_of_a_zipf_law_is_wanted_twice_as_often_as_the_second():
 @pytest.mark.parametrize(
     "exponent", [LoadPhase.model_fields["exponent"].default, ExperimentWorkload.model_fields["exponent"].default]
 )
-def test_demand_is_as_steep_as_in_a_real_year(exponent):
+def test_the_default_demand_matches_real_sales(exponent):
     """Of the 500 products complete-journey sold most often the first has 4.1 % of purchases, the first ten 16.7 %."""
     law = ZipfDistribution(range(500), exponent)
     assert law.share(1) == pytest.approx(0.041, abs=0.01)
@@ -63,12 +63,12 @@ def test_demand_is_as_steep_as_in_a_real_year(exponent):
     assert ZipfDistribution(range(500), CLASSIC_EXPONENT).share(10) > 2 * law.share(10)
 
 
-def test_exponent_zero_wants_all_alike():
+def test_exponent_zero_makes_all_items_equally_popular():
     chance, law = random.Random(1), ZipfDistribution("ab", exponent=0)
     assert [law.choose(chance) for _ in range(10_000)].count("a") == pytest.approx(5_000, rel=0.05)
 
 
-def test_half_of_all_think_times_are_below_the_median_and_some_are_far_above():
+def test_think_times_have_their_median_and_a_long_tail():
     chance = random.Random(1)
     times = [think_time(3.0, 0.8, chance) for _ in range(10_000)]
     assert numpy.median(times) == pytest.approx(3.0, rel=0.05)

@@ -25,8 +25,8 @@ ARM_CONTRACT = {
 
 
 def samples(ms=FAST_MS, count=100, **fields):
-    """Samples of a phase that went well, every visit equally quick."""
-    given = {
+    """Samples of a phase in which every visit succeeds with the same latency."""
+    defaults = {
         "offered": count,
         "seconds": 10.0,
         "latencies_ms": [ms] * count,
@@ -38,7 +38,7 @@ def samples(ms=FAST_MS, count=100, **fields):
         "cpu_share": 0.3,
         "release_lag_p95_ms": 1.0,
     }
-    return LoadSamples(**{**given, **fields})
+    return LoadSamples(**{**defaults, **fields})
 
 
 OFF = ArmObservation("off", samples(SLOW_MS, queries=700), samples(SLOW_MS, count=100))
@@ -52,7 +52,7 @@ def measured(runs):
 
 
 def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
-    """Build the result of an experiment whose runs all went alike."""
+    """Build the result of an experiment with equal runs."""
     quiet = samples(count=20)
     record = RunRecord(5.0, before or quiet, after or quiet, ((off, on),) * runs)
     return build_result(
@@ -84,7 +84,7 @@ def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
         ),
         ({"before": samples(count=5, succeeded=[True] * 4 + [False], errors={"500": 1})}, "invalid", "before the runs"),
         ({"after": samples(count=5, succeeded=[False] * 5, errors={"500": 5})}, "invalid", "5 times 500"),
-        ({"after": samples(FAST_MS * 10)}, "invalid", "median answer went from 4.0 ms before to 40.0 ms after"),
+        ({"after": samples(FAST_MS * 10)}, "invalid", "median latency went from 4.0 ms before to 40.0 ms after"),
         ({"after": samples(FAST_MS + 4)}, "confirmed", ""),
         (
             {"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed_loop)},
@@ -96,7 +96,7 @@ def outcome(off=OFF, on=ON, before=None, after=None, runs=3):
             "invalid",
             "arm on: 12 times a cache did not answer in time",
         ),
-        ({"off": replace(OFF, anomalies={"locks_lost": 1})}, "invalid", "arm off: 3 times a lock ended"),
+        ({"off": replace(OFF, anomalies={"locks_lost": 1})}, "invalid", "arm off: 3 times a lock expired"),
         ({"on": replace(ON, unsettled="its hit rate went from 20% to 45%")}, "invalid", "from 20% to 45%"),
     ],
 )
@@ -106,21 +106,21 @@ def test_the_verdict_follows_from_the_figures(changed, verdict, words):
     assert words in result["reason"]
 
 
-def test_a_figure_that_was_never_measured_neither_passes_nor_accuses():
+def test_a_figure_without_measurement_makes_the_result_invalid():
     never = ArmObservation("on", samples(count=0, latencies_ms=[], succeeded=[]), ON.closed_loop)
     result = outcome(on=never)
     assert result["verdict"] == "invalid"
     assert "could not be measured" in result["reason"]
 
 
-def test_runs_that_disagree_confirm_nothing_and_refute_nothing():
+def test_runs_that_disagree_make_the_result_invalid():
     result = measured([(OFF, ON), (OFF, replace(ON, open_loop=samples(SLOW_MS))), (OFF, ON)])
     assert result["ratios"]["p50_off_over_on"] == 20, "the median would have passed"
     assert result["verdict"] == "invalid"
     assert "1.00 to 20.00, far apart, over the runs), not in every run >= 2" in result["reason"]
 
 
-def test_runs_far_apart_are_said_where_each_of_them_holds():
+def test_the_reason_marks_runs_that_are_far_apart():
     quicker = replace(ON, open_loop=samples(FAST_MS / 5, queries=10))
     result = measured([(OFF, ON), (OFF, quicker)])
     assert result["verdict"] == "confirmed"
@@ -132,22 +132,22 @@ def test_runs_far_apart_are_said_where_each_of_them_holds():
     [
         ({}, ""),
         ({"on": replace(ON, open_loop=samples(SLOW_MS))}, ""),
-        ({"on": replace(ON, anomalies={"cache_outages": 4})}, "in trouble"),
+        ({"on": replace(ON, anomalies={"cache_outages": 4})}, "anomalies of its own"),
         ({"off": ArmObservation("off", samples(SLOW_MS, queries=100), OFF.closed_loop)}, "did not show"),
         ({"on": ArmObservation("on", ON.open_loop, samples(count=900, cpu_share=0.99))}, "bottleneck"),
         ({"after": samples(FAST_MS * 10)}, "steady state"),
     ],
 )
-def test_a_single_run_is_a_look_and_claims_nothing(changed, caution):
+def test_a_single_run_is_a_look_and_confirms_nothing(changed, caution):
     result = outcome(**changed, runs=1)
     assert result["verdict"] == "look"
     assert result["judged"] == {"correctness": None, "timing": None}
-    assert "claims nothing" in result["reason"]
+    assert "confirms nothing" in result["reason"]
     assert "as claimed" not in result["reason"]
     assert caution in result["reason"]
 
 
-def test_a_single_run_that_mostly_failed_is_no_look_either():
+def test_a_single_run_with_many_errors_is_invalid():
     failed = ArmObservation("off", samples(SLOW_MS, succeeded=[False] * 100), OFF.closed_loop)
     assert outcome(off=failed, runs=1)["verdict"] == "invalid"
 
@@ -163,36 +163,37 @@ NAIVE = FAIR | {"one_oversold": 50.0, "mismatches": 6.0}
 
 
 def sale(before_ms=FAST_MS, after_ms=FAST_MS, runs=2, **arms):
-    """The result of a flash sale; each named arm's measures of its last run changed."""
+    """The result of a flash sale; each keyword changes the measures of an arm's last run."""
 
-    def seen(name, last):
+    def observation(name, last):
         changes = arms.get(name, {}) if last else {}
         return ArmObservation(name, samples(), None, (NAIVE if name == "naive" else FAIR) | changes)
 
     before, after = samples(before_ms, count=20), samples(after_ms, count=20)
-    each = [tuple(seen(arm.name, number == runs - 1) for arm in SALE.arms) for number in range(runs)]
-    return build_result(SALE, RunRecord(3.0, before, after, tuple(each)), datetime(2026, 1, 2, tzinfo=UTC), {})
+    observations = [tuple(observation(arm.name, number == runs - 1) for arm in SALE.arms) for number in range(runs)]
+    record = RunRecord(3.0, before, after, tuple(observations))
+    return build_result(SALE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
 
 
-def test_what_is_right_is_judged_however_the_store_s_quickness_changed():
+def test_correctness_is_judged_although_the_latency_drifted():
     result = sale(before_ms=40.0, after_ms=FAST_MS)
     assert (result["verdict"], result["judged"]) == ("confirmed", {"correctness": "confirmed", "timing": "invalid"})
     assert "The timing is not judged. The steady state did not hold" in result["reason"]
 
 
-def test_one_run_with_one_piece_sold_twice_refutes():
+def test_one_oversold_piece_in_one_run_refutes():
     result = sale(conditional={"one_oversold": 1.0}, after_ms=FAST_MS * 10)
     assert result["verdict"] == "refuted"
     assert "conditional.one_oversold is 0.50 (0.00 to 1.00 over the runs), not in every run <= 0" in result["reason"]
 
 
-def test_a_sale_in_which_the_naive_way_sold_nothing_twice_says_nothing_of_the_others():
+def test_without_overselling_by_the_naive_arm_the_sale_is_invalid():
     result = sale(naive={"one_oversold": 0.0})
     assert (result["verdict"], result["judged"]["correctness"]) == ("invalid", None)
     assert sale(naive={"one_oversold": 0.0}, optimistic={"mismatches": 1.0})["verdict"] == "refuted"
 
 
-def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
+def test_tolerated_anomalies_are_reported_and_do_not_invalidate():
     quiet = samples(count=20)
     arms = tuple(
         ArmObservation(
@@ -206,7 +207,7 @@ def test_trouble_an_experiment_tolerates_is_told_and_held_against_nothing():
     assert "4 times a cache did not answer" in render_report(result)
 
 
-def test_a_share_is_drawn_in_percent():
+def test_shares_are_drawn_as_percentages():
     chart = [{"figure": "error_rate", "title": "Failed", "says": "", "unit": "%"}]
     failing = replace(
         OFF, open_loop=samples(SLOW_MS, queries=700, succeeded=[True] * 75 + [False] * 25), closed_loop=None
@@ -216,12 +217,12 @@ def test_a_share_is_drawn_in_percent():
     assert "25.0 %" in render_report(result)
 
 
-def test_a_staleness_of_nothing_is_not_beaten_by_anything():
-    """The cure shows no staleness where there was hardly any to be shown: that is no confirmation."""
+def test_without_staleness_in_the_first_arm_nothing_is_confirmed():
+    """An arm without staleness proves nothing if the first arm shows almost none either."""
     staleness = parse_experiment((EXPERIMENTS / "cache-staleness.toml").read_text(), "cache-staleness.toml")
-    well = dict.fromkeys(staleness.arm_driver.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
+    measures = dict.fromkeys(staleness.arm_driver.measures) | {"orders": 5.0, "wrong_price_orders": 0.0}
     arms = tuple(
-        ArmObservation(name, samples(), None, {**well, "stale_max_s": stale})
+        ArmObservation(name, samples(), None, {**measures, "stale_max_s": stale})
         for name, stale in (("ttl", 0.31), ("event", 0.0), ("through", 0.0))
     )
     quiet = samples(count=20)
@@ -234,23 +235,23 @@ def test_a_staleness_of_nothing_is_not_beaten_by_anything():
     ("cpu", "lag", "sign"),
     [(0.2, 1.0, None), (0.99, 1.0, "99% of its one core"), (0.2, LAG_LIMIT_MS + 1, "26 ms late")],
 )
-def test_a_generator_out_of_breath_is_noticed(cpu, lag, sign):
-    found = samples(cpu_share=cpu, release_lag_p95_ms=lag).saturation
-    assert sign in found if sign else found is None
+def test_a_saturated_generator_is_detected(cpu, lag, sign):
+    saturation = samples(cpu_share=cpu, release_lag_p95_ms=lag).saturation
+    assert sign in saturation if sign else saturation is None
 
 
-def test_goodput_counts_only_what_was_answered_well_and_in_time():
+def test_goodput_counts_only_successful_answers_in_time():
     mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], succeeded=[True, False, True, True])
-    found = compute_figures(ArmObservation("on", mixed, ON.closed_loop), good_within_ms=1000)
-    assert found["goodput_rps"] == pytest.approx(0.2)
-    assert found["achieved_rps"] == pytest.approx(0.4)
+    figures = compute_figures(ArmObservation("on", mixed, ON.closed_loop), good_within_ms=1000)
+    assert figures["goodput_rps"] == pytest.approx(0.2)
+    assert figures["achieved_rps"] == pytest.approx(0.4)
 
 
-def test_every_figure_is_declared_for_experiments_to_name():
+def test_every_computed_figure_is_in_the_table():
     assert set(compute_figures(ON, 1000)) == set(FIGURES)
 
 
-def test_a_result_holds_what_the_contract_promises():
+def test_a_result_has_the_fields_of_the_contract():
     result = outcome()
     assert set(result) >= CONTRACT
     for arm in result["arms"]:
@@ -262,7 +263,7 @@ def test_a_result_holds_what_the_contract_promises():
     assert off["switches"] == {"cache.edge": "off", "cache.local": "off", "cache.shared": "off", "api.composite": "on"}
 
 
-def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_them():
+def test_figures_are_medians_with_their_lowest_and_highest_run():
     quiet = samples(count=20)
     runs = tuple((ArmObservation("off", samples(ms), OFF.closed_loop), ON) for ms in (70.0, 100.0, 80.0))
     record = RunRecord(5.0, quiet, quiet, runs)
@@ -272,7 +273,7 @@ def test_figures_are_medians_over_runs_with_the_lowest_and_the_highest_beside_th
     assert result["spread"]["p50_off_over_on"] == {"min": 17.5, "max": 25}
 
 
-def test_a_saved_result_reads_back_the_same_and_is_the_latest(tmp_path):
+def test_a_saved_result_is_the_latest_and_reads_back_unchanged(tmp_path):
     result = outcome()
     home = save_result(result, tmp_path)
     assert read_result(find_result(tmp_path)) == read_result(home)
@@ -280,22 +281,22 @@ def test_a_saved_result_reads_back_the_same_and_is_the_latest(tmp_path):
     assert read_result(home)["ratios"] == result["ratios"]
 
 
-def test_a_report_needs_nothing_from_elsewhere(tmp_path):
+def test_a_report_loads_nothing_from_outside(tmp_path):
     page = write_report(save_result(outcome(), tmp_path)).read_text()
-    assert page.count("<svg") == 2 + 2 * 2  # two charts are wide, and drawn for a desk and for a phone
+    assert page.count("<svg") == 2 + 2 * 2  # two charts are wide; each is drawn for a wide and for a narrow screen
     for outside in ("http-equiv", "<script", "<link", "src=", "@import", "url("):
         assert outside not in page
     assert "confirmed" in page
     assert "80.0 ms" in page
 
 
-def test_a_report_keeps_hostile_text_as_text():
+def test_a_report_escapes_its_texts():
     result = outcome()
     result["arms"][0]["title"] = result["reason"] = "<script>alert(1)</script>"
     assert "<script" not in render_report(result)
 
 
-def test_a_report_of_a_store_that_never_answered_still_renders():
+def test_a_report_without_any_answer_renders():
     dead = samples(count=0, latencies_ms=[], succeeded=[], calls=0)
     result = outcome(
         off=ArmObservation("off", dead, dead), on=ArmObservation("on", dead, dead), before=dead, after=dead
@@ -305,13 +306,13 @@ def test_a_report_of_a_store_that_never_answered_still_renders():
     assert draw_picture(result).startswith("<svg")
 
 
-def test_the_picture_says_how_much_quicker():
+def test_the_picture_states_the_speedup():
     drawn = draw_picture(outcome())
     assert "20.0× quicker" in drawn
     assert "9.00× as many" in drawn
 
 
-def test_the_picture_and_the_verdict_name_the_same_ratio():
+def test_the_picture_uses_the_ratios_of_the_verdict():
     result = outcome()
     result["ratios"] |= {"p50_off_over_on": 4.5, "most_rps_on_over_off": 7.5}
     drawn = draw_picture(result)
@@ -322,20 +323,20 @@ def test_the_picture_and_the_verdict_name_the_same_ratio():
 def test_the_terminal_and_the_report_show_the_same_table():
     table = dict(figure_rows(outcome()))
     assert table["Median wait"] == ["80.0 ms", "4.00 ms"]
-    assert "Answered by the edge" not in table, "a layer nobody passed is left out"
+    assert "Answered by the edge" not in table, "a layer without requests is left out"
 
 
-def test_each_layer_sees_only_what_the_one_before_let_pass():
+def test_hit_rates_become_shares_of_all_requests():
     shares = dict(layer_shares({"hit_rate": {"edge": 0.5, "local": None, "shared": 0.5}}))
     assert shares == {"edge": 0.5, "shared": 0.25, "store": 0.25}
 
 
 @pytest.mark.parametrize(("value", "written"), [(1234.5, "1,234"), (12.34, "12.3"), (1.234, "1.23"), (0, "0.00")])
-def test_figures_are_written_with_the_digits_that_matter(value, written):
+def test_figures_are_written_with_significant_digits(value, written):
     assert format_number(value) == written
 
 
-def test_the_same_cache_is_told_under_both_demands():
+def test_the_demand_table_compares_both_exponents():
     classic = ArmObservation("classic", samples(FAST_MS / 2, queries=0), samples(count=1000))
     record = RunRecord(5.0, samples(count=20), samples(count=20), ((OFF, ON, classic),) * 2)
     result = build_result(WHOLE, record, datetime(2026, 1, 2, tzinfo=UTC), {})
@@ -343,5 +344,5 @@ def test_the_same_cache_is_told_under_both_demands():
     table = demand_table({"cache-aside": result, "older": outcome()})
     assert "| `cache-aside`, with cache-aside | median wait | 4.00 ms | 2.00 ms |" in table
     assert "older" not in table
-    assert "20.0× quicker" in draw_picture(result), "told of the arm with the same demand"
+    assert "20.0× quicker" in draw_picture(result), "the speedup of the arm with the same demand"
     assert "exponent 1" in render_report(result)

@@ -1,4 +1,4 @@
-"""When a cache counts as warm, by table and by a cache that fills."""
+"""The detection of a warm cache, by table and with a simulated cache."""
 
 import random
 
@@ -15,10 +15,10 @@ SECONDS = 10.0
 
 def halves(first, second, visits):
     """Samples with a share of hits in each half of a load."""
-    found = []
+    load = []
     for begin, share in ((0.0, first), (SECONDS / 2, second)):
-        found += [(begin + 0.01, 1.0, "shared" if number < share * visits else "origin") for number in range(visits)]
-    return samples(found)
+        load += [(begin + 0.01, 1.0, "shared" if number < share * visits else "origin") for number in range(visits)]
+    return samples(load)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def halves(first, second, visits):
         (0.0, 0.0, 100, True, False),  # an arm without a cache
         (1.0, 1.0, 100, True, False),
         (0.95, 0.97, 2000, True, False),
-        (0.97, 0.90, 500, True, False),  # what falls is not being filled
+        (0.97, 0.90, 500, True, False),  # a falling hit rate is not a cache that fills
         (0.2, 0.5, 500, False, True),
-        (0.05, 0.15, 100, False, False),  # hardly more than chance: not enough to call it risen, nor to call it settled
-        (0.0, 0.0, 10, False, False),  # too few to tell
+        (0.05, 0.15, 100, False, False),  # the rise may be chance: neither risen nor settled
+        (0.0, 0.0, 10, False, False),  # too few visits to decide
     ],
 )
 def test_a_hit_rate_has_settled_when_it_no_longer_rises(first, second, visits, settled, rose):
@@ -38,39 +38,39 @@ def test_a_hit_rate_has_settled_when_it_no_longer_rises(first, second, visits, s
     assert (rise.has_settled, rise.still_rose) == (settled, rose)
 
 
-def test_a_load_that_nobody_answered_says_nothing_of_a_cache():
+def test_a_load_without_answers_has_no_hit_rate():
     assert HitRateRise.of(samples([(1.0, 1.0, "")])) is None
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_cold_cache_is_warmed_until_it_answers_most(seed):
-    """A miss costs ten times a hit, as in the store: the first piece of two seconds would not have done."""
-    chance, products, kept = random.Random(seed), ZipfDistribution(range(1000), 0.65), set()
+def test_warm_up_rounds_repeat_until_a_cold_cache_is_warm(seed):
+    """A miss takes ten times as long as a hit, as in the store, so one round of warm-up is not enough."""
+    rng, products, cached = random.Random(seed), ZipfDistribution(range(1000), 0.65), set()
 
-    def piece(now=0.0):
-        seen = []
+    def warm_up_round(now=0.0):
+        visits = []
         while now < SECONDS:
-            product = products.choose(chance)
-            seen.append((now, 1.0, "shared" if product in kept else "origin"))
-            now += 0.003 if product in kept else 0.033  # ten seconds here are two there
-            kept.add(product)
-        return samples(seen)
+            product = products.choose(rng)
+            visits.append((now, 1.0, "shared" if product in cached else "origin"))
+            now += 0.003 if product in cached else 0.033  # ten seconds here are two seconds in the store
+            cached.add(product)
+        return samples(visits)
 
-    pieces = 1
-    while not (rise := HitRateRise.of(piece())).has_settled:
-        pieces += 1
-    assert 3 <= pieces <= 20
+    rounds = 1
+    while not (rise := HitRateRise.of(warm_up_round())).has_settled:
+        rounds += 1
+    assert 3 <= rounds <= 20
     assert rise.second > 0.7
 
 
-def test_only_what_rose_since_is_trouble():
+def test_only_increased_counters_are_anomalies():
     before = {"cache_outages": 3.0, "locks_lost": 1.0, "evictions": 7.0}
     after = {"cache_outages": 7.0, "locks_lost": 1.0, "waits_given_up": 2.0}
     assert increases(before, after) == {"cache_outages": 4.0}
-    assert increases({"cache_outages": 5.0}, {"cache_outages": 1.0}) == {}, "a server started anew counts from zero"
+    assert increases({"cache_outages": 5.0}, {"cache_outages": 1.0}) == {}, "a restarted server counts from zero"
 
 
-def test_a_counter_is_added_up_by_its_label_and_is_zero_before_its_first_count():
+def test_a_counter_sums_by_label_and_defaults_to_zero():
     text = 'a_total{kind="x"} 2.0\na_total{kind="y"} 3.0\nb_total 4.0\n'
     assert sum_counter(text, "a_total") == 5
     assert sum_counter(text, "a_total", ("kind", "y")) == 3

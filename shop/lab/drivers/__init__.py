@@ -1,4 +1,4 @@
-"""Ways to put the store under load, each with what it looks at; ``load`` is the plain one, and the runner's own."""
+"""Drivers: each puts the store under load in its own way and takes its own measures; ``load`` is the default."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""``shop books`` after an arm: what did not match that matched before it."""
+"""Runs ``shop books``, the auditor of the store's books, for experiments that compare before and after an arm."""
 
 import json
 import subprocess
@@ -13,31 +13,32 @@ NO_MISMATCHES, MISMATCHES_FOUND, AUDIT_FAILED = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class AuditorMismatch:
-    """One thing the auditor named."""
+    """One mismatch that the auditor reports."""
 
     kind: str
     id: str
 
 
 def audit_mismatches(look_again_s: float = 1.0) -> frozenset[AuditorMismatch]:
-    """Return everything the auditor names in this checkout's store.
+    """Return every mismatch that the auditor reports for the store of this checkout.
 
-    It runs as a command of its own: the lab knows nothing of databases, and the auditor nothing of the lab.
+    The auditor runs as a command of its own: the lab does not use the database, and the auditor does not know the lab.
 
     Args:
-        look_again_s: seconds until a mismatch is looked for a second time.
+        look_again_s: seconds until the auditor checks a mismatch a second time.
 
     Raises:
-        ConfigurationError: one of the two sides cannot be read.
+        ConfigurationError: the auditor cannot read one of the two sides.
         ServiceUnavailable: the auditor itself failed.
     """
-    words = [sys.executable, "-m", "shop.cli", "books", "--json", "--look-again", str(look_again_s)]
+    command = [sys.executable, "-m", "shop.cli", "books", "--json", "--look-again", str(look_again_s)]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        audit = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         raise ServiceUnavailable(f"The auditor did not end within {TIMEOUT_S:.0f} s.") from None
-    if done.returncode == AUDIT_FAILED:
-        raise ConfigurationError(f"The books cannot be checked: {done.stderr.strip()}")
-    if done.returncode not in (NO_MISMATCHES, MISMATCHES_FOUND):
-        raise ServiceUnavailable(f"The auditor failed: {done.stderr.strip()[-300:]}")
-    return frozenset(AuditorMismatch(one["kind"], one["id"]) for one in json.loads(done.stdout)["mismatches"])
+    if audit.returncode == AUDIT_FAILED:
+        raise ConfigurationError(f"The books cannot be checked: {audit.stderr.strip()}")
+    if audit.returncode not in (NO_MISMATCHES, MISMATCHES_FOUND):
+        raise ServiceUnavailable(f"The auditor failed: {audit.stderr.strip()[-300:]}")
+    mismatches = json.loads(audit.stdout)["mismatches"]
+    return frozenset(AuditorMismatch(mismatch["kind"], mismatch["id"]) for mismatch in mismatches)

@@ -1,8 +1,8 @@
-"""Shoppers pay while the provider is in trouble; others look at pages that need no provider.
+"""Driver: shoppers pay while the payments provider has a fault; other shoppers visit pages that need no provider.
 
-Both are served by the same threads. When the carts are full the trouble begins, and with it a rush to the checkout;
-from then on checkouts come at a rate. The pages are watched once the trouble had time to do its work, and it ends with
-the last of them. So what is judged is the trouble, not its first second.
+The same threads serve both. After the carts are filled, the fault begins, and with it a rush of checkouts; later
+checkouts come at a rate. The pages are visited only after a lead time, so the figures show the full effect of the fault
+and not its first second. The fault ends with the last page visit.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.crowd import guest_count, guests_with_carts
 from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples
-from shop.lab.metrics_client import InFlightSampler
+from shop.lab.metrics_client import sample_in_flight
 from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
 
@@ -31,115 +31,119 @@ CLEAR_TIMEOUT_S = 20.0
 
 
 class BystanderParams(StrictModel):
-    """What is told of shoppers and trouble."""
+    """Parameters of the driver."""
 
     fault: str = "slow"
-    """What is done to the provider."""
+    """The fault of the provider."""
     rush: int = Field(default=8, ge=0)
-    """Checkouts in the first moment, for each web process."""
+    """Checkouts at the begin of the fault, for each web process."""
     rate: float = Field(default=0.5, gt=0)
     """Checkouts a second after that, for each web process."""
     lead_s: float = Field(default=8.0, ge=GENERATOR_START_S)
-    """Until the pages are watched."""
+    """Seconds from the begin of the fault to the first page visit."""
     seconds: float = Field(default=3.0, gt=0)
-    """For which they are."""
+    """Length of the page visits."""
     visits: float = Field(default=20.0, gt=0)
-    """Of pages, a second."""
+    """Page visits a second."""
     page_within_ms: float = Field(default=1_000.0, gt=0)
-    """A slower page is looked at by nobody."""
+    """A slower page counts as failed, since its visitor has left."""
     patience_s: float = Field(default=8.0, gt=0)
-    """A checkout that takes longer has lost its shopper."""
+    """A slower checkout counts as late, since its shopper has left."""
 
 
 class BystanderDriver:
-    """Makes trouble, and watches those who have no part in it."""
+    """Sets a fault of the provider, and measures pages that do not need the provider."""
 
     params_model = BystanderParams
     faults: Sequence[str] = (PAYMENTS,)
     parameters: Sequence[str] = ()
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
-        "pages_well": DriverMeasure("Other pages answered well and in time", "%"),
-        "threads_held": DriverMeasure("Requests being answered at once, median"),
+        "pages_well": DriverMeasure("Other pages answered without error and in time", "%"),
+        "threads_held": DriverMeasure("Requests in progress, median"),
         "checkouts": DriverMeasure("Checkouts begun"),
-        "orders": DriverMeasure("Answered with an order"),
-        "order_share": DriverMeasure("Share answered with an order", "%"),
+        "orders": DriverMeasure("Checkouts that placed an order"),
+        "order_share": DriverMeasure("Share that placed an order", "%"),
         "order_goodput_rps": DriverMeasure("Orders in time", "/s"),
         "checkout_p99_ms": DriverMeasure("99th percentile of checkouts", "ms"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def expected_seconds(self, params: BystanderParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return params.lead_s + params.seconds + 7.0
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the length; the lead is what the guards need, and stays."""
+        """Return the length; the lead time stays, since timeout and breaker need it."""
         return {"seconds": seconds}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: BystanderParams) -> DriverResult:
-        """Make trouble and buy, watch the pages, end the trouble, check the books, and undo the orders."""
+        """Set the fault, check out, visit pages, clear the fault, audit the books, and cancel the orders."""
         store, before = context.store, audit_mismatches()
-        processes, lasts_s = store.workers(), params.lead_s + params.seconds
+        processes, fault_s = store.workers(), params.lead_s + params.seconds
         rush, rate = params.rush * processes, params.rate * processes
-        mending: list[Future[tuple[float, float]]] = []
+        clearing: list[Future[tuple[float, float]]] = []
         with (
-            guests_with_carts(store, rush + guest_count(rate, lasts_s)) as shoppers,
-            InFlightSampler(store) as in_flight,
-            ThreadPoolExecutor(2) as beside,
+            guests_with_carts(store, rush + guest_count(rate, fault_s)) as shoppers,
+            sample_in_flight(store) as in_flight,
+            ThreadPoolExecutor(2) as threads,
         ):
             store.set_fault(PAYMENTS, params.fault)
-            buying = beside.submit(check_out_at_rate, shoppers, rate, rush=rush)
+            buying = threads.submit(check_out_at_rate, shoppers, rate, rush=rush)
             context.wait(params.lead_s - context.start_delay_s)
-            plan = context.load_phase(arm, params.seconds, mode="open", rate=params.visits)
-            watched = [(0.0, lambda: mending.append(beside.submit(_clear_fault_after, params.seconds)))]
-            pages = context.offer(arm.title, plan, watched)
-            bought, held = buying.result(), in_flight.between(*mending[0].result())
+            phase = context.load_phase(arm, params.seconds, mode="open", rate=params.visits)
+            actions = [(0.0, lambda: clearing.append(threads.submit(_clear_fault_after, params.seconds)))]
+            pages = context.offer(arm.title, phase, actions)
+            checkouts = buying.result()
+            began, ended = clearing[0].result()
+            held = [count for at, count in in_flight if began <= at <= ended]
             store.wait_ready()
-            found = audit_mismatches() - before
-        return DriverResult(pages, {**compute_measures(pages, bought, held, params), "mismatches": float(len(found))})
+            mismatches = audit_mismatches() - before
+        measures = compute_measures(pages, checkouts, held, params)
+        return DriverResult(pages, {**measures, "mismatches": float(len(mismatches))})
 
 
 def _clear_fault_after(seconds: float) -> tuple[float, float]:
-    """Let the trouble last, end it, and return between which moments it was looked at.
+    """Clear the fault after so many seconds; return the begin and the end of the page visits.
 
-    It is ended by the command, which needs no thread of the store: there may be none.
+    A command clears it, since the store may have no free thread for a request.
 
     Raises:
-        ServiceUnavailable: it did not end.
+        ServiceUnavailable: the fault could not be cleared.
     """
     began = time.monotonic()
     time.sleep(seconds)
-    until = time.monotonic()
-    words = [sys.executable, "-m", "shop.cli", "fault", "set", PAYMENTS, NONE]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=CLEAR_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise ServiceUnavailable(f"The provider could not be mended: {done.stderr.strip()}")
-    return began, until
+    ended = time.monotonic()
+    command = [sys.executable, "-m", "shop.cli", "fault", "set", PAYMENTS, NONE]
+    clear = subprocess.run(command, capture_output=True, text=True, timeout=CLEAR_TIMEOUT_S, check=False)
+    if clear.returncode:
+        raise ServiceUnavailable(f"The fault of the provider could not be cleared: {clear.stderr.strip()}")
+    return began, ended
 
 
 def compute_measures(
-    pages: LoadSamples, bought: Sequence[CheckoutSample], held: Sequence[float], params: BystanderParams
+    pages: LoadSamples, checkouts: Sequence[CheckoutSample], held: Sequence[float], params: BystanderParams
 ) -> dict[str, float | None]:
-    """Return the measures but for the books'.
+    """Return the measures without those of the books.
 
     Args:
-        pages: what became of those who did not buy.
-        bought: the checkouts.
-        held: requests being answered, looked at again and again.
-        params: what counts as in time.
+        pages: the page visits.
+        checkouts: the checkouts.
+        held: samples of the number of requests in progress.
+        params: the time limits.
     """
-    well = sum(
-        good and ms <= params.page_within_ms for good, ms in zip(pages.succeeded, pages.latencies_ms, strict=True)
+    in_time = sum(
+        succeeded and ms <= params.page_within_ms
+        for succeeded, ms in zip(pages.succeeded, pages.latencies_ms, strict=True)
     )
-    orders = [one for one in bought if one.order]
-    in_time = sum(one.ms <= params.patience_s * 1000 for one in orders)
+    orders = [checkout for checkout in checkouts if checkout.order]
+    orders_in_time = sum(order.ms <= params.patience_s * 1000 for order in orders)
     return {
-        "pages_well": well / len(pages.succeeded) if pages.succeeded else None,
+        "pages_well": in_time / len(pages.succeeded) if pages.succeeded else None,
         "threads_held": percentile(list(held), 50) if held else None,
-        "checkouts": float(len(bought)),
+        "checkouts": float(len(checkouts)),
         "orders": float(len(orders)),
-        "order_share": len(orders) / len(bought),
-        "order_goodput_rps": in_time / (params.lead_s + params.seconds),
-        "checkout_p99_ms": percentile([one.ms for one in bought], 99),
+        "order_share": len(orders) / len(checkouts),
+        "order_goodput_rps": orders_in_time / (params.lead_s + params.seconds),
+        "checkout_p99_ms": percentile([checkout.ms for checkout in checkouts], 99),
     }

@@ -1,7 +1,7 @@
-"""Shoppers check out at a steady rate; afterwards each order's confirmation is looked for in the mailbox.
+"""Driver: shoppers check out at a constant rate; then the driver looks for each order's confirmation in the mailbox.
 
-A checkout's time runs from the moment it was due, cart filled beforehand. What is broken about the mail server is
-mended when the last checkout is answered; what has not arrived a good while after that counts as lost.
+The carts are filled before. The latency of a checkout counts from its due time. The fault of the mail server is cleared
+after the last checkout is answered. A mail that does not arrive within a time limit after that counts as lost.
 """
 
 import time
@@ -20,24 +20,23 @@ from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, Driver
 from shop.lab.guest_client import GuestClient
 from shop.lab.load import LoadSamples
 from shop.lab.statistics import percentile
-from shop.lab.store_client import StoreClient
 from shop.lab.strict_model import StrictModel
 
 MAIL = "mail"
 MAX_CONCURRENT = 64
 POLL_EVERY_S = 0.5
 USUAL_MAIL_WAIT_S = 4.0
-"""What is waited for mail, in the mean over arms: most of it is there at once."""
+"""Mean wait for the mails of an arm; most mails arrive at once."""
 
 
 class CheckoutParams(StrictModel):
-    """What is told of the checkouts."""
+    """Parameters of the driver."""
 
     rate: float = Field(default=4.0, gt=0)
-    """A second."""
+    """Checkouts a second."""
     seconds: float = Field(default=8.0, gt=0)
     patience_s: float = Field(default=40.0, gt=0)
-    """After the mail server is well again, before what has not arrived counts as lost."""
+    """Time limit for the mails, from the end of the mail server's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,9 @@ class CheckoutSample:
     """One checkout.
 
     Args:
-        due_s: when it was due, in seconds after the first.
-        ms: from then to its answer.
-        order: the order's number; empty where there is none.
+        due_s: when it was due, in seconds after the first checkout.
+        ms: milliseconds from the due time to its answer.
+        order: the order's number; empty if no order was placed.
     """
 
     due_s: float
@@ -56,7 +55,7 @@ class CheckoutSample:
 
 
 class CheckoutDriver:
-    """Buys, and waits for the mail."""
+    """Checks out, and waits for the confirmation mails."""
 
     params_model = CheckoutParams
     faults: Sequence[str] = (MAIL,)
@@ -64,14 +63,14 @@ class CheckoutDriver:
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "orders": DriverMeasure("Orders placed"),
-        "mails_lost": DriverMeasure("Of them never confirmed"),
+        "mails_lost": DriverMeasure("Orders never confirmed"),
         "lost_share": DriverMeasure("Share never confirmed", "%"),
-        "mail_p99_s": DriverMeasure("99th percentile until the mail was there, after the end", "s"),
+        "mail_p99_s": DriverMeasure("99th percentile of the wait for a mail after the last checkout", "s"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def expected_seconds(self, params: CheckoutParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return params.seconds + min(params.patience_s, USUAL_MAIL_WAIT_S)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -79,30 +78,31 @@ class CheckoutDriver:
         return {"seconds": seconds}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: CheckoutParams) -> DriverResult:
-        """Buy at the rate, mend the mail server, wait for the mail, check the books, and undo the orders."""
+        """Check out, clear the fault, wait for the mails, audit the books, and cancel the orders."""
         before = audit_mismatches()
         with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
-            bought = check_out_at_rate(shoppers, params.rate)
+            checkouts = check_out_at_rate(shoppers, params.rate)
             context.store.set_fault(MAIL, NONE)
-            lost, waited_s = _wait(context, [one.order for one in bought if one.order], params.patience_s)
-            found = audit_mismatches() - before
+            orders = [checkout.order for checkout in checkouts if checkout.order]
+            lost, waited_s = _wait_for_mails(context, orders, params.patience_s)
+            mismatches = audit_mismatches() - before
         return DriverResult(
-            as_load_samples(bought, params.seconds),
-            {**compute_measures(bought, lost, waited_s), "mismatches": float(len(found))},
+            as_load_samples(checkouts, params.seconds),
+            {**compute_measures(checkouts, lost, waited_s), "mismatches": float(len(mismatches))},
         )
 
 
 def compute_measures(
-    bought: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequence[float]
+    checkouts: Sequence[CheckoutSample], lost: Sequence[str], waited_s: Sequence[float]
 ) -> dict[str, float | None]:
     """Return the measures.
 
     Args:
-        bought: all checkouts.
+        checkouts: all checkouts.
         lost: the orders without a mail.
-        waited_s: for each other order, seconds after the end until its mail was seen.
+        waited_s: for each other order, seconds from the last checkout to its mail.
     """
-    orders = sum(bool(one.order) for one in bought)
+    orders = sum(bool(checkout.order) for checkout in checkouts)
     return {
         "orders": float(orders),
         "mails_lost": float(len(lost)),
@@ -117,57 +117,54 @@ def check_out_at_rate(
     check_out: Callable[[GuestClient], str] = GuestClient.check_out,
     rush: int = 0,
 ) -> list[CheckoutSample]:
-    """Let each shopper check out at her moment, at so many a second; return what became of them, in their order.
+    """Let each shopper check out at her due time, at a constant rate; return the checkouts in the order of shoppers.
 
     Args:
-        shoppers: with full carts.
-        rate: a second.
-        check_out: what each does; returns the order's number, or an empty text.
-        rush: so many do not wait for their moment, but all come in the first one.
+        shoppers: guests with full carts.
+        rate: checkouts a second.
+        check_out: checks a shopper out; returns the order's number, or an empty text.
+        rush: so many shoppers all check out at the begin; the others follow at the rate.
     """
     began = time.monotonic()
 
-    def one(number: int) -> CheckoutSample:
+    def check_out_when_due(number: int) -> CheckoutSample:
         due = began + max(0, number - rush) / rate
         time.sleep(max(0.0, due - time.monotonic()))
         order = check_out(shoppers[number])
         return CheckoutSample(due - began, (time.monotonic() - due) * 1000, order)
 
-    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
-        return list(pool.map(one, range(len(shoppers))))
+    with ThreadPoolExecutor(MAX_CONCURRENT) as threads:
+        return list(threads.map(check_out_when_due, range(len(shoppers))))
 
 
-def _wait(context: DriverContext, orders: Sequence[str], patience_s: float) -> tuple[list[str], list[float]]:
-    began, missing, waited = time.monotonic(), set(orders), []
+def _wait_for_mails(context: DriverContext, orders: Sequence[str], max_wait_s: float) -> tuple[list[str], list[float]]:
+    """Return the orders whose mail did not arrive, and the wait for each other mail in seconds."""
+    began, missing, waited_s = time.monotonic(), set(orders), []
     while True:
-        arrived = missing & _confirmed(context.store, len(orders))
+        # The subject of a confirmation ends with the order's number; the mailbox may have other mails too.
+        arrived = missing & {mail["subject"].rpartition(" ")[2] for mail in context.store.mails(2 * len(orders))}
         missing -= arrived
-        waited += [time.monotonic() - began] * len(arrived)
-        if not missing or time.monotonic() - began > patience_s:
-            return sorted(missing), waited
+        waited_s += [time.monotonic() - began] * len(arrived)
+        if not missing or time.monotonic() - began > max_wait_s:
+            return sorted(missing), waited_s
         context.wait(POLL_EVERY_S)
 
 
-def _confirmed(store: StoreClient, count: int) -> set[str]:
-    """Return the numbers of the orders that the newest mails are about."""
-    return {mail["subject"].rpartition(" ")[2] for mail in store.mails(2 * count)}
-
-
-def as_load_samples(bought: Sequence[CheckoutSample], seconds: float) -> LoadSamples:
-    """Return checkouts as samples of a load that lasted so many seconds."""
-    failed = sum(not one.order for one in bought)
+def as_load_samples(checkouts: Sequence[CheckoutSample], seconds: float) -> LoadSamples:
+    """Return checkouts as samples of a load of so many seconds."""
+    failed = sum(not checkout.order for checkout in checkouts)
     return LoadSamples(
-        offered=len(bought),
+        offered=len(checkouts),
         seconds=seconds,
-        latencies_ms=[one.ms for one in bought],
-        succeeded=[bool(one.order) for one in bought],
-        calls=len(bought),
+        latencies_ms=[checkout.ms for checkout in checkouts],
+        succeeded=[bool(checkout.order) for checkout in checkouts],
+        calls=len(checkouts),
         queries=0,
         lookups={},
         errors={"not ordered": failed} if failed else {},
         cpu_share=0.0,
         release_lag_p95_ms=0.0,
-        answer_counts={"origin": len(bought) - failed},
-        due_s=[one.due_s for one in bought],
-        answered_by=["origin" if one.order else "" for one in bought],
+        answer_counts={"origin": len(checkouts) - failed},
+        due_s=[checkout.due_s for checkout in checkouts],
+        answered_by=["origin" if checkout.order else "" for checkout in checkouts],
     )

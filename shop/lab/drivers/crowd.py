@@ -1,5 +1,6 @@
-"""Guests of the running store, each with a full cart; what they ordered goes back when they have been watched."""
+"""Guests of the running store with full carts; their orders are cancelled at the end."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,32 +9,32 @@ from shop.lab.guest_client import GuestClient
 from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
-"""Popular ones, in turn, so that no shelf is emptied and no row is everybody's."""
+"""Number of popular products, taken in turn: so no product sells out, and no stock row is a hot spot."""
 SETUP_THREADS = 8
-"""Carts filled, and orders sent back, at once: nobody measures that, and it would take longer than what is measured."""
+"""Carts are filled and orders cancelled in parallel, since this is not measured and would take long."""
 
 
 def guest_count(rate: float, seconds: float) -> int:
-    """Return how many come at so many a second for so many seconds; at least one."""
+    """Return how many guests come at a rate in so many seconds; at least one."""
     return max(1, int(rate * seconds))
 
 
 @contextmanager
 def guests_with_carts(store: StoreClient, count: int, slugs: Sequence[str] = ()) -> Iterator[list[GuestClient]]:
-    """Yield guests with one piece of something in each cart; cancel at the end what each ordered last.
+    """Yield guests with one piece of a product in each cart; cancel the last order of each guest at the end.
 
     Args:
-        store: where they shop.
-        count: of guests.
-        slugs: the products, taken in turn; popular ones where none are named.
+        store: a client of the store.
+        count: number of guests.
+        slugs: the products, taken in turn; by default popular ones.
     """
-    wanted = slugs or store.products(PRODUCTS)
+    products = slugs or store.products(PRODUCTS)
     guests = [GuestClient(store.base_url) for _ in range(count)]
-    with ThreadPoolExecutor(SETUP_THREADS) as hands:
+    with ThreadPoolExecutor(SETUP_THREADS) as threads:
         try:
-            list(hands.map(GuestClient.add_to_cart, guests, [wanted[number % len(wanted)] for number in range(count)]))
+            list(threads.map(GuestClient.add_to_cart, guests, itertools.cycle(products)))
             yield guests
         finally:
-            list(hands.map(GuestClient.cancel_order, guests))
+            list(threads.map(GuestClient.cancel_order, guests))
             for guest in guests:
                 guest.close()

@@ -1,8 +1,9 @@
-"""The interface between the runner and a driver: what each gives the other."""
+"""The interfaces between the runner and a driver."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,7 +45,7 @@ class DriverResult:
 
 
 class DriverContext(Protocol):
-    """Everything a driver may use. The runner implements it."""
+    """The services of the runner that a driver may use."""
 
     @property
     def store(self) -> StoreClient:
@@ -139,39 +140,35 @@ def fault_actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> lis
     return [(action.at_s, set_fault(action)) for action in planned]
 
 
-class ScheduledActions:
-    """Runs actions at their moments in a thread, while the load runs in a process of its own.
+@contextmanager
+def scheduled_actions(begin_at: float, actions: Sequence[tuple[float, ArmAction]]) -> Iterator[None]:
+    """Run actions at their due times in a thread, while the load runs in a process of its own.
 
-    An error of an action is raised at the end of the block.
+    An error of an action ends the schedule and is raised at the end of the block.
 
     Args:
         begin_at: when the load begins, on the monotonic clock.
         actions: seconds after that, and the function to call.
     """
+    stopped = threading.Event()
+    errors: list[Exception] = []
 
-    def __init__(self, begin_at: float, actions: Sequence[tuple[float, ArmAction]]) -> None:
-        self._begin_at = begin_at
-        self._actions = sorted(actions, key=lambda pair: pair[0])
-        self._stopped = threading.Event()
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="scheduled-actions", daemon=True)
-
-    def __enter__(self) -> "ScheduledActions":
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-        if self._error is not None and error is None:
-            raise self._error
-
-    def _run(self) -> None:
-        for at_s, action in self._actions:
-            if self._stopped.wait(max(0.0, self._begin_at + at_s - time.monotonic())):
+    def run() -> None:
+        for at_s, action in sorted(actions, key=lambda pair: pair[0]):
+            if stopped.wait(max(0.0, begin_at + at_s - time.monotonic())):
                 return
             try:
                 action()
             except Exception as error:  # noqa: BLE001 - raised at the end of the block
-                self._error = error
+                errors.append(error)
                 return
+
+    thread = threading.Thread(target=run, name="scheduled-actions", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+    if errors:
+        raise errors[0]

@@ -1,7 +1,7 @@
-"""A crowd comes at once for less than it wants: all for one product, then for many. Who got one, and what is left?
+"""Driver: many shoppers check out at the same time, with too few pieces for all: first of one product, then of several.
 
-Pieces that were sold and never left the shelf are oversold: they stand there to be sold again. The store is asked for
-what it sold and for what it says is left, and the auditor for what it makes of that.
+A piece is oversold if its sale did not reduce the stock, since it can be sold again. The driver compares the orders
+with the stock that the store reports, and the auditor checks the books.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,26 +24,27 @@ from shop.patterns.observability.metric_names import DB_RETRIES
 
 SHAPES = ("one", "many")
 SERVED_A_S, AUDIT_S = 15.0, 3.0
-"""Carts filled, checked out and sent back a second, about; what the auditor takes."""
+"""About how many shoppers a second the driver sets up, checks out and cancels; and the length of an audit."""
 POPULAR, SEARCHED = 20, 400
-"""The most popular products are left to others' shoppers; as many are looked through for such as are in order."""
+"""The sale skips the most popular products, which other drivers use, and searches so many for products without a
+mismatch."""
 
 
 class FlashSaleParams(StrictModel):
-    """What is told of the crowd."""
+    """Parameters of the driver."""
 
     one: int = Field(default=80, ge=2)
-    """Shoppers who want a piece of one product."""
+    """Shoppers in the sale of one product."""
     many: int = Field(default=20, ge=2)
-    """Shoppers who each want a piece of one of several."""
+    """Shoppers in the sale of several products, one piece each."""
     several: int = Field(default=5, ge=2)
-    """How many those are."""
+    """Number of products in that sale."""
     share: float = Field(default=0.7, gt=0, le=1)
-    """Of what is wanted, that there is."""
+    """Stock divided by demand."""
 
 
 class FlashSale:
-    """Holds two sales."""
+    """Holds a sale of one product and a sale of several products."""
 
     params_model = FlashSaleParams
     faults: Sequence[str] = ()
@@ -51,93 +52,86 @@ class FlashSale:
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         **{
-            f"{shape}_{name}": DriverMeasure(f"{words}, {of}", unit)
-            for shape, of in zip(SHAPES, ("one product", "many products"), strict=True)
-            for name, words, unit in (
+            f"{shape}_{name}": DriverMeasure(f"{label}, {products}", unit)
+            for shape, products in zip(SHAPES, ("one product", "many products"), strict=True)
+            for name, label, unit in (
                 ("orders_rps", "Orders a second", "/s"),
-                ("p99_ms", "99th percentile of those", "ms"),
-                ("retries", "Transactions run again, an order", ""),
-                ("oversold", "Pieces sold and still on the shelf", ""),
+                ("p99_ms", "99th percentile of orders", "ms"),
+                ("retries", "Retried transactions an order", ""),
+                ("oversold", "Pieces oversold", ""),
             )
         },
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def __init__(self) -> None:
-        self._known: dict[str, frozenset[AuditorMismatch]] = {}
+        self._mismatches: dict[str, frozenset[AuditorMismatch]] = {}
 
     def expected_seconds(self, params: FlashSaleParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return (params.one + params.many) / SERVED_A_S + AUDIT_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Change nothing: a sale is over when everything is sold."""
+        """Return nothing to change: a sale ends when everything is sold."""
         return {}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: FlashSaleParams) -> DriverResult:
-        """Hold both sales, undo the orders, and check the books."""
+        """Hold both sales, cancel the orders, and audit the books."""
         store = context.store
-        # What one arm left behind is where the next one begins: nothing happens in between, and an audit takes seconds.
-        before = self._known[store.base_url] if store.base_url in self._known else audit_mismatches()
-        wrong = {word for one in before for word in one.id.split()}
-        slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in wrong]
+        # The last audit of an arm serves the next arm too: nothing happens between them, and an audit takes seconds.
+        before = self._mismatches[store.base_url] if store.base_url in self._mismatches else audit_mismatches()
+        damaged = {word for mismatch in before for word in mismatch.id.split()}
+        slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in damaged]
+        sales = ((params.one, slugs[:1]), (params.many, slugs[1 : 1 + params.several]))
         measures: dict[str, float | None] = {}
-        every: list[CheckoutSample] = []
-        with closing(MetricsClient(store)) as meters:
-            sales = ((params.one, slugs[:1]), (params.many, slugs[1 : 1 + params.several]))
-            for shape, (shoppers, products) in zip(SHAPES, sales, strict=True):
-                bought, gone, retries = _sale(store, meters, products, shoppers, params.share)
-                every += bought
-                found = compute_measures(bought, gone, retries)
-                measures |= {f"{shape}_{name}": value for name, value in found.items()}
-        after = self._known[store.base_url] = audit_mismatches()
+        checkouts: list[CheckoutSample] = []
+        with closing(MetricsClient(store)) as metrics:
+            for shape, (count, products) in zip(SHAPES, sales, strict=True):
+                pieces = max(1, round(count * params.share / len(products)))
+                with _stock_of(store, products, pieces), guests_with_carts(store, count, products) as shoppers:
+                    stock, retries = sum(map(store.available, products)), metrics.value_of(DB_RETRIES)
+                    sale = check_out_at_rate(shoppers, rate=1.0, rush=count)
+                    taken = stock - sum(map(store.available, products))
+                    retries = metrics.value_of(DB_RETRIES) - retries
+                checkouts += sale
+                measures |= {f"{shape}_{name}": value for name, value in compute_measures(sale, taken, retries).items()}
+        after = self._mismatches[store.base_url] = audit_mismatches()
         return DriverResult(
-            as_load_samples(every, _ended(every)), {**measures, "mismatches": float(len(after - before))}
+            as_load_samples(checkouts, _seconds_of(checkouts)), {**measures, "mismatches": float(len(after - before))}
         )
 
 
-def compute_measures(bought: Sequence[CheckoutSample], gone: int, retries: float) -> dict[str, float | None]:
+def compute_measures(checkouts: Sequence[CheckoutSample], taken: int, retries: float) -> dict[str, float | None]:
     """Return the measures of one sale.
 
     Args:
-        bought: what each shopper came to.
-        gone: pieces that have left the shelf.
-        retries: transactions that were run again.
+        checkouts: the checkout of each shopper.
+        taken: the number of pieces by which the stock fell.
+        retries: the number of retried transactions.
     """
-    orders = [one for one in bought if one.order]
+    orders = [checkout for checkout in checkouts if checkout.order]
     return {
-        "orders_rps": len(orders) / _ended(orders) if orders else None,
-        "p99_ms": percentile([one.ms for one in orders], 99) if orders else None,
+        "orders_rps": len(orders) / _seconds_of(orders) if orders else None,
+        "p99_ms": percentile([order.ms for order in orders], 99) if orders else None,
         "retries": retries / len(orders) if orders else None,
-        "oversold": float(len(orders) - gone),
+        "oversold": float(len(orders) - taken),
     }
 
 
-def _ended(bought: Sequence[CheckoutSample]) -> float:
-    """Return when the last of them was answered, in seconds after the first came."""
-    return max(one.due_s + one.ms / 1000 for one in bought)
-
-
-def _sale(
-    store: StoreClient, meters: MetricsClient, slugs: Sequence[str], count: int, share: float
-) -> tuple[list[CheckoutSample], int, float]:
-    """Hold a sale; return what became of each shopper, the pieces that have gone, and the transactions run again."""
-    each = max(1, round(count * share / len(slugs)))
-    with _stocked(store, slugs, each), guests_with_carts(store, count, slugs) as shoppers:
-        stock, before = sum(map(store.available, slugs)), meters.value_of(DB_RETRIES)
-        bought = check_out_at_rate(shoppers, rate=1.0, rush=count)
-        return bought, stock - sum(map(store.available, slugs)), meters.value_of(DB_RETRIES) - before
+def _seconds_of(checkouts: Sequence[CheckoutSample]) -> float:
+    """Return the seconds from the first checkout to the last answer."""
+    return max(checkout.due_s + checkout.ms / 1000 for checkout in checkouts)
 
 
 @contextmanager
-def _stocked(store: StoreClient, slugs: Sequence[str], each: int) -> Iterator[None]:
-    """Put so many pieces of each product on the shelf, and at the end as many as there were."""
+def _stock_of(store: StoreClient, slugs: Sequence[str], pieces: int) -> Iterator[None]:
+    """Set the stock of each product, and restore it at the end."""
     before = {slug: store.available(slug) for slug in slugs}
     try:
         for slug in slugs:
-            store.update_product(slug, on_hand=each)
+            store.update_product(slug, on_hand=pieces)
         yield
     finally:
         for slug, count in before.items():
-            with suppress(ConfigurationError):  # more is promised than that, to nobody: the naive way was here
+            with suppress(ConfigurationError):  # the naive strategy may have left more reservations than that stock
                 store.update_product(slug, on_hand=count)

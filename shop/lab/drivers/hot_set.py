@@ -1,4 +1,4 @@
-"""How much memory a cache needs: the hit rate against its limit, for the steepness of demand the arm has."""
+"""Driver: measures the hit rate of the cache at several memory limits, for the demand of the arm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,22 +12,22 @@ from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import CACHE_MEMORY
 
 LOAD_START_S = 1.0
-"""Until a load begins for which nothing is planned."""
+"""The time until a load without actions begins."""
 STEPS = 8
-"""At most; a name each, so that a claim can speak of one."""
+"""The most steps; each has a name, so that a claim can name it."""
 
 
 class HotSetParams(StrictModel):
-    """What is told of the curve."""
+    """Parameters of the driver."""
 
     limits_mb: tuple[float, ...] = Field(default=(2, 4, 8, 16), min_length=2, max_length=STEPS)
-    """Rising: what is kept stays, and only the room grows."""
+    """Memory limits, rising, so that the entries of one step stay for the next."""
     fill_s: float = Field(default=4.0, gt=0)
     measure_s: float = Field(default=2.0, gt=0)
 
 
 class HotSet:
-    """Walks up the limits."""
+    """Raises the memory limit step by step and measures the hit rate at each step."""
 
     params_model = HotSetParams
     faults: Sequence[str] = ("cache",)
@@ -40,27 +40,27 @@ class HotSet:
     }
 
     def expected_seconds(self, params: HotSetParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes."""
+        """Return about how long an arm takes in one run."""
         return len(params.limits_mb) * (params.fill_s + params.measure_s + 2 * LOAD_START_S)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return lengths that add up to it."""
+        """Return lengths of the steps that add up to so many seconds."""
         params = HotSetParams.model_validate(driver_params)
         share = seconds / (len(params.limits_mb) * (params.fill_s + params.measure_s))
         return {"fill_s": params.fill_s * share, "measure_s": params.measure_s * share}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: HotSetParams) -> DriverResult:
-        """Fill and measure at each limit, from an empty cache up."""
+        """Empty the cache, then fill it and measure at each limit."""
         context.store.set_fault("cache", "flush")
         curve: list[tuple[float, float]] = []
         parts: list[LoadSamples] = []
         for limit in params.limits_mb:
             context.store.set_parameter(CACHE_MEMORY, limit)
             context.offer(f"{arm.title}: {limit:g} MB, filling", context.load_phase(arm, params.fill_s))
-            seen = context.offer(f"{arm.title}: {limit:g} MB", context.load_phase(arm, params.measure_s))
-            parts.append(seen)
-            if seen.answer_counts:
-                curve.append((limit, seen.answer_counts.get("shared", 0) / sum(seen.answer_counts.values())))
+            samples = context.offer(f"{arm.title}: {limit:g} MB", context.load_phase(arm, params.measure_s))
+            parts.append(samples)
+            if samples.answer_counts:
+                curve.append((limit, samples.answer_counts.get("shared", 0) / sum(samples.answer_counts.values())))
         rates = [rate for _, rate in curve]
         steps = {f"hit_rate_step_{step}": rate for step, rate in enumerate(rates, start=1)}
         measures: dict[str, float | None] = {

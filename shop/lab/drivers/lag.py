@@ -1,8 +1,9 @@
-"""How long after a checkout the staff's list shows the order, and whether the buyer's own list does at once."""
+"""Driver: measures how long after a checkout the admin's list shows the order, and checks the buyer's own list."""
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import Field
@@ -18,21 +19,21 @@ from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
 
 POLL_EVERY_S = 0.02
-"""Between two looks at the list; a lag below it, and below what the page takes, is not told apart from none."""
+"""Pause between two requests of the list. A lag below this time plus the time of a request cannot be measured."""
 
 
 class LagParams(StrictModel):
-    """What is told of the checkouts."""
+    """Parameters of the driver."""
 
     rate: float = Field(default=6.0, gt=0)
-    """A second."""
+    """Checkouts a second."""
     seconds: float = Field(default=6.0, gt=0)
     patience_s: float = Field(default=10.0, gt=0)
-    """After the last checkout, before what is not shown counts as never shown."""
+    """An order that the list does not show so many seconds after the last checkout counts as never shown."""
 
 
 class LagDriver:
-    """Buys, and watches the list."""
+    """Checks out, and polls the admin's list of orders."""
 
     params_model = LagParams
     faults: Sequence[str] = ()
@@ -40,15 +41,15 @@ class LagDriver:
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "orders": DriverMeasure("Orders placed"),
-        "lag_p50_ms": DriverMeasure("Until the staff's list shows it, median", "ms"),
-        "lag_p99_ms": DriverMeasure("Until the staff's list shows it, 99th percentile", "ms"),
-        "never_shown": DriverMeasure("Never shown"),
-        "own_missing": DriverMeasure("Not on the buyer's own list at once"),
+        "lag_p50_ms": DriverMeasure("Lag of the admin's list, median", "ms"),
+        "lag_p99_ms": DriverMeasure("Lag of the admin's list, 99th percentile", "ms"),
+        "never_shown": DriverMeasure("Orders never shown"),
+        "own_missing": DriverMeasure("Orders missing on the buyer's own list"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def expected_seconds(self, params: LagParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return params.seconds + 7.0
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -56,75 +57,79 @@ class LagDriver:
         return {"seconds": seconds}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: LagParams) -> DriverResult:
-        """Buy at the rate while somebody watches the list, check the books, and undo the orders."""
+        """Check out at the rate while a thread polls the list, audit the books, and cancel the orders."""
         before = audit_mismatches()
-        answered: dict[str, float] = {}
+        answered_at: dict[str, float] = {}
         missing: list[str] = []
 
         def check_out(shopper: GuestClient) -> str:
             number = shopper.check_out()
-            answered[number] = time.monotonic()
+            answered_at[number] = time.monotonic()
             if number and not shopper.lists_paid_order():
                 missing.append(number)
             return number
 
         with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
-            with _WatchedList(context.store.base_url) as watched:
-                bought = check_out_at_rate(shoppers, params.rate, check_out)
-                orders = {one.order for one in bought if one.order}
-                until = time.monotonic() + params.patience_s
-                while orders - watched.seen.keys() and time.monotonic() < until:
+            with first_listed_times(context.store.base_url) as listed_at:
+                checkouts = check_out_at_rate(shoppers, params.rate, check_out)
+                orders = {checkout.order for checkout in checkouts if checkout.order}
+                deadline = time.monotonic() + params.patience_s
+                while orders - listed_at.keys() and time.monotonic() < deadline:
                     context.wait(0.1)
-            found = audit_mismatches() - before
+            mismatches = audit_mismatches() - before
+        measures = compute_measures(checkouts, answered_at, listed_at, missing)
         return DriverResult(
-            as_load_samples(bought, params.seconds),
-            {**compute_measures(bought, answered, watched.seen, missing), "mismatches": float(len(found))},
+            as_load_samples(checkouts, params.seconds), {**measures, "mismatches": float(len(mismatches))}
         )
 
 
 def compute_measures(
-    bought: Sequence[CheckoutSample], answered: Mapping[str, float], seen: Mapping[str, float], missing: Collection[str]
+    checkouts: Sequence[CheckoutSample],
+    answered_at: Mapping[str, float],
+    listed_at: Mapping[str, float],
+    missing: Collection[str],
 ) -> dict[str, float | None]:
-    """Return the measures but for the books'.
+    """Return the measures without those of the books.
 
     Args:
-        bought: the checkouts.
-        answered: an order's number to the moment of its answer, on the monotonic clock.
-        seen: an order's number to the moment the staff's list first showed it.
-        missing: the numbers of orders that their buyers did not find on their own lists.
+        checkouts: the checkouts.
+        answered_at: for each order number, the time of the checkout's answer on the monotonic clock.
+        listed_at: for each order number, the time at which the admin's list first showed it.
+        missing: the numbers of orders that the buyer's own list did not show.
     """
-    orders = [one.order for one in bought if one.order]
-    lags = [max(0.0, seen[number] - answered[number]) * 1000 for number in orders if number in seen]
+    orders = [checkout.order for checkout in checkouts if checkout.order]
+    lags_ms = [max(0.0, listed_at[number] - answered_at[number]) * 1000 for number in orders if number in listed_at]
     return {
         "orders": float(len(orders)),
-        "lag_p50_ms": percentile(lags, 50) if lags else None,
-        "lag_p99_ms": percentile(lags, 99) if lags else None,
-        "never_shown": float(len(orders) - len(lags)),
+        "lag_p50_ms": percentile(lags_ms, 50) if lags_ms else None,
+        "lag_p99_ms": percentile(lags_ms, 99) if lags_ms else None,
+        "never_shown": float(len(orders) - len(lags_ms)),
         "own_missing": float(len(missing)),
     }
 
 
-class _WatchedList:
-    """The staff's list, looked at again and again in a thread; notes when each number was first there."""
+@contextmanager
+def first_listed_times(base_url: str) -> Iterator[dict[str, float]]:
+    """Poll the admin's list of paid orders in a thread.
 
-    def __init__(self, base_url: str) -> None:
-        self._staff = AdminClient(base_url)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="staff", daemon=True)
-        self.seen: dict[str, float] = {}
+    Yields:
+        For each order number so far, the time at which the list first showed it, on the monotonic clock.
+    """
+    listed_at: dict[str, float] = {}
+    stopped = threading.Event()
 
-    def __enter__(self) -> "_WatchedList":
-        self._staff.__enter__()
-        self._thread.start()
-        return self
+    with AdminClient(base_url) as admin:
 
-    def __exit__(self, kind: object, error: object, at: object) -> None:
-        self._end.set()
-        self._thread.join()
-        self._staff.__exit__(kind, error, at)
+        def poll() -> None:
+            while not stopped.wait(POLL_EVERY_S):
+                began = time.monotonic()  # the store reads the list after this time
+                for number in admin.paid_order_numbers():
+                    listed_at.setdefault(number, began)
 
-    def _look(self) -> None:
-        while not self._end.wait(POLL_EVERY_S):
-            began = time.monotonic()  # what the page shows was read after this moment
-            for number in self._staff.paid_order_numbers():
-                self.seen.setdefault(number, began)
+        thread = threading.Thread(target=poll, name="order-list", daemon=True)
+        thread.start()
+        try:
+            yield listed_at
+        finally:
+            stopped.set()
+            thread.join()

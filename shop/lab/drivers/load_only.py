@@ -38,7 +38,7 @@ class LoadOnlyDriver:
         open_loop = context.load_phase(arm, phases.open_s, mode="open", rate=context.rate)
         samples = context.offer(f"{arm.title}: {context.rate:.0f} visits/s", open_loop, actions)
         full_speed = context.load_phase(arm, phases.closed_s, ceiling_rps=context.ceiling_rps)
-        closed_loop = context.offer(f"{arm.title}: as fast as it goes", full_speed)
+        closed_loop = context.offer(f"{arm.title}: full speed", full_speed)
         rise = HitRateRise.of(samples)
         if unsettled is None and rise and rise.still_rose and not actions:
             unsettled = f"its hit rate went {rise.describe()} while it was measured"

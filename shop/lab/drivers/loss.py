@@ -1,6 +1,7 @@
-"""The cache, or the database, is lost in the middle of the day. What shoppers see, and how it comes back."""
+"""Driver: the cache or the database is lost during the load; measures the outage and the recovery."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -15,104 +16,99 @@ CACHE_LAYERS = frozenset({"browser", "edge", "local", "shared"})
 
 
 class LossParams(StrictModel):
-    """What is told of the load."""
+    """Parameters of the driver."""
 
     rate: float = Field(default=60.0, gt=0)
     warm_up_s: float = Field(default=2.0, gt=0)
-    """As fast as it goes, before that, and again until the hit rate has settled."""
+    """Length of one round of the warm-up at full speed; rounds are repeated until the hit rate is stable."""
     seconds: float = Field(default=14.0, gt=0)
     grace_s: float = Field(default=2.0, ge=0)
-    """After the loss, before the answers must be as quick as without a cache."""
+    """After the loss, so many seconds do not count for the latency of the outage."""
     recovered: float = Field(default=0.9, gt=0, le=1)
-    """Share of its earlier hit rate at which the cache counts as back."""
+    """The cache has recovered when its hit rate reaches this share of the hit rate before the loss."""
     bucket_s: float = Field(default=1.0, gt=0)
+    """Hit rate and loads are counted in windows of so many seconds."""
 
 
 class LossDriver:
-    """Offers one rate throughout while the arm's actions happen."""
+    """Offers load at a constant rate while the arm's actions run."""
 
     params_model = LossParams
     faults: Sequence[str] = ()
     parameters: Sequence[str] = ()
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
-        "outage_p99_ms": DriverMeasure("99th percentile while it was lost, after the grace", "ms"),
+        "outage_p99_ms": DriverMeasure("99th percentile during the outage, after the grace period", "ms"),
         "outage_worst_ms": DriverMeasure("Slowest answer after the loss", "ms"),
         "hit_rate_before": DriverMeasure("Answered by a cache before the loss", "%"),
-        "recovery_s": DriverMeasure("Until the hit rate was back", "s"),
-        "peak_loads_rps": DriverMeasure("Most loads in a second, afterwards", "/s"),
-        "burst": DriverMeasure("Those loads, of what was asked for", "%"),
+        "recovery_s": DriverMeasure("Time until the hit rate recovered", "s"),
+        "peak_loads_rps": DriverMeasure("Most loads a second after the return", "/s"),
+        "burst": DriverMeasure("Those loads as a share of the visits", "%"),
     }
 
     def expected_seconds(self, params: LossParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes."""
+        """Return about how long an arm takes in one run."""
         return params.warm_up_s + params.seconds + 2
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Change nothing: the actions have their moments."""
+        """Return nothing to change: the actions have fixed times."""
         return {}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: LossParams) -> DriverResult:
-        """Warm up, then load, lose, and watch."""
+        """Warm up, then offer load while the actions run."""
         context.warm_up(arm, params.warm_up_s)
-        plan = context.load_phase(arm, params.seconds, mode="open", rate=params.rate)
-        samples = context.offer(arm.title, plan, fault_actions(context.store, arm.actions))
+        phase = context.load_phase(arm, params.seconds, mode="open", rate=params.rate)
+        samples = context.offer(arm.title, phase, fault_actions(context.store, arm.actions))
         return DriverResult(samples, compute_measures(samples, params, [action.at_s for action in arm.actions]))
 
 
-def compute_measures(samples: LoadSamples, params: LossParams, moments: Sequence[float]) -> dict[str, float | None]:
+def compute_measures(samples: LoadSamples, params: LossParams, actions_s: Sequence[float]) -> dict[str, float | None]:
     """Return the measures of one load during which the cache was lost.
 
     Args:
-        samples: what was seen.
-        params: grace, buckets and what counts as recovered.
-        moments: when the cache was lost, and when it was params back; one moment where the loss is over at once, none
-            where nothing was lost.
+        samples: the samples of the load.
+        params: grace period, windows and the share that counts as recovered.
+        actions_s: when the cache was lost and when it came back, in seconds; one time if the loss lasts only a moment,
+            empty if nothing was lost.
     """
-    lost, back = (moments[0], moments[-1]) if moments else (0.0, 0.0)
-    away_until = back if len(moments) > 1 else params.seconds
-    later = lost + params.grace_s
-    outage = _where(samples, lambda due: later <= due < away_until)
-    after = _where(samples, lambda due: due >= lost)
-    before = _share(_answers(samples, lambda due: due < lost))
-    peak = max(_loads_a_bucket(samples, back, params), default=0) / params.bucket_s if moments else None
+    lost, back = (actions_s[0], actions_s[-1]) if actions_s else (0.0, 0.0)
+    outage_end = back if len(actions_s) > 1 else params.seconds
+    outage = _latencies(samples, lost + params.grace_s, outage_end)
+    after = _latencies(samples, lost, math.inf)
+    before = _hit_rate(_sources(samples, -math.inf, lost))
+    windows = [back + number * params.bucket_s for number in range(int((params.seconds - back) / params.bucket_s))]
+    loads = [_sources(samples, start, start + params.bucket_s).count("origin") for start in windows]
+    peak = max(loads, default=0) / params.bucket_s if actions_s else None
     return {
         "outage_p99_ms": percentile(outage, 99) if outage else None,
-        "outage_worst_ms": max(after, default=None) if moments else None,
+        "outage_worst_ms": max(after, default=None) if actions_s else None,
         "hit_rate_before": before,
-        "recovery_s": _recovery(samples, back, params, before) if moments and before else None,
+        "recovery_s": _recovery_s(samples, back, params, before) if actions_s and before else None,
         "peak_loads_rps": peak,
         "burst": None if peak is None else peak / params.rate,
     }
 
 
-def _recovery(samples: LoadSamples, back: float, params: LossParams, before: float) -> float | None:
-    """Return seconds from the return to the end of the first window with the hit rate of before; ``None``: never."""
+def _recovery_s(samples: LoadSamples, back: float, params: LossParams, before: float) -> float | None:
+    """Return the seconds from the return to the end of the first window with the old hit rate; ``None``: never."""
     start = back
     while start + params.bucket_s <= params.seconds:
-        share = _share(_answers(samples, lambda due, at=start: at <= due < at + params.bucket_s))  # type: ignore[misc]
-        if share is not None and share >= before * params.recovered:
+        hit_rate = _hit_rate(_sources(samples, start, start + params.bucket_s))
+        if hit_rate is not None and hit_rate >= before * params.recovered:
             return start + params.bucket_s - back
         start += params.bucket_s / 4
     return None
 
 
-def _loads_a_bucket(samples: LoadSamples, since: float, params: LossParams) -> list[int]:
-    count = int((params.seconds - since) / params.bucket_s)
-    edges = [since + number * params.bucket_s for number in range(count)]
-    return [
-        _answers(samples, lambda due, at=at: at <= due < at + params.bucket_s).count("origin")  # type: ignore[misc]
-        for at in edges
-    ]
+def _latencies(samples: LoadSamples, start: float, end: float) -> list[float]:
+    """Return the latencies of visits that were due in a window."""
+    return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if start <= due < end]
 
 
-def _where(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[float]:
-    return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]
+def _sources(samples: LoadSamples, start: float, end: float) -> list[str]:
+    """Return the sources of the answers to visits that were due in a window."""
+    return [source for source, due in zip(samples.answered_by, samples.due_s, strict=True) if start <= due < end]
 
 
-def _answers(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[str]:
-    return [who for who, due in zip(samples.answered_by, samples.due_s, strict=True) if wanted(due)]
-
-
-def _share(answers: Sequence[str]) -> float | None:
-    return sum(who in CACHE_LAYERS for who in answers) / len(answers) if answers else None
+def _hit_rate(sources: Sequence[str]) -> float | None:
+    return sum(source in CACHE_LAYERS for source in sources) / len(sources) if sources else None

@@ -1,14 +1,14 @@
-"""Rushes of shoppers check out, and in the middle of each a web process is killed; then the books are checked.
+"""Driver: rushes of shoppers check out, and a web process is killed during each rush; then the books are audited.
 
-A checkout writes for a few milliseconds only. So that a kill strikes some of them there, however quick the machine is,
-all shoppers of a rush come in the same moment, and the process dies a fraction of a second later. Nobody asks again:
-what is left is what one request and its death left behind. An order that waits for its payment is no mismatch, since
-it says so and a completer finds it; a piece that is nobody's is one.
+A checkout writes only for a few milliseconds. All shoppers of a rush therefore come at the same time, and the process
+dies a fraction of a second later, so that the kill interrupts some of the writes on any machine. No client retries, so
+the books show the effect of the interrupted requests alone. An order that waits for its payment is not a mismatch,
+since its status says so and the completer finds it; a reserved piece without an order is a mismatch.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
 from pydantic import Field
@@ -24,23 +24,23 @@ from shop.lab.strict_model import StrictModel
 
 WEB = "web"
 RUSH_S = 1.5
-"""What a rush takes, about, with a web process that starts again meanwhile."""
+"""About how long a rush takes, with the restart of a web process."""
 DONE_S = 3.0
-"""After the last answer, until no request can be at work any more that was cut off from its client."""
+"""After the last answer, requests without a client may still run for so many seconds."""
 
 
 class PartialWriteParams(StrictModel):
-    """What is told of checkouts and kills."""
+    """Parameters of the driver."""
 
     rushes: int = Field(default=5, gt=0)
     shoppers: int = Field(default=30, gt=0, le=MAX_CONCURRENT)
-    """In each rush."""
+    """Shoppers in each rush."""
     apart_s: float = Field(default=1.0, ge=0)
-    """From the end of a rush to the next one."""
+    """Seconds between two rushes."""
 
 
 class PartialWrite:
-    """Buys, kills, and lets the books be checked."""
+    """Kills a web process during each rush of checkouts, and audits the books."""
 
     params_model = PartialWriteParams
     faults: Sequence[str] = (WEB,)
@@ -48,55 +48,46 @@ class PartialWrite:
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
         "checkouts": DriverMeasure("Checkouts begun"),
-        "orders": DriverMeasure("Answered with an order"),
-        "kills": DriverMeasure("Kills ordered"),
+        "orders": DriverMeasure("Checkouts that placed an order"),
+        "kills": DriverMeasure("Web processes killed"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def expected_seconds(self, params: PartialWriteParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return params.rushes * (RUSH_S + params.apart_s) + DONE_S + 10.0
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return how many rushes there is time for."""
+        """Return how many rushes fit into so many seconds."""
         params = PartialWriteParams(**driver_params)
         return {"rushes": max(1, int(seconds / (RUSH_S + params.apart_s)))}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: PartialWriteParams) -> DriverResult:
-        """Buy and kill, check the books, and undo the orders that were answered."""
+        """Check out and kill, audit the books, and cancel the orders."""
         before = audit_mismatches()
-        bought: list[CheckoutSample] = []
+        checkouts: list[CheckoutSample] = []
+
+        def kill_web_process() -> None:
+            with closing(StoreClient(context.store.base_url)) as store, suppress(ServiceUnavailable):
+                store.set_fault(WEB, "kill")  # the killed process may be the one that handles this request
+
         with guests_with_carts(context.store, params.rushes * params.shoppers) as shoppers:
             for number in range(params.rushes):
                 rush = shoppers[number * params.shoppers : (number + 1) * params.shoppers]
-                with _killing(context.store.base_url):
-                    bought += check_out_at_rate(rush, rate=1.0, rush=params.shoppers)
+                killer = threading.Thread(target=kill_web_process, name="killer", daemon=True)
+                killer.start()  # the request of the kill takes a fraction of a second
+                checkouts += check_out_at_rate(rush, rate=1.0, rush=params.shoppers)
+                killer.join()
                 context.store.wait_ready()
                 context.wait(params.apart_s)
             context.wait(DONE_S)
-            found = audit_mismatches() - before
+            mismatches = audit_mismatches() - before
         return DriverResult(
-            as_load_samples(bought, params.rushes * RUSH_S),
+            as_load_samples(checkouts, params.rushes * RUSH_S),
             {
-                "checkouts": float(len(bought)),
-                "orders": float(sum(bool(one.order) for one in bought)),
+                "checkouts": float(len(checkouts)),
+                "orders": float(sum(bool(checkout.order) for checkout in checkouts)),
                 "kills": float(params.rushes),
-                "mismatches": float(len(found)),
+                "mismatches": float(len(mismatches)),
             },
         )
-
-
-@contextmanager
-def _killing(base_url: str) -> Iterator[None]:
-    """Have one web process killed a fraction of a second after the body began."""
-
-    def kill() -> None:
-        with closing(StoreClient(base_url)) as store, suppress(ServiceUnavailable):
-            store.set_fault(WEB, "kill")  # the one that took the order may be the one that dies of it
-
-    killer = threading.Thread(target=kill, name="killer", daemon=True)
-    killer.start()
-    try:
-        yield
-    finally:
-        killer.join()

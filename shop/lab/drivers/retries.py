@@ -1,7 +1,7 @@
-"""Clients that give up waiting, and ask again under the same key, while the payment is slow.
+"""Driver: clients with a short timeout retry a checkout under the same key while the payment is slow.
 
-The first try is cut off by the client, not by the store: there the payment goes on. What the tries came to is told by
-the auditor, which finds what was ordered and paid more than once. The surplus orders are cancelled afterwards.
+The client, not the store, ends the first attempt, so the payment of that attempt goes on in the store. The auditor
+finds the purchases that were ordered and paid more than once. The surplus orders are cancelled afterwards.
 """
 
 import secrets
@@ -23,33 +23,34 @@ ORDER_TWICE = "order_twice"
 
 
 class RetryParams(StrictModel):
-    """What is told of the clients."""
+    """Parameters of the driver."""
 
     rate: float = Field(default=2.0, gt=0)
-    """A second."""
+    """Checkouts a second."""
     seconds: float = Field(default=6.0, gt=0)
     timeout_s: float = Field(default=0.5, gt=0)
-    """After which a client asks again; a slow payment takes longer."""
+    """Timeout of one attempt; a slow payment takes longer."""
     patience_s: float = Field(default=15.0, gt=0)
+    """Time limit for all attempts of a client."""
     token: str = "tok_slow"  # noqa: S105 - a token of the simulator
 
 
 class RetryDriver:
-    """Buys stubbornly, and lets the books be checked."""
+    """Retries each checkout until it has a final answer, and audits the books."""
 
     params_model = RetryParams
     faults: Sequence[str] = ()
     parameters: Sequence[str] = ()
     edits_price = False
     measures: Mapping[str, DriverMeasure] = {
-        "purchases": DriverMeasure("Purchases meant"),
-        "confirmed": DriverMeasure("Of them answered with an order"),
-        "surplus_orders": DriverMeasure("Orders paid beyond them"),
+        "purchases": DriverMeasure("Intended purchases"),
+        "confirmed": DriverMeasure("Purchases confirmed to the client"),
+        "surplus_orders": DriverMeasure("Surplus paid orders"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
     def expected_seconds(self, params: RetryParams, phases: PhaseLengths) -> float:
-        """Return how long an arm takes, about."""
+        """Return about how long an arm takes in one run."""
         return params.seconds + 8.0
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -57,34 +58,38 @@ class RetryDriver:
         return {"seconds": seconds}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: RetryParams) -> DriverResult:
-        """Buy, check the books, and undo what was ordered too often."""
+        """Check out with retries, audit the books, and cancel the surplus orders."""
         before = audit_mismatches()
 
-        def stubborn(shopper: GuestClient) -> str:
+        def check_out(shopper: GuestClient) -> str:
             return shopper.check_out_with_retries(
                 secrets.token_hex(16), params.patience_s, params.timeout_s, params.token
             )
 
         with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
-            bought = check_out_at_rate(shoppers, params.rate, stubborn)
-            context.wait(params.timeout_s + 2.0)  # what the last ones left behind them is still being paid
-            found = audit_mismatches() - before
-        with AdminClient(context.store.base_url) as staff:
-            for public_id in surplus_orders(found):
-                staff.cancel_order(public_id)
-        return DriverResult(as_load_samples(bought, params.seconds), compute_measures(bought, found))
+            checkouts = check_out_at_rate(shoppers, params.rate, check_out)
+            context.wait(params.timeout_s + 2.0)  # the payments of the last attempts are still running
+            mismatches = audit_mismatches() - before
+        with AdminClient(context.store.base_url) as admin:
+            for public_id in surplus_orders(mismatches):
+                admin.cancel_order(public_id)
+        return DriverResult(as_load_samples(checkouts, params.seconds), compute_measures(checkouts, mismatches))
 
 
-def surplus_orders(found: Collection[AuditorMismatch]) -> list[str]:
-    """Return the orders that nobody meant: all but the first of each that was placed more than once."""
-    return [public_id for one in found if one.kind == ORDER_TWICE for public_id in one.id.split()[1:]]
+def surplus_orders(mismatches: Collection[AuditorMismatch]) -> list[str]:
+    """Return the surplus orders: of each purchase that was ordered more than once, all orders but the first."""
+    return [
+        public_id for mismatch in mismatches if mismatch.kind == ORDER_TWICE for public_id in mismatch.id.split()[1:]
+    ]
 
 
-def compute_measures(bought: Sequence[CheckoutSample], found: Collection[AuditorMismatch]) -> dict[str, float | None]:
+def compute_measures(
+    checkouts: Sequence[CheckoutSample], mismatches: Collection[AuditorMismatch]
+) -> dict[str, float | None]:
     """Return the measures."""
     return {
-        "purchases": float(len(bought)),
-        "confirmed": float(sum(one.order not in ("", REFUSED) for one in bought)),
-        "surplus_orders": float(len(surplus_orders(found))),
-        "mismatches": float(len(found)),
+        "purchases": float(len(checkouts)),
+        "confirmed": float(sum(checkout.order not in ("", REFUSED) for checkout in checkouts)),
+        "surplus_orders": float(len(surplus_orders(mismatches))),
+        "mismatches": float(len(mismatches)),
     }

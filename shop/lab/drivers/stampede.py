@@ -1,11 +1,11 @@
-"""One hot key, many clients, and the moment it is gone: expired, just invalidated, or never there.
+"""Driver: many clients request one hot key while it disappears: it expires, is invalidated, or the cache is emptied.
 
-Each trial has the clients at work before, during and after that moment, and counts how often the value was made afresh
-in it, by the store's own count, so that what a background thread does is counted too. Copies in the processes' own
-memory are switched off: they would spread the moment over seconds.
+In each trial, the clients request the key before, during and after its end. The store's own counter counts the loads,
+so loads of background threads count too. Local memory is switched off, since its copies would spread the end of the key
+over seconds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -18,31 +18,32 @@ from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 
 LEAD_S = 0.8
-"""The clients are at work for so long before the moment, and their answers say what is usual."""
+"""The clients begin so long before the end of the key; their answers in this time show the usual latency."""
 KINDS = ("expired", "invalidated", "cold")
 PROPAGATION_S = 1.3
-"""A knob that was turned is in force in every process within a second, and on a busy machine soon after."""
+"""Every process applies a changed store parameter within a second, and on a busy machine a little later."""
 
 
 class StampedeParams(StrictModel):
-    """What is told of the trials."""
+    """Parameters of the driver."""
 
     path: str
-    """Of the hot screen."""
+    """The path of the hot screen."""
     ttl_class: str = "catalogue"
     ttl_s: float = Field(default=3.0, gt=LEAD_S)
-    """How long its entry lives, with the time-to-live scaled as the experiment has it."""
+    """Lifetime of its entry, with the time-to-live scaled as in the experiment."""
     product: str = ""
-    """One whose change ends the hot screen; the most popular where none is named."""
+    """A product whose edit invalidates the hot screen; by default the most popular one."""
     after_s: float = Field(default=1.2, gt=0)
+    """Length of the load after the end of the key."""
     clients: int = Field(default=200, ge=1)
     think_s: float = Field(default=0.25, gt=0)
     trials: int = Field(default=1, ge=1)
-    """Of each kind, in each run."""
+    """Trials of each kind in each run."""
 
 
 class StampedeDriver:
-    """Runs the trials of an arm."""
+    """Runs the trials of an arm, one kind after the other."""
 
     params_model = StampedeParams
     faults: Sequence[str] = ("cache",)
@@ -60,49 +61,53 @@ class StampedeDriver:
         return _trials_s(params)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Return how many trials fit."""
+        """Return how many trials fit into so many seconds."""
         one_trial = StampedeParams.model_validate({**driver_params, "trials": 1})
         return {"trials": max(1, round(seconds / _trials_s(one_trial)))}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: StampedeParams) -> DriverResult:
-        """Run every kind of trial; the worst of each is reported, for the mean hides what is to be seen."""
+        """Run every kind of trial; report the worst trial of each kind, since a mean would hide the stampede."""
         product = params.product or context.store.products(1)[0]
         title = context.store.title(product)
-        context.store.update_product(product, title=title)  # signs in: later there would be no time for it
-        moments: dict[str, ArmAction | None] = {
-            "expired": None,
+        context.store.update_product(product, title=title)  # logs in now, since a trial leaves no time for it
+        endings: dict[str, ArmAction] = {
+            "expired": lambda: None,  # the entry expires by itself; an action makes the load begin at a known time
             "invalidated": lambda: context.store.update_product(product, title=title),
             "cold": lambda: context.store.set_fault("cache", "flush"),
         }
-        found: dict[str, list[tuple[int, LoadSamples]]] = {}
-        for kind, act in moments.items():
-            if kind == KINDS[1]:  # from here on nothing may end by itself while something else is looked at
+        trials: dict[str, list[tuple[int, LoadSamples]]] = {}
+        for kind, end_entry in endings.items():
+            if kind == KINDS[1]:  # in the other trials, no entry may expire
                 context.store.set_parameter(TTL_SCALE, LAB_PARAMETERS[TTL_SCALE].default)
                 context.wait(PROPAGATION_S)
-            found[kind] = [self._trial(context, arm, params, kind, act) for _ in range(params.trials)]
+            trials[kind] = [self._run_trial(context, arm, params, kind, end_entry) for _ in range(params.trials)]
         measures: dict[str, float | None] = {}
         warm: list[float] = []
-        for kind, trials in found.items():
-            later = [ms for _, samples in trials for ms in _latencies(samples, lambda due: due >= LEAD_S)]
-            warm += [ms for _, samples in trials for ms in _latencies(samples, lambda due: due < LEAD_S)]
-            measures[f"{kind}_loads"] = float(max(loads for loads, _ in trials))
-            measures[f"{kind}_worst_ms"] = max(later, default=None)
-            measures[f"{kind}_p99_ms"] = percentile(later, 99) if later else None
+        for kind, of_kind in trials.items():
+            visits = [
+                visit for _, samples in of_kind for visit in zip(samples.due_s, samples.latencies_ms, strict=True)
+            ]
+            warm += [ms for due, ms in visits if due < LEAD_S]
+            after = [ms for due, ms in visits if due >= LEAD_S]
+            measures[f"{kind}_loads"] = float(max(loads for loads, _ in of_kind))
+            measures[f"{kind}_worst_ms"] = max(after, default=None)
+            measures[f"{kind}_p99_ms"] = percentile(after, 99) if after else None
         measures["warm_p99_ms"] = percentile(warm, 99) if warm else None
-        return DriverResult(merge_samples([samples for trials in found.values() for _, samples in trials]), measures)
+        return DriverResult(merge_samples([samples for of_kind in trials.values() for _, samples in of_kind]), measures)
 
-    def _trial(
-        self, context: DriverContext, arm: ExperimentArm, params: StampedeParams, kind: str, act: ArmAction | None
+    def _run_trial(
+        self, context: DriverContext, arm: ExperimentArm, params: StampedeParams, kind: str, end_entry: ArmAction
     ) -> tuple[int, LoadSamples]:
-        plan = context.load_phase(
+        """Fill the key, offer load while the key ends, and return the number of loads with the samples."""
+        phase = context.load_phase(
             arm, LEAD_S + params.after_s, concurrency=params.clients, think_s=params.think_s, browsers=0
         )
         context.store.set_fault("cache", "flush")
         context.store.visit(params.path)
-        if act is None:  # its time must be over WARM_S after the load began: count back from there
+        if kind == "expired":  # the entry must expire LEAD_S after the begin of the load
             context.wait(max(0.0, params.ttl_s - LEAD_S - context.start_delay_s))
         before = context.store.load_count(params.ttl_class)
-        samples = context.offer(f"{arm.title}: key {kind}", plan, [(LEAD_S, act or _wait_for_its_end)])
+        samples = context.offer(f"{arm.title}: key {kind}", phase, [(LEAD_S, end_entry)])
         return context.store.load_count(params.ttl_class) - before, samples
 
 
@@ -111,11 +116,3 @@ def _trials_s(params: StampedeParams) -> float:
     lifetime_s = max(0.0, params.ttl_s - LEAD_S - GENERATOR_START_S)
     each_s = len(KINDS) * (GENERATOR_START_S + LEAD_S + params.after_s) + lifetime_s
     return params.trials * each_s + PROPAGATION_S
-
-
-def _wait_for_its_end() -> None:
-    """Do nothing: time does it. That something is planned makes the load begin at its moment."""
-
-
-def _latencies(samples: LoadSamples, wanted: Callable[[float], bool]) -> list[float]:
-    return [ms for ms, due in zip(samples.latencies_ms, samples.due_s, strict=True) if wanted(due)]
