@@ -27,7 +27,8 @@ class Files:
 
     def __init__(self, settings, home):
         self.seen = []
-        self.store = ProxyCacheFiles(home / "store")
+        self.home = home / "store"
+        self.store = ProxyCacheFiles(self.home)
         self.registry = SurrogateKeyIndex(settings.cache_url, 1000, SystemClock())
         self.purger = TagPurger(self.registry, self.store, SystemClock(), self.seen.append)
 
@@ -63,14 +64,14 @@ def test_one_file_that_refuses_does_not_save_the_others(files):
     assert not any(path.exists() for path in others)
 
 
-def test_what_could_not_be_deleted_stays_due_until_it_can(files):
+def test_an_undeletable_answer_stays_pending_until_deleted(files):
     stuck = files.keep_undeletable("/p/mug", "product:mug")
     files.keep("/p/cup", "product:cup")
     files.purger.invalidate(["product:mug"])
     files.purger.invalidate(["product:cup"])  # those behind it get their turn
     assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]
     assert files.store.is_bypassed
-    assert files.purger.fault.startswith("the edge passes everything by: 1 answers")
+    assert files.purger.fault.startswith("the edge caches nothing: 1 answers")
     for _ in range(3):
         files.purger.run_once()
     assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]  # told of once
@@ -91,7 +92,7 @@ def test_a_flush_that_failed_is_repeated(files):
     assert files.seen[-1] == EdgeFlushed("late fills", 1)
 
 
-def test_what_is_due_stays_bounded_by_dropping_everything(files):
+def test_too_many_pending_tags_become_one_flush(files):
     files.keep_undeletable("/p/mug", "product:mug")
     kept = files.keep("/p/cup", "product:cup")
     files.purger.invalidate([f"product:{number}" for number in range(MAX_PENDING_TAGS + 1)])
@@ -99,25 +100,24 @@ def test_what_is_due_stays_bounded_by_dropping_everything(files):
     assert not kept.exists()
 
 
-def test_where_the_edge_cannot_be_told_to_pass_by_either_the_fault_says_so(files):
+def test_the_fault_says_if_the_bypass_fails_too(files):
     files.keep_undeletable("/p/mug", "product:mug")
-    closed = files.store._bypass_file
-    closed.symlink_to(closed.parent / "no" / "such" / "place")
+    bypass_file = files.home.with_name("store.closed")
+    bypass_file.symlink_to(files.home / "no" / "such" / "place")
     files.purger.invalidate(["product:mug"])
-    assert files.purger.fault.startswith("what has ended is still served: ")
+    assert files.purger.fault.startswith("outdated answers are still served: ")
 
 
-def test_a_store_that_cannot_be_written_to_is_not_well(files):
+def test_an_unwritable_cache_directory_is_a_fault(files):
     assert files.store.fault == ""  # nginx has not begun
     files.keep("/p/mug", "product:mug")
     assert files.store.fault == ""
-    home = files.store._home
-    home.rename(home.with_name("aside"))
-    home.touch()
+    files.home.rename(files.home.with_name("aside"))
+    files.home.touch()
     assert files.store.fault == "nothing can be cached: the cache directory is not writable"
 
 
-def test_purging_goes_on_where_the_static_files_cannot_be_published_yet(settings, database, cache_client, tmp_path):
+def test_the_purger_works_without_published_static_files(settings, database, cache_client, tmp_path):
     there = settings.model_copy(update={"var_dir": tmp_path})
     there.edge_dir.mkdir()
     (there.edge_dir / "published").touch()  # in the place of the directory
@@ -208,7 +208,7 @@ def invalidate(settings, tag):
 
 
 @thread_ends
-def test_a_web_process_whose_invalidations_are_heard_by_nobody_is_not_ready(settings, runtime, client):
+def test_a_web_process_without_listener_is_not_ready(settings, runtime, client):
     runtime.start()
     assert client.get("/readyz").json["dependencies"]["threads"]["state"] == "ok"
     runtime.cache.listener.subscriber = Unwell(SystemExit())

@@ -48,7 +48,7 @@ def test_pages_pass_through_while_nothing_can_be_written(edge):
     until(lambda: edge.entry("/p/mug") == "hit")
 
 
-def test_pages_pass_through_where_only_one_directory_of_the_store_refuses(edge):
+def test_pages_pass_if_one_cache_directory_is_unwritable(edge):
     level = edge.store.path("/p/mug").parent
     level.touch()
     passes_through(edge, ["/p/mug"])
@@ -65,9 +65,7 @@ def test_pages_pass_through_while_the_disk_is_full(settings, origin, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only a stack that root started keeps a right of root's")
-def test_a_store_below_a_folder_that_is_closed_to_others_is_written_to_with_the_right_to_pass_it(
-    settings, origin, tmp_path
-):
+def test_a_cache_below_a_closed_directory_is_written_with_the_capability(settings, origin, tmp_path):
     account = privileges.ServerAccount.of_servers(tmp_path)  # as in a checkout under /root
     home = tmp_path / "var"
     home.mkdir()
@@ -86,7 +84,7 @@ AS_SERVER = (
 )
 
 
-def test_nothing_is_kept_nor_served_from_what_is_kept_while_the_purger_has_closed_the_store(edge, origin):
+def test_the_edge_bypasses_its_cache_while_a_purge_fails(edge, origin):
     edge.get("/p/mug")
     until(lambda: edge.entry("/p/mug") == "hit")
     edge.store.enable_bypass()

@@ -84,7 +84,7 @@ def test_a_purge_deletes_what_carries_the_tag_and_nothing_else(bench):
 
 
 @pytest.mark.parametrize("takes_s", [REPEAT_S, SLOWEST_FILL_S])
-def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, takes_s):
+def test_a_fill_in_progress_during_the_purge_is_deleted_later(bench, takes_s):
     begun, may_answer = threading.Event(), threading.Event()
     bench.answers(b"old", wait=may_answer, begun=begun)
     with ThreadPoolExecutor(1) as shopper:
@@ -102,7 +102,7 @@ def test_a_fill_under_way_during_the_purge_is_deleted_when_it_has_ended(bench, t
     assert [event.late for event in bench.seen] == [False, True]
 
 
-def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetition(bench):
+def test_a_repetition_deletes_the_answer_of_an_uninformed_worker(bench):
     bench.clock.wall_ahead_s = 60  # however long this takes
     bench.purger.invalidate(["product:mug"])
     bench.answers(b"old")
@@ -112,7 +112,7 @@ def test_an_answer_of_a_worker_that_had_not_heard_yet_is_deleted_by_the_repetiti
     assert bench.edge.get("/p/mug").content == b"new"
 
 
-def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answer_is_deleted(bench):
+def test_purges_repeat_while_a_disconnected_worker_has_copies(bench):
     change_was_s = STALE_WORKER_S / 2  # seconds ago; the edge's clock is the real one, and a busy machine needs some
     copies = LocalLevel(1_000_000, bench.clock)
     copies.set_connected(connected=True)
@@ -129,7 +129,7 @@ def test_as_long_as_a_worker_that_never_hears_may_answer_from_its_copy_the_answe
     assert copies.get("mug") is None  # what is asked for later is not from it
 
 
-def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(bench):
+def test_a_repetition_leaves_answers_requested_later(bench):
     bench.clock.wall_ahead_s = -(STALE_WORKER_S + 1)
     bench.purger.set_connected(connected=True)
     bench.purger.invalidate(["product:mug"])
@@ -142,7 +142,7 @@ def test_a_repetition_leaves_what_was_asked_for_when_every_worker_had_heard(benc
     assert [type(event) for event in bench.seen] == [EdgeFlushed, AnswersPurged]
 
 
-def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(bench):
+def test_a_purge_repeats_each_second_until_the_slowest_fill(bench):
     bench.registry.register("/p/mug", ["product:mug"], 60)
     kept = bench.edge.store.path("/p/mug")
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -157,28 +157,28 @@ def test_a_purge_is_repeated_once_a_second_until_the_slowest_fill_has_ended(benc
     assert repeated == [REPEAT_S * number for number in range(int(LATE_FILL_S) + 1)]
 
 
-def test_purges_are_repeated_for_as_long_as_the_configuration_waits_for_an_answer(bench):
+def test_purges_repeat_as_long_as_nginx_waits_for_answers(bench):
     written = (bench.edge.settings.edge_dir / "nginx.conf").read_text()
     waits = re.findall(r"proxy_(?:connect|read)_timeout (\d+)s;", written)
     assert sum(map(int, waits)) == SLOWEST_FILL_S
 
 
-def test_what_was_being_stored_while_all_was_dropped_is_dropped_too(bench):
+def test_a_fill_in_progress_during_a_flush_is_deleted(bench):
     bench.clock.wall_ahead_s = 60  # however long this takes
     bench.purger.set_connected(connected=True)
     bench.answers(b"old")
     bench.keep("/p/mug")
     bench.purger.run_once()
-    assert bench.seen == [EdgeFlushed("heard again", 0), EdgeFlushed("late fills", 1)]
+    assert bench.seen == [EdgeFlushed("connected", 0), EdgeFlushed("late fills", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
 
-def test_who_cannot_read_what_carries_a_tag_drops_everything(settings, bench):
+def test_a_purger_that_cannot_read_the_index_flushes(settings, bench):
     bench.answers(b"old")
     bench.keep("/p/mug")
     nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, bench.clock)
     TagPurger(nobody, bench.edge.store, bench.clock, bench.seen.append).invalidate(["product:cup"])
-    assert bench.seen == [EdgeFlushed("registry away", 1)]
+    assert bench.seen == [EdgeFlushed("index down", 1)]
     assert bench.edge.entry("/p/mug") == "fwd=miss; stored"
 
 
@@ -204,7 +204,7 @@ def two_edges(settings, bench, tmp_path):
     return (bench.purger, bench.edge.store.path("/p/mug")), (other, kept)
 
 
-def test_a_cache_that_was_flushed_is_noticed_by_every_edge_at_its_next_look(two_edges, cache_client):
+def test_every_edge_notices_a_flushed_index(two_edges, cache_client):
     cache_client.flushdb()
     for purger, kept in two_edges:
         assert kept.exists()
@@ -217,10 +217,10 @@ def test_an_edit_straight_after_a_flush_reaches_every_edge(two_edges, bench, cac
     for purger, kept in two_edges:
         purger.invalidate(["product:mug"])
         assert not kept.exists()
-    assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
+    assert bench.seen[-1] == EdgeFlushed("index lost", 1)
 
 
-def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges, bench, cache_client):
+def test_an_evicted_set_differs_from_a_tag_without_keys(two_edges, bench, cache_client):
     (purger, kept), (other, elsewhere) = two_edges
     purger.invalidate(["product:never-shown"])
     assert kept.exists()
@@ -229,15 +229,15 @@ def test_a_tag_whose_keys_were_evicted_is_told_from_one_that_has_none(two_edges,
     assert not kept.exists()
     other.run_once()
     assert not elsewhere.exists()
-    assert bench.seen[-1] == EdgeFlushed("registry lost", 1)
+    assert bench.seen[-1] == EdgeFlushed("index lost", 1)
     for _ in range(3):
         purger.run_once()
         purger.invalidate(["product:mug"])
-    assert len([event for event in bench.seen if event == EdgeFlushed("registry lost", 0)]) == 0  # once is enough
+    assert len([event for event in bench.seen if event == EdgeFlushed("index lost", 0)]) == 0  # once is enough
 
 
 @pytest.mark.parametrize("key", ["shop:1:edge:product:mug", INDEX])
-def test_something_else_under_a_key_of_the_registry_is_a_loss_and_is_mended(two_edges, bench, cache_client, key):
+def test_a_key_of_the_wrong_type_is_a_loss_and_is_replaced(two_edges, bench, cache_client, key):
     cache_client.delete(key)
     cache_client.set(key, "something else")
     with pytest.raises(CacheUnavailable):
@@ -275,7 +275,7 @@ def looking(settings, tmp_path):
     return Looking(settings, tmp_path)
 
 
-def test_what_a_worker_lets_be_stored_while_it_is_switched_off_is_gone_at_the_next_look(looking):
+def test_answers_stored_while_switched_off_are_deleted(looking):
     assert looking.keeps()
     looking.switches = {"cache.edge": "off"}
     assert [looking.keeps() for _ in range(20)] == [False] * 20
@@ -283,7 +283,7 @@ def test_what_a_worker_lets_be_stored_while_it_is_switched_off_is_gone_at_the_ne
     until(looking.keeps)
 
 
-def test_a_flip_drops_everything_until_each_worker_has_seen_it_and_once_more_for_late_fills(looking):
+def test_a_flip_keeps_the_cache_empty_until_all_workers_know(looking):
     looking.switches = {"cache.browser": "off"}
     looks = POLLS_PER_REFRESH + 1
     assert [looking.keeps() for _ in range(looks)] == [False] * looks
@@ -301,7 +301,7 @@ def moved(settings):
     return {path.stat().st_ino for path in settings.log_dir.glob("edge.1.jsonl")}
 
 
-def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_aside(bench, monkeypatch):
+def test_responses_are_counted_completely_across_log_rotations(bench, monkeypatch):
     monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
     monkeypatch.setattr("shop.patterns.edge.hit_counter.SAVE_EVERY_S", 0.0)
     settings, metrics = bench.edge.settings, ProcessMetrics()
@@ -333,7 +333,7 @@ def test_what_the_edge_answers_is_counted_whole_however_often_the_log_is_moved_a
     assert metrics.registry.get_sample_value(bucket, {"outcome": "hit", "le": "+Inf"}) == len(hits)
 
 
-def test_a_log_that_has_grown_is_moved_aside_and_nginx_told_to_open_it_anew(bench, monkeypatch):
+def test_a_large_log_is_rotated_and_nginx_reopens_it(bench, monkeypatch):
     monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
     bench.edge.get("/cart", X_Request_ID="before-it-was-moved")
     until(lambda: "before-it-was-moved" in bench.edge.lines())
@@ -363,7 +363,7 @@ def reopening():
         os.killpg(script.pid, signal.SIGKILL)
 
 
-def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
+def test_in_containers_nginx_reopens_its_log_and_counts_are_complete(
     settings, cache_client, tmp_path, monkeypatch, reopening
 ):
     monkeypatch.setattr("shop.patterns.edge.hit_counter.LOG_MAX_BYTES", 1)
@@ -408,7 +408,7 @@ def test_in_containers_all_is_counted_and_nginx_opens_its_log_anew(
     assert signalled == []
 
 
-def test_keys_are_remembered_for_as_long_as_an_answer_may_be_served_and_answers_kept_for_it(bench):
+def test_keys_are_kept_as_long_as_answers_may_be_served(bench):
     assert max(policy.grace_s for policy in (REFERENCE, CATALOGUE, SEARCH, NEGATIVE)) < STALE_S
     written = (bench.edge.settings.edge_dir / "nginx.conf").read_text()
     kept_min = int(re.findall(r"inactive=(\d+)m", written)[0])
@@ -426,7 +426,7 @@ def test_a_file_that_is_being_written_is_left_to_nginx(tmp_path):
     assert making.exists()
 
 
-def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache_client):
+def test_keys_expire_when_no_edge_can_have_their_answers(settings, cache_client):
     clock = ShiftedClock()
     registry = SurrogateKeyIndex(settings.cache_url, 1000, clock)
     registry.register("/old", ["a"], -STALE_S)
@@ -438,7 +438,7 @@ def test_keys_are_forgotten_when_no_store_can_hold_them_any_more(settings, cache
     registry.close()
 
 
-def test_a_registry_that_is_away_costs_one_timeout_and_is_asked_again(settings, cache_client):
+def test_an_index_outage_costs_one_timeout_and_ends(settings, cache_client):
     clock = ShiftedClock()
     registry = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, clock)
     for _ in range(3):

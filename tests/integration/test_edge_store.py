@@ -137,7 +137,7 @@ def store(running, database, cache_client):
     until(lambda: cache_client.zscore(INDEX, "") is not None)
     before = len(running.told())
     cache_client.delete(INDEX)
-    until(lambda: "registry lost" in running.told()[before:])
+    until(lambda: "index lost" in running.told()[before:])
     return running
 
 
@@ -327,7 +327,7 @@ def test_a_purger_whose_connection_was_cut_drops_everything(store, settings):
         for found in client.client_list(_type="pubsub"):
             if found["db"] == database:
                 client.client_kill_filter(_id=found["id"])
-    until(lambda: {"not heard", "heard again"} <= {told for told in store.told()[before:] if isinstance(told, str)})
+    until(lambda: {"disconnected", "connected"} <= {told for told in store.told()[before:] if isinstance(told, str)})
 
 
 def test_a_product_that_moves_or_goes_leaves_no_old_page_at_the_edge_and_lives_again_at_once(store, runtime):

@@ -43,4 +43,4 @@ def test_an_edge_is_emptied_once_an_outage_and_not_at_every_attempt(refusing_ser
             assert attempts.acquire(timeout=20)
     finally:
         listener.stop()
-    assert [event.reason for event in seen] == ["not heard"]
+    assert [event.reason for event in seen] == ["disconnected"]

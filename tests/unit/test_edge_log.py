@@ -53,19 +53,19 @@ def test_each_line_is_one_look_up(path, said, outcome):
     assert not log.read()
 
 
-def test_a_class_that_is_none_of_ours_is_not_a_label(path):
+def test_an_unknown_class_is_not_a_label(path):
     log = EdgeLogReader(path)
     write(path, line("fwd=miss", "made-up") + line("fwd=bypass", ""))
     assert look_ups(log) == {("none", "miss"): 1, ("none", "bypass"): 1}
 
 
-def test_what_an_earlier_server_wrote_is_not_counted(path):
+def test_lines_of_an_earlier_server_are_not_counted(path):
     write(path, line("hit"))
     log = EdgeLogReader(path)
     assert not log.read()
 
 
-def test_a_line_that_is_not_all_there_is_counted_once_it_is(path):
+def test_an_incomplete_line_is_counted_when_complete(path):
     log = EdgeLogReader(path)
     whole = line("hit")
     write(path, whole + whole[:70])
@@ -85,7 +85,7 @@ def test_nothing_is_lost_when_the_log_is_moved_aside(path):
     assert look_ups(log) == {("catalogue", "hit"): 1, ("catalogue", "miss"): 1}
 
 
-def test_what_one_of_nginx_s_processes_adds_to_the_old_log_beside_the_new_one_is_counted(path):
+def test_lines_added_to_the_rotated_log_are_counted(path):
     log, old = EdgeLogReader(path), path.with_name("edge.1.jsonl")
     write(path, line("hit"))
     assert look_ups(log) == {("catalogue", "hit"): 1}
@@ -110,7 +110,7 @@ def test_an_answer_is_told_with_its_status_and_its_duration(path):
     }
 
 
-def test_one_that_is_started_again_counts_no_line_twice_and_none_never(path, tmp_path):
+def test_a_restarted_counter_counts_each_line_once(path, tmp_path):
     write(path, line("hit"))
     first, counted = EdgeLogReader(path), EdgeTotals()
     write(path, line("hit") + line("fwd=miss", status=500))
@@ -143,7 +143,7 @@ def test_the_edge_is_shown_as_a_layer_of_its_own(path):
     assert (found.requests, found.edge.requests) == (0, 4)
 
 
-def test_what_the_edge_answered_has_a_rate_errors_and_a_duration():
+def test_metrics_have_rate_errors_and_duration():
     metrics = ProcessMetrics()
     metrics.edge.responses.observe("catalogue", "hit", 200, 0.0, 640)
     metrics.edge.responses.observe("none", "bypass", 502, 3.0, 2)

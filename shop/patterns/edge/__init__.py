@@ -1,9 +1,9 @@
-"""Edge caching with purge by event: which URLs were made from which data, and the deletion of exactly those.
+"""Edge cache with purge by event: after a change, exactly the answers made from the changed data are deleted.
 
-Where each part lives, by the layer it belongs to:
+The parts, by their layer:
 
 - ``surrogate_keys``: the index in Valkey from a tag to the cache keys that carry it (Fastly: "surrogate keys")
-- ``purger``: hears invalidated tags, looks up their keys, deletes their answers, repeats that for late fills
+- ``purger``: receives invalidated tags, looks up their keys, deletes their answers, repeats that for late fills
 - ``proxy_cache_files``: nginx's cache directory, where an answer is a file and its deletion is the purge
 - ``access_log`` and ``hit_counter``: nginx's access log, read for metrics, and its rotation
 - ``shop/web/edge_headers.py``: the response headers with which the application allows nginx to cache an answer

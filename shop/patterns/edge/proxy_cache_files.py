@@ -105,8 +105,8 @@ class ProxyCacheFiles:
         Raises:
             PurgeIncomplete: some answers could not be deleted.
         """
-        paths = ((self.path(key), moment) for key, moment in requested_by.items())
-        return _FileSweep().delete(path for path, moment in paths if _requested_at(path) <= moment)
+        limits = ((self.path(key), limit) for key, limit in requested_by.items())
+        return _FileSweep().delete(path for path, limit in limits if _requested_at(path) <= limit)
 
     def flush(self, requested_by: float = math.inf) -> int:
         """Delete every answer requested by a unix time in seconds; return the number of deleted answers.

@@ -1,9 +1,9 @@
 """Edge cache purging: deletes the answers at the edge that a change has made outdated.
 
 Problem: the edge serves pages for minutes without asking the application, and a new price must be visible in seconds.
-Method: the purger hears the same broadcasts of invalidated tags as every process's local cache. It looks up the cache
-keys that carry a tag and deletes their answers. A fill may be in progress: its answer was made before the change and
-is stored after the purge. So the purger repeats each purge once a second until the slowest fill must have ended. A
+Method: the purger receives the same broadcasts of invalidated tags as every process's local cache. It looks up the
+cache keys that carry a tag and deletes their answers. A fill may be in progress: its answer was made before the change
+and is stored after the purge. So the purger repeats each purge once a second until the slowest fill must have ended. A
 repetition deletes only answers requested before every worker knew of the change: the edge sends the time of its request
 to the application, and the answer's head brings it back.
 The purger deletes everything when it cannot know which answers are fresh: at its start, when the connection for
@@ -118,12 +118,12 @@ class TagPurger:
             reason = next(iter(self._failing.values()), "")
         if not reason:
             return ""
-        effect = "the edge passes everything by" if self._files.is_bypassed else "what has ended is still served"
+        effect = "the edge caches nothing" if self._files.is_bypassed else "outdated answers are still served"
         return f"{effect}: {reason}"
 
     def set_connected(self, *, connected: bool) -> None:
         """Flush: the purger may have missed broadcasts."""
-        self.flush("heard again" if connected else "not heard")
+        self.flush("connected" if connected else "disconnected")
 
     def invalidate(self, tags: Sequence[str]) -> None:
         """Purge the answers made from the tags, and schedule the repetitions."""
@@ -131,8 +131,8 @@ class TagPurger:
         with self._failures_recorded(tags):
             try:
                 keys = self._index.keys(tags)
-            except CacheUnavailable as away:
-                self.flush(_reason(away))
+            except CacheUnavailable as error:
+                self.flush(_reason(error))
             else:
                 self._emit(AnswersPurged(tuple(tags), len(keys), self._files.purge(keys), late=False))
 
@@ -185,26 +185,24 @@ class TagPurger:
         """Record whether the purge of some tags succeeded. A failed purge stays pending, and raises nothing."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - after any error, the purger goes on hearing and purging
-            self._record_failure(tags, str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - after any error, the purger continues
+            reason = str(error) or type(error).__name__
+            change = self._new_change()
+            with self._lock:
+                is_first = not self._failing
+                for tag in tags:
+                    self._failing[tag] = reason
+                    self._pending.setdefault(tag, change)
+                with suppress(OSError):  # a read-only disk: the edge serves outdated answers, and the fault says so
+                    self._files.enable_bypass()
+            if is_first:
+                self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
             return
         with self._lock:
             if None in tags:
                 self._failing.clear()
             for tag in tags:
                 self._failing.pop(tag, None)
-
-    def _record_failure(self, tags: Sequence[str | None], reason: str) -> None:
-        change = self._new_change()
-        with self._lock:
-            is_first = not self._failing
-            for tag in tags:
-                self._failing[tag] = reason
-                self._pending.setdefault(tag, change)
-            with suppress(OSError):  # a read-only disk: the edge serves outdated answers, and the fault says so
-                self._files.enable_bypass()
-        if is_first:
-            self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
 
     def _purge_outdated(self, requested_by: dict[str, float]) -> None:
         """Delete the answers made from some tags and requested by a time, in unix seconds for each tag."""
@@ -213,8 +211,8 @@ class TagPurger:
         except IndexLost as lost:
             self.flush(_reason(lost))
             return
-        except CacheUnavailable as away:
-            self._flush_outdated(_reason(away), max(requested_by.values()))
+        except CacheUnavailable as error:
+            self._flush_outdated(_reason(error), max(requested_by.values()))
             return
         outdated: dict[str, float] = {}
         for tag, keys in keys_by_tag.items():
@@ -237,5 +235,5 @@ class TagPurger:
         return _PurgedChange(self._clock.monotonic() + LATE_FILL_S, self._clock.now().timestamp() + STALE_WORKER_S)
 
 
-def _reason(away: CacheUnavailable) -> str:
-    return "registry lost" if isinstance(away, IndexLost) else "registry away"
+def _reason(error: CacheUnavailable) -> str:
+    return "index lost" if isinstance(error, IndexLost) else "index down"

@@ -1,13 +1,14 @@
-"""Which of the edge's keys were made from what: a sorted set a tag, in Valkey.
+"""Surrogate keys: an index in Valkey from a tag to the edge's cache keys whose answers carry the tag.
 
-Problem: an edge knows addresses, a change knows tags, and nobody can tell from a tag which addresses were answered
-with it: filters, orders and pages make too many.
-Method: whoever answers something that the edge may keep writes its key down under each of its tags first. A member's
-score is the moment it may be forgotten, so a set never holds more than what can be in a store. Nothing is taken out by
-reading: any number of edges, each with a store of its own, read the same sets.
-A cache forgets: it is flushed, or evicts a set, and a purge that finds no keys looks like one that had none to find. So
-an index names every tag that has a set, and a number that was drawn when the index was made. Another number, or none,
-says that all was lost; a tag in the index without a set, that one was. Either way nothing is known of what is kept.
+Problem: the edge knows URLs, and a change knows tags. The URLs of a tag cannot be computed, because filters, sort
+orders and page numbers make too many of them.
+Method: the application adds the cache key of each cacheable answer to the set of each of its tags, before it sends the
+answer. A set is a sorted set; the score of a key is the time after which no edge can have its answer, so expired keys
+are removed. A purge only reads the sets: any number of edges, each with its own cache, use the same index.
+Valkey may lose data: it is flushed, or it evicts a set. A purge that finds no keys then looks like one without any key.
+So the index also has a list of all tags that have a set, and a random generation number. If the generation is missing
+or has changed, the whole index was lost; if a tag in the list has no set, that set was lost. In both cases the content
+of the edge's cache is unknown.
 Source: Fastly's documentation, "Surrogate-Key"; Warehouse, which purges its CDN the same way.
 """
 
@@ -20,102 +21,111 @@ from shop.patterns.caching.valkey_client import CacheUnavailable, Command, Valke
 
 PREFIX = "shop:1:edge:"
 INDEX = "shop:1:edge-index"
-"""Tags, each scored by when its last key may be forgotten, and the generation under an empty name."""
+"""The list of tags, a sorted set: the score of a tag is when its last key expires; the empty name has the
+generation."""
 GENERATIONS = range(1 << 52, 1 << 53)
-"""Whole numbers that a score holds exactly, and later than any time."""
+"""Whole numbers that a score represents exactly, and larger than any time."""
 MISSING_SET_MARGIN_S = 60
-"""Seconds a set must still have had to live when it is missing: two clocks may differ by less."""
+"""A missing set counts as lost only if it should have lived for more than these seconds: two clocks may differ."""
 STALE_S = 15 * 60
-"""Remembered for longer than it is fresh: an edge serves what is stale while it fetches anew, and where it cannot, for
-ten minutes at most (``OUTAGE_S`` in ``policy``)."""
+"""Seconds that a key stays longer than its answer is fresh: an edge serves stale answers during a refresh, and in an
+outage for ten minutes at most (``OUTAGE_S`` in ``entry``)."""
 
 
 class IndexLost(CacheUnavailable):
-    """Keys that were written down are gone: what is kept at an edge may be found under no tag."""
+    """Keys of the index were lost: the cache of an edge may have answers that no tag leads to."""
 
 
 class SurrogateKeyIndex:
-    """Keys by tag.
+    """The index from tags to cache keys.
 
     Args:
-        url: where the cache is. Broadcasts of invalidations go over the same server: whoever can write a key down can
-            also be told of its end.
-        timeout_ms: what one connect, write or read may take.
-        clock: tells when a key may be forgotten.
+        url: the address of the cache. Invalidations are broadcast over the same server, so a key that can be registered
+            can be purged as well.
+        timeout_ms: milliseconds that one connect, write or read may take.
+        clock: measures the lifetimes.
     """
 
     name = "edge-registry"
 
     def __init__(self, url: str, timeout_ms: int, clock: Clock) -> None:
-        self._client = ValkeyClient(url, timeout_ms, clock, self.name, on_wrong_type=self._report_loss)
+        self._client = ValkeyClient(url, timeout_ms, clock, self.name, on_wrong_type=self._raise_loss)
         self._clock = clock
         self._generation: int | None = None
-        """Of the index, as this process last saw it."""
+        """The generation of the index that this process has read last."""
 
     def register(self, key: str, tags: Iterable[str], lifetime_s: int) -> None:
-        """Write down what a key is made from. Do it before the answer is sent: afterwards it can already be kept.
+        """Add a cache key to the sets of its tags. Call it before the answer is sent: then the edge can cache it.
+
+        Args:
+            key: the edge's cache key of the answer.
+            tags: what the answer is made from.
+            lifetime_s: seconds that the answer is fresh.
 
         Raises:
-            CacheUnavailable: it could not be written down; whoever keeps the answer will not be told of its end.
+            CacheUnavailable: the key is not registered, so an invalidation would not purge the answer.
         """
         now = int(self._clock.now().timestamp())
-        forgotten = now + lifetime_s + STALE_S
-        named = tuple(tags)
+        expires_at = now + lifetime_s + STALE_S
+        tags = tuple(tags)
         commands: list[Command] = []
-        for tag in named:
-            name = f"{PREFIX}{tag}"
+        for tag in tags:
+            set_key = f"{PREFIX}{tag}"
             commands += [
-                ("ZREMRANGEBYSCORE", name, "-inf", now),
-                ("ZADD", name, "GT", forgotten, key),
-                ("EXPIRE", name, lifetime_s + STALE_S, "NX"),
-                ("EXPIRE", name, lifetime_s + STALE_S, "GT"),
+                ("ZREMRANGEBYSCORE", set_key, "-inf", now),
+                ("ZADD", set_key, "GT", expires_at, key),
+                ("EXPIRE", set_key, lifetime_s + STALE_S, "NX"),
+                ("EXPIRE", set_key, lifetime_s + STALE_S, "GT"),
             ]
-        ends = [word for tag in named for word in (forgotten, tag)]
-        # Behind the sets: what is named in the index has one.
+        ends = [word for tag in tags for word in (expires_at, tag)]
+        # Last: each tag in the list has a set.
         self._client.execute([*commands, ("ZREMRANGEBYSCORE", INDEX, "-inf", now), ("ZADD", INDEX, "GT", *ends)])
 
     def keys(self, tags: Iterable[str]) -> set[str]:
-        """Return the keys of everything that was made from one of the tags.
+        """Return the cache keys of all answers that carry one of the tags.
 
         Raises:
-            IndexLost: they are not all there any more.
-            CacheUnavailable: they could not be read.
+            IndexLost: some of the keys were lost.
+            CacheUnavailable: the index cannot be read.
         """
         return set().union(*self.keys_by_tag(tags).values())
 
     def keys_by_tag(self, tags: Iterable[str]) -> dict[str, set[str]]:
-        """Return the keys of everything that was made from each of the tags.
+        """Return the cache keys of all answers that carry each of the tags.
 
         Raises:
-            IndexLost: they are not all there any more.
-            CacheUnavailable: they could not be read.
+            IndexLost: some of the keys were lost.
+            CacheUnavailable: the index cannot be read.
         """
-        asked = tuple(tags)
-        looks: list[Command] = [("ZSCORE", INDEX, tag) for tag in asked]  # before the sets: see register
+        tags = tuple(tags)
+        reading: list[Command] = [("ZSCORE", INDEX, tag) for tag in tags]  # before the sets: see register
         answers = self._client.execute(
-            [("ZSCORE", INDEX, ""), *looks, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in asked)]
+            [("ZSCORE", INDEX, ""), *reading, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in tags)]
         )
-        self._compare(answers[0])
-        ends, sets = answers[1 : 1 + len(asked)], answers[1 + len(asked) :]
-        then = self._clock.now().timestamp() + MISSING_SET_MARGIN_S
-        if any(end is not None and float(end) > then and not keys for end, keys in zip(ends, sets, strict=True)):
-            self._begin_anew()
-        return {tag: {key.decode() for key in keys} for tag, keys in zip(asked, sets, strict=True)}
+        self._compare_generation(answers[0])
+        ends, sets = answers[1 : 1 + len(tags)], answers[1 + len(tags) :]
+        soon = self._clock.now().timestamp() + MISSING_SET_MARGIN_S
+        if any(end is not None and float(end) > soon and not keys for end, keys in zip(ends, sets, strict=True)):
+            # A new generation tells the purgers of the other edges of the loss as well.
+            self._generation = secrets.choice(GENERATIONS)
+            self._client.execute([("DEL", INDEX), ("ZADD", INDEX, self._generation, "")])
+            raise IndexLost(self.name)
+        return {tag: {key.decode() for key in keys} for tag, keys in zip(tags, sets, strict=True)}
 
     def check_generation(self) -> None:
-        """Look whether what was written down is still there, as a whole.
+        """Check that the index is still there.
 
         Raises:
-            IndexLost: it is not; told once.
-            CacheUnavailable: it could not be looked at.
+            IndexLost: the index was lost; raised once for each loss.
+            CacheUnavailable: the index cannot be read.
         """
-        self._compare(self._client.execute([("ZSCORE", INDEX, "")])[0])
+        self._compare_generation(self._client.execute([("ZSCORE", INDEX, "")])[0])
 
-    def _compare(self, score: bytes | None) -> None:
-        """Remember the index's generation, drawing one where there is none.
+    def _compare_generation(self, score: bytes | None) -> None:
+        """Compare the index's generation with the last one; draw a new one if the index has none.
 
         Raises:
-            IndexLost: it was another before.
+            IndexLost: the generation has changed.
         """
         before = self._generation
         if score is None:
@@ -125,17 +135,10 @@ class SurrogateKeyIndex:
         if before is not None and before != self._generation:
             raise IndexLost(self.name)
 
-    def _begin_anew(self) -> NoReturn:
-        """Draw another generation, so that whoever purges another edge hears of the loss, too."""
-        drawn = secrets.choice(GENERATIONS)
-        self._client.execute([("DEL", INDEX), ("ZADD", INDEX, drawn, "")])
-        self._generation = drawn
-        raise IndexLost(self.name)
-
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         self._client.close()
 
-    def _report_loss(self, keys: list[str]) -> NoReturn:
-        """Report a set that held a value of another type: the client has deleted the key, so the set is lost."""
+    def _raise_loss(self, keys: list[str]) -> NoReturn:
+        """Raise after a key held a value of another type: the client has deleted the key, so the set is lost."""
         raise IndexLost(self.name)
