@@ -104,7 +104,7 @@ def when_ready(server: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Delete the metrics of an ended worker."""
-    exporter.forget(worker.pid)
+    exporter.remove_process(worker.pid)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

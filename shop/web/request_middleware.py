@@ -101,7 +101,7 @@ class RequestMiddleware:
             headers.append(("Server-Timing", server_timing(record)))
         headers.extend(stale_if_error_redirect(environ, status))
         method, route = environ["REQUEST_METHOD"], route_template(environ)
-        services.access_log.answered(method, route, environ["PATH_INFO"], status, record)
+        services.access_log.record_request(method, route, environ["PATH_INFO"], status, record)
         self._metrics.observe_request(method, route, status, record)
 
 

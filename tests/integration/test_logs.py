@@ -57,14 +57,14 @@ def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
 
 
 @pytest.mark.parametrize("character", ["\u0085", "\u2028", "\n", "ü"])
-def test_whatever_stands_in_a_path_stays_on_one_line(tmp_path, character):
+def test_a_path_with_line_ends_stays_on_one_line(tmp_path, character):
     file = JsonLinesFile(tmp_path / "lines.jsonl")
     file.write({"path": f"/p/{character}"})
     file.close()
     assert [line["path"] for line in lines(file.path)] == [f"/p/{character}"]
 
 
-def test_neither_log_in_nor_checkout_leaves_a_secret_in_the_log(client, runtime):
+def test_log_in_and_checkout_log_no_secret(client, runtime):
     client.post("/api/v1/session", json={"email": "a@shop.test", "password": "hunter2-hunter2"})
     client.post("/login?next=/&password=hunter2-hunter2", data={"email": "a@shop.test", "password": "hunter2-hunter2"})
     client.get("/api/v1/orders", headers={"Authorization": "Bearer hunter2-hunter2", "Cookie": "session=hunter2"})
@@ -72,7 +72,7 @@ def test_neither_log_in_nor_checkout_leaves_a_secret_in_the_log(client, runtime)
     assert "hunter2" not in runtime.access_lines.path.read_text()
 
 
-def test_a_line_carries_the_ids_of_its_request_and_what_was_added(logging_to):
+def test_a_line_has_the_ids_of_its_request_and_extra_fields(logging_to):
     correlation.adopt(ID, None)
     logging.getLogger("shop.test").info("stock_low", extra={"slug": "blue-mug", "left": 2})
     (line,) = lines(logging_to)
@@ -80,7 +80,7 @@ def test_a_line_carries_the_ids_of_its_request_and_what_was_added(logging_to):
     assert (line["request_id"], line["slug"], line["left"]) == (ID, "blue-mug", 2)
 
 
-def test_an_exception_is_written_on_one_line_without_its_secrets(logging_to, capsys):
+def test_an_exception_is_one_line_without_secrets(logging_to, capsys):
     secret = "hunter2"  # a local variable shows in no traceback either
     try:
         raise ValueError(secret and "cannot reach postgresql://shop:hunter2@db/shop with tok_hunter2")
@@ -91,7 +91,7 @@ def test_an_exception_is_written_on_one_line_without_its_secrets(logging_to, cap
     assert "ValueError" in line["exception"]
 
 
-def test_warnings_reach_people_too(logging_to, settings, capsys):
+def test_warnings_are_written_to_stderr_too(logging_to, settings, capsys):
     configure_logging(settings.model_copy(update={"var_dir": logging_to.parent.parent}), "testing")
     logging.getLogger("shop.test").warning("careful", extra={"slug": "blue-mug", "password": "hunter2"})
     logging.getLogger("shop.test").info("by the way")
@@ -114,13 +114,13 @@ def test_a_field_named_like_a_secret_is_redacted_at_any_depth(name):
     "text",
     ["Bearer hunter2", "redis://:hunter2@cache:6379", "paid with tok_hunter2", "card 4242 4242 4242 4242 was"],
 )
-def test_a_secret_told_by_its_shape_is_redacted_in_any_text(text):
+def test_a_secret_of_recognisable_form_is_redacted_in_any_text(text):
     cleaned = redact_text(text)
     assert "hunter2" not in cleaned
     assert "4242" not in cleaned
 
 
-def test_the_stores_own_tokens_are_redacted_wherever_they_stand(database, runtime):
+def test_the_stores_own_tokens_are_redacted_anywhere(database, runtime):
     with database.transaction() as session:
         ann = make_account(session, "ann@shop.test").id
     bearer = runtime.services().accounts.issue_token(ann).token
@@ -132,7 +132,7 @@ def test_the_stores_own_tokens_are_redacted_wherever_they_stand(database, runtim
 
 
 @pytest.mark.parametrize("letters", ["abcdefgh_-", "01234567_-", "ABCDEFGH_-", "Aa1"])
-def test_the_end_of_an_orders_link_is_redacted_whatever_letters_it_has(letters):
+def test_the_signature_of_an_order_link_is_redacted(letters):
     signature = (letters * 43)[:43]
     cleaned = redact_text(f"GET /orders/open?token=ord_6T9Blk9bQ0sEfVQqh3QSdu.1795986435.{signature} was refused")
     assert cleaned.startswith("GET /orders/open?token=ord_6T9Blk9bQ0sEfVQqh3QSdu.1795986435")
@@ -148,7 +148,7 @@ def test_the_end_of_an_orders_link_is_redacted_whatever_letters_it_has(letters):
         f"trace {'0123456789abcdef' * 2} and etag {'0123456789abcdef' * 4}",
     ],
 )
-def test_ordinary_text_is_left_alone(text):
+def test_ordinary_text_is_unchanged(text):
     assert redact_text(text) == text
 
 
@@ -173,7 +173,7 @@ def test_ordinary_text_is_left_alone(text):
         ".1795986435.",
     ],
 )
-def test_a_text_twice_as_long_takes_no_more_than_its_share_of_time(part):
+def test_redaction_takes_linear_time(part):
     def seconds(size):
         text = part * (size // len(part)) + "!"
         began = time.process_time()
@@ -184,11 +184,11 @@ def test_a_text_twice_as_long_takes_no_more_than_its_share_of_time(part):
 
 
 @pytest.mark.parametrize("text", ["://" + "a" * 100 + ":hunter2@host", "://:" + "hunter2" * 70 + "@host"])
-def test_a_password_in_an_address_is_redacted_however_long_user_and_password_are(text):
+def test_long_passwords_in_addresses_are_redacted(text):
     assert "hunter2" not in redact_text(text)
 
 
-def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, monkeypatch):
+def test_lines_of_one_request_are_collected_in_time_order(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     written = [("payments", 2, ID), ("web", 1, ID), ("web", 3, ID), ("web", 4, "another-request")]
     for process, second, request_id in written:
@@ -206,7 +206,7 @@ def test_one_requests_lines_are_found_in_every_process_in_time_order(tmp_path, m
 
 
 @pytest.mark.parametrize("moved_before", [1, 2])
-def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, moved_before):
+def test_a_request_is_found_during_a_log_rotation(tmp_path, monkeypatch, moved_before):
     """Whenever the move comes while the logs are opened, each line is found, and once."""
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     log = tmp_path / "log" / "web.jsonl"
@@ -227,7 +227,7 @@ def test_a_request_is_found_while_its_log_is_moved_aside(tmp_path, monkeypatch, 
     assert len(find_request_lines(log.parent, ID)) == 1
 
 
-def test_the_last_requests_reach_back_over_a_move(tmp_path):
+def test_the_last_requests_include_the_rotated_file(tmp_path):
     log = tmp_path / "web.jsonl"
     for number, path in enumerate((rotated_path(log), log)):
         file = JsonLinesFile(path)
@@ -236,7 +236,7 @@ def test_the_last_requests_reach_back_over_a_move(tmp_path):
     assert [line["n"] for line in last_requests(log, tmp_path / "edge.jsonl", 10)] == [1, 0]
 
 
-def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
+def test_a_full_file_is_rotated_once(tmp_path):
     path = tmp_path / "web.jsonl"
     two = [JsonLinesFile(path, max_bytes=200, check_every=1) for _ in range(2)]
     for number in range(40):
@@ -248,7 +248,7 @@ def test_a_full_file_is_moved_aside_once_whoever_notices_first(tmp_path):
     assert path.stat().st_size < 400
 
 
-def test_processes_that_all_find_a_file_full_move_it_once(tmp_path):
+def test_concurrent_processes_rotate_a_full_file_once(tmp_path):
     path = tmp_path / "web.jsonl"
     files = [JsonLinesFile(path, max_bytes=2_000, check_every=1) for _ in range(4)]
     together = threading.Barrier(4)
@@ -276,7 +276,7 @@ def no_file_larger_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_lines_a_full_disk_refuses_are_counted_and_the_next_stands_on_its_own(tmp_path):
+def test_lines_lost_on_a_full_disk_are_counted(tmp_path):
     file = JsonLinesFile(tmp_path / "web.jsonl")
     with no_file_larger_than(50):
         for number in range(4):
@@ -290,7 +290,7 @@ def test_lines_a_full_disk_refuses_are_counted_and_the_next_stands_on_its_own(tm
     assert (told["event"], told["lines"], last) == ("log_lines_lost", 3, {"n": 4})
 
 
-def test_a_request_is_answered_though_its_line_cannot_be_written(client, runtime):
+def test_a_request_is_answered_even_if_its_line_is_lost(client, runtime):
     client.get("/api/v1/switches")
     with no_file_larger_than(runtime.access_lines.path.stat().st_size):
         assert client.post("/api/v1/cart/items", json={"product": "nothing"}).status_code == 404
@@ -299,7 +299,7 @@ def test_a_request_is_answered_though_its_line_cannot_be_written(client, runtime
     assert [line["event"] for line in lines(runtime.access_lines.path)][-2:] == ["log_lines_lost", "request"]
 
 
-def test_a_log_whose_folder_cannot_be_made_costs_the_line_alone(tmp_path):
+def test_an_impossible_log_directory_costs_only_the_line(tmp_path):
     (tmp_path / "log").write_text("a file where the folder should be")
     file = JsonLinesFile(tmp_path / "log" / "web.jsonl")
     file.write({"n": 1})

@@ -16,7 +16,7 @@ from shop.web.request_middleware import RequestMiddleware
 from tests.support.web_server import WebServer
 
 
-def test_requests_are_counted_by_template_and_class_never_by_path(client, runtime):
+def test_requests_are_counted_by_route_template_and_status_class(client, runtime):
     for slug in ("one", "two", "three"):
         client.get(f"/api/v1/screens/product/{slug}")
     client.get("/nowhere/at/all")
@@ -29,7 +29,7 @@ def test_requests_are_counted_by_template_and_class_never_by_path(client, runtim
     assert counted == {("/api/v1/screens/product/<string:slug>", "4xx"): 3, ("unmatched", "4xx"): 1}
 
 
-def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
+def test_a_request_is_in_flight_until_its_end(runtime):
     metrics, seen = ProcessMetrics(), []
 
     def in_flight():
@@ -45,7 +45,7 @@ def test_a_request_is_in_flight_until_it_is_answered_however_that_ends(runtime):
     assert (seen, in_flight()) == ([1], 0)
 
 
-def test_methods_nobody_has_heard_of_share_one_label():
+def test_unknown_methods_share_one_label():
     metrics = ProcessMetrics()
     for method in ("BREW", "PROPFIND"):
         metrics.observe_request(method, "", 405, RequestRecord())
@@ -58,7 +58,7 @@ def test_methods_nobody_has_heard_of_share_one_label():
     assert methods == {"other"}
 
 
-def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
+def test_the_hit_rate_excludes_bypasses():
     metrics = ProcessMetrics()
     for outcome in ("hit", "hit", "hit", "miss", "bypass"):
         metrics.cache.observe_lookup(LookupFinished("shop-shared", "catalogue", outcome, 0, False, 0.0))
@@ -66,7 +66,7 @@ def test_the_hit_rate_leaves_out_what_never_asked_the_cache():
     assert (layer.lookups, layer.hits, layer.hit_rate) == (4, 3, pytest.approx(0.75))
 
 
-def test_what_all_workers_counted_is_added_up_on_a_port_of_its_own(settings, database, tmp_path):
+def test_the_exporter_sums_the_metrics_of_all_workers(settings, database, tmp_path):
     further = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"  # elsewhere loopback has one address
     server = WebServer(settings.model_copy(update={"metrics_host": further}), tmp_path / "web", workers=2)
     try:

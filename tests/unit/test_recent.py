@@ -1,4 +1,4 @@
-"""What the last request lines say together."""
+"""The summary of the last request lines."""
 
 import json
 
@@ -12,7 +12,7 @@ def line(second=0.0, **fields):
 
 
 @pytest.mark.parametrize(
-    ("fields", "who"),
+    ("fields", "layer"),
     [
         ({"cache": ["shop-shared; fwd=miss; stored", "shop-local; fwd=miss"], "queries": 6}, "database"),
         ({"cache": ["shop-shared; hit; ttl=3", "shop-local; fwd=miss; stored"]}, "Valkey"),
@@ -21,16 +21,16 @@ def line(second=0.0, **fields):
         ({}, "application"),
     ],
 )
-def test_a_request_was_answered_by_whoever_had_the_answer(fields, who):
-    assert answering_layer(line(**fields)) == who
+def test_the_answering_layer_is_the_one_with_the_answer(fields, layer):
+    assert answering_layer(line(**fields)) == layer
 
 
-def test_rates_are_reckoned_from_the_first_to_the_last():
+def test_rates_are_computed_from_the_first_to_the_last():
     recent = summarise([line(2, queries=6), line(0), line(1)])
     assert (recent.requests_a_second, recent.queries_a_second) == (1, 3)
 
 
-def test_one_request_makes_no_rate_and_none_makes_nothing():
+def test_a_single_request_has_no_rate():
     assert summarise([line()]).requests_a_second is None
     assert summarise([]).answered_by == ()
 
@@ -45,7 +45,7 @@ def edge_line(second, cache, **fields):
     return {**told, "cache": cache, **fields}
 
 
-def test_what_the_edge_answered_alone_stands_among_the_application_s_and_the_rest_once(tmp_path):
+def test_edge_hits_are_merged_with_the_applications_lines(tmp_path):
     web = write(tmp_path / "web", {**line(5.5, path="/w"), "event": "request"})
     edge = write(
         tmp_path / "edge",
@@ -63,7 +63,7 @@ def test_what_the_edge_answered_alone_stands_among_the_application_s_and_the_res
     assert last_requests(web, tmp_path / "none", 10) == found[1:2]
 
 
-def test_no_rate_is_reckoned_over_a_time_of_which_one_log_tells_only_the_end(tmp_path):
+def test_lines_before_the_beginning_of_one_log_are_left_out(tmp_path):
     web = write(tmp_path / "web", *({**line(second), "event": "request"} for second in (1.0, 5.0, 6.5)))
     passed = [edge_line(0.01 * n, "shop-edge; fwd=bypass", path="/" + "x" * 900) for n in range(200)]
     edge = write(tmp_path / "edge", *passed, edge_line(2.0, "shop-edge; hit; ttl=3"))

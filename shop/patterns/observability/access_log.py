@@ -1,7 +1,7 @@
-"""The line a request: what was asked, how it was answered, what it cost.
+"""The access log: one line for each request, with its outcome and its cost.
 
-It is written for every request, so it goes the short way: one dictionary, one ``write``, past the logging machinery
-(which would cost three times as much). It holds the path without its query: people paste secrets into URLs.
+A line is written for every request, so it is one dictionary and one ``write``; Python's logging would cost three times
+as much. The line has the path without the query, because a query may contain secrets.
 """
 
 from typing import Protocol
@@ -13,33 +13,33 @@ from shop.patterns.observability.request_record import RequestRecord
 
 
 class AccessRecorder(Protocol):
-    """Told of each answered request."""
+    """Records each request."""
 
-    def answered(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
-        """Note one request.
+    def record_request(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
+        """Record one request.
 
         Args:
-            method: as asked.
-            route: the route's template, or an empty string where none matched.
+            method: the HTTP method.
+            route: the route's template, or an empty string if no route matched.
             path: without the query.
             status: HTTP status.
-            record: what it cost.
+            record: the cost of the request.
         """
 
 
 class JsonAccessLog:
-    """Writes one JSON line a request.
+    """Writes one JSON line for each request.
 
     Args:
-        lines: where to.
-        clock: tells when.
+        lines: the file.
+        clock: makes the timestamp.
     """
 
     def __init__(self, lines: JsonLinesFile, clock: Clock) -> None:
         self._lines = lines
         self._clock = clock
 
-    def answered(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
+    def record_request(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
         """Write the line of one request."""
         self._lines.write(
             {
@@ -60,7 +60,7 @@ class JsonAccessLog:
 
 
 class NoAccessLog:
-    """Writes nothing."""
+    """The variant without an access log."""
 
-    def answered(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
-        """Note nothing."""
+    def record_request(self, method: str, route: str, path: str, status: int, record: RequestRecord) -> None:
+        """Do nothing."""

@@ -1,8 +1,8 @@
-"""One id for everything that happens because of one request.
+"""Correlation ids: all work for one request has the id of the request.
 
-Problem: a failure seen by a shopper must be found in the logs of every process it passed through.
-Method: take ``X-Request-ID`` if it is well-formed, make one otherwise; keep it in a context variable that every log
-line, outgoing call and error body reads. ``traceparent`` is carried along in the same way.
+Problem: a failure that a shopper saw must be found in the logs of every process that worked on the request.
+Method: use the ``X-Request-ID`` of the request if it is well-formed, otherwise make one. A context variable holds it;
+every log line, outgoing call and error body reads it. ``traceparent`` is passed on in the same way.
 Source: W3C Trace Context; Newman, "Building Microservices", ch. 10, correlation ids.
 """
 
@@ -19,14 +19,11 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 
-def adopt(given_request_id: str | None, given_traceparent: str | None) -> None:
-    """Start a request's correlation: keep well-formed ids, make new ones otherwise."""
-    request_id.set(
-        given_request_id if given_request_id and _WELL_FORMED.fullmatch(given_request_id) else new_request_id()
-    )
-    traceparent.set(
-        given_traceparent if given_traceparent and _TRACEPARENT.fullmatch(given_traceparent) else new_traceparent()
-    )
+def adopt(received_id: str | None, received_traceparent: str | None) -> None:
+    """Set the ids of this context: the received ids if they are well-formed, otherwise new ones."""
+    request_id.set(received_id if received_id and _WELL_FORMED.fullmatch(received_id) else new_request_id())
+    is_well_formed = received_traceparent and _TRACEPARENT.fullmatch(received_traceparent)
+    traceparent.set(received_traceparent if received_traceparent and is_well_formed else new_traceparent())
 
 
 def new_request_id() -> str:
@@ -35,7 +32,7 @@ def new_request_id() -> str:
 
 
 def new_traceparent() -> str:
-    """Return a W3C ``traceparent`` that starts a trace nobody has sampled."""
+    """Return a W3C ``traceparent`` that starts a new trace, which is not sampled."""
     return f"00-{_hex(128)}-{_hex(64)}-00"
 
 
@@ -45,15 +42,15 @@ def trace_id() -> str:
 
 
 def outgoing_headers() -> dict[str, str]:
-    """Return the headers an outgoing call carries, so the other side can be found by the same id."""
-    found = {REQUEST_ID_HEADER: request_id.get(), TRACEPARENT_HEADER: traceparent.get()}
-    return {name: value for name, value in found.items() if value}
+    """Return the headers of an outgoing call, so that the other server logs the same id."""
+    headers = {REQUEST_ID_HEADER: request_id.get(), TRACEPARENT_HEADER: traceparent.get()}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _hex(bits: int) -> str:
-    """Return random bits in hex: unlike any other's, which ids must be, but not secret, which they need not be.
+    """Return random bits in hex. They are unique, and not secret: ids need not be.
 
-    Asking the kernel would let go of the interpreter's lock three times a request, each time for another thread to
-    take. Python seeds this generator anew in a forked child.
+    ``os.urandom`` would release the interpreter's lock three times a request, each time for another thread to take.
+    Python seeds this generator again in a forked child.
     """
     return f"{random.getrandbits(bits):0{bits // 4}x}"

@@ -9,6 +9,7 @@ import threading
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -63,20 +64,15 @@ class EdgeResponseCollector(Collector):
             "Time from the first byte read by the edge to the last one sent, in whole milliseconds.",
             labels=("outcome",),
         )
+        bounds = (*map(str, self._buckets_s), "+Inf")
         with self._lock:
             for key, count in self._requests.items():
                 requests.add_metric(key, count)
             for outcome, slots in self._durations.items():
-                durations.add_metric([outcome], self._cumulative_buckets(slots), self._sums_s[outcome])
+                cumulative = zip(bounds, map(float, accumulate(slots)), strict=True)
+                durations.add_metric([outcome], list(cumulative), self._sums_s[outcome])
         yield requests
         yield durations
-
-    def _cumulative_buckets(self, slots: Sequence[int]) -> list[tuple[str, float]]:
-        buckets, total = [], 0
-        for bound, count in zip((*self._buckets_s, float("inf")), slots, strict=True):
-            total += count
-            buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        return buckets
 
 
 class EdgeMetrics:

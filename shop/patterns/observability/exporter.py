@@ -1,8 +1,8 @@
-"""``/metrics`` for a web server of several processes, on a port of its own that is never public.
+"""``/metrics`` of a web server with several processes, on its own port, which is never public.
 
-The server's parent calls :func:`prepare` before it starts a child, :func:`serve` once it is ready, and
-:func:`forget` when a child has ended. prometheus_client looks at the environment when it is first imported, so nothing
-here imports it before :func:`prepare` has run.
+The server's parent calls :func:`prepare` before it starts a child, :func:`serve` when it is ready, and
+:func:`remove_process` when a child has ended. prometheus_client reads the environment at its first import, so this
+module imports it only after :func:`prepare`.
 """
 
 import os
@@ -13,9 +13,9 @@ DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def prepare(directory: Path) -> None:
-    """Empty the folder the processes keep their figures in, and tell them of it through the environment.
+    """Empty the directory of the processes' metrics, and set the environment variable that names it.
 
-    Figures begin at zero with each start of the server: files left by dead processes would be added up for ever.
+    Metrics begin at zero with each start of the server: the files of dead processes would be added up for ever.
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -26,7 +26,7 @@ def serve(port: int, host: str = "127.0.0.1") -> None:
     """Answer ``GET /metrics`` with the sum over all processes, in a daemon thread.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
@@ -36,8 +36,8 @@ def serve(port: int, host: str = "127.0.0.1") -> None:
     start_http_server(port, addr=host, registry=registry)
 
 
-def forget(pid: int) -> None:
-    """Drop the gauges of a process that has ended; what it counted stays counted."""
+def remove_process(pid: int) -> None:
+    """Remove the gauges of a process that has ended; its counters stay in the sums."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)  # type: ignore[no-untyped-call]

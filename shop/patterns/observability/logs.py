@@ -1,9 +1,9 @@
-"""Structured logs: one JSON object a line, in ``var/log/<process>.jsonl``.
+"""Structured logs: one JSON object on each line, in ``var/log/<process>.jsonl``.
 
-Problem: text lines from several processes cannot be searched or joined; and what is logged in a hurry leaks.
-Method: every line carries time, level, event and the correlation ids of the request it belongs to, and passes through
-redaction. The lines of one request, from all processes, are then found by one id: ``shop logs --request ID``.
-Switch: ``observability.logs`` (the line a request). Measured: in ``warm_screen.py``, which pays for it.
+Problem: text lines of several processes cannot be searched or joined, and a careless log line may contain a secret.
+Method: every line has the time, the level, the event and the correlation ids of its request, and passes through
+redaction. One id finds the lines of one request in all processes: ``shop logs --request ID``.
+Switch: ``observability.logs`` (the access log). Measured: in ``warm_screen.py``, whose requests write it.
 Source: The Twelve-Factor App, XI (logs as event streams); the cookbook of Python's logging, "Implementing structured
 logging".
 """
@@ -20,21 +20,21 @@ from shop.patterns.observability.redaction import redact
 from shop.settings import Settings
 
 NOISY_LOGGERS = ("httpx", "httpcore", "alembic", "werkzeug")
-"""Libraries that speak of every call at level info."""
+"""Libraries that log every call at level info."""
 DUPLICATE_LOGGERS = ("pika",)
-"""Libraries that log, at level error and with tracebacks, what they also raise."""
+"""Libraries that log each exception they raise, at level error and with its traceback."""
 _STANDARD_ATTRIBUTES = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-"""What a record has without anybody's ``extra``."""
+"""The attributes of every record; the others come from ``extra``."""
 
 
 def configure_logging(settings: Settings, process: str) -> None:
-    """Send every log line of this process to its file, and warnings to stderr as readable text too.
+    """Write every log line of this process to its file, and warnings to stderr as readable text as well.
 
-    Call it once, at the start of a process; a second call replaces what the first set up.
+    Call it once, at the start of a process; a second call replaces the handlers of the first.
 
     Args:
-        settings: where logs are kept and from which level on.
-        process: the file's name, such as ``web``.
+        settings: has the directory and the lowest level.
+        process: the name of the file, such as ``web``.
     """
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -51,17 +51,17 @@ def configure_logging(settings: Settings, process: str) -> None:
 
 
 def log_path(settings: Settings, process: str) -> Path:
-    """Return where a process keeps its lines."""
+    """Return the log file of a process."""
     return settings.log_dir / f"{process}.jsonl"
 
 
 def timestamp(at: datetime) -> str:
-    """Write a time as every log line does: UTC, to the millisecond, sortable as text."""
+    """Return a time as text: UTC, in milliseconds, sortable. Every log line uses it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def correlation_fields() -> dict[str, str]:
-    """Return the correlation ids of what is being done, where it belongs to a request."""
+    """Return the correlation ids of the current request; an empty mapping outside a request."""
     request_id = correlation.request_id.get()
     return {"request_id": request_id, "trace_id": correlation.trace_id()} if request_id else {}
 
@@ -76,7 +76,7 @@ class _JsonFileHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._lines.write(_log_fields(record))
-        except Exception:  # noqa: BLE001 - the contract of a handler: a fault in logging never reaches its caller
+        except Exception:  # noqa: BLE001 - the contract of a handler: a logging error never reaches the caller
             self.handleError(record)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class _JsonFileHandler(logging.Handler):
 
 
 class _ConsoleHandler(logging.StreamHandler[Any]):
-    """Writes warnings and worse to stderr, readable."""
+    """Writes warnings and errors to stderr as readable text."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -94,20 +94,20 @@ class _ConsoleHandler(logging.StreamHandler[Any]):
 
 
 class _ConsoleFormatter(logging.Formatter):
-    """Time, level and event, then everything else that was said; a traceback below."""
+    """Formats time, level and event, then the other fields; a traceback is below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = _log_fields(record)
-        first = f"{said.pop('ts')} {said.pop('level'):<8} {said.pop('event')}"
-        exception = said.pop("exception", None)
-        line = " ".join([first, *(f"{name}={value!r}" for name, value in said.items())])
+        fields = _log_fields(record)
+        first = f"{fields.pop('ts')} {fields.pop('level'):<8} {fields.pop('event')}"
+        exception = fields.pop("exception", None)
+        line = " ".join([first, *(f"{name}={value!r}" for name, value in fields.items())])
         return f"{line}\n{exception}" if exception else line
 
 
 def _log_fields(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what a record says, redacted."""
-    text = logging.Formatter()  # shows no local variables in a traceback: passwords are among them
-    said = {
+    """Return the fields of a record, redacted."""
+    formatter = logging.Formatter()  # its tracebacks have no local variables, which may be passwords
+    fields = {
         "ts": timestamp(datetime.fromtimestamp(record.created, UTC)),
         "event": record.getMessage(),
         **correlation_fields(),
@@ -116,7 +116,7 @@ def _log_fields(record: logging.LogRecord) -> dict[str, Any]:
         **{name: value for name, value in record.__dict__.items() if name not in _STANDARD_ATTRIBUTES},
     }
     if record.exc_info:
-        said["exception"] = text.formatException(record.exc_info)
+        fields["exception"] = formatter.formatException(record.exc_info)
     if record.stack_info:
-        said["stack"] = text.formatStack(record.stack_info)
-    return redact(said)
+        fields["stack"] = formatter.formatStack(record.stack_info)
+    return redact(fields)

@@ -54,7 +54,7 @@ class ProcessMetrics:
             metric_names.DB_QUERIES, "Database statements run for requests.", registry=self.registry
         )
         self._retries = Counter(
-            metric_names.DB_RETRIES, "Transactions run again after a lost race.", registry=self.registry
+            metric_names.DB_RETRIES, "Transactions run again after a conflict.", registry=self.registry
         )
         self.cache = CacheMetrics(self.registry)
         self.edge = EdgeMetrics(self.registry, DURATION_BUCKETS_S)

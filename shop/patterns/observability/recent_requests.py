@@ -1,4 +1,4 @@
-"""What the last requests say together: how many a second, what they asked of the database, and who answered them."""
+"""A summary of the last requests: their rate, their database queries, and the layers that answered them."""
 
 import json
 import os
@@ -16,62 +16,62 @@ LAYERS = {"shop-edge": "edge", "shop-local": "local memory", "shop-shared": "Val
 DATABASE, APPLICATION, BROWSER = "database", "application", "browser's own copy"
 NOT_MODIFIED = 304
 TAIL_BYTES = 128 * 1024
-"""Of a log file: some 300 requests."""
+"""Bytes read from the end of a log file: some 300 requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRequests:
-    """Some requests in a row."""
+    """The summary of consecutive requests."""
 
     requests: int
     seconds: float
-    """From the first to the last of them."""
+    """From the first to the last request."""
     queries: int
     answered_by: tuple[tuple[str, int], ...]
-    """Who answered, and how many; the most first."""
+    """Layer and number of its answers, the largest number first."""
 
     @property
     def requests_a_second(self) -> float | None:
-        """Return the rate; ``None`` where one request makes none."""
+        """Return the requests a second; ``None`` for a single request."""
         return (self.requests - 1) / self.seconds if self.seconds > 0 else None
 
     @property
     def queries_a_second(self) -> float | None:
-        """Return the database statements a second; ``None`` where one request makes no rate."""
+        """Return the database statements a second; ``None`` for a single request."""
         return self.queries / self.seconds if self.seconds > 0 else None
 
 
 def last_requests(web: Path, edge: Path, count: int) -> list[Mapping[str, object]]:
-    """Return the newest request lines, newest first, each once: from whoever answered it.
+    """Return the newest request lines, newest first; each request once, from the log of the layer that answered it.
 
     Args:
-        web: the application's log; what it answered is there.
-        edge: the edge's; what it answered alone is only there. Either may be missing.
-        count: how many at most.
+        web: the application's log, with the requests that it answered.
+        edge: the edge's log, with all requests; those answered from its cache are only there. Either may be missing.
+        count: the largest number of lines.
     """
-    written, since = _tail(web)
-    beside, since_there = _tail(edge)
-    # Where one log's tail reaches back less far than the other's, what is older is not all there.
-    since = max(since, _as_text(since_there))
-    found = [*written, *(line for line in map(_like_the_others, beside) if _hit(line))]
-    found = [line for line in found if str(line["ts"]) >= since]
-    return sorted(found, key=lambda line: str(line["ts"]), reverse=True)[:count]
+    web_lines, web_since = _tail(web)
+    edge_lines, edge_since = _tail(edge)
+    # Before the later of the two beginnings, one of the logs is incomplete.
+    since = max(web_since, _as_text(edge_since))
+    hits = [line for line in edge_lines if str(line["cache"]).startswith("shop-edge; hit")]
+    lines = [line for line in (*web_lines, *map(_in_application_format, hits)) if str(line["ts"]) >= since]
+    return sorted(lines, key=lambda line: str(line["ts"]), reverse=True)[:count]
 
 
 def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:
     """Summarise request lines, in any order."""
-    moments = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
-    answered = Counter(answering_layer(line) for line in lines)
+    times = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
+    answers = Counter(answering_layer(line) for line in lines)
     return RecentRequests(
         requests=len(lines),
-        seconds=(moments[-1] - moments[0]).total_seconds() if moments else 0.0,
+        seconds=(times[-1] - times[0]).total_seconds() if times else 0.0,
         queries=sum(int(str(line.get("queries") or 0)) for line in lines),
-        answered_by=tuple(answered.most_common()),
+        answered_by=tuple(answers.most_common()),
     )
 
 
 def answering_layer(line: Mapping[str, object]) -> str:
-    """Return who made the answer of one request line: the cache that hit, else whatever it cost."""
+    """Return the layer that answered one request: the cache with a hit, else the database or the application."""
     if line.get("status") == NOT_MODIFIED:
         return BROWSER
     entries = line.get("cache")
@@ -83,18 +83,18 @@ def answering_layer(line: Mapping[str, object]) -> str:
 
 
 def _tail(log: Path) -> tuple[list[Mapping[str, Any]], Any]:
-    """Return the request lines at the end of a log file, newest first, and the moment before which there are more."""
-    tail, more = _end_of(log, TAIL_BYTES)
-    if not more:  # begun anew a moment ago: what is before it was moved aside
-        before, more = _end_of(rotated_path(log), TAIL_BYTES - len(tail))
+    """Return the last request lines of a log, newest first, and the time of the oldest if older ones exist."""
+    tail, has_more = _end_of(log, TAIL_BYTES)
+    if not has_more:  # the log was rotated a short time ago: older lines are in the rotated file
+        before, has_more = _end_of(rotated_path(log), TAIL_BYTES - len(tail))
         tail = before + tail
-    lines = reversed(tail.splitlines())
-    found = [read for line in lines if (read := _parse(line)).get("event") == "request" and "ts" in read]
-    return found, found[-1]["ts"] if found and more else ""
+    parsed = map(_parse, reversed(tail.splitlines()))
+    lines = [line for line in parsed if line.get("event") == "request" and "ts" in line]
+    return lines, lines[-1]["ts"] if lines and has_more else ""
 
 
 def _end_of(log: Path, size: int) -> tuple[bytes, bool]:
-    """Return the last bytes of a file, and whether there are more before them; nothing if there is no such file."""
+    """Return the last bytes of a file, and whether there are more before them; no bytes if there is no such file."""
     try:
         with log.open("rb") as lines:
             end = lines.seek(0, os.SEEK_END)
@@ -104,8 +104,8 @@ def _end_of(log: Path, size: int) -> tuple[bytes, bool]:
         return b"", False
 
 
-def _like_the_others(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a line of the edge's as the application would have written it."""
+def _in_application_format(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a line of the edge's log in the format of the application's log."""
     return {
         **line,
         "ts": _as_text(line["ts"]),
@@ -119,13 +119,9 @@ def _as_text(at: float | str) -> str:
     return at if isinstance(at, str) else timestamp(datetime.fromtimestamp(at, UTC))
 
 
-def _hit(line: Mapping[str, Any]) -> bool:
-    return any(str(entry).startswith("shop-edge; hit") for entry in line["cache"])
-
-
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
-        read = json.loads(line)
+        fields = json.loads(line)
     except ValueError:
-        return {}  # the first line of a tail is cut somewhere
-    return read if isinstance(read, dict) else {}
+        return {}  # the first line of a tail is incomplete
+    return fields if isinstance(fields, dict) else {}

@@ -1,4 +1,4 @@
-"""What must never reach a log: passwords, tokens, cookies, card data, and the passwords inside addresses."""
+"""Redaction: removes passwords, tokens, cookies, card data, and passwords within addresses from log lines."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)|secret|token|cookie|authori[sz]ation|api_?key|card|cvc|cvv|iban|session|signature", re.I
 )
-# Every repetition is bounded, or takes what it has taken for good (possessive, "+"): a line is read once, whatever a
-# stranger wrote into it. Otherwise twenty kilobytes of "://:" take three seconds.
+# Every repetition is bounded or possessive ("+"), so matching takes linear time, also for hostile input. Otherwise
+# twenty kilobytes of "://:" take three seconds.
 _SECRET_TEXT = re.compile(
     r"(?P<before>://[^/\s:@]{0,255}+:)[^@\s]{1,512}+(?=@)"  # the password in postgresql://user:password@host
     r"|(?P<scheme>\b(?:Bearer|Basic)\s++)[A-Za-z0-9._~+/=-]++"
     r"|\btok_\w++"
-    r"|\bshop_[\w-]{20,}+"  # a bearer token of ours
-    r"|(?<=\.\d{10}\.)[\w-]{43}(?![\w-])"  # what proves a link or a pass: the end of shop/web/signed_tokens.py's
+    r"|\bshop_[\w-]{20,}+"  # the store's bearer token
+    r"|(?<=\.\d{10}\.)[\w-]{43}(?![\w-])"  # the signature of a token of shop/web/signed_tokens.py
     r"|(?<![\w-])(?=[\w-]{0,42}(?-i:[A-Z]))(?=[\w-]{0,42}\d)[\w-]{43}(?![\w-])"  # 256 bits, such as a session's token
     r"|\$argon2\S++"
     r"|\b(?:\d[ -]?){12,18}\d\b",  # the shape of a card number
@@ -28,8 +28,8 @@ def redact(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def redact_text(text: str) -> str:
-    """Return the text without the secrets that can be told by their shape."""
-    return _SECRET_TEXT.sub(lambda found: (found["before"] or found["scheme"] or "") + REDACTED, text)
+    """Return the text without secrets that have a recognisable form."""
+    return _SECRET_TEXT.sub(lambda match: (match["before"] or match["scheme"] or "") + REDACTED, text)
 
 
 def _clean(value: object) -> object:

@@ -1,8 +1,8 @@
-"""What one request cost, collected while it runs.
+"""The request record: the cost of one request, collected while it runs.
 
-The database and the cache report to :func:`query_ran` and :func:`cache_answered`; neither knows who listens. The web
-layer opens a record at the start of a request and reads it at the end, for ``Server-Timing``, ``Cache-Status`` and
-the log line.
+The database calls :func:`record_query` and the cache :func:`record_cache_lookup`; they do not know the web layer. The
+web layer opens a record at the start of a request and reads it at the end, for ``Server-Timing``, ``Cache-Status`` and
+the access log.
 """
 
 import time
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request's cost so far. All times are in seconds."""
+    """The cost of one request so far. All times are in seconds."""
 
     started: float = field(default_factory=time.perf_counter)
     queries: int = 0
     query_s: float = 0.0
     retries: int = 0
-    """Transactions that lost a race and were run again."""
+    """Transactions that were run again after a conflict."""
     cache_s: float = 0.0
     cache: dict[str, str] = field(default_factory=dict)
     """Layer to its ``Cache-Status`` entry, the layer nearest to the origin first."""
     degraded: list[str] = field(default_factory=list)
-    """What was left out or done without, by name."""
+    """Names of the missing parts of the response, and of unavailable layers."""
 
     @property
     def elapsed_s(self) -> float:
@@ -36,20 +36,20 @@ _current: ContextVar[RequestRecord | None] = ContextVar("request_record", defaul
 
 
 def begin() -> RequestRecord:
-    """Open the record of a new request in this context and return it."""
+    """Open and return the record of a new request in this context."""
     record = RequestRecord()
     _current.set(record)
     return record
 
 
 def without_record(work: Callable[[], object]) -> None:
-    """Do work that belongs to no request: what it costs is booked to a record nobody reads."""
+    """Run work that belongs to no request: its cost is not recorded."""
     _current.set(None)
     work()
 
 
 def current() -> RequestRecord | None:
-    """Return the record of the request being served, or ``None`` outside one."""
+    """Return the record of the current request; ``None`` outside a request."""
     return _current.get()
 
 
@@ -61,36 +61,36 @@ def record_query(seconds: float) -> None:
 
 
 def record_retry() -> None:
-    """Count one transaction that is about to be run again."""
+    """Count one retry of a transaction."""
     if (record := _current.get()) is not None:
         record.retries += 1
 
 
 def record_cache_lookup(layer: str, status: str, seconds: float) -> None:
-    """Note one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache.
+    """Record one cache look-up: its ``Cache-Status`` entry (RFC 9211) and the seconds spent in the cache.
 
-    A page is looked for first, and what it is made of while it is loaded; so the look-up that ends last speaks of the
-    answer, and each layer has one entry.
+    The look-up of a page begins first, and the look-ups of its parts run within it. So the look-up that ends last is
+    the one of the page, and each layer has one entry.
     """
     if (record := _current.get()) is not None:
-        record.cache.pop(layer, None)  # to the end: an outer look-up ends after all that it asked for
+        record.cache.pop(layer, None)  # moves it to the end: an outer look-up ends after the look-ups within it
         record.cache[layer] = status
         record.cache_s += seconds
 
 
 def add_cache_time(seconds: float) -> None:
-    """Add seconds spent in a cache by what was no look-up of its own."""
+    """Add seconds spent in a cache outside a complete look-up."""
     if (record := _current.get()) is not None:
         record.cache_s += seconds
 
 
 def mark_uncacheable() -> None:
-    """Note that no cache keeps the answer itself, whatever was looked up to make it."""
+    """Record that no cache stores the response itself, even if its parts were looked up in one."""
     if (record := _current.get()) is not None:
         record.cache.clear()
 
 
 def mark_degraded(part: str) -> None:
-    """Note that the answer does without ``part``."""
+    """Record that the response lacks ``part``, or that the layer of this name is unavailable."""
     if (record := _current.get()) is not None:
         record.degraded.append(part)
