@@ -20,17 +20,17 @@ BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
 SECTION = re.compile(r"^## The switch\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 SETTINGS_HEADER = """# Settings
 
-Read once from the environment, when a process starts; nothing else in the store reads it. An unknown variable that
-starts with `SHOP_` is refused with the nearest name, a value that does not fit with what would. This page is written by
-`shop reference`.
+Each process reads its settings once from the environment, when it starts. No other code of the store reads the
+environment. An unknown variable that starts with `SHOP_` is refused, and the message gives the nearest name. An invalid
+value is refused, and the message gives the valid values. `shop reference` generates this page.
 
-| variable | default | values | what it is |
+| variable | default | values | meaning |
 |---|---|---|---|
 """
 SWITCHES_HEADER = """# Switches
 
-The default stands first; it is always the correct variant. What they are and how they work:
-[Switches](../patterns/switches.md). This page is written by `shop reference` from `shop/switches/registry.py`.
+The first value of each switch is the default; it is always the correct variant. [Switches](../patterns/switches.md)
+explains how switches work. `shop reference` generates this page from `shop/switches/registry.py`.
 
 ```sh
 .venv/bin/shop switch list
@@ -39,10 +39,10 @@ The default stands first; it is always the correct variant. What they are and ho
 .venv/bin/shop switch reset
 ```
 
-| switch | values | what it teaches | pattern | experiment |
+| switch | values | effect | pattern | experiment |
 |---|---|---|---|---|
 """
-UNSAFE = "\n† unsafe: there to be measured, and refused outside the lab profile.\n"
+UNSAFE = "\n† unsafe: exists only for measurements, and is refused outside the lab profile.\n"
 
 
 def settings_page() -> str:

@@ -64,30 +64,31 @@ NOT_REUSED = {
 }
 STATUSES = (200, 203, 204, 299, 301, 302, 303, 307, 308, 400, 404, 410, 499, 500, 502, 503, 504, 599)
 PASSES = {
-    **dict.fromkeys(NOT_REUSED, "without a lifetime for the edge nothing is kept"),
-    **{f"status-{code}-stale": "without a lifetime for the edge nothing is kept" for code in STATUSES},
-    "other-authorization": "neither kept nor answered from what is kept",
+    **dict.fromkeys(NOT_REUSED, "the edge stores no answer without a lifetime for the edge"),
+    **{f"status-{code}-stale": "the edge stores no answer without a lifetime for the edge" for code in STATUSES},
+    "other-authorization": "the answer is not stored, and no stored answer is used",
     "other-age-gen": "",
     "other-date-update": "",
-    "query-args-different": "for the parameters a route knows",
-    "conditional-304-etag": "edge and application; `Vary` comes with it, and the validator that the 200 had",
+    "query-args-different": "for the parameters that a route knows",
+    "conditional-304-etag": "edge and application; the 304 has `Vary` and the validator of the 200",
 }
 DIFFERS = {
-    "freshness-s-maxage-shared": "The edge takes its lifetime from X-Accel-Expires alone, as RFC 9213 has it for "
+    "freshness-s-maxage-shared": "The edge takes its lifetime only from X-Accel-Expires, as RFC 9213 describes it for "
     "targeted fields.",
-    "conditional-etag-precedence": "The application passes. nginx answers 304 only when If-Modified-Since agrees, too; "
-    "the application sends no Last-Modified, so no browser has a date to send. If one does, it gets the answer whole.",
+    "conditional-etag-precedence": "The application passes. nginx answers 304 only if If-Modified-Since agrees too. "
+    "The application sends no Last-Modified, so no browser has a date to send. If one does, it gets the whole "
+    "answer.",
     "If-None-Match on two lines (not in the suite)": "The application reads them as one list (RFC 9110, 5.3). nginx "
-    "refuses the second line with 400 before any configuration is asked, and the refusal says so.",
-    "invalidate-*, invalidate-*-location, invalidate-*-cl": "Not by method: a write ends, after its commit, every "
-    "address made from what it changed, which are more than its own and often not its own. One that is refused ends "
-    "none.",
-    "other-age-update-expires, other-age-update-max-age": "The age is counted from the moment the application made the "
-    "answer. It sends no Age of its own; one that came with an answer would be dropped.",
-    "headers-omit-headers-listed-in-Connection": "nginx takes Connection itself off, not the fields it lists. The one "
-    "application behind it lists none.",
-    "304-*": "Does not arise: the edge asks for whole answers, never whether its own still holds.",
-    "conditional-etag-vary-headers": "Does not arise, for the same reason.",
+    "refuses the second line with 400 before any configuration applies, and the error page says so.",
+    "invalidate-*, invalidate-*-location, invalidate-*-cl": "Not by method: after its commit, a write invalidates "
+    "every URL whose page shows the change. These are more than the URL of the write, and often do not include it. A "
+    "refused write invalidates nothing.",
+    "other-age-update-expires, other-age-update-max-age": "The age counts from the moment when the application made "
+    "the answer. The application sends no Age; the edge drops an Age that comes with an answer.",
+    "headers-omit-headers-listed-in-Connection": "nginx removes Connection itself, but not the fields that it lists. "
+    "The only application behind it lists none.",
+    "304-*": "Does not occur: the edge always requests whole answers and never revalidates its own.",
+    "conditional-etag-vary-headers": "Does not occur, for the same reason.",
 }
 
 
@@ -205,7 +206,7 @@ def page():
             "|---|---|",
             *passes,
             "",
-            f"## Otherwise, on purpose: {len(DIFFERS)}",
+            f"## Different on purpose: {len(DIFFERS)}",
             "",
             "| case | why |",
             "|---|---|",
@@ -216,13 +217,14 @@ def page():
 
 
 INTRO = """
-The suite [cache-tests](https://github.com/http-tests/cache-tests) asks of any HTTP cache what RFC 9111 requires. These
-are its required cases that concern a shared cache in front of an application, written anew as our own tests,
-`tests/integration/test_http_caching.py`, and asked of the real nginx with the store's own configuration. What the suite
-calls optimal, or merely asks about, is not listed; what the edge does there stands in `tests/integration/test_edge.py`.
-One thing differs from the suite's world: an origin there says in `Cache-Control` how long a shared cache may keep an
-answer. Here that header speaks to browsers, and the edge is spoken to in `X-Accel-Expires`. Given that, it keeps an
-answer whatever `Cache-Control` and `Vary` say; the application sends it with public answers only.
+The suite [cache-tests](https://github.com/http-tests/cache-tests) tests the requirements of RFC 9111 on any HTTP cache.
+This page lists its required cases for a shared cache in front of an application. The store has its own tests for them,
+`tests/integration/test_http_caching.py`, which use the real nginx with the store's own configuration. The page does not
+list the cases that the suite calls optimal or only checks; `tests/integration/test_edge.py` tests the edge's behaviour
+in these. One thing differs from the suite: there, an origin says in `Cache-Control` how long a shared cache may store
+an answer. In this store, `Cache-Control` is for browsers, and `X-Accel-Expires` is for the edge. With
+`X-Accel-Expires`, the edge stores an answer whatever `Cache-Control` and `Vary` say; the application sends it only with
+public answers.
 """
 
 
