@@ -16,7 +16,7 @@ from shop.catalog.pictures.drawing import draw, drawing_version, picture_url, pn
 from shop.catalog.service import CatalogService
 from shop.catalog.slugs import validate_slug
 from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, CacheableResponse
-from shop.web.assets import KEEP
+from shop.web.assets import IMMUTABLE
 from shop.web.public_answers import HTML, publish
 
 SVG = "image/svg+xml"
@@ -113,7 +113,7 @@ def _add_pictures(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
         is_current = version == drawing_version()
         response = publish(CacheableResponse(draw(motif, slug).encode(), REFERENCE if is_current else CATALOGUE), SVG)
         if is_current:
-            response.headers["Cache-Control"] = KEEP
+            response.headers["Cache-Control"] = IMMUTABLE
         return response
 
 

@@ -1,15 +1,16 @@
-"""What the API's description says beyond the models: keys, headers, examples, names for clients.
+"""The parts of the OpenAPI description that the models do not contain: keys, headers, errors, examples.
 
-Problem: a description drawn from models alone knows nothing of what stands around them. A client made from it sends no
-key, sees no ``Location``, is called ``catalog_api_list_products_products_get`` and wants a token to buy as a guest.
-Method: the description is completed from what the code knows anyway: which views take keys, which a stranger may call,
-which headers a view says it sends (:func:`shop.web.openapi.sends`). Pure: it takes the description and returns it.
+Problem: a description that is made from the models alone lacks everything else. A client generated from it sends no
+idempotency key, reads no ``Location``, has methods such as ``catalog_api_list_products_products_get``, and asks for a
+token before a guest may buy.
+Method: the description is completed from facts in the code: which views take idempotency keys, which views guests may
+call, which headers a view declares (:func:`shop.web.openapi.sends`). Pure: it takes the description and returns it.
 Source: OpenAPI 3.1; RFC 9110, 8.8.3, 10.2.2 and 10.2.3; draft-ietf-httpapi-idempotency-key-header-07.
 
-Imported when the description is first asked for, which most processes never are.
+The module is imported at the first request for the description; most processes never need it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shop.patterns.idempotency import keys
@@ -19,7 +20,7 @@ from shop.web.schemas import ProblemDetails
 
 Json = dict[str, Any]
 Views = Mapping[tuple[str, str], Callable[..., Any]]
-"""Path as the description spells it and method in lower case, to the function that answers."""
+"""View functions by path, as the description writes it, and method in lower case."""
 
 PROBLEM = "application/problem+json"
 PROBLEM_RESPONSE: Json = {"content": {PROBLEM: {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}}}
@@ -30,49 +31,52 @@ EVERY_CALL: Json = {
         **PROBLEM_RESPONSE,
     },
 }
-"""What any call may answer: the limits and checks in front of all of them answer in the same shape."""
-STRANGER: Json = {"description": "Nobody is signed in.", **PROBLEM_RESPONSE}
+"""Errors of every call: the limits and checks before all views answer in the same form."""
+NOT_SIGNED_IN: Json = {"description": "The client is not signed in.", **PROBLEM_RESPONSE}
 MOVED: Json = {
-    "301": {"description": "The product has another slug by now; a read is to be sent there.", **PROBLEM_RESPONSE},
-    "308": {"description": "The product has another slug by now; a write is to be sent there.", **PROBLEM_RESPONSE},
+    "301": {"description": "The product has a new slug; send the read there.", **PROBLEM_RESPONSE},
+    "308": {"description": "The product has a new slug; send the write there.", **PROBLEM_RESPONSE},
 }
-NOT_MODIFIED: Json = {"description": "It is still what the `ETag` sent as `If-None-Match` stands for."}
+NOT_MODIFIED: Json = {"description": "The resource still has the `ETag` that was sent as `If-None-Match`."}
 SERVERS = [{"url": "/", "description": "The store this description comes from."}]
 HEADERS: Json = {
     "X-Request-ID": {
-        "description": "Names the request in every log line, span and problem document.",
+        "description": "Identifies the request in every log line, span and problem document.",
         "required": True,
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where the answer leads, or where what was made can be asked for.",
+        "description": "The address of the new resource, or of a redirect.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "ETag": {
-        "description": "Stands for this state: `If-None-Match` asks for changes, `If-Match` writes only over it.",
+        "description": "Identifies this state: `If-None-Match` asks for changes, `If-Match` writes only over it.",
         "schema": {"type": "string"},
     },
-    "Cache-Control": {"description": "Who may keep the answer, and for how long.", "schema": {"type": "string"}},
+    "Cache-Control": {
+        "description": "Which caches may store the response, and how long.",
+        "schema": {"type": "string"},
+    },
     "Cache-Status": {
-        "description": "Which cache answered, or why it did not (RFC 9211).",
+        "description": "The cache that answered, or the reason why none did (RFC 9211).",
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 0}},
     "Idempotency-Replayed": {
-        "description": "`true` where this is the answer to an earlier request with the same key.",
+        "description": "`true` if this is the stored response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
-    "WWW-Authenticate": {"description": "How to say who is asking.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}},
 }
 
 
 def complete(description: Json, views: Views) -> Json:
-    """Complete a description drawn from the models.
+    """Complete a description that was made from the models.
 
     Args:
-        description: as flask-openapi3 makes it; changed in place.
-        views: the function behind each operation.
+        description: from flask-openapi3; changed in place.
+        views: the view function of each operation.
 
     Returns:
         The description.
@@ -80,78 +84,71 @@ def complete(description: Json, views: Views) -> Json:
     description |= {"servers": SERVERS, "security": openapi.AUTH_OPTIONAL}
     description["components"] |= {"headers": HEADERS, "examples": problem_examples()}
     schemas = description["components"]["schemas"]
-    for path, method, operation in _operations(description):
+    operations = [
+        (path, method, operation) for path, item in description["paths"].items() for method, operation in item.items()
+    ]
+    for path, method, operation in operations:
         view = views[path, method]
-        operation["description"] = _plain(operation.get("description", "")) or operation["summary"]
-        _say_who_may_call(operation)
+        text = operation.get("description", "").replace("<br/>", "\n").strip()
+        operation["description"] = text or operation["summary"]
+        # A call for guests and accounts uses the description's own ``security``: generators read an operation's own
+        # list as a need of credentials, even if one of its choices is "none".
+        if operation.get("security") == openapi.AUTH_OPTIONAL:
+            del operation["security"]
+        else:
+            operation.setdefault("security", [])
         key = idempotency.key_mode(view) if method.upper() in idempotency.WRITE_METHODS else None
         if key is not None:
-            _say_key(operation, required=key.required)
+            operation.setdefault("parameters", []).append(key_parameter(required=key.required))
         operation["responses"] = _responses(operation, path, method, openapi.sent_headers(view), keyed=key is not None)
-        _show_examples(operation, schemas)
+        _add_examples(operation, schemas)
     return description
 
 
-def _operations(description: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, item in description["paths"].items():
-        for method, operation in item.items():
-            yield path, method, operation
+def key_parameter(*, required: bool) -> Json:
+    """Return the description of the idempotency key's header."""
+    return {
+        "name": keys.HEADER,
+        "in": "header",
+        "required": required,
+        "description": (
+            f"Your own name for this request, 1 to {keys.MAX_LENGTH} characters. The same request with the same key"
+            " returns the first response again and does nothing; another request with that key returns 422."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": keys.MAX_LENGTH},
+        "example": "5f0c1c5e-6d0e-4c58-9a8e-3b0e8f6a7c11",
+    }
 
 
-def _plain(text: str) -> str:
-    return text.replace("<br/>", "\n").strip()
-
-
-def _say_who_may_call(operation: Json) -> None:
-    """Leave what guests and accounts may call to the description's own ``security``, in which both stand.
-
-    Generators take an operation's own list, even one that begins with "none", for a need of credentials.
-    """
-    if operation.get("security") == openapi.AUTH_OPTIONAL:
-        del operation["security"]
-    else:
-        operation.setdefault("security", [])
-
-
-def _say_key(operation: Json, *, required: bool) -> None:
-    said = f"Your own name for this request, 1 to {keys.MAX_LENGTH} characters. Sent again with the same request it"
-    said += " brings the first answer again and does nothing; with another request, 422."
-    key = {"name": keys.HEADER, "in": "header", "required": required, "description": said}
-    shape = {"type": "string", "minLength": 1, "maxLength": keys.MAX_LENGTH}
-    one = "5f0c1c5e-6d0e-4c58-9a8e-3b0e8f6a7c11"
-    operation.setdefault("parameters", []).append({**key, "schema": shape, "example": one})
-
-
-def _responses(operation: Json, path: str, method: str, own: tuple[str, ...], *, keyed: bool) -> Json:
-    said: Json = operation.get("responses", {})
-    refusals = {status: _as_problem(status, response) for status, response in said.items() if status[0] in "45"}
-    responses = {**said, **refusals, **EVERY_CALL}
+def _responses(operation: Json, path: str, method: str, own_headers: tuple[str, ...], *, keyed: bool) -> Json:
+    """Return the responses of an operation, with its errors as problem documents and with all headers."""
+    documented: Json = operation.get("responses", {})
+    responses = {**documented, **EVERY_CALL}
+    for status, response in documented.items():
+        if status[0] in "45":
+            own = response.get("content", {}).get("application/json", {}).get("schema", {})
+            schema = own if "$ref" in own else PROBLEM_RESPONSE["content"][PROBLEM]["schema"]
+            examples = {kind: {"$ref": f"#/components/examples/{kind}"} for kind in problem_kinds(status)}
+            content = {PROBLEM: {"schema": schema, "examples": examples}}
+            responses[status] = {"description": response.get("description", ""), "content": content}
     if operation.get("security") == openapi.AUTH_REQUIRED:
-        responses.setdefault("401", STRANGER)
+        responses.setdefault("401", NOT_SIGNED_IN)
     if "/products/{slug}" in path or "/screens/product/" in path:
         moved = "301" if method == "get" else "308"
         responses[moved] = MOVED[moved]
-    if method == "get" and "ETag" in own and "admin" not in path:
+    if method == "get" and "ETag" in own_headers and "admin" not in path:
         responses["304"] = NOT_MODIFIED
-    return {status: _with_headers(status, response, own, keyed=keyed) for status, response in responses.items()}
+    return {status: _with_headers(status, response, own_headers, keyed=keyed) for status, response in responses.items()}
 
 
-def _as_problem(status: str, response: Json) -> Json:
-    """Describe a refusal as a problem document, with the members its call has documented besides."""
-    own = response.get("content", {}).get("application/json", {}).get("schema", {})
-    schema = own if "$ref" in own else PROBLEM_RESPONSE["content"][PROBLEM]["schema"]
-    known = {kind: {"$ref": f"#/components/examples/{kind}"} for kind in problem_kinds(status)}
-    return {"description": response.get("description", ""), "content": {PROBLEM: {"schema": schema, "examples": known}}}
-
-
-def _with_headers(status: str, response: Json, own: tuple[str, ...], *, keyed: bool) -> Json:
+def _with_headers(status: str, response: Json, own_headers: tuple[str, ...], *, keyed: bool) -> Json:
     names = ["X-Request-ID"]
     if status[0] == "2":
-        names += own
+        names += own_headers
     if status in ("301", "308"):
         names.append("Location")
     if status == "304":
-        names += [name for name in own if name != "Location"]
+        names += [name for name in own_headers if name != "Location"]
     if status in ("429", "503", "5XX"):
         names.append("Retry-After")
     if status == "401":
@@ -161,12 +158,12 @@ def _with_headers(status: str, response: Json, own: tuple[str, ...], *, keyed: b
     return {**response, "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
-def _show_examples(operation: Json, schemas: Json) -> None:
-    """Show one example of each body, and of each part of the path."""
+def _add_examples(operation: Json, schemas: Json) -> None:
+    """Add one example of each body, and of each parameter in the path."""
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
             parameter["example"] = parameter_example(operation["operationId"], parameter["name"])
-    answers = {status: answer for status, answer in operation["responses"].items() if status[0] == "2"}
-    for body in [operation.get("requestBody", {}), *answers.values()]:
+    successes = [response for status, response in operation["responses"].items() if status[0] == "2"]
+    for body in [operation.get("requestBody", {}), *successes]:
         for media in body.get("content", {}).values():
             media["example"] = example(media["schema"], schemas)

@@ -1,4 +1,4 @@
-"""Examples for the API's description: composed from the schemas, with a believable value for each name of a field."""
+"""Examples for the OpenAPI description: composed from the schemas, with a plausible value for each field name."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -67,7 +67,7 @@ VALUES: Mapping[str, Any] = MappingProxyType(
         "value": "on",
     }
 )
-"""Field name to what could stand in it."""
+"""Example values by field name."""
 VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
     {
         ("NamedLink", "name"): "Mugs",
@@ -112,17 +112,17 @@ VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("CartItemAnswer", "notes"): ["The price is 1.00 lower than when it was put here."],
     }
 )
-"""Where one name means different things: schema and field name."""
+"""Example values by schema and field name, where a field name has several meanings."""
 PATHS = MappingProxyType({"set_switch": "cache.local", "set_fault": "cache", "set_knob": "lab.ttl_scale"})
 
 
 def parameter_example(operation_id: str, name: str) -> str:
-    """Return an example of one part of an operation's path."""
+    """Return an example of one parameter in an operation's path."""
     return PATHS.get(operation_id) or VALUES[name]
 
 
 def problem_examples() -> Json:
-    """Return an example of each problem document the store knows, by the last part of its type."""
+    """Return an example of each problem document, by the last part of its type."""
     return {
         error.problem: {
             "summary": (error.__doc__ or "").splitlines()[0],
@@ -140,21 +140,21 @@ def problem_examples() -> Json:
 
 
 def problem_kinds(status: str) -> list[str]:
-    """Return the kinds of problem documents that are answered with a status."""
+    """Return the kinds of problem documents that have a status."""
     return [error.problem for error, number in problems.STATUS.items() if str(number) == status]
 
 
 def example(schema: Json, schemas: Json, owner: str = "", field: str = "") -> Any:
-    """Compose an example of a schema. Lists hold one item; what may be null or left out is shown where it has a value.
+    """Compose an example of a schema. A list has one item, and an optional field has a value if there is one.
 
     Args:
-        schema: of which an example is wanted.
-        schemas: all of the description's, by name.
-        owner: name of the schema it is a field of.
+        schema: the schema of the example.
+        schemas: all schemas of the description, by name.
+        owner: name of the schema that has it as a field.
         field: name of the field.
 
     Raises:
-        KeyError: it holds text, and nothing is known for a field of that name.
+        KeyError: the field is a text, and no value is known for a field of that name.
     """
     if (owner, field) in VALUES_IN:
         return VALUES_IN[owner, field]
@@ -173,8 +173,14 @@ def example(schema: Json, schemas: Json, owner: str = "", field: str = "") -> An
 
 def _of_type(schema: Json, schemas: Json, owner: str, field: str) -> Any:
     match schema.get("type"):
+        case "object" if "properties" not in schema:
+            return {MUG: example(schema["additionalProperties"], schemas, owner, "detail")}
         case "object":
-            return _object(schema, schemas, owner)
+            return {
+                name: example(part, schemas, owner, name)
+                for name, part in schema["properties"].items()
+                if not ("default" in part and part["default"] is None and "example" not in part)  # null without a value
+            }
         case "array":
             return (
                 []
@@ -189,14 +195,3 @@ def _of_type(schema: Json, schemas: Json, owner: str, field: str) -> Any:
             return MOMENT
         case _:
             return VALUES[field]
-
-
-def _object(schema: Json, schemas: Json, owner: str) -> Any:
-    if "properties" not in schema:
-        return {MUG: example(schema["additionalProperties"], schemas, owner, "detail")}
-    return {name: example(part, schemas, owner, name) for name, part in schema["properties"].items() if _is_shown(part)}
-
-
-def _is_shown(part: Json) -> bool:
-    """Tell whether a field is shown: not where it may be null and is, unless something else is said."""
-    return not ("default" in part and part["default"] is None and "example" not in part)

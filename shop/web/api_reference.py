@@ -1,15 +1,16 @@
-"""The API's description as the page at ``/api/docs`` shows it. Pure.
+"""The OpenAPI description in the form of the page ``/api/docs``. Pure.
 
-Imported when the page is asked for, which most processes never are.
+The module is imported at the first request for the page; most processes never need it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
 NO_ACCOUNT, EITHER, ACCOUNT = "Anybody", "Guests and accounts", "An account"
+TYPE_NAMES = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "object by name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,12 @@ class FieldRow:
 
     Args:
         name: of the field.
-        kind: what it holds, in words.
-        refers_to: the schema the words name, if they name one.
-        required: whether it must be there.
-        says: what it means.
-        where: ``path``, ``query`` or ``header``, of a parameter.
-        example: a value it may have, as text.
+        kind: the type of its value, in words.
+        refers_to: the schema that the words name, if they name one.
+        required: whether it must be present.
+        says: its description.
+        where: ``path``, ``query`` or ``header``, for a parameter.
+        example: a possible value, as text.
     """
 
     name: str
@@ -37,7 +38,7 @@ class FieldRow:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """What may be answered with one status."""
+    """The response with one status."""
 
     status: str
     says: str
@@ -47,7 +48,7 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """One call: how it is asked, and what it answers."""
+    """One call with its parameters and responses."""
 
     name: str
     method: str
@@ -74,7 +75,7 @@ class CallGroup:
 
 @dataclass(frozen=True, slots=True)
 class SchemaEntry:
-    """One shape: its fields, or the values it may have."""
+    """One schema: its fields, or its possible values."""
 
     name: str
     says: str
@@ -84,7 +85,11 @@ class SchemaEntry:
 
 def groups(description: Json) -> list[CallGroup]:
     """Return all calls by tag, in the order of the tags."""
-    calls = list(_calls(description))
+    calls = [
+        (operation["tags"][0], call_entry(path, method, operation))
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+    ]
     return [
         CallGroup(tag["name"], tag.get("description", ""), [call for name, call in calls if name == tag["name"]])
         for tag in description["tags"]
@@ -92,68 +97,53 @@ def groups(description: Json) -> list[CallGroup]:
 
 
 def schemas(description: Json) -> list[SchemaEntry]:
-    """Return all shapes, by name."""
-    return [
-        SchemaEntry(name, shape.get("description", ""), _fields(shape), [str(value) for value in shape.get("enum", [])])
-        for name, shape in sorted(description["components"]["schemas"].items())
-    ]
+    """Return all schemas, by name."""
+    entries = []
+    for name, schema in sorted(description["components"]["schemas"].items()):
+        required = schema.get("required", [])
+        fields = [
+            FieldRow(field, *_kind(part), field in required, part.get("description", ""))
+            for field, part in schema.get("properties", {}).items()
+        ]
+        values = [str(value) for value in schema.get("enum", [])]
+        entries.append(SchemaEntry(name, schema.get("description", ""), fields, values))
+    return entries
 
 
-def _calls(description: Json) -> Iterator[tuple[str, CallEntry]]:
-    for path, item in description["paths"].items():
-        for method, operation in item.items():
-            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-            succeeded: Json = next((one for status, one in operation["responses"].items() if status[0] == "2"), {})
-            answered = succeeded.get("content", {}).get("application/json", {})
-            yield (
-                operation["tags"][0],
-                CallEntry(
-                    name=operation["operationId"],
-                    method=method.upper(),
-                    path=path,
-                    summary=operation["summary"],
-                    description=operation["description"],
-                    audience=_audience(operation),
-                    parameters=[_parameter(one) for one in operation.get("parameters", [])],
-                    body=_reference(body.get("schema", {})),
-                    body_example=_shown(body),
-                    answers=[_answer(status, one) for status, one in sorted(operation["responses"].items())],
-                    answer_example=_shown(answered),
-                ),
-            )
-
-
-def _audience(operation: Json) -> str:
-    match operation.get("security"):
-        case None:
-            return EITHER
-        case []:
-            return NO_ACCOUNT
-        case _:
-            return ACCOUNT
-
-
-def _answer(status: str, answer: Json) -> AnswerRow:
-    media: Json = next(iter(answer.get("content", {}).values()), {})
-    return AnswerRow(status, answer["description"], _reference(media.get("schema", {})), list(answer["headers"]))
-
-
-def _parameter(one: Json) -> FieldRow:
-    kind, refers_to = _kind(one["schema"])
-    says, example = one.get("description", ""), str(one.get("example", ""))
-    return FieldRow(one["name"], kind, refers_to, one.get("required", False), says, one["in"], example)
-
-
-def _fields(shape: Json) -> list[FieldRow]:
-    required = shape.get("required", [])
-    return [
-        FieldRow(name, *_kind(part), name in required, part.get("description", ""))
-        for name, part in shape.get("properties", {}).items()
-    ]
+def call_entry(path: str, method: str, operation: Json) -> CallEntry:
+    """Return one call of the description."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    success: Json = next((response for status, response in operation["responses"].items() if status[0] == "2"), {})
+    parameters, answers = [], []
+    for parameter in operation.get("parameters", []):
+        kind, refers_to = _kind(parameter["schema"])
+        says, example = parameter.get("description", ""), str(parameter.get("example", ""))
+        required, where = parameter.get("required", False), parameter["in"]
+        parameters.append(FieldRow(parameter["name"], kind, refers_to, required, says, where, example))
+    for status, response in sorted(operation["responses"].items()):
+        media: Json = next(iter(response.get("content", {}).values()), {})
+        schema_name = _reference(media.get("schema", {}))
+        answers.append(AnswerRow(status, response["description"], schema_name, list(response["headers"])))
+    audience = ACCOUNT
+    if not operation.get("security"):
+        audience = NO_ACCOUNT if "security" in operation else EITHER
+    return CallEntry(
+        name=operation["operationId"],
+        method=method.upper(),
+        path=path,
+        summary=operation["summary"],
+        description=operation["description"],
+        audience=audience,
+        parameters=parameters,
+        body=_reference(body.get("schema", {})),
+        body_example=_example_json(body),
+        answers=answers,
+        answer_example=_example_json(success.get("content", {}).get("application/json", {})),
+    )
 
 
 def _kind(schema: Json) -> tuple[str, str]:
-    """Return in words what a value is, and the schema those words name."""
+    """Return the type of a value in words, and the schema that the words name."""
     if name := _reference(schema):
         return name, name
     if "anyOf" in schema:
@@ -164,12 +154,8 @@ def _kind(schema: Json) -> tuple[str, str]:
         return f"list of {words}", name
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"])), ""
-    return f"{_type(schema)}{_bounds(schema)}", ""
-
-
-def _type(schema: Json) -> str:
-    names = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "object by name"}
-    return str(schema.get("format") or names.get(schema.get("type", ""), schema.get("type", "anything")))
+    type_name = schema.get("format") or TYPE_NAMES.get(schema.get("type", ""), schema.get("type", "anything"))
+    return f"{type_name}{_bounds(schema)}", ""
 
 
 def _bounds(schema: Json) -> str:
@@ -178,13 +164,13 @@ def _bounds(schema: Json) -> str:
         ("at least", schema.get("minLength", schema.get("minimum"))),
         ("at most", schema.get("maxLength", schema.get("maximum"))),
     )
-    said = ", ".join(f"{words} {bound:.12g}" for words, bound in bounds if bound is not None)
-    return f", {said}{unit}" if said else ""
+    text = ", ".join(f"{words} {bound:.12g}" for words, bound in bounds if bound is not None)
+    return f", {text}{unit}" if text else ""
 
 
 def _reference(schema: Json) -> str:
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def _shown(media: Json) -> str:
+def _example_json(media: Json) -> str:
     return json.dumps(media["example"], indent=2, ensure_ascii=False) if "example" in media else ""

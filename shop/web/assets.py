@@ -1,7 +1,8 @@
-"""Style sheet, scripts and pictures under an address that browsers may keep for ever.
+"""Static files (style sheet, scripts, pictures) under a URL that browsers may cache for ever.
 
-The address carries a hash over all the files, in its path and not in its query: a script that imports ``./toast.js``
-then asks for it under the same hash, so a page that was seen before costs no request for any of them.
+The URL contains a hash over all files. The hash is in the path and not in the query, so a script that imports
+``./toast.js`` requests it under the same hash. A page that the browser has seen costs no request for any of these
+files.
 """
 
 from pathlib import Path
@@ -10,48 +11,48 @@ from flask import Flask, Response, request, send_from_directory, url_for
 
 from shop.patterns.caching import digest
 from shop.web.fingerprint import tree_hash
+from shop.web.http_caching import REVALIDATE
 
 YEAR_S = 365 * 24 * 3600
-"""As good as for ever: the address changes when a file does."""
-KEEP = f"public, max-age={YEAR_S}, immutable"
-KEEP_A_DAY = "public, max-age=86400"
-"""For an address that stays when the file changes."""
-ASK_AGAIN = "no-cache"
-"""For an address with another release's hash: a page from before a deployment still finds its files."""
+"""As good as for ever: if a file changes, its URL changes too."""
+IMMUTABLE = f"public, max-age={YEAR_S}, immutable"
+ONE_DAY = "public, max-age=86400"
+"""For a URL that does not change with the file."""
 
 
 def install(app: Flask) -> None:
     """Serve the app's static folder under ``/assets/<hash>/``, and give its templates ``static_url(filename)``."""
     folder = Path(app.static_folder or "")
-    current = tree_hash(folder)
+    current_version = tree_hash(folder)
 
     def asset(version: str, filename: str) -> Response:
         response = send_file(folder, filename)
-        response.headers["Cache-Control"] = KEEP if version == current else ASK_AGAIN
+        # The hash of another release: a page from before a deployment still finds its files.
+        response.headers["Cache-Control"] = IMMUTABLE if version == current_version else REVALIDATE
         return response
 
     def static_url(filename: str) -> str:
-        return url_for("asset", version=current, filename=filename)
+        return url_for("asset", version=current_version, filename=filename)
 
     def favicon() -> Response:
         response = send_file(folder, "img/favicon.ico")
-        response.headers["Cache-Control"] = KEEP_A_DAY
+        response.headers["Cache-Control"] = ONE_DAY
         return response
 
     app.add_url_rule("/assets/<version>/<path:filename>", "asset", asset)
-    app.add_url_rule("/favicon.ico", "favicon", favicon)  # asked for unseen, by browsers and by previews of links
+    app.add_url_rule("/favicon.ico", "favicon", favicon)  # browsers and link previews request it without a link
     app.jinja_env.globals["static_url"] = static_url
 
 
 def send_file(folder: Path, name: str) -> Response:
-    """Answer the request being served with a file, whole, in part, or with 304.
+    """Return a response with a file: whole, in part, or 304.
 
-    Its validator is made of its bytes, not of its path and date, which differ from host to host; it is weak, like those
-    of all answers that the edge may compress (:mod:`shop.web.http_caching`).
+    The validator is made from the bytes, because path and date differ from host to host. It is weak, like that of every
+    response that the edge may compress (:mod:`shop.web.http_caching`).
 
     Args:
-        folder: outside it nothing is sent.
-        name: the file's path below it, as a client gave it.
+        folder: files outside it are never sent.
+        name: the file's path below the folder, from the client.
 
     Raises:
         NotFound: there is no such file.

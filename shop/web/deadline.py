@@ -1,4 +1,4 @@
-"""The request's deadline: set once at its start, shared by every call it makes to another server."""
+"""The request's deadline: set once at its start, and shared by all its calls to other servers."""
 
 from flask import Flask, request
 
@@ -7,19 +7,19 @@ from shop.patterns.resilience import RequestDeadline, deadlines
 
 
 def install(app: Flask, limit_s: float) -> None:
-    """Give every request of the app a deadline, and take it back at its end: its thread goes on to other work.
+    """Give every request of the app a deadline, and remove it at the end: the thread serves other requests later.
 
     Args:
         app: the application.
-        limit_s: seconds from its start; a proxy of ours that waits less long may say so in ``X-Deadline-Ms``. From
-            anybody else the header does not get this far (``shop/web/trusted_proxy.py``).
+        limit_s: seconds from the start of the request. A trusted proxy may ask for less with ``X-Deadline-Ms``; from
+            other clients the header is dropped (``shop/web/trusted_proxy.py``).
     """
 
     def begin() -> None:
-        asked_s = deadlines.read(request.headers.get(deadlines.HEADER))
-        if asked_s == 0:
-            raise DeadlinePassed("Whoever asked has stopped waiting; nothing was done.")
-        deadlines.begin(RequestDeadline.within(limit_s if asked_s is None else min(asked_s, limit_s)))
+        client_limit_s = deadlines.read(request.headers.get(deadlines.HEADER))
+        if client_limit_s == 0:
+            raise DeadlinePassed("The client has stopped waiting; nothing was done.")
+        deadlines.begin(RequestDeadline.within(limit_s if client_limit_s is None else min(client_limit_s, limit_s)))
 
     def end(error: BaseException | None) -> None:
         deadlines.begin(None)

@@ -1,4 +1,4 @@
-"""One hash over a folder of files: the address under which they may be kept for ever."""
+"""One hash over a folder of files, for URLs that browsers may cache for ever."""
 
 import hashlib
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""Which guest is asking, as every feature sees it: her cart and her orders, by ids in the signed session cookie.
+"""The guest of the request being served: her cart and her orders, by ids in the signed session cookie.
 
-Reading it touches the session cookie and so makes an answer private. Public pages must not.
+Reading the identity reads the session cookie, so the response becomes private. Views of public pages must not read it.
 
-Problem: a cookie can be planted. If it said for good who the guest is, whoever planted his own in a browser could read
-with his copy what is bought there later (session fixation, CWE-384).
-Method: with each checkout form the browser is given a new random id to order under, which no earlier copy of the cookie
-knows. It carries the one before as well: what was ordered under that follows as soon as the browser shows, with its
-next form, that the new one has arrived. So a cookie needs two ids, however much was ordered.
+Problem: an attacker can plant a cookie. If the cookie's id never changed, an attacker who planted his own cookie in a
+browser could read later orders of that browser with his copy (session fixation, CWE-384).
+Method: each checkout form gives the browser a new random id to order under, which no earlier copy of the cookie
+contains. The cookie also carries the previous id. When the next form shows that the new id has arrived, the orders
+under the previous id are moved to it. So a cookie needs two ids, however many orders there are.
 """
 
 import time
@@ -27,8 +27,8 @@ class GuestIdentity:
 
     Args:
         cart_id: of her cart.
-        guest_id: what she orders under.
-        earlier_id: what she may have ordered under before.
+        guest_id: the id of her next orders.
+        earlier_id: the id that her earlier orders may have.
     """
 
     cart_id: uuid.UUID
@@ -37,23 +37,23 @@ class GuestIdentity:
 
     @property
     def ids(self) -> frozenset[uuid.UUID]:
-        """Return all ids that her orders are under."""
-        return frozenset(known for known in (self.guest_id, self.earlier_id) if known)
+        """Return all ids that her orders can have."""
+        return frozenset(guest_id for guest_id in (self.guest_id, self.earlier_id) if guest_id)
 
 
 def current_guest() -> GuestIdentity | None:
-    """Return who the guest is; ``None`` for a passer-by, who has not put anything into a cart."""
-    kept = session.get(_CART)
-    if not kept:
+    """Return the guest; ``None`` for a visitor who has not put anything into a cart."""
+    cart_id = session.get(_CART)
+    if not cart_id:
         return None
-    ids = [uuid.UUID(one) for one in session.get(_ORDERS, (kept,))]
-    return GuestIdentity(uuid.UUID(kept), *ids)
+    ids = [uuid.UUID(guest_id) for guest_id in session.get(_ORDERS, (cart_id,))]
+    return GuestIdentity(uuid.UUID(cart_id), *ids)
 
 
 def keep_guest_cart(cart_id: uuid.UUID) -> None:
-    """Let the browser being answered carry a guest's cart; its time begins anew with the first call of a day.
+    """Write a guest's cart into the browser's cookie; the first call of a day also renews the cookie's lifetime.
 
-    Not with each: an answer that writes the cookie undoes what another has written into it meanwhile.
+    Not every call: a response that writes the cookie overwrites what another response has written meanwhile.
     """
     today = int(time.time() // DAY_S)
     if (session.get(_CART), session.get(_RENEWED)) != (str(cart_id), today):
@@ -62,5 +62,5 @@ def keep_guest_cart(cart_id: uuid.UUID) -> None:
 
 
 def renew_guest(guest: GuestIdentity) -> None:
-    """Let the guest's browser order under a new id; call it when nothing is left under ``earlier_id``."""
+    """Give the guest's browser a new id to order under; call it when no order has ``earlier_id`` any more."""
     session[_ORDERS] = [str(uuid.uuid4()), str(guest.guest_id)]

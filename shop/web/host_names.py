@@ -1,11 +1,10 @@
-"""What the store is called: a request for any other host is not answered.
+"""Host names of the store: a request for any other host is refused.
 
-Problem: a name of an attacker's can be made to lead to this machine (DNS rebinding). The attacker's page is then of the
-same origin as the store, which every check of origins believes. And what is built from ``Host`` is built from a
-stranger's word.
-Method: the names are those of the settings, and this machine's own, which nobody can take away from it. In the lab also
-every address of digits and every name without a period: containers and machines on a desk are called so, and no
-attacker can own one. The port is not compared: a container's differs from the one outside.
+Problem: an attacker can point a name of his own to this machine (DNS rebinding). His page then has the same origin as
+the store, and every check of origins passes. And a URL that is built from ``Host`` would contain a stranger's text.
+Method: allowed are the names in the settings and this machine's own, which no attacker can own. The lab also allows
+every IP address and every name without a period: containers and local machines have such names, and no attacker can own
+one. The port is not compared: inside a container it differs from the one outside.
 Source: RFC 9110, 7.4 (rejecting misdirected requests) and 15.5.20 (421); OWASP, "Host header injection".
 """
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 UNNAMED = ("", "_")
-"""HTTP/1.0 need not name a host; the edge then says ``_``."""
+"""An HTTP/1.0 request may have no host; the edge then sends ``_``."""
 RESERVED = (".localhost", ".test")
-"""Names that can never be somebody's (RFC 6761)."""
+"""Names that cannot be registered (RFC 6761)."""
 
 
 class HostNames:
-    """Tells whether a request is for this store.
+    """The host names under which the store answers.
 
     Args:
         settings: the public address, further names, and the profile.
@@ -48,10 +47,10 @@ class HostNames:
         """Refuse a request for another host.
 
         Raises:
-            MisdirectedRequest: it is.
+            MisdirectedRequest: the host is not the store's.
         """
         if not self.is_ours(environ.get("HTTP_HOST", "")):
-            raise MisdirectedRequest("This store is not called that. Ask for it by its own address.")
+            raise MisdirectedRequest("This store has another address. Use its own address.")
 
     def _is_ours(self, host: str) -> bool:
         name = host_name(host)
@@ -65,6 +64,6 @@ class HostNames:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a ``Host`` header: without the port, in lower case."""
+    """Return the name in a ``Host`` header, without the port and in lower case."""
     name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
     return name.lower().rstrip(".")

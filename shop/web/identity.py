@@ -1,6 +1,6 @@
-"""Who is asking, as every feature sees it.
+"""The signed-in account of the request being served.
 
-Reading it touches the cookies and so makes an answer private. Public pages must not.
+Reading the identity reads the cookies, so the response becomes private. Views of public pages must not read it.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ class SignedInIdentity(UserMixin):  # type: ignore[misc]  # flask-login is untyp
 
 
 def current_identity() -> SignedInIdentity | None:
-    """Return who is signed in, or ``None`` for a guest."""
+    """Return the signed-in account, or ``None`` for a guest."""
     return cast(SignedInIdentity, current_user._get_current_object()) if current_user.is_authenticated else None
 
 
 def require_identity() -> SignedInIdentity:
-    """Return who is signed in.
+    """Return the signed-in account.
 
     Raises:
-        AuthenticationRequired: nobody is.
+        AuthenticationRequired: the client is not signed in.
     """
     identity = current_identity()
     if identity is None:
@@ -41,10 +41,10 @@ def require_identity() -> SignedInIdentity:
 
 
 def require_role(role: str) -> SignedInIdentity:
-    """Return who is signed in, if the account has the role.
+    """Return the signed-in account, if it has the role.
 
     Raises:
-        AuthenticationRequired: nobody is signed in.
+        AuthenticationRequired: the client is not signed in.
         ForbiddenAction: the account has another role.
     """
     identity = require_identity()

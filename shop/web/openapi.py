@@ -1,4 +1,4 @@
-"""The API's description, ``/api/openapi.json``, and a page to browse it, ``/api/docs``; no outside resource."""
+"""The OpenAPI description, ``/api/openapi.json``, and a page to browse it, ``/api/docs``, without outside resources."""
 
 import re
 from collections.abc import Callable
@@ -29,9 +29,9 @@ SECURITY_SCHEMES: dict[str, Any] = {
     "session": {"type": "apiKey", "in": "cookie", "name": "account", "description": "From `POST /api/v1/session`."},
 }
 AUTH_OPTIONAL: list[dict[str, list[str]]] = [{}, {"session": []}, {"token": []}]
-"""Security of a call that serves guests too, and knows an account by either."""
+"""Security of a call for guests and accounts."""
 AUTH_REQUIRED: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
-"""Security of a call that strangers are refused."""
+"""Security of a call for accounts only."""
 
 
 _TYPED_PART = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -40,10 +40,10 @@ _SENT = "__sent_headers__"
 
 
 def sends(*names: str) -> Callable[[V], V]:
-    """Say in the description that a view's answers carry these headers, besides those that all carry.
+    """Declare the headers that a view's responses have, besides those that every response has.
 
     Args:
-        names: of headers that ``shop.web.api_description`` explains.
+        names: of headers that ``shop.web.api_description`` describes.
     """
 
     def mark(view: V) -> V:
@@ -54,33 +54,33 @@ def sends(*names: str) -> Callable[[V], V]:
 
 
 def sent_headers(view: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the headers a view says it sends."""
+    """Return the headers that a view declares."""
     return getattr(view, _SENT, ())
 
 
 class ApiBlueprint(APIBlueprint):
-    """Calls of the API, whose description is worked out when somebody asks for it, not by every process that starts.
+    """Calls of the API; their description is built at its first request, and not at the start of every process.
 
-    A client calls an operation by the name of its view, or by the one given as ``operation_id``.
+    The id of an operation is the name of its view, or the one given as ``operation_id``.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, operation_id_callback=_name_of_view, **options)
-        self._undescribed: list[Callable[[], object]] = []
+        super().__init__(*args, operation_id_callback=lambda name, path, method: name, **options)
+        self._pending: list[Callable[[], object]] = []
 
-    def _collect_openapi_info(self, rule: str, func: Callable[..., Any], **told: Any) -> Any:
-        self._undescribed.append(partial(super()._collect_openapi_info, rule, func, **told))
+    def _collect_openapi_info(self, rule: str, func: Callable[..., Any], **options: Any) -> Any:
+        self._pending.append(partial(super()._collect_openapi_info, rule, func, **options))
         return parse_parameters(func, doc_ui=False)
 
     def describe(self) -> None:
-        """Work out what was put off."""
-        for describe in self._undescribed:
+        """Build the description of the calls registered so far."""
+        for describe in self._pending:
             describe()
-        self._undescribed.clear()
+        self._pending.clear()
 
 
 class StoreAPI(OpenAPI):
-    """The application, whose description says of errors what is true of them."""
+    """The application; its description is complete: it also has errors, headers and examples."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -88,40 +88,38 @@ class StoreAPI(OpenAPI):
 
     @property
     def api_doc(self) -> dict[str, Any]:
-        """Return the description, worked out by whoever asks first while the others wait for all of it."""
+        """Return the description; the first request builds it, while other requests wait for the whole of it."""
         with self._describing:
             return dict(super().api_doc)
 
     def generate_spec_json(self) -> None:
-        """Describe every call, and every refusal as the problem document it is."""
-        from shop.web.api_description import complete  # for this alone: no process is heavier that is not asked
+        """Describe every call, and every error as a problem document."""
+        from shop.web.api_description import complete  # here: most processes never need it
 
-        for calls in self.blueprints.values():
-            if isinstance(calls, ApiBlueprint):
-                calls.describe()
-                self.tags += [tag for tag in calls.tags if tag not in self.tags]
-                self.paths.update(calls.paths)
-                self.components_schemas.update(calls.components_schemas)
+        for blueprint in self.blueprints.values():
+            if isinstance(blueprint, ApiBlueprint):
+                blueprint.describe()
+                self.tags += [tag for tag in blueprint.tags if tag not in self.tags]
+                self.paths.update(blueprint.paths)
+                self.components_schemas.update(blueprint.components_schemas)
         super().generate_spec_json()  # type: ignore[no-untyped-call]
-        self.spec_json = complete(self.spec_json, self._views())
-
-    def _views(self) -> dict[tuple[str, str], Callable[..., Any]]:
-        return {
+        views = {
             (_TYPED_PART.sub(r"{\1}", rule.rule), method.lower()): self.view_functions[rule.endpoint]
             for rule in self.url_map.iter_rules()
             for method in rule.methods or ()
         }
+        self.spec_json = complete(self.spec_json, views)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as it is: none is a coroutine, and Flask would look into each at every request."""
+        """Return the function unchanged: no view is a coroutine, and Flask would check each at every request."""
         return func
 
 
 def new_app(import_name: str, **options: Any) -> OpenAPI:
-    """Make an application with its description and the page to browse it.
+    """Build an application with its OpenAPI description and the page to browse it.
 
     Args:
-        import_name: as Flask's.
+        import_name: see Flask.
         options: passed to Flask.
     """
     app = StoreAPI(
@@ -133,33 +131,30 @@ def new_app(import_name: str, **options: Any) -> OpenAPI:
         doc_ui=False,
         **options,
     )
-    app.register_blueprint(_browser(app))
+    app.register_blueprint(create_docs(app))
     return app
 
 
-def _name_of_view(name: str, path: str, method: str) -> str:  # given by name
-    return name
+def create_docs(app: OpenAPI) -> Blueprint:
+    """Build the routes of the app's description and of the page to browse it."""
+    docs = Blueprint("api_docs", __name__, url_prefix="/api")
 
-
-def _browser(app: OpenAPI) -> Blueprint:
-    browser = Blueprint("api_docs", __name__, url_prefix="/api")
-
-    @browser.get("/openapi.json")
-    def description() -> Response:
+    @docs.get("/openapi.json")
+    def openapi_json() -> Response:
         return publish(CacheableResponse(jsonify(app.api_doc).data, REFERENCE), JSON)
 
-    @browser.get("/docs")
-    def docs() -> Response:
-        from shop.web import api_reference  # for this alone: no process is heavier that is not asked
+    @docs.get("/docs")
+    def api_docs() -> Response:
+        from shop.web import api_reference  # here: most processes never need it
 
-        found = app.api_doc
+        description = app.api_doc
         page = render_template(
             "api_docs.html",
-            about=found["info"]["description"].strip(),
-            version=found["openapi"],
-            groups=api_reference.groups(found),
-            schemas=api_reference.schemas(found),
+            about=description["info"]["description"].strip(),
+            version=description["openapi"],
+            groups=api_reference.groups(description),
+            schemas=api_reference.schemas(description),
         )
         return publish(CacheableResponse(page.encode(), CATALOGUE), HTML)
 
-    return browser
+    return docs

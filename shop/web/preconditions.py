@@ -1,9 +1,9 @@
-"""Conditions a client puts on its write: change this only if it still is what I have seen.
+"""Preconditions of a write (``If-Match``): change a resource only if it has not changed since the client read it.
 
-Problem: two clients read a product, both change it, and the second write undoes the first in silence.
-Method: a read carries a strong validator (``ETag``), a write sends it back (``If-Match``). The write is done only if
-the validator of what is stored now is among those sent; else it is refused with 412 and nothing is changed. The
-comparison must happen under the lock the write holds, or a third write fits in between.
+Problem: two clients read a product, both change it, and the second write silently overwrites the first (lost update).
+Method: a read returns a strong validator (``ETag``), and a write sends it back (``If-Match``). The write is done only
+if the current validator is among those sent; otherwise it is refused with 412 and changes nothing. The comparison must
+happen under the lock of the write, or a third write could happen in between.
 Source: RFC 9110, 13.1.1 (If-Match), 8.8.3.2 (strong comparison), 13.2.1 (when a condition counts).
 """
 
@@ -22,8 +22,8 @@ class IfMatch:
     """The condition of an ``If-Match`` header.
 
     Args:
-        strong: the entity tags that can match. A weak one never does: it does not say that every byte is the same.
-        anything: whether the header was ``*``: whatever is there, as long as there is something.
+        strong: the entity tags that can match. A weak tag never matches: it does not promise the same bytes.
+        anything: whether the header was ``*``, which matches any existing resource.
     """
 
     strong: frozenset[str]
@@ -31,28 +31,28 @@ class IfMatch:
 
     @classmethod
     def parse(cls, header: str | None) -> "IfMatch | None":
-        """Read the header; ``None`` where the request has none.
+        """Parse the header; ``None`` if the request has none.
 
         Raises:
-            BadRequest: it is neither a list of entity tags nor ``*``.
+            BadRequest: the header is neither a list of entity tags nor ``*``.
         """
         if header is None:
             return None
         text = header.strip(" \t")
         if text == "*":
             return cls(frozenset(), anything=True)
-        place, strong = len(text) - len(text.lstrip(" \t,")), set()
-        if place == len(text):
+        position, strong = len(text) - len(text.lstrip(" \t,")), set()
+        if position == len(text):
             raise BadRequest(_UNREADABLE)
-        while place < len(text):
-            found = _ITEM.match(text, place)
-            if found is None:
+        while position < len(text):
+            item = _ITEM.match(text, position)
+            if item is None:
                 raise BadRequest(_UNREADABLE)
-            if not found["weak"]:
-                strong.add(found["opaque"])
-            place = found.end()
+            if not item["weak"]:
+                strong.add(item["opaque"])
+            position = item.end()
         return cls(frozenset(strong))
 
     def allows(self, opaque: str) -> bool:
-        """Tell whether the write may be done on a representation with this validator, given without its quotes."""
+        """Return whether the write may change a resource with this validator, given without its quotes."""
         return self.anything or opaque in self.strong

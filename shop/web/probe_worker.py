@@ -1,13 +1,13 @@
 """A gunicorn worker that answers the health probes before a request thread is taken.
 
-Problem: when every request thread waits, for a locked table or a slow provider, ``/livez`` and ``/readyz`` wait behind
-them. Then a busy process is restarted for being busy, and the whole fleet with it.
-Method: a bulkhead. The worker's loop waits for the first bytes of a connection itself and looks at them without taking
-them (``MSG_PEEK``). The whole head of a probe goes to a thread of that probe's own, everything else to the request
-threads; both are served by the same code, so an answer does not depend on the way it went. A head that arrives in
-pieces, or has a body, goes to the request threads: the probes' threads must never wait for a client.
-The loop must not wait for a client either: gunicorn's closes a connection by waiting up to two seconds for the other
-side to hang up. Here that is an event like any other.
+Problem: if every request thread waits for a locked table or a slow provider, ``/livez`` and ``/readyz`` wait too. Then
+a process is restarted because it is busy, and the whole fleet with it.
+Method: a bulkhead. The worker's loop waits for the first bytes of a connection and reads them without removing them
+from the socket (``MSG_PEEK``). A probe whose head is complete goes to a separate thread for that probe, every other
+request to the request threads. The same code answers both, so a response does not depend on the thread. A request whose
+head arrives in pieces, or that has a body, goes to the request threads: a probe thread must never wait for a client.
+The loop must not wait for a client either. To close a connection, gunicorn's loop waits up to two seconds for the other
+side to hang up; here that is an event like any other.
 Source: Nygard, "Release It!", "Bulkheads"; gunicorn's ``gthread`` worker; RFC 9112, 9.6 (closing in stages).
 """
 
@@ -34,57 +34,57 @@ PROBE_PATHS = (b"/livez", b"/readyz")
 PROBE_LINE = re.compile(rb"(?:GET|HEAD) (/livez|/readyz)(?:\?[^ \r\n]*)? HTTP/1\.[01]\r\n")
 HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)\s*:", re.IGNORECASE)
 HEAD_BYTES = 4096
-"""More than the head of any prober; a longer one goes to the request threads."""
+"""Larger than the head of any probe; a longer one goes to the request threads."""
 LINGER_S = 2.0
-"""Seconds a client has for hanging up after the last answer, as gunicorn gives it."""
+"""Seconds that a client has to hang up after the last response; the same as gunicorn's."""
 LINGER_BYTES = 65_536
-"""What a client may still send meanwhile, as gunicorn lets it."""
+"""Bytes that a client may still send meanwhile; the same as gunicorn's."""
 
 
 def probe_path(head: bytes) -> bytes | None:
-    """Return which probe a connection asks for.
+    """Return the probe that a connection requests.
 
     Args:
-        head: its first bytes, as far as they have arrived.
+        head: the first bytes that have arrived.
 
     Returns:
-        The path, or ``None`` for any other request, one whose head is not whole, and one with a body.
+        The path, or ``None`` for any other request, an incomplete head, or a request with a body.
     """
-    found = PROBE_LINE.match(head)
-    if found is None or b"\r\n\r\n" not in head or HAS_BODY.search(head, 0, head.index(b"\r\n\r\n")):
+    match = PROBE_LINE.match(head)
+    if match is None or b"\r\n\r\n" not in head or HAS_BODY.search(head, 0, head.index(b"\r\n\r\n")):
         return None
-    return found[1]
+    return match[1]
 
 
 class LingeringConnection(TConn):  # type: ignore[misc]  # gunicorn is untyped
-    """A connection whose graceful end is left to the worker's loop.
+    """A connection that the worker's loop closes gracefully.
 
     Args:
-        linger: takes the socket over when the last answer has been written.
-        given: as gunicorn's own.
+        linger: takes over the socket after the last response.
+        arguments: passed to gunicorn's connection.
     """
 
-    def __init__(self, linger: Callable[[socket.socket], None], *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, linger: Callable[[socket.socket], None], *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._linger = linger
 
     def first_bytes(self) -> bytes | None:
-        """Return what can be read now without taking it; ``None`` for nothing yet, empty for the end."""
+        """Return the bytes that have arrived, without removing them; ``None`` for none yet, empty for the end."""
         try:
             return bytes(self.sock.recv(HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:
             return None
-        except (OSError, ValueError):  # broken, or under TLS: the request threads find out
+        except (OSError, ValueError):  # broken, or under TLS: the request threads handle it
             return b""
 
-    def takes_an_answer(self) -> bool:
-        """Tell whether a small answer can be written without waiting for the client to read earlier ones."""
+    def is_writable(self) -> bool:
+        """Return whether a small response can be written without waiting for the client to read earlier ones."""
         waiting = select.poll()
         waiting.register(self.sock, select.POLLOUT)
         return bool(waiting.poll(0))
 
     def close(self, graceful: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's signature
-        """Close at once, or gracefully in the loop."""
+        """Close the connection at once, or gracefully in the loop."""
         if graceful:
             self._linger(self.sock)
         else:
@@ -93,32 +93,32 @@ class LingeringConnection(TConn):  # type: ignore[misc]  # gunicorn is untyped
 
 @dataclass
 class LingeringClose:
-    """A connection whose last answer has been written, until the other side hangs up."""
+    """A connection after its last response, until the client hangs up."""
 
     deadline: float
     drained: int = 0
 
 
 class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
-    """``gthread`` with a thread for each probe. Everything here but :meth:`handle` runs on the worker's loop."""
+    """``gthread`` with a thread for each probe. All methods except :meth:`handle` run in the worker's loop."""
 
     def init_process(self) -> None:
-        """Prepare after the fork, then run; threads are started by the first probe."""
+        """Prepare after the fork, then run; the first probe starts its thread."""
         self._probe_pools: dict[bytes, Executor] = {
             path: ThreadPoolExecutor(1, thread_name_prefix=f"probe{path.decode()}") for path in PROBE_PATHS
         }
         self._lingering: dict[socket.socket, LingeringClose] = {}
-        from shop.web.security import headers  # here: gunicorn's parent loads this module, and needs no Flask
+        from shop.web.security import headers  # here: gunicorn's parent imports this module and needs no Flask
 
         self._security_headers = headers(https_only=not load_settings().is_lab)
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection; no thread is taken for it before its first bytes are here."""
+        """Accept a connection; it takes a thread only when its first bytes have arrived."""
         try:
             sock, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return  # another worker was quicker, or the client has gone
+            return  # another worker was faster, or the client has disconnected
         self.nr_conns += 1
         conn = LingeringConnection(self._linger, self.cfg, sock, client, listener.getsockname())
         if conn.first_bytes() is not None:
@@ -129,16 +129,18 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
         self.poller.register(sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def enqueue_req(self, conn: LingeringConnection) -> None:
-        """Hand a connection with something to read to a thread: a probe's own, or one of the request threads."""
+        """Give a readable connection to a thread: a probe's own, or one of the request threads."""
         conn.data_ready = True
-        path = self._probe_path(conn)
-        pool: Any = self.tpool if path is None else self._probe_pools[path]
+        # If gunicorn has read ahead, the bytes in the socket are not the beginning of the next request.
+        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
+        path = None if has_read_ahead else probe_path(conn.first_bytes() or b"")
+        pool: Any = self.tpool if path is None or not conn.is_writable() else self._probe_pools[path]
         future: Future[object] = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer what could not be read, or broke outside the application, in the store's own words."""
-        from shop.web.protocol_refusals import response_bytes, status_of  # here: gunicorn's parent loads this module
+        """Send the store's own response to an unreadable request or to an error outside the application."""
+        from shop.web.protocol_refusals import response_bytes, status_of  # here: gunicorn's parent imports this module
 
         status = status_of(exc)
         request = req or getattr(exc, "req", None)
@@ -147,16 +149,16 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
             self.log.warning("Refused a request from %s: %s", (addr or ("", 0))[0], exc)
         else:
             self.log.exception("Error handling request %s", path)
-        with suppress(OSError):  # the client may have gone
+        with suppress(OSError):  # the client may have disconnected
             util.write_nonblock(client, response_bytes(status, path, self._security_headers))
 
     def murder_pending(self) -> None:
-        """Close what has been silent, or has been closing, for too long."""
+        """Close connections that have been silent, or have been closing, for too long."""
         super().murder_pending()
         now = time.monotonic()
         for sock, closing in list(self._lingering.items()):
             if closing.deadline > now:
-                break  # they lie in the order of their deadlines
+                break  # they are in the order of their deadlines
             self._hang_up(sock)
 
     def run(self) -> None:
@@ -167,19 +169,13 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
             for pool in self._probe_pools.values():
                 pool.shutdown(wait=False)
 
-    def _probe_path(self, conn: LingeringConnection) -> bytes | None:
-        if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-            return None  # the next request has been read ahead: what lies in the socket is not its beginning
-        path = probe_path(conn.first_bytes() or b"")
-        return path if path is not None and conn.takes_an_answer() else None
-
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:  # a silent one would hold up the stop until it is killed
+        for conn in self.pending_conns:  # a silent connection would delay the stop until the worker is killed
             conn.timeout = min(conn.timeout, deadline)
 
     def _linger(self, sock: socket.socket) -> None:
-        """Tell the client that this was all, and let it hang up first: a reset could cut off the last answer."""
+        """Shut down our side, and let the client hang up first: a reset could cut off the last response."""
         try:
             sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
@@ -187,7 +183,7 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
         except (OSError, ValueError, KeyError):
             sock.close()
             return
-        self.nr_conns += 1  # it holds a descriptor, and a stop waits for it
+        self.nr_conns += 1  # it has a file descriptor, and a stop waits for it
         self._lingering[sock] = LingeringClose(time.monotonic() + LINGER_S)
 
     def _drain(self, sock: socket.socket) -> None:

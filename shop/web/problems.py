@@ -1,6 +1,6 @@
-"""Every refusal becomes one of two things: a problem document (RFC 9457) for the API, a page for people.
+"""Error responses: a problem document (RFC 9457) for programs, an error page for people.
 
-This is the only place where an error meets an HTTP status.
+Only this module maps an error type to an HTTP status.
 """
 
 import logging
@@ -42,42 +42,42 @@ STATUS: Mapping[type[errors.ShopError], int] = {
 }
 API_PREFIX = "/api/"
 MACHINE_PREFIXES = (API_PREFIX, "/webhooks/")
-"""Where programs call, to whom a page says nothing."""
+"""URLs that programs call; their errors are problem documents."""
 DEFAULT_RETRY_AFTER_S = 2
 """A 503 always says when to come back (RFC 9110, 10.2.3)."""
 PLAIN_WORDS: Mapping[int, str] = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
 }
-"""Said instead of the router's own words, which tell a shopper to check her typing."""
+"""Messages in place of the router's own, which tell a shopper to check her typing."""
 FIELD_MESSAGES: Mapping[str, str] = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
     "string_pattern_mismatch": "is not of the form this field has",
 }
-"""Kind of fault to what is said of it, where the validator would name classes or quote a regular expression."""
-OUR_OWN_WORDS = "Value error, "
-"""What the validator puts before a sentence of ours."""
+"""Messages by type of error, where the validator's own message names classes or quotes a regular expression."""
+VALUE_ERROR_PREFIX = "Value error, "
+"""Pydantic puts it before the message of a ``ValueError``."""
 
 _log = logging.getLogger(__name__)
 
 
 def install(app: Flask) -> None:
-    """Answer every error of the app as a problem document or an error page."""
+    """Turn every error of the app into a problem document or an error page."""
     app.register_error_handler(errors.ShopError, error_response)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(HTTPException, http_error_response)
+    app.register_error_handler(Exception, unexpected_error_response)
 
 
 def from_validation(error: ValidationError) -> Response:
-    """Answer 422 for a request whose fields are wrong, naming each field once."""
-    found = {
-        ".".join(map(str, fault["loc"])) or "body": FIELD_MESSAGES.get(
-            fault["type"], fault["msg"].removeprefix("Value error, ")
+    """Return a problem document with status 422 that names each invalid field once."""
+    fields = {
+        ".".join(map(str, field_error["loc"])) or "body": FIELD_MESSAGES.get(
+            field_error["type"], field_error["msg"].removeprefix(VALUE_ERROR_PREFIX)
         )
-        for fault in error.errors()
+        for field_error in error.errors()
     }
-    return problem_document(422, "invalid", "Some fields are not right.", fields=found)
+    return problem_document(422, "invalid", "Some fields are not right.", fields=fields)
 
 
 def problem_document(
@@ -93,9 +93,9 @@ def problem_document(
 
     Args:
         status: HTTP status.
-        kind: the last part of the problem's ``type``, stable for programs to match on.
+        kind: the last part of the problem's ``type``; it is stable, so programs can compare it.
         detail: one sentence for a person.
-        fields: field name to what is wrong with it.
+        fields: messages by field name.
         retry_after: seconds to wait, sent as ``Retry-After``.
         extension: further members of the document (RFC 9457, 3.2).
     """
@@ -115,7 +115,7 @@ def problem_document(
 
 
 def error_page(status: int, detail: str, retry_after: int | None = None) -> Response:
-    """Build the error page a person sees."""
+    """Build an error page for people."""
     html = render_template(
         "error.html", status=status, title=HTTPStatus(status).phrase, detail=detail, id=correlation.request_id.get()
     )
@@ -133,48 +133,45 @@ def _finish(response: Response, status: int, retry_after: int | None) -> Respons
     return response
 
 
-def _answer(
+def _for_client(
     status: int, kind: str, detail: str, fields: Mapping[str, str] | None = None, retry_after: int | None = None
 ) -> Response:
+    """Build the problem document or the error page, whichever the client of the request reads."""
     if request.path.startswith(MACHINE_PREFIXES):
         return problem_document(status, kind, detail, fields=fields, retry_after=retry_after)
     return error_page(status, detail, retry_after)
 
 
 def error_response(error: errors.ShopError) -> Response:
-    """Build the answer to a refusal: a problem document for programs, a page for people."""
+    """Return the response to an error of the store; a renamed product is a redirect.
+
+    A read is redirected by 301, a write by 308, which keeps method and body (RFC 9110, 15.4.2 and 15.4.9).
+    """
     if isinstance(error, errors.ProductRenamed):
-        return _moved(error)
-    status = next((STATUS[known] for known in type(error).__mro__ if known in STATUS), 500)
-    return _answer(status, error.problem, error.detail, error.errors, error.retry_after)
+        url = url_for(str(request.endpoint), **{**(request.view_args or {}), "slug": error.slug})
+        query = request.query_string.decode("latin-1")
+        response = _for_client(301 if request.method in ("GET", "HEAD") else 308, error.problem, error.detail)
+        response.headers["Location"] = f"{url}?{query}" if query else url
+        return response
+    status = next((STATUS[error_type] for error_type in type(error).__mro__ if error_type in STATUS), 500)
+    return _for_client(status, error.problem, error.detail, error.errors, error.retry_after)
 
 
-def _moved(error: errors.ProductRenamed) -> Response:
-    """Lead on for good: a read by 301, a write by 308, which keeps method and body (RFC 9110, 15.4.2 and 15.4.9)."""
-    status = 301 if request.method in ("GET", "HEAD") else 308
-    address = url_for(str(request.endpoint), **{**(request.view_args or {}), "slug": error.slug})
-    query = request.query_string.decode("latin-1")
-    response = _answer(status, error.problem, error.detail)
-    response.headers["Location"] = f"{address}?{query}" if query else address
-    return response
-
-
-def _http_error(error: HTTPException) -> Response:
+def http_error_response(error: HTTPException) -> Response:
+    """Return the response to an error or redirect of the router, or of Flask's own checks."""
     status = error.code or 500
-    if error.response is not None or status < 400:  # a validator built the answer, or the router redirects
+    if error.response is not None or status < 400:  # a validator built the response, or the router redirects
         return make_response(error.get_response())
-    detail = PLAIN_WORDS.get(status) or error.description or ""
-    response = _answer(status, _kebab(HTTPStatus(status).phrase), detail)
+    phrase = HTTPStatus(status).phrase
+    kind = "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(phrase)).replace(" ", "")
+    response = _for_client(status, kind, PLAIN_WORDS.get(status) or error.description or "")
     for name, value in error.get_headers():
         if name.lower() in ("allow", "location"):
             response.headers[name] = value
     return response
 
 
-def _unexpected(error: Exception) -> Response:
+def unexpected_error_response(error: Exception) -> Response:
+    """Log an unexpected exception and return status 500."""
     _log.exception("unexpected_error", exc_info=error)
-    return _answer(500, "internal-server-error", "Something broke on our side. It has been written down.")
-
-
-def _kebab(name: str) -> str:
-    return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name)).replace(" ", "")
+    return _for_client(500, "internal-server-error", "Something broke on our side. We have logged it.")

@@ -1,9 +1,9 @@
-"""What is refused before there is a request: the web server could not read it, or the application failed as a whole.
+"""Protocol errors: responses to bytes that the web server cannot read as a request, or if the application crashes.
 
-Problem: gunicorn and nginx answer such a request themselves, each in a page of its own, without the store's headers. A
-program that expects problem documents meets HTML, and a person meets the name of a server.
-Method: one table of words, by status. gunicorn's worker writes its answers from it, and the edge's configuration
-(``deploy/nginx``) says the same; a test holds the two together.
+Problem: gunicorn and nginx answer such a request themselves, each with its own page and without the store's headers. A
+program that expects problem documents receives HTML, and a person sees the name of a server.
+Method: one table of messages, by status. gunicorn's worker makes its responses from it, and the edge's configuration
+(``deploy/nginx``) has the same messages; a test compares the two.
 Source: RFC 9110, 15 (status codes); RFC 9457 (problem documents).
 """
 
@@ -22,7 +22,7 @@ from shop.web.problems import MACHINE_PREFIXES
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRefusal:
-    """What is said with one status.
+    """The response to one kind of protocol error.
 
     Args:
         kind: the last part of the problem's ``type``.
@@ -103,11 +103,11 @@ PAGE = (
     '<meta name="color-scheme" content="light dark"><title>{title}</title><main><h1>{title}</h1><p>{detail}</p>'
     '<p><a href="/">To the store</a></p><p><small>Request {request_id}</small></p></main></html>'
 )
-"""As the edge's: without a template or a stylesheet, which may be what failed."""
+"""Like the edge's page: without a template or a stylesheet, because these may have failed."""
 
 
 def status_of(error: BaseException) -> int:
-    """Return the status for an error the web server met before or around the application."""
+    """Return the status for an error that the web server raised before or around the application."""
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
@@ -116,18 +116,27 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
 
     Args:
         status: one of :data:`REFUSALS`.
-        path: what was asked for, as far as it is known; programs are told in a problem document.
-        security_headers: what is sent with every answer.
+        path: of the request, as far as it is known; URLs for programs get a problem document.
+        security_headers: sent with every response.
     """
     refusal, request_id = REFUSALS[status], correlation.new_request_id()
     if path.startswith(MACHINE_PREFIXES):
-        kind, body = "application/problem+json", _problem(status, refusal, path, request_id)
+        content_type = "application/problem+json"
+        document = {
+            "type": f"/problems/{refusal.kind}",
+            "title": refusal.title,
+            "status": status,
+            "detail": refusal.detail,
+            "instance": path,
+            "request_id": request_id,
+        }
+        body = json.dumps(document)
     else:
-        kind = "text/html; charset=utf-8"
+        content_type = "text/html; charset=utf-8"
         body = PAGE.format(title=refusal.title, detail=html.escape(refusal.detail), request_id=request_id)
     headers = (
         ("Connection", "close"),
-        ("Content-Type", kind),
+        ("Content-Type", content_type),
         ("Content-Length", str(len(body.encode()))),
         ("Cache-Control", NO_STORE),
         (correlation.REQUEST_ID_HEADER, request_id),
@@ -135,15 +144,3 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {refusal.title}\r\n{head}\r\n{body}".encode()
-
-
-def _problem(status: int, refusal: ProtocolRefusal, path: str, request_id: str) -> str:
-    body = {
-        "type": f"/problems/{refusal.kind}",
-        "title": refusal.title,
-        "status": status,
-        "detail": refusal.detail,
-        "instance": path,
-        "request_id": request_id,
-    }
-    return json.dumps(body)

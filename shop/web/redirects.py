@@ -1,20 +1,20 @@
-"""Where a form may send the browser next."""
+"""Safe redirects after a form: only to paths of this site."""
 
 from urllib.parse import urlsplit
 
 
-def safe_redirect_path(wanted: str | None, default: str) -> str:
-    r"""Return ``wanted`` if it is a path of this site, ``default`` otherwise.
+def safe_redirect_path(path: str | None, default: str) -> str:
+    r"""Return ``path`` if it is a path of this site, ``default`` otherwise.
 
-    An address that another site could choose turns a log-in form into an open redirect (CWE-601). Browsers read
-    ``//host``, ``/\host`` and addresses with a tab or newline inside as other sites, so those are refused too.
+    If another site could choose the target, the log-in form would be an open redirect (CWE-601). Browsers take
+    ``//host``, ``/\host`` and URLs with a tab or newline inside as other sites, so those are refused too.
     """
-    if not wanted or not wanted.startswith("/") or wanted.startswith("//") or "\\" in wanted:
+    if not path or not path.startswith("/") or path.startswith("//") or "\\" in path:
         return default
-    if any(ord(character) <= ord(" ") or ord(character) == 0x7F for character in wanted):
+    if any(ord(character) <= ord(" ") or ord(character) == 0x7F for character in path):
         return default
     try:
-        parts = urlsplit(wanted)
+        parts = urlsplit(path)
     except ValueError:
         return default
-    return default if parts.scheme or parts.netloc else wanted
+    return default if parts.scheme or parts.netloc else path

@@ -1,4 +1,4 @@
-"""What every answer forbids the browser to do, and what no request may bring along."""
+"""Security headers of every response, and checks of every request: sizes, characters, origin, JSON."""
 
 import re
 from io import BytesIO
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BODY_BYTES = 256 * 1024
-"""The largest form or JSON anybody has reason to send is a few kilobytes."""
+"""The largest form or JSON document that the store needs has a few kilobytes."""
 MAX_FORM_PARTS = 200
 HSTS_S = 365 * 24 * 3600
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data:"
 )
-"""Nothing from elsewhere, nothing inline: what an attacker manages to write into a page does not run."""
+"""Nothing from other sites, nothing inline: a script that an attacker writes into a page does not run."""
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
@@ -33,23 +33,23 @@ HEADERS = (
     ("Content-Security-Policy", POLICY),
 )
 HTTPS_ONLY = ("Strict-Transport-Security", f"max-age={HSTS_S}")
-"""RFC 6797. Not for subdomains: what else runs under the domain is not the store's to decide."""
+"""RFC 6797. Without subdomains: the store must not decide for other servers of the domain."""
 ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
-"""The only spellings in which JSON can bring along what :data:`NO_TEXT` finds."""
-NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""A NUL, or a surrogate without its other half: Python reads them, and neither PostgreSQL nor a hash takes them."""
+"""The only JSON escapes of the characters that :data:`NOT_STORABLE` matches."""
+NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+"""A NUL, or a surrogate without its other half. Python accepts them; PostgreSQL and hash functions do not."""
 CONTROL = re.compile("[\0-\x1f\x7f]|\xc2[\x80-\x9f]")
-"""A control character in a path, whose bytes WSGI gives as Latin-1 (PEP 3333); the edge refuses the same."""
+"""A control character in a path, whose bytes WSGI decodes as Latin-1 (PEP 3333); the edge refuses the same."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 
 
 def install(app: Flask, hosts: HostNames) -> None:
-    """Check every request of the app before anything looks at its fields.
+    """Check every request of the app before its fields are read.
 
     Args:
         app: the application.
-        hosts: what the store is called.
+        hosts: the host names of the store.
     """
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
@@ -59,21 +59,21 @@ def install(app: Flask, hosts: HostNames) -> None:
 
 
 def install_body_check(app: Flask) -> None:
-    """Check the JSON body of every API call; install it behind the question who may call (:mod:`shop.web.access`)."""
+    """Check the JSON body of every API call; install it after the access control (:mod:`shop.web.access`)."""
     app.before_request(check_body)
 
 
 def headers(*, https_only: bool) -> tuple[tuple[str, str], ...]:
-    """Return what is sent with every answer.
+    """Return the headers of every response.
 
     Args:
-        https_only: whether browsers are told to come back by HTTPS alone (the production profile).
+        https_only: whether browsers must use HTTPS from now on (the production profile).
     """
     return (*HEADERS, HTTPS_ONLY) if https_only else HEADERS
 
 
 def check() -> None:
-    """Refuse the request being served if it cannot be read or was started by another site's page.
+    """Refuse the request being served if it cannot be read, or if another site's page started it.
 
     Raises:
         BadRequest: a NUL or a control character in the address, or a body that ends too early.
@@ -82,7 +82,7 @@ def check() -> None:
     """
     environ = request.environ
     if "HTTP_TRANSFER_ENCODING" in environ:
-        _read_undeclared(environ)
+        _buffer_chunked_body(environ)
     if "%00" in environ["QUERY_STRING"]:
         raise errors.BadRequest("The address contains a NUL character, which no text has.")
     if CONTROL.search(environ["PATH_INFO"]):
@@ -95,22 +95,35 @@ def check_body() -> None:
     """Refuse the API call being served if it writes with a body that is not JSON.
 
     Raises:
-        BadRequest: it is not well-formed, not UTF-8, or holds what no text has.
-        UnsupportedMediaType: it does not claim to be JSON.
+        BadRequest: the body is not well-formed, not UTF-8, or contains a character that no text has.
+        UnsupportedMediaType: its content type is not JSON.
         RequestEntityTooLarge: it is larger than the store takes.
     """
-    if request.method not in SAFE_METHODS and request.path.startswith(API_PREFIX):
-        _check_json()
+    if request.method in SAFE_METHODS or not request.path.startswith(API_PREFIX):
+        return
+    body = request.get_data(cache=True)  # beyond the limit this raises 413
+    if not body:
+        return
+    if not request.is_json:
+        raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+    _require_utf8(body)
+    try:
+        document: Any = request.get_json()
+        is_storable = ESCAPED.search(body) is None or _is_storable(document)
+    except (BadRequest, UnsupportedMediaType, RecursionError):  # the parser or our own check: it nests too deep
+        raise errors.BadRequest("The body is not well-formed JSON.") from None
+    if not is_storable:
+        raise errors.BadRequest("The body contains a NUL or half a character, which no text has.")
 
 
-def _read_undeclared(environ: "WSGIEnvironment") -> None:
-    """Read a body that comes in chunks, as one of a declared length: Werkzeug would cut it off at the limit, silently.
+def _buffer_chunked_body(environ: "WSGIEnvironment") -> None:
+    """Read a chunked body and declare its length: Werkzeug would silently cut it off at the limit.
 
-    The edge has done the same before; without it this is where such a body ends.
+    The edge does the same; this is for a store without an edge.
     """
     try:
         body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
-    except (OSError, ParseException):  # the client has gone, or its chunks make no sense
+    except (OSError, ParseException):  # the client has disconnected, or its chunks are malformed
         raise errors.BadRequest("The body could not be read to its end.") from None
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
@@ -118,26 +131,10 @@ def _read_undeclared(environ: "WSGIEnvironment") -> None:
     environ["CONTENT_LENGTH"], environ["wsgi.input"] = str(len(body)), BytesIO(body)
 
 
-def _check_json() -> None:
-    body = request.get_data(cache=True)  # past the limit this raises 413
-    if not body:
-        return
-    if not request.is_json:
-        raise errors.UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
-    _check_utf8(body)
-    try:
-        read: Any = request.get_json()
-        has_no_text = ESCAPED.search(body) is not None and _has_no_text(read)
-    except (BadRequest, UnsupportedMediaType, RecursionError):  # what nests too deep for the parser, or for us
-        raise errors.BadRequest("The body is not well-formed JSON.") from None
-    if has_no_text:
-        raise errors.BadRequest("The body contains a NUL or half a character, which no text has.")
+def _require_utf8(body: bytes) -> None:
+    """Refuse a body that is not UTF-8, the only encoding of JSON between systems (RFC 8259, 8.1).
 
-
-def _check_utf8(body: bytes) -> None:
-    """Refuse what is not UTF-8, the only encoding of JSON between systems (RFC 8259, 8.1).
-
-    Python's parser also takes UTF-16 and UTF-32, which it knows by their NUL bytes, and surrogates as they are.
+    Python's parser also accepts UTF-16 and UTF-32, which it recognises by their NUL bytes, and unescaped surrogates.
     """
     try:
         body.decode()
@@ -147,9 +144,10 @@ def _check_utf8(body: bytes) -> None:
         raise errors.BadRequest("The body contains a NUL byte: send JSON as UTF-8.")
 
 
-def _has_no_text(value: Any) -> bool:
+def _is_storable(value: Any) -> bool:
+    """Return whether no text inside a JSON value contains a NUL or half a surrogate pair."""
     if isinstance(value, str):
-        return NO_TEXT.search(value) is not None
+        return NOT_STORABLE.search(value) is None
     if isinstance(value, dict):
-        return any(_has_no_text(name) or _has_no_text(inner) for name, inner in value.items())
-    return isinstance(value, list) and any(map(_has_no_text, value))
+        return all(_is_storable(name) and _is_storable(inner) for name, inner in value.items())
+    return not isinstance(value, list) or all(map(_is_storable, value))

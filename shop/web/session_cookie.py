@@ -1,13 +1,13 @@
-"""Flask's signed session, in two cookies, at no cost to those who carry none.
+"""Flask's signed session in two cookies, at no cost for requests without a cookie.
 
-Problem: an answer writes a cookie whole, as the request had brought it. Of two answers under way to one browser the
-later undoes what the earlier wrote, whatever it was itself about.
-Method: a cookie for each concern, and an answer writes only the one that its request has changed. Who the guest is
-stands in one; what a page tells the next one stands in the other, so telling it rewrites nobody's identity. (Who is
-signed in has a cookie of its own, ``shop/accounts/sessions.py``.)
+Problem: a response writes a cookie as a whole, starting from the value in its request. If two responses to one browser
+overlap, the later one overwrites what the earlier one wrote, even if it changed something else.
+Method: one cookie for each concern, and a response writes only the cookie that its request has changed. One cookie
+holds the guest's identity, the other one the messages for the next page, so a message never rewrites an identity. (The
+signed-in account has its own cookie, see ``shop/accounts/sessions.py``.)
 
-Flask builds a signer for every request, cookie or not; that is a tenth of what a warm screen costs, and public pages
-never look at a session.
+Flask builds a signer for every request, even without a cookie. That is a tenth of the cost of a warm page, and public
+pages never read a session.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ from flask.wrappers import Request, Response
 from itsdangerous import URLSafeTimedSerializer
 
 NOTES = frozenset({"_flashes", "reset"})
-"""Keys of the session that go into the cookie of notes: messages to be shown once, and a link's token on its way."""
+"""Keys of the session in the notes cookie: messages that are shown once, and the token of a link."""
 
 
 class TwoCookieSession(SecureCookieSession):
-    """The session, and what each of its cookies carried when the request came."""
+    """The session, and the content of both cookies at the start of the request."""
 
     guest: Mapping[str, Any] = MappingProxyType({})
     notes: Mapping[str, Any] = MappingProxyType({})
 
 
 class _OneSigner(SecureCookieSessionInterface):
-    """Builds the signer once, and only asks it about a cookie that is there."""
+    """Builds the signer once for all requests."""
 
     def __init__(self) -> None:
         self._signer: URLSafeTimedSerializer | None = None
@@ -45,17 +45,17 @@ class _OneSigner(SecureCookieSessionInterface):
 
 
 class _NotesCookie(_OneSigner):
-    """The second cookie; its own salt keeps the value of one from being believed in the other."""
+    """The second cookie; with its own salt, a value of one cookie is not valid in the other."""
 
     salt = "cookie-notes"
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Return its name, as the application is configured."""
+        """Return its name from the application's configuration."""
         return str(app.config["NOTES_COOKIE_NAME"])
 
 
 class SessionCookies(_OneSigner):
-    """Reads both cookies into one session, and writes each of them when it has changed."""
+    """Reads both cookies into one session, and writes each cookie only if it has changed."""
 
     session_class = TwoCookieSession
 
@@ -64,7 +64,7 @@ class SessionCookies(_OneSigner):
         self._notes = _NotesCookie()
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Return the session the request carries, or an empty one."""
+        """Return the session of the request, or an empty one."""
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
             return self.session_class()
         guest, notes = super().open_session(app, request), self._notes.open_session(app, request)
@@ -73,7 +73,7 @@ class SessionCookies(_OneSigner):
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Write what has changed into the answer; nothing, if nobody looked at it and there is nothing in it."""
+        """Write the changed cookies into the response; nothing if the session is empty and was not read."""
         if not (session or session.accessed or session.modified):
             return
         if not (session.modified and isinstance(session, TwoCookieSession)):
@@ -85,8 +85,8 @@ class SessionCookies(_OneSigner):
         self._notes.save_session(app, _changed(notes, session.notes, session), response)
 
 
-def _changed(part: dict[str, Any], carried: Mapping[str, Any], session: SessionMixin) -> SecureCookieSession:
-    """Return a part of the session, marked to be written if it is not what its cookie carried."""
-    saved = SecureCookieSession(part)
-    saved.accessed, saved.modified = session.accessed, part != carried
-    return saved
+def _changed(part: dict[str, Any], received: Mapping[str, Any], session: SessionMixin) -> SecureCookieSession:
+    """Return a part of the session, marked as modified if it differs from the received cookie."""
+    changed = SecureCookieSession(part)
+    changed.accessed, changed.modified = session.accessed, part != received
+    return changed

@@ -1,9 +1,10 @@
-"""Tokens that prove by their signature what they say: for links in mails and for short-lived cookies.
+"""Signed tokens for links in mails and for short-lived cookies.
 
-Problem: a link must open one thing, until a moment, on a device the store has never seen, without a row for each.
-Method: the token is the subject and its end in plain text, and an HMAC-SHA256 of both under a key of the store and the
-purpose, so that a token of one kind never passes as another's. The first key signs, all of them are believed: that is
-how a key is changed while tokens are out.
+Problem: a link must open one thing, for a limited time, on a device that the store does not know, and without a row in
+the database for each link.
+Method: the token contains its subject and its expiry in plain text, and an HMAC-SHA256 of both. The HMAC's key is
+derived from a key of the store and the purpose, so a token of one purpose is not valid for another. The first key
+signs, and every key is accepted: so a key can be changed while tokens are in use.
 Source: RFC 2104 (HMAC); NIST SP 800-57 part 1, 5.3 (cryptoperiods).
 """
 
@@ -17,16 +18,16 @@ from shop.clock import Clock
 from shop.errors import ConfigurationError
 
 MAX_LENGTH = 200
-"""Characters; no token is longer, and what is longer is not looked into."""
+"""Characters; a longer text is no token and is not read."""
 
 
 class SignedTokens:
     """Makes and reads the tokens of one purpose.
 
     Args:
-        keys: the store's secret keys; the first signs, each is believed.
-        purpose: what its tokens are for, in one word.
-        clock: says when tokens end.
+        keys: the store's secret keys; the first signs, each is accepted.
+        purpose: one word for the use of the tokens.
+        clock: tells when tokens expire.
     """
 
     def __init__(self, keys: Sequence[str], purpose: str, clock: Clock) -> None:
@@ -35,29 +36,29 @@ class SignedTokens:
         self._purpose = purpose
 
     def sign(self, subject: str, good_for: timedelta) -> str:
-        """Return a token for a subject, of characters that need no escaping in a URL.
+        """Return a token for a subject; its characters need no escaping in a URL.
 
         Args:
-            subject: what the token is about, without periods.
-            good_for: from now on.
+            subject: a text without periods.
+            good_for: the token's lifetime from now on.
 
         Raises:
             ConfigurationError: the store has no secret key.
         """
         if not self._keys:
             raise ConfigurationError("SHOP_SECRET_KEY is not set: nothing can be signed, no link in a mail either.")
-        ends = int((self._clock.now() + good_for).timestamp())
-        return self._signer().sign(f"{subject}.{ends}").decode()
+        expires_at = int((self._clock.now() + good_for).timestamp())
+        return self._signer().sign(f"{subject}.{expires_at}").decode()
 
     def read(self, token: str) -> str | None:
-        """Return the subject of a token, or ``None`` if it is forged, of another purpose, or its time is over."""
+        """Return the subject of a token, or ``None`` if it is forged, expired, or of another purpose."""
         if not self._keys or len(token) > MAX_LENGTH or not token.isascii():
             return None
         try:
-            subject, _, ends = self._signer().unsign(token).decode().partition(".")
+            subject, _, expires_at = self._signer().unsign(token).decode().partition(".")
         except BadSignature:
             return None
-        return subject if self._clock.now().timestamp() < int(ends) else None
+        return subject if self._clock.now().timestamp() < int(expires_at) else None
 
     def _signer(self) -> Signer:
         return Signer(list(self._keys), salt=self._purpose, key_derivation="hmac", digest_method=hashlib.sha256)

@@ -14,10 +14,10 @@ STATIC = PROJECT_ROOT / "shop" / "web" / "static"
 
 
 def publish(source: Path, home: Path) -> Path:
-    """Lay the static files out as nginx serves them, and delete those of other releases.
+    """Copy the static files into the directories that nginx serves, and delete the files of other releases.
 
     Returns:
-        The directory that holds both codings.
+        The directory with both codings.
     """
     version = tree_hash(source)
     published = home / "published"
@@ -33,10 +33,10 @@ def publish(source: Path, home: Path) -> Path:
 
 
 def _replace(path: Path, body: bytes) -> None:
-    """Replace a file as a whole, and give it no date: nginx may be asked for it at any moment.
+    """Replace a file as a whole, because nginx may read it at any moment, and set its date to zero.
 
-    nginx makes a file's validator from its date and size. Without a date the validator is the same on every host and
-    after every start. A file with other bytes has another URL, or, compressed, another size.
+    nginx makes a file's validator from its date and size. With a constant date the validator is the same on every host
+    and after every start. A file with other bytes has another URL, or, compressed, another size.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, body, mode=READABLE_BY_ALL, modified_at=0)

@@ -1,4 +1,4 @@
-"""How values become what a person reads: the filters of the templates."""
+"""Filters of the templates: they format values for people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,19 +16,20 @@ AGES = (
     (timedelta(hours=1), "hour"),
     (timedelta(minutes=1), "minute"),
 )
-"""Units an age is told in, longest first."""
+"""Units of an age, the longest first."""
 
 
 def install(app: Flask, address: str, clock: Clock | None = None) -> None:
     """Give the app's templates their filters and functions.
 
-    ``has_page(endpoint)`` is for links to pages not every profile has, ``absolute(path)`` for readers without a base:
-    search engines and link previews. It asks the settings, since a kept page is the same under every ``Host``.
+    ``has_page(endpoint)`` is for links to pages that not every profile has. ``absolute(path)`` is for search engines
+    and link previews, which need whole URLs. It uses the settings, because a cached page is the same for every
+    ``Host``.
 
     Args:
         app: the application.
-        address: where shoppers find the store.
-        clock: what ``ago`` counts from; the machine's own by default.
+        address: public address of the store.
+        clock: the current time for ``ago``; the machine's own by default.
     """
     clock = clock or SystemClock()
     environment = app.jinja_env
@@ -37,8 +38,8 @@ def install(app: Flask, address: str, clock: Clock | None = None) -> None:
         money=money,
         date=date,
         clock_time=clock_time,
-        ago=lambda moment: ago(moment, clock.now()),
-        iso=lambda moment: as_datetime(moment).isoformat(timespec="seconds"),
+        ago=lambda value: ago(value, clock.now()),
+        iso=lambda value: as_datetime(value).isoformat(timespec="seconds"),
         words=words,
     )
     environment.globals["absolute"] = lambda path: f"{address}{path}"
@@ -46,25 +47,25 @@ def install(app: Flask, address: str, clock: Clock | None = None) -> None:
 
 
 def money(value: Money | MoneySchema | MoneyJSON) -> str:
-    """Write an amount as a shopper reads it, from any of its three shapes."""
+    """Format an amount for a shopper, from any of its three types."""
     if isinstance(value, Mapping):
         return str(Money(value["amount"], value["currency"]))
     return str(Money(value.amount, value.currency))
 
 
 def date(value: datetime | str) -> str:
-    """Write a moment's day, such as ``3 May 2025``."""
-    moment = as_datetime(value)
-    return f"{moment.day} {moment:%B %Y}"
+    """Format a date, such as ``3 May 2025``."""
+    day = as_datetime(value)
+    return f"{day.day} {day:%B %Y}"
 
 
 def clock_time(value: datetime | str) -> str:
-    """Write a moment's time of day, such as ``14:05 UTC``."""
+    """Format a time of day, such as ``14:05 UTC``."""
     return f"{as_datetime(value).astimezone(UTC):%H:%M} UTC"
 
 
 def ago(value: datetime | str, now: datetime) -> str:
-    """Write how long ago a moment was, such as ``2 days ago``; ``just now`` for less than a minute."""
+    """Format an age, such as ``2 days ago``; ``just now`` for less than a minute."""
     age = now - as_datetime(value)
     for unit, name in AGES:
         count = age // unit
@@ -74,14 +75,14 @@ def ago(value: datetime | str, now: datetime) -> str:
 
 
 def words(value: str) -> str:
-    """Write a program's name for something as words: ``pending_payment`` becomes ``Pending payment``."""
+    """Format an identifier as words: ``pending_payment`` becomes ``Pending payment``."""
     return value.replace("_", " ").replace("-", " ").replace(".", " ").capitalize()
 
 
 def as_datetime(value: datetime | str) -> datetime:
-    """Return the moment itself, from a ``datetime`` or from the ISO 8601 text a cached screen holds.
+    """Return a ``datetime``, also from the ISO 8601 text in a cached page.
 
     Raises:
-        ValueError: the text is not a moment.
+        ValueError: the text is no date and time.
     """
     return datetime.fromisoformat(value) if isinstance(value, str) else value
