@@ -1,4 +1,4 @@
-"""``shop backup`` and ``shop restore``: the database as one file, and back."""
+"""``shop backup`` and ``shop restore``: write the database to one file, and replace it by such a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,24 +20,24 @@ from shop.stack.endpoints import resolve
 from shop.stack.standalone_database import standalone_database
 from shop.stack.state import StateFile
 
-RUNS = "The store runs: stop it with `shop down` first. A restore under a running store would mix two states."
+STORE_RUNS = "The store runs: stop it with `shop down` first. A restore under a running store would mix two states."
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def backup(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Write everything in the database to FILE, as it stands at one moment; the store goes on meanwhile.
+    """Write the whole database to FILE, in its state at one moment; the store goes on meanwhile.
 
-    FILE must not exist, and is readable by you alone: it holds people's addresses and orders. The keys in var are not
-    in it.
+    FILE must not exist. Only you can read it: it contains people's addresses and orders. It does not contain the keys
+    in var.
     """
     with _database() as settings, open_engine(settings) as engine:
         with engine.connect() as connection:
             require_current(connection)
         manifest = take_backup(engine, file)
-    told = f"{file}: {manifest.rows:,} rows as of {_moment(manifest)}, schema {manifest.revision}."
-    emit({"file": str(file), **_summary(manifest)}, told, as_json=as_json)
+    text = f"{file}: {manifest.rows:,} rows as of {_taken_at(manifest)}, schema {manifest.revision}."
+    emit({"file": str(file), **_summary(manifest)}, text, as_json=as_json)
 
 
 @click.command()
@@ -45,37 +45,37 @@ def backup(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes op
 @click.option("--yes", is_flag=True, help="Replace everything in the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def restore(file: Path, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Put the backup FILE in the place of everything in the database, while nothing uses it.
+    """Replace the whole database by the backup FILE, while no process uses the database.
 
-    All or nothing. An older backup is brought to this code's schema, a newer one is refused. Afterwards `shop books`
-    names the charges that the provider knows and the store no longer does.
+    All or nothing. An older backup is migrated to this code's schema, a newer one is refused. Afterwards `shop books`
+    lists the charges that the provider knows and the store does not.
     """
     manifest = check_backup(file)
     if StateFile(load_settings().run_dir).load().is_running:
-        raise ConfigurationError(RUNS)
+        raise ConfigurationError(STORE_RUNS)
     if not yes:
         raise ConfigurationError(
-            f"This replaces everything in the database by {manifest.rows:,} rows as of {_moment(manifest)}."
-            " What happened since then is lost here. Say --yes if you mean it."
+            f"This replaces the whole database by {manifest.rows:,} rows as of {_taken_at(manifest)}."
+            " All later changes are lost. Add --yes to do it."
         )
     with _database() as settings, open_engine(settings) as engine:
         restore_backup(engine, file)
-    told = (
-        f"{manifest.rows:,} rows as of {_moment(manifest)} are back."
-        " Start the store, then let `shop books` name the charges it no longer knows."
+    text = (
+        f"Restored {manifest.rows:,} rows as of {_taken_at(manifest)}."
+        " Start the store, then run `shop books`: it lists the charges that the store does not know any more."
     )
-    emit({"file": str(file), **_summary(manifest)}, told, as_json=as_json)
+    emit({"file": str(file), **_summary(manifest)}, text, as_json=as_json)
 
 
 @contextmanager
 def _database() -> Iterator[Settings]:
-    """Reach the database: the one that is set or runs, else the stack's own, started for this alone."""
-    given = load_settings()
-    if given.database_url is not None or StateFile(given.run_dir).load().is_running:
-        yield resolve(given, OWNER)  # as whoever may read all of it
+    """Connect to the database that is set or runs; else start the stack's own database for this command."""
+    settings = load_settings()
+    if settings.database_url is not None or StateFile(settings.run_dir).load().is_running:
+        yield resolve(settings, OWNER)  # the role that may read all tables
         return
-    with standalone_database(given) as settings:
-        yield settings
+    with standalone_database(settings) as complete:
+        yield complete
 
 
 def _summary(manifest: BackupManifest) -> dict[str, object]:
@@ -83,5 +83,5 @@ def _summary(manifest: BackupManifest) -> dict[str, object]:
     return {"revision": manifest.revision, "taken_at": manifest.taken_at.isoformat(), "tables": tables}
 
 
-def _moment(manifest: BackupManifest) -> str:
+def _taken_at(manifest: BackupManifest) -> str:
     return f"{manifest.taken_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""``shop cache``: what the caches of the running stack hold and answer, and how to end what is old."""
+"""``shop cache``: statistics of the running stack's caches, inspection of an entry, and purge by tag."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,52 +25,50 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def cache() -> None:
-    """Show what the caches of the running stack hold and answer; end what is old."""
+    """Show, inspect and purge the caches of the running stack."""
 
 
 @cache.command()
 @_json
 def stats(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Print what every layer answered since the start, summed over all processes."""
+    """Print the look-ups of every layer since the start, summed over all processes."""
     settings = load_settings()
-    urls = (metrics_url(settings), edge_metrics_url(settings))
-    figures = parse("".join(_metrics(url) for url in urls if url))
-    document = asdict(figures)
-    for row, found in zip(document["classes"], figures.classes, strict=True):
-        row["hit_rate"] = found.hit_rate
-    emit(document, _told(figures), as_json=as_json)
+    metrics = ""
+    for url in filter(None, (metrics_url(settings), edge_metrics_url(settings))):
+        try:
+            metrics += httpx.get(url, timeout=TIMEOUT_S).raise_for_status().text
+        except httpx.HTTPError as error:
+            raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `shop up`.") from None
+    statistics = parse(metrics)
+    document = asdict(statistics)
+    for row, ttl_class in zip(document["classes"], statistics.classes, strict=True):
+        row["hit_rate"] = ttl_class.hit_rate
+    emit(document, _format_statistics(statistics), as_json=as_json)
 
 
 @cache.command("inspect")
 @click.argument("key")
 @_json
 def inspect_(key: str, as_json: bool) -> None:  # noqa: FBT001
-    """Print what the shared level holds under KEY, such as product:screen:<slug>, and whether it would be served."""
-    with _level() as level:
-        found = inspect(level, key, SystemClock().now().timestamp())
-    emit(asdict(found), _told_entry(found), as_json=as_json)
+    """Print the entry of the shared level under KEY, such as product:screen:<slug>, and whether it would be served."""
+    with _shared_level() as level:
+        entry = inspect(level, key, SystemClock().now().timestamp())
+    emit(asdict(entry), _format_entry(entry), as_json=as_json)
 
 
 @cache.command()
 @click.argument("tag")
 @_json
 def purge(tag: str, as_json: bool) -> None:  # noqa: FBT001
-    """End every entry that carries TAG, such as product:<slug>, in the shared level and in every process."""
-    with _level() as level:
+    """Invalidate every entry with TAG, such as product:<slug>, in the shared level and in every process."""
+    with _shared_level() as level:
         if not level.invalidate([tag]):
             raise CacheUnavailable(level.name)
-    emit({"purged": tag}, f"Whatever was made from {tag} has ended.", as_json=as_json)
-
-
-def _metrics(url: str) -> str:
-    try:
-        return httpx.get(url, timeout=TIMEOUT_S).raise_for_status().text
-    except httpx.HTTPError as error:
-        raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `shop up`.") from None
+    emit({"purged": tag}, f"Purged all entries with the tag {tag}.", as_json=as_json)
 
 
 @contextmanager
-def _level() -> Iterator[SharedLevel]:
+def _shared_level() -> Iterator[SharedLevel]:
     settings = resolve(load_settings())
     if settings.cache_url is None:
         raise ConfigurationError("There is no cache: start the stack with `shop up`, or set CACHE_URL.")
@@ -78,35 +76,31 @@ def _level() -> Iterator[SharedLevel]:
     try:
         yield level
     except CacheUnavailable:
-        raise ServiceUnavailable(f"The cache does not serve this{_why(settings.cache_url)}.") from None
+        reason = ""
+        try:
+            try_valkey(settings.cache_url, TIMEOUT_S)
+        except CheckFailed as fault:
+            reason = f": {fault}" + (f"; {fault.remedy}" if fault.remedy else "")
+        raise ServiceUnavailable(f"The cache does not serve this{reason}.") from None
     finally:
         level.close()
 
 
-def _why(url: str) -> str:
-    """Return what is wrong with the cache, as it ends a sentence; empty where a trial finds nothing."""
-    try:
-        try_valkey(url, TIMEOUT_S)
-    except CheckFailed as fault:
-        return f": {fault}" + (f"; {fault.remedy}" if fault.remedy else "")
-    return ""
-
-
-def _told(figures: CacheStatistics) -> str:
+def _format_statistics(statistics: CacheStatistics) -> str:
     lines = [f"{'layer':<12} {'class':<10} {'hit rate':>8}  outcomes"]
-    for row in figures.classes:
+    for row in statistics.classes:
         rate = "" if row.hit_rate is None else f"{row.hit_rate:.1%}"
         outcomes = ", ".join(f"{name} {count:,}" for name, count in row.outcomes.items())
         lines.append(f"{row.layer:<12} {row.ttl_class:<10} {rate:>8}  {outcomes}")
-    loads = sum(figures.loads.values())
-    mean_ms = figures.load_s / loads * 1000 if loads else 0.0
+    loads = sum(statistics.loads.values())
+    mean_ms = statistics.load_s / loads * 1000 if loads else 0.0
     lines.append(
-        f"loads: {loads:,}, {mean_ms:.1f} ms each ({_counts(figures.loads)}); failed: {figures.failed_loads:,}"
+        f"loads: {loads:,}, {mean_ms:.1f} ms each ({_counts(statistics.loads)}); failed: {statistics.failed_loads:,}"
     )
-    lines.append(f"waits for another's load: {_counts(figures.waits)}")
-    lines.append(f"local copies: {figures.held_bytes:,} bytes; evicted: {figures.evictions:,}")
-    lines.append(f"put into the shared level: {figures.stored_bytes:,} bytes; outages: {figures.outages:,}")
-    lines.append(f"anomalies: {_counts(figures.anomalies)}")
+    lines.append(f"waits for another's load: {_counts(statistics.waits)}")
+    lines.append(f"local copies: {statistics.held_bytes:,} bytes; evicted: {statistics.evictions:,}")
+    lines.append(f"put into the shared level: {statistics.stored_bytes:,} bytes; outages: {statistics.outages:,}")
+    lines.append(f"anomalies: {_counts(statistics.anomalies)}")
     return "\n".join(lines)
 
 
@@ -114,15 +108,15 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 
 
-def _told_entry(found: EntryInspection) -> str:
-    if found.state in ("missing", "unreadable"):
-        return f"{found.key}: {found.state}"
+def _format_entry(entry: EntryInspection) -> str:
+    if entry.state in ("missing", "unreadable"):
+        return f"{entry.key}: {entry.state}"
     lines = [
-        f"{found.key}: {found.state}{', says that there is no such thing' if found.negative else ''}",
-        f"fresh for {found.fresh_s:,.1f} s, kept for {found.kept_s:,.1f} s",
-        f"{found.bytes:,} bytes, loaded in {found.load_s * 1000:.1f} ms",
-        f"made from {', '.join(found.tags) or 'nothing that is invalidated'}",
+        f"{entry.key}: {entry.state}{', negative entry (not found)' if entry.negative else ''}",
+        f"fresh for {entry.fresh_s:,.1f} s, kept for {entry.kept_s:,.1f} s",
+        f"{entry.bytes:,} bytes, loaded in {entry.load_s * 1000:.1f} ms",
+        f"tags: {', '.join(entry.tags) or 'none'}",
     ]
-    if found.ended_by:
-        lines.append(f"ended by {', '.join(found.ended_by)}")
+    if entry.ended_by:
+        lines.append(f"invalidated by {', '.join(entry.ended_by)}")
     return "\n".join(lines)

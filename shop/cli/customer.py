@@ -1,4 +1,4 @@
-"""``shop customer``: a person's rights to what the store holds about her."""
+"""``shop customer``: exports or erases the personal data of one customer."""
 
 import sys
 
@@ -13,15 +13,15 @@ from shop.wiring import ProcessRuntime, build
 
 @click.group()
 def customer() -> None:
-    """Tell a person all that is held about her, or forget her."""
+    """Export or erase a person's data."""
 
 
 @customer.command()
 @click.argument("email")
 def export(email: str) -> None:
-    """Print all that is held about EMAIL as one JSON document: account, orders, also a guest's, reviews, mail, traces.
+    """Print all data of EMAIL as one JSON document: account, orders (also those of a guest), reviews, mail, traces.
 
-    Passwords and tokens are left out. Exit code 1 where nothing is held.
+    Passwords and tokens are left out. Exit code 1 if the store has no data of EMAIL.
     """
     runtime = _runtime()
     try:
@@ -33,39 +33,35 @@ def export(email: str) -> None:
 
 @customer.command()
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask. What is forgotten cannot be brought back.")
+@click.option("--yes", is_flag=True, help="Do not ask. Erased data cannot be restored.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def forget(email: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Blank or delete all that names EMAIL. Orders stay for the books, without name and address.
+    """Erase all data of EMAIL. Orders stay in the books, without name and address.
 
-    Exit code 1 where orders still need their address, or nothing is held; then nothing is changed.
+    Exit code 1 if orders still need their address, or if the store has no data of EMAIL; then nothing is changed.
     """
     if not yes:
-        _ask(email)
+        if not sys.stdin.isatty():
+            raise ConfigurationError(f"Nothing was changed. Forgetting {email} cannot be undone: add --yes to do it.")
+        click.confirm(f"Forget {email}? This cannot be undone.", abort=True, err=True)
     runtime = _runtime()
     try:
         runtime.switch_poller.refresh()
-        forgotten = runtime.services().personal_data.erase(email)
+        result = runtime.services().personal_data.erase(email)
     finally:
         runtime.close()
-    emit(forgotten.to_json(), _told(email, forgotten), as_json=as_json)
+    emit(result.to_json(), _format_result(email, result), as_json=as_json)
 
 
-def _ask(email: str) -> None:
-    if not sys.stdin.isatty():
-        raise ConfigurationError(f"Nothing was changed. Forgetting {email} cannot be undone: add --yes to do it.")
-    click.confirm(f"Forget {email}? This cannot be undone.", abort=True, err=True)
-
-
-def _told(email: str, done: ErasureResult) -> str:
-    blanked = [pluralize(done.orders, "order"), pluralize(done.reviews, "review")]
-    blanked = ["the account", *blanked] if done.account else blanked
-    deleted = [pluralize(done.carts, "cart"), pluralize(done.mails, "mail"), pluralize(done.messages, "message")]
-    deleted.append(pluralize(done.answers, "kept answer"))
-    told = f"{email} is forgotten. Blanked: {', '.join(blanked)}. Deleted: {', '.join(deleted)}."
-    if done.others:
-        told += f" Orders of {pluralize(done.others, 'other account')} name this address; they belong there, and stay."
-    return f"{told}\nA backup made before still holds it: forget again after restoring one."
+def _format_result(email: str, result: ErasureResult) -> str:
+    blanked = [pluralize(result.orders, "order"), pluralize(result.reviews, "review")]
+    blanked = ["the account", *blanked] if result.account else blanked
+    deleted = [pluralize(result.carts, "cart"), pluralize(result.mails, "mail"), pluralize(result.messages, "message")]
+    deleted.append(pluralize(result.answers, "stored response"))
+    text = f"{email} is forgotten. Blanked: {', '.join(blanked)}. Deleted: {', '.join(deleted)}."
+    if result.others:
+        text += f" Orders of {pluralize(result.others, 'other account')} have this address; they stay unchanged."
+    return f"{text}\nAn earlier backup still has the data: run this command again after you restore one."
 
 
 def _runtime() -> ProcessRuntime:

@@ -1,4 +1,4 @@
-"""How far a load is: a bar with its speed on a terminal, one plain line a step anywhere else."""
+"""The progress of a load: a bar with its speed on a terminal, else a plain line from time to time."""
 
 import sys
 import time
@@ -8,13 +8,13 @@ import click
 from shop.datasets.progress import LoadProgress
 
 MIN_INTERVAL_S = 1.0
-"""A log file gets at most one line in this time: the steps of a small load come by the dozen."""
+"""The shortest time between the lines of two steps: a small load has a dozen steps in a second."""
 MAX_SILENCE_S = 10.0
-"""A step that takes longer than this says how far it is."""
+"""A longer step prints its progress after this time."""
 
 
 def build_progress() -> LoadProgress:
-    """Return the bar when a person watches stderr, lines otherwise."""
+    """Return the bar if stderr is a terminal, else the progress in lines."""
     if not sys.stderr.isatty():
         return LineProgress()
     from shop.cli.data_bar import LoadBar
@@ -23,37 +23,41 @@ def build_progress() -> LoadProgress:
 
 
 class LineProgress:
-    """A line now and then: for logs and pipes."""
+    """Prints a line from time to time: for logs and pipes."""
 
     def __init__(self) -> None:
         self._total = self._done = 0
-        self._spoke_at = 0.0
+        self._printed_at = 0.0
         self._step = ""
 
     def start(self, total: int, done: int) -> None:
-        """Say how much there is to do."""
+        """Print the number of rows.
+
+        Args:
+            total: rows of the whole load.
+            done: rows that an earlier run has loaded.
+        """
         self._total, self._done = total, done
         if total:
-            click.echo(
-                f"loading about {total:,} rows" + (f", {done:,} of them there already" if done else ""), err=True
-            )
+            loaded = f", {done:,} of them already loaded" if done else ""
+            click.echo(f"loading about {total:,} rows{loaded}", err=True)
 
     def step(self, name: str) -> None:
-        """Say what comes, unless something was said just now."""
+        """Print the name of the step that begins, unless a line was printed a moment ago."""
         self._step = name
-        self._say(MIN_INTERVAL_S)
+        self._print_after(MIN_INTERVAL_S)
 
     def advance(self, rows: int) -> None:
-        """Count, and speak where nothing was said for long."""
+        """Count loaded rows; print the progress if no line was printed for long."""
         self._done += rows
-        self._say(MAX_SILENCE_S)
+        self._print_after(MAX_SILENCE_S)
 
     def finish(self) -> None:
-        """Say nothing: the command's result follows."""
+        """Print nothing: the result of the command follows."""
 
-    def _say(self, after_s: float) -> None:
+    def _print_after(self, silence_s: float) -> None:
         now = time.monotonic()
-        if now - self._spoke_at >= after_s:
-            self._spoke_at = now
+        if now - self._printed_at >= silence_s:
+            self._printed_at = now
             share = f"{self._done / self._total:4.0%}" if self._total else f"{self._done:,} rows"
             click.echo(f"{share}  {self._step}", err=True)

@@ -1,4 +1,4 @@
-"""The store's database, for commands that work on it: it answers, and its schema is this code's."""
+"""Connects a command to the store's database, and checks that it answers and has this code's schema."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from shop.stack.endpoints import resolve
 
 
 def store_settings(role: str | None = None) -> Settings:
-    """Return the settings of a store that can be worked on, addresses filled in.
+    """Return the settings with all addresses, after a check of the database.
 
     Args:
-        role: as whom the stack's own database is entered, if not as its servers do.
+        role: the role in the stack's own database, if not that of its servers.
 
     Raises:
         ConfigurationError: there is no database, it does not answer, or its schema is older or newer than this code.
@@ -32,11 +32,10 @@ def store_settings(role: str | None = None) -> Settings:
 
 @contextmanager
 def open_engine(settings: Settings) -> Iterator[Engine]:
-    """Open an engine on the store's database, whatever its schema is.
+    """Open an engine on the store's database, without a check of its schema.
 
     Raises:
-        ConfigurationError: there is no database, it does not answer or takes no changes, or its user may not do what is
-            asked.
+        ConfigurationError: there is no database, it does not answer or is read-only, or its user lacks a right.
     """
     engine = build_engine(settings)
     try:
@@ -44,9 +43,9 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
     except OperationalError as error:
         if sqlstate(error):
             raise
-        why = " ".join(str(error.orig).split())
+        reason = " ".join(str(error.orig).split())
         raise ConfigurationError(
-            f"The database {safe_url(engine.url)} does not answer ({why}): start it, or set DATABASE_URL to another."
+            f"The database {safe_url(engine.url)} does not answer ({reason}): start it, or set DATABASE_URL to another."
         ) from None
     except InternalError as error:
         if not is_read_only(error.orig):
@@ -55,9 +54,9 @@ def open_engine(settings: Settings) -> Iterator[Engine]:
     except ProgrammingError as error:
         if sqlstate(error) != INSUFFICIENT_PRIVILEGE:
             raise
-        why = str(error.orig).splitlines()[0]
+        reason = str(error.orig).splitlines()[0]
         raise ConfigurationError(
-            f"The user of {safe_url(engine.url)} may not do this ({why}): make it the owner of the database, or set"
+            f"The user of {safe_url(engine.url)} may not do this ({reason}): make it the owner of the database, or set"
             " DATABASE_URL to one it owns."
         ) from None
     finally:

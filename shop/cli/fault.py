@@ -1,4 +1,4 @@
-"""``shop fault``: break a dependency of the running stack on purpose, and mend it."""
+"""``shop fault``: injects a fault into a server of the running stack, and clears it."""
 
 import click
 
@@ -12,16 +12,20 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def fault() -> None:
-    """Break a server of this stack on purpose: down, hanging, slow or failing. The lab profile only."""
+    """Inject a fault into a server of this stack: down, hanging, slow or failing. Only in the lab profile."""
 
 
 @fault.command("list")
 @_json
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """List what can be broken, and what is."""
+    """List the faults and their values."""
     report = FaultChannel(load_settings().run_dir).report()
-    items = [_described(name, report) for name in FAULTS]
-    emit({"items": items}, "\n".join(_line(name, report) for name in FAULTS), as_json=as_json)
+    lines = []
+    for name, known in FAULTS.items():
+        value = report.active.get(name, NONE) if name in report.offered else "not offered"
+        cell = value if value in (NONE, "not offered") else click.style(value, fg="red", bold=True)
+        lines.append(f"{name:<10} {cell:<12} {' '.join(known.values)}\n{'':<10} {known.description}")
+    emit({"items": [_to_dict(name, report) for name in FAULTS]}, "\n".join(lines), as_json=as_json)
 
 
 @fault.command("set")
@@ -29,33 +33,34 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
 @click.argument("value")
 @_json
 def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
-    """Break one dependency; ``none`` mends it."""
+    """Inject one fault; the value none clears it."""
     try:
-        report = _desk().request(name, value)
+        report = _open_channel().request(name, value)
     except InvalidFields as refusal:
         raise click.UsageError(refusal.detail) from None
-    done = f"{name}: {value}" if value == report.active[name] else f"{name}: {value}, done"
-    emit(_described(name, report), f"{done}.", as_json=as_json)
+    text = f"{name} = {value}" if value == report.active[name] else f"{name} = {value}, done"
+    emit(_to_dict(name, report), f"{text}.", as_json=as_json)
 
 
 @fault.command()
 @_json
 def clear(as_json: bool) -> None:  # noqa: FBT001
-    """Mend everything that was broken on purpose."""
-    report = _desk().clear()
-    emit({"items": [_described(name, report) for name in FAULTS]}, "Nothing is broken on purpose.", as_json=as_json)
+    """Clear all faults."""
+    report = _open_channel().clear()
+    emit({"items": [_to_dict(name, report) for name in FAULTS]}, "All faults are cleared.", as_json=as_json)
 
 
-def _desk() -> FaultChannel:
-    desk = FaultChannel(load_settings().run_dir)
-    if not desk.report().offered:
+def _open_channel() -> FaultChannel:
+    channel = FaultChannel(load_settings().run_dir)
+    if not channel.report().offered:
         raise ConfigurationError(
-            "No stack takes faults here: start it with `shop up`, in the lab profile, with a server of its own."
+            "No stack accepts faults here: start it with `shop up`, in the lab profile, with at least one server of its"
+            " own."
         )
-    return desk
+    return channel
 
 
-def _described(name: str, report: FaultReport) -> dict[str, object]:
+def _to_dict(name: str, report: FaultReport) -> dict[str, object]:
     known = FAULTS[name]
     return {
         "name": name,
@@ -64,9 +69,3 @@ def _described(name: str, report: FaultReport) -> dict[str, object]:
         "offered": name in report.offered,
         "does": known.description,
     }
-
-
-def _line(name: str, report: FaultReport) -> str:
-    value = report.active.get(name, NONE) if name in report.offered else "not offered"
-    shown = value if value in (NONE, "not offered") else click.style(value, fg="red", bold=True)
-    return f"{name:<10} {shown:<12} {' '.join(FAULTS[name].values)}\n{'':<10} {FAULTS[name].description}"

@@ -1,4 +1,4 @@
-"""How far an experiment is: a bar for people, nothing for pipes."""
+"""The progress of an experiment: a bar on a terminal, nothing in a pipe."""
 
 from types import TracebackType
 from typing import Self
@@ -11,10 +11,10 @@ class SilentWatcher:
     """Shows nothing."""
 
     def phase(self, text: str) -> None:
-        """Say nothing of a new part."""
+        """Ignore the start of a phase."""
 
     def advance(self, seconds: float) -> None:
-        """Say nothing of time."""
+        """Ignore the time."""
 
     def __enter__(self) -> Self:
         return self
@@ -27,7 +27,7 @@ class ExperimentBar(SilentWatcher):
     """A progress bar on stderr, by time.
 
     Args:
-        seconds: how long it all takes, about.
+        seconds: the expected duration of the experiment.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -36,11 +36,11 @@ class ExperimentBar(SilentWatcher):
         self._task = self._progress.add_task("starting", total=seconds)
 
     def phase(self, text: str) -> None:
-        """Name the part that begins."""
+        """Show the name of the phase that begins."""
         self._progress.update(self._task, description=text)
 
     def advance(self, seconds: float) -> None:
-        """Move on by as much time as went by."""
+        """Advance the bar by the elapsed time."""
         self._progress.advance(self._task, seconds)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""One result, said in the way that was asked for."""
+"""Prints the result of a command, as text or as JSON."""
 
 import json
 
@@ -11,5 +11,11 @@ def emit(document: object, text: str, *, as_json: bool) -> None:
 
 
 def pluralize(number: int, noun: str, ending: str = "s") -> str:
-    """Return a number with its noun, which takes the plural's ending unless there is one: ``1 mail``, ``2 mails``."""
+    """Return a number with its noun, in the plural unless the number is 1: ``1 mail``, ``2 mails``.
+
+    Args:
+        number: how many.
+        noun: in the singular.
+        ending: of the plural.
+    """
     return f"{number:,} {noun}{'' if number == 1 else ending}"

@@ -1,4 +1,4 @@
-"""``shop queue``: what waits, what nobody could handle, and another chance for it."""
+"""``shop queue``: the message queue, its dead letters, and their requeue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from shop import queue_wiring
+from shop.cli import EXIT_FAILED
 from shop.cli.database import store_settings
 from shop.cli.output import emit
 from shop.database.engine import build_engine
@@ -15,55 +16,61 @@ from shop.errors import ConfigurationError
 from shop.patterns.health import checks
 from shop.patterns.health.readiness import PartialService
 from shop.patterns.health.server_faults import CheckFailed
-from shop.patterns.outbox.relay import BrokerUnavailable, OutboxBacklog, backlog
+from shop.patterns.outbox.relay import BrokerUnavailable, backlog
 from shop.patterns.queue import dispatcher
 from shop.patterns.queue.models import DeadLetter
 from shop.settings import Settings
 
 LISTED = 50
+"""The most dead letters in a list."""
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
 @click.group()
 def queue() -> None:
-    """Look at the messages between the store and its worker."""
+    """Show the messages between the store and its worker."""
 
 
 @queue.command()
 @AS_JSON
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show what waits in the outbox and in each queue, and how many dead letters there are.
+    """Show the number of messages in the outbox and in each queue, and of the dead letters.
 
-    Ends with 1 while the broker is away, or takes no messages: what waits in the outbox is safe, and goes on when it is
-    well again.
+    Exit code 1 while the broker is away, or accepts no messages: the outbox stores its messages until the broker is
+    healthy again.
     """
     with _database() as (settings, database):
         with database.reading() as session:
-            waiting, dead = backlog(session), dispatcher.count_dead_letters(session)
-        queues = _lengths(settings)
-        state, detail = _broker(settings, answers=queues is not None)
-    found = {
-        "outbox": {"waiting": waiting.waiting, "lag_s": round(waiting.oldest_s, 3)},
+            outbox, dead = backlog(session), dispatcher.count_dead_letters(session)
+        queues = _queue_lengths(settings)
+        state, detail = _broker_state(settings, answers=queues is not None)
+    document = {
+        "outbox": {"waiting": outbox.waiting, "lag_s": round(outbox.oldest_s, 3)},
         "broker": state,
         "detail": detail,
         "queues": queues or {},
         "dead": dead,
     }
-    emit(found, _told(waiting, f"{state} ({detail})" if detail else state, queues, dead), as_json=as_json)
+    lines = [f"outbox: {outbox.waiting:,} waiting, the oldest due for {outbox.oldest_s:.1f} s"]
     if state != "ok":
-        raise SystemExit(1)
+        lines.append(f"broker: {state}{f' ({detail})' if detail else ''}; the messages in the outbox wait for it")
+    lines += [f"queue {name}: {length:,} waiting" for name, length in (queues or {}).items()]
+    lines.append(f"dead letters: {dead:,}" + ("; see `shop queue dead`" if dead else ""))
+    emit(document, "\n".join(lines), as_json=as_json)
+    if state != "ok":
+        raise SystemExit(EXIT_FAILED)
 
 
 @queue.command()
 @AS_JSON
 def dead(as_json: bool) -> None:  # noqa: FBT001
-    """List the latest dead letters, the newest first: messages that a consumer has given up on."""
+    """List the latest dead letters, newest first: messages that a consumer could not process."""
     with _database() as (_, database), database.reading() as session:
-        letters = [_described(letter) for letter in dispatcher.list_dead_letters(session, LISTED)]
+        letters = [_to_dict(letter) for letter in dispatcher.list_dead_letters(session, LISTED)]
     lines = [
-        f"{one['id']:>6}  {one['died_at']}  {one['consumer'] or one['topic']}  {one['aggregate_id']}"
-        f"  {one['attempts']} attempts: {one['error']}"
-        for one in letters
+        f"{letter['id']:>6}  {letter['died_at']}  {letter['consumer'] or letter['topic']}  {letter['aggregate_id']}"
+        f"  {letter['attempts']} attempts: {letter['error']}"
+        for letter in letters
     ]
     emit({"items": letters}, "\n".join(lines) or "There are no dead letters.", as_json=as_json)
 
@@ -72,11 +79,11 @@ def dead(as_json: bool) -> None:  # noqa: FBT001
 @click.argument("letter_id", metavar="ID", type=int)
 @AS_JSON
 def requeue(letter_id: int, as_json: bool) -> None:  # noqa: FBT001
-    """Give a dead letter another chance, once what it failed over is put right."""
+    """Put a dead letter back into the outbox, after you have corrected the cause of its failure."""
     with _database() as (_, database), database.transaction() as session:
-        letter = _described(dispatcher.requeue(session, letter_id))
-    whom = f"{letter['consumer']} alone" if letter["consumer"] else f"all who take {letter['topic']}"
-    emit(letter, f"Dead letter {letter_id} is back in the outbox, for {whom}.", as_json=as_json)
+        letter = _to_dict(dispatcher.requeue(session, letter_id))
+    consumers = f"only for {letter['consumer']}" if letter["consumer"] else f"for all consumers of {letter['topic']}"
+    emit(letter, f"Dead letter {letter_id} is back in the outbox, {consumers}.", as_json=as_json)
 
 
 @contextmanager
@@ -89,22 +96,27 @@ def _database() -> Iterator[tuple[Settings, Database]]:
         database.engine.dispose()
 
 
-def _lengths(settings: Settings) -> dict[str, int] | None:
-    """Return how much waits in each queue; ``None`` where the broker does not say."""
+def _queue_lengths(settings: Settings) -> dict[str, int] | None:
+    """Return the number of messages in each queue; ``None`` if the broker does not answer."""
     try:
-        transport = queue_wiring.message_broker(settings)
+        broker = queue_wiring.message_broker(settings)
     except ConfigurationError:
         return None
     try:
-        return transport.lengths()
+        return broker.lengths()
     except BrokerUnavailable:
         return None
     finally:
-        transport.stop(0)
+        broker.stop(0)
 
 
-def _broker(settings: Settings, *, answers: bool) -> tuple[str, str]:
-    """Return how the broker is, in a word or two, and why; tried with what the relay asks of it."""
+def _broker_state(settings: Settings, *, answers: bool) -> tuple[str, str]:
+    """Return the state of the broker in a word or two, and the reason, after a test of the relay's commands.
+
+    Args:
+        settings: with its address.
+        answers: whether it has told the lengths of its queues.
+    """
     if settings.broker_url is None:
         return "away", "none is set, and no stack runs here"
     try:
@@ -113,19 +125,10 @@ def _broker(settings: Settings, *, answers: bool) -> tuple[str, str]:
         return limitation.state, str(limitation)
     except CheckFailed as fault:
         return "away", str(fault)
-    return ("ok", "") if answers else ("away", "it does not tell its queues' lengths")
+    return ("ok", "") if answers else ("away", "it does not tell the lengths of its queues")
 
 
-def _told(waiting: OutboxBacklog, broker: str, queues: dict[str, int] | None, dead: int) -> str:
-    lines = [f"outbox: {waiting.waiting:,} waiting, the oldest due for {waiting.oldest_s:.1f} s"]
-    if broker != "ok":
-        lines.append(f"broker: {broker}; what is in the outbox waits for it")
-    lines += [f"queue {name}: {length:,} waiting" for name, length in (queues or {}).items()]
-    lines.append(f"dead letters: {dead:,}" + ("; see `shop queue dead`" if dead else ""))
-    return "\n".join(lines)
-
-
-def _described(letter: DeadLetter) -> dict[str, Any]:
+def _to_dict(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "consumer": letter.consumer,

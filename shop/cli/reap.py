@@ -1,4 +1,4 @@
-"""``shop reap``: one round of each reaper, and one of the completer."""
+"""``shop reap``: one round of each reaper and of the completer."""
 
 from dataclasses import asdict
 
@@ -12,7 +12,7 @@ from shop.wiring import build
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Forget expired keys, sessions, tokens and guests' carts, and settle open checkouts and owed refunds.
+    """Delete expired keys, sessions, tokens and guests' carts; complete open checkouts and refunds.
 
     Safe to repeat, and to run twice at once: call it from cron, once a minute.
     """
@@ -25,7 +25,7 @@ def reap(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     finally:
         runtime.close()
     text = (
-        f"{keys:,} keys forgotten, and {sessions:,} sessions and tokens, and {carts:,} guests' carts."
+        f"Deleted: {keys:,} keys, {sessions:,} sessions and tokens, {carts:,} guests' carts."
         f" Open checkouts: {checkouts.undone:,} cancelled, {checkouts.paid:,} paid after all."
         f" Refunds: {checkouts.refunded:,} made. Left for later: {checkouts.left:,}."
     )

@@ -1,4 +1,4 @@
-"""What the reference says about the code, drawn from the code: settings, switches, API calls, refusals."""
+"""Generates the tables of the reference from the code: settings, switches, API calls, problem types."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from flask_openapi3 import OpenAPI
 from shop.app import create_app
 from shop.lab.experiment import LabExperiment
 from shop.settings import PROJECT_ROOT, Settings, variable
-from shop.switches.registry import SWITCHES, PatternSwitch
+from shop.switches.registry import SWITCHES
 from shop.web import problems
 from shop.wiring import build
 
@@ -47,35 +47,48 @@ UNSAFE = "\n† unsafe: exists only for measurements, and is refused outside the
 
 def settings_page() -> str:
     """Return the page of all settings, as Markdown."""
-    return SETTINGS_HEADER + "".join(f"{_setting(name)}\n" for name in Settings.model_fields)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = default.relative_to(PROJECT_ROOT) if isinstance(default, Path) else default
+        cell = "unset" if default in (None, "") else f"`{shown}`"
+        description = " ".join((field.description or "").replace("``", "`").split())
+        rows.append(f"| `{variable(name)}` | {cell} | {_setting_values(field)} | {description} |\n")
+    return SETTINGS_HEADER + "".join(rows)
 
 
 def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
     """Return the page of all switches, as Markdown.
 
     Args:
-        patterns: the folder of pages that each say which switch is theirs.
-        experiments: those there are; the page names the ones that flip a switch.
+        patterns: the folder of the pages that each name their pattern's switch.
+        experiments: all experiments; a row lists those that change the switch.
     """
-    owners = {page: switch_section(page) for page in sorted(patterns.glob("*.md"))}
-    known = list(experiments)
-    rows = "".join(f"{_switch(switch, owners, known)}\n" for switch in SWITCHES.values())
-    return SWITCHES_HEADER + rows + (UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else "")
+    sections = {page: switch_section(page) for page in sorted(patterns.glob("*.md"))}
+    known, rows = list(experiments), []
+    for name, switch in SWITCHES.items():
+        pages = [f"[{page.stem}](../patterns/{page.name})" for page, text in sections.items() if f"`{name}`" in text]
+        changing = [one.name for one in known if len({arm.switches.get(name) for arm in one.arms}) > 1]
+        links = ", ".join(f"[{experiment}](experiments.md)" for experiment in changing) or "–"
+        values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
+        rows.append(f"| `{name}` | {values} | {switch.description} | {', '.join(pages)} | {links} |\n")
+    note = UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else ""
+    return SWITCHES_HEADER + "".join(rows) + note
 
 
 def switch_section(page: Path) -> str:
-    """Return what a pattern's page says about its switch, or an empty string."""
-    found = SECTION.search(page.read_text(encoding="utf-8"))
-    return found[1] if found else ""
+    """Return the section of a pattern's page about its switch, or an empty string."""
+    section = SECTION.search(page.read_text(encoding="utf-8"))
+    return section[1] if section else ""
 
 
 def api_calls_table() -> str:
-    """Return the table of all API calls, from the API's own description."""
+    """Return the table of all API calls, from the OpenAPI description."""
     with application() as app:
-        described: dict[str, Any] = app.api_doc["paths"]
+        paths: dict[str, Any] = app.api_doc["paths"]
     lines = [
         f"| `{method.upper()} {path.removeprefix(API)}` | {operation['summary'].rstrip('.')} |"
-        for path, operations in sorted(described.items())
+        for path, operations in sorted(paths.items())
         for method, operation in operations.items()
     ]
     return "\n".join(["| call | does |", "|---|---|", *lines])
@@ -83,7 +96,7 @@ def api_calls_table() -> str:
 
 @contextmanager
 def application() -> Iterator[OpenAPI]:
-    """Build the store's application, to look at its routes; nothing is connected."""
+    """Build the store's application to read its routes; it connects to no server."""
     runtime = build(Settings(profile="lab", database_url="postgresql://127.0.0.1/not-asked"))
     try:
         yield create_app(runtime)
@@ -92,40 +105,16 @@ def application() -> Iterator[OpenAPI]:
 
 
 def problems_table() -> str:
-    """Return the table of the refusals the store knows: status, last part of ``type``, meaning."""
+    """Return the table of all problem documents: status, last part of ``type``, meaning."""
     known = sorted(problems.STATUS.items(), key=lambda pair: (pair[1], pair[0].problem))
-    lines = [f"| {status} | `{error.problem}` | {_first_line(error.__doc__)} |" for error, status in known]
+    lines = [
+        f"| {status} | `{error.problem}` | {(error.__doc__ or '').splitlines()[0].replace('``', '`')} |"
+        for error, status in known
+    ]
     return "\n".join(["| status | `type` ends in | means |", "|---|---|---|", *lines])
 
 
-def _first_line(doc: str | None) -> str:
-    return (doc or "").splitlines()[0].replace("``", "`")
-
-
-def _switch(switch: PatternSwitch, owners: dict[Path, str], experiments: list[LabExperiment]) -> str:
-    pages = [f"[{page.stem}](../patterns/{page.name})" for page, says in owners.items() if f"`{switch.name}`" in says]
-    flips = [f"[{one.name}](experiments.md)" for one in experiments if _flips(one, switch.name)]
-    values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
-    return f"| `{switch.name}` | {values} | {switch.description} | {', '.join(pages)} | {', '.join(flips) or '–'} |"
-
-
-def _flips(experiment: LabExperiment, name: str) -> bool:
-    return len({arm.switches.get(name) for arm in experiment.arms}) > 1
-
-
-def _setting(name: str) -> str:
-    field = Settings.model_fields[name]
-    does = " ".join((field.description or "").replace("``", "`").split())
-    return f"| `{variable(name)}` | {_default(field.default)} | {_values(field)} | {does} |"
-
-
-def _default(value: object) -> str:
-    if value in (None, ""):
-        return "unset"
-    return f"`{value.relative_to(PROJECT_ROOT) if isinstance(value, Path) else value}`"
-
-
-def _values(field: Any) -> str:
+def _setting_values(field: Any) -> str:
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return ", ".join(f"`{choice}`" for choice in choices)
@@ -133,9 +122,9 @@ def _values(field: Any) -> str:
         field.annotation, "text"
     )
     bounds = [
-        f"{words} {getattr(bound, mark)}"
+        f"{label} {getattr(bound, mark)}"
         for bound in field.metadata
-        for mark, words in BOUNDS.items()
+        for mark, label in BOUNDS.items()
         if hasattr(bound, mark)
     ]
     return ", ".join([kind, *bounds])

@@ -1,4 +1,4 @@
-"""``shop migrate``, and the hidden step of ``shop up`` between the database and the store."""
+"""``shop migrate``, and the internal step of ``shop up`` that prepares schema and data before the store starts."""
 
 import click
 
@@ -21,37 +21,43 @@ from shop.stack.endpoints import resolve
 def migrate(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Bring the database's schema up to date. Safe to repeat, and to run twice at once."""
     applied = _migrate(resolve(load_settings(), OWNER))
-    emit({"applied": applied}, _told(applied), as_json=as_json)
+    emit({"applied": applied}, _format_applied(applied), as_json=as_json)
 
 
 @click.command(hidden=True)
 @click.option("--dataset")
 @click.option("--size")
-@click.option("--create-on", type=int, help="Make the store's database on our own server at this port first.")
+@click.option("--create-on", type=int, help="First create the database on the stack's own server at this port.")
 def prepare(dataset: str | None, size: str | None, create_on: int | None) -> None:
-    """Make the database, bring its schema up to date and fill it, each if that is still to be done."""
+    """Create the database, bring its schema up to date and load the data. Each step runs only if it is necessary.
+
+    In the production profile no data set is loaded, and the database of a lab is refused: its accounts have published
+    passwords.
+    """
     settings = load_settings()
     if create_on is not None:
         postgres.ensure_database(settings.var_dir / "pg", create_on)
     applied = _migrate(settings)
     if applied:
-        click.echo(_told(applied))
+        click.echo(_format_applied(applied))
     if settings.is_lab:
         _seed(settings, dataset, size)
-    else:
-        _require_own_data(settings, dataset or size)
-
-
-def _require_own_data(settings: Settings, wanted: str | None) -> None:
-    """Leave production to what its owner brings: nothing is seeded, and no lab's database is opened to the public."""
-    if wanted is not None:
+        return
+    if dataset is not None or size is not None:
         raise ConfigurationError(NO_DATA_SET)
     with open_engine(settings) as engine:
         require_own_data(engine)
 
 
 def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
-    """Load what was asked for; without a wish, finish what was begun, keep an own catalogue, or take the usual data."""
+    """Load a data set.
+
+    Args:
+        settings: with the database's address.
+        dataset: its name; without name and size, an own catalogue is kept, an unfinished load is finished, and an empty
+            store gets the default data.
+        size: of the demo data.
+    """
     if dataset is None and size is None and loading.open_own(settings):
         return
     progress = build_progress()
@@ -69,5 +75,5 @@ def _migrate(settings: Settings) -> list[str]:
         return schema.upgrade(engine)
 
 
-def _told(applied: list[str]) -> str:
-    return f"Schema brought to {applied[-1]}." if applied else "The schema is up to date."
+def _format_applied(applied: list[str]) -> str:
+    return f"Migrated the schema to {applied[-1]}." if applied else "The schema is up to date."

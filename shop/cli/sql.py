@@ -1,4 +1,4 @@
-"""``shop sql``: the store's database in ``psql``, to read."""
+"""``shop sql``: opens the store's database in ``psql``, read-only."""
 
 import os
 import shutil
@@ -15,44 +15,48 @@ from shop.stack.database_roles import READER
 from shop.stack.endpoints import resolve
 
 READ_ONLY = "-c default_transaction_read_only=on"
-"""For a database of the user's own, whose role may do more."""
+"""For a database that the user has set: its role may have more rights."""
 REFUSED = "unsupported startup parameter"
-"""What pgbouncer says of ``options``, unless it was told to ignore them."""
+"""pgbouncer's error about ``options``, unless it is configured to ignore them."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def sql(words: tuple[str, ...]) -> None:
-    """Open the store's database in psql, to read it; WORDS are psql's own, such as -c "SELECT 1".
+    """Open the store's database in psql, read-only; WORDS are psql's arguments, such as -c "SELECT 1".
 
-    In the stack's own database it is the role shop_reader, which can change nothing.
+    In the stack's own database, psql uses the role shop_reader, which cannot change anything.
     """
     psql = postgres.psql_path() or shutil.which("psql")
     if psql is None:
         raise ConfigurationError("There is no psql for this platform: install PostgreSQL's client.")
     settings = resolve(load_settings(), READER)
-    given = connection_parameters(str(settings.database_url))
-    # In the address, whose options go before PGOPTIONS.
-    given["options"] = f"{given.get('options') or os.environ.get('PGOPTIONS', '')} {READ_ONLY}".strip()
-    _require_reading(given)
-    password = given.pop("password", None)  # into the environment: command lines are everybody's to read
+    parameters = connection_parameters(str(settings.database_url))
+    # In the address: its options override PGOPTIONS.
+    parameters["options"] = f"{parameters.get('options') or os.environ.get('PGOPTIONS', '')} {READ_ONLY}".strip()
+    _require_read_only(parameters)
+    password = parameters.pop("password", None)  # into the environment: every user can read command lines
     environment = {**os.environ, "PGPASSWORD": str(password)} if password else dict(os.environ)
-    os.execve(psql, ["psql", "-d", psycopg.conninfo.make_conninfo("", **given), *words], environment)  # noqa: S606
+    address = psycopg.conninfo.make_conninfo("", **parameters)
+    os.execve(psql, ["psql", "-d", address, *words], environment)  # noqa: S606 - no shell
 
 
-def _require_reading(given: dict[str, Any]) -> None:
-    """Make sure that what PostgreSQL is told while connecting is heard; a connection that fails is psql's to explain.
+def _require_read_only(parameters: dict[str, Any]) -> None:
+    """Check that the connection's options reach PostgreSQL. If the connection fails, psql will print the reason.
+
+    Args:
+        parameters: of the connection.
 
     Raises:
-        ConfigurationError: a pooler ignores it, and psql could change something, or refuses it.
+        ConfigurationError: a pooler refuses the options, or ignores them, and psql could change data.
     """
     try:
-        with psycopg.connect(**given) as connection:
-            heard = connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
+        with psycopg.connect(**parameters) as connection:
+            is_read_only = connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
     except psycopg.OperationalError as error:
-        heard = REFUSED not in str(error)
-    if not heard:
+        is_read_only = REFUSED not in str(error)
+    if not is_read_only:
         raise ConfigurationError(
-            "The database is behind a pooler that does not hand `options` on, and psql could change it: to read it,"
-            " name PostgreSQL itself in DATABASE_URL."
+            "The database is behind a pooler that does not pass `options` on, so psql could change data: write the"
+            " address of PostgreSQL itself into DATABASE_URL."
         )

@@ -9,24 +9,24 @@ from shop.cli.output import emit
 from shop.datasets.choice import SIZES, require_size
 from shop.production_rules import require_production
 from shop.settings import load_settings
-from shop.stack import detached as background
-from shop.stack import down as stopping
-from shop.stack import status as looking
-from shop.stack import up as starting
 from shop.stack.console import StackConsole
+from shop.stack.detached import start_detached
+from shop.stack.down import stop_stack
 from shop.stack.privileges import drop_privileges, was_started_by_root
+from shop.stack.status import collect_report, format_report
 from shop.stack.supervisor import StartFailed
+from shop.stack.up import run_stack
 
 SHOP = (sys.executable, "-m", "shop.cli")
 
 
 @click.command()
-@click.option("--detach", is_flag=True, help="Return once the store answers; it goes on in the background.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Where the store listens.  [default: 8080]")
+@click.option("--detach", is_flag=True, help="Return when the store answers; the stack runs in the background.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port of the store.  [default: 8080]")
 @click.option("--workers", type=click.IntRange(1, 64), help="gunicorn worker processes.  [default: 2]")
-@click.option("--no-edge", is_flag=True, help="Without the caching proxy in front.")
-@click.option("--dataset", type=click.Choice(list(SIZES)), help="What to sell.  [default: demo]")
-@click.option("--size", type=click.Choice(["s", "m", "l"]), help="Of the demo data.  [default: m]")
+@click.option("--no-edge", is_flag=True, help="Start no caching proxy in front.")
+@click.option("--dataset", type=click.Choice(list(SIZES)), help="The data set for an empty store.  [default: demo]")
+@click.option("--size", type=click.Choice(["s", "m", "l"]), help="The size of the demo data.  [default: m]")
 def up(
     detach: bool,  # noqa: FBT001 - click passes options by name
     port: int | None,
@@ -37,26 +37,20 @@ def up(
 ) -> None:
     """Start the store and everything it needs; Ctrl-C stops all of it."""
     if dataset is not None and size is not None:
-        require_size(dataset, size)  # here already: by the time the data is looked at, servers run
-    given = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
-    settings = load_settings(None, **given, **({"edge": False} if no_edge else {}))
+        require_size(dataset, size)  # before a server starts: the data is loaded after that
+    overrides = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
+    settings = load_settings(None, **overrides, **({"edge": False} if no_edge else {}))
     require_production(settings)
     drop_privileges(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
     if detach:
-        sys.exit(
-            background.start_detached(
-                settings,
-                (*SHOP, "up", *_options(**given), *(["--no-edge"] if no_edge else []), *data),
-                click.echo,
-                _complain,
-            )
-        )
+        command = (*SHOP, "up", *_options(**overrides), *(["--no-edge"] if no_edge else []), *data)
+        sys.exit(start_detached(settings, command, click.echo, lambda line: click.echo(line, err=True)))
     try:
-        starting.run_stack(settings, (*SHOP, "prepare", *data), StackConsole())
+        run_stack(settings, (*SHOP, "prepare", *data), StackConsole())
     except StartFailed as error:
         if str(error):
-            _complain(f"shop: {error}")
+            click.echo(f"shop: {error}", err=True)
         sys.exit(error.exit_code)
 
 
@@ -66,23 +60,19 @@ def down() -> None:
     settings = load_settings()
     if settings.run_dir.exists() and not was_started_by_root(settings):
         drop_privileges(settings, sys.argv[1:], click.echo)
-    stopped = stopping.stop_stack(settings, click.echo)
+    stopped = stop_stack(settings, click.echo)
     click.echo("Stopped; the data is kept." if stopped else "Nothing was running.")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show each process: pid, port, health, memory. Exit code 1 when the stack is not up and well."""
-    report = looking.collect_report(load_settings())
-    emit(report.to_dict(), looking.format_report(report), as_json=as_json)
+    """Show each process: pid, port, health, memory. Exit code 1 if the stack is not up and well."""
+    report = collect_report(load_settings())
+    emit(report.to_dict(), format_report(report), as_json=as_json)
     if not report.is_healthy:
         sys.exit(EXIT_FAILED)
 
 
-def _options(**given: object) -> list[str]:
-    return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
-
-
-def _complain(line: str) -> None:
-    click.echo(line, err=True)
+def _options(**values: object) -> list[str]:
+    return [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]

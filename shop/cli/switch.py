@@ -1,4 +1,4 @@
-"""``shop switch``: read and flip the patterns' switches at run time."""
+"""``shop switch``: reads and sets the patterns' switches at run time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,28 +22,35 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 @click.group()
 def switch() -> None:
-    """Read and flip the patterns' switches. A flip is in force in every process within a second."""
+    """Read and set the patterns' switches. A new value is active in every process within a second."""
 
 
 @switch.command("list")
 @_json
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """List every switch, how it stands and what it teaches."""
-    stand = _stand()
+    """List every switch with its value, its other values and its lesson."""
+    values = _load_values()
     if as_json:
-        emit({"items": [_described(name, stand) for name in SWITCHES]}, "", as_json=True)
-    else:
-        Console().print(_table(stand))
+        emit({"items": [_to_dict(name, values) for name in SWITCHES]}, "", as_json=True)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("switch", "value", "values", "what it teaches"):
+        table.add_column(heading)
+    for name, known in SWITCHES.items():
+        value = values[name]
+        style = "bold red" if value in known.unsafe else "" if value == known.default else "yellow"
+        table.add_row(name, f"[{style}]{value}[/]" if style else value, " ".join(known.values), known.description)
+    Console().print(table)
 
 
 @switch.command()
 @click.argument("name")
 @_json
 def get(name: str, as_json: bool) -> None:  # noqa: FBT001
-    """Print how one switch stands."""
-    _require(name)
-    stand = _stand()
-    emit(_described(name, stand), stand[name], as_json=as_json)
+    """Print the value of one switch."""
+    _require_known(name)
+    values = _load_values()
+    emit(_to_dict(name, values), values[name], as_json=as_json)
 
 
 @switch.command("set")
@@ -51,26 +58,27 @@ def get(name: str, as_json: bool) -> None:  # noqa: FBT001
 @click.argument("value")
 @_json
 def set_(name: str, value: str, as_json: bool) -> None:  # noqa: FBT001
-    """Flip one switch."""
+    """Set one switch."""
     try:
         with _store() as store:
             store.set(name, value)
     except InvalidFields as refusal:
         raise click.UsageError(refusal.detail) from None
-    emit(_described(name, {name: value}), f"{name} stands at {value}.", as_json=as_json)
+    emit(_to_dict(name, {name: value}), f"{name} = {value}", as_json=as_json)
 
 
 @switch.command()
 @click.argument("name", required=False)
 @_json
 def reset(name: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """Put one switch, or all of them, back to the default."""
+    """Reset one switch, or all of them, to the default."""
     if name is not None:
-        _require(name)
+        _require_known(name)
     with _store() as store:
         store.reset(name)
-    done = [name] if name else list(SWITCHES)
-    emit({"reset": done}, f"{name or 'Every switch'} stands at the default.", as_json=as_json)
+    names = [name] if name else list(SWITCHES)
+    text = f"{name} = {SWITCHES[name].default}" if name else "All switches are reset to their defaults."
+    emit({"reset": names}, text, as_json=as_json)
 
 
 @contextmanager
@@ -83,34 +91,23 @@ def _store() -> Iterator[SwitchStore]:
         engine.dispose()
 
 
-def _stand() -> dict[str, str]:
+def _load_values() -> dict[str, str]:
     with _store() as store:
         return SwitchSnapshot.from_stored(store.load()).to_dict()
 
 
-def _require(name: str) -> None:
+def _require_known(name: str) -> None:
     if name not in SWITCHES:
         raise click.UsageError(f"There is no switch {name!r}.{did_you_mean(name, SWITCHES)}")
 
 
-def _described(name: str, stand: dict[str, str]) -> dict[str, Any]:
+def _to_dict(name: str, values: dict[str, str]) -> dict[str, Any]:
     known = SWITCHES[name]
     return {
         "name": name,
-        "value": stand[name],
+        "value": values[name],
         "default": known.default,
         "values": list(known.values),
         "unsafe": sorted(known.unsafe),
         "teaches": known.description,
     }
-
-
-def _table(stand: dict[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("switch", "stands at", "values", "what it teaches"):
-        table.add_column(heading)
-    for name, known in SWITCHES.items():
-        value = stand[name]
-        style = "bold red" if value in known.unsafe else "" if value == known.default else "yellow"
-        table.add_row(name, f"[{style}]{value}[/]" if style else value, " ".join(known.values), known.description)
-    return table

@@ -125,7 +125,7 @@ def test_a_backup_overwrites_nothing_and_leaves_no_half_file(engine, file, tmp_p
 def test_a_restore_wants_to_be_meant(engine, file):
     before = everything(engine)
     code, said = shop(engine, "restore", file)
-    assert (code, "Say --yes" in said) == (2, True)
+    assert (code, "Add --yes" in said) == (2, True)
     assert everything(engine) == before
 
 

@@ -163,7 +163,7 @@ def test_an_entry_can_be_looked_into_and_ended_from_the_command_line(client, com
     found = json.loads(command("inspect", "product:screen:blue-mug", "--json").output)
     assert (found["state"], found["tags"]) == ("fresh", ["product:blue-mug", "catalogue"])
     assert command("purge", "product:blue-mug").exit_code == 0
-    assert "ended by product:blue-mug" in command("inspect", "product:screen:blue-mug").output
+    assert "invalidated by product:blue-mug" in command("inspect", "product:screen:blue-mug").output
     until(lambda: queries_of(client.get(SCREEN)) > 0)  # this process has heard it, too
     assert "missing" in command("inspect", "no:such:key").output
 

@@ -278,7 +278,7 @@ def test_an_order_of_another_account_is_that_account_s(store, shop):
     store.deliver(store.buy(ANN, "Bob Vale", "Elmweg 2", user_id=store.bob))
     done = shop("forget", ANN, "--yes")
     assert done.exit_code == 0
-    assert "Orders of 1 other account name this address" in done.stdout
+    assert "Orders of 1 other account have this address" in done.stdout
     assert store.found("Elmweg 2")
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shop.catalog.models import Product
 from shop.cli import data_progress, main
-from shop.cli.data import _told_import
+from shop.cli.data import format_import
 from shop.datasets.importing import taking
 from shop.datasets.importing.reading import rows
 from shop.datasets.production import require_own_data
@@ -150,7 +150,7 @@ def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_w
     ]
     assert shown(database, "SELECT price_amount, withdrawn_at IS NULL FROM products") == [(200, False)]
     assert (report.updated, report.withdrawn) == (1, 1)
-    assert "Withdrawn, and so not sold by this: 1." in _told_import(report)
+    assert "Withdrawn products, still not for sale: 1." in format_import(report)
 
 
 @pytest.mark.parametrize(("made", "price"), [("Blue Mug", "9"), ("Blue (Mug)", "1.00"), ("BLUE   mug!", "12.99")])
@@ -237,8 +237,8 @@ def test_the_command_answers_with_its_exit_code_and_one_document(
 
 
 def test_the_command_shows_how_far_it_is(database, settings, write, monkeypatch):
-    monkeypatch.setattr(data_progress, "QUIET_S", 0)
-    monkeypatch.setattr(data_progress, "LONG_S", 0)
+    monkeypatch.setattr(data_progress, "MIN_INTERVAL_S", 0)
+    monkeypatch.setattr(data_progress, "MAX_SILENCE_S", 0)
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CACHE_URL", settings.cache_url)
     done = CliRunner().invoke(main, ["import", "products", str(write(HEADER + MUG + CUP))])

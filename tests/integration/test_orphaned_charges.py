@@ -77,15 +77,22 @@ def test_it_is_kept_with_a_reason(store, simulator, monkeypatch):
 
 def test_the_command_gives_it_back(store, simulator, monkeypatch):
     done = store.run(monkeypatch, store.lost, "--refund")
-    assert (done.exit_code, done.output) == (0, f"€12.00 of {store.lost} given back.\n")
+    assert (done.exit_code, done.output) == (0, f"€12.00 of {store.lost} refunded.\n")
     assert simulator.refunds() == [LOST]
 
 
-@pytest.mark.parametrize("words", [[], ["--keep"], ["--keep", "--reason", "  "]])
-def test_a_decision_has_to_be_said(store, monkeypatch, words):
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ([], "Add --refund or --keep"),
+        (["--keep"], "Give the reason"),
+        (["--keep", "--reason", "  "], "Give the reason"),
+    ],
+)
+def test_decision_and_reason_are_required(store, monkeypatch, words, error):
     done = store.run(monkeypatch, store.lost, *words)
     assert done.exit_code == 2
-    assert "Error: Say" in done.stderr
+    assert f"Error: {error}" in done.stderr
 
 
 def test_an_order_s_own_charge_is_no_orphan(store, simulator):

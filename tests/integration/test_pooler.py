@@ -99,7 +99,7 @@ def test_psql_is_refused_behind_a_pooler(behind, mode, more, monkeypatch):
     done = CliRunner().invoke(main, ["sql", "-c", "SELECT 1"], env={"DATABASE_URL": behind(mode, more)})
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
     assert "is behind a pooler" in done.stderr
-    assert "name PostgreSQL itself in DATABASE_URL" in done.stderr
+    assert "address of PostgreSQL itself into DATABASE_URL" in done.stderr
 
 
 def test_transaction_mode_is_refused_before_the_stack_starts(settings, in_transactions):

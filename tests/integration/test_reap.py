@@ -30,7 +30,7 @@ def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
         "checkouts": {"paid": 0, "undone": 0, "refunded": 0, "left": 0},
     }
     told = CliRunner().invoke(reap).output
-    assert told.startswith("0 keys forgotten, and 0 sessions and tokens, and 0 guests' carts.")
+    assert told.startswith("Deleted: 0 keys, 0 sessions and tokens, 0 guests' carts.")
 
 
 def test_guest_carts_are_deleted_after_their_cookies_expire(database, monkeypatch):
