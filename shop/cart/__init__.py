@@ -1,1 +1,1 @@
-"""What a shopper means to buy: for guests and accounts, merged at log-in."""
+"""Shopping carts of guests and accounts, merged at log-in."""

@@ -1,4 +1,4 @@
-"""Carts over HTTP, and the one small private call every page makes."""
+"""The JSON API of carts, and ``/me``, the only private call of a public page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field, JsonValue
 
-from shop.cart.cart_lines import CartLine, CartView
+from shop.cart.cart_lines import CartView
 from shop.cart.models import MAX_QUANTITY
 from shop.cart.service import SLUG, CartOwner, CartService
 from shop.cart.sessions import current_owner, remember_cart
@@ -17,24 +17,24 @@ from shop.web.private_response import keep_private
 from shop.web.schemas import ApiModel, MoneySchema, ProblemDetails, WholeNumber
 
 SLUG_SHAPE: dict[str, JsonValue] = {"pattern": f"^{SLUG.pattern}$"}
-"""Documented, not checked here: what cannot be a slug is answered as a product that does not exist."""
+"""Documented, but not validated here: the response to an invalid slug is that the product does not exist."""
 
 
 class ItemPath(ApiModel):
-    """Which line is meant."""
+    """The path of a cart line."""
 
     slug: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
 
 
 class NewItem(ApiModel):
-    """What to put into the cart."""
+    """The request to add a product."""
 
     product: str = Field(description="The product's slug.", max_length=200, json_schema_extra=SLUG_SHAPE)
     quantity: WholeNumber = Field(default=1, ge=1, le=MAX_QUANTITY)
 
 
 class QuantityChange(ApiModel):
-    """How many pieces a line is to hold."""
+    """The request to set a line's quantity."""
 
     quantity: WholeNumber = Field(ge=1, le=MAX_QUANTITY)
 
@@ -49,22 +49,22 @@ class CartItemAnswer(ApiModel):
     quantity: int
     unit_price: MoneySchema
     line_total: MoneySchema
-    available: int = Field(description="Pieces that can be had now.")
-    notes: list[str] = Field(description="What has changed since it was put here, one sentence each.")
+    available: int = Field(description="Pieces that can be bought now.")
+    notes: list[str] = Field(description="Changes since it was added, one sentence each.")
 
 
 class CartAnswer(ApiModel):
-    """A cart, priced as of now."""
+    """A cart at current prices."""
 
     items: list[CartItemAnswer]
-    count: int = Field(description="Pieces in it.")
+    count: int = Field(description="Pieces in the cart.")
     total: MoneySchema
     currency: str
-    note: str | None = Field(default=None, description="What became of the change just asked for, if not all of it.")
+    note: str | None = Field(default=None, description="Set if the requested change was made only in part.")
 
 
 class PersonSummary(ApiModel):
-    """Who is signed in."""
+    """The signed-in user."""
 
     name: str
     email: str
@@ -72,14 +72,14 @@ class PersonSummary(ApiModel):
 
 
 class CartAmount(ApiModel):
-    """How much lies in the cart."""
+    """The number of pieces in the cart and their price."""
 
     count: int
     total: MoneySchema
 
 
 class SessionSummary(ApiModel):
-    """What a page's header says to one person."""
+    """The personal data in a page's header."""
 
     user: PersonSummary | None
     cart: CartAmount
@@ -89,7 +89,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        use: returns the carts of the request being served.
+        use: returns the current request's cart service.
     """
     api = ApiBlueprint(
         "cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=AUTH_OPTIONAL
@@ -98,7 +98,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
 
     @api.get("/me", operation_id="get_me", responses={200: SessionSummary, **_problems(401, 503)})
     def me() -> Any:
-        """Tell who is signed in and how much lies in the cart. Makes no cart and sets no cookie."""
+        """Return the signed-in user and the cart's total. Creates no cart and sets no cookie."""
         identity = current_identity()
         count, total = use().count_and_total(current_owner())
         user = PersonSummary(name=identity.name, email=identity.email, role=identity.role) if identity else None
@@ -108,8 +108,8 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
 
     @api.get("/cart", operation_id="get_cart", responses={200: CartAnswer, **_problems(401, 503)})
     def view_cart() -> Any:
-        """Show the cart at today's prices."""
-        return _answer(use(), current_owner())
+        """Return the cart at current prices."""
+        return _cart_response(use(), current_owner())
 
     @api.post(
         "/cart/items",
@@ -117,11 +117,11 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
         responses={200: CartAnswer, **_problems(401, 404, 409, 410, 422, 503)},
     )
     def add_item(body: NewItem) -> Any:
-        """Put a product into the cart; more of what is there already adds up. A cart holds 100 different ones."""
+        """Add a product to the cart; pieces of the same product add up. A cart has at most 100 different products."""
         owner = current_owner()
         added = use().add(owner, body.product, body.quantity)
         remember_cart(owner, added.cart_id)
-        return _answer(use(), owner.with_cart(added.cart_id), added.note)
+        return _cart_response(use(), owner.with_cart(added.cart_id), added.note)
 
     @api.patch(
         "/cart/items/<slug>",
@@ -129,9 +129,9 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
         responses={200: CartAnswer, **_problems(401, 404, 410, 422, 503)},
     )
     def change_item(path: ItemPath, body: QuantityChange) -> Any:
-        """Make a line hold exactly so many pieces."""
+        """Set the quantity of a line."""
         use().set_quantity(current_owner(), path.slug, body.quantity)
-        return _answer(use(), current_owner())
+        return _cart_response(use(), current_owner())
 
     @api.delete(
         "/cart/items/<slug>",
@@ -139,39 +139,38 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
         responses={200: CartAnswer, **_problems(401, 404, 422, 503)},
     )
     def remove_item(path: ItemPath) -> Any:
-        """Take a product out; doing it twice is well."""
+        """Remove a product; a second removal changes nothing."""
         use().remove(current_owner(), path.slug)
-        return _answer(use(), current_owner())
+        return _cart_response(use(), current_owner())
 
     return api
 
 
-def _answer(carts: CartService, owner: CartOwner, note: str | None = None) -> Any:
+def _cart_response(carts: CartService, owner: CartOwner, note: str | None = None) -> Any:
     return cart_answer(carts.view(owner), note).model_dump()
 
 
 def cart_answer(cart: CartView, note: str | None = None) -> CartAnswer:
-    """Return a cart as the API shows it; ``note`` tells what became of a change."""
+    """Return a cart in the form of the API; ``note`` explains the result of a change."""
     return CartAnswer(
-        items=[_item(line) for line in cart.lines],
+        items=[
+            CartItemAnswer(
+                product=line.slug,
+                title=line.title,
+                url=f"/p/{line.slug}",
+                picture=line.picture,
+                quantity=line.quantity,
+                unit_price=MoneySchema(**line.unit_price.to_json()),
+                line_total=MoneySchema(**line.total.to_json()),
+                available=line.available,
+                notes=list(line.notes),
+            )
+            for line in cart.lines
+        ],
         count=cart.count,
         total=MoneySchema(**cart.total.to_json()),
         currency=CURRENCY,
         note=note,
-    )
-
-
-def _item(line: CartLine) -> CartItemAnswer:
-    return CartItemAnswer(
-        product=line.slug,
-        title=line.title,
-        url=f"/p/{line.slug}",
-        picture=line.picture,
-        quantity=line.quantity,
-        unit_price=MoneySchema(**line.unit_price.to_json()),
-        line_total=MoneySchema(**line.total.to_json()),
-        available=line.available,
-        notes=list(line.notes),
     )
 
 

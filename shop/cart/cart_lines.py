@@ -1,4 +1,4 @@
-"""What a cart amounts to, decided from what lies in it and what is on offer now. Pure."""
+"""Prices a cart: computes its lines, totals and notes from the stored items and the current offers. Pure."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ NO_LONGER_SOLD = "This is no longer sold."
 
 
 class CartOffer(Protocol):
-    """What the cart needs to know of a product; the catalogue's offers fit."""
+    """The fields of a product that a cart needs; the catalogue's offers implement it."""
 
     @property
     def product_id(self) -> int:
@@ -20,32 +20,32 @@ class CartOffer(Protocol):
 
     @property
     def slug(self) -> str:
-        """Return its name in addresses."""
+        """Return the product's name in URLs."""
 
     @property
     def title(self) -> str:
-        """Return what people call it."""
+        """Return the product's title."""
 
     @property
     def picture(self) -> str:
-        """Return the path of its picture."""
+        """Return the path of the product's picture."""
 
     @property
     def unit_price(self) -> Money:
-        """Return what one piece costs now."""
+        """Return the current price of one piece."""
 
     @property
     def available(self) -> int:
-        """Return how many pieces can be had now."""
+        """Return the number of pieces that can be bought now."""
 
     @property
     def withdrawn(self) -> bool:
-        """Tell whether it is no longer sold."""
+        """Tell whether the product is no longer sold."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldLine:
-    """What a checkout takes of a line: how many pieces, and the name under which they lie in the cart."""
+    """The fields of a line that a checkout needs: its quantity and its id in the cart."""
 
     quantity: int
     line_id: uuid.UUID
@@ -53,17 +53,17 @@ class HeldLine:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """What is stored of a line."""
+    """The stored fields of a line."""
 
     product_id: int
     quantity: int
     seen_price: Money
-    """What one piece cost when the shopper last touched the line."""
+    """The price of one piece at the shopper's last change of the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """One product of a cart, at today's price."""
+    """One product of a cart at its current price."""
 
     product_id: int
     slug: str
@@ -73,22 +73,22 @@ class CartLine:
     unit_price: Money
     available: int
     notes: tuple[str, ...]
-    """What the shopper should know before she buys, one sentence each."""
+    """Changes that the shopper should know before the checkout, one sentence each."""
 
     @property
     def total(self) -> Money:
-        """Return what the line costs."""
+        """Return the price of the line."""
         return self.unit_price * self.quantity
 
     @property
     def can_be_bought(self) -> bool:
-        """Tell whether enough pieces are there right now."""
+        """Tell whether enough pieces are available now."""
         return self.available >= self.quantity
 
 
 @dataclass(frozen=True, slots=True)
 class CartView:
-    """A cart as it stands now."""
+    """A cart at current prices."""
 
     lines: tuple[CartLine, ...]
 
@@ -99,59 +99,68 @@ class CartView:
 
     @property
     def total(self) -> Money:
-        """Return what everything costs."""
+        """Return the price of all lines."""
         return sum((line.total for line in self.lines), Money(0))
 
     @property
     def can_be_bought(self) -> bool:
-        """Tell whether a checkout would find everything, as things stand now."""
+        """Tell whether the cart has lines and all of them are available now."""
         return bool(self.lines) and all(line.can_be_bought for line in self.lines)
 
 
-def price_cart(kept: Sequence[StoredItem], offers: Mapping[int, CartOffer]) -> CartView:
-    """Price a cart anew; a product that is no longer offered is left out."""
-    return CartView(tuple(_line(item, offers[item.product_id]) for item in kept if item.product_id in offers))
-
-
-def limit_note(quantity: int) -> str | None:
-    """Return what to say of a line that has reached the limit, whether or not more was asked for."""
-    return f"{MAX_QUANTITY} is the most of one product a cart holds." if quantity >= MAX_QUANTITY else None
-
-
-def merge_note(pieces: int, left: int = 0) -> str | None:
-    """Return what to say when ``pieces`` came over from the guest's cart, and ``left`` products found no room."""
-    said = []
-    if pieces:
-        items, were = ("item", "was") if pieces == 1 else ("items", "were")
-        said.append(f"{pieces} {items} from your guest cart {were} added.")
-    if left:
-        products, were = ("product", "was") if left == 1 else ("products", "were")
-        said.append(f"{left} {products} of it {were} left out: a cart holds {MAX_LINES} different ones.")
-    return " ".join(said) or None
-
-
-def _line(kept: StoredItem, offer: CartOffer) -> CartLine:
-    return CartLine(
-        product_id=offer.product_id,
-        slug=offer.slug,
-        title=offer.title,
-        picture=offer.picture,
-        quantity=kept.quantity,
-        unit_price=offer.unit_price,
-        available=offer.available,
-        notes=tuple(_notes(kept, offer)),
+def price_cart(items: Sequence[StoredItem], offers: Mapping[int, CartOffer]) -> CartView:
+    """Compute a cart at current prices; a product without an offer is left out."""
+    return CartView(
+        tuple(
+            CartLine(
+                product_id=offer.product_id,
+                slug=offer.slug,
+                title=offer.title,
+                picture=offer.picture,
+                quantity=item.quantity,
+                unit_price=offer.unit_price,
+                available=offer.available,
+                notes=tuple(_line_notes(item, offer)),
+            )
+            for item in items
+            if (offer := offers.get(item.product_id)) is not None
+        )
     )
 
 
-def _notes(kept: StoredItem, offer: CartOffer) -> list[str]:
+def limit_note(quantity: int) -> str | None:
+    """Return the note for a line that has reached the limit, even if no more pieces were requested."""
+    return f"A cart can have at most {MAX_QUANTITY} pieces of one product." if quantity >= MAX_QUANTITY else None
+
+
+def merge_note(pieces: int, left_out: int = 0) -> str | None:
+    """Return the note after a merge, or ``None`` if it moved nothing.
+
+    Args:
+        pieces: moved from the guest's cart.
+        left_out: products that found no room.
+    """
+    sentences = []
+    if pieces:
+        items, were = ("item", "was") if pieces == 1 else ("items", "were")
+        sentences.append(f"{pieces} {items} from your guest cart {were} added.")
+    if left_out:
+        products, were = ("product", "was") if left_out == 1 else ("products", "were")
+        sentences.append(
+            f"{left_out} {products} {were} not added: a cart can have at most {MAX_LINES} different products."
+        )
+    return " ".join(sentences) or None
+
+
+def _line_notes(item: StoredItem, offer: CartOffer) -> list[str]:
     if offer.withdrawn:
         return [f"{NO_LONGER_SOLD} Remove it to check out."]
     notes = []
     if offer.available <= 0:
         notes.append("Sold out at the moment. Remove it to check out.")
-    elif offer.available < kept.quantity:
+    elif offer.available < item.quantity:
         notes.append(f"Only {offer.available} left. Lower the quantity to check out.")
-    if kept.seen_price != offer.unit_price:
-        way = "risen" if offer.unit_price > kept.seen_price else "fallen"
-        notes.append(f"The price has {way} from {kept.seen_price} to {offer.unit_price} since you chose it.")
+    if item.seen_price != offer.unit_price:
+        direction = "risen" if offer.unit_price > item.seen_price else "fallen"
+        notes.append(f"The price has {direction} from {item.seen_price} to {offer.unit_price} since you chose it.")
     return notes

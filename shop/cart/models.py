@@ -9,13 +9,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shop.database.engine import ModelBase
 
 MAX_QUANTITY = 99
-"""Pieces of one product a cart holds at most."""
+"""The most pieces of one product in a cart."""
 MAX_LINES = 100
-"""Different products a cart holds at most: its page, its answer under a key and its checkout are as long as that."""
+"""The most different products in a cart; it bounds the cart's page, its stored responses and its checkout."""
 
 
 class Cart(ModelBase):
-    """A cart; a guest's is known only by its id, which her signed cookie carries."""
+    """A cart. A guest's cart is found only by its id, which the guest's signed cookie contains."""
 
     __tablename__ = "carts"
     __table_args__ = (Index("ix_carts_guest_oldest", "created_at", postgresql_where=text("user_id IS NULL")),)
@@ -27,7 +27,7 @@ class Cart(ModelBase):
 
 
 class CartItem(ModelBase):
-    """A product in a cart. Nothing is ever charged by it: a cart is priced anew whenever it is looked at."""
+    """A product in a cart. Its stored price is never charged: each view of a cart computes current prices."""
 
     __tablename__ = "cart_items"
     __table_args__ = (CheckConstraint(f"quantity BETWEEN 1 AND {MAX_QUANTITY}", name="quantity_in_range"),)
@@ -36,7 +36,7 @@ class CartItem(ModelBase):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True, index=True)
     quantity: Mapped[int] = mapped_column()
     seen_price_amount: Mapped[int] = mapped_column()
-    """What one piece cost when the shopper last touched the line; only there to say that it has changed."""
+    """The price of one piece at the shopper's last change of the line; only used to show that it has changed."""
     added_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     line_id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
-    """Names what lies here until it is bought, whoever's cart it comes into; what is left of it then has another."""
+    """Identifies the pieces of this line, also after a merge. A purchase gives the remaining pieces a new id."""

@@ -1,4 +1,4 @@
-"""The cart, for people. Every change is a form that posts and comes back to the cart."""
+"""The pages of the cart. Each form posts a change and redirects to the cart."""
 
 from collections.abc import Callable, Mapping
 
@@ -22,22 +22,24 @@ def create_pages(use: Callable[[], CartService]) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the carts of the request being served.
+        use: returns the current request's cart service.
     """
     pages = Blueprint("cart", __name__, template_folder="templates")
     pages.after_request(keep_private)
 
     @pages.get(CART)
     def cart() -> Page:
-        return _show(use(), {}, 200)
+        return _render_cart(use(), {}, 200)
 
     @pages.post("/cart/items")
     def add_item() -> Page:
         owner = current_owner()
         try:
-            added = use().add(owner, request.form.get("product", ""), _quantity(request.form.get("quantity", "1")))
-        except StateConflict as full:
-            flash(full.detail, "warning")
+            added = use().add(
+                owner, request.form.get("product", ""), _parse_quantity(request.form.get("quantity", "1"))
+            )
+        except StateConflict as error:
+            flash(error.detail, "warning")
             return redirect(CART, 303)
         remember_cart(owner, added.cart_id)
         if added.note:
@@ -46,33 +48,33 @@ def create_pages(use: Callable[[], CartService]) -> Blueprint:
 
     @pages.post("/cart/items/<slug>")
     def change_item(slug: str) -> Page:
-        given = request.form.get("quantity", "")
+        quantity = request.form.get("quantity", "")
         try:
-            if request.form.get("action") == "remove" or given.strip() == "0":
+            if request.form.get("action") == "remove" or quantity.strip() == "0":
                 use().remove(current_owner(), slug)
             else:
-                use().set_quantity(current_owner(), slug, _quantity(given))
+                use().set_quantity(current_owner(), slug, _parse_quantity(quantity))
         except InvalidFields as error:
-            return _show(use(), {slug: error.errors["quantity"]}, 422)
-        except ProductWithdrawn:  # the line says so itself
-            return _show(use(), {}, 410)
+            return _render_cart(use(), {slug: error.errors["quantity"]}, 422)
+        except ProductWithdrawn:  # the cart's line shows it
+            return _render_cart(use(), {}, 410)
         return redirect(CART, 303)
 
     return pages
 
 
-def _show(carts: CartService, errors: Mapping[str, str], status: int) -> Page:
-    shown = {"cart": carts.view(current_owner()), "errors": errors, "max_quantity": MAX_QUANTITY}
-    return render_template("cart/cart.html", **shown), status
+def _render_cart(carts: CartService, errors: Mapping[str, str], status: int) -> Page:
+    data = {"cart": carts.view(current_owner()), "errors": errors, "max_quantity": MAX_QUANTITY}
+    return render_template("cart/cart.html", **data), status
 
 
-def _quantity(given: str) -> int:
-    """Read a form's quantity; its range is the service's business.
+def _parse_quantity(text: str) -> int:
+    """Parse a form's quantity; the service validates its range.
 
     Raises:
-        InvalidFields: it is no whole number.
+        InvalidFields: the text is no whole number.
     """
-    given = given.strip()
-    if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MAX_QUANTITY)) + 1):
-        raise InvalidFields("The quantity is not right.", errors={"quantity": WRONG_QUANTITY})
-    return int(given)
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_QUANTITY)) + 1):
+        raise InvalidFields("The quantity is invalid.", errors={"quantity": WRONG_QUANTITY})
+    return int(text)

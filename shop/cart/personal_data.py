@@ -1,4 +1,4 @@
-"""What carts hold about a person: deleted; to tell it, the cart is viewed as its owner views it."""
+"""Personal data in carts: deletes it. An export uses the owner's view of the cart."""
 
 import uuid
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from shop.cart.models import Cart
 
 
 def erase(session: Session, user_id: int | None, guest_cart_ids: Collection[uuid.UUID]) -> int:
-    """Delete an account's cart, and those guests' carts that no account owns; return how many."""
+    """Delete an account's cart and the given guests' carts without an account; return the number of deleted carts."""
     of_guests = Cart.id.in_(guest_cart_ids) & Cart.user_id.is_(None)
-    hers = of_guests if user_id is None else or_(Cart.user_id == user_id, of_guests)
-    return len(session.scalars(delete(Cart).where(hers).returning(Cart.id)).all())
+    condition = of_guests if user_id is None else or_(Cart.user_id == user_id, of_guests)
+    return len(session.scalars(delete(Cart).where(condition).returning(Cart.id)).all())

@@ -1,4 +1,4 @@
-"""Forgets guests' carts to which no cookie leads any more."""
+"""Deletes abandoned carts of guests, after the guest's cookie has expired."""
 
 from datetime import timedelta
 
@@ -7,10 +7,10 @@ from sqlalchemy import text
 from shop.database.transactions import Database
 
 REAPED_AT_ONCE = 1_000
-"""Carts a statement: short enough that nobody waits for it."""
+"""The most carts that one statement deletes, so that its locks are short."""
 GRACE_FACTOR = 2
-"""A guest's cookie lasts its time after her last addition, and anew when something else of hers is remembered. A cart
-is kept for twice that time, so that it is not missed."""
+"""An addition starts the lifetime of a guest's cookie again, and so do other writes to the session. A cart is kept for
+this multiple of the lifetime, so that no cookie refers to a deleted cart."""
 REAP = text("""
 DELETE FROM carts WHERE id IN (
     SELECT id FROM carts
@@ -18,15 +18,15 @@ DELETE FROM carts WHERE id IN (
      ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED
 ) RETURNING true
 """)
-"""By the time it was made, which has an index that no addition has to change; then by its last addition."""
+"""Filters by the creation time, whose index no addition has to update, then by the last addition."""
 
 
 class CartReaper:
-    """A loop's body; safe to run twice at once.
+    """The body of a background loop; two processes may run it at once.
 
     Args:
-        database: where carts are kept.
-        cookie_lifetime: how long a guest's cookie leads to her cart.
+        database: stores the carts.
+        cookie_lifetime: of a guest's cookie.
     """
 
     def __init__(self, database: Database, cookie_lifetime: timedelta) -> None:
@@ -34,12 +34,12 @@ class CartReaper:
         self._age = GRACE_FACTOR * cookie_lifetime
 
     def run_once(self) -> int:
-        """Delete all that is due, in short transactions; return how many carts that were."""
+        """Delete all expired carts in short transactions; return the number of deleted carts."""
         total = 0
         while True:
-            done = self._database.run_in_transaction(
+            deleted = self._database.run_in_transaction(
                 lambda session: len(session.execute(REAP, {"age": self._age, "most": REAPED_AT_ONCE}).all())
             )
-            total += done
-            if done < REAPED_AT_ONCE:
+            total += deleted
+            if deleted < REAPED_AT_ONCE:
                 return total

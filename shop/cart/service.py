@@ -1,4 +1,4 @@
-"""Carts: for guests, who are known by a cookie, and for accounts; merged when one becomes the other."""
+"""The use cases of carts. A guest's cart is found by a cookie; it is merged into the account's cart at log-in."""
 
 import re
 import uuid
@@ -18,35 +18,39 @@ from shop.money import Money
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NO_PRODUCT = "There is no such product."
-CART_FULL = f"Your cart holds {MAX_LINES} different products, the most it can. Check out, or take one out first."
+CART_FULL = f"Your cart is full: it has {MAX_LINES} different products. Check out, or remove a product first."
 
 
 class OfferLookup(Protocol):
-    """What the catalogue does for carts; its module ``offers`` fits."""
+    """Looks up offers for carts; the catalogue's module ``offers`` implements it."""
 
     def by_ids(self, session: Session, ids: list[int], /) -> Mapping[int, CartOffer]:
         """Return the offers of the products that exist, by product id; one query."""
 
     def by_slug(self, session: Session, slug: str, /) -> CartOffer:
-        """Return one product's offer, or raise ``NotFound``."""
+        """Return one product's offer.
 
-    def total(self, session: Session, wanted: Select[int, int], /) -> tuple[int, Money]:
-        """Return pieces and price of what a statement of product ids and quantities selects; one query."""
+        Raises:
+            NotFound: no product has or had this slug.
+        """
+
+    def total(self, session: Session, quantities: Select[int, int], /) -> tuple[int, Money]:
+        """Return the pieces and the price that a statement of product ids and quantities selects; one query."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartOwner:
-    """Whose cart is meant: the account's if there is one, else the guest's with this id, else nobody's yet."""
+    """The owner of a cart: an account, or a guest with the id of a cart, or a guest without a cart."""
 
     user_id: int | None = None
     guest_cart_id: uuid.UUID | None = None
     guest_id: uuid.UUID | None = None
-    """What a guest orders under; her cart's id where it is not told."""
+    """Owns a guest's orders; the cart's id is used if it is ``None``."""
 
     def cart_condition(self) -> ColumnElement[bool]:
-        """Return what holds for this owner's cart alone.
+        """Return the SQL condition of this owner's cart.
 
-        A guest's id opens only carts that no account owns, so an id that leaked opens nothing after log-in.
+        A guest's cart id matches only carts without an account, so a leaked id gives no access after log-in.
         """
         if self.user_id is not None:
             return Cart.user_id == self.user_id
@@ -55,29 +59,30 @@ class CartOwner:
         return false()
 
     def with_cart(self, cart_id: uuid.UUID) -> "CartOwner":
-        """Return this owner, now known to have that cart."""
+        """Return this owner with the id of a cart."""
         return self if self.user_id is not None else CartOwner(guest_cart_id=cart_id)
 
 
 @dataclass(frozen=True, slots=True)
 class AddedItem:
-    """What became of an addition."""
+    """The result of an addition."""
 
     cart_id: uuid.UUID
-    """The cart it went to; a guest's browser has to keep it."""
+    """The changed cart; a guest's browser must store this id."""
     note: str | None
 
 
 class CartService:
     """The use cases of carts.
 
-    Every change first takes the lock on its cart's row, so two tabs, a merge and a checkout take turns on one cart
-    and never wait for another's.
+    Every change first locks its cart's row. So two tabs, a merge and a checkout change one cart one after another, and
+    never wait for another cart.
 
     Args:
-        database: where carts are kept.
-        offers: what is for sale, at what price.
-        before_merge: told in a merge's transaction, before any cart is locked, the guest's cart and the account.
+        database: stores the carts.
+        offers: looks up products and prices.
+        before_merge: called in a merge's transaction, before any cart is locked, with the guest's cart id and the
+            account's id.
     """
 
     def __init__(
@@ -91,20 +96,20 @@ class CartService:
         self._before_merge = before_merge
 
     def view(self, owner: CartOwner) -> CartView:
-        """Return the cart priced as of now: two queries, however much lies in it."""
+        """Return the cart at current prices; two queries for any number of lines."""
         with self._database.reading() as session:
             rows = session.execute(
                 queries.select_items(
                     owner.cart_condition(), CartItem.product_id, CartItem.quantity, CartItem.seen_price_amount
                 ).order_by(CartItem.added_at, CartItem.product_id)
             )
-            kept = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
+            items = [StoredItem(row.product_id, row.quantity, Money(row.seen_price_amount)) for row in rows]
             return cart_lines.price_cart(
-                kept, self._offers.by_ids(session, [item.product_id for item in kept]) if kept else {}
+                items, self._offers.by_ids(session, [item.product_id for item in items]) if items else {}
             )
 
     def count_and_total(self, owner: CartOwner) -> tuple[int, Money]:
-        """Return how many pieces lie in the cart and what they cost now: one query, none without a cart."""
+        """Return the number of pieces in the cart and their current price; one query, none without a cart."""
         if owner.user_id is None and owner.guest_cart_id is None:
             return 0, Money(0)
         with self._database.reading() as session:
@@ -113,40 +118,40 @@ class CartService:
             )
 
     def add(self, owner: CartOwner, slug: str, quantity: int) -> AddedItem:
-        """Put pieces of a product into the cart, making the cart if there is none.
+        """Add pieces of a product to the cart, and create the cart if there is none.
 
-        Whether the shelf holds them is shown with the cart and decided at checkout; here it would only be a guess.
+        The stock is not checked here: the cart shows it, and the checkout decides.
 
         Raises:
             NotFound: there is no such product.
-            ProductWithdrawn: it is no longer sold.
+            ProductWithdrawn: the product is no longer sold.
             InvalidFields: the quantity is out of range.
             StateConflict: the cart has no room for another product.
         """
-        _check(quantity)
+        _check_quantity(quantity)
 
         def work(session: Session) -> AddedItem:
-            offer = self._sold(session, slug)
+            offer = self._offer_on_sale(session, slug)
             cart_id = queries.get_or_create_locked(session, owner.user_id, owner.guest_cart_id)
-            held = queries.add_to_line(session, cart_id, offer.product_id, quantity, offer.unit_price)
-            if held is None:
+            line_quantity = queries.add_to_line(session, cart_id, offer.product_id, quantity, offer.unit_price)
+            if line_quantity is None:
                 raise StateConflict(CART_FULL)
-            return AddedItem(cart_id, cart_lines.limit_note(held))
+            return AddedItem(cart_id, cart_lines.limit_note(line_quantity))
 
         return self._database.run_in_transaction(work)
 
     def set_quantity(self, owner: CartOwner, slug: str, quantity: int) -> None:
-        """Make a line hold exactly so many pieces.
+        """Set the quantity of a line.
 
         Raises:
             NotFound: the product does not exist or is not in the cart.
-            ProductWithdrawn: it is no longer sold; only :meth:`remove` takes it.
+            ProductWithdrawn: the product is no longer sold; only :meth:`remove` accepts it.
             InvalidFields: the quantity is out of range.
         """
-        _check(quantity)
+        _check_quantity(quantity)
 
         def work(session: Session) -> None:
-            offer = self._sold(session, slug)
+            offer = self._offer_on_sale(session, slug)
             changed = session.execute(
                 update(CartItem)
                 .where(
@@ -162,7 +167,7 @@ class CartService:
         self._database.run_in_transaction(work)
 
     def remove(self, owner: CartOwner, slug: str) -> None:
-        """Take a product out of the cart; well too if it was not in it.
+        """Remove a product from the cart; a product that is not in the cart is no error.
 
         Raises:
             NotFound: there is no such product.
@@ -180,10 +185,10 @@ class CartService:
         self._database.run_in_transaction(work)
 
     def merge(self, guest_cart_id: uuid.UUID | None, user_id: int) -> str | None:
-        """Move a guest's cart into an account's, adding up what is in both.
+        """Move the items of a guest's cart into an account's cart; quantities of the same product are added.
 
-        Safe to do twice and by two processes at once: the guest's cart is locked, moved and deleted in one
-        transaction, and who comes second finds none.
+        The method is safe to run twice, and in two processes at once: one transaction locks, moves and deletes the
+        guest's cart, so the second one finds no cart.
 
         Returns:
             A note for the shopper, or ``None`` if nothing was moved.
@@ -196,30 +201,30 @@ class CartService:
             self._before_merge(session, guest_cart_id, user_id)
             if session.execute(queries.select_for_update(guest.cart_condition())).one_or_none() is None:
                 return 0, 0
-            mine = queries.get_or_create_locked(session, user_id, None)
-            return queries.move_items(session, guest_cart_id, mine)
+            account_cart_id = queries.get_or_create_locked(session, user_id, None)
+            return queries.move_items(session, guest_cart_id, account_cart_id)
 
         return cart_lines.merge_note(*self._database.run_in_transaction(work))
 
     @staticmethod
     def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:
-        """Return what lies in the cart, by product id, inside the caller's transaction."""
+        """Return the cart's lines by product id, in the caller's transaction."""
         return queries.held_lines(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
     def quantities(session: Session, owner: CartOwner) -> dict[int, int]:
-        """Return what lies in the cart, product id to quantity, inside the caller's transaction."""
+        """Return the cart's quantities by product id, in the caller's transaction."""
         return {product_id: line.quantity for product_id, line in CartService.held_lines(session, owner).items()}
 
     @staticmethod
     def remove_bought(session: Session, owner: CartOwner, bought: Mapping[int, int]) -> None:
-        """Take what was bought out of the cart, inside the caller's transaction.
+        """Remove the bought pieces from the cart, in the caller's transaction.
 
-        Only that: what another tab added since the checkout began stays.
+        Pieces that another tab has added since the checkout began stay.
 
         Args:
-            session: the caller's.
-            owner: whose cart.
+            session: of the caller's transaction.
+            owner: of the cart.
             bought: product id to quantity.
         """
         cart_id = queries.lock_cart(session, owner.user_id, owner.guest_cart_id)
@@ -227,12 +232,7 @@ class CartService:
             return
         queries.remove_bought(session, cart_id, bought)
 
-    @staticmethod
-    def clear(session: Session, owner: CartOwner) -> None:
-        """Empty the cart, inside the caller's transaction."""
-        session.execute(delete(CartItem).where(CartItem.cart_id.in_(queries.select_for_update(owner.cart_condition()))))
-
-    def _sold(self, session: Session, slug: str) -> CartOffer:
+    def _offer_on_sale(self, session: Session, slug: str) -> CartOffer:
         offer = self._offer(session, slug)
         if offer.withdrawn:
             raise ProductWithdrawn(cart_lines.NO_LONGER_SOLD)
@@ -240,10 +240,10 @@ class CartService:
 
     def _offer(self, session: Session, slug: str) -> CartOffer:
         if not SLUG.fullmatch(slug):
-            raise NotFound(NO_PRODUCT)  # before PostgreSQL sees it: its text cannot even hold every string
+            raise NotFound(NO_PRODUCT)  # checked before the query: PostgreSQL's text cannot hold every string
         return self._offers.by_slug(session, slug)
 
 
-def _check(quantity: int) -> None:
+def _check_quantity(quantity: int) -> None:
     if not 1 <= quantity <= MAX_QUANTITY:
-        raise InvalidFields("The quantity is not right.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})
+        raise InvalidFields("The quantity is invalid.", errors={"quantity": f"Choose 1 to {MAX_QUANTITY}."})

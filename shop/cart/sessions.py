@@ -1,4 +1,4 @@
-"""Which cart the browser being answered means. A guest's is known by its id in the signed session cookie alone."""
+"""The owner of the current request's cart. A guest's cart is found only by its id in the signed session cookie."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from shop.web.identity import current_identity
 
 
 def current_owner() -> CartOwner:
-    """Return whose cart the request means; for a passer-by, nobody's. Only reads."""
+    """Return the owner of the request's cart; for a new visitor, an owner without a cart. Only reads."""
     if (identity := current_identity()) is not None:
         return CartOwner(user_id=identity.user_id)
     guest = current_guest()
@@ -16,6 +16,6 @@ def current_owner() -> CartOwner:
 
 
 def remember_cart(owner: CartOwner, cart_id: uuid.UUID) -> None:
-    """Let a guest's browser carry her cart's id; each addition makes it last its full time anew."""
+    """Store the cart's id in a guest's session cookie; each addition renews the cookie's lifetime."""
     if owner.user_id is None:
         keep_guest_cart(cart_id)

@@ -22,12 +22,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shop.database.engine import ModelBase
 
 SEPARATORS = "-/._+"
-"""Between two words; PostgreSQL takes `salt/pepper` for a file, `node.js` for a host and the end of `24-7` for -7."""
+"""Separate two words. PostgreSQL would parse `salt/pepper` as a file, `node.js` as a host and `24-7` as 24 and -7."""
 
 ENGLISH = "english_unaccented"
-"""The text search configuration of texts and queries: English stems of words without their accents."""
+"""The text search configuration of texts and queries: English stems of words without accents."""
 PLAIN = "simple_unaccented"
-"""The configuration of the words that typing errors are mended against: lower case, without accents, not stemmed."""
+"""The configuration of the words of the spelling correction: lower case, without accents, without stemming."""
 
 
 def _searched(column: str) -> str:
@@ -35,7 +35,7 @@ def _searched(column: str) -> str:
 
 
 _HYPHENATED = r"regexp_replace(title, '(^|\s)[^-\s]+(?=\s|$)', ' ', 'g')"
-"""The words of a title that have a hyphen: these are found without it, too."""
+"""Leaves the words of a title with a hyphen; a search also finds them without the hyphen."""
 SEARCH_EXPRESSION = (
     f"setweight({_searched('title')} || to_tsvector('{ENGLISH}', replace({_HYPHENATED}, '-', '')), 'A')"
     f" || setweight({_searched('brand')}, 'B')"
@@ -43,11 +43,11 @@ SEARCH_EXPRESSION = (
 )
 RATING_EXPRESSION = "CASE WHEN rating_count = 0 THEN 0 ELSE round(rating_sum::numeric / rating_count, 2) END"
 MAX_PRICE = 100_000_000
-"""A million euros, in cents: beyond it, somebody mistyped."""
+"""A million euros, in cents; a higher price is a typing error."""
 SITEMAP_PART = 10_000
-"""Ids that one part of the sitemap covers, about a megabyte; an index tells the latest change of each part."""
+"""Ids in one part of the sitemap, about a megabyte; an index has the latest change of each part."""
 IS_OFFERED = text("withdrawn_at IS NULL")
-"""The lists' indexes hold these rows alone, so a list that asks for them still reads nothing but its index."""
+"""The indexes of lists contain only these rows, so a list of products on sale reads only its index."""
 
 
 def _list_index(name: str, *columns: str | TextClause) -> Index:
@@ -55,7 +55,7 @@ def _list_index(name: str, *columns: str | TextClause) -> Index:
 
 
 class Category(ModelBase):
-    """A shelf. Two levels: departments, and the categories in them that products stand in."""
+    """A category. There are two levels: departments, and the categories in them, which contain the products."""
 
     __tablename__ = "categories"
     __table_args__ = (
@@ -70,11 +70,11 @@ class Category(ModelBase):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
     position: Mapped[int] = mapped_column(server_default=text("0"))
     picture: Mapped[str] = mapped_column(Text, server_default=text("'parcel'"))
-    """The motif its products' pictures are drawn with; see ``shop.catalog.pictures.drawing``."""
+    """The motif of its products' pictures; see ``shop.catalog.pictures.drawing``."""
 
 
 class Product(ModelBase):
-    """One thing for sale."""
+    """A product for sale."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -105,24 +105,24 @@ class Product(ModelBase):
     price_amount: Mapped[int] = mapped_column()
     currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
     popularity: Mapped[int] = mapped_column(server_default=text("0"))
-    """Pieces ever sold, as last counted; sorts lists. Not kept live: it would be one hot row a sale."""
+    """Pieces ever sold, at the last count; it sorts lists. A live count would update a hot row at each sale."""
     rating_count: Mapped[int] = mapped_column(server_default=text("0"))
     rating_sum: Mapped[int] = mapped_column(server_default=text("0"))
     rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), Computed(RATING_EXPRESSION, persisted=True))
     search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_EXPRESSION, persisted=True), deferred=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    """When what its page shows last changed, stock apart; a trigger keeps it."""
+    """The time of the last change of its page's content, except the stock; a trigger updates it."""
     withdrawn_at: Mapped[datetime | None] = mapped_column()
-    """Since when it is no longer sold; ``NULL`` for what is. Orders, reviews and stock stay with it."""
+    """The time of its withdrawal; ``NULL`` while it is on sale. Its orders, reviews and stock stay."""
 
 
 OFFERED = Product.withdrawn_at.is_(None)
-"""The condition of every list, search and count: what is sold."""
+"""The condition of every list, search and count: the product is on sale."""
 
 
 class FormerSlug(ModelBase):
-    """A name a product had in addresses. It leads to the product for good, and is never another one's.
+    """A former slug of a product. It redirects to the product permanently.
 
     A trigger refuses it to every other product.
     """
@@ -135,7 +135,7 @@ class FormerSlug(ModelBase):
 
 
 class StockItem(ModelBase):
-    """How many pieces there are, and how many of them are promised to a checkout under way."""
+    """The pieces of a product in stock, and the pieces of them that running checkouts have reserved."""
 
     __tablename__ = "stock_items"
     __table_args__ = (
@@ -147,14 +147,14 @@ class StockItem(ModelBase):
     on_hand: Mapped[int] = mapped_column(server_default=text("0"))
     reserved: Mapped[int] = mapped_column(server_default=text("0"))
     received: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    """Pieces ever put on the shelf, less those counted as missing: ``on_hand`` and all that was ever sold.
+    """All pieces ever received, less the missing ones: ``on_hand`` plus all pieces ever sold.
 
-    Counting changes it and no sale does, so an auditor can work out what ``on_hand`` should be."""
+    A stock count changes it and a sale does not, so the auditor can compute the expected ``on_hand``."""
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Review(ModelBase):
-    """What one account thinks of one product. The author's name is kept as it was when it was written."""
+    """The review of a product by an account. It keeps the author's name at the time of writing."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -174,7 +174,7 @@ class Review(ModelBase):
 
 
 class SearchWord(ModelBase):
-    """A word that occurs in the catalogue, without accents, to mend typing errors against; rebuilt after bulk loads."""
+    """A known word of the catalogue, without accents, for the spelling correction; rebuilt after bulk loads."""
 
     __tablename__ = "search_words"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The shapes the catalogue answers in; a screen is one of these, serialised once."""
+"""The schemas of the catalogue's responses, screens included."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,8 +11,8 @@ from shop.web.schemas import ApiModel, MoneySchema, WholeNumber
 REVIEW_MAX_LENGTH = 4_000
 
 
-def _storable(value: str) -> str:
-    if "\x00" in value:  # PostgreSQL's text cannot hold it
+def _compose_storable(value: str) -> str:
+    if "\x00" in value:  # PostgreSQL's text cannot store it
         raise ValueError("must not contain a NUL character")
     return to_nfc(value)
 
@@ -24,50 +24,50 @@ def _not_blank(value: str) -> str:
     return stripped
 
 
-StorableText = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
-"""Text a person wrote, or none."""
+StorableText = Annotated[str, AfterValidator(_compose_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
+"""Text of a person; it may be empty."""
 NonBlankText = Annotated[
     str,
-    AfterValidator(_storable),
+    AfterValidator(_compose_storable),
     AfterValidator(_not_blank),
     Field(min_length=1, json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
 ]
-"""Text a person wrote: something, and storable."""
+"""Text of a person that is not blank."""
 OneLineText = Annotated[NonBlankText, AfterValidator(normalise_line), AfterValidator(_not_blank)]
-"""What something is called, on one line."""
+"""A name on one line."""
 
 
 class NamedLink(ApiModel):
-    """A name and where it leads."""
+    """A name and its URL."""
 
     name: str
     url: str
 
 
 class SearchHighlight(ApiModel):
-    """Where a search matched, as HTML: everything is escaped, only ``<mark>`` is not."""
+    """The matches of a search as HTML; all text is escaped, and matches are in ``<mark>``."""
 
     title: str
     description: str
 
 
 class ProductCard(ApiModel):
-    """A product as a list shows it."""
+    """A product in a list."""
 
     slug: str
     title: str
     brand: str
     price: MoneySchema
-    rating: float = Field(description="Mean of its ratings, 0 while it has none.")
+    rating: float = Field(description="Mean of its ratings, 0 without ratings.")
     rating_count: int
     picture: str = Field(description="Path of an SVG.")
-    in_stock: bool = Field(description="As last read; ask the stock call for the live answer.")
+    in_stock: bool = Field(description="At the time of the cached response; the stock call returns the live value.")
     url: str
     highlight: SearchHighlight | None = Field(default=None, description="Only in the results of a search.")
 
 
 class CategoryRef(ApiModel):
-    """A category as others point to it."""
+    """A reference to a category."""
 
     slug: str
     name: str
@@ -75,7 +75,7 @@ class CategoryRef(ApiModel):
 
 
 class CategoryNode(CategoryRef):
-    """A category in the tree. A department counts what stands in its categories."""
+    """A category in the tree. A department counts the products of its categories."""
 
     picture: str
     products: int
@@ -83,13 +83,13 @@ class CategoryNode(CategoryRef):
 
 
 class CategoryTree(ApiModel):
-    """All departments."""
+    """All departments with their categories."""
 
     items: list[CategoryNode]
 
 
 class ProductDetail(ProductCard):
-    """A product by itself."""
+    """One product with its description."""
 
     description: str
     category: CategoryRef
@@ -97,9 +97,9 @@ class ProductDetail(ProductCard):
 
 
 class ProductRecord(ApiModel):
-    """A product as an administrator edits it: what is stored of it, and nothing that shoppers' reviews change.
+    """A product in its editable form: its stored fields, without the sums of its reviews.
 
-    The ``ETag`` of the administration's answers is made of its bytes.
+    The ``ETag`` of the admin API is a digest of its bytes.
     """
 
     slug: str
@@ -108,22 +108,22 @@ class ProductRecord(ApiModel):
     category: CategoryRef
     description: str
     price: MoneySchema
-    on_hand: int = Field(description="Pieces on the shelf, those promised to checkouts included.")
-    withdrawn: bool = Field(description="Whether it is no longer sold.")
+    on_hand: int = Field(description="Pieces in stock, those reserved by checkouts included.")
+    withdrawn: bool = Field(description="True if it is no longer sold.")
     picture: str = Field(description="Path of an SVG.")
     url: str
     created_at: datetime
 
 
 class StarCount(ApiModel):
-    """How many reviews gave so many stars."""
+    """The number of reviews with a number of stars."""
 
     stars: int
     count: int
 
 
 class RatingSummary(ApiModel):
-    """All ratings of a product in one look."""
+    """The summary of a product's ratings."""
 
     average: float
     count: int
@@ -140,32 +140,32 @@ class ReviewDetail(ApiModel):
 
 
 class ReviewPage(ApiModel):
-    """A page of reviews, latest first."""
+    """A page of reviews, the latest first."""
 
     items: list[ReviewDetail]
     next_cursor: str | None
 
 
 class RelatedProducts(ApiModel):
-    """Products bought together with one."""
+    """Products that shoppers bought together with a product."""
 
     items: list[ProductCard]
 
     @property
     def related_slugs(self) -> list[str]:
-        """Return the slugs of the products shown."""
+        """Return the slugs of the shown products."""
         return [card.slug for card in self.items]
 
 
 class StockLevel(ApiModel):
-    """What can be bought at this moment."""
+    """The number of pieces that can be bought now."""
 
     slug: str
     available: int
 
 
 class ProductScreen(ApiModel):
-    """All the product page needs."""
+    """All data of the product page."""
 
     product: ProductDetail
     breadcrumbs: list[NamedLink]
@@ -175,12 +175,12 @@ class ProductScreen(ApiModel):
 
     @property
     def related_slugs(self) -> list[str]:
-        """Return the slugs of the products shown beside it."""
+        """Return the slugs of the shown related products."""
         return [card.slug for card in self.also_bought]
 
 
 class HomeScreen(ApiModel):
-    """All the home page needs."""
+    """All data of the home page."""
 
     departments: list[CategoryNode]
     popular: list[ProductCard]
@@ -188,7 +188,7 @@ class HomeScreen(ApiModel):
 
 
 class PriceBand(ApiModel):
-    """A span of prices, in minor units, both ends included; no ``max`` means and above."""
+    """A range of prices in minor units, both ends included; without ``max`` it has no upper end."""
 
     min: int
     max: int | None
@@ -196,28 +196,28 @@ class PriceBand(ApiModel):
 
 
 class RatingFacet(ApiModel):
-    """Products rated at least so high."""
+    """The number of products with at least this rating."""
 
     min: int
     count: int
 
 
 class BrandFacet(ApiModel):
-    """Products of one brand."""
+    """The number of products of a brand."""
 
     brand: str
     count: int
 
 
 class ListFacets(ApiModel):
-    """What narrowing further would leave: each facet counts under all filters but its own."""
+    """The facet counts of a list; each facet counts under all filters but its own."""
 
-    total: int = Field(description="Products under all filters.")
-    exact: bool = Field(description="False where the set was too large to count whole: counts are then at least.")
+    total: int = Field(description="Products that meet all filters.")
+    exact: bool = Field(description="False if the set was too large to count; the counts are then lower bounds.")
     price: list[PriceBand]
     rating: list[RatingFacet]
-    brand: list[BrandFacet] = Field(description="The most frequent brands, and those asked for.")
-    in_stock: int = Field(description="How many of them can be bought now.")
+    brand: list[BrandFacet] = Field(description="The most frequent brands, and the chosen ones.")
+    in_stock: int = Field(description="Number of them that can be bought now.")
 
 
 class ProductListing(ApiModel):
@@ -228,12 +228,12 @@ class ProductListing(ApiModel):
     prev_cursor: str | None = None
     facets: ListFacets
     showing_results_for: str | None = Field(
-        default=None, description="The query as mended, where words of it were unknown to the catalogue."
+        default=None, description="The corrected query, if the catalogue did not know a word of it."
     )
 
 
 class CategoryScreen(ApiModel):
-    """All the category page needs; of its children the first."""
+    """All data of the category page, with the first of its child categories."""
 
     category: CategoryRef
     breadcrumbs: list[NamedLink]
@@ -243,7 +243,7 @@ class CategoryScreen(ApiModel):
 
 
 class NewReview(ApiModel):
-    """A review to be written."""
+    """The request to write a review."""
 
     rating: WholeNumber = Field(ge=1, le=5)
     body: NonBlankText = Field(max_length=REVIEW_MAX_LENGTH)

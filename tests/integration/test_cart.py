@@ -249,7 +249,7 @@ def test_the_cart_page_works_by_forms_alone(browsers):
     assert guest.post("/cart/items/mug", data={"quantity": "4"}).status_code == 303
     assert cart(guest) == {"mug": 4}
     assert guest.post("/cart/items/mug", data={"quantity": "4", "action": "remove"}).status_code == 303
-    assert "Nothing in it yet" in guest.get("/cart").text
+    assert "Your cart is empty" in guest.get("/cart").text
 
 
 @pytest.mark.parametrize("typed", ["", "abc", "-1", "100", "1.5", "9" * 5000, "²"])
@@ -360,7 +360,8 @@ def test_a_merge_fills_the_account_s_cart_and_says_what_it_left_out(browsers, ru
     guests = uuid.UUID(kept_cart(guest))
     fill(database, guests, 4, first=1_000)
     assert carts.merge(guests, 1) == (
-        "4 items from your guest cart were added. 2 products of it were left out: a cart holds 100 different ones."
+        "4 items from your guest cart were added. "
+        "2 products were not added: a cart can have at most 100 different products."
     )
     held = cart(ann)
     assert (len(held), held["mug"]) == (MAX_LINES, 3)

@@ -21,7 +21,7 @@ def no_turns(runtime):
     """Every place of the process is taken, as by a client that makes prices up."""
     with ExitStack() as held:
         for _ in range(runtime.settings.threads // 2 + runtime.settings.threads // 4):
-            held.enter_context(runtime.list_bulkhead._places)
+            held.enter_context(runtime.list_bulkhead.admissions)
         yield
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from shop.app import create_app
 from shop.catalog.models import StockItem
-from shop.catalog.stock import STRATEGIES
+from shop.catalog.stock import STRATEGIES, ConditionalStock
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
@@ -201,7 +201,7 @@ def _die_before_stock_is_taken(settings, owner):
     runtime = build(settings)
     runtime.switch_poller.refresh()
     checkout = runtime.services().checkout
-    checkout._phases.stock.reserve = lambda session, quantities: os.kill(os.getpid(), signal.SIGKILL)
+    ConditionalStock.reserve = lambda stock, session, quantities: os.kill(os.getpid(), signal.SIGKILL)
     checkout.submit(owner, "one", CheckoutDetails.model_validate(DETAILS))
 
 

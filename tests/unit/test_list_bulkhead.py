@@ -21,7 +21,7 @@ def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_onc
 
     with ThreadPoolExecutor(6) as pool:
         futures = [pool.submit(work) for _ in range(6)]
-        until(lambda: bulkhead._places._value == 0)
+        until(lambda: bulkhead.admissions._value == 0)
         with (
             pytest.raises(ServiceUnavailable, match="Too many searches and filtered lists") as refused,
             bulkhead.turn(),

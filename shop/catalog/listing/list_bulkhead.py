@@ -30,7 +30,7 @@ class ListBulkhead:
 
     def __init__(self, threads: int = THREADS, turn_timeout_s: float = TURN_TIMEOUT_S) -> None:
         at_once = max(1, threads // 2)
-        self._places = threading.BoundedSemaphore(at_once + threads // 4)
+        self.admissions = threading.BoundedSemaphore(at_once + threads // 4)
         self._turns = threading.BoundedSemaphore(at_once)
         self._turn_timeout_s = turn_timeout_s
 
@@ -41,7 +41,7 @@ class ListBulkhead:
         Raises:
             ServiceUnavailable: the queue is full, or no turn was free in time.
         """
-        with _acquired(self._places, 0), _acquired(self._turns, self._turn_timeout_s):
+        with _acquired(self.admissions, 0), _acquired(self._turns, self._turn_timeout_s):
             yield
 
 

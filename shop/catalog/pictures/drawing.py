@@ -1,7 +1,7 @@
-"""A picture for every product, drawn by ourselves: the same for the same product, different for the next one.
+"""Draws a picture of each product as SVG. The same slug always gives the same picture. Pure.
 
-Pure: a motif says what is drawn, the product's slug decides on colours and variants.
-A slug that ends in the name of a colour gets that colour.
+A motif decides the drawn object; the product's slug is the seed of colours and variants. If one of the last three words
+of the slug is the name of a colour, the object has that colour.
 """
 
 import hashlib
@@ -35,28 +35,28 @@ NAMED: Mapping[str, Colour] = MappingProxyType(
     }
 )  # fmt: skip
 HUES = (4, 14, 24, 34, 42, 90, 130, 150, 168, 184, 200, 212, 224, 250, 290, 335, 348)
-"""Hues that look made, not lit: harsh yellow-greens and magentas are left out."""
+"""Hues of common products, without harsh yellow-greens and magentas."""
 PARTNERS = (180, 150, 210, 35, -35, 120)
-"""Degrees between the colour of a thing and its second colour: complements, neighbours, a triad."""
+"""Degrees between the colour of an object and its accent colour: complements, neighbours and a triad."""
 
 
 PNG_PX = 600
-"""What the larger kind of link preview asks for at least."""
+"""The minimum size of a large link preview."""
 
 
 def motifs() -> Sequence[str]:
-    """Return the names of everything that can be drawn."""
+    """Return the names of all motifs."""
     return tuple(MOTIFS)
 
 
 def picture_url(motif: str, slug: str) -> str:
-    """Return the path of a product's picture, under which it may be kept for ever: other code draws under another."""
+    """Return the path of a product's picture. It has the version of the drawing code, so it can be cached forever."""
     return f"/pictures/{drawing_version()}/{motif}/{slug}.svg"
 
 
 @cache
 def drawing_version() -> str:
-    """Return a hash over the code that draws."""
+    """Return a hash of the drawing code."""
     here = Path(__file__)
     sources = (here, *sorted((here.parent / "motifs").glob("*.py")))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:HASH_CHARS]
@@ -66,50 +66,47 @@ def draw(motif: str, seed: str) -> str:
     """Draw a picture.
 
     Args:
-        motif: one of :func:`motifs`; anything else is drawn as a parcel.
-        seed: decides on everything else; a product's slug.
+        motif: one of :func:`motifs`; a parcel is drawn for any other name.
+        seed: decides colours and variants; a product's slug.
 
     Returns:
         An SVG document of less than three kilobytes.
     """
     name = motif if motif in MOTIFS else FALLBACK
     random = Random(zlib.crc32(f"{name}/{seed}".encode()))
-    hue, saturation, lightness = _colour(seed, random)
-    pen = _pen((hue, saturation, lightness), random)
-    behind = (hue + random.choice((20, 40, -25, 160, 185, 200))) % 360
-    top, bottom = _hsl(behind, 34, 95), _hsl(behind + 12, 28, 88)
-    thing = MOTIFS[name](pen)
+    free = (random.choice(HUES) + random.random() * 14, 32 + random.random() * 20, 48 + random.random() * 14)
+    colour_words = [word for word in seed.split("-")[-3:] if word in NAMED]
+    colour = NAMED[colour_words[-1]] if colour_words else free
+    pen = _pen(colour, random)
+    background = (colour[0] + random.choice((20, 40, -25, 160, 185, 200))) % 360
+    top, bottom = _hsl(background, 34, 95), _hsl(background + 12, 28, 88)
+    drawing = MOTIFS[name](pen)
     if random.random() < 0.5:
-        thing = f'<g transform="translate(400 0) scale(-1 1)">{thing}</g>'
+        drawing = f'<g transform="translate(400 0) scale(-1 1)">{drawing}</g>'
+    article = "an" if name[0] in "aeiou" else "a"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 400" role="img">'
-        f"<title>{escape(_title(name))}</title>"
+        f"<title>{escape(f'Drawing of {article} {name}')}</title>"
         f'<linearGradient id="g" x2=".3" y2="1"><stop stop-color="{top}"/><stop offset="1" stop-color="{bottom}"/>'
         f'</linearGradient><rect width="400" height="400" fill="url(#g)"/>'
-        f"{_backdrop(_hsl(behind, 34, 80), random)}"
-        f'<g opacity=".16">{ellipse(200, 305, 128, 13, _hsl(behind, 40, 18))}</g>{thing}</svg>'
+        f"{_backdrop(_hsl(background, 34, 80), random)}"
+        f'<g opacity=".16">{ellipse(200, 305, 128, 13, _hsl(background, 40, 18))}</g>{drawing}</svg>'
     )
 
 
 def png_of(url: str) -> bytes:
-    """Return the picture at an address of :func:`picture_url` as PNG, :data:`PNG_PX` wide and high."""
-    import resvg_py  # a renderer, for this alone: no process is heavier that nobody asks for a preview
+    """Render the picture of a URL of :func:`picture_url` as PNG, :data:`PNG_PX` wide and high."""
+    import resvg_py  # imported here, so that a process without previews does not load the renderer
 
     *_, motif, file = url.split("/")
     svg = draw(motif, file.removesuffix(".svg"))
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=PNG_PX, skip_system_fonts=True))
 
 
-def _colour(seed: str, random: Random) -> Colour:
-    free = (random.choice(HUES) + random.random() * 14, 32 + random.random() * 20, 48 + random.random() * 14)
-    named = [word for word in seed.split("-")[-3:] if word in NAMED]
-    return NAMED[named[-1]] if named else free
-
-
 def _pen(colour: Colour, random: Random) -> PicturePen:
     hue, saturation, lightness = colour
     partner = hue + random.choice(PARTNERS)
-    # light things get shade that is clearly darker, dark things highlights that are clearly lighter
+    # Light objects get clearly darker shade, dark objects clearly lighter highlights.
     return PicturePen(
         main=_hsl(hue, saturation, lightness),
         dark=_hsl(hue, saturation * 0.9, lightness - 20 if lightness > 40 else lightness - 10),
@@ -132,12 +129,8 @@ def _backdrop(colour: str, random: Random) -> str:
     return f'<g opacity=".5">{random.choice(forms)}</g>'
 
 
-def _title(motif: str) -> str:
-    return f"Drawing of a {motif}" if motif[0] not in "aeiou" else f"Drawing of an {motif}"
-
-
 def _hsl(hue: float, saturation: float, lightness: float) -> str:
-    """Return a colour as hexadecimal digits: shorter than ``hsl()``, and read by everything."""
+    """Return a colour as hexadecimal digits, which are shorter than ``hsl()`` and supported by every renderer."""
     strength = saturation / 100 * min(lightness, 100 - lightness) / 100
 
     def channel(offset: int) -> int:

@@ -1,16 +1,16 @@
-"""Stock, and five ways of taking it.
+"""Stock, and five strategies of concurrency control that reserve it.
 
-Problem: two checkouts read "one left", both are content, both sell it.
-Method: one Protocol, :class:`Stock`, and one class a way. ``conditional`` decides inside the UPDATE, ``pessimistic`` on
-a row it locked first, ``serializable`` leaves it to the database to notice, ``optimistic`` writes only over what it
-read, ``naive`` hopes. Products are always taken in the order of their ids, so two baskets with the same products cannot
-wait for each other in a circle. A CHECK stands behind them all.
+Problem: two checkouts read "one left", and both sell it.
+Method: one Protocol, :class:`StockStrategy`, and one class for each strategy. ``conditional`` decides in the UPDATE.
+``pessimistic`` locks the row before it reads. ``serializable`` lets the database detect the conflict. ``optimistic``
+writes only if the row is unchanged (compare and swap). ``naive`` has no protection. All of them reserve products in the
+order of their ids, so two carts with the same products cannot deadlock. A CHECK constraint is the last protection.
 Switch: ``checkout.stock``. Experiment: ``flash-sale``; the stock alone: ``loadtests/benchmarks/flash_sale.py``.
 Source: PostgreSQL manual, 13.2 (isolation), 13.3 (explicit locking), 13.5 (serialization failures); Kung and Robinson,
 "On Optimistic Methods for Concurrency Control" (1981).
 
-Between checkout and settlement pieces are *reserved*: still on the shelf, but promised. Everything works in the
-caller's transaction.
+Between checkout and settlement pieces are *reserved*: still in stock, but not available to others. Every method works
+in the caller's transaction.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ STRATEGIES: Mapping[str, type[StockStrategy]] = MappingProxyType(
         "naive": NaiveStock,
     }
 )
-"""By the value of the switch that chooses them."""
+"""By the value of the switch."""
 
 __all__ = [
     "STRATEGIES",

@@ -1,8 +1,8 @@
-"""Decided inside the UPDATE: the check and the change are one statement, so nobody can come in between.
+"""Conditional UPDATE: the check and the change are one statement, so no other transaction can come between them.
 
-``UPDATE ... SET reserved = reserved + n WHERE reserved + n <= on_hand``; no row changed means there was not enough.
-PostgreSQL looks at the condition again, on the row's newest version, after it waited for another writer (13.2.1). One
-statement a product, no retry, and the row is locked from the first look to the commit only.
+``UPDATE ... SET reserved = reserved + n WHERE reserved + n <= on_hand``; if no row changes, there are too few pieces.
+After waiting for another writer, PostgreSQL evaluates the condition again on the row's newest version (13.2.1). The
+strategy needs one statement for each product and no retry, and it locks the row only from this statement to the commit.
 """
 
 from typing import ClassVar
@@ -21,52 +21,52 @@ RESERVE = _one.where(ITEM.reserved + _pieces <= ITEM.on_hand).values(reserved=IT
 RELEASE = _one.values(reserved=ITEM.reserved - _pieces)
 SELL = _one.values(on_hand=ITEM.on_hand - _pieces, reserved=ITEM.reserved - _pieces)
 RESTOCK = _one.values(on_hand=ITEM.on_hand + _pieces)
-"""Each returns how many pieces of the product can be had after it."""
+"""Each statement returns the available pieces of the product after the change."""
 
 
 class ConditionalStock:
-    """The way to do it. The other safe ways differ in :meth:`reserve` alone."""
+    """The default strategy. The other safe strategies differ only in how they reserve one product."""
 
     isolation: ClassVar[str | None] = None
     attempts: ClassVar[int] = RETRY_ATTEMPTS
 
     def reserve(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """As :meth:`Stock.reserve`; never loses a race."""
-        short, exhausted = [], []
+        """See :meth:`StockStrategy.reserve`; never raises ``TransactionConflict``."""
+        insufficient, sold_out = [], []
         for product_id, count in sorted(quantities.items()):
             left = self._reserve_one(session, product_id, count)
             if left is None:
-                short.append(product_id)
+                insufficient.append(product_id)
             elif left == 0:
-                exhausted.append(product_id)
-        if short:
-            raise out_of_stock(session, short)
-        return frozenset(exhausted)
+                sold_out.append(product_id)
+        if insufficient:
+            raise out_of_stock(session, insufficient)
+        return frozenset(sold_out)
 
     def release(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """As :meth:`Stock.release`."""
+        """See :meth:`StockStrategy.release`."""
         return _change(session, RELEASE, quantities)
 
     def commit_reserved(self, session: Session, quantities: Quantities) -> None:
-        """As :meth:`Stock.commit_reserved`."""
+        """See :meth:`StockStrategy.commit_reserved`."""
         _change(session, SELL, quantities)
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """As :meth:`Stock.restock`."""
+        """See :meth:`StockStrategy.restock`."""
         return _change(session, RESTOCK, quantities)
 
     def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
-        """Promise pieces of one product; return how many can still be had, or ``None`` if there were not enough."""
+        """Reserve pieces of one product; return the pieces still available, or ``None`` if there were too few."""
         return session.execute(RESERVE, {"product": product_id, "pieces": count}).scalar_one_or_none()
 
 
 def _change(session: Session, change: ReturningUpdate[int], quantities: Quantities) -> frozenset[int]:
-    """Change the stock of each product; return those that can be had again, none of which could be before."""
-    again = []
+    """Change the stock of each product; return the products that were sold out before and are available now."""
+    available_again = []
     for product_id, count in sorted(quantities.items()):
         left = session.execute(change, {"product": product_id, "pieces": count}).scalar_one_or_none()
         if left is None:
-            raise StateConflict("A product of this order is no longer kept in stock.")
+            raise StateConflict("A product of this order has no stock record any more.")
         if left == count:
-            again.append(product_id)
-    return frozenset(again)
+            available_again.append(product_id)
+    return frozenset(available_again)

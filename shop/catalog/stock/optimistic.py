@@ -1,8 +1,8 @@
-"""Decided on what was read, and written only if that still stands: compare and swap.
+"""Optimistic locking by compare and swap: the UPDATE writes only if the row still has the values that were read.
 
-What is compared is all the decision was made from, so no version column is needed: should the values have changed and
-changed back, the decision is right again. Who finds them changed gives way and the whole transaction runs again with
-jitter; not the one statement, since rows taken before would stay locked while it tries.
+The comparison covers all values of the decision, so no version column is needed: if the values have changed and changed
+back, the decision is right again. After a failed comparison the whole transaction runs again with jitter. A retry of
+the single statement would keep the rows of earlier products locked.
 """
 
 from typing import ClassVar
@@ -17,21 +17,21 @@ from shop.catalog.stock.serializable import ATTEMPTS
 from shop.database.errors import TransactionConflict
 
 COMPARE_AND_SWAP = WRITE_RESERVED.where(
-    ITEM.on_hand == bindparam("on_hand_seen"), ITEM.reserved == bindparam("promised_seen")
+    ITEM.on_hand == bindparam("expected_on_hand"), ITEM.reserved == bindparam("expected_reserved")
 ).returning(ITEM.product_id)
 
 
 class OptimisticStock(ConditionalStock):
-    """Look, then change what was seen and nothing else."""
+    """Reads the row, and writes it only if it is unchanged."""
 
     attempts: ClassVar[int] = ATTEMPTS
 
     def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
-        if seen is None or seen.reserved + count > seen.on_hand:
+        row = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
+        if row is None or row.reserved + count > row.on_hand:
             return None
-        swap = {"product": product_id, "on_hand_seen": seen.on_hand, "promised_seen": seen.reserved}
-        swapped = session.execute(COMPARE_AND_SWAP, {**swap, "promised": seen.reserved + count})
-        if swapped.one_or_none() is None:
+        expected = {"product": product_id, "expected_on_hand": row.on_hand, "expected_reserved": row.reserved}
+        updated = session.execute(COMPARE_AND_SWAP, {**expected, "new_reserved": row.reserved + count})
+        if updated.one_or_none() is None:
             raise TransactionConflict
-        return int(seen.on_hand - seen.reserved - count)
+        return int(row.on_hand - row.reserved - count)

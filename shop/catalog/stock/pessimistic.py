@@ -1,7 +1,7 @@
-"""Decided on a row that was locked first: ``SELECT ... FOR UPDATE``, look, then UPDATE.
+"""Pessimistic locking: ``SELECT ... FOR UPDATE`` locks and reads the row, then an UPDATE writes it.
 
-Two statements a product, and the lock is held for one round trip longer. Worth it when the decision needs more than a
-condition can say; here it does not.
+The strategy needs two statements for each product, and holds the lock for one round trip longer. It pays if the
+decision needs more than a condition in SQL; here it does not.
 """
 
 from sqlalchemy import bindparam, select, update
@@ -11,17 +11,17 @@ from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.protocol import ITEM, ITEMS
 
 READ_STOCK = select(ITEM.on_hand, ITEM.reserved).where(ITEM.product_id == bindparam("product"))
-"""What is on the shelf, and what of it is promised."""
+"""Reads the pieces in stock, and the reserved ones of them."""
 LOCK_STOCK = READ_STOCK.with_for_update()
-WRITE_RESERVED = update(ITEMS).where(ITEM.product_id == bindparam("product")).values(reserved=bindparam("promised"))
+WRITE_RESERVED = update(ITEMS).where(ITEM.product_id == bindparam("product")).values(reserved=bindparam("new_reserved"))
 
 
 class PessimisticStock(ConditionalStock):
-    """Lock, look, change."""
+    """Locks the row, reads it, and writes the new reservation."""
 
     def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(LOCK_STOCK, {"product": product_id}).one_or_none()
-        if seen is None or seen.reserved + count > seen.on_hand:
+        row = session.execute(LOCK_STOCK, {"product": product_id}).one_or_none()
+        if row is None or row.reserved + count > row.on_hand:
             return None
-        session.execute(WRITE_RESERVED, {"product": product_id, "promised": seen.reserved + count})
-        return int(seen.on_hand - seen.reserved - count)
+        session.execute(WRITE_RESERVED, {"product": product_id, "new_reserved": row.reserved + count})
+        return int(row.on_hand - row.reserved - count)

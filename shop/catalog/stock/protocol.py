@@ -1,4 +1,4 @@
-"""What a checkout asks of the stock, whatever way it is kept."""
+"""The interface of a stock strategy, and the statements that all strategies share."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Protocol, cast
@@ -10,47 +10,48 @@ from shop.catalog.models import Product, StockItem
 from shop.errors import OutOfStock
 
 Quantities = Mapping[int, int]
-"""Product id to pieces."""
+"""Maps a product id to a number of pieces."""
 ITEMS = cast(Table, StockItem.__table__)
 ITEM = ITEMS.columns
-"""The table and its columns. Every way makes its statements of them once, so that SQLAlchemy compiles each once."""
+"""The table and its columns. Each strategy builds its statements once, so that SQLAlchemy compiles each only once."""
 
 
 class StockStrategy(Protocol):
-    """A way of keeping stock. Every method works in the caller's transaction."""
+    """A strategy that reserves and releases stock. Every method works in the caller's transaction."""
 
     isolation: ClassVar[str | None]
-    """The isolation level the transaction that reserves must have; ``None`` for PostgreSQL's own default."""
+    """The isolation level of the reserving transaction; ``None`` for PostgreSQL's default."""
     attempts: ClassVar[int]
-    """How often that transaction is tried: more than once pays only where others' success makes it fail."""
+    """The most attempts of that transaction; several attempts help only if a concurrent success makes it fail."""
 
     def reserve(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """Promise pieces to a checkout.
+        """Reserve pieces for a checkout.
 
         Returns:
-            The products of which none is left to promise now.
+            The products of which no piece is available any more.
 
         Raises:
-            OutOfStock: fewer are left than asked for, of at least one product; ``errors`` has every one that fails,
-                slug to what is left. The caller's transaction must not be committed then.
-            TransactionConflict: somebody else was quicker; the caller's transaction has to be run again.
+            OutOfStock: at least one product has too few available pieces; ``errors`` maps the slug of each such product
+                to the pieces that are left. The caller must roll its transaction back.
+            TransactionConflict: a concurrent transaction has changed the row; the caller must run its transaction
+                again.
         """
 
     def release(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """Take a promise back: the checkout came to nothing. Return the products that can be had again."""
+        """Release the pieces of a failed checkout. Return the products that are available again."""
 
     def commit_reserved(self, session: Session, quantities: Quantities) -> None:
-        """Turn a promise into a sale: the pieces leave the shelf."""
+        """Turn a reservation into a sale: remove the pieces from the stock."""
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:
-        """Put sold pieces back on the shelf: the order never left. Return the products that can be had again."""
+        """Put the pieces of a cancelled order back. Return the products that are available again."""
 
 
 def out_of_stock(session: Session, product_ids: list[int]) -> OutOfStock:
-    """Return the refusal that names these products and what is left of each."""
+    """Return the error that names these products and the pieces that are left of each."""
     rows = session.execute(
         select(Product.slug, StockItem.on_hand - StockItem.reserved)
         .outerjoin(StockItem, StockItem.product_id == Product.id)
         .where(Product.id.in_(product_ids))
     )
-    return OutOfStock("There are not enough left.", errors={slug: f"{left or 0} left" for slug, left in rows})
+    return OutOfStock("There are not enough pieces left.", errors={slug: f"{left or 0} left" for slug, left in rows})

@@ -1,8 +1,8 @@
-"""Decided as if one were alone, at the isolation level SERIALIZABLE.
+"""The isolation level SERIALIZABLE: the code reads and writes as if no other transaction were running.
 
-Look, then write. PostgreSQL lets one of two transactions that did so at once commit, and refuses the other with
-SQLSTATE 40001; :meth:`Database.run_in_transaction` runs that one again with jitter. Nothing to think
-about, and on a hot row most attempts are thrown away.
+If two transactions do so at once, PostgreSQL commits one and aborts the other with SQLSTATE 40001;
+:meth:`Database.run_in_transaction` runs the other one again with jitter. The code needs no locks of its own, but on a
+hot row most attempts are wasted.
 """
 
 from typing import ClassVar
@@ -13,18 +13,18 @@ from shop.catalog.stock.conditional import ConditionalStock
 from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 
 ATTEMPTS = 12
-"""More than elsewhere: on a hot row most attempts are lost, and each loser was in somebody's way."""
+"""More attempts than for other transactions, because on a hot row most attempts fail."""
 
 
 class SerializableStock(ConditionalStock):
-    """Look, change, and let the database object."""
+    """Reads, writes, and lets the database detect conflicts."""
 
     isolation: ClassVar[str | None] = "SERIALIZABLE"
     attempts: ClassVar[int] = ATTEMPTS
 
     def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
-        seen = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
-        if seen is None or seen.reserved + count > seen.on_hand:
+        row = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
+        if row is None or row.reserved + count > row.on_hand:
             return None
-        session.execute(WRITE_RESERVED, {"product": product_id, "promised": seen.reserved + count})
-        return int(seen.on_hand - seen.reserved - count)
+        session.execute(WRITE_RESERVED, {"product": product_id, "new_reserved": row.reserved + count})
+        return int(row.on_hand - row.reserved - count)

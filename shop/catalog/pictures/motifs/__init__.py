@@ -1,4 +1,4 @@
-"""All motifs, by name. To add one, write a function that takes a :class:`Pen` into one of the modules and list it."""
+"""All motifs, by name. To add one, write a function of a :class:`PicturePen` in one of the modules, and list it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from shop.catalog.pictures.motifs.pen import PicturePen
 Motif = Callable[[PicturePen], str]
 
 FALLBACK = "parcel"
-"""What is drawn for a motif nobody knows."""
+"""Drawn for an unknown motif."""
 
 _DRAWN: tuple[Motif, ...] = (
     *(kitchen.mug, kitchen.plate, kitchen.pan, kitchen.knife, kitchen.towel, kitchen.teapot, kitchen.flask),

@@ -1,6 +1,6 @@
-"""What every motif is drawn with: a few harmonious colours, a little luck, and basic shapes.
+"""The drawing tools of every motif: harmonious colours, random variants, and basic shapes.
 
-The canvas is 400 by 400, the ground lies at y = 300, and things stand on it around x = 200.
+The canvas is 400 by 400. The ground is at y = 300, and objects stand on it around x = 200.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PicturePen:
-    """Colours and luck of one picture.
+    """Colours and random variants of one picture.
 
     Args:
-        main: the colour of the thing.
-        dark: for parts in shade and outlines.
-        light: for highlights and inlays.
-        accent: a second colour that goes with the first.
+        main: the colour of the object.
+        dark: the colour of shade and outlines.
+        light: the colour of highlights and inlays.
+        accent: a second colour in harmony with the first.
         paper: nearly white.
-        random: decides between variants; the same for the same picture.
+        random: chooses the variants; seeded by the picture.
     """
 
     main: str
@@ -35,33 +35,33 @@ class PicturePen:
         return options[int(self.random.random() * len(options))]
 
     def between(self, low: int, high: int) -> int:
-        """Choose a measure."""
+        """Choose a length between two limits."""
         return low + int(self.random.random() * (high - low + 1))
 
 
 def rect(x: float, y: float, width: float, height: float, fill: str, corner: float = 0) -> str:
-    """A rectangle, with round corners where wanted."""
+    """Return a rectangle, with round corners if ``corner`` is set."""
     rounded = f' rx="{corner:g}"' if corner else ""
     return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"{rounded} fill="{fill}"/>'
 
 
 def circle(x: float, y: float, radius: float, fill: str) -> str:
-    """A disc."""
+    """Return a filled circle."""
     return f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}"/>'
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, fill: str) -> str:
-    """A flat disc."""
+    """Return a filled ellipse."""
     return f'<ellipse cx="{x:g}" cy="{y:g}" rx="{rx:g}" ry="{ry:g}" fill="{fill}"/>'
 
 
 def shape(path: str, fill: str) -> str:
-    """A filled outline."""
+    """Return a filled outline."""
     return f'<path d="{path}" fill="{fill}"/>'
 
 
 def line(path: str, colour: str, width: float = 8) -> str:
-    """A stroke with round ends."""
+    """Return a stroke with round ends."""
     return (
         f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}" '
         'stroke-linecap="round" stroke-linejoin="round"/>'
@@ -69,5 +69,5 @@ def line(path: str, colour: str, width: float = 8) -> str:
 
 
 def turned(drawing: str, degrees: float, x: float = 200, y: float = 200) -> str:
-    """The drawing, turned around a point."""
+    """Return the drawing, rotated around a point."""
     return f'<g transform="rotate({degrees:g} {x:g} {y:g})">{drawing}</g>'
