@@ -72,12 +72,22 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
         )
 
     @pages.get("/products/new")
-    def blank() -> Response:
+    def new_product() -> Response:
         return _new(use(), {})
 
     @pages.post("/products/new")
     def add() -> AnyResponse:
-        return _add(use(), idempotency.form_fields())
+        catalog, fields = use(), idempotency.form_fields()
+        try:
+            added = catalog.add(product_form.parse_new_product(fields))
+        except ValidationError as error:
+            return _new(catalog, fields, field_errors(error, FIELD_MESSAGES), 422)
+        except InvalidFields as error:
+            return _new(catalog, fields, _field_messages(error), 422)
+        except StateConflict as error:
+            return _new(catalog, fields, {"slug": error.detail}, 409)
+        flash("Added. The store sells this product now.", "success")
+        return redirect(f"/admin/products/{added.slug}", SEE_OTHER)
 
     @pages.get("/products/<slug>")
     def product(slug: str) -> Response:
@@ -127,19 +137,6 @@ def _save(catalog: CatalogService, slug: str, fields: FormFields) -> AnyResponse
 def _field_messages(error: InvalidFields) -> dict[str, str]:
     messages = {name.split(".")[0]: message for name, message in error.errors.items()}
     return {name: FIELD_MESSAGES.get(name, message) for name, message in messages.items()}
-
-
-def _add(catalog: CatalogService, fields: FormFields) -> AnyResponse:
-    try:
-        added = catalog.add(product_form.parse_new_product(fields))
-    except ValidationError as error:
-        return _new(catalog, fields, field_errors(error, FIELD_MESSAGES), 422)
-    except InvalidFields as error:
-        return _new(catalog, fields, _field_messages(error), 422)
-    except StateConflict as error:
-        return _new(catalog, fields, {"slug": error.detail}, 409)
-    flash("Added. The store sells this product now.", "success")
-    return redirect(f"/admin/products/{added.slug}", SEE_OTHER)
 
 
 def _new(

@@ -62,20 +62,14 @@ def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blu
 
     @pages.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
-        if number == 0:
-            return _sitemap("urlset", "url", address, _pages_without_date(use()))
+        if number == 0:  # pages whose last change is unknown: a list changes with each of its products
+            listed = [node for top in use().departments() for node in (top, *top["children"])]
+            paths = ("/", "/departments", *(category_url(node["slug"]) for node in listed))
+            return _sitemap("urlset", "url", address, ((path, None) for path in paths))
         pages = ((product_url(page.slug), page.changed_at) for page in use().sitemap_part(number))
         return _sitemap("urlset", "url", address, pages)
 
     return pages
-
-
-def _pages_without_date(catalog: CatalogService) -> Iterable[SitemapEntry]:
-    """List the pages whose last change is unknown: a list changes with each of its products."""
-    yield from (("/", None), ("/departments", None))
-    for department in catalog.departments():
-        for category in (department, *department["children"]):
-            yield category_url(category["slug"]), None
 
 
 def _sitemap(root: str, element: str, address: str, listed: Iterable[SitemapEntry]) -> Response:
