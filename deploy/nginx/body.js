@@ -1,9 +1,9 @@
-// Bounds the time that the whole of a request's body may take.
+// Limits the time for the whole body of a request.
 //
-// client_body_timeout bounds the pause between two pieces only: a byte every few seconds holds a connection for days.
-// Here the body is read before the request goes on. If it is not there in time, a subrequest that ends in 408 ends the
-// connection: nginx ends a whole request with any part of it that times out, also while its body is being read, and
-// r.return() does not.
+// client_body_timeout limits only the pause between two pieces: one byte every few seconds would hold a connection for
+// days. This script reads the body before the request continues. If the body is late, a subrequest with the status 408
+// ends the connection: nginx ends a request if any part of it times out, even while it reads the body. r.return() would
+// not end it.
 
 async function bounded(r) {
     const length = r.headersIn['Content-Length'];

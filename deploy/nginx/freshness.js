@@ -1,6 +1,6 @@
-// Adds the age of a kept answer to the lifetime it gives to browsers.
+// Adds the age of a cached answer to its max-age for browsers.
 //
-// A script costs a hit half of what the hit costs: it runs only for answers with a lifetime, and they are few.
+// A script adds half of a hit's cost, so it runs only for answers with a max-age above zero, and they are few.
 
 function from_now(r) {
     const age = Number(r.variables.edge_age);

@@ -1,16 +1,16 @@
-// Tells whether an answer can be put into the store.
+// Checks whether an answer can be written to the store.
 //
-// nginx opens the file when the head of the answer has been sent already. If that fails, for a disk that is full or may only
-// be read, the answer ends there, without its body. So it is asked before, of answers that would be kept; a hit pays nothing.
+// nginx opens the file after it has sent the head of the answer. If that fails, because the disk is full or read-only, the
+// answer ends without its body. So this script checks it first, for answers that would be cached; a hit costs nothing.
 
 import crypto from 'crypto';
 import fs from 'fs';
 
-// Bytes, made where they are written: what stands here runs anew in each request that runs any script.
-// Many times the largest answer that is kept, so that those being stored at the same moment fit in too.
+// In bytes. The text is made where it is written: code outside functions runs again in each request that runs any script.
+// Many times the largest cached answer, so that several answers can be stored at the same moment.
 const ROOM = 1024 * 1024;
 
-// Below the working directory: access(2) forgets the right to pass closed folders above, which nginx may have.
+// Relative to the working directory: access(2) ignores a capability that lets nginx enter closed folders above it.
 const STORE = 'store';
 
 function lacking(r) {
@@ -18,7 +18,7 @@ function lacking(r) {
     return is_writable(`${STORE}/${name.slice(-2)}`) && has_room() ? '' : '1';
 }
 
-// A level of the store is made with its first answer.
+// nginx makes a directory of the store for its first answer.
 function is_writable(directory) {
     try {
         fs.accessSync(directory, fs.constants.W_OK | fs.constants.X_OK);
@@ -28,7 +28,7 @@ function is_writable(directory) {
     }
 }
 
-// Only writing tells. What was found holds for a moment, in all of nginx's processes: the zone forgets it (timeout).
+// Only a write shows whether there is space. The result is valid for a moment in all nginx processes (the zone's timeout).
 function has_room() {
     const known = ngx.shared.room.get('has');
     if (known !== undefined) {
