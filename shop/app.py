@@ -28,7 +28,7 @@ from shop.catalog.service import CatalogService
 from shop.checkout import api as checkout_api
 from shop.checkout import pages as checkout_pages
 from shop.checkout.cancellation import OrderCancellation
-from shop.checkout.phases import owner_name
+from shop.checkout.phases import key_owner
 from shop.checkout.service import CheckoutService
 from shop.database.schema import require_current
 from shop.errors import ConfigurationError
@@ -105,7 +105,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     _register_catalog(app, settings.own_address)
     _register_orders(app)
     _register_checkout(app, test_cards=settings.is_lab)
-    idempotency.install(app, lambda: owner_name(current_owner()), settings.secret_keys)
+    idempotency.install(app, lambda: key_owner(current_owner()), settings.secret_keys)
     # After the keys: nothing reads the body of a webhook before its signature is verified.
     app.register_blueprint(
         create_webhook(lambda: _services().payment_webhooks, settings.payments_webhook_secret, runtime.clock)
@@ -211,7 +211,7 @@ def renew_guest_session() -> None:
     if guest is None or current_identity() is not None:
         return
     if guest.earlier_id is not None:
-        _services().orders.follow(guest.earlier_id, guest.guest_id)
+        _services().orders.change_guest_id(guest.earlier_id, guest.guest_id)
     renew_guest(guest)
 
 

@@ -41,7 +41,7 @@ from shop.checkout.confirmation import (
     OrderEmails,
     QueuedConfirmation,
 )
-from shop.checkout.handover import move_claims
+from shop.checkout.handover import move_checkout_keys
 from shop.checkout.link_mail import LinkMailConsumer
 from shop.checkout.payment_reconciler import PaymentReconciler
 from shop.checkout.payment_webhooks import PaymentWebhooks
@@ -219,7 +219,7 @@ class ProcessRuntime:
         checkout_database = database if snapshot["checkout.transaction"] == "on" else database.autocommit()
         reconciler = PaymentReconciler(checkout_database, payments, phases)
         cancellation = OrderCancellation(checkout_database, orders, payments, phases, reconciler)
-        carts = CartService(database, offers, move_claims)
+        carts = CartService(database, offers, move_checkout_keys)
         resets = PasswordResets(database, self.clock, self.passwords)
         product_page = WholeScreen() if snapshot["api.composite"] == "on" else PartByPart()
         return StoreServices(
@@ -289,7 +289,7 @@ class ProcessRuntime:
 
     def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
         timeout = snapshot["payments.timeout"] == "on"
-        provider = self.provider_resilience.around(
+        provider = self.provider_resilience.wrap(
             self.provider,
             timeout=timeout,
             retries=snapshot["payments.retries"] == "on",

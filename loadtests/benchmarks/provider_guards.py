@@ -100,7 +100,7 @@ def _drive(settings: Settings, guard: str, *, way: bool, seconds: float) -> Seen
 
     bare = HttpProvider(str(settings.payments_url), WITHOUT_LIMIT_MS, settings.payments_api_key)
     switches = {"timeout": False, "retries": False, "breaker": False} | {guard: way}
-    guarded = ProviderResilience(settings, SystemClock(), noted).around(bare, **switches)
+    guarded = ProviderResilience(settings, SystemClock(), noted).wrap(bare, **switches)
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=_calls, args=(guarded, until, seen, lock)) for _ in range(THREADS)]
     for thread in threads:

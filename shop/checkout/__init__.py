@@ -1,1 +1,1 @@
-"""From a cart to a paid order; the one feature that orchestrates the others."""
+"""The checkout: from a cart to a paid order. This feature calls carts, stock, orders, payments and mail."""

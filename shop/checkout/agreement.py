@@ -1,7 +1,7 @@
-"""What a shopper agreed to pay, held against what her cart comes to when the order is placed. Pure.
+"""Compares the lines or the total that a shopper agreed to with the cart at the time of the order. Pure.
 
-A sum alone says little: another tab may have put another product of the same price into the cart. So a page agrees to
-lines, and a program may at least name the total it expects.
+A total alone is not enough: another tab may have replaced a product by another one of the same price. So a page agrees
+to lines; an API client may at least send the total that it expects.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from shop.money import Money
 
 
 class PricedLine(Protocol):
-    """A product, how many pieces of it and what one costs; lines of carts and of orders fit."""
+    """A product, its quantity and its unit price; lines of carts and of orders fit."""
 
     @property
     def product_id(self) -> int:
@@ -26,23 +26,23 @@ class PricedLine(Protocol):
 
     @property
     def unit_price(self) -> Money:
-        """Return what one piece costs."""
+        """Return the price of one piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseAgreement:
-    """What was agreed to; ``None`` leaves that part open.
+    """The shopper's agreement; ``None`` leaves that part open.
 
     Args:
-        total: the sum the shopper expects to pay.
-        lines: the fingerprint of the lines she was shown, made by :func:`lines_fingerprint`.
+        total: the sum that the shopper expects to pay.
+        lines: the fingerprint of the lines that the page showed, made by :func:`lines_fingerprint`.
     """
 
     total: Money | None = None
     lines: str | None = None
 
     def check(self, total: Money, lines: Iterable[PricedLine]) -> None:
-        """Compare the agreement with what would be bought now.
+        """Compare the agreement with the purchase.
 
         Raises:
             CartChanged: the total or the lines differ.
@@ -54,11 +54,11 @@ class PurchaseAgreement:
 
 
 OPEN_AGREEMENT = PurchaseAgreement()
-"""Agrees to whatever the cart holds."""
+"""Agrees to any lines and any total."""
 
 
 def lines_fingerprint(lines: Iterable[PricedLine]) -> str:
-    """Return a hash of products, quantities and unit prices, whatever the order of the lines."""
+    """Return a hash of products, quantities and unit prices. The order of the lines does not matter."""
     parts = sorted(
         f"{line.product_id} {line.quantity} {line.unit_price.amount} {line.unit_price.currency}" for line in lines
     )

@@ -1,4 +1,4 @@
-"""The API's calls that buy, and that undo it."""
+"""API routes: buy a cart, and cancel an order."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,6 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.cart.api import CartAnswer, cart_answer
-from shop.cart.cart_lines import CartView
 from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import OrderCancellation
@@ -16,7 +15,7 @@ from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierChec
 from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
-from shop.orders.order_access import viewer
+from shop.orders.order_access import current_viewer
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
 from shop.orders.service import OrderService, OrdersPage
 from shop.web import idempotency
@@ -31,13 +30,13 @@ DECLINED = "The card was declined. Nothing was charged and nothing was ordered."
 
 
 class CheckoutProblem(ProblemDetails):
-    """A checkout's refusal; with the cart, where that is not what was agreed to."""
+    """The problem document of a refused checkout; it has the cart if the cart differs from the agreement."""
 
-    cart: CartAnswer | None = Field(default=None, description="As it is now; with `cart-changed`.")
+    cart: CartAnswer | None = Field(default=None, description="The current cart; with `cart-changed`.")
 
 
 def create_api(
-    use: Callable[[], CheckoutService],
+    get_service: Callable[[], CheckoutService],
     cancellation: Callable[[], OrderCancellation],
     orders: Callable[[], OrderService],
     carts: Callable[[], CartService],
@@ -47,38 +46,41 @@ def create_api(
     """Build the blueprint.
 
     Args:
-        use: returns the checkout of the request being served.
-        cancellation: returns its cancellation.
-        orders: returns its orders.
-        carts: returns its carts.
-        test_cards: whether the simulator's cards are taken (the lab profile).
+        get_service: returns the checkout service of the current request.
+        cancellation: returns its cancellation service.
+        orders: returns its order service.
+        carts: returns its cart service.
+        test_cards: whether the simulator's cards are accepted (the lab profile).
     """
     api = ApiBlueprint("checkout_api", __name__, url_prefix="/api/v1", abp_tags=[TAG], abp_security=AUTH_OPTIONAL)
     api.after_request(keep_private)
 
     @api.post(
         "/checkout",
-        summary="Buy what is in the cart",
+        summary="Buy the cart",
         responses={201: OrderBody, 409: CheckoutProblem, **problem_responses(400, 402, 422, 503)},
     )
     @idempotency.multi_transaction(required=True)
     @sends("Location")
     def checkout(body: CheckoutDetails) -> Response:
-        """Place an order and pay for it; all of it, or nothing. The same key never buys twice."""
+        """Place an order and pay for it, entirely or not at all. The same key never buys twice."""
         if not test_cards:
             refuse_test_card(body.payment.token)
         key = idempotency.current_key()
-        guard = key.lease(
-            lambda session, told: _answer(told.result, lambda public_id: orders().with_products(session, told.order)),
+        lease = key.lease(
+            lambda session, context: _build_response(
+                context.result, lambda public_id: orders().with_products(session, context.order)
+            ),
             body.fingerprint(),
         )
         try:
-            result = use().submit(current_owner(), key.key, body, body.agreement, guard)
+            result = get_service().submit(current_owner(), key.key, body, body.agreement, lease)
         except CartChanged as refusal:
-            return _changed(refusal, carts().view(current_owner()))
+            cart = cart_answer(carts().view(current_owner())).model_dump()
+            return problem_document(409, CartChanged.problem, refusal.detail, extension={"cart": cart})
         if isinstance(result, EarlierCheckoutPaid):
             raise StateConflict(EARLIER)
-        return key.response or _answer(result, orders().bought)
+        return key.response or _build_response(result, orders().detail_for_buyer)
 
     @api.post(
         "/orders/<string:id>/cancel",
@@ -88,25 +90,20 @@ def create_api(
     )
     @idempotency.multi_transaction()
     def cancel(path: OrderPath) -> Response:
-        """Cancel an own order that has not left: 200 when the money is back, 202 while the refund is still owed."""
+        """Cancel an own order that is not shipped: 200 if it is refunded, 202 while the refund is due."""
         key = idempotency.current_key()
-        guard = key.lease(lambda session, public_id: _cancelled(orders().detail_in_session(session, public_id)))
-        cancellation().cancel(viewer(), path.id, guard)
-        return key.response or _cancelled(orders().detail(viewer(), path.id))
+        lease = key.lease(lambda session, public_id: _cancelled(orders().detail_in_session(session, public_id)))
+        cancellation().cancel(current_viewer(), path.id, lease)
+        return key.response or _cancelled(orders().detail(current_viewer(), path.id))
 
     return api
 
 
-def _changed(refusal: CartChanged, cart: CartView) -> Response:
-    extension = {"cart": cart_answer(cart).model_dump()}
-    return problem_document(409, CartChanged.problem, refusal.detail, extension=extension)
-
-
-def _answer(result: PaidOrder | DeclinedCheckout, look: Callable[[str], OrdersPage]) -> Response:
+def _build_response(result: PaidOrder | DeclinedCheckout, load_order: Callable[[str], OrdersPage]) -> Response:
     if isinstance(result, DeclinedCheckout):
         response = problem_document(402, "payment-declined", DECLINED)
     else:
-        order = order_json(look(result.public_id))
+        order = order_json(load_order(result.public_id))
         response = make_response(OrderBody(order=order).model_dump(mode="json"), 201)
         response.headers["Location"] = f"/api/v1/orders/{result.public_id}"
     if result.replayed:
@@ -114,6 +111,6 @@ def _answer(result: PaidOrder | DeclinedCheckout, look: Callable[[str], OrdersPa
     return response
 
 
-def _cancelled(shown: OrdersPage) -> Response:
-    order = order_json(shown)
+def _cancelled(page: OrdersPage) -> Response:
+    order = order_json(page)
     return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)

@@ -1,4 +1,4 @@
-"""What a shopper fills in to check out, and what is wrong with it."""
+"""The details of a checkout: e-mail, address and payment, with their validation."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from shop.orders.countries import COUNTRIES
 from shop.web.schemas import ApiModel, MoneySchema
 
 
-def _deliverable(code: str) -> str:
+def _validate_country(code: str) -> str:
     if code not in COUNTRIES:
         raise ValueError("we do not deliver there")
     return code
 
 
-def _writable(email: str) -> str:
-    """Refuse what is no address, and leave what is one as typed: a fingerprint is taken of what was sent."""
+def _validate_email(email: str) -> str:
+    """Refuse an invalid address. Return a valid one as it was typed: the fingerprint depends on it."""
     try:
         clean_email(email)
     except InvalidFields:
@@ -30,10 +30,10 @@ def _writable(email: str) -> str:
     return email
 
 
-Country = Annotated[str, Field(json_schema_extra={"enum": list(COUNTRIES)}), AfterValidator(_deliverable)]
+Country = Annotated[str, Field(json_schema_extra={"enum": list(COUNTRIES)}), AfterValidator(_validate_country)]
 
 _TEXT = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
-"""Something, in one line, that PostgreSQL can store."""
+"""One line of text, not empty, that PostgreSQL can store."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_TEXT)]
 
 MESSAGES: Mapping[str, str] = MappingProxyType(
@@ -50,7 +50,7 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
 
 
 class DeliveryAddress(ApiModel):
-    """Where the parcel goes."""
+    """The delivery address."""
 
     name: Text
     line1: Text
@@ -62,38 +62,38 @@ class DeliveryAddress(ApiModel):
 
 
 class PaymentToken(ApiModel):
-    """Stands for a card; the card's number never comes here."""
+    """The token of a card; the store never receives the card's number."""
 
     token: str = Field(pattern=r"^[A-Za-z0-9_-]{1,255}$", examples=["tok_ok"])
 
 
 class CheckoutDetails(ApiModel):
-    """Everything a checkout needs besides the cart."""
+    """All fields of a checkout. The cart is stored on the server."""
 
-    email: Annotated[str, AfterValidator(_writable)] = Field(
+    email: Annotated[str, AfterValidator(_validate_email)] = Field(
         max_length=EMAIL_MAX, examples=["shopper@example.org"], json_schema_extra={"format": "email"}
     )
     address: DeliveryAddress
     payment: PaymentToken
     expected_total: MoneySchema | None = Field(
         default=None,
-        description="What the cart is expected to come to. Where it comes to anything else, nothing is ordered: 409,"
+        description="The total that the client expects. If the cart's total differs, nothing is ordered: 409,"
         " with the cart.",
     )
 
     @property
     def recipient(self) -> str:
-        """Return the address mail about the order goes to, in the spelling in which accounts keep theirs."""
+        """Return the mail address of the order, in the same spelling as the addresses of accounts."""
         return clean_email(self.email)
 
     @property
     def agreement(self) -> PurchaseAgreement:
-        """Return what was agreed to pay for, as far as the body says so."""
+        """Return the agreement to the expected total, if the body has one."""
         expected = self.expected_total
         return PurchaseAgreement(total=Money(expected.amount, expected.currency) if expected else None)
 
     def fingerprint(self) -> str:
-        """Return a hash that is the same for the same answers, in whatever order and spacing they were sent."""
+        """Return a hash of the parsed fields. Order and spacing of the fields in the request do not matter."""
         return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
@@ -101,19 +101,19 @@ def read_form(form: Mapping[str, str]) -> CheckoutDetails:
     """Read the checkout page's form.
 
     Raises:
-        InvalidFields: with one message a wrong field, by the field's name in the form.
+        InvalidFields: with one message per wrong field, by the field's name in the form.
     """
-    given = {name: form.get(name, "").strip() for name in ("email", "name", "line1", "city", "postcode", "country")}
+    fields = {name: form.get(name, "").strip() for name in ("email", "name", "line1", "city", "postcode", "country")}
     try:
         return CheckoutDetails.model_validate(
             {
-                "email": given.pop("email"),
-                "address": given,
+                "email": fields.pop("email"),
+                "address": fields,
                 "payment": {"token": form.get("token", "")},
             }
         )
     except ValidationError as error:
-        wrong = (".".join(map(str, fault["loc"])) for fault in error.errors())
+        paths = (".".join(map(str, details["loc"])) for details in error.errors())
         raise InvalidFields(
-            "Some fields are not right.", errors={name.rpartition(".")[2]: MESSAGES[name] for name in wrong}
+            "Some fields are not right.", errors={path.rpartition(".")[2]: MESSAGES[path] for path in paths}
         ) from None

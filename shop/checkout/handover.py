@@ -1,37 +1,35 @@
-"""What a guest has begun to buy, in the hands of the account she signs in to.
+"""Moves the checkouts of a guest's cart to the account that the guest signs in to.
 
-Problem: a cart changes hands while an order of it is still being paid. If only its lines moved, the account would hold
-what is being bought already, under a name that knows of no order, and would pay for it a second time.
-Method: the claim on the cart moves with its lines, in one transaction: the orders placed from it, under the keys they
-were placed with, and the answers kept of changes of the cart. From then on the account's checkout meets the open
-order as its own would be met, and what is settled later leaves the account's cart. Whose order it is does not change
-here: address and right to cancel stay with the guest until the account adopts the order.
+Problem: a cart changes its owner while one of its orders is being paid. If only the cart's lines moved, the account's
+cart would hold lines that are being bought already. The account would have no checkout key of that order, and would pay
+a second time.
+Method: one transaction moves the cart's lines, the checkout keys of the orders that were placed from the cart, and the
+stored responses of changes to the cart. After that, the account's checkout finds the open order as a conflicting
+checkout, and a later settle phase removes the bought lines from the account's cart. The order's holder does not change
+here: the guest keeps the address and the right to cancel until the account adopts the order.
 """
 
 import uuid
 
 from sqlalchemy.orm import Session
 
-from shop.cart.service import CartOwner
-from shop.checkout.phases import owner_name
-from shop.orders import order_stream
+from shop.orders import checkout_keys
+from shop.patterns.idempotency.key_owners import account_owner, guest_owner
 from shop.patterns.idempotency.key_store import KeyStore
 
 CART_ROUTES = ("% /api/v1/cart/%", "% /cart/%")
-"""What was answered there tells of the cart alone. Answers that tell of an order stay with the guest, whose it is; an
-order remembers the key of its checkout itself."""
+"""Responses of these routes are about the cart alone, so they move. Responses about an order stay with the guest, who
+holds it; the order stores its checkout key itself."""
 
 
-def move_claims(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> None:
-    """Move a guest's claims to an account, before her cart is locked and moved in the same transaction.
+def move_checkout_keys(session: Session, guest_cart_id: uuid.UUID, user_id: int) -> None:
+    """Move a guest's checkout keys to an account, before the same transaction locks and moves the cart.
 
-    A checkout under way on either side is waited for until it is placed; then it is among what moves, or it has seen
-    the cart before anything moved.
+    A checkout in progress on either side finishes its place phase first. Then its order moves too, or it has read the
+    cart before the move.
     """
-    guest, account = owner_name(CartOwner(guest_cart_id=guest_cart_id)), owner_name(CartOwner(user_id=user_id))
-    if guest is None or account is None:
-        raise ValueError("both a guest's cart and an account are needed")
-    order_stream.lock_owner(session, guest)
-    order_stream.lock_owner(session, account)
-    order_stream.move_claims(session, guest, account)
+    guest, account = guest_owner(guest_cart_id), account_owner(user_id)
+    checkout_keys.lock_owner(session, guest)
+    checkout_keys.lock_owner(session, account)
+    checkout_keys.change_owner(session, guest, account)
     KeyStore.change_owner(session, guest, account, CART_ROUTES)

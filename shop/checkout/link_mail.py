@@ -1,4 +1,4 @@
-"""The mail with the link to a guest's order, sent again: what the worker does about a request for it."""
+"""The consumer that sends the mail with the link to a guest's order again."""
 
 import hmac
 
@@ -9,7 +9,7 @@ from shop.database.transactions import Database
 from shop.errors import InvalidFields
 from shop.mail.mailer import MailTransport
 from shop.orders import queries
-from shop.orders.link_requests import PAUSE, LinkRequests
+from shop.orders.link_requests import MIN_INTERVAL, LinkRequests
 from shop.orders.queries import GuestContact
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.inbox import ConsumerInbox
@@ -18,14 +18,14 @@ CONSUMER = "order-link"
 
 
 class LinkMailConsumer:
-    """Sends the link; safe to be given the same message twice, one after the other or at once.
+    """Sends the link. The same message may be delivered twice, one after the other or at once.
 
     Args:
-        database: where orders are.
-        inbox: what was handled.
-        requests: knows how addresses are compared.
-        letters: writes them.
-        post: takes them.
+        database: the database of the orders.
+        inbox: records handled messages.
+        requests: makes the digest by which two addresses are compared.
+        emails: builds the mail.
+        mailer: sends the mail.
     """
 
     def __init__(
@@ -33,43 +33,43 @@ class LinkMailConsumer:
         database: Database,
         inbox: ConsumerInbox,
         requests: LinkRequests,
-        letters: OrderEmails,
-        post: MailTransport,
+        emails: OrderEmails,
+        mailer: MailTransport,
     ) -> None:
         self._database = database
         self._inbox = inbox
         self._requests = requests
-        self._letters = letters
-        self._post = post
+        self._emails = emails
+        self._mailer = mailer
 
     def handle(self, message: QueueMessage) -> None:
-        """Send the link of the order that was named, if it is a guest's, its address was given and it is time.
+        """Send the link of the requested order, if a guest placed it under the given address and no link is recent.
 
         Raises:
-            MailFailed: not now; the queue tries again.
+            MailFailed: a temporary failure; the queue delivers the message again.
         """
         if self._inbox.has_handled(message.message_id):
             return
-        contact = self._contact(message)
-        if contact is None:  # nor is that noted: strangers' requests would leave a row each
+        contact = self._find_contact(message)
+        if contact is None:  # not recorded in the inbox: each request of a stranger would leave a row
             return
-        letter = self._letters.link(contact.public_id, message.message_id)
-        self._post.send(letter)
+        email = self._emails.link_email(contact.public_id, message.message_id)
+        self._mailer.send(email)
 
-        def note(session: Session) -> None:
-            self._post.record(session, letter)
-            queries.note_link_sent(session, contact.public_id)
+        def record(session: Session) -> None:
+            self._mailer.record(session, email)
+            queries.record_link_sent(session, contact.public_id)
 
-        self._inbox.process_once(message, note)
+        self._inbox.process_once(message, record)
 
-    def _contact(self, message: QueueMessage) -> GuestContact | None:
-        """Return the order to write about; ``None`` where there is nothing to send."""
+    def _find_contact(self, message: QueueMessage) -> GuestContact | None:
+        """Return the order and its address; ``None`` if no mail is to be sent."""
         with self._database.reading() as session:
-            contact = queries.guest_contact(session, message.payload["number"], PAUSE)
+            contact = queries.find_guest_contact(session, message.payload["number"], MIN_INTERVAL)
         if contact is None:
             return None
         try:
             digest = self._requests.digest(contact.email)
-        except InvalidFields:  # an order of a build that took what is no address
+        except InvalidFields:  # an older build accepted this order with an invalid address
             return None
         return contact if hmac.compare_digest(digest, message.payload["email_sha256"]) else None

@@ -1,4 +1,4 @@
-"""The checkout for people. A form carries its key with it, so a double click or the back button buys once."""
+"""The checkout page. The form has its own idempotency key, so a double click or the back button buys once."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from shop.errors import (
     StateConflict,
 )
 from shop.orders.countries import COUNTRIES
-from shop.orders.order_access import viewer
+from shop.orders.order_access import current_viewer
 from shop.web import idempotency
 from shop.web.identity import current_identity
 from shop.web.private_response import keep_private
@@ -34,15 +34,15 @@ from shop.web.problems import DEFAULT_RETRY_AFTER_S
 
 CART = "/cart"
 DECLINED = "Your card was declined. Nothing was charged; choose another card and try again."
-USED = "This form had been sent before. Please check it and send it again."
+KEY_REUSED = "This form had been sent before. Please check it and send it again."
 
 Cards = tuple[tuple[str, str, str], ...]
 Page = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _FormValues:
-    """What the form says when it comes back."""
+class _FormState:
+    """Status and messages of the form when the store shows it again."""
 
     status: int
     kind: str = ""
@@ -52,7 +52,7 @@ class _FormValues:
 
 
 def create_pages(
-    use: Callable[[], CheckoutService],
+    get_service: Callable[[], CheckoutService],
     cancellation: Callable[[], OrderCancellation],
     carts: Callable[[], CartService],
     renew_guest: Callable[[], None],
@@ -62,11 +62,11 @@ def create_pages(
     """Build the pages.
 
     Args:
-        use: returns the checkout of the request being served.
-        cancellation: returns its cancellation.
-        carts: returns its carts.
-        renew_guest: gives a guest a new id to order under, as each form is shown.
-        test_cards: whether the simulator's cards are offered and taken (the lab profile).
+        get_service: returns the checkout service of the current request.
+        cancellation: returns its cancellation service.
+        carts: returns its cart service.
+        renew_guest: gives a guest a new id for the order, each time the form is shown.
+        test_cards: whether the simulator's cards are offered and accepted (the lab profile).
     """
     cards = TEST_CARDS if test_cards else ()
     pages = Blueprint("checkout", __name__, template_folder="templates")
@@ -75,90 +75,88 @@ def create_pages(
     @pages.get("/checkout")
     def form() -> Page:
         renew_guest()
-        return _form(carts().view(current_owner()), _known(), _FormValues(200), cards)
+        identity = current_identity()
+        known_fields = {"email": identity.email, "name": identity.name} if identity else {}
+        return _render_form(carts().view(current_owner()), known_fields, _FormState(200), cards)
 
     @pages.post("/checkout")
     @idempotency.multi_transaction(required=True)
     def submit() -> Page:
-        said = _submit(use(), cards)
-        if isinstance(said, _FormValues):
-            return _form(carts().view(current_owner()), request.form, said, cards)
-        return said
+        result = _submit(get_service(), cards)
+        if isinstance(result, _FormState):
+            return _render_form(carts().view(current_owner()), request.form, result, cards)
+        return result
 
     @pages.post("/orders/<string:public_id>/cancel")
     @idempotency.multi_transaction()
     def cancel(public_id: str) -> Page:
         try:
-            guard = idempotency.current_key().lease(lambda session, cancelled: _to_order(cancelled))
-            cancellation().cancel(viewer(), public_id, guard)
+            lease = idempotency.current_key().lease(lambda session, cancelled_id: _redirect_to_order(cancelled_id))
+            cancellation().cancel(current_viewer(), public_id, lease)
         except (StateConflict, ProviderUnavailable) as refusal:
             flash(refusal.detail, "warning")
-        return _to_order(public_id)
+        return _redirect_to_order(public_id)
 
     return pages
 
 
-def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormValues:
-    """Send the form, and say what became of it."""
+def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormState:
+    """Submit the form. Return a redirect, or the state in which the form is shown again."""
     key = idempotency.current_key()
     try:
         details = read_form(request.form)
         if not cards:
             refuse_test_card(details.payment.token)
-        guard = key.lease(
-            lambda session, told: _to_order(told.result.public_id) if isinstance(told.result, PaidOrder) else None,
+        lease = key.lease(
+            lambda session, context: (
+                _redirect_to_order(context.result.public_id) if isinstance(context.result, PaidOrder) else None
+            ),
             details.fingerprint(),
         )
-        result = checkout.submit(current_owner(), key.key, details, _agreement(), guard)
+        # a form without this field agrees to no lines, so the store shows it again with the current cart
+        agreement = PurchaseAgreement(lines=request.form.get("lines", ""))
+        result = checkout.submit(current_owner(), key.key, details, agreement, lease)
     except InvalidFields as refusal:
         if "cart" in refusal.errors:
             return redirect(CART, 303)
         if "Idempotency-Key" in refusal.errors:
-            return _FormValues(422, "warning", USED)
-        return _FormValues(422, errors=refusal.errors)
+            return _FormState(422, "warning", KEY_REUSED)
+        return _FormState(422, errors=refusal.errors)
     except OutOfStock:
-        return redirect(CART, 303)  # where each line says what is left of it
+        return redirect(CART, 303)  # the cart shows the available quantity of each line
     except AlreadyPaid:
-        raise  # there is nothing left to send: its page says so
+        raise  # the shopper must not send the form again: the error page says so
     except CartChanged as refusal:
-        return _FormValues(409, "warning", refusal.detail)
+        return _FormState(409, "warning", refusal.detail)
     except StateConflict as refusal:
-        return _FormValues(409, "warning", refusal.detail, keep_key=True)
-    except ServiceUnavailable as refusal:  # ours included: who paid and saw no answer must come back with the same key
-        return _FormValues(503, "danger", refusal.detail, keep_key=True)
+        return _FormState(409, "warning", refusal.detail, keep_key=True)
+    except (
+        ServiceUnavailable
+    ) as refusal:  # also our own failure: a shopper who paid without a response must send the same key again
+        return _FormState(503, "danger", refusal.detail, keep_key=True)
     if isinstance(result, DeclinedCheckout):
-        return _FormValues(402, "danger", DECLINED)
-    return _to_order(result.public_id, "?earlier" if isinstance(result, EarlierCheckoutPaid) else "")
+        return _FormState(402, "danger", DECLINED)
+    return _redirect_to_order(result.public_id, "?earlier" if isinstance(result, EarlierCheckoutPaid) else "")
 
 
-def _to_order(public_id: str, query: str = "") -> FlaskResponse:
-    """Lead to an order's page, which says what came of it; a flashed message would write the cookie."""
+def _redirect_to_order(public_id: str, query: str = "") -> FlaskResponse:
+    """Redirect to the order's page, which shows the result. A flashed message would write the cookie."""
     return make_response(redirect(f"/orders/{public_id}{query}", 303))
 
 
-def _form(cart: CartView, given: Mapping[str, str], said: _FormValues, cards: Cards) -> Page:
-    if not cart.can_be_bought and not said.keep_key:
+def _render_form(cart: CartView, fields: Mapping[str, str], state: _FormState, cards: Cards) -> Page:
+    if not cart.can_be_bought and not state.keep_key:
         return redirect(CART, 303)
     page = render_template(
         "checkout/checkout.html",
         cart=cart,
-        form=given,
-        errors=said.errors or {},
-        notice=said,
-        key=given["key"] if said.keep_key else uuid.uuid4().hex,
-        lines=lines_fingerprint(cart.lines) if cart.lines else given.get("lines", ""),
+        form=fields,
+        errors=state.errors or {},
+        notice=state,
+        key=fields["key"] if state.keep_key else uuid.uuid4().hex,
+        lines=lines_fingerprint(cart.lines) if cart.lines else fields.get("lines", ""),
         countries=[("", "Choose a country"), *COUNTRIES.items()],
         cards=cards,
-        chosen=given.get("token") or (cards[0][0] if cards else ""),
+        chosen=fields.get("token") or (cards[0][0] if cards else ""),
     )
-    return page, said.status, {"Retry-After": str(DEFAULT_RETRY_AFTER_S)} if said.status == 503 else {}
-
-
-def _known() -> Mapping[str, str]:
-    identity = current_identity()
-    return {"email": identity.email, "name": identity.name} if identity else {}
-
-
-def _agreement() -> PurchaseAgreement:
-    """Return the lines the shopper saw. A form that names none agrees to nothing, and is shown again with the cart."""
-    return PurchaseAgreement(lines=request.form.get("lines", ""))
+    return page, state.status, {"Retry-After": str(DEFAULT_RETRY_AFTER_S)} if state.status == 503 else {}

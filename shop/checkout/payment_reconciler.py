@@ -1,7 +1,7 @@
-"""What became of a checkout that was left open: the provider's books say, and it is written down.
+"""Settles a checkout whose payment is open, by the provider's ledger.
 
-A checkout is left open when its process died or when no answer came. Whoever needs it settled does it through here:
-the shopper who cancels the order, the next checkout of the same cart, or the completer, when nobody comes back.
+A payment stays open if its process died or if the provider did not answer. Three callers reconcile it: the shopper who
+cancels the order, the next checkout of the same cart, and the worker's completer.
 """
 
 from datetime import timedelta
@@ -19,17 +19,17 @@ from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import OutcomePending, PaymentService
 
 RETRY_AFTER_S = 2
-GIVEN_UP_AFTER = timedelta(seconds=45)
-"""A charge that the provider's books do not show by then will not come: calls to it end after seconds. Whoever pressed
-the button and got no answer has had the time to press it again."""
+GIVE_UP_AFTER = timedelta(seconds=45)
+"""A charge that is missing in the provider's ledger after this time will not appear later: a call ends after seconds.
+A shopper without a response has had the time to send the form again."""
 
 
 class PaymentReconciler:
     """The use case.
 
     Args:
-        database: where everything is.
-        payments: moves and records money.
+        database: the store's database.
+        payments: looks charges up and records payments.
         phases: the bodies of the transactions.
     """
 
@@ -39,18 +39,18 @@ class PaymentReconciler:
         self._phases = phases
 
     def reconcile(self, public_id: str, cause: CancellationCause, *, give_up: bool = True) -> OrderStatus:
-        """Settle an order whose payment is still open, and return where the order stands then.
+        """Settle an order whose payment is open, and return its new status.
 
         Args:
             public_id: the order.
-            cause: why it is cancelled, if it comes to that.
-            give_up: whether empty books mean that nothing was charged. Shortly after an attempt they do not: its
-                charge may still be on its way.
+            cause: recorded if the order is cancelled.
+            give_up: whether a missing charge means that nothing was charged. Shortly after an attempt it does not:
+                the charge may still be in progress.
 
         Raises:
-            NotFound: there is no such order.
-            StateConflict: its payment is being taken at this moment.
-            ProviderUnavailable: nobody can say yet whether it was paid; nothing was changed.
+            NotFound: the order does not exist.
+            StateConflict: another request is making the payment at this moment.
+            ProviderUnavailable: it is not yet known whether the order was paid; nothing was changed.
         """
         with self._database.transaction() as session:
             order = order_stream.lock(session, public_id)
@@ -61,45 +61,36 @@ class PaymentReconciler:
                     "This order is being paid right now; try again in a moment.", retry_after=RETRY_AFTER_S
                 )
             payment = self._payments.for_order(session, order.id)
-        found = self._payments.find(payment.charge_key)
-        if found is None and not give_up:
-            found = OutcomePending()
-        is_given_back = isinstance(found, ChargeSucceeded) and found.refunded.amount >= payment.amount > 0
+        charge = self._payments.find_charge(payment.charge_key)
+        if charge is None and not give_up:
+            charge = OutcomePending()
+        is_refunded = isinstance(charge, ChargeSucceeded) and charge.refunded.amount >= payment.amount > 0
 
-        def write_down(session: Session) -> OrderStatus:
-            if is_given_back:  # by hand at the provider, before we knew of the charge: there is nothing to sell
+        def record(session: Session) -> OrderStatus:
+            if is_refunded:  # staff refunded it at the provider before the store knew of the charge: sell nothing
                 self._phases.cancel_unpaid(session, public_id, cause)
-            return self._write_down(session, public_id, found, cause)
+            match charge:
+                case ChargeSucceeded():
+                    self._phases.settle(session, public_id, RecoveryStep.PAY, charge)
+                case ChargeDeclined():
+                    self._phases.settle(session, public_id, RecoveryStep.REFUSE, charge)
+                case OutcomePending():
+                    self._phases.settle(session, public_id, RecoveryStep.WAIT, charge)
+                case None:
+                    self._phases.cancel_unpaid(session, public_id, cause)
+            return OrderStatus(order_stream.lock(session, public_id).status)
 
-        stands = self._database.run_in_transaction(write_down)
-        if isinstance(found, OutcomePending):
+        status = self._database.run_in_transaction(record)
+        if isinstance(charge, OutcomePending):
             raise ProviderUnavailable(
                 "We cannot say yet whether this order was paid; try again.", retry_after=RETRY_AFTER_S
             )
-        return stands
+        return status
 
     def postpone(self, public_id: str, error: ProviderUnavailable) -> None:
-        """Let a background loop leave an order alone for a while, because the provider could not say."""
+        """Schedule the completer's next attempt for an order, because the provider did not tell the outcome."""
 
-        def write_down(session: Session) -> None:
+        def postpone(session: Session) -> None:
             self._payments.postpone(session, queries.internal_id(session, public_id), error)
 
-        self._database.run_in_transaction(write_down)
-
-    def _write_down(
-        self,
-        session: Session,
-        public_id: str,
-        found: ChargeSucceeded | ChargeDeclined | OutcomePending | None,
-        cause: CancellationCause,
-    ) -> OrderStatus:
-        match found:
-            case ChargeSucceeded():
-                self._phases.settle(session, public_id, RecoveryStep.PAY, found)
-            case ChargeDeclined():
-                self._phases.settle(session, public_id, RecoveryStep.REFUSE, found)
-            case OutcomePending():
-                self._phases.settle(session, public_id, RecoveryStep.WAIT, found)
-            case None:
-                self._phases.cancel_unpaid(session, public_id, cause)
-        return OrderStatus(order_stream.lock(session, public_id).status)
+        self._database.run_in_transaction(postpone)

@@ -1,8 +1,8 @@
-"""What the provider tells by itself, written down by the same phases as its answers.
+"""Handles the provider's webhooks: the checkout's phases record an event as they record the answer of a call.
 
-A message and the answer to the call it tells of may come in either order, twice, or never. Both end in
-:meth:`~shop.checkout.phases.Phases.settle`, under the order's lock; who comes second finds it done. So a charge whose
-answer was lost is settled by its message, and a message that is lost is not missed.
+A webhook and the answer to its call arrive in any order; a webhook may arrive twice, or never. Both end in
+:meth:`~shop.checkout.phases.CheckoutPhases.settle`, under the order's lock, and the second one changes nothing. So a
+charge whose answer was lost is settled by its webhook, and a lost webhook does no harm.
 """
 
 import logging
@@ -16,8 +16,8 @@ from shop.money import Money
 from shop.orders import queries
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
-from shop.payments.refunds import OWED
 from shop.payments.service import PaymentService
+from shop.payments.transitions import OWED_STATUSES, PaymentStatus
 from shop.payments.webhooks import WebhookEvent, WebhookEventType
 
 _log = logging.getLogger(__name__)
@@ -27,11 +27,11 @@ class PaymentWebhooks:
     """The use case.
 
     Args:
-        database: where everything is.
-        payments: our record of payments.
+        database: the store's database.
+        payments: the store's record of payments.
         phases: the bodies of the transactions.
-        compensate: gives back the money of a cancelled order, by its public id.
-        observe: told what became of each message: ``taken``, ``early``, ``unknown_charge`` or ``conflict``.
+        compensate: refunds a cancelled order, by its public id.
+        observe: called with the outcome of each event: ``taken``, ``early``, ``unknown_charge`` or ``conflict``.
     """
 
     def __init__(
@@ -48,72 +48,71 @@ class PaymentWebhooks:
         self._compensate = compensate
         self._observe = observe
 
-    def receive(self, notice: WebhookEvent) -> None:
-        """See :class:`shop.payments.webhooks.Receiver`."""
+    def handle(self, event: WebhookEvent) -> None:
+        """See :class:`shop.payments.webhooks.WebhookHandler`."""
         with self._database.reading() as session:
-            payment = self._payments.by_charge_key(session, notice.charge_key)
+            payment = self._payments.by_charge_key(session, event.charge_key)
             public_id = None if payment is None else queries.public_id(session, payment.order_id)
         if payment is None or public_id is None:
-            # taken all the same: sent again, it is as unknown; the auditor finds the charge in the provider's list
-            _log.warning("webhook_of_no_payment", extra={"charge_key": notice.charge_key})
+            # acknowledged: a repeated delivery would not help; the auditor finds the charge in the provider's list
+            _log.warning("webhook_unknown_charge", extra={"charge_key": event.charge_key})
             self._observe("unknown_charge")
             return
-        says = contradiction(notice, payment)
-        if says:
-            _log.error("webhook_conflict", extra={"order": public_id, "charge": notice.provider_id, "reason": says})
-            self._database.run_in_transaction(lambda session: self._payments.note_conflict(session, notice, says))
+        contradiction = find_contradiction(event, payment)
+        if contradiction:
+            _log.error(
+                "webhook_conflict", extra={"order": public_id, "charge": event.provider_id, "reason": contradiction}
+            )
+            self._database.run_in_transaction(
+                lambda session: self._payments.record_conflict(session, event, contradiction)
+            )
             self._observe("conflict")
             return
         try:
-            self._take(public_id, payment, notice)
+            self._apply(public_id, payment, event)
         except StateConflict:
             self._observe("early")
             raise
         self._observe("taken")
 
-    def _take(self, public_id: str, payment: Payment, notice: WebhookEvent) -> None:
-        match notice.happened:
-            case WebhookEventType.CHARGED if payment.status in ("pending", "abandoned"):
-                self._charged(public_id, notice)
-            case WebhookEventType.DECLINED if payment.status == "pending":
+    def _apply(self, public_id: str, payment: Payment, event: WebhookEvent) -> None:
+        is_open = payment.status in (PaymentStatus.PENDING, PaymentStatus.ABANDONED)
+        match event.type:
+            case WebhookEventType.CHARGED if is_open:
+                charged = ChargeSucceeded(event.provider_id)
+                settled = self._database.run_in_transaction(
+                    lambda session: self._phases.settle(session, public_id, RecoveryStep.PAY, charged)
+                )
+                if settled is SettleResult.TOO_LATE:
+                    self._compensate(public_id)
+            case WebhookEventType.DECLINED if payment.status == PaymentStatus.PENDING:
                 declined = ChargeDeclined("declined")
                 self._database.run_in_transaction(
                     lambda session: self._phases.settle(session, public_id, RecoveryStep.REFUSE, declined)
                 )
-            case WebhookEventType.REFUNDED:
-                self._refunded(public_id, payment.status, notice)
-
-    def _charged(self, public_id: str, notice: WebhookEvent) -> None:
-        charged = ChargeSucceeded(notice.provider_id)
-        settled = self._database.run_in_transaction(
-            lambda session: self._phases.settle(session, public_id, RecoveryStep.PAY, charged)
-        )
-        if settled is SettleResult.TOO_LATE:
-            self._compensate(public_id)
-
-    def _refunded(self, public_id: str, status: str, notice: WebhookEvent) -> None:
-        if status in ("pending", "abandoned"):  # this message has overtaken the one of its charge
-            raise StateConflict("The charge is not known here yet; send this again.")
-        if status in (*OWED, "refund_closed") and notice.refunded == notice.amount:
-            self._database.run_in_transaction(lambda session: self._phases.record_refund(session, public_id))
-        elif status == "charged":
-            _log.warning("refund_nobody_asked_for", extra={"order": public_id, "refunded": notice.refunded.amount})
+            case WebhookEventType.REFUNDED if is_open:  # this event has overtaken the event of its charge
+                raise StateConflict("The charge is not known here yet; send this again.")
+            case WebhookEventType.REFUNDED if payment.status in (*OWED_STATUSES, PaymentStatus.REFUND_CLOSED):
+                if event.refunded == event.amount:
+                    self._database.run_in_transaction(lambda session: self._phases.record_refund(session, public_id))
+            case WebhookEventType.REFUNDED if payment.status == PaymentStatus.CHARGED:
+                _log.warning("unrequested_refund", extra={"order": public_id, "refunded": event.refunded.amount})
 
 
-def contradiction(notice: WebhookEvent, payment: Payment) -> str:
-    """Return what a message says against our record; empty where it fits, or may come to fit. Pure.
+def find_contradiction(event: WebhookEvent, payment: Payment) -> str:
+    """Return how an event contradicts the store's record; empty if it fits, or may fit later. Pure.
 
     Args:
-        notice: the message.
-        payment: our record, under the message's key.
+        event: the provider's event.
+        payment: the store's record under the event's charge key.
     """
-    ours, theirs = Money(payment.amount, payment.currency), notice.amount
-    if theirs != ours:
-        return f"{notice.happened} over {theirs}; the payment is over {ours}"
-    if payment.status == "declined" and notice.happened is not WebhookEventType.DECLINED:
-        return f"{notice.happened} of a payment that was declined"
-    if payment.provider_id is not None and notice.happened is WebhookEventType.DECLINED:
-        return f"{notice.happened} of a payment that was charged"
-    if payment.provider_id not in (None, notice.provider_id):
-        return f"{notice.happened} of another charge than {payment.provider_id}, which is ours"
+    expected = Money(payment.amount, payment.currency)
+    if event.amount != expected:
+        return f"{event.type} over {event.amount}; the payment is over {expected}"
+    if payment.status == PaymentStatus.DECLINED and event.type is not WebhookEventType.DECLINED:
+        return f"{event.type} of a payment that was declined"
+    if payment.provider_id is not None and event.type is WebhookEventType.DECLINED:
+        return f"{event.type} of a payment that was charged"
+    if payment.provider_id not in (None, event.provider_id):
+        return f"{event.type} of another charge than {payment.provider_id}, which is ours"
     return ""

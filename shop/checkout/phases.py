@@ -1,8 +1,8 @@
-"""The atomic phases of a checkout. Each is the body of one transaction; the charge happens between them.
+"""The atomic phases of a checkout. Each phase is the body of one transaction; the charge happens between two of them.
 
-Order, payment record, cart and stock move together or not at all, in this order of locks everywhere: order, payment,
-cart, stock by product id. Stock comes last, because its rows are the ones strangers wait for. Nothing here calls out,
-and nothing here commits.
+Order, payment, cart and stock change together or not at all. Every phase locks rows in the same order: order, payment,
+cart, stock by product id. Stock comes last, because other shoppers wait for its rows. A phase makes no call to another
+server, and does not commit.
 """
 
 import uuid
@@ -16,6 +16,7 @@ from shop.cart.cart_lines import HeldLine
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import availability, offers
 from shop.catalog.stock import StockStrategy
+from shop.charge_keys import order_charge_key
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.confirmation import OrderConfirmation
 from shop.checkout.details import CheckoutDetails
@@ -23,40 +24,42 @@ from shop.checkout.recovery_points import RecoveryStep, SettleResult
 from shop.database.transactions import Database
 from shop.errors import InvalidFields, OutOfStock
 from shop.money import Money
-from shop.orders import order_stream, queries
+from shop.orders import checkout_keys, order_stream, queries
+from shop.orders.checkout_keys import CheckoutKey
 from shop.orders.events import CancellationCause, OrderedLine
 from shop.orders.models import Order
 from shop.orders.order_state import CancelOrder, CloseRefund, Command, RecordCharge, RecordDecline, RecordRefund
-from shop.orders.order_stream import CheckoutKey, LockedOrder, NewOrder, OrderChange, OrderStreams
+from shop.orders.order_stream import LockedOrder, NewOrder, OrderChange, OrderStreams
 from shop.orders.transitions import OrderStatus
+from shop.patterns.idempotency import key_owners
 from shop.patterns.idempotency.key_lease import KeyLease, NoLease
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import Outcome, PaymentService
+from shop.payments.transitions import PaymentStatus
 
 EMPTY_CART = "Your cart is empty."
-REUSED = "This key was used for another checkout; take a new one."
-NO_GUARD = NoLease()
+NO_LEASE = NoLease()
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeAttempt:
-    """A charge to be made for an order."""
+    """A charge to make for an order; ``is_first`` tells whether no earlier request can have made it."""
 
     public_id: str
     number: str
     charge_key: str
     amount: Money
-    first: bool
+    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCheckout:
-    """An earlier checkout of the same cart whose payment is still open, and that the new one cannot go on with.
+    """An earlier checkout of the same cart whose payment is open. The new checkout must settle it first.
 
     Args:
         public_id: its order.
-        age: how long ago it was placed.
-        is_own: whether the order is the same shopper's; not so if it came with the cart of a guest who signed in.
+        age: the time since the order was placed.
+        is_own: whether the order belongs to the same shopper; false if it came with the cart of a guest who signed in.
     """
 
     public_id: str
@@ -66,7 +69,7 @@ class PendingCheckout:
 
 @dataclass(frozen=True, slots=True)
 class CheckoutRequest:
-    """What is to be bought: whose cart, the answers to the form, and what was agreed to pay for."""
+    """A checkout as it was requested: the owner of the cart, the form's fields, and the agreed lines or total."""
 
     owner: CartOwner
     details: CheckoutDetails
@@ -78,11 +81,11 @@ class CheckoutPhases:
 
     Args:
         orders: places and changes orders.
-        payments: our record of payments.
-        stock: the way stock is taken.
-        invalidate: told, after the commit, the tags of all that says whether a product can be had, when one has sold
-            out or can be had again.
-        confirmation: sees to the mail.
+        payments: the store's record of payments.
+        stock: the strategy that reserves stock.
+        invalidate: called after the commit with the cache tags that depend on a product's availability, if a product
+            has sold out or is available again.
+        confirmation: sends the confirmation mail.
     """
 
     def __init__(
@@ -100,47 +103,52 @@ class CheckoutPhases:
         self._confirmation = confirmation
 
     def place(
-        self, session: Session, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease = NO_GUARD
+        self, session: Session, key: CheckoutKey, request: CheckoutRequest, lease: KeyLease = NO_LEASE
     ) -> ChargeAttempt | Order | PendingCheckout | None:
         """Phase one: claim the key, price the cart now, place the order, open its payment, reserve its stock.
 
-        One cart is checked out once at a time. A second tab, or a new form after an answer that got lost, has a key of
-        its own, and would otherwise order and charge what the first one is about to. Only a checkout without any key
-        looks at nothing that was before it.
+        One cart has one checkout at a time. A second browser tab, or a new form after a lost response, sends another
+        key for the same cart. Without the check for a conflicting checkout, it would buy the cart again. Only a
+        checkout without a key skips this check.
 
         Returns:
-            The charge to make; the order that the key has already; an earlier checkout that must be settled first; or
-            ``None`` when its number happened to be taken: then the caller tries again.
+            The charge to make; the order that was placed under the same key; an earlier checkout that must be settled
+            first; or ``None`` if the random order number is taken: then the caller tries again.
 
         Raises:
-            ReplayedRequest: the request was answered before.
+            ReplayedRequest: the request has a stored response.
             InvalidFields: the cart is empty, or the key was used for another request.
-            CartChanged: it no longer is what was agreed to.
-            StateConflict: a request under the key is under way.
-            OutOfStock: not everything is there; nothing was done.
+            CartChanged: the cart differs from the agreement.
+            StateConflict: another request with this key is in progress.
+            OutOfStock: a product is not available in this quantity; nothing was changed.
         """
-        guard.claim(session)
+        lease.claim(session)
+        owner, details = request.owner, request.details
         if key.key is not None:
-            order_stream.lock_owner(session, key.owner)
-            earlier = queries.conflicting_checkout(session, key.owner, key.key)
+            checkout_keys.lock_owner(session, key.owner)
+            earlier = checkout_keys.find_conflicting_checkout(session, key.owner, key.key)
             if earlier is not None:
-                return _met(session, earlier, key, wanted.owner)
-        details = wanted.details
-        held = CartService.held_lines(session, wanted.owner)
-        lines = _priced(session, held)
+                is_own = earlier.user_id == owner.user_id
+                if key.identifies(earlier) and (is_own or earlier.status != OrderStatus.PENDING_PAYMENT):
+                    return earlier
+                age = queries.order_ages(session, [earlier.id])[earlier.public_id]
+                return PendingCheckout(earlier.public_id, age, is_own)
+        held_lines = CartService.held_lines(session, owner)
+        lines = _price_lines(session, held_lines)
         address = details.address.model_dump()
-        owner = wanted.owner
         guest_id = owner.guest_id or owner.guest_cart_id
-        cart_lines = {product_id: line.line_id for product_id, line in held.items()}
+        cart_lines = {product_id: line.line_id for product_id, line in held_lines.items()}
         new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, cart_lines)
-        wanted.agreement.check(new.total, lines)
+        request.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
         if order is None:
             return None
-        charge_key = f"order-{order.public_id}"
+        charge_key = order_charge_key(order.public_id)
         self._payments.open(session, order.id, new.total, charge_key)
-        self._changed(session, self.stock.reserve(session, {line.product_id: line.quantity for line in lines}))
-        return ChargeAttempt(order.public_id, order.number, charge_key, new.total, first=True)
+        self._invalidate_availability(
+            session, self.stock.reserve(session, {line.product_id: line.quantity for line in lines})
+        )
+        return ChargeAttempt(order.public_id, order.number, charge_key, new.total, is_first=True)
 
     def settle(
         self,
@@ -148,148 +156,135 @@ class CheckoutPhases:
         public_id: str,
         step: RecoveryStep,
         outcome: Outcome | None,
-        answer: Callable[[OrderChange], None] = lambda changed: None,
+        store_response: Callable[[OrderChange], None] = lambda change: None,
     ) -> SettleResult:
-        """Phase three: write down what the provider's answer means, all of it.
+        """Phase three: write everything that follows from the provider's answer.
 
         Args:
             session: the caller's transaction.
             public_id: the order.
-            step: what was decided.
-            outcome: the provider's answer; ``None`` where its books hold no charge.
-            answer: told what became of the order when all is written down that an answer to the shopper may tell of,
-                if there is a final one; stock is not among it, and its rows are not yet locked.
+            step: the decided step.
+            outcome: the provider's answer; ``None`` if the provider has no charge.
+            store_response: called if the order is now paid or declined: after order, payment and cart are written and
+                before stock rows are locked. Use it to store the idempotent response.
         """
         order = order_stream.lock(session, public_id)
         if order.status != OrderStatus.PENDING_PAYMENT:
             return self._settle_late(session, order, outcome)
         match step, outcome:
             case RecoveryStep.PAY, ChargeSucceeded(provider_id=provider_id):
-                self._pay(session, order, provider_id, answer)
+                self._pay(session, order, provider_id, store_response)
             case RecoveryStep.REFUSE, ChargeDeclined(reason=reason):
-                self._give_up(session, order, "declined", RecordDecline(reason), answer)
+                self._cancel(session, order, PaymentStatus.DECLINED, RecordDecline(reason), store_response)
             case RecoveryStep.UNDO, _:
-                self._give_up(session, order, "abandoned", CancelOrder(CancellationCause.NOT_POSSIBLE))
-                order_stream.free_key(session, order.id)
+                self._cancel(session, order, PaymentStatus.ABANDONED, CancelOrder(CancellationCause.NOT_POSSIBLE))
+                checkout_keys.free_key(session, order.id)
             case _:
                 self._payments.release(session, order.id)
         return SettleResult.DONE
 
     def cancel_unpaid(self, session: Session, public_id: str, cause: CancellationCause) -> None:
-        """Cancel an order that is not paid, the provider's books holding no charge for it."""
+        """Cancel an unpaid order. Call it only if the provider has no charge for the order."""
         order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.PENDING_PAYMENT:
-            self._give_up(session, order, "abandoned", CancelOrder(cause))
+            self._cancel(session, order, PaymentStatus.ABANDONED, CancelOrder(cause))
 
     def cancel_paid(self, session: Session, order: LockedOrder, cause: CancellationCause) -> None:
-        """Cancel a locked, paid order: its pieces return to the shelf, its money is owed.
+        """Cancel a locked, paid order: restock its pieces, and mark its refund as pending.
 
         Raises:
-            IllegalTransition: it has left, or is cancelled already.
+            IllegalTransition: the order is shipped, or cancelled already.
         """
-        pieces = self._orders.change(session, order, CancelOrder(cause)).state.quantities
-        self._payments.transition(session, order.id, "refund_pending")
-        self._changed(session, self.stock.restock(session, pieces))
+        quantities = self._orders.change(session, order, CancelOrder(cause)).state.quantities
+        self._payments.transition(session, order.id, PaymentStatus.REFUND_PENDING)
+        self._invalidate_availability(session, self.stock.restock(session, quantities))
 
     def close_refund(self, session: Session, public_id: str, command: CloseRefund) -> None:
-        """Stop owing the money of a cancelled order: staff has settled it in another way.
+        """Close the refund of a cancelled order, because staff has settled it in another way.
 
         Raises:
-            StateConflict: nothing is owed.
+            StateConflict: no refund is due.
         """
         order = order_stream.lock(session, public_id)
-        self._payments.transition(session, order.id, "refund_closed")
+        self._payments.transition(session, order.id, PaymentStatus.REFUND_CLOSED)
         self._orders.change(session, order, command)
 
     def record_refund(self, session: Session, public_id: str) -> None:
-        """Write down that the money of a cancelled order is back; well too if somebody already did."""
+        """Record that the provider has refunded a cancelled order. Do nothing if that is recorded already."""
         order = order_stream.lock(session, public_id)
         if order.status == OrderStatus.CANCELLED:
-            self._payments.transition(session, order.id, "refunded")
+            self._payments.transition(session, order.id, PaymentStatus.REFUNDED)
             self._orders.change(session, order, RecordRefund())
 
     def _pay(
-        self, session: Session, order: LockedOrder, provider_id: str, answer: Callable[[OrderChange], None]
+        self, session: Session, order: LockedOrder, provider_id: str, store_response: Callable[[OrderChange], None]
     ) -> None:
-        changed = self._orders.change(session, order, RecordCharge(provider_id))
-        bought = changed.state.quantities
-        self._payments.transition(session, order.id, "charged", provider_id)
-        CartService.remove_bought(session, cart_owner(order.checkout_owner), bought)
-        self._confirmation.paid(session, order)
-        answer(changed)
-        self.stock.commit_reserved(session, bought)
+        change = self._orders.change(session, order, RecordCharge(provider_id))
+        quantities = change.state.quantities
+        self._payments.transition(session, order.id, PaymentStatus.CHARGED, provider_id)
+        CartService.remove_bought(session, cart_owner(order.checkout_owner), quantities)
+        self._confirmation.order_paid(session, order)
+        store_response(change)
+        self.stock.commit_reserved(session, quantities)
 
-    def _give_up(
+    def _cancel(
         self,
         session: Session,
         order: LockedOrder,
-        payment_status: str,
+        payment_status: PaymentStatus,
         command: Command,
-        answer: Callable[[OrderChange], None] = lambda changed: None,
+        store_response: Callable[[OrderChange], None] = lambda change: None,
     ) -> None:
-        changed = self._orders.change(session, order, command)
+        change = self._orders.change(session, order, command)
         self._payments.transition(session, order.id, payment_status)
-        answer(changed)
-        self._changed(session, self.stock.release(session, changed.state.quantities))
+        store_response(change)
+        self._invalidate_availability(session, self.stock.release(session, change.state.quantities))
 
     def _settle_late(self, session: Session, order: LockedOrder, outcome: Outcome | None) -> SettleResult:
         payment = self._payments.for_order(session, order.id)
-        if isinstance(outcome, ChargeSucceeded) and payment.status == "abandoned":
-            self._payments.transition(session, order.id, "refund_pending", outcome.provider_id)
+        if isinstance(outcome, ChargeSucceeded) and payment.status == PaymentStatus.ABANDONED:
+            self._payments.transition(session, order.id, PaymentStatus.REFUND_PENDING, outcome.provider_id)
             self._orders.change(session, order, RecordCharge(outcome.provider_id))
             return SettleResult.TOO_LATE
         return SettleResult.ALREADY
 
-    def _changed(self, session: Session, product_ids: frozenset[int]) -> None:
+    def _invalidate_availability(self, session: Session, product_ids: frozenset[int]) -> None:
         if product_ids:
-            ended = availability.tags_of_availability(session, product_ids)
-            Database.after_commit(session, lambda: self._invalidate(ended))
+            tags = availability.tags_of_availability(session, product_ids)
+            Database.after_commit(session, lambda: self._invalidate(tags))
 
 
-def _met(session: Session, earlier: Order, key: CheckoutKey, owner: CartOwner) -> Order | PendingCheckout:
-    """Decide how a checkout meets an earlier one of its cart. Only a shopper's own order goes on under its key.
-
-    Raises:
-        InvalidFields: the key was used for another request.
-    """
-    is_own = earlier.user_id == owner.user_id
-    if earlier.checkout_key == key.key and earlier.checkout_fingerprint != key.fingerprint:
-        raise InvalidFields(REUSED, errors={"Idempotency-Key": REUSED})
-    if earlier.checkout_key == key.key and (is_own or earlier.status != OrderStatus.PENDING_PAYMENT):
-        return earlier
-    return PendingCheckout(earlier.public_id, queries.ages(session, [earlier.id])[earlier.public_id], is_own)
-
-
-def _priced(session: Session, held: Mapping[int, HeldLine]) -> list[OrderedLine]:
-    """Return what a cart holds, at today's prices; products no longer offered are left out.
+def _price_lines(session: Session, held_lines: Mapping[int, HeldLine]) -> list[OrderedLine]:
+    """Return a cart's lines at today's prices, without products that are no longer offered.
 
     Raises:
-        InvalidFields: nothing is left.
-        OutOfStock: something is no longer sold; she takes it out of her cart, where it says so, and nobody else does.
+        InvalidFields: no line is left.
+        OutOfStock: a product is no longer sold. The cart's page says which; the shopper removes it there.
     """
-    found = offers.by_ids(session, list(held))
-    if gone := {offer.slug: "no longer sold" for offer in found.values() if offer.withdrawn}:
-        raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=gone)
+    by_id = offers.by_ids(session, list(held_lines))
+    if withdrawn := {offer.slug: "no longer sold" for offer in by_id.values() if offer.withdrawn}:
+        raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=withdrawn)
     lines = [
-        OrderedLine(product_id, found[product_id].title, line.quantity, found[product_id].unit_price)
-        for product_id, line in held.items()
-        if product_id in found
+        OrderedLine(product_id, by_id[product_id].title, line.quantity, by_id[product_id].unit_price)
+        for product_id, line in held_lines.items()
+        if product_id in by_id
     ]
     if not lines:
         raise InvalidFields(EMPTY_CART, errors={"cart": EMPTY_CART})
     return lines
 
 
-def owner_name(owner: CartOwner) -> str | None:
-    """Return whose checkout keys an owner's are; ``None`` for a passer-by, who has no cart to check out."""
+def key_owner(owner: CartOwner) -> str | None:
+    """Return the name under which a cart's owner owns checkout keys; ``None`` for a visitor without a cart."""
     if owner.user_id is not None:
-        return f"user:{owner.user_id}"
-    return f"guest:{owner.guest_cart_id}" if owner.guest_cart_id else None
+        return key_owners.account_owner(owner.user_id)
+    return key_owners.guest_owner(owner.guest_cart_id) if owner.guest_cart_id else None
 
 
 def cart_owner(name: str | None) -> CartOwner:
-    """Return the owner of a name made by :func:`owner_name`, so that an order leads back to its cart."""
-    kind, _, value = (name or "").partition(":")
-    if kind == "user":
-        return CartOwner(user_id=int(value))
-    return CartOwner(guest_cart_id=uuid.UUID(value)) if kind == "guest" else CartOwner()
+    """Return the cart's owner for a name from :func:`key_owner`, so an order leads back to its cart."""
+    if name is not None and key_owners.is_account(name):
+        return CartOwner(user_id=int(key_owners.owner_id(name)))
+    if name is not None and key_owners.is_guest(name):
+        return CartOwner(guest_cart_id=uuid.UUID(key_owners.owner_id(name)))
+    return CartOwner()

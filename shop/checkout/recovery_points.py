@@ -1,4 +1,4 @@
-"""Where a checkout can stand, and what each answer of the provider leads to. Pure."""
+"""The recovery points of a checkout, and the step that follows each answer of the provider. Pure."""
 
 from enum import StrEnum
 
@@ -7,18 +7,18 @@ from shop.payments.service import NotCharged, Outcome, OutcomePending
 
 
 class RecoveryPoint(StrEnum):
-    """Where a checkout stands between its phases; whoever finds it there knows how to go on."""
+    """The state of a checkout between two phases. From it, another request or process can continue the checkout."""
 
     PLACED = "placed"
     """Order and payment are pending, stock is reserved. The charge may or may not have been tried."""
     ANSWERED = "answered"
-    """The provider has answered; nothing of the answer is written down yet. Asked again, it answers the same."""
+    """The provider has answered; the store has not recorded the answer. A repeated charge gets the same answer."""
     SETTLED = "settled"
-    """All is written down."""
+    """Everything is recorded."""
 
 
 class RecoveryStep(StrEnum):
-    """What the provider's answer leads to."""
+    """The step that follows the provider's answer."""
 
     PAY = "pay"
     REFUSE = "refuse"
@@ -27,12 +27,12 @@ class RecoveryStep(StrEnum):
 
 
 def decide(outcome: Outcome, *, first_attempt: bool) -> RecoveryStep:
-    """Decide what an answer leads to. Pure.
+    """Return the step that follows an answer. Pure.
 
     Args:
-        outcome: how the charge ended.
-        first_attempt: whether no earlier request can have sent this charge. Only then does "could not be reached"
-            mean "was not charged".
+        outcome: the result of the charge.
+        first_attempt: whether no earlier request can have sent this charge. Only then does "not reached" mean "not
+            charged".
     """
     match outcome:
         case ChargeSucceeded():
@@ -46,10 +46,10 @@ def decide(outcome: Outcome, *, first_attempt: bool) -> RecoveryStep:
 
 
 class SettleResult(StrEnum):
-    """What settling came to."""
+    """The result of the settle phase."""
 
     DONE = "done"
     ALREADY = "already"
-    """Somebody else had settled it."""
+    """Another request or process had settled the order."""
     TOO_LATE = "too_late"
-    """The money came after the order was cancelled: it has to go back."""
+    """The charge succeeded after the order was cancelled: it must be refunded."""

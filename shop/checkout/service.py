@@ -1,11 +1,13 @@
-"""From a cart to a paid order, or to nothing at all.
+"""The checkout: from a cart to a paid order, or to no change at all.
 
-Problem: the card network cannot take part in our transaction. Charge first and crash, and somebody paid for nothing;
-commit first and crash, and somebody waits for a parcel nobody charged.
-Method: named atomic phases with the charge between them. Place (key claimed; order, payment and reserved stock, all
-pending), charge (no transaction open, under the order's own key), settle (all of it paid, or all of it undone, and the
-answer kept under the key). After each, what is in the database says how to go on: the same request sent again picks up
-where the last one stopped, and ends in exactly one charge.
+Problem: the payments provider cannot take part in our transaction. If the store charges first and crashes, a customer
+has paid for nothing. If it commits first and crashes, a customer waits for a parcel that is not paid.
+Method: named atomic phases with the charge between them. Place: the key is claimed; order, payment and reserved stock
+are written as pending. Charge: no transaction is open; the charge has its own idempotency key. Settle: everything is
+paid or everything is undone, and the response is stored under the key. After each phase, the database tells the next
+step. A repeated request continues from there and ends in exactly one charge. Two keys protect a checkout: the
+idempotency key of the request stores the response (``lease``), and the checkout key of the order finds the order
+(:mod:`shop.orders.checkout_keys`).
 Switches: ``checkout.idempotency``, ``checkout.transaction``, ``checkout.stock``.
 Experiment: ``checkout-partial-write`` and ``checkout-retries``.
 Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), atomic phases and recovery points.
@@ -19,34 +21,35 @@ from sqlalchemy.orm import Session
 from shop.cart.service import CartOwner
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.payment_reconciler import GIVEN_UP_AFTER, PaymentReconciler
+from shop.checkout.payment_reconciler import GIVE_UP_AFTER, PaymentReconciler
 from shop.checkout.phases import (
     EMPTY_CART,
-    NO_GUARD,
+    NO_LEASE,
     ChargeAttempt,
     CheckoutPhases,
     CheckoutRequest,
     PendingCheckout,
-    owner_name,
+    key_owner,
 )
 from shop.checkout.recovery_points import RecoveryPoint, RecoveryStep, SettleResult, decide
 from shop.database.transactions import Database
 from shop.errors import AlreadyPaid, InvalidFields, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.money import Money
 from shop.orders import queries
+from shop.orders.checkout_keys import CheckoutKey
 from shop.orders.events import CancellationCause
 from shop.orders.models import Order
-from shop.orders.order_stream import CheckoutKey, OrderChange
+from shop.orders.order_stream import OrderChange
 from shop.orders.queries import OrderView
 from shop.orders.transitions import OrderStatus
 from shop.patterns.idempotency.key_lease import KeyLease
-from shop.payments.models import Payment
 from shop.payments.provider import ChargeRequest
 from shop.payments.service import Outcome, PaymentService
+from shop.payments.transitions import PaymentStatus
 
 PLACE_ATTEMPTS = 3
-"""A second round follows an earlier checkout that had to be settled first, or an order number drawn twice; more than
-that need two coincidences."""
+"""The second attempt follows an earlier checkout that had to be settled first, or a random order number that was taken.
+A third one needs two such events."""
 RETRY_AFTER_S = 2
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
 IN_ANOTHER_TAB = "This cart is being paid for in another tab; ask again in a moment."
@@ -54,11 +57,13 @@ PAID_AS_GUEST = (
     "This cart was paid for before you signed in. The confirmation went to the email given then,"
     " and nothing was charged now."
 )
-UNSURE = (
+OUTCOME_UNKNOWN = (
     "The payments provider has not answered yet, so we cannot say whether you were charged."
     " Send the same again: you will not be charged twice."
 )
-AWAY = "The payments provider is away. Nothing was charged and nothing was ordered; your cart is as it was."
+PROVIDER_UNAVAILABLE = (
+    "The payments provider is not available. Nothing was charged and nothing was ordered; your cart has not changed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class DeclinedCheckout:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCheckoutPaid:
-    """An earlier checkout of the same cart turned out to be paid; nothing was ordered now."""
+    """An earlier checkout of the same cart was paid; the new request ordered nothing."""
 
     public_id: str
 
@@ -88,11 +93,11 @@ CheckoutResult = PaidOrder | DeclinedCheckout | EarlierCheckoutPaid
 
 @dataclass(frozen=True, slots=True)
 class ResponseContext:
-    """What the answer is made of that is kept with the last phase.
+    """Input for the stored response.
 
     Args:
-        result: what the request came to.
-        order: the order as the transaction that is about to end leaves it.
+        result: the result of the request.
+        order: the order as the open transaction has written it.
     """
 
     result: PaidOrder | DeclinedCheckout
@@ -103,12 +108,12 @@ class CheckoutService:
     """The use case.
 
     Args:
-        database: where everything is.
-        payments: moves and records money.
+        database: the store's database.
+        payments: makes charges and records payments.
         phases: the bodies of the transactions.
         reconciler: settles an earlier checkout of the same cart by the provider's ledger.
-        compensate: gives back the money of a cancelled order, by its public id.
-        reached: told of each recovery point as it is passed.
+        compensate: refunds a cancelled order, by its public id.
+        on_recovery_point: called at each recovery point.
     """
 
     def __init__(
@@ -118,14 +123,14 @@ class CheckoutService:
         phases: CheckoutPhases,
         reconciler: PaymentReconciler,
         compensate: Callable[[str], object],
-        reached: Callable[[RecoveryPoint], None] = lambda point: None,
+        on_recovery_point: Callable[[RecoveryPoint], None] = lambda point: None,
     ) -> None:
         self._database = database
         self._payments = payments
-        self._phases = phases
+        self.phases = phases
         self._compensate = compensate
         self._reconciler = reconciler
-        self._reached = reached
+        self.on_recovery_point = on_recovery_point
 
     def submit(
         self,
@@ -133,57 +138,58 @@ class CheckoutService:
         key: str | None,
         details: CheckoutDetails,
         agreement: PurchaseAgreement = OPEN_AGREEMENT,
-        guard: KeyLease = NO_GUARD,
+        lease: KeyLease = NO_LEASE,
     ) -> CheckoutResult:
-        """Buy what is in the cart.
+        """Buy the lines of a cart.
 
         Args:
-            owner: whose cart.
-            key: the ``Idempotency-Key``; the same one never buys twice. Without one, every submission buys (unsafe).
-            details: where to send it and how it is paid.
-            agreement: what the shopper agreed to pay for.
-            guard: claims the key with the first phase and keeps the answer with the last.
+            owner: the owner of the cart.
+            key: the ``Idempotency-Key``; the same key never buys twice. Without a key, every request buys (unsafe).
+            details: delivery address and payment.
+            agreement: the lines or the total that the shopper agreed to.
+            lease: claims the request's key with the first phase and stores the response with the last one.
 
         Raises:
-            ReplayedRequest: the request was answered before; by the guard.
-            InvalidFields: the cart is empty, or the key was used for something else.
-            OutOfStock: not everything is there.
-            CartChanged: the cart is not what was agreed to.
-            StateConflict: another request is at work on this key, or the order was cancelled meanwhile.
-            ProviderUnavailable: not paid, or not known yet; the same key may be sent again either way.
+            ReplayedRequest: the request has a stored response.
+            InvalidFields: the cart is empty, or the key was used for another request.
+            OutOfStock: a product is not available in this quantity.
+            CartChanged: the cart differs from the agreement.
+            StateConflict: another request with this key is in progress, or the order was cancelled in the meantime.
+            ProviderUnavailable: not paid, or not yet known; the client may send the same key again in both cases.
         """
-        name = owner_name(owner)
-        if name is None:
+        owner_name = key_owner(owner)
+        if owner_name is None:
             raise InvalidFields(EMPTY_CART, errors={"cart": EMPTY_CART})
-        checkout_key = CheckoutKey(name, key, details.fingerprint())
-        begun = self._begin(checkout_key, CheckoutRequest(owner, details, agreement), guard)
-        if not isinstance(begun, ChargeAttempt):
-            return begun
+        checkout_key = CheckoutKey(owner_name, key, details.fingerprint())
+        attempt = self._place(checkout_key, CheckoutRequest(owner, details, agreement), lease)
+        if not isinstance(attempt, ChargeAttempt):
+            return attempt
         outcome = self._payments.charge(
-            ChargeRequest(begun.charge_key, begun.amount, details.payment.token, {"order": begun.number})
+            ChargeRequest(attempt.charge_key, attempt.amount, details.payment.token, {"order": attempt.number})
         )
-        self._reached(RecoveryPoint.ANSWERED)
-        return self._settle(begun, outcome, guard)
+        self.on_recovery_point(RecoveryPoint.ANSWERED)
+        return self._settle(attempt, outcome, lease)
 
-    def _begin(self, key: CheckoutKey, wanted: CheckoutRequest, guard: KeyLease) -> ChargeAttempt | CheckoutResult:
-        stock = self._phases.stock
+    def _place(self, key: CheckoutKey, request: CheckoutRequest, lease: KeyLease) -> ChargeAttempt | CheckoutResult:
+        stock = self.phases.stock
         for _ in range(PLACE_ATTEMPTS):
             placed = self._database.run_in_transaction(
-                lambda session: self._phases.place(session, key, wanted, guard),
+                lambda session: self.phases.place(session, key, request, lease),
                 isolation=stock.isolation,
                 attempts=stock.attempts,
             )
             if isinstance(placed, ChargeAttempt):
-                self._reached(RecoveryPoint.PLACED)
+                self.on_recovery_point(RecoveryPoint.PLACED)
                 return placed
             if isinstance(placed, Order):
-                return self._again(placed, wanted.owner)
-            if placed is not None and self._finish(placed) is OrderStatus.PAID:
+                return self._resume(placed, request.owner)
+            if placed is not None and self._settle_earlier(placed) is OrderStatus.PAID:
                 return EarlierCheckoutPaid(placed.public_id)
         raise ServiceUnavailable(IN_FLIGHT, retry_after=RETRY_AFTER_S)
 
-    def _finish(self, earlier: PendingCheckout) -> OrderStatus:
-        is_old = earlier.age > GIVEN_UP_AFTER
+    def _settle_earlier(self, earlier: PendingCheckout) -> OrderStatus:
+        """Settle an earlier checkout of the same cart by the provider's ledger."""
+        is_old = earlier.age > GIVE_UP_AFTER
         try:
             status = self._reconciler.reconcile(earlier.public_id, CancellationCause.SUPERSEDED, give_up=is_old)
         except (StateConflict, ProviderUnavailable) as refusal:
@@ -194,14 +200,16 @@ class CheckoutService:
             raise AlreadyPaid(PAID_AS_GUEST)
         return status
 
-    def _again(self, order: Order, owner: CartOwner) -> ChargeAttempt | CheckoutResult:
+    def _resume(self, order: Order, owner: CartOwner) -> ChargeAttempt | CheckoutResult:
+        """Continue the checkout that an earlier request with the same checkout key has begun."""
         if order.status == OrderStatus.PENDING_PAYMENT:
             with self._database.transaction() as session:
                 claimed = self._payments.claim(session, order.id)
                 payment = self._payments.for_order(session, order.id)
             if claimed:
-                return _resumed(order, payment)
-            if payment.status == "pending":
+                amount = Money(payment.amount, payment.currency)
+                return ChargeAttempt(order.public_id, order.number, payment.charge_key, amount, is_first=False)
+            if payment.status == PaymentStatus.PENDING:
                 raise StateConflict(IN_FLIGHT, retry_after=RETRY_AFTER_S)
         result = self._result_of(order.public_id, order.id, replayed=True)
         if isinstance(result, PaidOrder) and order.user_id != owner.user_id:
@@ -211,38 +219,33 @@ class CheckoutService:
     def _result_of(self, public_id: str, order_id: int | None = None, *, replayed: bool) -> CheckoutResult:
         with self._database.reading() as session:
             payment = self._payments.for_order(session, order_id or queries.internal_id(session, public_id))
-        if payment.status == "declined":
+        if payment.status == PaymentStatus.DECLINED:
             return DeclinedCheckout(replayed)
-        if payment.status == "abandoned":
+        if payment.status == PaymentStatus.ABANDONED:
             raise StateConflict("This order was cancelled before it was paid; nothing was charged.")
         return PaidOrder(public_id, replayed)
 
-    def _settle(self, attempt: ChargeAttempt, outcome: Outcome, guard: KeyLease) -> CheckoutResult:
-        step = decide(outcome, first_attempt=attempt.first)
+    def _settle(self, attempt: ChargeAttempt, outcome: Outcome, lease: KeyLease) -> CheckoutResult:
+        step = decide(outcome, first_attempt=attempt.is_first)
         result = PaidOrder(attempt.public_id) if step is RecoveryStep.PAY else DeclinedCheckout()
 
-        def work(session: Session) -> SettleResult:
-            def answer(changed: OrderChange) -> None:
-                guard.finish(session, ResponseContext(result, queries.after(changed)))
+        def settle(session: Session) -> SettleResult:
+            def store_response(change: OrderChange) -> None:
+                lease.finish(session, ResponseContext(result, queries.view_after_change(change)))
 
-            return self._phases.settle(session, attempt.public_id, step, outcome, answer)
+            return self.phases.settle(session, attempt.public_id, step, outcome, store_response)
 
-        settled = self._database.run_in_transaction(work)
-        self._reached(RecoveryPoint.SETTLED)
-        if settled is SettleResult.ALREADY:  # by the provider's own message, or by another request: that is what counts
+        settled = self._database.run_in_transaction(settle)
+        self.on_recovery_point(RecoveryPoint.SETTLED)
+        if settled is SettleResult.ALREADY:  # by a webhook or by another request: that result counts
             return self._result_of(attempt.public_id, replayed=False)
         if settled is SettleResult.TOO_LATE:
             self._compensate(attempt.public_id)
-            raise StateConflict("This order was cancelled before it was paid; what was charged goes back.")
+            raise StateConflict("This order was cancelled before it was paid; the charge will be refunded.")
         match step:
             case RecoveryStep.PAY | RecoveryStep.REFUSE:
                 return result
             case RecoveryStep.UNDO:
-                raise ProviderUnavailable(AWAY, retry_after=RETRY_AFTER_S)
+                raise ProviderUnavailable(PROVIDER_UNAVAILABLE, retry_after=RETRY_AFTER_S)
             case RecoveryStep.WAIT:
-                raise ProviderUnavailable(UNSURE, retry_after=RETRY_AFTER_S)
-
-
-def _resumed(order: Order, payment: Payment) -> ChargeAttempt:
-    amount = Money(payment.amount, payment.currency)
-    return ChargeAttempt(order.public_id, order.number, payment.charge_key, amount, first=False)
+                raise ProviderUnavailable(OUTCOME_UNKNOWN, retry_after=RETRY_AFTER_S)

@@ -26,6 +26,7 @@ from shop.errors import InvalidFields, NotFound, StateConflict
 from shop.mail import personal_data as mail_data
 from shop.orders import personal_data as order_data
 from shop.orders.personal_data import PersonsOrder
+from shop.patterns.idempotency import key_owners
 from shop.payments import personal_data as payment_data
 
 
@@ -47,15 +48,15 @@ class DataSubject:
     @property
     def guest_ids(self) -> list[uuid.UUID]:
         """Return the guest ids with which the person placed orders."""
-        owners = {owner for order in self.orders for owner in order.guests}
-        return [uuid.UUID(owner.removeprefix("guest:")) for owner in sorted(owners)]
+        owners = {owner for order in self.orders for owner in order.guest_owners}
+        return [uuid.UUID(key_owners.owner_id(owner)) for owner in sorted(owners)]
 
     @property
     def traces(self) -> PersonalTraces:
         """Return the person's keys in messages and stored responses."""
-        owners = {owner for order in self.orders for owner in order.guests}
+        owners = {owner for order in self.orders for owner in order.guest_owners}
         if self.user_id is not None:
-            owners.add(f"user:{self.user_id}")
+            owners.add(key_owners.account_owner(self.user_id))
         return PersonalTraces(self.email, [order.public_id for order in self.orders], owners)
 
 
@@ -158,16 +159,16 @@ def _checked_email(email: str) -> str:
 
 def _find(session: Session, email: str) -> DataSubject:
     user_id = account_data.lock(session, email)
-    others = order_data.under_address(session, email) - {user_id}
+    others = order_data.account_ids_with_email(session, email) - {user_id}
     blanked = account_data.blanked(session, others)
-    orders = tuple(order_data.find(session, email, user_id, blanked))
+    orders = tuple(order_data.lock_orders_of_person(session, email, user_id, blanked))
     return DataSubject(email, user_id, orders, len(others - blanked))
 
 
 def _erase(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     person = _find(session, email)
     still_open = [
-        f"{order.number} ({order.status.value})" for order in person.orders if order.status in order_data.OPEN
+        f"{order.number} ({order.status.value})" for order in person.orders if order.status in order_data.OPEN_STATUSES
     ]
     if still_open:
         raise StateConflict(

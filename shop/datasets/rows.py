@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from shop.charge_keys import dataset_charge_key
 from shop.money import Money
 from shop.orders import events as order_events
 from shop.orders.events import OrderEvent, OrderPlaced, serialize
@@ -84,7 +85,7 @@ class OrderRows:
         )
         settled, provider_id = payment
         self.payments.append(
-            (order_id, f"dataset-{order_id}", provider_id, total, settled, placed_at, changed_at)
+            (order_id, dataset_charge_key(order_id), provider_id, total, settled, placed_at, changed_at)
         )  # fmt: skip
 
     def _tell(self, order_id: int, events: Sequence[Event]) -> int:

@@ -1,1 +1,1 @@
-"""What was bought: orders, their lines, and the events that made them what they are."""
+"""Orders: event streams, the read model, and the pages of customers and staff."""

@@ -1,4 +1,4 @@
-"""The staff's page of orders: what waits to be sent, what is on its way, and whose money could not go back."""
+"""The order list of staff: filters by status and by due refunds, and buttons to ship, deliver and close refunds."""
 
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -13,86 +13,89 @@ from shop.web.identity import ADMIN, require_role
 from shop.web.private_response import keep_private
 from shop.web.redirects import safe_redirect_path
 
-PAGE = 25
-OWED = "owed"
-"""Value of the query parameter ``refund`` that asks for the orders whose money is to go back."""
+PAGE_SIZE = 25
+REFUND_OWED = "owed"
+"""Value of the query parameter ``refund`` that selects orders with a due refund."""
 ADMIN_ORDERS = "/admin/orders"
 
 
-def create_admin(use: Callable[[], OrderService], close_refund: CloseRefund) -> Blueprint:
+def create_admin(get_service: Callable[[], OrderService], close_refund: CloseRefund) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the service of the request being served.
-        close_refund: stops owing a refund that staff has settled in another way.
+        get_service: returns the order service of the current request.
+        close_refund: closes a refund that staff has settled in another way.
     """
     pages = Blueprint("admin_orders", __name__, template_folder="templates")
-    pages.before_request(_staff_only)
     pages.after_request(keep_private)
+
+    @pages.before_request
+    def require_staff() -> None:
+        require_role(ADMIN)
 
     @pages.get(ADMIN_ORDERS)
     def orders() -> str:
-        given = request.args.get("status", "")
-        status = OrderStatus(given) if given in set(OrderStatus) else None
-        only_owed = request.args.get("refund") == OWED
-        shown = use().list_all(status, request.args.get("cursor"), PAGE, only_owed=only_owed)
+        status_text = request.args.get("status", "")
+        status = OrderStatus(status_text) if status_text in set(OrderStatus) else None
+        only_owed = request.args.get("refund") == REFUND_OWED
+        page = get_service().list_all(status, request.args.get("cursor"), PAGE_SIZE, only_owed=only_owed)
         return render_template(
             "orders/admin.html",
-            shown=shown,
-            counts=use().counts(),
+            page=page,
+            counts=get_service().count_by_status(),
             statuses=list(OrderStatus),
             chosen=status,
-            owed=use().owed_count(),
+            owed=get_service().count_owed_refunds(),
             only_owed=only_owed,
-            here=_address(status, request.args.get("cursor"), only_owed=only_owed),
-            next_url=_address(status, shown.next_cursor, only_owed=only_owed) if shown.next_cursor else "",
+            here=_list_url(status, request.args.get("cursor"), only_owed=only_owed),
+            next_url=_list_url(status, page.next_cursor, only_owed=only_owed) if page.next_cursor else "",
         )
 
     @pages.post(f"{ADMIN_ORDERS}/<string:public_id>/ship")
     def ship(public_id: str) -> Response:
-        return _done(lambda: use().ship(public_id), "Marked as shipped.")
+        return _change(lambda: get_service().ship(public_id), "Marked as shipped.")
 
     @pages.post(f"{ADMIN_ORDERS}/<string:public_id>/deliver")
     def deliver(public_id: str) -> Response:
-        return _done(lambda: use().deliver(public_id), "Marked as delivered.")
+        return _change(lambda: get_service().deliver(public_id), "Marked as delivered.")
 
     @pages.post(f"{ADMIN_ORDERS}/<string:public_id>/close-refund")
     def close(public_id: str) -> Response:
-        closed_by, given = require_role(ADMIN).user_id, request.form.get("reason", "")
-        return _done(lambda: close_refund(public_id, closed_by, read_reason(given)), "The refund is closed.")
+        closed_by, text = require_role(ADMIN).user_id, request.form.get("reason", "")
+        return _change(lambda: close_refund(public_id, closed_by, read_reason(text)), "The refund is closed.")
 
     return pages
 
 
-def read_reason(given: str) -> str:
-    """Return why a refund is closed, as it is written down.
+def read_reason(text: str) -> str:
+    """Validate the reason why a refund is closed.
 
     Raises:
-        InvalidFields: nothing is said, too much, or what no database can hold.
+        InvalidFields: the reason is empty, too long, or has a character that the database cannot store.
     """
-    reason = given.strip()
+    reason = text.strip()
     if not 0 < len(reason) <= MAX_REASON_LENGTH or "\0" in reason:
-        wrong = f"Say how it was settled, in 1 to {MAX_REASON_LENGTH} characters."
-        raise InvalidFields(wrong, errors={"reason": wrong})
+        message = f"Say how it was settled, in 1 to {MAX_REASON_LENGTH} characters."
+        raise InvalidFields(message, errors={"reason": message})
     return reason
 
 
-def _staff_only() -> None:
-    require_role(ADMIN)
-
-
-def _done(change: Callable[[], None], said: str) -> Response:
-    """Make a change and go back to the list, saying how it went."""
+def _change(change: Callable[[], None], message: str) -> Response:
+    """Make a change, and redirect to the list with a message about the result."""
     try:
         change()
     except (StateConflict, InvalidFields) as refusal:
         flash(refusal.detail, "warning")
     else:
-        flash(said, "success")
+        flash(message, "success")
     return redirect(safe_redirect_path(request.form.get("next"), ADMIN_ORDERS), 303)
 
 
-def _address(status: OrderStatus | None, cursor: str | None, *, only_owed: bool) -> str:
-    given = {"status": status.value if status else None, "refund": OWED if only_owed else None, "cursor": cursor}
-    query = urlencode({name: value for name, value in given.items() if value})
+def _list_url(status: OrderStatus | None, cursor: str | None, *, only_owed: bool) -> str:
+    arguments = {
+        "status": status.value if status else None,
+        "refund": REFUND_OWED if only_owed else None,
+        "cursor": cursor,
+    }
+    query = urlencode({name: value for name, value in arguments.items() if value})
     return f"{ADMIN_ORDERS}?{query}" if query else ADMIN_ORDERS

@@ -1,4 +1,4 @@
-"""Where parcels go: ISO 3166-1 alpha-2 and what people call it."""
+"""The countries of delivery: ISO 3166-1 alpha-2 codes and names."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -24,5 +24,5 @@ COUNTRIES: Mapping[str, str] = MappingProxyType(
 
 
 def country_name(code: str) -> str:
-    """Return a country's name; orders that came with a data set may go elsewhere, and then it is the code."""
+    """Return a country's name; or the code, for other countries in the orders of a data set."""
     return COUNTRIES.get(code, code)

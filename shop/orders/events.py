@@ -1,7 +1,7 @@
-"""What can happen to an order, each with what it says, and how it is written down.
+"""The events of an order, with their serialization.
 
-Who somebody is and where she lives is not among it: a stream cannot be changed, and a person may ask to be forgotten.
-The e-mail address and the postal address stand in the order's row alone; here is the account's number.
+Events have no personal data: a stream cannot be changed, and a person may ask to be forgotten. Only the order's row has
+the e-mail address and the postal address; an event has the account's number.
 """
 
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ class CancellationCause(StrEnum):
     STAFF = "staff"
     DECLINED = "declined"
     NOT_POSSIBLE = "payment_not_possible"
-    """The provider was away, and nothing was charged."""
+    """The provider was not available, and nothing was charged."""
     UNPAID = "not_paid_in_time"
     SUPERSEDED = "superseded"
     """The same cart was checked out again."""
     ABANDONED = "abandoned"
-    """Nobody came back for it, and nothing was charged."""
+    """The payment stayed open, and nothing was charged."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderedLine:
-    """One product of an order, with its title and price as they were when it was bought."""
+    """One product of an order, with its title and price at the time of the order."""
 
     product_id: int
     title: str
@@ -42,13 +42,13 @@ class OrderedLine:
 
     @property
     def total(self) -> Money:
-        """Return what the line cost."""
+        """Return the price of the line."""
         return self.unit_price * self.quantity
 
 
 @dataclass(frozen=True, slots=True)
 class OrderPlaced:
-    """The first event of every stream: all an order starts with, but for contact details."""
+    """The first event of every stream: the data of a new order, without contact details."""
 
     event_type: ClassVar[EventType] = EventType.ORDER_PLACED
 
@@ -59,13 +59,13 @@ class OrderPlaced:
 
     @property
     def total(self) -> Money:
-        """Return what all lines come to."""
+        """Return the sum of all lines."""
         return Money(sum(line.unit_price.amount * line.quantity for line in self.lines))
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentCharged:
-    """The provider has taken the money; also after the order was given up."""
+    """The provider has charged the card; possible also after the order was cancelled."""
 
     event_type: ClassVar[EventType] = EventType.PAYMENT_CHARGED
 
@@ -74,7 +74,7 @@ class PaymentCharged:
 
 @dataclass(frozen=True, slots=True)
 class PaymentDeclined:
-    """The provider has refused, in its own words."""
+    """The provider has declined the charge, with its reason."""
 
     event_type: ClassVar[EventType] = EventType.PAYMENT_DECLINED
 
@@ -83,21 +83,21 @@ class PaymentDeclined:
 
 @dataclass(frozen=True, slots=True)
 class OrderShipped:
-    """It has left."""
+    """The parcel has left."""
 
     event_type: ClassVar[EventType] = EventType.ORDER_SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
 class OrderDelivered:
-    """It has arrived."""
+    """The parcel has arrived."""
 
     event_type: ClassVar[EventType] = EventType.ORDER_DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """It will not be sent; its pieces are for others again."""
+    """The order is cancelled, and its stock is available again."""
 
     event_type: ClassVar[EventType] = EventType.ORDER_CANCELLED
 
@@ -106,18 +106,18 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRefunded:
-    """The money is back."""
+    """The provider has refunded the charge."""
 
     event_type: ClassVar[EventType] = EventType.PAYMENT_REFUNDED
 
 
 @dataclass(frozen=True, slots=True)
 class RefundClosed:
-    """The provider does not give the money back, and staff has settled it with the customer in another way.
+    """Staff has settled a refund with the customer in another way, because the provider does not make it.
 
     Args:
         closed_by: the account of the member of staff.
-        reason: how it was settled; shown to staff alone. It must name nobody, since it stays for good.
+        reason: how it was settled; only staff sees it. It must name no person, because an event stays for good.
     """
 
     event_type: ClassVar[EventType] = EventType.REFUND_CLOSED
@@ -128,7 +128,7 @@ class RefundClosed:
 
 @dataclass(frozen=True, slots=True)
 class OrderAdopted:
-    """A guest signed in, and what she had placed became her account's."""
+    """A guest signed in, and the guest's order moved into the account."""
 
     event_type: ClassVar[EventType] = EventType.ORDER_ADOPTED
 
@@ -149,19 +149,19 @@ OrderEvent = (
 
 SCHEMA_VERSIONS: Mapping[str, int] = MappingProxyType(
     {
-        EventType.ORDER_PLACED: 2,  # 1 had the total alone; migration 0004 gave the old ones what their rows knew
+        EventType.ORDER_PLACED: 2,  # 1 had only the total; migration 0004 added the lines from the rows
         EventType.PAYMENT_CHARGED: 1,
         EventType.PAYMENT_DECLINED: 1,
         EventType.ORDER_SHIPPED: 1,
         EventType.ORDER_DELIVERED: 1,
-        EventType.ORDER_CANCELLED: 2,  # 1 had a sentence for people
+        EventType.ORDER_CANCELLED: 2,  # 1 had a sentence instead of a cause
         EventType.PAYMENT_REFUNDED: 1,
         EventType.REFUND_CLOSED: 1,
         EventType.ORDER_ADOPTED: 1,
     }
 )
-"""The shape of each event's data as it is written today."""
-SENTENCES: Mapping[str, CancellationCause] = MappingProxyType(
+"""The current schema version of each event type."""
+V1_CANCELLATION_CAUSES: Mapping[str, CancellationCause] = MappingProxyType(
     {
         "cancelled by the customer": CancellationCause.CUSTOMER,
         "cancelled by the store": CancellationCause.STAFF,
@@ -172,32 +172,66 @@ SENTENCES: Mapping[str, CancellationCause] = MappingProxyType(
         "never paid; the cart was checked out again": CancellationCause.SUPERSEDED,
     }
 )
-"""What version 1 of ``OrderCancelled`` said, word for word."""
+"""Every sentence that version 1 of ``OrderCancelled`` had, with its cause."""
 
 
-def cause_of_sentence(data: Data) -> Data:
-    """Lift ``OrderCancelled`` from version 1, where the cause was a sentence or missing, to version 2."""
-    return {"cause": SENTENCES.get(data.get("reason", ""), CancellationCause.UNKNOWN).value}
+def upcast_cancelled_v1(data: Data) -> Data:
+    """Upcast ``OrderCancelled`` from version 1, whose cause was a sentence or missing, to version 2."""
+    return {"cause": V1_CANCELLATION_CAUSES.get(data.get("reason", ""), CancellationCause.UNKNOWN).value}
 
 
-UPCASTERS = EventUpcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): cause_of_sentence})
+UPCASTERS = EventUpcasters(SCHEMA_VERSIONS, {(EventType.ORDER_CANCELLED, 1): upcast_cancelled_v1})
 
 
 def serialize(event: OrderEvent) -> NewEvent:
-    """Return an event as it is appended, in the shape of today."""
-    return NewEvent(event.event_type.value, SCHEMA_VERSIONS[event.event_type], _data(event))
+    """Return an event in its current schema version, to be appended to a stream."""
+    data: dict[str, Any] = {}
+    match event:
+        case OrderPlaced(public_id, number, user_id, lines):
+            data = {
+                "public_id": public_id,
+                "number": number,
+                "user_id": user_id,
+                "total": event.total.to_json(),
+                "lines": [
+                    {
+                        "product_id": line.product_id,
+                        "title": line.title,
+                        "quantity": line.quantity,
+                        "unit_price": line.unit_price.amount,
+                    }
+                    for line in lines
+                ],
+            }
+        case PaymentCharged(provider_id):
+            data = {"provider_id": provider_id}
+        case PaymentDeclined(reason):
+            data = {"reason": reason}
+        case OrderCancelled(cause):
+            data = {"cause": cause.value}
+        case RefundClosed(closed_by, reason):
+            data = {"closed_by": closed_by, "reason": reason}
+        case OrderAdopted(user_id):
+            data = {"user_id": user_id}
+        case OrderShipped() | OrderDelivered() | PaymentRefunded():
+            pass
+    return NewEvent(event.event_type.value, SCHEMA_VERSIONS[event.event_type], data)
 
 
 def deserialize(stored: StoredEvent) -> OrderEvent:
-    """Return what a stored event says, whatever version it was written in.
+    """Return a stored event of any schema version as an object.
 
     Raises:
-        UnknownEventVersion: no way leads from its version to today's.
+        UnknownEventVersion: its version cannot be upcast to the current one.
     """
     data = UPCASTERS.upcast(stored.type, stored.schema_version, stored.data)
     match EventType(stored.type):
         case EventType.ORDER_PLACED:
-            return OrderPlaced(data["public_id"], data["number"], data["user_id"], tuple(map(_line, data["lines"])))
+            lines = tuple(
+                OrderedLine(line["product_id"], line["title"], line["quantity"], Money(line["unit_price"]))
+                for line in data["lines"]
+            )
+            return OrderPlaced(data["public_id"], data["number"], data["user_id"], lines)
         case EventType.PAYMENT_CHARGED:
             return PaymentCharged(data.get("provider_id", ""))
         case EventType.PAYMENT_DECLINED:
@@ -214,31 +248,3 @@ def deserialize(stored: StoredEvent) -> OrderEvent:
             return RefundClosed(data["closed_by"], data["reason"])
         case EventType.ORDER_ADOPTED:
             return OrderAdopted(data["user_id"])
-
-
-def _data(event: OrderEvent) -> dict[str, Any]:
-    match event:
-        case OrderPlaced(public_id, number, user_id, lines):
-            named = {"public_id": public_id, "number": number, "user_id": user_id}
-            return {**named, "total": event.total.to_json(), "lines": [_line_data(line) for line in lines]}
-        case PaymentCharged(provider_id):
-            return {"provider_id": provider_id}
-        case PaymentDeclined(reason):
-            return {"reason": reason}
-        case OrderCancelled(cause):
-            return {"cause": cause.value}
-        case RefundClosed(closed_by, reason):
-            return {"closed_by": closed_by, "reason": reason}
-        case OrderAdopted(user_id):
-            return {"user_id": user_id}
-        case OrderShipped() | OrderDelivered() | PaymentRefunded():
-            return {}
-
-
-def _line_data(line: OrderedLine) -> dict[str, Any]:
-    price = line.unit_price
-    return {"product_id": line.product_id, "title": line.title, "quantity": line.quantity, "unit_price": price.amount}
-
-
-def _line(data: Data) -> OrderedLine:
-    return OrderedLine(data["product_id"], data["title"], data["quantity"], Money(data["unit_price"]))

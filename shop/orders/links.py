@@ -1,4 +1,4 @@
-"""The link by which a guest opens her order on any device: it opens that one order, for 90 days."""
+"""The signed link that opens a guest's order on any device: one order, for 90 days."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,20 +6,20 @@ from datetime import timedelta
 from shop.clock import Clock
 from shop.web.signed_tokens import SignedTokens
 
-PAGE = "/orders/open"
-"""No access log holds what comes after the ``?``; the edge keeps these requests out of its error log (deploy/nginx)."""
-GOOD_FOR = timedelta(days=90)
-PASS_GOOD_FOR = timedelta(hours=1)
-"""How long a browser that followed the link keeps the order open."""
+LINK_PATH = "/orders/open"
+"""Access logs leave out the query; nginx leaves these requests out of its error log (deploy/nginx)."""
+LINK_LIFETIME = timedelta(days=90)
+PASS_LIFETIME = timedelta(hours=1)
+"""How long the order stays open in a browser that followed the link."""
 
 
 class OrderLinks:
-    """Makes links and passes, and reads them.
+    """Makes and reads the tokens of links, and of passes: cookies of browsers that followed a link.
 
     Args:
-        keys: the store's secret keys; the first signs, each is believed.
-        clock: says when they end.
-        address: of the store.
+        keys: the store's secret keys; the first one signs, and each one verifies.
+        clock: tells whether a token has expired.
+        address: the store's address.
     """
 
     def __init__(self, keys: Sequence[str], clock: Clock, address: str) -> None:
@@ -27,26 +27,26 @@ class OrderLinks:
         self._passes = SignedTokens(keys, "order-pass", clock)
         self._address = address
 
-    def path(self, public_id: str) -> str:
-        """Return where a guest's order opens, for whoever has this, for 90 days."""
-        return f"{PAGE}?token={self._links.sign(public_id, GOOD_FOR)}"
+    def guest_path(self, public_id: str) -> str:
+        """Return the path that opens a guest's order for 90 days, on any device."""
+        return f"{LINK_PATH}?token={self._links.sign(public_id, LINK_LIFETIME)}"
 
-    def url(self, public_id: str) -> str:
-        """Return the same for a mail."""
-        return self._address + self.path(public_id)
+    def guest_url(self, public_id: str) -> str:
+        """Return the absolute URL of :meth:`guest_path`, for mails."""
+        return self._address + self.guest_path(public_id)
 
-    def page(self, public_id: str) -> str:
-        """Return the address of an order's page, which proves nothing."""
+    def page_url(self, public_id: str) -> str:
+        """Return the URL of an order's page. It has no token, so it opens the page only for the order's holder."""
         return f"{self._address}/orders/{public_id}"
 
-    def read(self, token: str) -> str | None:
-        """Return the order a link's token is for, or ``None`` if the token is worth nothing."""
+    def read_link(self, token: str) -> str | None:
+        """Return the public id in a link's token; ``None`` if the token is invalid or expired."""
         return self._links.read(token)
 
     def make_pass(self, public_id: str) -> str:
-        """Return what a browser carries that has followed an order's link."""
-        return self._passes.sign(public_id, PASS_GOOD_FOR)
+        """Return the pass cookie for a browser that followed an order's link."""
+        return self._passes.sign(public_id, PASS_LIFETIME)
 
-    def read_pass(self, carried: str) -> str | None:
-        """Return the order a browser's pass is for, or ``None`` if it is worth nothing."""
-        return self._passes.read(carried)
+    def read_pass(self, token: str) -> str | None:
+        """Return the public id in a pass cookie; ``None`` if the pass is invalid or expired."""
+        return self._passes.read(token)

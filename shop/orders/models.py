@@ -16,9 +16,9 @@ STATUSES = tuple(status.value for status in OrderStatus)
 
 
 class Order(ModelBase):
-    """The head of an order's stream, for keys, locks and joins; always written with the event it follows.
+    """The row of an order, for keys, locks and joins. Each event and this row are written in one transaction.
 
-    Contact details and checkout keys are stored here alone. All other columns follow from the events.
+    Only this row has the contact details and the checkout key. All other columns follow from the events.
     """
 
     __tablename__ = "orders"
@@ -33,33 +33,33 @@ class Order(ModelBase):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     public_id: Mapped[str] = mapped_column(Text, unique=True)
-    """Random; the only id shown outside, so nobody can count the orders."""
+    """Random. It is the only public id, so a client cannot count the orders."""
     number: Mapped[str] = mapped_column(Text, unique=True)
-    """What a person reads out on the telephone."""
+    """The number that a customer reads out on the telephone."""
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     guest_id: Mapped[uuid.UUID | None] = mapped_column()
-    """The guest it was placed by: the id her signed cookie carried. Opens nothing once ``user_id`` is set."""
+    """The guest who placed it: the id in the signed cookie. It opens nothing once ``user_id`` is set."""
     email: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending_payment'"))
     version: Mapped[int] = mapped_column(server_default=text("0"))
-    """Of the last event it follows."""
+    """The version of the last event."""
     total_amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
     address: Mapped[dict[str, Any]] = mapped_column(JSONB)
     checkout_owner: Mapped[str | None] = mapped_column(Text)
-    """Whose ``checkout_key`` it is: two people's keys never meet."""
+    """The owner of ``checkout_key``: two owners never share a key."""
     checkout_key: Mapped[str | None] = mapped_column(Text)
-    """The ``Idempotency-Key`` it was placed with; null for orders that came with a data set."""
+    """The ``Idempotency-Key`` of its checkout; null for orders of a data set."""
     checkout_fingerprint: Mapped[str | None] = mapped_column(Text)
-    """What was asked for under that key, hashed: the same key with another payload is refused."""
+    """Hash of the request's details: the same key with other details is refused."""
     link_sent_at: Mapped[datetime | None] = mapped_column()
-    """When a guest was last sent the link to it again, on request."""
+    """When the link to the order was last sent again, at a guest's request."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class OrderLine(ModelBase):
-    """One product of an order, with its title and price as they were when it was bought."""
+    """One product of an order, with its title and price at the time of the order."""
 
     __tablename__ = "order_lines"
     __table_args__ = (
@@ -75,13 +75,13 @@ class OrderLine(ModelBase):
     quantity: Mapped[int] = mapped_column()
     unit_price_amount: Mapped[int] = mapped_column()
     cart_line_id: Mapped[uuid.UUID | None] = mapped_column()
-    """The line of a cart it was bought from, so that two orders of one line can be told; null for older orders."""
+    """The cart's line it was bought from: the auditor finds two orders of one line; null for older orders."""
 
 
-class OrderEvent(ModelBase):
-    """Something that happened to an order; only ever appended, numbered without gaps.
+class OrderEventRow(ModelBase):
+    """A stored event of an order. Rows are only appended; versions have no gaps.
 
-    A trigger refuses every UPDATE, and every DELETE but the one that comes with the order's own.
+    A trigger refuses every UPDATE, and every DELETE except together with the order.
     """
 
     __tablename__ = "order_events"
@@ -91,18 +91,18 @@ class OrderEvent(ModelBase):
     version: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(Text)
     schema_version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
-    """Of the shape of ``data``; lifted to today's when it is read."""
+    """The schema version of ``data``; an old one is upcast when the event is read."""
     data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-STREAMS = EventStore(OrderEvent, "order_id")
+STREAMS = EventStore(OrderEventRow, "order_id")
 
 
 class OrderSummary(ModelBase):
-    """The read model: an order as lists and counts show it, made of its events alone and of nothing else.
+    """The read model: a row per order for lists and counts. It follows from the events alone.
 
-    No foreign key: whatever reads from it must not be able to hold up a writer, and it is thrown away and made anew.
+    It has no foreign key: readers must not delay writers, and a rebuild replaces the table.
     """
 
     __tablename__ = "order_summaries"
@@ -113,7 +113,7 @@ class OrderSummary(ModelBase):
 
     order_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column()
-    """Of the last event it shows; an older one never overwrites a newer."""
+    """The version of the last event in it; an older version never overwrites a newer one."""
     public_id: Mapped[str] = mapped_column(Text, unique=True)
     number: Mapped[str] = mapped_column(Text)
     user_id: Mapped[int | None] = mapped_column(BigInteger)
@@ -127,10 +127,10 @@ class OrderSummary(ModelBase):
 
 
 class OrderToProject(ModelBase):
-    """An event that the read model does not show yet.
+    """An event that is not projected to the read model yet.
 
-    One row an event and not one an order: a projector deletes what it has taken, and must not delete the word of an
-    event that was appended while it looked.
+    There is one row per event, not one per order: a projector deletes the rows that it has processed, and must not
+    delete the row of an event that was appended in the meantime.
     """
 
     __tablename__ = "orders_to_project"

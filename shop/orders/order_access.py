@@ -1,9 +1,9 @@
-"""Who is looking at an order: the account, the guest whose signed cookie carries her id, or who followed its link.
+"""The viewer of an order: an account, a guest with a signed cookie, or a browser that followed the order's link.
 
-And nobody else, ever. The cookie says who the guest is, and each order says which guest placed it. So an order is its
-guest's from the moment it is placed, whether or not the answer reached her, and no answer of a checkout has anything to
-write into the cookie. A browser that followed the link in a mail carries a pass for that one order, for an hour, which
-it sends with that order's pages alone. Once an account has an order, neither opens it.
+No other client may see an order. The cookie has the guest's id, and each order has the id of the guest who placed it.
+So the guest holds the order from the moment it is placed, even if the response was lost, and a checkout's response need
+not change the cookie. A browser that followed the link in a mail has a pass cookie for that one order, for an hour; the
+browser sends it only with that order's pages. Once an account holds an order, neither cookie opens it.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dataclasses import replace
 from flask import Flask, Response, current_app, request
 
 from shop.errors import AuthenticationRequired
-from shop.orders.links import PASS_GOOD_FOR, OrderLinks
+from shop.orders.links import PASS_LIFETIME, OrderLinks
 from shop.orders.service import OrderViewer
 from shop.web.guest_identity import current_guest
 from shop.web.identity import ADMIN, current_identity
@@ -22,14 +22,14 @@ _LINKS = "shop.order_links"
 
 
 def install(app: Flask, get_links: Callable[[], OrderLinks]) -> None:
-    """Give the app's requests the signed links of orders; ``get_links`` returns those of the request being served."""
+    """Give requests access to the signed links of orders; ``get_links`` returns those of the current request."""
     app.extensions[_LINKS] = get_links
 
 
-def viewer() -> OrderViewer:
+def current_viewer() -> OrderViewer:
     """Return the viewer of this request."""
-    carried = request.cookies.get(_pass_name())
-    opened = links().read_pass(carried) if carried else None
+    token = request.cookies.get(_pass_cookie_name())
+    opened = order_links().read_pass(token) if token else None
     if (identity := current_identity()) is not None:
         return OrderViewer(identity.user_id, is_admin=identity.role == ADMIN, opened=opened)
     guest = current_guest()
@@ -39,32 +39,32 @@ def viewer() -> OrderViewer:
 
 
 def require_viewer() -> None:
-    """Refuse whoever can have no orders.
+    """Refuse a client that can have no orders.
 
     Raises:
-        AuthenticationRequired: nobody is signed in, and no guest is known.
+        AuthenticationRequired: the client is neither signed in nor a known guest.
     """
     if current_identity() is None and current_guest() is None:
         raise AuthenticationRequired(SIGN_IN)
 
 
 def viewer_with_link(public_id: str) -> OrderViewer:
-    """Return the viewer of this request, who has just shown a good link to an order."""
-    return replace(viewer(), opened=public_id)
+    """Return the viewer of this request, with a valid link to an order."""
+    return replace(current_viewer(), opened=public_id)
 
 
-def links() -> OrderLinks:
-    """Return the links of the request being served."""
+def order_links() -> OrderLinks:
+    """Return the order links of the current request."""
     get_links: Callable[[], OrderLinks] = current_app.extensions[_LINKS]
     return get_links()
 
 
-def hand_pass(response: Response, public_id: str) -> None:
-    """Let a browser that followed an order's link open that order's pages, and cancel it, for a while."""
+def set_pass_cookie(response: Response, public_id: str) -> None:
+    """Set the pass cookie: for an hour, the browser may open the order's pages and cancel the order."""
     response.set_cookie(
-        _pass_name(),
-        links().make_pass(public_id),
-        max_age=PASS_GOOD_FOR,
+        _pass_cookie_name(),
+        order_links().make_pass(public_id),
+        max_age=PASS_LIFETIME,
         path=f"/orders/{public_id}",
         secure=current_app.config["SESSION_COOKIE_SECURE"],
         httponly=True,
@@ -72,6 +72,6 @@ def hand_pass(response: Response, public_id: str) -> None:
     )
 
 
-def _pass_name() -> str:
-    # A path of its own rules out the prefix __Host-; the one for cookies over TLS is left (RFC 6265bis, 4.1.3).
+def _pass_cookie_name() -> str:
+    # The cookie has a path, so the prefix __Host- is not possible; __Secure- is (RFC 6265bis, 4.1.3).
     return "__Secure-order" if current_app.config["SESSION_COOKIE_SECURE"] else "order"

@@ -1,4 +1,4 @@
-"""All orders, as the staff sees them: read from the read model, in one query a page."""
+"""The order list of staff: all orders from the read model, one query per page (keyset pagination)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from shop.orders.transitions import OrderStatus
 
 
 class RefundState(Protocol):
-    """What staff needs to know of a refund that is still owed; the payments' own record of it fits."""
+    """A due refund, as staff sees it; :class:`shop.payments.refunds.OwedRefund` fits."""
 
     @property
     def attempts(self) -> int:
-        """Return how often it was tried."""
+        """Return the number of failed attempts."""
 
     @property
     def reason(self) -> str:
@@ -27,12 +27,12 @@ class RefundState(Protocol):
 
     @property
     def has_failed(self) -> bool:
-        """Return whether it is tried no more by itself."""
+        """Return whether the store has stopped trying."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One order of the list."""
+    """One row of the list."""
 
     id: int
     public_id: str
@@ -44,67 +44,68 @@ class OrderRow:
     total: Money
     placed_at: datetime
 
+    @classmethod
+    def from_summary(cls, summary: OrderSummary, email: str) -> "OrderRow":
+        """Return the row for a summary of the read model and the order's e-mail address."""
+        return cls(
+            id=summary.order_id,
+            public_id=summary.public_id,
+            number=summary.number,
+            email=email,
+            status=OrderStatus(summary.status),
+            refund_pending=summary.owes_refund,
+            pieces=summary.pieces,
+            total=Money(summary.total_amount, summary.currency),
+            placed_at=summary.placed_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OrderList:
-    """A page of the list, where the next one starts, and what is owed of its orders, by their keys."""
+    """A page of the list, the cursor of the next page, and the due refunds of its orders by order id."""
 
     orders: tuple[OrderRow, ...]
     next_cursor: str | None
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
 
 
-def page(
+def list_orders(
     session: Session, status: OrderStatus | None, after: str | None, limit: int, *, only_owed: bool = False
 ) -> OrderList:
-    """Return everybody's orders, newest first.
+    """Return a page of all orders, newest first.
 
     Args:
-        session: reads only.
-        status: of these only; all if ``None``.
-        after: the public id of the last order seen.
-        limit: how many at most.
-        only_owed: leave out all whose money is not to go back.
+        session: only reads.
+        status: only orders in this status; all if ``None``.
+        after: the public id of the last order of the previous page.
+        limit: the most orders to return.
+        only_owed: return only orders with a due refund.
 
     Raises:
-        InvalidFields: ``after`` is no order that is known here.
+        InvalidFields: ``after`` is an unknown order.
     """
-    # who it is for stands in the order's own row alone: an event cannot be unwritten
-    chosen = select(OrderSummary, Order.email).join(Order, Order.id == OrderSummary.order_id)
+    # only the order's row has the e-mail address: the read model follows from events, which have no personal data
+    statement = select(OrderSummary, Order.email).join(Order, Order.id == OrderSummary.order_id)
     if status is not None:
-        chosen = chosen.where(OrderSummary.status == status.value)
+        statement = statement.where(OrderSummary.status == status.value)
     if only_owed:
-        chosen = chosen.where(OrderSummary.owes_refund)
+        statement = statement.where(OrderSummary.owes_refund)
     if after is not None:
-        last = session.scalar(select(OrderSummary.order_id).where(OrderSummary.public_id == after))
-        if last is None:
+        last_id = session.scalar(select(OrderSummary.order_id).where(OrderSummary.public_id == after))
+        if last_id is None:
             raise InvalidFields("This page does not exist.", errors={"cursor": "unknown"})
-        chosen = chosen.where(OrderSummary.order_id < last)
-    rows = session.execute(chosen.order_by(OrderSummary.order_id.desc()).limit(limit + 1)).all()
-    shown = tuple(_row(found, email) for found, email in rows[:limit])
-    return OrderList(shown, shown[-1].public_id if len(rows) > limit else None)
+        statement = statement.where(OrderSummary.order_id < last_id)
+    rows = session.execute(statement.order_by(OrderSummary.order_id.desc()).limit(limit + 1)).all()
+    orders = tuple(OrderRow.from_summary(summary, email) for summary, email in rows[:limit])
+    return OrderList(orders, orders[-1].public_id if len(rows) > limit else None)
 
 
-def by_status(session: Session) -> dict[OrderStatus, int]:
-    """Return how many orders stand where."""
+def count_by_status(session: Session) -> dict[OrderStatus, int]:
+    """Return the number of orders in each status."""
     rows = session.execute(select(OrderSummary.status, func.count()).group_by(OrderSummary.status))
     return {OrderStatus(status): count for status, count in rows}
 
 
-def owed_count(session: Session) -> int:
-    """Return how many orders' money is to go back."""
+def count_owed_refunds(session: Session) -> int:
+    """Return the number of orders with a due refund."""
     return session.scalar(select(func.count()).where(OrderSummary.owes_refund)) or 0
-
-
-def _row(found: OrderSummary, email: str) -> OrderRow:
-    return OrderRow(
-        id=found.order_id,
-        public_id=found.public_id,
-        number=found.number,
-        email=email,
-        status=OrderStatus(found.status),
-        refund_pending=found.owes_refund,
-        pieces=found.pieces,
-        total=Money(found.total_amount, found.currency),
-        placed_at=found.placed_at,
-    )

@@ -1,4 +1,4 @@
-"""An order as its events leave it, and what may be done with it then. Pure: no clock, no database."""
+"""The state of an order: a fold over its events, and decisions on commands. Pure: no clock, no database."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from shop.orders.events import (
     PaymentRefunded,
     RefundClosed,
 )
-from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after, owes_refund
+from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, next_status, owes_refund
 from shop.patterns.event_sourcing import StoredEvent
 
 
@@ -43,58 +43,58 @@ class OrderState:
 
     @property
     def quantities(self) -> dict[int, int]:
-        """Return product id to pieces."""
-        found: Counter[int] = Counter()
+        """Return the quantity of each product, by product id."""
+        quantities: Counter[int] = Counter()
         for line in self.lines:
-            found[line.product_id] += line.quantity
-        return dict(found)
+            quantities[line.product_id] += line.quantity
+        return dict(quantities)
 
     @property
     def owes_refund(self) -> bool:
-        """Tell whether money was taken and must go back."""
-        happened = [EventType.PAYMENT_CHARGED] if self.was_charged else []
-        return owes_refund(self.status, [*happened, EventType.REFUND_CLOSED] if self.refund_closed else happened)
+        """Tell whether a refund is due."""
+        event_types = [EventType.PAYMENT_CHARGED] if self.was_charged else []
+        return owes_refund(self.status, [*event_types, EventType.REFUND_CLOSED] if self.refund_closed else event_types)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCharge:
-    """The provider says that the money was taken."""
+    """Record that the provider has charged the card."""
 
     provider_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordDecline:
-    """The provider says no: that ends the order."""
+    """Record that the provider has declined the charge. That cancels the order."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Give the order up."""
+    """Cancel the order."""
 
     cause: CancellationCause
 
 
 @dataclass(frozen=True, slots=True)
 class ShipOrder:
-    """Send it off."""
+    """Ship the order."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverOrder:
-    """Note that it has arrived."""
+    """Record that the order has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRefund:
-    """Note that the money is back."""
+    """Record that the charge is refunded."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseRefund:
-    """Stop owing the money: staff has settled it in another way; arguments as :class:`RefundClosed`."""
+    """Close the refund: staff has settled it in another way; arguments as :class:`RefundClosed`."""
 
     closed_by: int
     reason: str
@@ -102,7 +102,7 @@ class CloseRefund:
 
 @dataclass(frozen=True, slots=True)
 class AdoptOrder:
-    """Make a guest's order an account's; what has an account stays with it."""
+    """Move a guest's order into an account. An order of an account does not change."""
 
     user_id: int
 
@@ -113,22 +113,22 @@ Command = (
 
 
 def decide(state: OrderState, command: Command) -> list[OrderEvent]:
-    """Return what a command comes to.
+    """Return the events of a command.
 
     Args:
-        state: the order as it stands.
-        command: what is wanted of it.
+        state: the order's state.
+        command: the command.
 
     Returns:
-        The events to append, oldest first; none where it is so already.
+        The events to append, oldest first; none if the command changes nothing.
 
     Raises:
-        IllegalTransition: an order that stands there cannot do that.
+        IllegalTransition: the order's status does not allow the command.
     """
-    decided = _events_for(state, command)
+    decided = _events_of(state, command)
     status: OrderStatus | None = state.status
     for event in decided:
-        status = after(status, event.event_type)
+        status = next_status(status, event.event_type)
     return decided
 
 
@@ -137,14 +137,14 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
 
     Args:
         state: the order before; ``None`` before it exists.
-        event: what happened.
-        version: its place in the stream.
-        at: when it was recorded.
+        event: the event.
+        version: its version in the stream.
+        at: the time it was recorded.
 
     Raises:
-        IllegalTransition: that cannot have happened to an order that stood there.
+        IllegalTransition: the order's status does not allow the event.
     """
-    status = after(state.status if state else None, event.event_type)
+    status = next_status(state.status if state else None, event.event_type)
     match event, state:
         case OrderPlaced(public_id, number, user_id, lines), None:
             return OrderState(version, public_id, number, user_id, lines, event.total, status, False, False, at, at)
@@ -160,15 +160,15 @@ def evolve(state: OrderState | None, event: OrderEvent, version: int, at: dateti
 
 
 def fold(stream: Iterable[StoredEvent], state: OrderState | None = None) -> OrderState:
-    """Return an order after its events.
+    """Return the state of an order after its events.
 
     Args:
         stream: stored events, oldest first, of any schema version.
         state: the order before them; ``None`` for a stream from its beginning.
 
     Raises:
-        IllegalTransition: the events tell an impossible story, or there are none.
-        UnknownEventVersion: one of them was written by a newer store.
+        IllegalTransition: the stream is empty, or a status does not allow its next event.
+        UnknownEventVersion: a newer version of the store wrote one of the events.
     """
     for stored in stream:
         state = evolve(state, events.deserialize(stored), stored.version, stored.recorded_at)
@@ -177,7 +177,7 @@ def fold(stream: Iterable[StoredEvent], state: OrderState | None = None) -> Orde
     return state
 
 
-def _events_for(state: OrderState, command: Command) -> list[OrderEvent]:
+def _events_of(state: OrderState, command: Command) -> list[OrderEvent]:
     match command:
         case RecordCharge(provider_id):
             return [PaymentCharged(provider_id)]

@@ -1,8 +1,8 @@
-"""Orders change only here: a command is decided on, its events are appended, and the rows follow, in one transaction.
+"""Changes of orders: one transaction decides on a command, appends its events, and updates the order's rows.
 
-Whoever changes an order locks its row first: money and pieces move with it, and queueing is cheaper than doing all of
-it over. The version says that nobody forgot to: an append behind another version than the one that was read is
-refused, and run again from the reading on.
+A transaction locks the order's row before it changes the order. Payment and stock change with the order, so waiting for
+the lock is cheaper than repeating everything. The version protects against a missing lock: an append behind another
+version than the one that was read is refused, and the transaction runs again.
 """
 
 import random
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, func, select, text, update
+from sqlalchemy import Row, Table, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from shop.database.transactions import Database
 from shop.errors import NotFound
 from shop.money import Money
 from shop.orders import ids
+from shop.orders.checkout_keys import CheckoutKey
 from shop.orders.events import OrderedLine, OrderPlaced, serialize
 from shop.orders.models import STREAMS, Order, OrderLine
 from shop.orders.order_state import AdoptOrder, Command, OrderState, decide, fold
@@ -32,23 +33,8 @@ _randomness = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutKey:
-    """What makes two submissions of a checkout the same one.
-
-    Args:
-        owner: whose key it is, so that two people's keys never meet.
-        key: the ``Idempotency-Key``; ``None`` where every submission counts as a new one.
-        fingerprint: hash of what was asked for.
-    """
-
-    owner: str
-    key: str | None
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
 class NewOrder:
-    """Everything an order starts with."""
+    """The data of a new order."""
 
     user_id: int | None
     guest_id: uuid.UUID | None
@@ -57,17 +43,17 @@ class NewOrder:
     lines: Sequence[OrderedLine]
     key: CheckoutKey
     cart_lines: Mapping[int, uuid.UUID] = field(default_factory=dict)
-    """Product id to the cart's line it was placed from."""
+    """Product id to the id of the cart's line."""
 
     @property
     def total(self) -> Money:
-        """Return what all lines come to."""
+        """Return the sum of all lines."""
         return sum((line.total for line in self.lines), Money(0))
 
 
 @dataclass(frozen=True, slots=True)
 class LockedOrder:
-    """The row of an order that is locked, or that was just placed, as it stood then."""
+    """The row of an order when it was locked or placed."""
 
     id: int
     public_id: str
@@ -81,7 +67,7 @@ class LockedOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """An order after a change: its head as it was locked, its whole stream, and what that comes to."""
+    """An order after a change: its row when it was locked, its entire stream, and its new state."""
 
     head: LockedOrder
     stream: Sequence[StoredEvent]
@@ -90,9 +76,8 @@ class OrderChange:
 
 _orders = cast(Table, Order.__table__)
 _HEAD = tuple(_orders.columns[name] for name in LockedOrder.__slots__)
-_TAKE_TURNS = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("owner"), 0)))
-_LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("wanted")).with_for_update()
-_LOCK_GUESTS = (
+_LOCK = select(*_HEAD).where(_orders.columns.public_id == bindparam("public_id")).with_for_update()
+_LOCK_GUEST_ORDERS = (
     select(*_HEAD)
     .where(
         _orders.columns.guest_id.in_(bindparam("guest_ids", expanding=True)),
@@ -101,154 +86,124 @@ _LOCK_GUESTS = (
     .order_by(_orders.columns.id)
     .with_for_update()
 )
-_PLACE = insert(_orders).on_conflict_do_nothing().returning(*_HEAD)
-_ADD_LINE = insert(cast(Table, OrderLine.__table__)).inline()
-_FOLLOW = update(_orders).where(_orders.columns.id == bindparam("order_id"))
-_FOLLOW_GUEST = text("""
-WITH following AS (
+_INSERT_ORDER = insert(_orders).on_conflict_do_nothing().returning(*_HEAD)
+_INSERT_LINE = insert(cast(Table, OrderLine.__table__)).inline()
+_UPDATE_ORDER = update(_orders).where(_orders.columns.id == bindparam("order_id"))
+_CHANGE_GUEST = text("""
+WITH locked AS (
     SELECT id FROM orders WHERE guest_id = :earlier_id AND user_id IS NULL ORDER BY id FOR UPDATE
 )
-UPDATE orders AS followed SET guest_id = :guest FROM following WHERE following.id = followed.id
+UPDATE orders AS changed SET guest_id = :guest FROM locked WHERE locked.id = changed.id
 """)
-"""Locked by id first, as by all that lock several orders: the index by guest leads from the latest to the first."""
-_MOVE_CLAIMS = text("""
-WITH moving AS (
-    SELECT id FROM orders WHERE checkout_owner = :giver ORDER BY id FOR UPDATE
-)
-UPDATE orders AS moved
-   SET checkout_owner = :taker,
-       checkout_key = CASE WHEN EXISTS (
-           SELECT FROM orders AS own WHERE own.checkout_owner = :taker AND own.checkout_key = moved.checkout_key
-       ) THEN 'moved ' || moved.public_id ELSE moved.checkout_key END
-  FROM moving WHERE moved.id = moving.id
-""")
-"""A key that both have used stays the taker's; the order of the other is known by a key that nobody chooses."""
-_FREE_KEY = _FOLLOW.values(checkout_owner=None, checkout_key=None)
-
-
-def lock_owner(session: Session, owner: str) -> None:
-    """Let one checkout of an owner be placed at a time, until the caller's transaction ends.
-
-    No row stands for "this owner's next order", so what is locked is the name. It is taken before any row's lock, by
-    placing, which takes one, and by a log-in, which takes the guest's and then the account's. So nobody can wait for it
-    in a circle.
-    """
-    session.execute(_TAKE_TURNS, {"owner": owner})
+"""Locks the orders by id first, as every statement that locks several orders does. The index by guest would lock them
+from the latest to the first."""
 
 
 def lock(session: Session, public_id: str) -> LockedOrder:
-    """Return an order for changing; whoever else wants to change it waits until this transaction ends.
+    """Lock an order's row until the transaction ends. Other transactions that change the order wait.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the order does not exist.
     """
-    found = session.execute(_LOCK, {"wanted": public_id}).one_or_none()
-    if found is None:
+    row = session.execute(_LOCK, {"public_id": public_id}).one_or_none()
+    if row is None:
         raise NotFound("There is no such order.")
-    return _head(found)
+    return _locked_order(row)
 
 
-def move_claims(session: Session, giver: str, taker: str) -> None:
-    """Let all orders placed from one owner's cart, open or settled, count as placed from another's.
-
-    Args:
-        session: the caller's transaction, in which it is both owners' turn.
-        giver: the owner whose cart is about to go.
-        taker: the owner who gets it.
-    """
-    session.execute(_MOVE_CLAIMS, {"giver": giver, "taker": taker})
-
-
-def free_key(session: Session, order_id: int) -> None:
-    """Let the key of a locked order's checkout be used again, from the start."""
-    session.execute(_FREE_KEY, {"order_id": order_id})
-
-
-def follow(session: Session, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
-    """Let a guest's orders under an earlier id stand under another; those of an account stay as they are."""
-    session.execute(_FOLLOW_GUEST, {"earlier_id": earlier_id, "guest": guest_id})
+def change_guest_id(session: Session, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
+    """Move a guest's orders from an earlier guest id to another one. Orders of an account stay unchanged."""
+    session.execute(_CHANGE_GUEST, {"earlier_id": earlier_id, "guest": guest_id})
 
 
 class OrderStreams:
     """Places orders and changes them.
 
     Args:
-        projection: told of every order that changed.
+        projection: updates the read model after each change.
     """
 
     def __init__(self, projection: OrderProjection) -> None:
         self._projection = projection
 
     def place(self, session: Session, new: NewOrder) -> LockedOrder | None:
-        """Write a new order, waiting for its payment.
+        """Write a new order with an open payment.
 
-        Another request that is placing an order under the same key right now is waited for: the unique index decides.
+        The unique index on the checkout key decides between two requests that place an order under the same key.
 
         Returns:
-            The order, or ``None`` when the key has an order already (or, by a rare chance, the number is taken: then
-            the key has none, and the caller tries again).
+            The order; ``None`` if the key has an order already, or if the random number is taken: in both cases the
+            caller tries again.
         """
         placed = OrderPlaced(ids.new_public_id(_randomness), ids.new_number(_randomness), new.user_id, tuple(new.lines))
-        found = session.execute(_PLACE, _row(new, placed)).one_or_none()
-        if found is None:
+        row = session.execute(_INSERT_ORDER, _order_row(new, placed)).one_or_none()
+        if row is None:
             return None
-        head = _head(found)
+        head = _locked_order(row)
         lines = [
-            {**_line(head.id, position, line), "cart_line_id": new.cart_lines.get(line.product_id)}
+            {
+                "order_id": head.id,
+                "position": position,
+                "product_id": line.product_id,
+                "title": line.title,
+                "quantity": line.quantity,
+                "unit_price_amount": line.unit_price.amount,
+                "cart_line_id": new.cart_lines.get(line.product_id),
+            }
             for position, line in enumerate(new.lines, start=1)
         ]
-        Database.execute_with_commit(session, DeferredStatement(_ADD_LINE, lines))
+        Database.execute_with_commit(session, DeferredStatement(_INSERT_LINE, lines))
         stored = STREAMS.append(session, head.id, 0, [serialize(placed)])
-        self._projection.changed(session, head.id, fold(stored))
+        self._projection.update(session, head.id, fold(stored))
         return head
 
     def change(self, session: Session, order: LockedOrder, command: Command) -> OrderChange:
-        """Decide on a command, append what it comes to, and let the order's row follow.
+        """Decide on a command, append its events, and update the order's row.
 
         Args:
             session: the caller's transaction.
             order: from :func:`lock`.
-            command: what is wanted.
+            command: the change.
 
         Returns:
-            The order as it stands then.
+            The order after the change.
 
         Raises:
-            IllegalTransition: an order that stands there cannot do that.
-            ConcurrencyConflict: somebody changed it without the lock; the caller's transaction has to be run again.
+            IllegalTransition: the order's status does not allow the command.
+            ConcurrencyConflict: a transaction without the lock changed the order; run the caller's transaction again.
         """
-        seen = STREAMS.load(session, order.id)
-        state = fold(seen)
-        decided = decide(state, command)
-        if not decided:
-            return OrderChange(order, seen, state)
-        stored = STREAMS.append(session, order.id, state.version, [serialize(event) for event in decided])
+        stream = STREAMS.load(session, order.id)
+        state = fold(stream)
+        events = decide(state, command)
+        if not events:
+            return OrderChange(order, stream, state)
+        stored = STREAMS.append(session, order.id, state.version, [serialize(event) for event in events])
         state = fold(stored, state)
-        follows = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
-        session.execute(_FOLLOW, {"order_id": order.id, **follows})
-        self._projection.changed(session, order.id, state)
-        return OrderChange(order, [*seen, *stored], state)
+        row = {"status": state.status.value, "version": state.version, "user_id": state.user_id}
+        session.execute(_UPDATE_ORDER, {"order_id": order.id, **row})
+        self._projection.update(session, order.id, state)
+        return OrderChange(order, [*stream, *stored], state)
 
     def claim_guest_orders(
-        self, session: Session, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]
+        self, session: Session, guest_ids: Collection[uuid.UUID], user_id: int, owns_email: Callable[[str], bool]
     ) -> int:
-        """Make those of a guest's orders an account's whose e-mail is its own; what has an account stays with it.
+        """Move those orders of a guest to an account that have the account's e-mail address.
 
         Returns:
-            How many orders that were.
+            The number of moved orders.
         """
-        found = session.execute(_LOCK_GUESTS, {"guest_ids": list(guest_ids)}).all()
-        hers = [_head(row) for row in found if is_hers(row.email)]
-        for order in hers:
+        rows = session.execute(_LOCK_GUEST_ORDERS, {"guest_ids": list(guest_ids)}).all()
+        orders = [_locked_order(row) for row in rows if owns_email(row.email)]
+        for order in orders:
             self.change(session, order, AdoptOrder(user_id))
-        return len(hers)
+        return len(orders)
 
 
-def _head(row: Row[Any]) -> LockedOrder:
+def _locked_order(row: Row[Any]) -> LockedOrder:
     return LockedOrder(**{**row._mapping, "status": OrderStatus(row.status)})
 
 
-def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
+def _order_row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
     return {
         "public_id": placed.public_id,
         "number": placed.number,
@@ -263,15 +218,4 @@ def _row(new: NewOrder, placed: OrderPlaced) -> dict[str, object]:
         "checkout_owner": new.key.owner,
         "checkout_key": new.key.key,
         "checkout_fingerprint": new.key.fingerprint,
-    }
-
-
-def _line(order_id: int, position: int, line: OrderedLine) -> dict[str, object]:
-    return {
-        "order_id": order_id,
-        "position": position,
-        "product_id": line.product_id,
-        "title": line.title,
-        "quantity": line.quantity,
-        "unit_price_amount": line.unit_price.amount,
     }

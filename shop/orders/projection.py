@@ -1,12 +1,12 @@
-"""The read model follows the streams: at once, or soon.
+"""The projection of order events to the read model: in the same transaction (inline) or by the worker (async).
 
-Problem: lists and counts over all orders want other columns and indexes than a checkout does.
-Method: a table of their own, :class:`~shop.orders.models.OrderSummary`, made of events alone. ``inline`` writes it in
-the transaction of the event; ``async`` writes down, in that transaction, that there is something to do, and a
-:class:`Projector` does it. Both statements travel with COMMIT, so neither costs a round trip. The projector takes rows
-that are committed and not taken by another (``SKIP LOCKED``); it keeps no "last seen" number, which would pass over an
-event whose transaction took its number early and committed late. A summary is overwritten only by a newer version, so
-it does not matter who comes first.
+Problem: lists and counts of all orders need other columns and indexes than a checkout.
+Method: a separate table, :class:`~shop.orders.models.OrderSummary`, which follows from the events alone. ``inline``
+writes the summary in the transaction of the event. ``async`` only queues the event in that transaction, and an
+:class:`OrderProjector` writes the summary. Both statements are pipelined with COMMIT, so neither costs a round trip.
+The projector takes committed rows that no other projector has locked (``SKIP LOCKED``). It has no "last seen" number: a
+transaction may get its number early and commit late, and its event would be skipped. Only a newer version overwrites a
+summary, so projectors may run in any order.
 Switch: ``orders.projection``. Experiment: ``read-model-lag``.
 Source: Young, "CQRS Documents" (2010); Kleppmann, "Designing Data-Intensive Applications", ch. 11.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Insert, Table, delete, func, select, tuple_
+from sqlalchemy import Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,41 +28,41 @@ from shop.orders.order_state import OrderState, fold
 from shop.orders.transitions import IllegalTransition
 from shop.patterns.event_sourcing import StoredEvent, UnknownEventVersion
 
-MOST_AT_ONCE = 500
-"""Events a round: some tens of milliseconds, after which others see what was done."""
+BATCH_SIZE = 500
+"""Events per round: a round takes some tens of milliseconds, and then its summaries are visible."""
 _KEY = OrderSummary.order_id.key
 _summaries = cast(Table, OrderSummary.__table__)
 _log = logging.getLogger(__name__)
 
 
 class OrderProjection(Protocol):
-    """Hears of every order that changed."""
+    """Keeps the read model up to date."""
 
-    def changed(self, session: Session, order_id: int, state: OrderState) -> None:
-        """Let the read model follow, now or later, with the commit of the caller's transaction."""
+    def update(self, session: Session, order_id: int, state: OrderState) -> None:
+        """Update the summary of a changed order, or queue that update, with the commit of the caller's transaction."""
 
 
 class InlineProjection:
-    """The read model changes in the same transaction: whoever reads it sees what is."""
+    """Updates the read model in the same transaction, so lists are always current."""
 
-    def changed(self, session: Session, order_id: int, state: OrderState) -> None:
+    def update(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write the summary."""
         Database.execute_with_commit(session, DeferredStatement(UPSERT, summary(order_id, state)))
 
 
 class AsyncProjection:
-    """The read model changes a moment later, by the worker: a checkout does not wait for it, and lists lag."""
+    """Lets the worker update the read model later: a checkout does not wait for it, and lists lag."""
 
-    def changed(self, session: Session, order_id: int, state: OrderState) -> None:
-        """Write down that the summary is behind."""
+    def update(self, session: Session, order_id: int, state: OrderState) -> None:
+        """Queue the event for the projector."""
         Database.execute_with_commit(
-            session, DeferredStatement(QUEUE, {"order_id": order_id, "version": state.version})
+            session, DeferredStatement(ENQUEUE, {"order_id": order_id, "version": state.version})
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionRound:
-    """What one round did."""
+    """The events and orders of one round."""
 
     events: int
     orders: int
@@ -70,31 +70,33 @@ class ProjectionRound:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionBacklog:
-    """What the read model does not show yet."""
+    """The events that are not projected yet."""
 
     events: int
     oldest_s: float
-    """Seconds since the oldest of them was appended; 0 when there is none."""
+    """Seconds since the oldest of them was appended; 0 if there is none."""
 
 
 class OrderProjector:
-    """A loop's body; any number of them may run at once.
+    """The body of a background loop; any number of projectors may run at once.
 
     Args:
-        database: where streams and summaries are.
-        lagged: told, for each event, how many seconds after it was appended it is shown.
+        database: has the streams and the summaries.
+        observe_lags: called after each round with the seconds from the append to the projection of each event.
     """
 
-    def __init__(self, database: Database, lagged: Callable[[Sequence[float]], None] = lambda seconds: None) -> None:
+    def __init__(
+        self, database: Database, observe_lags: Callable[[Sequence[float]], None] = lambda seconds: None
+    ) -> None:
         self._database = database
-        self._lagged = lagged
+        self._observe_lags = observe_lags
 
     def run_once(self) -> ProjectionRound:
-        """Bring the summaries of the orders that changed longest ago up to date."""
+        """Update the summaries of the orders with the oldest queued events."""
         return self._database.run_in_transaction(self._project)
 
     def backlog(self) -> ProjectionBacklog:
-        """Return how far behind the read model is."""
+        """Return the number and the age of the queued events."""
         age = func.clock_timestamp() - func.min(OrderToProject.queued_at)
         with self._database.reading() as session:
             events, oldest = session.execute(select(func.count(), age).select_from(OrderToProject)).one()
@@ -102,27 +104,27 @@ class OrderProjector:
 
     def _project(self, session: Session) -> ProjectionRound:
         age = func.clock_timestamp() - OrderToProject.queued_at
-        taken = session.execute(
+        queued = session.execute(
             select(OrderToProject.order_id, OrderToProject.version, age)
             .order_by(OrderToProject.queued_at)
-            .limit(MOST_AT_ONCE)
+            .limit(BATCH_SIZE)
             .with_for_update(skip_locked=True)
         ).all()
-        if not taken:
+        if not queued:
             return ProjectionRound(0, 0)
-        # read after the rows were taken: what they tell of is committed, and so is in the streams
-        streams = STREAMS.load_all(session, {order_id for order_id, _, _ in taken})
+        # read after the queue: its rows are committed, so the streams have their events
+        streams = STREAMS.load_all(session, {order_id for order_id, _, _ in queued})
         if rows := summaries(streams):
             session.execute(UPSERT, rows)
         key = tuple_(OrderToProject.order_id, OrderToProject.version)
-        session.execute(delete(OrderToProject).where(key.in_([(order_id, version) for order_id, version, _ in taken])))
-        lags: list[timedelta] = [lag for _, _, lag in taken]
-        Database.after_commit(session, lambda: self._lagged([lag.total_seconds() for lag in lags]))
-        return ProjectionRound(len(taken), len(streams))
+        session.execute(delete(OrderToProject).where(key.in_([(order_id, version) for order_id, version, _ in queued])))
+        lags: list[timedelta] = [lag for _, _, lag in queued]
+        Database.after_commit(session, lambda: self._observe_lags([lag.total_seconds() for lag in lags]))
+        return ProjectionRound(len(queued), len(streams))
 
 
 def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
-    """Return a row of the read model. Pure: the one place that says what is in it."""
+    """Return a row of the read model. Pure: the only place that defines its content."""
     return {
         "order_id": order_id,
         "version": state.version,
@@ -140,10 +142,10 @@ def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
 
 
 def summaries(streams: Mapping[int, Sequence[StoredEvent]]) -> list[Mapping[str, Any]]:
-    """Return the rows of several orders, by their ids.
+    """Return the rows of several orders, by order id.
 
-    A stream that cannot be read is left out and logged: it must not keep all the others from being shown. ``shop
-    orders verify`` names it.
+    An unreadable stream is left out and logged, so the projection of all other orders continues. ``shop orders verify``
+    reports the stream.
     """
     rows = []
     for order_id, stream in sorted(streams.items()):
@@ -154,14 +156,11 @@ def summaries(streams: Mapping[int, Sequence[StoredEvent]]) -> list[Mapping[str,
     return rows
 
 
-def _upsert() -> Insert:
-    statement = insert(_summaries)
-    changed = {name: value for name, value in statement.excluded.items() if name != _KEY}
-    return statement.on_conflict_do_update(
-        index_elements=[_KEY], set_=changed, where=_summaries.columns.version < statement.excluded.version
-    )
-
-
-UPSERT = _upsert()
-"""Writes a summary, unless a newer one of its order is there. Made once: SQLAlchemy then compiles it once."""
-QUEUE = insert(cast(Table, OrderToProject.__table__)).on_conflict_do_nothing()
+_insert = insert(_summaries)
+UPSERT = _insert.on_conflict_do_update(
+    index_elements=[_KEY],
+    set_={name: value for name, value in _insert.excluded.items() if name != _KEY},
+    where=_summaries.columns.version < _insert.excluded.version,
+)
+"""Writes a summary, unless the table has a newer version of it. Built once, so SQLAlchemy compiles it once."""
+ENQUEUE = insert(cast(Table, OrderToProject.__table__)).on_conflict_do_nothing()

@@ -1,18 +1,17 @@
-"""Orders in the shape the API shows them."""
+"""The JSON schemas of orders in the API."""
 
 from datetime import datetime
 
 from pydantic import Field
 
 from shop.orders.events import OrderedLine
-from shop.orders.queries import OrderView
-from shop.orders.service import OrdersPage
+from shop.orders.service import OrdersPage, ProductRef
 from shop.orders.transitions import EventType, OrderStatus
 from shop.web.schemas import ApiModel, MoneySchema
 
 
 class OrderLineSchema(ApiModel):
-    """One product of an order, at the price it was bought for."""
+    """One product of an order, with its price at the time of the order."""
 
     product: str = Field(description="The product's slug.")
     title: str
@@ -22,21 +21,21 @@ class OrderLineSchema(ApiModel):
 
 
 class OrderEventSchema(ApiModel):
-    """Something that happened to the order."""
+    """An event of the order."""
 
     type: EventType
     recorded_at: datetime
 
 
 class OrderSchema(ApiModel):
-    """An order and its story."""
+    """An order with its lines and events."""
 
     id: str
-    number: str = Field(description="What a person reads out.", examples=["S-7K3M-92QX"])
+    number: str = Field(description="The number for customers.", examples=["S-7K3M-92QX"])
     status: OrderStatus
     total: MoneySchema
     currency: str
-    refund_pending: bool = Field(description="Cancelled, and the money is still to go back; cancel again to retry.")
+    refund_pending: bool = Field(description="Cancelled, and the refund is still due; cancel again to retry.")
     created_at: datetime
     lines: list[OrderLineSchema]
     events: list[OrderEventSchema] = Field(description="Oldest first.")
@@ -55,33 +54,34 @@ class OrderPage(ApiModel):
     next_cursor: str | None
 
 
-def orders_json(shown: OrdersPage) -> list[OrderSchema]:
-    """Return the orders as the API shows them."""
-    return [_order(order, shown) for order in shown.orders]
+def order_json(page: OrdersPage) -> OrderSchema:
+    """Return the only order of a page in its schema."""
+    return orders_json(page)[0]
 
 
-def order_json(shown: OrdersPage) -> OrderSchema:
-    """Return the one order as the API shows it."""
-    return orders_json(shown)[0]
+def orders_json(page: OrdersPage) -> list[OrderSchema]:
+    """Return the orders of a page in their schema."""
+    return [
+        OrderSchema(
+            id=order.public_id,
+            number=order.number,
+            status=order.status,
+            total=MoneySchema(**order.total.to_json()),
+            currency=order.total.currency,
+            refund_pending=order.refund_pending,
+            created_at=order.created_at,
+            lines=[_line_json(line, page.products[line.product_id]) for line in order.lines],
+            events=[
+                OrderEventSchema(type=EventType(event.type), recorded_at=event.recorded_at) for event in order.events
+            ],
+        )
+        for order in page.orders
+    ]
 
 
-def _order(order: OrderView, shown: OrdersPage) -> OrderSchema:
-    return OrderSchema(
-        id=order.public_id,
-        number=order.number,
-        status=order.status,
-        total=MoneySchema(**order.total.to_json()),
-        currency=order.total.currency,
-        refund_pending=order.refund_pending,
-        created_at=order.created_at,
-        lines=[_line(line, shown) for line in order.lines],
-        events=[OrderEventSchema(type=event.type, recorded_at=event.recorded_at) for event in order.events],
-    )
-
-
-def _line(line: OrderedLine, shown: OrdersPage) -> OrderLineSchema:
+def _line_json(line: OrderedLine, product: ProductRef) -> OrderLineSchema:
     return OrderLineSchema(
-        product=shown.products[line.product_id].slug,
+        product=product.slug,
         title=line.title,
         quantity=line.quantity,
         unit_price=MoneySchema(**line.unit_price.to_json()),

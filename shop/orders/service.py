@@ -1,4 +1,4 @@
-"""What people do with orders: look at their own, and, as staff, send them off."""
+"""The use cases of orders: customers view their own orders; staff views, ships and delivers all orders."""
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,34 +22,34 @@ NO_SUCH_ORDER = (
 
 
 class ProductRef(Protocol):
-    """What an order's line needs to know of its product today; the catalogue's offers fit."""
+    """The current slug and picture of an order line's product; the catalogue's offers fit."""
 
     @property
     def slug(self) -> str:
-        """Return its name in addresses."""
+        """Return the product's slug."""
 
     @property
     def picture(self) -> str:
-        """Return the path of its picture."""
+        """Return the path of the product's picture."""
 
 
 Products = Callable[[Session, Collection[int]], Mapping[int, ProductRef]]
 MAX_REASON_LENGTH = 500
 CloseRefund = Callable[[str, int, str], None]
-"""Closes the owed refund of an order: its public id, the account of the member of staff, the reason."""
+"""Closes the due refund of an order; arguments: public id, account of the member of staff, reason."""
 Refunds = Callable[[Session, Collection[int]], Mapping[int, RefundState]]
 
 
 @dataclass(frozen=True, slots=True)
 class OrderViewer:
-    """Whose eyes an order is looked at with.
+    """The client that views an order: an account, a guest, or the holder of an order's link.
 
     Args:
-        user_id: the account, if signed in.
-        guest_id: what the guest orders under, if nobody is signed in, from the browser's signed cookie.
-        earlier_guest_id: what she may have ordered under before.
+        user_id: the account, if the client is signed in.
+        guest_id: the guest's id from the signed cookie, if the client is not signed in.
+        earlier_guest_id: the id under which the guest may have ordered before.
         opened: the public id of the one order whose link this browser has followed.
-        is_admin: whether everybody's orders are shown.
+        is_admin: whether the viewer may see all orders.
     """
 
     user_id: int | None = None
@@ -60,15 +60,15 @@ class OrderViewer:
 
     @property
     def guest_ids(self) -> frozenset[uuid.UUID]:
-        """Return the ids under which the guest's orders are found."""
-        return frozenset(known for known in (self.guest_id, self.earlier_guest_id) if known)
+        """Return the ids under which the guest may have ordered."""
+        return frozenset(guest_id for guest_id in (self.guest_id, self.earlier_guest_id) if guest_id)
 
     def may_see(self, holder: OrderHolder) -> bool:
-        """Tell whether an order is this viewer's to know about."""
+        """Tell whether the viewer may see an order."""
         return self.is_admin or self.owns(holder)
 
     def owns(self, holder: OrderHolder) -> bool:
-        """Tell whether an order is this viewer's own; one that an account has is no guest's any more."""
+        """Tell whether the viewer holds the order. A guest no longer holds an order that an account holds."""
         if holder.user_id is not None:
             return holder.user_id == self.user_id
         return holder.is_guest and (holder.guest_id in self.guest_ids or holder.public_id == self.opened)
@@ -76,21 +76,21 @@ class OrderViewer:
 
 @dataclass(frozen=True, slots=True)
 class OrdersPage:
-    """Orders to be shown, with what is known of their products, and where the next page starts."""
+    """A page of orders with their products, and the cursor of the next page."""
 
     orders: Sequence[OrderView]
     products: Mapping[int, ProductRef]
     next_cursor: str | None = None
     as_staff: bool = False
-    """Whether they are shown to somebody whose own they are not."""
+    """Whether staff views the order of another person."""
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
-    """What is still owed of them, by the orders' keys; filled for staff alone."""
+    """The due refunds by order id; filled for staff only."""
     for_guest: bool = False
-    """Whether a guest has the order."""
+    """Whether a guest holds the order."""
 
 
 def adoption_note(orders: int) -> str | None:
-    """Return what to say when so many orders came into the account of whoever signed in."""
+    """Return the message after orders of a guest moved into the account; ``None`` if there were none."""
     if orders == 0:
         return None
     if orders == 1:
@@ -102,10 +102,10 @@ class OrderService:
     """The use cases.
 
     Args:
-        database: where orders are.
-        products: looks products up by id, in the caller's session.
+        database: the database of the orders.
+        products: finds products by id, in the caller's session.
         streams: changes orders.
-        refunds: looks refunds that are owed up by order, in the caller's session.
+        refunds: finds due refunds by order id, in the caller's session.
     """
 
     def __init__(self, database: Database, products: Products, streams: OrderStreams, refunds: Refunds) -> None:
@@ -115,16 +115,16 @@ class OrderService:
         self._refunds = refunds
 
     def list_own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersPage:
-        """Return the viewer's orders, newest first; from the write side, so what she just did is there.
+        """Return the viewer's orders, newest first; from the write model, so the latest order is among them.
 
         Raises:
-            InvalidFields: the cursor belongs to nobody, or to somebody else.
+            InvalidFields: the cursor is unknown, or belongs to another viewer.
         """
         with self._database.reading() as session:
             if viewer.user_id is not None:
-                return self._shown(session, queries.of_user(session, viewer.user_id, cursor, limit + 1), limit)
+                return self._page(session, queries.list_for_user(session, viewer.user_id, cursor, limit + 1), limit)
             if viewer.guest_ids:
-                return self._shown(session, queries.of_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
+                return self._page(session, queries.list_for_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
         return OrdersPage((), {})
 
     def list_all(
@@ -133,105 +133,107 @@ class OrderService:
         """Return all orders, or those in one status, newest first; from the read model.
 
         Args:
-            status: of these only; all if ``None``.
-            cursor: the public id of the last order seen.
-            limit: how many at most.
-            only_owed: leave out all whose money is not to go back.
+            status: only orders in this status; all if ``None``.
+            cursor: the public id of the last order of the previous page.
+            limit: the most orders to return.
+            only_owed: return only orders with a due refund.
 
         Raises:
-            InvalidFields: the cursor is of no order.
+            InvalidFields: the cursor is unknown.
         """
         with self._database.reading() as session:
-            page = order_list.page(session, status, cursor, limit, only_owed=only_owed)
-            owed = [row.id for row in page.orders if row.refund_pending]
-            return replace(page, refunds=self._refunds(session, owed)) if owed else page
+            page = order_list.list_orders(session, status, cursor, limit, only_owed=only_owed)
+            refund_ids = [row.id for row in page.orders if row.refund_pending]
+            return replace(page, refunds=self._refunds(session, refund_ids)) if refund_ids else page
 
-    def counts(self) -> dict[OrderStatus, int]:
-        """Return how many orders stand where; from the read model."""
+    def count_by_status(self) -> dict[OrderStatus, int]:
+        """Return the number of orders in each status; from the read model."""
         with self._database.reading() as session:
-            return order_list.by_status(session)
+            return order_list.count_by_status(session)
 
-    def owed_count(self) -> int:
-        """Return how many orders' money is to go back; from the read model."""
+    def count_owed_refunds(self) -> int:
+        """Return the number of orders with a due refund; from the read model."""
         with self._database.reading() as session:
-            return order_list.owed_count(session)
+            return order_list.count_owed_refunds(session)
 
     def detail(self, viewer: OrderViewer, public_id: str) -> OrdersPage:
         """Return one order.
 
         Raises:
-            NotFound: there is none, or it is somebody else's: which of the two is not for a stranger to learn.
+            NotFound: the order does not exist, or the viewer may not see it; the response is the same for both.
         """
         with self._database.reading() as session:
-            found = queries.one(session, public_id)
-            if found is None or not viewer.may_see(found[1]):
+            order_and_holder = queries.find_order(session, public_id)
+            if order_and_holder is None or not viewer.may_see(order_and_holder[1]):
                 raise NotFound(NO_SUCH_ORDER)
-            order, owner = found
-            shown = self._shown(session, [order], 1)
+            order, holder = order_and_holder
+            page = self._page(session, [order], 1)
             refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
-            return replace(shown, as_staff=not viewer.owns(owner), for_guest=owner.is_guest, refunds=refunds)
+            return replace(page, as_staff=not viewer.owns(holder), for_guest=holder.is_guest, refunds=refunds)
 
-    def bought(self, public_id: str) -> OrdersPage:
-        """Return one order to whoever has proved to be its buyer by the key of its checkout.
+    def detail_for_buyer(self, public_id: str) -> OrdersPage:
+        """Return one order to its buyer, whom the checkout key has identified.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the order does not exist.
         """
         with self._database.reading() as session:
             return self.detail_in_session(session, public_id)
 
     def detail_in_session(self, session: Session, public_id: str) -> OrdersPage:
-        """Return one order as the caller's transaction has left it, to whoever just placed or cancelled it.
+        """Return one order as the caller's transaction has written it, to its buyer or to staff.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the order does not exist.
         """
-        found = queries.one(session, public_id)
-        if found is None:
+        order_and_holder = queries.find_order(session, public_id)
+        if order_and_holder is None:
             raise NotFound(NO_SUCH_ORDER)
-        return self.with_products(session, found[0])
+        return self.with_products(session, order_and_holder[0])
 
     def with_products(self, session: Session, order: OrderView) -> OrdersPage:
-        """Return an order that was read already, with what is known of its products, for the same eyes."""
-        return self._shown(session, [order], 1)
+        """Return a loaded order with its products, to the same viewer."""
+        return self._page(session, [order], 1)
 
-    def claim_guest_orders(self, guest_ids: Collection[uuid.UUID], user_id: int, is_hers: Callable[[str], bool]) -> int:
-        """Move a guest's orders into the account that signs in on her browser, where the e-mail is the account's.
+    def claim_guest_orders(
+        self, guest_ids: Collection[uuid.UUID], user_id: int, owns_email: Callable[[str], bool]
+    ) -> int:
+        """Move a guest's orders into the account that signs in on the guest's browser, if the e-mail addresses match.
 
-        Both must hold. An address alone proves nothing, since an account may be opened under anybody's; a cookie alone
-        neither, since several people use a browser.
+        Both conditions are necessary. An address alone proves nothing: anybody can register with any address. A cookie
+        alone proves nothing: several people may use one browser.
 
         Args:
-            guest_ids: what the guest ordered under.
+            guest_ids: the ids under which the guest ordered.
             user_id: the account.
-            is_hers: tells whether an order's e-mail address is the account's.
+            owns_email: tells whether an order's e-mail address is the account's.
 
         Returns:
-            How many orders that were.
+            The number of moved orders.
         """
         return self._database.run_in_transaction(
-            lambda session: self._streams.claim_guest_orders(session, guest_ids, user_id, is_hers)
+            lambda session: self._streams.claim_guest_orders(session, guest_ids, user_id, owns_email)
         )
 
-    def follow(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
-        """Let what a guest ordered under an earlier id be found under the one her browser carries now."""
-        self._database.run_in_transaction(lambda session: order_stream.follow(session, earlier_id, guest_id))
+    def change_guest_id(self, earlier_id: uuid.UUID, guest_id: uuid.UUID) -> None:
+        """Move a guest's orders from an earlier guest id to the present one."""
+        self._database.run_in_transaction(lambda session: order_stream.change_guest_id(session, earlier_id, guest_id))
 
     def ship(self, public_id: str) -> None:
-        """Send a paid order off.
+        """Ship a paid order.
 
         Raises:
-            NotFound: there is none.
-            IllegalTransition: it is not paid, or has left already.
+            NotFound: the order does not exist.
+            IllegalTransition: the order is not paid, or is shipped already.
         """
         self._change(public_id, ShipOrder())
 
     def deliver(self, public_id: str) -> None:
-        """Note that a shipped order has arrived.
+        """Record that a shipped order has arrived.
 
         Raises:
-            NotFound: there is none.
-            IllegalTransition: it is not on its way.
+            NotFound: the order does not exist.
+            IllegalTransition: the order is not shipped.
         """
         self._change(public_id, DeliverOrder())
 
@@ -240,8 +242,9 @@ class OrderService:
             lambda session: self._streams.change(session, order_stream.lock(session, public_id), command)
         )
 
-    def _shown(self, session: Session, found: Sequence[OrderView], limit: int) -> OrdersPage:
-        orders = found[:limit]
+    def _page(self, session: Session, views: Sequence[OrderView], limit: int) -> OrdersPage:
+        """Build a page from up to ``limit + 1`` orders; the additional one tells that there is a next page."""
+        orders = views[:limit]
         ids = {line.product_id for order in orders for line in order.lines}
-        cursor = orders[-1].public_id if len(found) > limit else None
+        cursor = orders[-1].public_id if len(views) > limit else None
         return OrdersPage(orders, self._products(session, ids), cursor)

@@ -1,12 +1,12 @@
-"""What happened to an order, in words for the person who placed it. Pure."""
+"""The timeline of an order: its events in words for the customer. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypedDict
 
-from shop.orders.queries import OrderHistoryEntry
 from shop.orders.transitions import EventType
+from shop.patterns.event_sourcing import StoredEvent
 
 TITLES: Mapping[EventType, str] = MappingProxyType(
     {
@@ -16,7 +16,7 @@ TITLES: Mapping[EventType, str] = MappingProxyType(
         EventType.ORDER_SHIPPED: "Shipped",
         EventType.ORDER_DELIVERED: "Delivered",
         EventType.ORDER_CANCELLED: "Cancelled",
-        EventType.PAYMENT_REFUNDED: "Money given back",
+        EventType.PAYMENT_REFUNDED: "Refunded",
         EventType.REFUND_CLOSED: "Refund settled",
         EventType.ORDER_ADOPTED: "Taken into your account",
     }
@@ -28,7 +28,7 @@ DETAILS: Mapping[EventType, str] = MappingProxyType(
         EventType.PAYMENT_DECLINED: "Nothing was charged.",
         EventType.ORDER_SHIPPED: "Your parcel is on its way.",
         EventType.PAYMENT_REFUNDED: "It can take your bank a few days to show it.",
-        EventType.REFUND_CLOSED: "It could not go back the way it came, so the shop has settled it another way.",
+        EventType.REFUND_CLOSED: "The payments provider could not refund it. The shop has settled it in another way.",
     }
 )
 
@@ -42,19 +42,20 @@ class TimelineEntry(TypedDict):
     recorded_at: datetime
 
 
-def build_timeline(events: tuple[OrderHistoryEntry, ...], *, to_staff: bool = False) -> list[TimelineEntry]:
-    """Return the events as the timeline shows them.
+def build_timeline(events: Sequence[StoredEvent], *, to_staff: bool = False) -> list[TimelineEntry]:
+    """Return one entry per event.
 
     Args:
         events: oldest first.
-        to_staff: whether what staff wrote for staff is shown.
+        to_staff: whether staff sees the timeline; reasons written by staff are shown to staff only.
     """
     return [
         {
-            "type": event.type.value,
-            "title": TITLES[event.type],
-            "detail": str((event.data.get("reason") if to_staff else None) or DETAILS.get(event.type, "")),
+            "type": event_type.value,
+            "title": TITLES[event_type],
+            "detail": str((event.data.get("reason") if to_staff else None) or DETAILS.get(event_type, "")),
             "recorded_at": event.recorded_at,
         }
         for event in events
+        for event_type in [EventType(event.type)]
     ]

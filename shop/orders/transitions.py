@@ -1,7 +1,7 @@
-"""What may happen to an order, and what it is afterwards. Pure: no clock, no database.
+"""The statuses of an order, its event types, and the transitions between statuses. Pure: no clock, no database.
 
-An order's status is never set; it follows from its events. That makes the status a fold over the stream, and an
-illegal step a question this table answers no to.
+The store never sets an order's status; the status follows from the events. So the status is a fold over the stream, and
+a transition that is missing in the table is illegal.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from shop.errors import StateConflict
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands."""
+    """The status of an order."""
 
     PENDING_PAYMENT = "pending_payment"
     PAID = "paid"
@@ -23,7 +23,7 @@ class OrderStatus(StrEnum):
 
 
 class EventType(StrEnum):
-    """What can happen to it."""
+    """The types of an order's events, as they are stored."""
 
     ORDER_PLACED = "OrderPlaced"
     PAYMENT_CHARGED = "PaymentCharged"
@@ -45,7 +45,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = Mappin
         (OrderStatus.PAID, EventType.ORDER_SHIPPED): OrderStatus.SHIPPED,
         (OrderStatus.PAID, EventType.ORDER_CANCELLED): OrderStatus.CANCELLED,
         (OrderStatus.SHIPPED, EventType.ORDER_DELIVERED): OrderStatus.DELIVERED,
-        # a charge whose answer was lost can turn out to have worked after the order was given up
+        # a charge whose answer was lost can turn out to be successful after the order was cancelled
         (OrderStatus.CANCELLED, EventType.PAYMENT_CHARGED): OrderStatus.CANCELLED,
         (OrderStatus.CANCELLED, EventType.PAYMENT_REFUNDED): OrderStatus.REFUNDED,
         (OrderStatus.CANCELLED, EventType.REFUND_CLOSED): OrderStatus.CANCELLED,
@@ -53,7 +53,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = Mappin
     }
 )
 
-_SAID: Mapping[EventType, str] = MappingProxyType(
+_PARTICIPLES: Mapping[EventType, str] = MappingProxyType(
     {
         EventType.PAYMENT_CHARGED: "paid",
         EventType.PAYMENT_DECLINED: "declined",
@@ -68,44 +68,44 @@ _SAID: Mapping[EventType, str] = MappingProxyType(
 
 
 class IllegalTransition(StateConflict):
-    """That cannot happen to an order that stands there.
+    """The order's status does not allow the event.
 
     Args:
-        status: where it stands; ``None`` before it exists.
-        event: what was to happen; ``None`` where nothing ever did.
+        status: the order's status; ``None`` before the order exists.
+        event: the refused event; ``None`` for an empty stream.
     """
 
     problem = "illegal-transition"
 
     def __init__(self, status: OrderStatus | None, event: EventType | None) -> None:
-        stands = status.value.replace("_", " ") if status else "not placed"
-        cannot = _SAID.get(event, "placed again") if event else "anything: it has no events"
-        super().__init__(f"An order that is {stands} cannot be {cannot}.")
+        present = status.value.replace("_", " ") if status else "not placed"
+        refused = _PARTICIPLES.get(event, "placed again") if event else "anything: it has no events"
+        super().__init__(f"An order that is {present} cannot be {refused}.")
         self.status = status
         self.event = event
 
 
-def after(status: OrderStatus | None, event: EventType) -> OrderStatus:
-    """Return the status an event leads to.
+def next_status(status: OrderStatus | None, event: EventType) -> OrderStatus:
+    """Return the status after an event.
 
     Args:
-        status: where the order stands; ``None`` before it exists.
-        event: what happens.
+        status: the order's status; ``None`` before the order exists.
+        event: the event's type.
 
     Raises:
-        IllegalTransition: that cannot happen to an order that stands there.
+        IllegalTransition: the status does not allow the event.
     """
-    following = TRANSITIONS.get((status, event))
-    if following is None:
+    new_status = TRANSITIONS.get((status, event))
+    if new_status is None:
         raise IllegalTransition(status, event)
-    return following
+    return new_status
 
 
 def owes_refund(status: OrderStatus, events: Iterable[EventType]) -> bool:
-    """Tell whether money was taken for an order that was then cancelled, and is neither back nor settled by staff."""
-    happened = set(events)
+    """Tell whether a refund is due: the order is cancelled after a charge, and neither refunded nor closed by staff."""
+    event_types = set(events)
     return (
         status is OrderStatus.CANCELLED
-        and EventType.PAYMENT_CHARGED in happened
-        and EventType.REFUND_CLOSED not in happened
+        and EventType.PAYMENT_CHARGED in event_types
+        and EventType.REFUND_CLOSED not in event_types
     )

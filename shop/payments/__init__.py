@@ -1,1 +1,1 @@
-"""Money moving: our record of it, the provider's face, and a simulator of the provider."""
+"""Payments: the store's record, the client of the payments provider, and a simulator of the provider."""

@@ -1,4 +1,4 @@
-"""``POST /webhooks/payments``: where the provider tells us what became of a charge."""
+"""``POST /webhooks/payments``: receives the provider's webhooks and verifies their signatures."""
 
 import logging
 from collections.abc import Callable
@@ -8,36 +8,36 @@ from flask import Blueprint, request
 from shop.clock import Clock
 from shop.errors import InvalidSignature
 from shop.payments.signatures import BadSignature, verify
-from shop.payments.webhooks import WebhookHandler, read
+from shop.payments.webhooks import WebhookHandler, parse_event
 
 PATH = "/webhooks/payments"
 
 _log = logging.getLogger(__name__)
 
 
-def create_webhook(use: Callable[[], WebhookHandler], secret: str, clock: Clock) -> Blueprint:
+def create_webhook(get_handler: Callable[[], WebhookHandler], secret: str, clock: Clock) -> Blueprint:
     """Build the blueprint.
 
     Args:
-        use: returns who acts on messages, for the request being served.
-        secret: what messages are signed with; unset, none is believed.
-        clock: tells which messages are of now.
+        get_handler: returns the handler of webhook events, for the current request.
+        secret: verifies signatures; if it is empty, every webhook is refused.
+        clock: tells whether a webhook is recent.
     """
     webhook = Blueprint("payments_webhook", __name__)
 
     @webhook.post(PATH)
     def receive() -> tuple[str, int]:
-        """Acknowledge only what is written down: whatever else happens, the provider sends it again."""
+        """Acknowledge an event only after it is recorded. After any other response, the provider sends it again."""
         body = request.get_data()
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            verify(secret, headers, body, clock.now().timestamp())  # before anything looks into the body
+            verify(secret, headers, body, clock.now().timestamp())  # before the body is parsed
         except BadSignature as error:
-            _log.warning("webhook_not_believed", extra={"reason": str(error)})
+            _log.warning("webhook_rejected", extra={"reason": str(error)})
             raise InvalidSignature("This message is not signed by the payments provider.") from error
-        notice = read(body)
-        if notice is not None:
-            use().receive(notice)
+        event = parse_event(body)
+        if event is not None:
+            get_handler().handle(event)
         return "", 204
 
     return webhook

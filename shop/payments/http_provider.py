@@ -1,4 +1,4 @@
-"""A provider spoken to over HTTP: the simulator, or anything with its manners."""
+"""HTTP client of the payments provider: the simulator, or a provider with the same API."""
 
 import json
 import time
@@ -27,30 +27,30 @@ from shop.payments.provider import (
 from shop.storable import is_storable, storable
 
 MAX_CONNECTIONS = 16
-"""Calls a process can have under way; beyond its request threads there is nobody to make one."""
-PAGE = 1_000
-"""Charges fetched at once when all are listed."""
+"""Most calls in progress in a process: at least the number of its request threads."""
+PAGE_SIZE = 1_000
+"""Charges per page when all charges are listed."""
 NO_SUCH_CARD = "unknown_token"
 KEEPALIVE_S = 5.0
-"""How long an unused connection is kept: shorter than a server's own patience, or calls would meet it closing."""
+"""How long an idle connection stays open: shorter than the server's keep-alive, or a call may hit a closing one."""
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
-_AWAY = "The payments provider does not answer."
+_NO_ANSWER = "The payments provider does not answer."
 
 
 @dataclass(frozen=True, slots=True)
-class _ProviderAnswer:
+class _ProviderResponse:
     status: int
     body: dict[str, Any]
 
 
 class HttpProvider:
-    """The client: one pool of connections a process, one total time limit a call, no retries of its own.
+    """The client: one connection pool per process, one total time limit per call, no retries.
 
     Args:
-        base_url: where the provider listens.
-        timeout_ms: what one call may take, from connecting to the last byte, where no deadline ends it sooner.
-        api_key: what we are known by there, where one is needed.
+        base_url: the provider's address.
+        timeout_ms: the longest time of one call, from connecting to the last byte; a deadline may end it sooner.
+        api_key: the store's API key at the provider, if it needs one.
     """
 
     def __init__(self, base_url: str, timeout_ms: int, api_key: str = "") -> None:
@@ -60,62 +60,74 @@ class HttpProvider:
         self._pool = httpcore.ConnectionPool(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S)
 
     def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
-        """See :class:`~shop.payments.provider.Provider`."""
+        """See :class:`~shop.payments.provider.PaymentProvider`."""
         body = {
             "amount": request.amount.amount,
             "currency": request.amount.currency,
             "token": request.token,
             "metadata": dict(request.metadata),
         }
-        answer = self._call("POST", "/charges", key=request.key, body=body)
-        if answer.status == 201:
-            return ChargeSucceeded(_text(answer.body, "id"))
-        if answer.status == 402 or answer.body.get("error") == NO_SUCH_CARD:
-            return ChargeDeclined(storable(str(answer.body.get("error", answer.status))))
-        if answer.status == 409:  # an earlier attempt under this key is still at work
+        response = self._call("POST", "/charges", key=request.key, body=body)
+        if response.status == 201:
+            charge_id = response.body.get("id")
+            if not isinstance(charge_id, str) or not is_storable(charge_id):
+                raise ProviderOutcomeUnknown(_NO_ANSWER)
+            return ChargeSucceeded(charge_id)
+        if response.status == 402 or response.body.get("error") == NO_SUCH_CARD:
+            return ChargeDeclined(storable(str(response.body.get("error", response.status))))
+        if response.status == 409:  # an earlier attempt with this key is still in progress
             raise RequestInProgress("The payment is still being worked on.")
-        if answer.status >= 400:
-            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
-        raise ProviderOutcomeUnknown(_AWAY)
+        if response.status >= 400:
+            raise ProviderRefused(f"The provider refused the call: {response.status}.")
+        raise ProviderOutcomeUnknown(_NO_ANSWER)
 
     def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
-        """See :class:`~shop.payments.provider.Provider`."""
-        answer = self._call("GET", "/charges", params={"key": key})
-        if answer.status != 200:
-            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
-        found = answer.body.get("items")
-        if found == []:
+        """See :class:`~shop.payments.provider.PaymentProvider`."""
+        response = self._call("GET", "/charges", params={"key": key})
+        if response.status != 200:
+            raise ProviderRefused(f"The provider refused the call: {response.status}.")
+        charges = response.body.get("items")
+        if charges == []:
             return None
-        match found:
+        match charges:
             case [
                 {"id": str(provider_id), "status": "succeeded", "refunded": int(refunded), "currency": str(currency)}
             ] if is_storable(provider_id):
                 return ChargeSucceeded(provider_id, Money(refunded, currency))
             case [{"status": "declined"}]:
                 return ChargeDeclined("declined")
-        raise ProviderOutcomeUnknown(_AWAY)
+        raise ProviderOutcomeUnknown(_NO_ANSWER)
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
-        """See :class:`~shop.payments.provider.Provider`."""
-        answer = self._call("POST", "/refunds", key=key, body={"charge": provider_id, "amount": amount.amount})
-        if answer.status == 409:
+        """See :class:`~shop.payments.provider.PaymentProvider`."""
+        response = self._call("POST", "/refunds", key=key, body={"charge": provider_id, "amount": amount.amount})
+        if response.status == 409:
             raise RequestInProgress("The refund is still being worked on.")
-        if answer.status != 201:
-            said = storable(str(answer.body.get("error", answer.status)))
-            raise ProviderRefused(f"The provider refused the refund: {said}.")
+        if response.status != 201:
+            reason = storable(str(response.body.get("error", response.status)))
+            raise ProviderRefused(f"The provider refused the refund: {reason}.")
 
     def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
-        """See :class:`~shop.payments.provider.Provider`."""
-        answer = self._call("GET", "/charges", params={"after": after, "limit": str(PAGE)})
-        if answer.status != 200:
-            raise ProviderRefused(f"The provider refused the call: {answer.status}.")
+        """See :class:`~shop.payments.provider.PaymentProvider`."""
+        response = self._call("GET", "/charges", params={"after": after, "limit": str(PAGE_SIZE)})
+        if response.status != 200:
+            raise ProviderRefused(f"The provider refused the call: {response.status}.")
         try:
-            return [_listed(item) for item in answer.body["items"]]
+            return [
+                ListedCharge(
+                    charge["id"],
+                    charge["key"],
+                    Money(charge["amount"], charge["currency"]),
+                    Money(charge["refunded"], charge["currency"]),
+                    charge["status"] == "succeeded",
+                )
+                for charge in response.body["items"]
+            ]
         except (KeyError, TypeError) as error:
-            raise ProviderOutcomeUnknown(_AWAY) from error
+            raise ProviderOutcomeUnknown(_NO_ANSWER) from error
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._pool.close()
 
     def _call(
@@ -126,72 +138,61 @@ class HttpProvider:
         key: str | None = None,
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> _ProviderAnswer:
+    ) -> _ProviderResponse:
         refuse_in_transaction("The payments provider")
         seconds = min(self._timeout_s, deadlines.remaining())
-        allowance = _TotalTimeout(seconds)
+        timeout = _TotalTimeout(seconds)
         headers = self._headers | correlation.outgoing_headers()
         headers |= {deadlines.HEADER: deadlines.header_value(seconds), "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
         url = f"{self._base_url}{path}" + (f"?{urlencode(params)}" if params else "")
-        content = None if body is None else json.dumps(body).encode()
+        payload = None if body is None else json.dumps(body).encode()
         try:
             with self._pool.stream(
-                method, url, headers=list(headers.items()), content=content, extensions={"timeout": allowance}
+                method, url, headers=list(headers.items()), content=payload, extensions={"timeout": timeout}
             ) as response:
-                answer = b"".join(allowance.watch(response.iter_stream()))
+                content = b"".join(timeout.limit(response.iter_stream()))
         except _NOT_SENT as error:
-            raise ProviderNotReached(_AWAY) from error
+            raise ProviderNotReached(_NO_ANSWER) from error
         except _BROKEN as error:
-            raise ProviderOutcomeUnknown(_AWAY) from error
-        return _read(response.status, answer)
+            raise ProviderOutcomeUnknown(_NO_ANSWER) from error
+        return _read_response(response.status, content)
 
 
 class _TotalTimeout(dict[str, float]):
-    """A call's time, shared by its steps: whoever asks for a step's limit is told what is left of the whole.
+    """The total time of a call. The limit of each step is the rest of the total.
 
-    An HTTP client's own limits are one a step (connect, write, each read), so a peer that sends a byte now and then is
-    never too slow for them.
+    The limits of an HTTP client hold for one step each (connect, write, each read). A server that sends one byte now
+    and then never exceeds them.
     """
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._until = time.monotonic() + seconds
 
-    def get(self, step: str, default: object = None) -> float:  # httpcore asks anew for each step
-        """Return the seconds left, never quite zero: zero would mean "do not wait at all" to a socket."""
+    def get(self, step: str, default: object = None) -> float:  # httpcore asks again for each step
+        """Return the remaining seconds, never zero: a socket with a timeout of zero does not wait at all."""
         return max(0.001, self._until - time.monotonic())
 
-    def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass the body on until the time is up.
+    def limit(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks of the body until the time is up.
 
         Raises:
-            httpcore.ReadTimeout: it is up.
+            httpcore.ReadTimeout: the time is up.
         """
         for chunk in chunks:
             yield chunk
             if time.monotonic() > self._until:
-                raise httpcore.ReadTimeout(_AWAY)
+                raise httpcore.ReadTimeout(_NO_ANSWER)
 
 
-def _listed(item: Mapping[str, Any]) -> ListedCharge:
-    amount, refunded = Money(item["amount"], item["currency"]), Money(item["refunded"], item["currency"])
-    return ListedCharge(item["id"], item["key"], amount, refunded, item["status"] == "succeeded")
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    if not isinstance(value := body.get(name), str) or not is_storable(value):
-        raise ProviderOutcomeUnknown(_AWAY)
-    return value
-
-
-def _read(status: int, content: bytes) -> _ProviderAnswer:
+def _read_response(status: int, content: bytes) -> _ProviderResponse:
     if status == 500:
-        raise ProviderFailed("The payments provider reports an error of its own.")
-    if status > 500 or status == 429:  # somebody in between, or overload: the work may go on behind it
-        raise ProviderOutcomeUnknown(_AWAY)
+        raise ProviderFailed("The payments provider reports an internal error.")
+    if status > 500 or status == 429:  # from a gateway, or overload: the provider may still do the work
+        raise ProviderOutcomeUnknown(_NO_ANSWER)
     try:
         body = json.loads(content)
     except ValueError as error:
-        raise ProviderOutcomeUnknown(_AWAY) from error
-    return _ProviderAnswer(status, body if isinstance(body, dict) else {})
+        raise ProviderOutcomeUnknown(_NO_ANSWER) from error
+    return _ProviderResponse(status, body if isinstance(body, dict) else {})

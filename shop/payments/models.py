@@ -10,7 +10,7 @@ from shop.payments.transitions import STATUSES
 
 
 class Payment(ModelBase):
-    """What we know of one charge; the provider's books are the truth, and this is our copy."""
+    """The store's record of one charge. The provider's ledger is the authority; this row is a copy."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -33,19 +33,19 @@ class Payment(ModelBase):
     currency: Mapped[str] = mapped_column(Text, server_default=text("'EUR'"))
     status: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
     claimed_until: Mapped[datetime | None] = mapped_column()
-    """Until when one request may be talking to the provider about it; others wait till then."""
+    """Until then, one request may call the provider about it; others wait."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often what this status asks for was tried and did not work."""
+    """The number of failed attempts in this status."""
     next_attempt_at: Mapped[datetime | None] = mapped_column()
-    """Not to be tried by itself before; null: at once."""
+    """The time of the next automatic attempt; null: at once."""
     last_error: Mapped[str | None] = mapped_column(Text)
-    """Why it did not work the last time, in words for staff."""
+    """Why the last attempt failed, in words for staff."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class WebhookConflict(ModelBase):
-    """A signed message of the provider that contradicts our record; nothing follows from it but a finding."""
+    """A signed webhook that contradicts the store's record. The store changes nothing; the auditor reports it."""
 
     __tablename__ = "webhook_conflicts"
     __table_args__ = (UniqueConstraint("charge_key", "provider_id", "type"),)
@@ -53,16 +53,16 @@ class WebhookConflict(ModelBase):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     charge_key: Mapped[str] = mapped_column(Text)
     provider_id: Mapped[str] = mapped_column(Text)
-    """The charge's id, as the message gives it."""
+    """The charge's id in the webhook."""
     type: Mapped[str] = mapped_column(Text)
-    """What it says became of the charge."""
+    """The webhook's event type."""
     says: Mapped[str] = mapped_column(Text)
-    """What stands against what."""
+    """The contradiction."""
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SettledCharge(ModelBase):
-    """What was decided on a charge of the provider that is of no order here."""
+    """The decision on an orphaned charge: a charge at the provider without an order here."""
 
     __tablename__ = "settled_charges"
     __table_args__ = (CheckConstraint("decision IN ('refunded', 'kept')", name="decision_known"),)
@@ -71,5 +71,5 @@ class SettledCharge(ModelBase):
     decision: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     settled_by: Mapped[str] = mapped_column(Text)
-    """The account of the machine that gave the command."""
+    """The operating system account that ran the command."""
     settled_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,7 +1,7 @@
-"""What the store asks of a payments provider, and every way that can end.
+"""The interface of a payments provider, with every outcome of its calls.
 
-A second provider is one more class with these methods: see ``docs/how-to/add-a-payments-provider.md``. Deadline,
-retries and breaker are put around it from outside: see ``guarded``.
+A second provider is one more class with these methods: see ``docs/how-to/add-a-payments-provider.md``.
+:mod:`shop.payments.resilient_provider` adds deadline, retries and breaker around it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ class ChargeRequest:
     """A charge to make.
 
     Args:
-        key: the charge's own idempotency key: the same key can move money once, however often it is sent.
-        amount: what to take.
-        token: stands for the card; we never see the card itself, and keep the token nowhere.
-        metadata: what the provider should write beside it in its books.
+        key: the idempotency key of the charge: the provider charges once per key, however often the call is sent.
+        amount: the amount to charge.
+        token: identifies the card; the store never gets the card's number, and does not store the token.
+        metadata: stored with the charge in the provider's ledger.
     """
 
     key: str
@@ -29,32 +29,32 @@ class ChargeRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-NOTHING = Money(0)
+NOTHING_REFUNDED = Money(0)
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeSucceeded:
-    """The money has moved.
+    """The card was charged.
 
     Args:
         provider_id: the charge's id at the provider.
-        refunded: how much of it the provider has given back already, whoever asked for that.
+        refunded: the amount that is refunded already, by the store or by staff at the provider.
     """
 
     provider_id: str
-    refunded: Money = NOTHING
+    refunded: Money = NOTHING_REFUNDED
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeDeclined:
-    """A definite no: nothing has moved, and under this key nothing ever will."""
+    """A definite refusal: nothing was charged, and nothing will ever be charged under this key."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListedCharge:
-    """A charge as the provider's books list it."""
+    """A charge in the provider's ledger."""
 
     id: str
     key: str
@@ -64,76 +64,76 @@ class ListedCharge:
 
 
 class ProviderNotReached(ProviderUnavailable):
-    """This call never got there, so it has changed nothing. An earlier one may have."""
+    """This call did not reach the provider, so it changed nothing. An earlier call may have."""
 
 
 class CallNotAttempted(ProviderNotReached):
-    """The call was not even begun: there was no time left, or the provider is being left alone."""
+    """The call was not attempted: the deadline has passed, or the circuit breaker is open."""
 
 
 class ProviderFailed(ProviderUnavailable):
-    """The provider answered that it broke. Whether it did so before or after the work is in its books."""
+    """The provider answered with an internal error. Its ledger tells whether the work was done before the error."""
 
 
 class ProviderRefused(ProviderFailed):
-    """The provider answered that the call itself is wrong: our mistake, or a gateway's. No card was looked at."""
+    """The provider refused the call as invalid: a mistake of the store or of a gateway. No card was charged."""
 
 
 class ProviderOutcomeUnknown(ProviderUnavailable):
-    """No answer: the call may have been carried out, may be under way still, or may never have arrived."""
+    """No answer: the call may be done, may still be in progress, or may never have arrived."""
 
 
 class RequestInProgress(ProviderOutcomeUnknown):
-    """The provider answered that it is still at work on an earlier call with this key."""
+    """The provider answered that an earlier call with this key is still in progress."""
 
 
 class PaymentProvider(Protocol):
-    """Someone who moves money for us.
+    """Charges cards and makes refunds.
 
-    Every call refuses to be made inside a transaction, tries once, and ends within what
-    :func:`shop.patterns.resilience.deadlines.remaining` says is left.
+    Every call refuses to run inside a transaction, tries once, and ends within the time that
+    :func:`shop.patterns.resilience.deadlines.remaining` returns.
     """
 
     def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
-        """Take money, once a key.
+        """Charge a card, once per key.
 
         Raises:
             ProviderNotReached: nothing was sent.
-            ProviderFailed: the provider answered with an error of its own.
-            ProviderOutcomeUnknown: no answer in time, or none that could be read.
+            ProviderFailed: the provider answered with an internal error.
+            ProviderOutcomeUnknown: no answer in time, or an unreadable one.
         """
 
     def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
-        """Return what became of the charge with this key, or ``None`` if the books hold none.
+        """Return the outcome of the charge with this key; ``None`` if the ledger has none.
 
         Raises:
-            ProviderUnavailable: the books could not be read.
+            ProviderUnavailable: the ledger could not be read.
         """
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
-        """Give a charge's money back, once a key.
+        """Refund a charge, once per key.
 
         Raises:
-            ProviderRefused: a definite no: there is no such charge, or not so much of it is left.
-            ProviderUnavailable: it may or may not have been done; ask again with the same key.
+            ProviderRefused: a definite refusal: no such charge, or the remainder of the charge is smaller.
+            ProviderUnavailable: the refund may or may not be done; call again with the same key.
         """
 
     def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
-        """Return the next page of all charges in the books, in the order they were made; empty behind the last.
+        """Return the next page of all charges in the ledger, oldest first; empty after the last one.
 
         Args:
-            after: the id of the last charge seen.
+            after: the id of the last charge of the previous page.
 
         Raises:
-            ProviderUnavailable: the books could not be read.
+            ProviderUnavailable: the ledger could not be read.
         """
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
 
 
 class NullProvider:
-    """Stands in where no provider is configured: every call ends before it is made."""
+    """Null object for a store without a configured provider: it refuses every call."""
 
     def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
         """Refuse."""

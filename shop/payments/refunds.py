@@ -1,4 +1,4 @@
-"""Money that goes back: what is still owed of it, and what became of the attempts."""
+"""Refunds: the refunds that are due, and the refund of a remainder."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,20 +10,18 @@ from sqlalchemy.orm import Session
 from shop.money import Money
 from shop.payments.models import Payment
 from shop.payments.provider import ChargeSucceeded, PaymentProvider, ProviderRefused
-
-OWED = ("refund_pending", "refund_failed")
-"""Statuses in which money is to go back: by itself, or by staff."""
+from shop.payments.transitions import OWED_STATUSES, PaymentStatus
 
 
 @dataclass(frozen=True, slots=True)
 class OwedRefund:
-    """A refund that is still owed, as staff sees it.
+    """A refund that is due, as staff sees it.
 
     Args:
-        attempts: how often it was tried.
+        attempts: the number of failed attempts.
         reason: why the last attempt failed; empty before the first.
-        next_attempt_at: when it is tried again by itself; ``None``: at once.
-        has_failed: whether it is tried no more by itself.
+        next_attempt_at: when the store tries again; ``None``: at once.
+        has_failed: whether the store has stopped trying.
     """
 
     attempts: int
@@ -33,46 +31,46 @@ class OwedRefund:
 
 
 def owed_refunds(session: Session, order_ids: Collection[int]) -> Mapping[int, OwedRefund]:
-    """Return what is owed for some orders, by their ids; orders without an owed refund are left out."""
-    found = select(Payment).where(Payment.order_id.in_(order_ids), Payment.status.in_(OWED))
+    """Return the due refunds of some orders, by order id; orders without one are left out."""
+    payments = select(Payment).where(Payment.order_id.in_(order_ids), Payment.status.in_(OWED_STATUSES))
     return {
         payment.order_id: OwedRefund(
             payment.attempts,
             payment.last_error or "",
             payment.next_attempt_at,
-            has_failed=payment.status == "refund_failed",
+            has_failed=payment.status == PaymentStatus.REFUND_FAILED,
         )
-        for payment in session.scalars(found)
+        for payment in session.scalars(payments)
     }
 
 
-def refund_rest(provider: PaymentProvider, payment: Payment, refusal: ProviderRefused) -> None:
-    """Give back what the provider has not given back already, where the whole was refused.
+def refund_remainder(provider: PaymentProvider, payment: Payment, refusal: ProviderRefused) -> None:
+    """Refund the part of a payment that is not refunded yet, after the provider has refused to refund all of it.
 
-    The provider's books say how much that is. The key of the call is made of it, so a call whose answer was lost is
-    repeated under its own key, and a further refund by hand leads to a new one.
+    The provider's ledger tells how much is refunded already. The key of the call contains that amount. So a call whose
+    answer was lost is repeated under the same key, and after another manual refund the call has a new key.
 
     Args:
-        provider: gives it back.
-        payment: of which all is to go back.
-        refusal: what the provider said to that.
+        provider: makes the refund.
+        payment: the payment to refund entirely.
+        refusal: the provider's refusal of the entire refund.
 
     Raises:
-        ProviderRefused: it will not give back what is left, or its books hold no such charge.
-        ProviderUnavailable: not known to be done; calling again is safe.
+        ProviderRefused: the provider refuses to refund the remainder, or its ledger has no such charge.
+        ProviderUnavailable: the outcome is unknown; another call is safe.
     """
     charge = provider.find_charge(payment.charge_key)
     if not isinstance(charge, ChargeSucceeded):
-        raise ProviderRefused("The provider's books hold no charge for this order.") from refusal
-    rest = payment.amount - charge.refunded.amount
-    if rest <= 0:
+        raise ProviderRefused("The provider has no charge for this order.") from refusal
+    remainder = payment.amount - charge.refunded.amount
+    if remainder <= 0:
         return
     if not charge.refunded.amount:
         raise refusal
     key = f"{refund_key(payment)}-after-{charge.refunded.amount}"
-    provider.refund(key, charge.provider_id, Money(rest, payment.currency))
+    provider.refund(key, charge.provider_id, Money(remainder, payment.currency))
 
 
 def refund_key(payment: Payment) -> str:
-    """Return the idempotency key under which all of a payment is given back."""
+    """Return the idempotency key of the refund of an entire payment."""
     return f"refund-{payment.charge_key}"

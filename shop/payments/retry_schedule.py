@@ -1,9 +1,10 @@
-"""When a call that did not work is made again, and when no longer. Pure.
+"""The retry schedule of refunds and open payments: when a failed call is repeated, and when it is given up. Pure.
 
-Problem: a call that cannot work, made again every two seconds for ever, is a load, fills the log and is seen by nobody.
-Method: each failure is counted in the payment's row, with the time of the next attempt: the pause doubles up to a
-bound, with jitter. A refund ends: a definite no of the provider is believed after a few attempts, silence after some
-days. Then it is a case for staff.
+Problem: a call that can never succeed, repeated every two seconds for ever, is load and fills the log, and staff does
+not see it.
+Method: the payment's row counts the failures and has the time of the next attempt. The delay doubles up to a cap, with
+jitter. A refund is given up after a few refusals of the provider, or after some days without an answer. Then staff must
+act.
 Source: AWS Builders' Library, "Timeouts, retries and backoff with jitter".
 """
 
@@ -13,31 +14,31 @@ from shop.backoff import ExponentialBackoff
 
 BASE_S = 2.0
 REFUND_CAP_S = 3600.0
-"""A provider that was away for days is asked within an hour of its return."""
+"""After an outage of days, the provider gets the call within an hour."""
 SETTLE_CAP_S = 60.0
-"""An order whose payment is open holds pieces, so it is looked at sooner, and for as long as it takes."""
-REFUSALS = 8
-"""About four minutes: a refusal can be our own mistake, such as a key being changed."""
-ATTEMPTS = 80
+"""An open payment keeps stock reserved, so it is tried more often, and is never given up."""
+MAX_REFUSALS = 8
+"""About four minutes: a refusal can be a mistake of ours, such as a wrong API key during a change of keys."""
+MAX_ATTEMPTS = 80
 """Two to three days: longer than an outage over a weekend."""
 
 
-def pause(attempts: int, chance: float, cap_s: float) -> timedelta:
-    """Return how long to wait after so many failures.
+def retry_delay(attempts: int, chance: float, cap_s: float) -> timedelta:
+    """Return the delay after a number of failures.
 
     Args:
         attempts: 1 or more.
-        chance: evenly from 0 to 1; decides on the second half of the pause, so that many refunds do not stay in step.
-        cap_s: what no pause exceeds.
+        chance: a random number from 0 to 1; it sets the second half of the delay, so many refunds do not stay in step.
+        cap_s: the longest delay.
     """
     return timedelta(seconds=ExponentialBackoff(BASE_S, cap_s).equal_jitter_s(attempts, chance))
 
 
 def is_exhausted(attempts: int, *, refused: bool) -> bool:
-    """Tell whether no further attempt is made by itself.
+    """Tell whether the store gives up.
 
     Args:
-        attempts: failures so far, the last one counted.
-        refused: whether the last one was a definite no.
+        attempts: the failures, including the last one.
+        refused: whether the provider refused the last attempt.
     """
-    return attempts >= (REFUSALS if refused else ATTEMPTS)
+    return attempts >= (MAX_REFUSALS if refused else MAX_ATTEMPTS)

@@ -1,6 +1,6 @@
-"""Our record of each payment, and the calls that change what it records.
+"""The store's record of each payment, and the calls to the provider that change it.
 
-The status of a record changes only along ``TRANSITIONS`` (:mod:`shop.payments.transitions`). Methods with a session
+A status changes only along ``TRANSITIONS`` (:mod:`shop.payments.transitions`). Methods with a session
 run in the caller's transaction; methods without one are called outside a transaction.
 """
 
@@ -29,22 +29,22 @@ from shop.payments.provider import (
     ProviderNotReached,
     ProviderRefused,
 )
-from shop.payments.refunds import OWED, refund_key, refund_rest
-from shop.payments.transitions import PREDECESSORS
+from shop.payments.refunds import refund_key, refund_remainder
+from shop.payments.transitions import OWED_STATUSES, PREDECESSORS, PaymentStatus
 from shop.payments.webhooks import WebhookEvent
 from shop.storable import is_storable
 
 _payments = cast(Table, Payment.__table__)
-_OPEN = insert(_payments).inline().values(claimed_until=func.clock_timestamp() + bindparam("claimed_for"))
-_MOVE = (
+_INSERT = insert(_payments).inline().values(claimed_until=func.clock_timestamp() + bindparam("claimed_for"))
+_TRANSITION = (
     update(_payments)
     .where(
-        _payments.columns.order_id == bindparam("of"),
-        _payments.columns.status == any_(bindparam("legal", type_=ARRAY(Text))),
+        _payments.columns.order_id == bindparam("order"),
+        _payments.columns.status == any_(bindparam("predecessors", type_=ARRAY(Text))),
     )
     .values(
-        status=bindparam("to"),
-        provider_id=func.coalesce(bindparam("known_as"), _payments.columns.provider_id),
+        status=bindparam("new_status"),
+        provider_id=func.coalesce(bindparam("charge_id"), _payments.columns.provider_id),
         claimed_until=None,
         attempts=0,
         next_attempt_at=None,
@@ -53,17 +53,17 @@ _MOVE = (
     )
     .returning(_payments.columns.id)
 )
-"""One statement to look and to change: nobody can come in between."""
+"""One statement checks and changes the status, so no other transaction comes between."""
 _IS_DUE = or_(Payment.next_attempt_at.is_(None), Payment.next_attempt_at <= func.clock_timestamp())
-_LONGEST_DUE = (Payment.next_attempt_at.asc().nulls_first(), Payment.id)
+_BY_DUE_TIME = (Payment.next_attempt_at.asc().nulls_first(), Payment.id)
 
 
 @dataclass(frozen=True, slots=True)
 class NotCharged:
-    """Nothing has moved.
+    """Nothing was charged.
 
     Args:
-        conclusive: whether that is known of the key for good, or only of this one call.
+        conclusive: whether that holds for all calls with this key, or only for this one call.
     """
 
     conclusive: bool
@@ -71,7 +71,7 @@ class NotCharged:
 
 @dataclass(frozen=True, slots=True)
 class OutcomePending:
-    """Nobody can say yet; ask again later under the same key."""
+    """The outcome is not known yet; ask again later under the same key."""
 
 
 Outcome = ChargeSucceeded | ChargeDeclined | NotCharged | OutcomePending
@@ -81,18 +81,18 @@ class PaymentService:
     """Payments of orders.
 
     Args:
-        provider: moves the money.
-        limit_s: seconds for a charge and the look into the provider's books together, with all their attempts.
-        claim_s: seconds for which one request has the payment to itself; longer than that and the writing down.
+        provider: the payments provider.
+        limit_s: seconds for a charge and the look-up in the provider's ledger together, with all their attempts.
+        claim_s: seconds for which one request claims the payment; longer than ``limit_s`` and the settle phase.
     """
 
     def __init__(self, provider: PaymentProvider, limit_s: float, claim_s: float) -> None:
-        self._provider = provider
+        self.provider = provider
         self._limit_s = limit_s
         self._claim = timedelta(seconds=claim_s)
 
     def open(self, session: Session, order_id: int, amount: Money, charge_key: str) -> None:
-        """Write down, with the commit, that a charge is about to be tried, claimed by the caller."""
+        """Insert a pending payment, claimed by the caller, together with the commit."""
         row = {
             "order_id": order_id,
             "amount": amount.amount,
@@ -100,127 +100,133 @@ class PaymentService:
             "charge_key": charge_key,
             "claimed_for": self._claim,
         }
-        Database.execute_with_commit(session, DeferredStatement(_OPEN, row))
+        Database.execute_with_commit(session, DeferredStatement(_INSERT, row))
 
     def claim(self, session: Session, order_id: int) -> bool:
-        """Take a pending payment for the caller; return false while another has it, or when it is settled."""
+        """Claim a pending payment for the caller; return false if another request holds it, or if it is settled."""
         free = or_(Payment.claimed_until.is_(None), Payment.claimed_until < func.clock_timestamp())
         taken = session.execute(
             update(Payment)
-            .where(Payment.order_id == order_id, Payment.status == "pending", free)
+            .where(Payment.order_id == order_id, Payment.status == PaymentStatus.PENDING.value, free)
             .values(claimed_until=func.clock_timestamp() + self._claim)
             .returning(Payment.id)
         )
         return taken.one_or_none() is not None
 
     def release(self, session: Session, order_id: int) -> None:
-        """Give a claim back, so the next request need not wait until it runs out."""
+        """Release a claim, so the next request need not wait until the claim expires."""
         session.execute(update(Payment).where(Payment.order_id == order_id).values(claimed_until=None))
 
     def for_order(self, session: Session, order_id: int) -> Payment:
-        """Return an order's payment as it stands.
+        """Return an order's payment.
 
         Raises:
-            NotFound: the order came with a data set and has none.
+            NotFound: the order has no payment.
         """
-        return _found(session.scalar(select(Payment).where(Payment.order_id == order_id)))
+        payment = session.scalar(select(Payment).where(Payment.order_id == order_id))
+        if payment is None:
+            raise NotFound("This order has no payment.")
+        return payment
 
     def by_charge_key(self, session: Session, charge_key: str) -> Payment | None:
-        """Return the payment whose charge has this key, as it stands; ``None`` for a key that cannot be ours."""
+        """Return the payment whose charge has this key; ``None`` if there is none, or if the key cannot be stored."""
         if not is_storable(charge_key):
             return None
         return session.scalar(select(Payment).where(Payment.charge_key == charge_key))
 
     def unsettled(self, session: Session, limit: int) -> list[int]:
-        """Return the orders whose payment is pending and claimed by nobody: a request left it, or died over it.
+        """Return the orders whose payment is pending and not claimed: its request has ended, or its process has died.
 
-        What failed before is left out until its next attempt is due. Of the others, those that have waited longest come
-        first, so none that fails again and again stands in the way.
+        A payment whose last attempt failed is left out until its next attempt is due. The payment that is due longest
+        comes first, so a payment that fails again and again does not block the others.
         """
         free = or_(Payment.claimed_until.is_(None), Payment.claimed_until < func.clock_timestamp())
-        found = select(Payment.order_id).where(Payment.status == "pending", free, _IS_DUE)
-        return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
+        order_ids = select(Payment.order_id).where(Payment.status == PaymentStatus.PENDING.value, free, _IS_DUE)
+        return list(session.scalars(order_ids.order_by(*_BY_DUE_TIME).limit(limit)))
 
     def refunds_due(self, session: Session, limit: int) -> list[int]:
-        """Return the orders whose money is to go back by itself, and whose next attempt is due; in the same order."""
-        found = select(Payment.order_id).where(Payment.status == "refund_pending", _IS_DUE)
-        return list(session.scalars(found.order_by(*_LONGEST_DUE).limit(limit)))
+        """Return the orders with a pending refund whose next attempt is due, in the same order."""
+        order_ids = select(Payment.order_id).where(Payment.status == PaymentStatus.REFUND_PENDING.value, _IS_DUE)
+        return list(session.scalars(order_ids.order_by(*_BY_DUE_TIME).limit(limit)))
 
     def postpone(self, session: Session, order_id: int, error: ProviderUnavailable) -> None:
-        """Write down that an attempt failed, why, and when the next one is due.
+        """Record a failed attempt, its reason, and the time of the next one.
 
-        A refund that is refused again and again, or is not answered for days, is then a case for staff.
+        A refund that is refused again and again, or gets no answer for days, fails for good: staff must act.
         """
-        this = update(Payment).where(Payment.order_id == order_id, Payment.status.in_(("pending", *OWED)))
+        unsettled = (PaymentStatus.PENDING.value, *OWED_STATUSES)
+        this = update(Payment).where(Payment.order_id == order_id, Payment.status.in_(unsettled))
         counted = this.values(attempts=Payment.attempts + 1, last_error=error.detail)
-        found = session.execute(counted.returning(Payment.attempts, Payment.status)).one_or_none()
-        if found is None:
-            return  # settled meanwhile
-        attempts, status = found
-        cap_s = retry_schedule.SETTLE_CAP_S if status == "pending" else retry_schedule.REFUND_CAP_S
-        pause = retry_schedule.pause(attempts, random.random(), cap_s)
-        session.execute(this.values(next_attempt_at=func.clock_timestamp() + pause))
+        row = session.execute(counted.returning(Payment.attempts, Payment.status)).one_or_none()
+        if row is None:
+            return  # settled in the meantime
+        attempts, status = row
+        cap_s = retry_schedule.SETTLE_CAP_S if status == PaymentStatus.PENDING else retry_schedule.REFUND_CAP_S
+        delay = retry_schedule.retry_delay(attempts, random.random(), cap_s)
+        session.execute(this.values(next_attempt_at=func.clock_timestamp() + delay))
         if retry_schedule.is_exhausted(attempts, refused=isinstance(error, ProviderRefused)):
-            session.execute(this.where(Payment.status == "refund_pending").values(status="refund_failed"))
+            pending_refund = this.where(Payment.status == PaymentStatus.REFUND_PENDING.value)
+            session.execute(pending_refund.values(status=PaymentStatus.REFUND_FAILED.value))
 
-    def note_conflict(self, session: Session, notice: WebhookEvent, says: str) -> None:
-        """Write down, once, that a message of the provider contradicts our record, for the auditor to tell."""
-        row = {"charge_key": notice.charge_key, "provider_id": notice.provider_id, "type": notice.happened.value}
-        session.execute(upsert(WebhookConflict).values(**row, says=says).on_conflict_do_nothing())
+    def record_conflict(self, session: Session, event: WebhookEvent, contradiction: str) -> None:
+        """Record once that a webhook contradicts the store's record; the auditor reports it."""
+        row = {"charge_key": event.charge_key, "provider_id": event.provider_id, "type": event.type.value}
+        session.execute(upsert(WebhookConflict).values(**row, says=contradiction).on_conflict_do_nothing())
 
-    def transition(self, session: Session, order_id: int, status: str, provider_id: str | None = None) -> None:
-        """Settle the record one step further, and end any claim on it.
+    def transition(
+        self, session: Session, order_id: int, status: PaymentStatus, provider_id: str | None = None
+    ) -> None:
+        """Change the status of a payment, and end any claim on it.
 
         Raises:
-            StateConflict: no such step leads on from where it stands.
+            StateConflict: no transition leads from the present status to this one.
             NotFound: the order has no payment.
         """
-        step = {"of": order_id, "to": status, "known_as": provider_id, "legal": PREDECESSORS[status]}
-        if session.execute(_MOVE, step).one_or_none() is None:
-            stands = self.for_order(session, order_id).status
-            raise StateConflict(f"A payment that is {stands} cannot become {status}.")
+        step = {
+            "order": order_id,
+            "new_status": status.value,
+            "charge_id": provider_id,
+            "predecessors": PREDECESSORS[status],
+        }
+        if session.execute(_TRANSITION, step).one_or_none() is None:
+            present = self.for_order(session, order_id).status
+            raise StateConflict(f"A payment that is {present} cannot become {status}.")
 
     def charge(self, request: ChargeRequest) -> Outcome:
-        """Take the money; where the answer stays out, look into the provider's books."""
+        """Charge the card. If no answer arrives, look the charge up in the provider's ledger."""
         with deadlines.within(self._limit_s):
             try:
-                return self._provider.charge(request)
+                return self.provider.charge(request)
             except ProviderNotReached:
                 return NotCharged(conclusive=False)
             except ProviderFailed:
-                return self.find(request.key) or NotCharged(conclusive=True)
+                return self.find_charge(request.key) or NotCharged(conclusive=True)
             except ProviderUnavailable:
-                # An empty book proves nothing here: the charge may still be on its way.
-                return self.find(request.key) or OutcomePending()
+                # A missing charge proves nothing here: the charge may still be in progress.
+                return self.find_charge(request.key) or OutcomePending()
 
-    def find(self, charge_key: str) -> ChargeSucceeded | ChargeDeclined | OutcomePending | None:
-        """Return what the provider's books say of a charge; ``None`` where they hold none."""
+    def find_charge(self, charge_key: str) -> ChargeSucceeded | ChargeDeclined | OutcomePending | None:
+        """Look a charge up in the provider's ledger; ``None`` if the ledger has no such charge."""
         try:
             with deadlines.within(self._limit_s):
-                return self._provider.find_charge(charge_key)
+                return self.provider.find_charge(charge_key)
         except ProviderUnavailable:
             return OutcomePending()
 
     def refund(self, payment: Payment) -> None:
-        """Give the money back: all of it, or what is left where a part was given back by hand.
+        """Refund a payment: the entire amount, or the remainder if staff has refunded a part at the provider.
 
         Raises:
-            ProviderRefused: the provider will not give back what is left.
-            ProviderUnavailable: not known to be done; calling again is safe.
+            ProviderRefused: the provider refuses to refund the remainder.
+            ProviderUnavailable: the outcome is unknown; another call is safe.
         """
         if payment.provider_id is None:
-            raise StateConflict("There is nothing to give back.")
+            raise StateConflict("There is nothing to refund.")
         if not payment.amount:
-            return  # an order that came to nothing was never charged
+            return  # an order with a total of zero was never charged
         amount = Money(payment.amount, payment.currency)
         with deadlines.within(self._limit_s):
             try:
-                self._provider.refund(refund_key(payment), payment.provider_id, amount)
+                self.provider.refund(refund_key(payment), payment.provider_id, amount)
             except ProviderRefused as refusal:
-                refund_rest(self._provider, payment, refusal)
-
-
-def _found(payment: Payment | None) -> Payment:
-    if payment is None:
-        raise NotFound("This order has no payment.")
-    return payment
+                refund_remainder(self.provider, payment, refusal)

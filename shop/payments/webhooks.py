@@ -1,4 +1,4 @@
-"""What the provider tells us by itself, read from a message that was verified first."""
+"""Webhook events of the payments provider, parsed from a body whose signature was verified first."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from shop.storable import is_storable
 
 
 class WebhookEventType(StrEnum):
-    """What a message says became of a charge."""
+    """The types of events that the store handles."""
 
     CHARGED = "charge.succeeded"
     DECLINED = "charge.declined"
@@ -21,17 +21,17 @@ class WebhookEventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """One message.
+    """One event.
 
     Args:
-        happened: what it says.
-        charge_key: our own key of the charge, which leads to its payment.
+        type: the type of the event.
+        charge_key: the idempotency key of the charge, which leads to its payment.
         provider_id: the charge's id at the provider.
-        amount: of the charge.
-        refunded: how much of it has been given back by now.
+        amount: the amount of the charge.
+        refunded: the amount that is refunded by now.
     """
 
-    happened: WebhookEventType
+    type: WebhookEventType
     charge_key: str
     provider_id: str
     amount: Money
@@ -39,26 +39,26 @@ class WebhookEvent:
 
 
 class WebhookHandler(Protocol):
-    """Acts on what the provider tells."""
+    """Handles webhook events."""
 
-    def receive(self, notice: WebhookEvent) -> None:
-        """Write down what a notice says, if that is not done yet. Safe for any order and any number of times.
+    def handle(self, event: WebhookEvent) -> None:
+        """Record an event, if it is not recorded yet. Events may arrive in any order and any number of times.
 
-        What is of no payment of ours is counted; what contradicts our record is noted for the auditor.
+        An event of an unknown charge is counted. An event that contradicts the store's record is reported.
 
         Raises:
-            StateConflict: it cannot be written down as things stand; sent again later, it may.
+            StateConflict: the event cannot be recorded yet; the provider must send it again later.
         """
 
 
-def _storable(text: str) -> str:
+def _require_storable(text: str) -> str:
     if not is_storable(text):
         raise ValueError("it has a character that no text has")
     return text
 
 
 class _WebhookCharge(BaseModel):
-    id: Annotated[str, AfterValidator(_storable)] = Field(min_length=1)
+    id: Annotated[str, AfterValidator(_require_storable)] = Field(min_length=1)
     key: str = Field(min_length=1)
     amount: int = Field(gt=0)
     currency: str
@@ -73,15 +73,15 @@ class _WebhookMessage(_WebhookEnvelope):
     data: _WebhookCharge
 
 
-def read(body: bytes) -> WebhookEvent | None:
-    """Return what a message says; ``None`` where it speaks of something we have no use for.
+def parse_event(body: bytes) -> WebhookEvent | None:
+    """Parse an event; return ``None`` for a type that the store does not handle.
 
     Raises:
-        BadRequest: it is signed and still nothing we can read.
+        BadRequest: the body is signed, but it is not a valid event.
     """
     try:
         if _WebhookEnvelope.model_validate_json(body).type not in list(WebhookEventType):
-            return None  # a provider adds kinds of messages whenever it likes
+            return None  # a provider may add new types at any time
         message = _WebhookMessage.model_validate_json(body)
     except ValidationError as error:
         raise BadRequest("The message cannot be read.") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
+from shop.charge_keys import DATASET_PREFIX
 from shop.reconciliation.findings import BookMismatch
 from shop.reconciliation.provider import ProviderCharge
 from shop.reconciliation.store import AuditedOrder, StoreSnapshot
@@ -37,9 +38,6 @@ PAYMENTS = {
     "settled": {"refund_closed"},
     "refunded": {"refunded"},
 }
-BEFORE_ITS_TIME = "dataset-"
-"""How the keys of charges begin that came with a data set. What was given back of them already, the provider's books
-never held."""
 
 
 @lru_cache(maxsize=1_000)
@@ -134,7 +132,7 @@ def _money(store: StoreSnapshot, charges: Sequence[ProviderCharge], under_way: t
     ours = {order.charge_key: order for order in store.orders if order.charge_key is not None}
     theirs = {charge.key: charge for charge in charges}
     for key, order in ours.items():
-        yield from _owed_by_us(order, theirs.get(key), is_before=key.startswith(BEFORE_ITS_TIME))
+        yield from _owed_by_us(order, theirs.get(key), is_before=key.startswith(DATASET_PREFIX))
     kept = defaultdict(list)
     for charge in charges:
         if charge.id in store.settled:

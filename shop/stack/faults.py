@@ -123,7 +123,7 @@ class PaymentsFaultTarget(FaultTarget):
 
     def _write_behaviour(self, fault: str) -> None:
         with self._ledger.writing() as connection:
-            behaviour_settings.put_fault(connection, BEHAVIOURS.get(fault, BehaviourSettings()))
+            behaviour_settings.set_fault(connection, BEHAVIOURS.get(fault, BehaviourSettings()))
 
 
 def build_target(name: str, program: ServerProgram, find_pid: Callable[[], int | None], home: Path) -> FaultTarget:

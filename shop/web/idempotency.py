@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 from shop.errors import BadRequest, ServiceUnavailable, ShopError
 from shop.patterns.idempotency import keys
 from shop.patterns.idempotency.key_lease import KeyLease, NoLease
+from shop.patterns.idempotency.key_owners import ANONYMOUS_PREFIX
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.policy import IdempotencyPolicy
 from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_storable, is_storable_refusal
@@ -34,10 +35,6 @@ BuildResponse = Callable[[Session, Any], Response | None]
 FORM_FIELD = "key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 WRITE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ANONYMOUS = "anybody:"
-"""Prefix of the owner of a key from a client without account and cart; the request's fingerprint follows it. So two
-such clients share a key only if they send the very same request, and then the stored response tells neither anything
-new."""
 
 _MODE = "__idempotency__"
 _log = logging.getLogger(__name__)
@@ -192,7 +189,7 @@ def _in_one_transaction(call_view: Callable[[], Response], key: RequestKey) -> R
             done = work.is_open and response.status_code < 400
             if done:
                 # The cookie of a new guest cannot be sent a second time, so such a response frees the key.
-                creates_guest = key.owner.startswith(ANONYMOUS) and session.modified
+                creates_guest = key.owner.startswith(ANONYMOUS_PREFIX) and session.modified
                 work.finish(None if creates_guest else _to_stored(response))
             else:
                 work.undo()
@@ -233,7 +230,7 @@ def _request_key(key: str, owner: Callable[[], str | None], secrets: Sequence[st
         body = keys.canonical_form(field for field in request.form.items(multi=True) if field[0] != FORM_FIELD)
     fingerprint, *older = (keys.fingerprint(secret, request.full_path, body) for secret in secrets or ("",))
     route = f"{request.method} {request.url_rule}"
-    return RequestKey(owner() or ANONYMOUS + fingerprint, route, key, fingerprint, tuple(older))
+    return RequestKey(owner() or ANONYMOUS_PREFIX + fingerprint, route, key, fingerprint, tuple(older))
 
 
 def _to_stored(response: Response) -> StoredResponse:

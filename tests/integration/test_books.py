@@ -213,10 +213,10 @@ def when_answered(checkout, work):
 
     def reached(point):
         if point == RecoveryPoint.ANSWERED:
-            checkout._reached = lambda point: None
+            checkout.on_recovery_point = lambda point: None
             work()
 
-    checkout._reached = reached
+    checkout.on_recovery_point = reached
 
 
 def test_messages_and_mails_that_do_not_arrive_are_named(trade):

@@ -191,7 +191,9 @@ def test_the_provider_sees_who_asked(shopper, simulator):
 
 def test_what_another_tab_added_meanwhile_stays_in_the_cart(shopper, runtime, monkeypatch):
     checkout = runtime.services().checkout
-    monkeypatch.setattr(checkout, "_reached", lambda point: point == "answered" and shopper.fill("blue-mug", 1))
+    monkeypatch.setattr(
+        checkout, "on_recovery_point", lambda point: point == "answered" and shopper.fill("blue-mug", 1)
+    )
     buy(shopper)
     assert [(line.slug, line.quantity) for line in shopper.cart().lines] == [("blue-mug", 1)]
 

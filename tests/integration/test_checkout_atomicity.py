@@ -103,7 +103,7 @@ def test_an_order_is_placed_whole_or_not_at_all(runtime, database, owner, failin
 @pytest.mark.parametrize("statement", PAYING, ids=" ".join)
 def test_an_order_is_paid_whole_or_not_at_all_and_its_replay_finishes_it(runtime, database, owner, failing, statement):
     seen = []
-    runtime.services().checkout._reached = lambda point: seen.append(picture(database))
+    runtime.services().checkout.on_recovery_point = lambda point: seen.append(picture(database))
     failing(*statement)
     with pytest.raises(Exception, match="planned"):
         submit(runtime, owner)
@@ -120,7 +120,7 @@ def test_an_order_is_paid_whole_or_not_at_all_and_its_replay_finishes_it(runtime
 @pytest.mark.parametrize("statement", REFUSING, ids=" ".join)
 def test_an_order_is_refused_whole_or_not_at_all(runtime, database, owner, failing, statement):
     seen = []
-    runtime.services().checkout._reached = lambda point: seen.append(picture(database))
+    runtime.services().checkout.on_recovery_point = lambda point: seen.append(picture(database))
     failing(*statement)
     with pytest.raises(Exception, match="planned"):
         submit(runtime, owner, "tok_declined")

@@ -8,7 +8,7 @@ from shop.catalog.models import StockItem
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import EarlierCheckoutPaid
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
-from shop.orders.models import OrderEvent
+from shop.orders.models import OrderEventRow
 from shop.orders.service import OrderViewer
 from shop.orders.transitions import OrderStatus
 from shop.payments.http_provider import HttpProvider
@@ -95,7 +95,7 @@ def test_cancelling_twice_gives_the_money_back_once(store, simulator):
     assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
     assert store.stock() == (5, 0)
     with store.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(OrderEvent)) == 4
+        assert session.scalar(select(func.count()).select_from(OrderEventRow)) == 4
 
 
 def test_a_shipped_order_is_not_cancelled(store):
@@ -134,7 +134,7 @@ def unanswered(store, simulator, monkeypatch):
 
         hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
         with monkeypatch.context() as patched:
-            patched.setattr(store.services.payments, "_provider", hurried)
+            patched.setattr(store.services.payments, "provider", hurried)
             patched.setattr(hurried, "find_charge", nothing)
             if token is None:
                 patched.setattr(hurried, "charge", nothing)
@@ -169,7 +169,7 @@ def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unans
 
 def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, simulator, monkeypatch):
     hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
-    monkeypatch.setattr(store.services.payments, "_provider", hurried)
+    monkeypatch.setattr(store.services.payments, "provider", hurried)
     order = store.submit("tok_timeout_charged")
     hurried.close()
     assert store.order(order).status is OrderStatus.PAID
@@ -212,7 +212,7 @@ def test_an_order_that_is_being_paid_right_now_is_not_cancelled(store, monkeypat
                 store.cancel(store.only_order())
             tried.append(point)
 
-    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    monkeypatch.setattr(store.services.checkout, "on_recovery_point", reached)
     order = store.submit()
     assert tried
     assert store.order(order).status is OrderStatus.PAID
@@ -225,7 +225,7 @@ def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, s
                 session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
             store.cancel(store.only_order())
 
-    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    monkeypatch.setattr(store.services.checkout, "on_recovery_point", reached)
     with pytest.raises(StateConflict, match="cancelled"):
         store.submit()
     assert store.order(store.only_order()).status is OrderStatus.REFUNDED
@@ -235,7 +235,7 @@ def test_money_that_comes_after_the_cancellation_goes_back(store, monkeypatch, s
 
 def test_charged_is_charged(store):
     store.submit()
-    assert isinstance(store.services.payments.find(store.payment().charge_key), ChargeSucceeded)
+    assert isinstance(store.services.payments.find_charge(store.payment().charge_key), ChargeSucceeded)
 
 
 def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothing(store, unanswered, simulator):
@@ -274,7 +274,7 @@ def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch)
             with pytest.raises(StateConflict):
                 store.submit(key="of-the-second-tab")
 
-    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    monkeypatch.setattr(store.services.checkout, "on_recovery_point", reached)
     order = store.submit()
     assert tried
     assert store.only_order() == order

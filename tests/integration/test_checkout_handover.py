@@ -91,17 +91,17 @@ class Window:
     def begin(self, state):
         """Let tab one send its checkout; return when it is there, or when it is answered."""
         if state != "settled":
-            self.runtime.services().checkout._reached = lambda point: self._wait(point, state)
+            self.runtime.services().checkout.on_recovery_point = lambda point: self._wait(point, state)
         self.sent = self._pool.submit(self.one.send, "the-key")
         assert self._reached.wait(WAIT_S) if state != "settled" else self.sent.result(WAIT_S)
-        self.runtime.services().checkout._reached = lambda point: None
+        self.runtime.services().checkout.on_recovery_point = lambda point: None
 
     def leave(self):
         """Let tab one's process die when the provider has charged and nothing of it is written down."""
-        self.runtime.services().checkout._reached = self._die
+        self.runtime.services().checkout.on_recovery_point = self._die
         with pytest.raises(ProcessDied):
             self.one.send("the-key")
-        self.runtime.services().checkout._reached = lambda point: None
+        self.runtime.services().checkout.on_recovery_point = lambda point: None
         self.let_claims_run_out()
 
     def finish(self):

@@ -169,7 +169,7 @@ def test_cancelling_is_a_button_on_the_orders_page(shopper):
     assert "Cancel this order" in shopper.get(order).text
     assert shopper.post(f"{order}/cancel").headers["Location"] == order
     page = shopper.get(order)
-    assert "Money given back" in page.text
+    assert "Refunded" in page.text
     assert "Cancel this order" not in page.text
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
+from shop.checkout.payment_reconciler import GIVE_UP_AFTER
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.clock import SystemClock
 from shop.errors import ProviderUnavailable
@@ -45,7 +45,7 @@ def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way
     assert completer.run_once() == CompletionRound(left=1)
     assert stock_orders_payments(database) == ((9, 2), {"pending_payment": 1}, {"pending": 1})
     expire_payment_claims(database)
-    age_orders(database, GIVEN_UP_AFTER)
+    age_orders(database, GIVE_UP_AFTER)
     assert completer.run_once() == CompletionRound(undone=1)
     assert stock_orders_payments(database) == ((9, 0), {"cancelled": 1}, {"abandoned": 1})
 
@@ -76,7 +76,7 @@ def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(datab
     expire_payment_claims(database)
     assert elsewhere.completer.run_once() == CompletionRound(left=1)
     expire_payment_claims(database)
-    age_orders(database, GIVEN_UP_AFTER)
+    age_orders(database, GIVE_UP_AFTER)
     assert elsewhere.completer.run_once() == CompletionRound(undone=1)
 
 
@@ -88,7 +88,7 @@ def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, last_mugs
         elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
     assert stock_orders_payments(database)[1] == {"pending_payment": 1}
     expire_payment_claims(database)
-    age_orders(database, GIVEN_UP_AFTER)
+    age_orders(database, GIVE_UP_AFTER)
     elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
     assert stock_orders_payments(database)[1] == {"cancelled": 1, "paid": 1}
 
@@ -102,7 +102,7 @@ def test_what_a_request_is_at_work_on_is_left_alone(database, settings, last_mug
 def test_while_the_provider_is_away_nothing_is_decided(database, settings, last_mugs, simulator, completer):
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     expire_payment_claims(database)
-    age_orders(database, GIVEN_UP_AFTER)
+    age_orders(database, GIVE_UP_AFTER)
     simulator.kill()
     assert completer.run_once() == CompletionRound(left=1)
     simulator.start()

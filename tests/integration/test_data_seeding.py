@@ -18,7 +18,7 @@ from shop.datasets.production import require_own_data
 from shop.datasets.rows import COLUMNS
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
-from shop.orders.transitions import EventType, after
+from shop.orders.transitions import EventType, next_status
 from shop.reconciliation.store import snapshot
 from shop.stack.program import free_port
 
@@ -175,7 +175,7 @@ def test_every_status_follows_from_its_events(seeded):
     for status, story in stories:
         stands = None
         for event in story:
-            stands = after(stands, EventType(event))
+            stands = next_status(stands, EventType(event))
         assert stands == status
 
 

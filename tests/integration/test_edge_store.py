@@ -391,7 +391,7 @@ def test_a_link_to_an_order_opens_through_the_edge_and_is_in_no_log_of_either(st
     with database.transaction() as session:
         category = make_category(session, "lamps")
         order = make_order(session, [make_product(session, category, "lamp")], guest_id=uuid.uuid4()).public_id
-    link = OrderLinks(store.web.settings.secret_keys, SystemClock(), store.edge.url).url(order)
+    link = OrderLinks(store.web.settings.secret_keys, SystemClock(), store.edge.url).guest_url(order)
     for _ in range(2):  # nor is it kept for whoever asks next
         with httpx.Client() as device:
             answer = device.get(link)

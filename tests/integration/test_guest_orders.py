@@ -178,7 +178,7 @@ def test_orders_following_a_guest_are_locked_in_id_order(guest, database, runtim
     by_id = text("SELECT id FROM orders WHERE id = :id FOR UPDATE NOWAIT")
     with ThreadPoolExecutor(1) as pool, database.transaction() as log_in:
         log_in.execute(by_id, {"id": first})
-        following = pool.submit(runtime.services().orders.follow, guest.owner.guest_cart_id, uuid.uuid4())
+        following = pool.submit(runtime.services().orders.change_guest_id, guest.owner.guest_cart_id, uuid.uuid4())
         until(lambda: waits_for_a_row(database))
         log_in.execute(by_id, {"id": second})
     following.result(20)

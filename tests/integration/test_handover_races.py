@@ -14,7 +14,7 @@ from sqlalchemy import text
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.handover import move_claims
+from shop.checkout.handover import move_checkout_keys
 from shop.errors import InvalidFields, ShopError
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS
@@ -61,7 +61,7 @@ def test_a_checkout_that_waited_for_the_log_in_finds_the_cart_gone(runtime, data
     moved, go_on = threading.Event(), threading.Event()
 
     def stand_still(session, guest_cart_id, user_id):
-        move_claims(session, guest_cart_id, user_id)
+        move_checkout_keys(session, guest_cart_id, user_id)
         moved.set()
         assert go_on.wait(TIMEOUT_S)
 

@@ -208,7 +208,9 @@ def _until_answered(settings, cart, barrier, ends, send):
 def _check_out_and_die(settings, cart, fatal):
     runtime = build(settings)
     client = browser(create_app(runtime), cart)
-    runtime.services().checkout._reached = lambda point: point is fatal and os.kill(os.getpid(), signal.SIGKILL)
+    runtime.services().checkout.on_recovery_point = lambda point: (
+        point is fatal and os.kill(os.getpid(), signal.SIGKILL)
+    )
     check_out(client)
 
 

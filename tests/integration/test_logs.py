@@ -124,7 +124,7 @@ def test_the_stores_own_tokens_are_redacted_anywhere(database, runtime):
     with database.transaction() as session:
         ann = make_account(session, "ann@shop.test").id
     bearer = runtime.services().accounts.issue_token(ann).token
-    link = OrderLinks(["a-key"], SystemClock(), "https://shop.test").url("an-order")
+    link = OrderLinks(["a-key"], SystemClock(), "https://shop.test").guest_url("an-order")
     for token, secret in ((bearer, bearer), (new_token(), None), (link, link.rpartition(".")[2])):
         cleaned = redact_text(f"refused {token!r} of {token}, twice")
         assert (secret or token) not in cleaned

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from shop.clock import FakeClock
-from shop.orders.links import GOOD_FOR, PASS_GOOD_FOR, OrderLinks
+from shop.orders.links import LINK_LIFETIME, PASS_LIFETIME, OrderLinks
 from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
@@ -60,7 +60,7 @@ def number_of(database, public_id):
 def signed(runtime, public_id, age=timedelta()):
     """Return a link that was made so long ago."""
     clock = FakeClock(datetime.now(UTC) - age)
-    return OrderLinks(runtime.settings.secret_keys, clock, "").path(public_id)
+    return OrderLinks(runtime.settings.secret_keys, clock, "").guest_path(public_id)
 
 
 @pytest.mark.parametrize("way", ["queue", "inline"])
@@ -113,8 +113,8 @@ def useless(runtime, bought):
         "forged": f"{good[:-8]}AAAAAAAA",
         "another order's": good.replace(bought, "ord_" + "A" * 22),
         "cut": good[:-1],
-        "with a key of somebody else": OrderLinks(["guessed"], FakeClock(datetime.now(UTC)), "").path(bought),
-        "expired": signed(runtime, bought, GOOD_FOR),
+        "with a key of somebody else": OrderLinks(["guessed"], FakeClock(datetime.now(UTC)), "").guest_path(bought),
+        "expired": signed(runtime, bought, LINK_LIFETIME),
         "unknown": signed(runtime, "ord_" + "B" * 22),
         "a pass": f"/orders/open?token={runtime.services().order_links.make_pass(bought)}",
     }
@@ -126,7 +126,7 @@ def test_every_link_that_opens_nothing_gets_one_answer(runtime, bought, device):
     assert len({answer.data for answer in answers.values()}) == 1
     assert "This link opens no order" in answers["forged"].text
     assert not any("Set-Cookie" in answer.headers for answer in answers.values())
-    assert device.get(signed(runtime, bought, GOOD_FOR - timedelta(minutes=1))).status_code == 303
+    assert device.get(signed(runtime, bought, LINK_LIFETIME - timedelta(minutes=1))).status_code == 303
 
 
 def test_order_of_an_account_opens_by_no_link(runtime, database, guest, device):
@@ -153,7 +153,7 @@ def test_signed_in_user_opens_guest_order_by_link(runtime, database, bought, dev
 
 
 def test_a_pass_ends(runtime, bought, device):
-    clock = FakeClock(datetime.now(UTC) - PASS_GOOD_FOR)
+    clock = FakeClock(datetime.now(UTC) - PASS_LIFETIME)
     old = OrderLinks(runtime.settings.secret_keys, clock, "").make_pass(bought)
     device.set_cookie("order", old)
     assert device.get(f"/orders/{bought}").status_code == 404

@@ -9,7 +9,7 @@ from shop.errors import InvalidFields, StateConflict
 from shop.money import Money
 from shop.orders import ids, order_stream, queries
 from shop.orders.events import CancellationCause, OrderCancelled, OrderedLine, OrderPlaced, PaymentCharged, serialize
-from shop.orders.models import STREAMS, Order, OrderEvent, OrderLine
+from shop.orders.models import STREAMS, Order, OrderEventRow, OrderLine
 from shop.orders.order_state import DeliverOrder, ShipOrder, fold
 from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import UPSERT, InlineProjection, summary
@@ -245,7 +245,7 @@ def test_two_writers_of_one_version_cannot_both_win(database, world):
     with database.reading() as session:
         order_id = queries.internal_id(session, public_id)
     with pytest.raises(IntegrityError), database.transaction() as session:
-        session.add(OrderEvent(order_id=order_id, version=3, type="OrderDelivered"))
+        session.add(OrderEventRow(order_id=order_id, version=3, type="OrderDelivered"))
 
 
 def test_an_impossible_step_changes_nothing(database, world):
@@ -253,7 +253,7 @@ def test_an_impossible_step_changes_nothing(database, world):
     with pytest.raises(StateConflict), database.transaction() as session:
         STREAM.change(session, order_stream.lock(session, public_id), DeliverOrder())
     with database.reading() as session:
-        view, _ = queries.one(session, public_id)
+        view, _ = queries.find_order(session, public_id)
     assert (view.status, len(view.events)) == ("paid", 2)
 
 

@@ -13,7 +13,7 @@ from shop.database.transactions import Database
 from shop.errors import StateConflict
 from shop.orders import order_list, order_stream, queries
 from shop.orders.events import CancellationCause, OrderDelivered, OrderShipped, serialize
-from shop.orders.models import Order, OrderEvent, OrderSummary, OrderToProject
+from shop.orders.models import Order, OrderEventRow, OrderSummary, OrderToProject
 from shop.orders.order_state import CancelOrder, RecordRefund, ShipOrder, fold
 from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import UPSERT, AsyncProjection, InlineProjection, OrderProjector, summary
@@ -37,7 +37,7 @@ def change(database, public_id, wanted, projection=None):
 
 def shown(database):
     with database.reading() as session:
-        return {row.public_id: row.status for row in order_list.page(session, None, None, 100).orders}
+        return {row.public_id: row.status for row in order_list.list_orders(session, None, None, 100).orders}
 
 
 # --- the stream
@@ -56,7 +56,7 @@ def test_an_order_that_is_deleted_takes_its_stream_along(database, world):  # no
     place(database, world)
     with database.transaction() as session:
         session.execute(text("DELETE FROM orders"))
-        assert session.scalar(select(func.count()).select_from(OrderEvent)) == 0
+        assert session.scalar(select(func.count()).select_from(OrderEventRow)) == 0
 
 
 def test_an_append_behind_a_version_that_is_past_is_refused(database, world):  # noqa: F811
@@ -104,7 +104,7 @@ def test_of_several_who_forget_the_lock_one_ships_and_the_others_learn_it(settin
         racer.join(60)
     assert found == ["IllegalTransition"] * (RACERS - 1) + ["shipped"]
     with database.reading() as session:
-        view, _ = queries.one(session, public_id)
+        view, _ = queries.find_order(session, public_id)
     assert [event.type for event in view.events].count("OrderShipped") == 1
 
 
@@ -135,14 +135,14 @@ def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, da
     hers = OrderViewer(user_id=world["ada"].id)
     assert orders.detail(hers, public_id).orders[0].status is OrderStatus.CANCELLED
     assert orders.list_own(hers, None, 5).orders[0].status is OrderStatus.CANCELLED
-    assert orders.counts() == {OrderStatus.PAID: 1}
+    assert orders.count_by_status() == {OrderStatus.PAID: 1}
 
     lags = []
     projector = OrderProjector(database, lags.extend)
     assert projector.backlog().events == 1
     projector.run_once()
 
-    assert orders.counts() == {OrderStatus.CANCELLED: 1}
+    assert orders.count_by_status() == {OrderStatus.CANCELLED: 1}
     assert orders.list_all(None, None, 5).orders[0].refund_pending
     assert (projector.backlog().events, len(lags)) == (0, 1)
     assert lags[0] >= 0
@@ -245,7 +245,7 @@ def test_a_rebuilt_read_model_is_the_one_that_was_there(database, world):  # noq
 def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypatch):  # noqa: F811
     public_ids = [place(database, world) for _ in range(3)]
     replaying = ProjectionRebuilder(database)
-    catch_up = replaying._catch_up
+    catch_up = replaying.catch_up
     new = []
 
     def and_meanwhile(beside):
@@ -254,7 +254,7 @@ def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypa
         new.append(place(database, world))
         return again
 
-    monkeypatch.setattr(replaying, "_catch_up", and_meanwhile)
+    monkeypatch.setattr(replaying, "catch_up", and_meanwhile)
     assert replaying.rebuild().again == 2
     assert shown(database) == {
         new[0]: OrderStatus.PAID,
@@ -266,13 +266,13 @@ def test_a_rebuild_takes_in_what_is_appended_meanwhile(database, world, monkeypa
 
 
 def test_one_rebuild_runs_at_a_time(database, world):  # noqa: F811
-    with ProjectionRebuilder(database)._alone(), pytest.raises(StateConflict, match="under way"):
+    with ProjectionRebuilder(database).hold_lock(), pytest.raises(StateConflict, match="under way"):
         ProjectionRebuilder(database).rebuild()
 
 
 def test_the_session_that_waits_for_its_rebuild_is_not_ended_as_unused(settings, database):
     engine = build_engine(settings.model_copy(update={"db_idle_s": 1}))
-    with ProjectionRebuilder(Database(engine))._alone():
+    with ProjectionRebuilder(Database(engine)).hold_lock():
         with engine.connect() as unused:
             pid = unused.scalar(text("SELECT pg_backend_pid()"))
         with database.reading() as session:

@@ -47,4 +47,4 @@ class TestGuardedProvider(TestHttpProvider):
 
 
 def behind_guards(provider, settings):
-    return ProviderResilience(settings, SystemClock()).around(provider, timeout=True, retries=True, breaker=True)
+    return ProviderResilience(settings, SystemClock()).wrap(provider, timeout=True, retries=True, breaker=True)

@@ -36,7 +36,7 @@ class Store:
         self.bare = HttpProvider(str(settings.payments_url), 5_000, settings.payments_api_key)
 
     def provider(self, **switches):
-        return self.guards.around(self.bare, **{**ON, **switches})
+        return self.guards.wrap(self.bare, **{**ON, **switches})
 
     def charge(self, key, token="tok_ok", **switches):
         return self.provider(**switches).charge(ChargeRequest(key, Money(1200), token, {}))
@@ -103,7 +103,7 @@ def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store,
     lonely = store()
     away = HttpProvider(f"http://127.0.0.1:{free_port()}", 1_000)
     with pytest.raises(ProviderNotReached):
-        lonely.guards.around(away, **ON).charge(ChargeRequest("g-away", Money(1), "tok_ok", {}))
+        lonely.guards.wrap(away, **ON).charge(ChargeRequest("g-away", Money(1), "tok_ok", {}))
     away.close()
     assert lonely.outcomes() == ["failed"] * 3
 

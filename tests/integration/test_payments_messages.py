@@ -102,7 +102,7 @@ def test_it_can_send_in_another_order(simulator, receiver):
         simulator.behave(webhook_reorder_rate=0)
         simulator.charge(f"w-second-{attempt}")
         until(lambda: len(receiver.received) == 2 * attempt)
-        by_chance = time.monotonic() - began < outbox.HELD_BACK_S[0]  # of two couriers at once
+        by_chance = time.monotonic() - began < outbox.EXTRA_DELAY_S[0]  # of two couriers at once
         return receiver.keys()[-2:] == [f"w-second-{attempt}", f"w-first-{attempt}"] and not by_chance
 
     assert any(overtaken(attempt) for attempt in (1, 2, 3)), "for half a second at least, which a machine may sleep"

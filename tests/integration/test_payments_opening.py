@@ -21,8 +21,8 @@ def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path)
         _seeded(session, 2, status="refunded")
     seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
-    assert [charge["id"] for charge in books.charges("dataset-1")] == ["ch_1"]
-    assert books.charges("dataset-2") == []
+    assert [charge["id"] for charge in books.charges_with_key("dataset-1")] == ["ch_1"]
+    assert books.charges_with_key("dataset-2") == []
 
 
 def test_an_order_that_came_to_nothing_has_no_charge(database, settings, tmp_path):
@@ -32,7 +32,7 @@ def test_an_order_that_came_to_nothing_has_no_charge(database, settings, tmp_pat
         _seeded(session, 2)
     seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
-    assert [len(books.charges(f"dataset-{number}")) for number in (1, 2)] == [0, 1]
+    assert [len(books.charges_with_key(f"dataset-{number}")) for number in (1, 2)] == [0, 1]
 
 
 def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path):
@@ -44,7 +44,7 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
         _seeded(session, 3)
     seed_charges(mine)
     books = ProviderLedger(tmp_path / FILE)
-    assert [len(books.charges(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
+    assert [len(books.charges_with_key(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
 
 
 def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(database, settings, tmp_path):
@@ -55,4 +55,4 @@ def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(data
         _seeded(session, 1)
         _seeded(session, 3)
     seed_charges(mine)
-    assert [charge["amount"] for charge in books.charges("dataset-1")] == [5]
+    assert [charge["amount"] for charge in books.charges_with_key("dataset-1")] == [5]

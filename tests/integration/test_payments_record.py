@@ -8,7 +8,7 @@ from shop.orders.models import Order
 from shop.payments.models import Payment
 from shop.payments.provider import NullProvider
 from shop.payments.service import PaymentService
-from shop.payments.transitions import STATUSES, TRANSITIONS
+from shop.payments.transitions import STATUSES, TRANSITIONS, PaymentStatus
 
 PAYMENTS = PaymentService(NullProvider(), limit_s=1, claim_s=1)
 
@@ -30,7 +30,7 @@ def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
             payment.status, payment.provider_id = start, "ch_1"
         may = end in TRANSITIONS[start]
         with nullcontext() if may else pytest.raises(StateConflict), database.transaction() as session:
-            PAYMENTS.transition(session, order_id, end)
+            PAYMENTS.transition(session, order_id, PaymentStatus(end))
         with database.reading() as session:
             assert PAYMENTS.for_order(session, order_id).status == (end if may else start)
 
@@ -38,8 +38,8 @@ def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
 def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(database, order_id):
     with database.transaction() as session:
         assert PAYMENTS.claim(session, order_id)
-        PAYMENTS.transition(session, order_id, "charged", "ch_1")
-        PAYMENTS.transition(session, order_id, "refund_pending")
+        PAYMENTS.transition(session, order_id, PaymentStatus.CHARGED, "ch_1")
+        PAYMENTS.transition(session, order_id, PaymentStatus.REFUND_PENDING)
     with database.reading() as session:
         payment = PAYMENTS.for_order(session, order_id)
     assert (payment.provider_id, payment.claimed_until) == ("ch_1", None)
@@ -47,4 +47,4 @@ def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(d
 
 def test_what_has_no_record_cannot_be_moved(database, order_id):
     with database.transaction() as session, pytest.raises(NotFound):
-        PAYMENTS.transition(session, order_id + 1, "charged", "ch_1")
+        PAYMENTS.transition(session, order_id + 1, PaymentStatus.CHARGED, "ch_1")

@@ -15,7 +15,7 @@ from shop.checkout.service import DeclinedCheckout, PaidOrder
 from shop.errors import ProviderUnavailable
 from shop.orders import order_stream
 from shop.orders.events import CancellationCause
-from shop.orders.models import Order, OrderEvent
+from shop.orders.models import Order, OrderEventRow
 from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
 from shop.payments.provider import ProviderOutcomeUnknown
@@ -52,7 +52,7 @@ class Store:
 
     def lose_the_answer(self, monkeypatch, token="tok_ok"):
         """Check out; the provider does its work, and nobody here hears of it."""
-        provider = self.services.payments._provider
+        provider = self.services.payments.provider
 
         def charge_and_lose(request):
             original(request)
@@ -97,7 +97,9 @@ class Store:
             return {
                 "orders": session.scalars(select(Order.status).order_by(Order.id)).all(),
                 "events": session.execute(
-                    select(OrderEvent.type, OrderEvent.data).order_by(OrderEvent.order_id, OrderEvent.version)
+                    select(OrderEventRow.type, OrderEventRow.data).order_by(
+                        OrderEventRow.order_id, OrderEventRow.version
+                    )
                 ).all(),
                 "payments": session.execute(select(Payment.status, Payment.claimed_until)).all(),
                 "stock": session.execute(select(StockItem.on_hand, StockItem.reserved)).all(),
@@ -224,7 +226,7 @@ def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_i
         if point is RecoveryPoint.ANSWERED:
             told.append(store.tell(happened))
 
-    monkeypatch.setattr(store.services.checkout, "_reached", reached)
+    monkeypatch.setattr(store.services.checkout, "on_recovery_point", reached)
     outcome = store.submit(token)
     assert (type(outcome), outcome.replayed, told) == (result, False, [204])
 
@@ -232,7 +234,7 @@ def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_i
 def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(store, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
     with store.database.transaction() as session:
-        store.services.checkout._phases.cancel_unpaid(
+        store.services.checkout.phases.cancel_unpaid(
             session, session.scalar(select(Order.public_id)), CancellationCause.UNPAID
         )
     assert store.tell("charge.succeeded", charge) == 204
@@ -244,7 +246,7 @@ def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(stor
 
 def test_a_refund_whose_answer_was_lost_is_settled_by_its_message(store, monkeypatch):
     store.submit()
-    provider = store.services.payments._provider
+    provider = store.services.payments.provider
     original = provider.refund
 
     def refund_and_lose(*args):

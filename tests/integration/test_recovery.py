@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
+from shop.checkout.payment_reconciler import GIVE_UP_AFTER
 from shop.database.engine import build_engine
 from shop.database.schema import upgrade
 from shop.database.transactions import Database
@@ -83,7 +83,7 @@ class World:
                 text("UPDATE payments SET claimed_until = now() - interval '1 second', next_attempt_at = NULL")
             )
             session.execute(text("UPDATE idempotency_keys SET claimed_until = now() - interval '1 second'"))
-            session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVEN_UP_AFTER})
+            session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVE_UP_AFTER})
 
     def press_again(self, cart: uuid.UUID, token: str = "tok_ok") -> str:
         """Let a shopper send the same again; return how her order stands."""

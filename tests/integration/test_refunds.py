@@ -7,7 +7,7 @@ from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.errors import StateConflict
-from shop.orders.models import Order, OrderEvent
+from shop.orders.models import Order, OrderEventRow
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.service import OrderViewer
 from shop.payments import retry_schedule
@@ -49,7 +49,9 @@ class Store:
     def order(self):
         with self.database.reading() as session:
             order = session.scalars(select(Order)).one()
-            events = session.execute(select(OrderEvent.type, OrderEvent.data).order_by(OrderEvent.version)).all()
+            events = session.execute(
+                select(OrderEventRow.type, OrderEventRow.data).order_by(OrderEventRow.version)
+            ).all()
         return order.status, events
 
     def give_back_by_hand(self, amount):
@@ -165,8 +167,8 @@ def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, si
     order = store.buy()
     simulator.behave(refund_refusal_rate=1)
     store.cancel(order)
-    store.complete_in_vain(retry_schedule.REFUSALS - 1)
-    assert (store.payment().status, store.payment().attempts) == ("refund_failed", retry_schedule.REFUSALS)
+    store.complete_in_vain(retry_schedule.MAX_REFUSALS - 1)
+    assert (store.payment().status, store.payment().attempts) == ("refund_failed", retry_schedule.MAX_REFUSALS)
     store.let_time_pass()
     assert store.complete() == CompletionRound()
     assert store.found_by_the_auditor() == {("refund_failed", order)}
@@ -181,7 +183,7 @@ def failed(store, simulator):
     order = store.buy()
     simulator.behave(refund_refusal_rate=1)
     store.cancel(order)
-    store.complete_in_vain(retry_schedule.REFUSALS - 1)
+    store.complete_in_vain(retry_schedule.MAX_REFUSALS - 1)
     return order
 
 
@@ -192,7 +194,7 @@ def test_the_staff_sees_why_and_closes_it_with_a_reason(store, failed):
     assert "Refund failed" in listed
     assert "not_refundable" in listed
     page = store.client.get(f"/orders/{failed}").text
-    assert f"Tried {retry_schedule.REFUSALS} times" in page
+    assert f"Tried {retry_schedule.MAX_REFUSALS} times" in page
     assert "not_refundable" in page
     answer = store.client.post(
         f"/admin/orders/{failed}/close-refund", data={"reason": " Bank transfer. ", "next": f"/orders/{failed}"}
@@ -246,7 +248,7 @@ def test_a_paid_order_owes_nothing_that_could_be_closed(store):
 
 def test_a_refund_that_goes_well_while_it_is_being_closed_is_a_refund(store, simulator, monkeypatch):
     order = store.buy()
-    provider = store.services.payments._provider
+    provider = store.services.payments.provider
     original = provider.refund
 
     def refund(*given):
@@ -265,4 +267,4 @@ def test_what_staff_has_closed_can_be_rebuilt_from_the_events(store, failed):
     assert replaying.verify().differences == ()
     replaying.rebuild()
     assert replaying.verify().differences == ()
-    assert store.services.orders.owed_count() == 0
+    assert store.services.orders.count_owed_refunds() == 0

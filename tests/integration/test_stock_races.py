@@ -15,7 +15,7 @@ from shop.catalog.models import StockItem
 from shop.catalog.stock import STRATEGIES, ConditionalStock
 from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.payment_reconciler import GIVEN_UP_AFTER
+from shop.checkout.payment_reconciler import GIVE_UP_AFTER
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.switches.registry import SWITCHES
@@ -50,7 +50,7 @@ def statuses(database):
 def let_time_pass(database):
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
-        session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVEN_UP_AFTER})
+        session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": GIVE_UP_AFTER})
 
 
 @pytest.mark.parametrize("strategy", SAFE)

@@ -135,14 +135,14 @@ def attempts_of_looks(runtime, count):
     manners(runtime, error_rate=1)
     before = attempts(runtime)
     for _ in range(count):
-        runtime.services().payments.find("nothing")
+        runtime.services().payments.find_charge("nothing")
     return attempts(runtime) - before
 
 
 def what_a_hurried_caller_hears_of_a_slow_provider(client, runtime):
     manners(runtime, latency_ms=400)
     with deadlines.within(0.1):
-        return type(runtime.services().payments.find("nothing")).__name__
+        return type(runtime.services().payments.find_charge("nothing")).__name__
 
 
 def manners(runtime, **given):

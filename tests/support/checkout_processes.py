@@ -12,7 +12,7 @@ from shop.checkout.completer import CompletionRound
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
 from shop.errors import ShopError
-from shop.payments.webhooks import read
+from shop.payments.webhooks import parse_event
 from shop.settings import Settings
 from shop.wiring import build
 
@@ -97,11 +97,11 @@ def _shop(
 
 def _hear(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str]") -> None:
     runtime = build(settings)
-    notices, notice = runtime.services().payment_webhooks, read(message)
+    notices, notice = runtime.services().payment_webhooks, parse_event(message)
     assert notice is not None
     barrier.wait(TIMEOUT_S)
     try:
-        notices.receive(notice)
+        notices.handle(notice)
         ends.put("told")
     except Exception as error:  # noqa: BLE001 - the test says which ends are well
         ends.put(repr(error))
@@ -114,7 +114,7 @@ def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) ->
             os.kill(os.getpid(), signal.SIGKILL)
 
     checkout = build(settings).services().checkout
-    checkout._reached = reached
+    checkout.on_recovery_point = reached
     checkout.submit(*attempt, CheckoutDetails.model_validate(DETAILS))
 
 

@@ -45,8 +45,8 @@ def strike(runtime: ProcessRuntime, point: str, act: Callable[[], object]) -> It
             stack.enter_context(_around(runtime, "refund", act, first=point == REFUNDING))
         else:
             checkout = runtime.services().checkout
-            checkout._reached = lambda reached: act() if reached == point else None
-            stack.callback(setattr, checkout, "_reached", lambda reached: None)
+            checkout.on_recovery_point = lambda reached: act() if reached == point else None
+            stack.callback(setattr, checkout, "on_recovery_point", lambda reached: None)
         yield
 
 

@@ -13,7 +13,7 @@ from shop.database.transactions import ExternalCallInTransaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import deadlines
-from shop.payments.orphaned_charges import listed
+from shop.payments.orphaned_charges import iter_charges
 from shop.payments.provider import (
     ChargeDeclined,
     ChargeRequest,
@@ -77,11 +77,11 @@ class ProviderContract:
         keys = [f"contract-{uuid.uuid4()}" for _ in range(3)]
         made = [provider.charge(new_charge(cards.good, key)).provider_id for key in keys]
         provider.refund(f"refund-{uuid.uuid4()}", made[1], Money(500))
-        found = [charge for charge in listed(provider) if charge.key in keys]
+        found = [charge for charge in iter_charges(provider) if charge.key in keys]
         assert [(one.id, one.amount, one.succeeded) for one in found] == [(one, PRICE, True) for one in made]
         assert [one.refunded for one in found] == [Money(0), Money(500), Money(0)]
         assert [one.id for one in provider.list_charges(made[0])[:2]] == made[1:]
-        assert provider.list_charges([*listed(provider)][-1].id) == []
+        assert provider.list_charges([*iter_charges(provider)][-1].id) == []
 
     def test_a_refund_asked_twice_is_given_once(self, provider, cards):
         charged = provider.charge(new_charge(cards.good))

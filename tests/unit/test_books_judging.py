@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, after
+from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, next_status
 from shop.reconciliation.findings import BookMismatch, confirmed
 from shop.reconciliation.rules import PAYMENTS, ROW, derive_status
 
@@ -35,7 +35,7 @@ def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither
             status, told = None, derive_status(" ".join(events))
             try:
                 for event in events:
-                    status = after(status, event)
+                    status = next_status(status, event)
             except IllegalTransition:
                 status = None
             if told is not None and status is not None:

@@ -4,7 +4,7 @@ import pytest
 
 from shop.cart.service import CartOwner
 from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
-from shop.checkout.phases import cart_owner, owner_name
+from shop.checkout.phases import cart_owner, key_owner
 from shop.checkout.recovery_points import RecoveryStep, decide
 from shop.errors import InvalidFields
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
@@ -40,11 +40,11 @@ def test_only_certainty_undoes_a_checkout(outcome, first_attempt, step):
 
 @pytest.mark.parametrize("owner", [CartOwner(user_id=7), CartOwner(guest_cart_id=uuid.uuid4())])
 def test_an_order_leads_back_to_its_cart(owner):
-    assert cart_owner(owner_name(owner)) == owner
+    assert cart_owner(key_owner(owner)) == owner
 
 
 def test_an_order_without_an_owner_leads_to_no_cart():
-    assert owner_name(CartOwner()) is None
+    assert key_owner(CartOwner()) is None
     assert cart_owner(None) == CartOwner()
 
 

@@ -9,7 +9,7 @@ from shop.errors import StateConflict
 from shop.money import Money
 from shop.orders.events import (
     SCHEMA_VERSIONS,
-    SENTENCES,
+    V1_CANCELLATION_CAUSES,
     CancellationCause,
     OrderAdopted,
     OrderCancelled,
@@ -105,11 +105,11 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
     assert state.version == len(stream)
 
 
-@pytest.mark.parametrize("sentence", [*SENTENCES, "something nobody writes any more", None])
+@pytest.mark.parametrize("sentence", [*V1_CANCELLATION_CAUSES, "something nobody writes any more", None])
 def test_a_cancellation_of_the_first_version_is_read_as_one_of_today(sentence):
     data = {} if sentence is None else {"reason": sentence}
     old = StoredEvent(2, "OrderCancelled", 1, data, AT)
-    assert deserialize(old) == OrderCancelled(SENTENCES.get(sentence, CancellationCause.UNKNOWN))
+    assert deserialize(old) == OrderCancelled(V1_CANCELLATION_CAUSES.get(sentence, CancellationCause.UNKNOWN))
     assert old.data == data
 
 

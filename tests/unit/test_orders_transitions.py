@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from shop.errors import StateConflict
-from shop.orders.transitions import TRANSITIONS, EventType, OrderStatus, after, owes_refund
+from shop.orders.transitions import TRANSITIONS, EventType, OrderStatus, next_status, owes_refund
 
 PLACED, CHARGED, SHIPPED = EventType.ORDER_PLACED, EventType.PAYMENT_CHARGED, EventType.ORDER_SHIPPED
 CANCELLED, REFUNDED = EventType.ORDER_CANCELLED, EventType.PAYMENT_REFUNDED
@@ -12,7 +12,7 @@ CANCELLED, REFUNDED = EventType.ORDER_CANCELLED, EventType.PAYMENT_REFUNDED
 def stands_after(events):
     status = None
     for event in events:
-        status = after(status, event)
+        status = next_status(status, event)
     return status
 
 
@@ -21,7 +21,7 @@ def stands_after(events):
 )
 def test_what_the_table_does_not_name_cannot_happen(step):
     with pytest.raises(StateConflict):
-        after(*step)
+        next_status(*step)
 
 
 def test_an_order_stands_where_its_events_lead():
@@ -33,7 +33,7 @@ def test_an_order_stands_where_its_events_lead():
 
 def test_a_shipped_order_cannot_be_cancelled():
     with pytest.raises(StateConflict, match="shipped"):
-        after(OrderStatus.SHIPPED, CANCELLED)
+        next_status(OrderStatus.SHIPPED, CANCELLED)
 
 
 def test_a_charge_that_comes_after_the_cancellation_is_owed_back():

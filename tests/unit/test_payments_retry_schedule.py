@@ -4,19 +4,21 @@ from shop.payments import retry_schedule
 
 
 def test_pauses_double_up_to_the_bound_and_never_fall_below_half_of_it():
-    bounds = [retry_schedule.pause(n, 1.0, 60.0).total_seconds() for n in range(1, 9)]
+    bounds = [retry_schedule.retry_delay(n, 1.0, 60.0).total_seconds() for n in range(1, 9)]
     assert bounds == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert retry_schedule.pause(3, 0.0, 60.0) == timedelta(seconds=4)
-    assert retry_schedule.pause(10_000, 1.0, 3600.0) == timedelta(hours=1)
+    assert retry_schedule.retry_delay(3, 0.0, 60.0) == timedelta(seconds=4)
+    assert retry_schedule.retry_delay(10_000, 1.0, 3600.0) == timedelta(hours=1)
 
 
 def test_a_refusal_is_believed_sooner_than_silence():
-    assert not retry_schedule.is_exhausted(retry_schedule.REFUSALS - 1, refused=True)
-    assert retry_schedule.is_exhausted(retry_schedule.REFUSALS, refused=True)
-    assert not retry_schedule.is_exhausted(retry_schedule.REFUSALS, refused=False)
-    assert retry_schedule.is_exhausted(retry_schedule.ATTEMPTS, refused=False)
+    assert not retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS - 1, refused=True)
+    assert retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS, refused=True)
+    assert not retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS, refused=False)
+    assert retry_schedule.is_exhausted(retry_schedule.MAX_ATTEMPTS, refused=False)
 
 
 def test_silence_is_borne_for_two_days_at_least():
-    pauses = [retry_schedule.pause(n, 0.5, retry_schedule.REFUND_CAP_S) for n in range(1, retry_schedule.ATTEMPTS)]
+    pauses = [
+        retry_schedule.retry_delay(n, 0.5, retry_schedule.REFUND_CAP_S) for n in range(1, retry_schedule.MAX_ATTEMPTS)
+    ]
     assert timedelta(days=2) < sum(pauses, timedelta()) < timedelta(days=4)

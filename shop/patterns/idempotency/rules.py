@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shop.errors import InvalidFields, StateConflict
+from shop.patterns.idempotency.key_owners import is_account
 from shop.patterns.idempotency.keys import HEADER
 
 DECLINED = 402
@@ -10,8 +11,6 @@ TOO_LONG_TYPE = "too-long"
 """Stored instead of the content type if the response was too long to be stored."""
 FINAL_REFUSALS = frozenset({DECLINED, 403, 404, 410})
 """Refusals that the same request would get again: they are stored like any other response."""
-ACCOUNTS = "user:"
-"""The prefix of an owner that is an account; see ``checkout.phases``."""
 MAX_BODY = 64 * 1024
 """Longest body that is stored, in bytes; the response of a full cart has 50,000."""
 RETRY_AFTER_S = 2
@@ -84,7 +83,7 @@ def is_storable_refusal(status: int, owner: str) -> bool:
     A declined payment is always stored. Another final refusal changed nothing, and the same request is refused again,
     so it is stored for accounts only: a client can make any number of guests, and each of their keys would be a row.
     """
-    return status in FINAL_REFUSALS and (status == DECLINED or owner.startswith(ACCOUNTS))
+    return status in FINAL_REFUSALS and (status == DECLINED or is_account(owner))
 
 
 def raise_unless_claimed(result: ClaimResult) -> None:

@@ -65,11 +65,11 @@ def create_admin(
 
     @admin.get("/messages")
     def messages() -> Response:
-        return jsonify(outbox.counts())
+        return jsonify(outbox.count_by_state())
 
     @admin.delete("/messages")
     def forget() -> Response:
-        outbox.give_up()
+        outbox.give_up_all()
         return messages()
 
     @admin.post("/charges/<string:charge_id>/refunds")

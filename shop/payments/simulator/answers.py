@@ -15,9 +15,9 @@ def respond(status: int, body: Mapping[str, Any]) -> Response:
 
 def refuse(status: int, code: str, **more: object) -> Response:
     """Build a refusal."""
-    return respond(status, {**error(code), **more})
+    return respond(status, {**error_body(code), **more})
 
 
-def error(code: str) -> dict[str, Any]:
+def error_body(code: str) -> dict[str, Any]:
     """Return the body of a refusal."""
     return {"error": code}

@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     defaults = BehaviourSettings(webhook_url=settings.payments_webhook_address)
 
     def current() -> BehaviourSettings:
-        return books.controls(defaults)
+        return books.behaviour(defaults)
 
     WebhookDispatcher(outbox, current, settings.payments_webhook_secret).start()
     calls = SimulatorCalls(books, KeysInFlight(), settings.payments_timeout_ms / 1000 + SILENCE_BEYOND_TIMEOUT_S)

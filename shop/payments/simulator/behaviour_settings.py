@@ -69,7 +69,7 @@ def reset(connection: sqlite3.Connection) -> None:
     _write(connection, BY_HAND, BehaviourSettings())
 
 
-def put_fault(connection: sqlite3.Connection, wanted: BehaviourSettings) -> None:
+def set_fault(connection: sqlite3.Connection, wanted: BehaviourSettings) -> None:
     """Put what a fault wants in the place of what the last one wanted; nothing set ends it."""
     _write(connection, BY_FAULT, wanted)
 

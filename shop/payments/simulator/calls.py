@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shop.patterns.resilience import deadlines
 from shop.payments.simulator import outbox
-from shop.payments.simulator.answers import error, refuse, respond
+from shop.payments.simulator.answers import error_body, refuse, respond
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.keys_in_flight import KeysInFlight
 from shop.payments.simulator.ledger import (
@@ -28,7 +28,7 @@ from shop.payments.simulator.tokens import BEHAVIOURS, TokenBehaviour
 
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
-MOST_AT_ONCE = 1_000
+MAX_PAGE_SIZE = 1_000
 
 
 class ChargeBody(BaseModel):
@@ -65,7 +65,7 @@ class ChargeQuery(BaseModel):
 
     key: str | None = Field(default=None, min_length=1, max_length=MAX_KEY_LENGTH)
     after: str = ""
-    limit: int = Field(default=100, ge=1, le=MOST_AT_ONCE)
+    limit: int = Field(default=100, ge=1, le=MAX_PAGE_SIZE)
 
 
 class SimulatorCalls:
@@ -99,7 +99,7 @@ class SimulatorCalls:
             first_time = True
             return _charge(connection, key, wanted, behaviour, controls)
 
-        answer = self._once("charge", work, behaviour.before_s)
+        answer = self._once("charge", work, behaviour.delay_s)
         if silent and first_time and answer.status_code == 201:
             time.sleep(self._silence_s)  # the money has moved and the key is free again; only the answer is missing
         return answer
@@ -108,8 +108,8 @@ class SimulatorCalls:
         """Show charges."""
         page = ChargeQuery.model_validate(request.args.to_dict())
         if page.key is not None:
-            return jsonify(items=self._books.charges(page.key))
-        return jsonify(items=self._books.page(page.after, page.limit))
+            return jsonify(items=self._books.charges_with_key(page.key))
+        return jsonify(items=self._books.charges_after(page.after, page.limit))
 
     def refund(self) -> Response:
         """Give money back: of a charge that was made, and never more than is left of it."""
@@ -134,7 +134,7 @@ class SimulatorCalls:
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             return refuse(400, "key_missing")
         asked = _asked(operation, key)
-        with self._in_flight.holding(operation, key) as free:
+        with self._in_flight.hold(operation, key) as free:
             if not free:
                 return refuse(409, "in_flight")
             answer = self._books.recorded_answer(asked)
@@ -149,11 +149,13 @@ def _charge(
     connection: sqlite3.Connection, key: str, wanted: ChargeBody, behaviour: TokenBehaviour, controls: BehaviourSettings
 ) -> RecordedAnswer:
     if behaviour.status == 500:
-        return RecordedAnswer(500, error("processing_error"))
+        return RecordedAnswer(500, error_body("processing_error"))
     status = "succeeded" if behaviour.status == 201 else "declined"
     charge = write_charge(connection, key, status=status, **wanted.model_dump(exclude={"token"}))
     outbox.enqueue(connection, controls, f"charge.{status}", charge)
-    return RecordedAnswer(behaviour.status, charge if status == "succeeded" else {**error("card_declined"), **charge})
+    return RecordedAnswer(
+        behaviour.status, charge if status == "succeeded" else {**error_body("card_declined"), **charge}
+    )
 
 
 def _asked(operation: str, key: str) -> LedgerRequest:

@@ -13,7 +13,7 @@ class KeysInFlight:
         self._keys: set[tuple[str, str]] = set()
 
     @contextmanager
-    def holding(self, operation: str, key: str) -> Iterator[bool]:
+    def hold(self, operation: str, key: str) -> Iterator[bool]:
         """Hold a key for the block; yield whether it was free."""
         with self._lock:
             free = (operation, key) not in self._keys

@@ -115,7 +115,7 @@ class ProviderLedger:
             )
             return answer
 
-    def controls(self, defaults: controls.BehaviourSettings) -> controls.BehaviourSettings:
+    def behaviour(self, defaults: controls.BehaviourSettings) -> controls.BehaviourSettings:
         """Return how the provider is told to behave."""
         with self.reading() as connection:
             return controls.load(connection, defaults)
@@ -134,12 +134,12 @@ class ProviderLedger:
                 charges,
             )
 
-    def charges(self, key: str) -> list[dict[str, Any]]:
+    def charges_with_key(self, key: str) -> list[dict[str, Any]]:
         """Return the charge made under a key, as a list of none or one."""
         with self.reading() as connection:
             return [charge_json(row) for row in connection.execute("SELECT * FROM charges WHERE key = ?", (key,))]
 
-    def page(self, after: str, limit: int) -> list[dict[str, Any]]:
+    def charges_after(self, after: str, limit: int) -> list[dict[str, Any]]:
         """Return charges in the order they were entered, behind the one with the id ``after``, or from the first on."""
         with self.reading() as connection:
             start = connection.execute("SELECT rowid FROM charges WHERE id = ?", (after,)).fetchone()

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS messages (
 );
 CREATE INDEX IF NOT EXISTS messages_owed ON messages (due_at) WHERE state = 'owed';
 """
-HELD_BACK_S = (0.5, 2.0)
+EXTRA_DELAY_S = (0.5, 2.0)
 """How long a message is held back that others shall overtake, or that is sent once more."""
 MAX_PAUSE_S = 60.0
 MAX_ATTEMPTS = 20
@@ -74,7 +74,7 @@ def enqueue(connection: sqlite3.Connection, controls: BehaviourSettings, event: 
     message_id = f"evt_{secrets.token_hex(12)}"
     due_at = time.time() + controls.webhook_delay_ms / 1000
     if random.random() < controls.webhook_reorder_rate:
-        due_at += random.uniform(*HELD_BACK_S)
+        due_at += random.uniform(*EXTRA_DELAY_S)
     state = "given_up" if random.random() < controls.webhook_loss_rate else "owed"
     body = json.dumps({"id": message_id, "type": event, "data": dict(data)})
     connection.execute(
@@ -119,14 +119,14 @@ class WebhookOutbox:
             (due_at,) = connection.execute("SELECT min(due_at) FROM messages WHERE state = 'owed'").fetchone()
         self._books.changed.wait(most_s if due_at is None else min(most_s, max(0.0, due_at - time.time())))
 
-    def begin_look(self) -> None:
+    def start_poll(self) -> None:
         """Let what is written from now on end the next :meth:`wait`."""
         self._books.changed.clear()
 
     def mark_delivered(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
         """Cross a message off, unless it is to be sent once more on purpose."""
         again = random.random() < controls.webhook_duplicate_rate
-        due_at = time.time() + random.uniform(*HELD_BACK_S)
+        due_at = time.time() + random.uniform(*EXTRA_DELAY_S)
         with self._books.writing(flushed=False) as connection:  # lost in a crash, it is only sent once more
             repeated = connection.execute(
                 "UPDATE messages SET repeats = 1, due_at = ? WHERE id = ? AND repeats = 0 AND ?",
@@ -146,12 +146,12 @@ class WebhookOutbox:
                 (attempts, time.time() + pause_s, state, message.id),
             )
 
-    def give_up(self) -> None:
+    def give_up_all(self) -> None:
         """Stop owing what is owed."""
         with self._books.writing() as connection:
             connection.execute("UPDATE messages SET state = 'given_up' WHERE state = 'owed'")
 
-    def counts(self) -> dict[str, int]:
+    def count_by_state(self) -> dict[str, int]:
         """Return how many messages are owed, taken and given up."""
         with self._books.reading() as connection:
             found = dict(connection.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())

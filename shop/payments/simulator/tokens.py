@@ -19,7 +19,7 @@ class TokenBehaviour:
     """
 
     status: int = 201
-    before_s: float = 0.0
+    delay_s: float = 0.0
     silent: bool = False
 
 
@@ -27,7 +27,7 @@ BEHAVIOURS: Mapping[str, TokenBehaviour] = MappingProxyType(
     {
         "tok_ok": TokenBehaviour(),
         "tok_declined": TokenBehaviour(status=402),
-        "tok_slow": TokenBehaviour(before_s=SLOW_S),
+        "tok_slow": TokenBehaviour(delay_s=SLOW_S),
         "tok_timeout_charged": TokenBehaviour(silent=True),
         "tok_error": TokenBehaviour(status=500),
     }

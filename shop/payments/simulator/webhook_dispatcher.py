@@ -13,11 +13,11 @@ from shop.payments import signatures
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.outbox import WebhookMessage, WebhookOutbox
 
-COURIERS = 4
+DISPATCHER_THREADS = 4
 """Messages on their way at once: one slow receiver must not hold up all."""
-PAUSE_S = 0.1
+MIN_POLL_INTERVAL_S = 0.1
 """After a look that found nothing to send, however much is written meanwhile; a message is never later than that."""
-LOOK_S = 1.0
+MAX_POLL_INTERVAL_S = 1.0
 """The longest time without a look; what is written to the books in this process, and what becomes due, ends it."""
 TIMEOUT_S = 5.0
 """What a receiver has for each step of taking a message."""
@@ -38,19 +38,23 @@ class WebhookDispatcher:
     """
 
     def __init__(
-        self, outbox: WebhookOutbox, controls: Callable[[], BehaviourSettings], secret: str, look_s: float = LOOK_S
+        self,
+        outbox: WebhookOutbox,
+        controls: Callable[[], BehaviourSettings],
+        secret: str,
+        look_s: float = MAX_POLL_INTERVAL_S,
     ) -> None:
         self._outbox = outbox
         self._controls = controls
         self._secret = secret
         self._look_s = look_s
-        self._pool = httpcore.ConnectionPool(max_connections=COURIERS, keepalive_expiry=TIMEOUT_S)
+        self._pool = httpcore.ConnectionPool(max_connections=DISPATCHER_THREADS, keepalive_expiry=TIMEOUT_S)
         self._lookout = threading.Lock()
         """One courier looks into the outbox at a time; who finds something lets the next one look."""
 
     def start(self) -> None:
         """Start the threads; they end with the process. Call after a fork."""
-        for number in range(COURIERS):
+        for number in range(DISPATCHER_THREADS):
             threading.Thread(target=self._run, name=f"courier-{number}", daemon=True).start()
 
     def run_once(self, found: Callable[[], None] = lambda: None) -> bool:
@@ -76,14 +80,14 @@ class WebhookDispatcher:
         while True:
             with ExitStack() as looking:
                 looking.enter_context(self._lookout)
-                self._outbox.begin_look()
+                self._outbox.start_poll()
                 try:
                     if not self.run_once(looking.close):
-                        time.sleep(PAUSE_S)
+                        time.sleep(MIN_POLL_INTERVAL_S)
                         self._outbox.wait(self._look_s)
                 except Exception:  # noqa: BLE001 - whatever it was, the message is still owed, and others wait behind it
                     _log.exception("courier_failed")
-                    time.sleep(PAUSE_S)
+                    time.sleep(MIN_POLL_INTERVAL_S)
 
     def _sent(self, url: str, message: WebhookMessage) -> bool:
         correlation.adopt(
