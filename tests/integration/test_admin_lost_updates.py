@@ -45,14 +45,14 @@ def stored(admin):
     return record["title"], record["price"]["amount"], record["description"], record["on_hand"]
 
 
-def test_of_two_forms_each_writes_what_its_sender_changed(admin):
+def test_each_of_two_forms_writes_only_its_changes(admin):
     first, second = opened(admin), opened(admin)
     assert admin.post(FORM, data={**first, "price": "12.00"}).status_code == 303
     assert admin.post(FORM, data={**second, "title": "Better Mug"}).status_code == 303
     assert stored(admin) == ("Better Mug", 1200, TEXT, 10)
 
 
-def test_a_form_sent_back_untouched_changes_nothing(admin):
+def test_unchanged_form_changes_nothing(admin):
     untouched = opened(admin)
     admin.patch(EDIT, json={"price": {"amount": 1}, "title": "T", "description": "D", "on_hand": 3})
     assert admin.post(FORM, data=untouched).status_code == 303
@@ -69,7 +69,7 @@ def test_a_form_sent_back_untouched_changes_nothing(admin):
     ],
 )
 @pytest.mark.parametrize("choice", ["theirs", "mine"])
-def test_a_field_two_people_changed_comes_back_with_both_and_a_choice(admin, field, theirs, mine, stays, choice):
+def test_conflicting_field_shows_both_values_and_a_choice(admin, field, theirs, mine, stays, choice):
     first, second = opened(admin), opened(admin)
     admin.post(FORM, data={**first, field: theirs})
     refused = admin.post(FORM, data={**second, field: mine})
@@ -83,7 +83,7 @@ def test_a_field_two_people_changed_comes_back_with_both_and_a_choice(admin, fie
     assert stored(admin)[["title", "price", "description", "on_hand"].index(field)] == stays[choice]
 
 
-def test_the_other_fields_of_a_refused_form_are_neither_lost_nor_written_over(admin):
+def test_refused_form_keeps_other_fields_without_overwriting_them(admin):
     first, second = opened(admin), opened(admin)
     admin.post(FORM, data={**first, "price": "12.00", "on_hand": "7"})
     refused = admin.post(FORM, data={**second, "price": "13.00", "title": "Better Mug"})
@@ -93,7 +93,7 @@ def test_the_other_fields_of_a_refused_form_are_neither_lost_nor_written_over(ad
     assert stored(admin) == ("Better Mug", 1200, TEXT, 7)
 
 
-def test_a_third_change_while_one_chooses_is_shown_too(admin):
+def test_third_change_during_the_choice_is_shown_too(admin):
     first, second = opened(admin), opened(admin)
     admin.post(FORM, data={**first, "price": "12.00"})
     again = form_of(admin.post(FORM, data={**second, "price": "13.00"}).text, FORM)
@@ -103,7 +103,7 @@ def test_a_third_change_while_one_chooses_is_shown_too(admin):
     assert "12.50" in refused.text
 
 
-def test_a_faulty_form_is_still_compared_with_what_it_was_first_shown(admin):
+def test_invalid_form_is_still_compared_with_first_shown_values(admin):
     mine = {**opened(admin), "price": "13.00", "title": ""}
     admin.patch(EDIT, json={"price": {"amount": 1200}})
     wrong = admin.post(FORM, data=mine)
@@ -112,7 +112,7 @@ def test_a_faulty_form_is_still_compared_with_what_it_was_first_shown(admin):
     assert refused.status_code == 409
 
 
-def test_an_empty_description_that_was_left_alone_is_no_fault(admin, database):
+def test_unchanged_empty_description_is_valid(admin, database):
     with database.transaction() as session:
         session.execute(text("UPDATE products SET description = ''"))
     assert admin.post(FORM, data={**opened(admin), "price": "12.00"}).status_code == 303
@@ -142,13 +142,13 @@ def test_a_stale_if_match_is_412_and_changes_nothing(admin):
 
 
 @pytest.mark.parametrize("change", ["price", "title", "description", "on_hand"])
-def test_whatever_changes_gives_another_etag(admin, change):
+def test_each_change_gives_another_etag(admin, change):
     before = etag(admin)
     admin.patch(EDIT, json={change: {"price": {"amount": 7}, "on_hand": 2}.get(change, "Other")})
     assert etag(admin) != before
 
 
-def test_a_list_and_a_star_match_a_weak_tag_and_no_product_do_not(admin):
+def test_if_match_accepts_list_and_star_but_no_weak_tag(admin):
     seen = etag(admin)
     assert patch(admin, f"W/{seen}").status_code == 412
     assert patch(admin, '"other"').status_code == 412
@@ -159,7 +159,7 @@ def test_a_list_and_a_star_match_a_weak_tag_and_no_product_do_not(admin):
     assert gone.status_code == 404  # a condition counts only for what would be done without it (RFC 9110, 13.2.1)
 
 
-def test_a_sale_meanwhile_makes_a_count_stale(admin, database):
+def test_sale_makes_a_stock_count_stale(admin, database):
     seen = etag(admin)
     with database.transaction() as session:
         session.execute(update(StockItem).values(on_hand=8))
@@ -167,7 +167,7 @@ def test_a_sale_meanwhile_makes_a_count_stale(admin, database):
     assert stored(admin)[3] == 8
 
 
-def test_a_repeated_write_is_answered_as_before_although_its_condition_is_stale_by_now(admin):
+def test_replayed_write_gets_stored_response_despite_stale_condition(admin):
     headers = {"If-Match": etag(admin), "Idempotency-Key": "once"}
     first = admin.patch(EDIT, json={"title": "Mine"}, headers=headers)
     again = admin.patch(EDIT, json={"title": "Mine"}, headers=headers)
@@ -175,7 +175,7 @@ def test_a_repeated_write_is_answered_as_before_although_its_condition_is_stale_
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_refused_condition_is_not_remembered_under_the_key(admin):
+def test_failed_condition_is_not_stored_under_the_key(admin):
     key = {"Idempotency-Key": "twice"}
     assert admin.patch(EDIT, json={"title": "Mine"}, headers={"If-Match": '"old"', **key}).status_code == 412
     assert admin.patch(EDIT, json={"title": "Mine"}, headers={"If-Match": etag(admin), **key}).status_code == 200
@@ -206,13 +206,13 @@ def outcomes(catalog, edits):
         return sorted(pool.map(run, edits))
 
 
-def test_of_writes_at_once_under_one_etag_one_is_done(admin, runtime):
+def test_one_of_concurrent_writes_with_one_etag_succeeds(admin, runtime):
     seen = IfMatch.parse(etag(admin))
     edits = [(ProductChange(title=f"Mug {number}"), seen) for number in range(6)]
     assert outcomes(runtime.services().catalog, edits) == ["PreconditionFailed"] * 5 + ["written"]
 
 
-def test_of_forms_at_once_over_one_state_one_is_done(mug, runtime):
+def test_one_of_concurrent_forms_with_one_state_succeeds(mug, runtime):
     edits = [(ProductChange(price=1000 + number, original={"price": 1450}), None) for number in range(6)]
     assert outcomes(runtime.services().catalog, edits) == ["EditConflict"] * 5 + ["written"]
 
@@ -222,7 +222,7 @@ def test_of_forms_at_once_over_one_state_one_is_done(mug, runtime):
     [ProductChange(on_hand=50, original={"on_hand": 10}), ProductChange(on_hand=50)],
     ids=["form", "api"],
 )
-def test_a_count_waits_for_a_sale_under_way_and_does_not_undo_it(admin, runtime, database, count):
+def test_stock_count_waits_for_running_sale_and_keeps_it(admin, runtime, database, count):
     condition = None if count.original else IfMatch.parse(etag(admin))
     with ThreadPoolExecutor(1) as pool:
         with database.engine.begin() as sale:

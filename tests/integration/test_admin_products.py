@@ -74,7 +74,7 @@ def counted(client):
 # ---- adding ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_added_product_is_sold_everywhere_at_once(admin, mug):
+def test_added_product_is_in_every_list_at_once(admin, mug):
     seen = [*LISTS, "/search?q=zwieback"]
     for path in (*seen, "/p/blue-etagere", "/api/v1/categories"):
         admin.get(path)
@@ -92,7 +92,7 @@ def test_an_added_product_is_sold_everywhere_at_once(admin, mug):
     assert (mended["showing_results_for"], [item["slug"] for item in mended["items"]]) == ("etagere", ["blue-etagere"])
 
 
-def test_the_words_of_an_added_product_are_no_typing_errors(admin):
+def test_words_of_an_added_product_are_not_corrected(admin):
     admin.post(ADMIN, json={**NEW, "title": "Zwieback Holder"})
     assert admin.get("/api/v1/products?q=zwiebak").json["showing_results_for"] == "zwieback"
 
@@ -115,7 +115,7 @@ def test_the_words_of_an_added_product_are_no_typing_errors(admin):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_product_that_makes_no_sense_is_refused_by_field(admin, change, field):
+def test_invalid_product_is_refused_by_field(admin, change, field):
     answer = admin.post(ADMIN, json={**NEW, **change})
     assert answer.status_code == 422
     assert list(answer.json["errors"]) == [field]
@@ -135,7 +135,7 @@ def test_only_administrators_add_and_withdraw(client, database, mug):
     assert [call().status_code for call in calls] == [403] * 4
 
 
-def test_a_taken_name_is_a_conflict_given_or_made(admin, mug):
+def test_taken_slug_is_a_conflict_if_sent_or_generated(admin, mug):
     assert admin.post(ADMIN, json={**NEW, "title": "Enamel  mug!"}).status_code == 409
     taken = admin.post(ADMIN, json={**NEW, "slug": "enamel-mug"})
     assert taken.status_code == 409
@@ -143,7 +143,7 @@ def test_a_taken_name_is_a_conflict_given_or_made(admin, mug):
     assert admin.post(ADMIN, json={**NEW, "title": "Enamel Mug", "slug": "enamel-mug-2"}).status_code == 201
 
 
-def test_adding_under_one_key_adds_once(admin):
+def test_repeated_addition_with_one_key_adds_once(admin):
     key = {"Idempotency-Key": "add"}
     first, again = (admin.post(ADMIN, json=NEW, headers=key) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 201)
@@ -170,12 +170,12 @@ def new(slug):
     return NewProduct(slug, "Blue Mug", "Northwind", "mugs", "", 1000, 1)
 
 
-def test_of_products_added_at_once_under_one_name_one_is(runtime, mugs):
+def test_one_of_concurrent_additions_gets_the_slug(runtime, mugs):
     catalog = runtime.services().catalog
     assert together([lambda: catalog.add(new("blue-mug"))] * 6) == ["conflict"] * 5 + ["done"]
 
 
-def test_the_form_adds_a_product_or_comes_back_with_what_was_typed(admin, mug):
+def test_new_product_form_adds_or_redisplays_input(admin, mug):
     page = admin.get("/admin/products/new")
     blank = form_of(page.text, "/admin/products/new")
     assert 'value="mugs"' in page.text
@@ -206,7 +206,7 @@ def rename(admin, old, slug):
     return admin.patch(f"{ADMIN}/{old}", json={"slug": slug})
 
 
-def test_a_former_name_leads_on_for_good_everywhere(admin, mug):
+def test_former_slug_redirects_everywhere(admin, mug):
     for path in PRODUCT:
         assert admin.get(path.format("enamel-mug")).status_code == 200
     answer = rename(admin, "enamel-mug", "steel-mug")
@@ -219,7 +219,7 @@ def test_a_former_name_leads_on_for_good_everywhere(admin, mug):
     assert [path for path in LISTS if "enamel-mug" in admin.get(path).text] == []
 
 
-def test_a_write_to_a_former_name_keeps_its_method(admin, mug):
+def test_redirect_of_a_write_keeps_its_method(admin, mug):
     rename(admin, "enamel-mug", "steel-mug")
     for moved in (
         admin.post("/api/v1/products/enamel-mug/reviews", json={"rating": 4, "body": "Good."}),
@@ -231,7 +231,7 @@ def test_a_write_to_a_former_name_keeps_its_method(admin, mug):
     assert admin.patch(f"{ADMIN}/steel-mug", json={"title": "T"}, headers={"Idempotency-Key": "k"}).status_code == 200
 
 
-def test_however_many_names_it_had_each_leads_to_the_newest_in_one_step(admin, mug):
+def test_each_former_slug_redirects_to_current_slug_in_one_step(admin, mug):
     for old, slug in (("enamel-mug", "a"), ("a", "b"), ("b", "c")):
         assert admin.get("/p/enamel-mug").status_code in (200, 301)  # kept by every layer that keeps it
         assert rename(admin, old, slug).status_code == 200
@@ -242,7 +242,7 @@ def test_however_many_names_it_had_each_leads_to_the_newest_in_one_step(admin, m
     assert {admin.get(f"/p/{old}").location for old in ("enamel-mug", "b", "c")} == {"/p/a"}
 
 
-def test_a_former_name_is_never_another_products(admin, database, mug, mugs):
+def test_former_slug_cannot_be_taken_by_another_product(admin, database, mug, mugs):
     rename(admin, "enamel-mug", "steel-mug")
     assert admin.post(ADMIN, json={**NEW, "slug": "enamel-mug"}).status_code == 409
     admin.post(ADMIN, json={**NEW, "slug": "other"})
@@ -254,7 +254,7 @@ def test_a_former_name_is_never_another_products(admin, database, mug, mugs):
         session.execute(text("UPDATE products SET slug = 'enamel-mug' WHERE slug = 'other'"))
 
 
-def test_a_product_added_while_its_name_is_given_up_does_not_get_it(runtime, database, mug):
+def test_product_added_during_rename_does_not_get_former_slug(runtime, database, mug):
     catalog = runtime.services().catalog
     with ThreadPoolExecutor(1) as pool:
         with database.engine.begin() as renaming:
@@ -274,7 +274,7 @@ def _insert(database, category_id):
         make_product(session, session.get(Category, category_id), "enamel-mug")
 
 
-def test_of_renames_and_additions_at_once_to_one_name_one_is_done(runtime, database, mugs):
+def test_one_of_concurrent_renames_and_additions_gets_the_slug(runtime, database, mugs):
     with database.transaction() as session:
         for number in range(3):
             make_product(session, mugs, f"mug-{number}")
@@ -285,7 +285,7 @@ def test_of_renames_and_additions_at_once_to_one_name_one_is_done(runtime, datab
     assert together([*renames, *[lambda: catalog.add(new("best-mug"))] * 3]) == ["conflict"] * 5 + ["done"]
 
 
-def test_the_form_renames_and_tells_of_a_taken_name(admin, mug):
+def test_form_renames_and_reports_a_taken_slug(admin, mug):
     admin.post(ADMIN, json={**NEW, "slug": "other"})
     form = form_of(admin.get("/admin/products/enamel-mug").text, "/admin/products/enamel-mug")
     taken = admin.post("/admin/products/enamel-mug", data={**form, "slug": "other"})
@@ -296,7 +296,7 @@ def test_the_form_renames_and_tells_of_a_taken_name(admin, mug):
     assert (saved.status_code, saved.location) == (303, "/admin/products/steel-mug")
 
 
-def test_a_page_from_before_still_fills_the_cart(admin, client, mug):
+def test_old_page_with_former_slug_still_fills_the_cart(admin, client, mug):
     admin.post("/api/v1/cart/items", json={"product": "enamel-mug"})
     rename(admin, "enamel-mug", "steel-mug")
     assert client.post("/api/v1/cart/items", json={"product": "enamel-mug"}).json["items"][0]["quantity"] == 2
@@ -319,7 +319,7 @@ def pair(database, mug, mugs):
     return mug, cup
 
 
-def test_a_withdrawn_product_is_gone_from_everything_and_can_come_back(admin, pair):
+def test_withdrawn_product_leaves_every_list_and_can_come_back(admin, pair):
     seen = [
         *LISTS,
         "/search?q=enamel",
@@ -346,7 +346,7 @@ def test_a_withdrawn_product_is_gone_from_everything_and_can_come_back(admin, pa
     assert counted(admin) == 2
 
 
-def test_a_former_name_of_a_withdrawn_product_leads_to_where_that_is_told(admin, mug):
+def test_former_slug_of_withdrawn_product_redirects_to_its_410(admin, mug):
     rename(admin, "enamel-mug", "steel-mug")
     admin.delete(f"{ADMIN}/steel-mug")
     assert admin.get("/p/enamel-mug").status_code == 301
@@ -359,7 +359,7 @@ def test_a_stale_condition_withdraws_nothing(admin, mug):
     assert admin.delete(f"{ADMIN}/nothing").status_code == 404
 
 
-def test_withdrawing_under_one_key_is_done_once(admin, mug):
+def test_repeated_withdrawal_with_one_key_is_done_once(admin, mug):
     key = {"Idempotency-Key": "go"}
     assert admin.delete(f"{ADMIN}/enamel-mug", headers=key).status_code == 204
     admin.patch(f"{ADMIN}/enamel-mug", json={"withdrawn": False})
@@ -368,7 +368,7 @@ def test_withdrawing_under_one_key_is_done_once(admin, mug):
     assert admin.get("/p/enamel-mug").status_code == 200
 
 
-def test_words_that_only_a_withdrawn_product_has_are_suggested_no_more(admin, mug, mugs, database):
+def test_words_of_withdrawn_product_are_no_longer_suggested(admin, mug, mugs, database):
     admin.post(ADMIN, json={**NEW, "title": "Zwieback Mug"})
     admin.patch(f"{ADMIN}/enamel-mug", json={"title": "Enamel Mug"})  # so that its words are known
     admin.delete(f"{ADMIN}/zwieback-mug")
@@ -378,7 +378,7 @@ def test_words_that_only_a_withdrawn_product_has_are_suggested_no_more(admin, mu
     assert admin.get("/api/v1/products?q=zwiebak").json["showing_results_for"] == "zwieback"
 
 
-def test_also_bought_is_filled_from_behind_what_is_withdrawn(admin, database, mug, mugs):
+def test_also_bought_skips_withdrawn_products(admin, database, mug, mugs):
     from tests.integration.test_catalog_product import basket
 
     with database.transaction() as session:
@@ -391,7 +391,7 @@ def test_also_bought_is_filled_from_behind_what_is_withdrawn(admin, database, mu
     assert [card["slug"] for card in related] == [f"other-{number:02}" for number in range(5, 11)]
 
 
-def test_the_back_office_withdraws_finds_and_sells_again(admin, mug):
+def test_admin_pages_withdraw_find_and_sell_again(admin, mug):
     page = admin.get("/admin/products/enamel-mug").text
     action = "/admin/products/enamel-mug/withdraw"
     assert admin.post(action, data=form_of(page, action)).status_code == 303
@@ -433,7 +433,7 @@ PAYLOAD = {
 }
 
 
-def test_a_cart_says_which_line_is_no_longer_sold_and_is_not_bought_with_it(shopper):
+def test_cart_names_withdrawn_line_and_refuses_checkout(shopper):
     from tests.integration.test_checkout_pages import send
 
     lines = {line["product"]: line for line in shopper.get("/api/v1/cart").json["items"]}
@@ -451,7 +451,7 @@ def test_a_cart_says_which_line_is_no_longer_sold_and_is_not_bought_with_it(shop
     assert shopper.post("/api/v1/checkout", json=PAYLOAD, headers={"Idempotency-Key": "k"}).status_code == 201
 
 
-def test_an_order_of_a_withdrawn_product_still_shows_it_and_can_be_cancelled(shopper):
+def test_order_of_withdrawn_product_shows_it_and_can_be_cancelled(shopper):
     assert "Enamel Mug" in shopper.get(shopper.order).text
     assert shopper.get(f"/api/v1{shopper.order}").json["lines"][0]["product"] == "enamel-mug"
     assert shopper.post(f"/api/v1{shopper.order}/cancel").status_code == 200
@@ -460,7 +460,7 @@ def test_an_order_of_a_withdrawn_product_still_shows_it_and_can_be_cancelled(sho
 # ---- what caches keep of it ------------------------------------------------------------------------------------------
 
 
-def test_that_it_moved_or_went_is_remembered_and_ends_with_the_next_change(admin, mug):
+def test_redirect_and_withdrawal_are_cached_until_next_change(admin, mug):
     rename(admin, "enamel-mug", "steel-mug")
     paths = ["/p/enamel-mug", "/p/enamel-mug/reviews", "/api/v1/products/enamel-mug"]
     assert queries_of(admin.get(paths[0])) > 0
@@ -474,7 +474,7 @@ def test_that_it_moved_or_went_is_remembered_and_ends_with_the_next_change(admin
     assert "no longer sold" in again.text
 
 
-def test_what_is_not_remembered_is_asked_each_time_and_answered_alike(admin, runtime, mug):
+def test_uncached_absence_gets_same_response_each_time(admin, runtime, mug):
     runtime.switch_store.set("cache.negative", "off")
     runtime.switch_poller.refresh()
     rename(admin, "enamel-mug", "steel-mug")

@@ -86,26 +86,26 @@ DOES_NOT = {
 
 
 @pytest.mark.parametrize(("pieces", "happening"), CROSSES.values(), ids=CROSSES)
-def test_what_says_whether_it_can_be_had_ends_when_that_changes(shelf, pieces, happening):
+def test_responses_with_availability_are_invalidated_when_it_changes(shelf, pieces, happening):
     shelf.holds(pieces)
     ended = shelf.ended(lambda: happening(shelf))
     assert SAY_SO - {tags.SEARCHES} <= ended <= SAY_SO
     assert tags.SEARCHES in ended or "bring" in happening.__code__.co_names
 
 
-def test_pieces_of_a_cancelled_order_put_back_on_an_empty_shelf_end_it_too(shelf):
+def test_restocking_sold_out_product_invalidates_its_responses(shelf):
     shelf.holds(PIECES)
     shelf.sell()
     assert shelf.ended(shelf.cancel) == SAY_SO
 
 
 @pytest.mark.parametrize(("pieces", "happening"), DOES_NOT.values(), ids=DOES_NOT)
-def test_a_change_that_does_not_cross_zero_ends_nothing(shelf, pieces, happening):
+def test_stock_change_without_crossing_zero_invalidates_nothing(shelf, pieces, happening):
     shelf.holds(pieces)
     assert shelf.ended(lambda: happening(shelf)) == set()
 
 
-def test_a_sale_that_leaves_some_asks_the_database_nothing_more(client, shelf, runtime):
+def test_sale_with_remaining_pieces_runs_no_further_query(client, shelf, runtime):
     """The price of the last piece is one query and some tags; of every other piece, nothing."""
     shelf.holds(PIECES + 1)
     asked = []

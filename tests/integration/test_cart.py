@@ -71,7 +71,7 @@ def test_a_guest_fills_changes_and_empties_a_cart(browsers):
     assert cart(guest) == {"pot": 1}
 
 
-def test_adding_what_is_there_adds_up_and_stops_at_the_limit(browsers):
+def test_adding_same_product_adds_up_to_the_limit(browsers):
     guest = browsers()
     assert add(guest, "mug", 60)["note"] is None
     answer = add(guest, "mug", 60)
@@ -99,13 +99,13 @@ def test_a_product_that_does_not_exist_is_not_found(browsers, slug):
     assert guest.delete(f"/api/v1/cart/items/{slug}").status_code == 404
 
 
-def test_changing_what_is_not_in_the_cart_is_refused_and_removing_it_is_well(browsers):
+def test_absent_line_cannot_be_changed_but_can_be_removed(browsers):
     guest = browsers()
     assert guest.patch("/api/v1/cart/items/mug", json={"quantity": 1}).status_code == 404
     assert guest.delete("/api/v1/cart/items/mug").status_code == 200
 
 
-def test_a_passer_by_gets_no_cookie_and_no_cart(browsers, database):
+def test_visitor_without_cart_gets_no_cookie_and_no_cart(browsers, database):
     passer_by = browsers()
     for path in ("/api/v1/me", "/api/v1/cart", "/cart"):
         assert "Set-Cookie" not in passer_by.get(path).headers
@@ -114,7 +114,7 @@ def test_a_passer_by_gets_no_cookie_and_no_cart(browsers, database):
         assert session.scalars(select(Cart.id)).all() == []
 
 
-def test_a_cart_is_priced_anew_whenever_it_is_looked_at_and_says_so(browsers, database):
+def test_cart_shows_current_prices_and_notes_changes(browsers, database):
     guest = browsers()
     add(guest, "mug", 2)
     with database.transaction() as session:
@@ -126,7 +126,7 @@ def test_a_cart_is_priced_anew_whenever_it_is_looked_at_and_says_so(browsers, da
     assert guest.get("/api/v1/cart").json["items"][0]["notes"] == []
 
 
-def test_what_the_shelf_lacks_is_a_note_on_the_line_and_no_failure(browsers, database):
+def test_missing_stock_is_a_note_on_the_line(browsers, database):
     guest = browsers()
     answer = add(guest, "pot", 3)
     assert answer["items"][0]["notes"] == ["Only 2 left. Lower the quantity to check out."]
@@ -136,7 +136,7 @@ def test_what_the_shelf_lacks_is_a_note_on_the_line_and_no_failure(browsers, dat
     assert 'href="/checkout"' not in guest.get("/cart").text
 
 
-def test_me_tells_who_asks_and_what_the_cart_comes_to(browsers):
+def test_me_returns_user_and_cart_total(browsers):
     shopper = browsers()
     nothing = {"count": 0, "total": {"amount": 0, "currency": "EUR"}}
     assert shopper.get("/api/v1/me").json == {"user": None, "cart": nothing}
@@ -154,7 +154,7 @@ def queries(answer):
     return int(answer.headers["Server-Timing"].split('desc="')[1].split()[0])
 
 
-def test_looking_costs_the_same_queries_however_full_the_cart_is(browsers, database):
+def test_cart_view_runs_same_queries_for_any_number_of_lines(browsers, database):
     guest, shopper = browsers(), browsers()
     with database.transaction() as session:
         category = make_category(session, "pans")
@@ -172,7 +172,7 @@ def test_looking_costs_the_same_queries_however_full_the_cart_is(browsers, datab
     assert queries(shopper.get("/api/v1/cart")) == 3  # and one for who she is
 
 
-def test_logging_in_moves_the_guests_cart_and_says_what_moved(browsers):
+def test_login_merges_guest_cart_and_reports_it(browsers):
     shopper = browsers()
     sign_in(shopper, ANN)
     add(shopper, "mug", 1)
@@ -194,7 +194,7 @@ def test_the_page_shows_the_note_of_the_merge_once(browsers):
     assert note not in shopper.get("/cart").text
 
 
-def test_a_merge_tells_how_many_pieces_really_came_over(browsers, runtime, database):
+def test_merge_reports_number_of_moved_pieces(browsers, runtime, database):
     shopper, carts = browsers(), runtime.services().carts
     sign_in(shopper, ANN)
     add(shopper, "mug", 98)
@@ -205,7 +205,7 @@ def test_a_merge_tells_how_many_pieces_really_came_over(browsers, runtime, datab
     assert cart(shopper) == {"mug": 99}
 
 
-def test_each_shopper_sees_her_own_cart_alone(browsers):
+def test_each_shopper_sees_only_their_own_cart(browsers):
     ann, bea, guest = browsers(), browsers(), browsers()
     sign_in(ann, ANN)
     sign_in(bea, BEA)
@@ -217,7 +217,7 @@ def test_each_shopper_sees_her_own_cart_alone(browsers):
     assert (cart(ann), cart(bea), cart(guest)) == ({"mug": 1}, {}, {"mug": 4})
 
 
-def test_the_id_of_an_accounts_cart_opens_nothing_as_a_guests(browsers, runtime, database):
+def test_id_of_account_cart_opens_nothing_for_a_guest(browsers, runtime, database):
     ann, thief = browsers(), browsers()
     sign_in(ann, ANN)
     add(ann, "mug", 1)
@@ -234,14 +234,14 @@ def test_the_id_of_an_accounts_cart_opens_nothing_as_a_guests(browsers, runtime,
     assert (cart(ann), cart(thief)) == ({"mug": 1}, {"pot": 1})
 
 
-def test_a_guests_cart_is_known_by_the_signed_cookie_alone(browsers):
+def test_guest_cart_is_found_only_by_signed_cookie(browsers):
     guest, forger = browsers(), browsers()
     add(guest)
     forger.set_cookie("session", "eyJjYXJ0IjoiMDAwIn0.forged.signature")
     assert cart(forger) == {}
 
 
-def test_the_cart_page_works_by_forms_alone(browsers):
+def test_cart_page_works_with_forms_only(browsers):
     guest = browsers()
     answer = guest.post("/cart/items", data={"product": "mug", "quantity": "2"})
     assert (answer.status_code, answer.location) == (303, "/cart")
@@ -253,7 +253,7 @@ def test_the_cart_page_works_by_forms_alone(browsers):
 
 
 @pytest.mark.parametrize("typed", ["", "abc", "-1", "100", "1.5", "9" * 5000, "²"])
-def test_a_quantity_that_makes_no_sense_is_said_beside_its_line(browsers, typed):
+def test_invalid_quantity_is_reported_beside_its_line(browsers, typed):
     guest = browsers()
     add(guest)
     answer = guest.post("/cart/items/mug", data={"quantity": typed})
@@ -262,18 +262,18 @@ def test_a_quantity_that_makes_no_sense_is_said_beside_its_line(browsers, typed)
     assert cart(guest) == {"mug": 1}
 
 
-def test_adding_by_form_comes_back_to_where_it_started_on_this_site_only(browsers):
+def test_add_form_redirects_back_on_this_site_only(browsers):
     guest = browsers()
     assert guest.post("/cart/items", data={"product": "mug", "next": "/p/mug"}).location == "/p/mug"
     assert guest.post("/cart/items", data={"product": "mug", "next": "//evil.example"}).location == "/cart"
 
 
 @pytest.mark.parametrize("path", ["/cart", "/api/v1/cart", "/api/v1/me"])
-def test_a_carts_answers_are_kept_by_nobody(browsers, path):
+def test_cart_responses_are_not_stored(browsers, path):
     assert browsers().get(path).headers["Cache-Control"] == "private, no-store"
 
 
-def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(browsers, runtime, database):
+def test_checkout_removes_bought_pieces_and_keeps_later_additions(browsers, runtime, database):
     guest = browsers()
     add(guest, "mug", 3)
     add(guest, "pot", 1)
@@ -289,7 +289,7 @@ def test_a_checkout_takes_out_what_was_bought_and_leaves_what_was_added_since(br
     assert cart(guest) == {}
 
 
-def test_a_cart_worth_more_than_a_32_bit_number_of_cents_is_still_added_up(browsers, database):
+def test_cart_total_may_exceed_32_bits_of_cents(browsers, database):
     with database.transaction() as session:
         session.execute(update(Product).where(Product.slug == "mug").values(price_amount=100_000_000))
     guest = browsers()
@@ -306,7 +306,7 @@ def fill(database, cart_id, lines, *, first=0):
             session.add(CartItem(cart_id=cart_id, product_id=product.id, quantity=1, seen_price_amount=1299))
 
 
-def test_a_full_cart_takes_more_of_what_it_holds_and_nothing_else(browsers, database):
+def test_full_cart_accepts_only_products_it_has_already(browsers, database):
     guest = browsers()
     add(guest, "mug")
     fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
@@ -322,7 +322,7 @@ def test_a_full_cart_takes_more_of_what_it_holds_and_nothing_else(browsers, data
     assert again.status_code == 200
 
 
-def test_a_full_cart_s_answer_fits_under_its_key(browsers, database):
+def test_response_of_a_full_cart_fits_the_key_store(browsers, database):
     guest = browsers()
     add(guest, "mug")
     fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
@@ -330,7 +330,7 @@ def test_a_full_cart_s_answer_fits_under_its_key(browsers, database):
     assert (changed.status_code, len(changed.data) < MAX_BODY) == (200, True)
 
 
-def test_two_additions_at_once_do_not_both_take_the_last_line(browsers, runtime, database):
+def test_only_one_concurrent_addition_takes_the_last_line(browsers, runtime, database):
     carts, owner = runtime.services().carts, CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(owner, "mug", 1)
     fill(database, owner.guest_cart_id, MAX_LINES + 2)
@@ -349,7 +349,7 @@ def test_two_additions_at_once_do_not_both_take_the_last_line(browsers, runtime,
     assert sorted(ends) == ["added", "full", "full", "full"]
 
 
-def test_a_merge_fills_the_account_s_cart_and_says_what_it_left_out(browsers, runtime, database):
+def test_merge_fills_account_cart_and_reports_left_out_products(browsers, runtime, database):
     ann, guest, carts = browsers(), browsers(), runtime.services().carts
     sign_in(ann, ANN)
     add(ann, "mug")

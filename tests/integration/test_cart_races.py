@@ -71,18 +71,18 @@ def _merge(guest_cart_id, user_id, carts):
 
 
 @pytest.mark.parametrize("of", ["guest", "account"])
-def test_tabs_that_add_at_once_lose_no_addition(carts, user_id, of):
+def test_concurrent_tabs_lose_no_addition(carts, user_id, of):
     owner = CartOwner(user_id=user_id) if of == "account" else CartOwner(guest_cart_id=uuid.uuid4())
     at_once(lambda: carts.add(owner, "mug", 1), TABS)
     assert held(carts, owner) == {"mug": TABS}
 
 
-def test_processes_that_add_at_once_lose_no_addition(carts, in_processes, user_id):
+def test_concurrent_processes_lose_no_addition(carts, in_processes, user_id):
     in_processes(partial(_add, CartOwner(user_id=user_id)))
     assert held(carts, CartOwner(user_id=user_id)) == {"mug": 5 * PROCESSES}
 
 
-def test_processes_that_merge_one_cart_at_once_move_it_once(carts, in_processes, user_id):
+def test_concurrent_merges_in_processes_move_a_cart_once(carts, in_processes, user_id):
     guest = CartOwner(guest_cart_id=uuid.uuid4())
     carts.add(guest, "mug", 3)
     carts.add(guest, "pot", 1)
@@ -92,7 +92,7 @@ def test_processes_that_merge_one_cart_at_once_move_it_once(carts, in_processes,
     assert held(carts, CartOwner(user_id=user_id)) == {"mug": 4, "pot": 1}
 
 
-def test_two_guests_who_are_one_person_end_in_one_cart(carts, user_id):
+def test_two_guest_carts_of_one_person_merge_into_one(carts, user_id):
     guests = [CartOwner(guest_cart_id=uuid.uuid4()) for _ in range(TABS)]
     for guest in guests:
         carts.add(guest, "mug", 1)
@@ -131,7 +131,7 @@ def test_a_merge_that_fails_half_way_moves_nothing(carts, database, user_id):
     assert held(carts, CartOwner(user_id=user_id)) == {}
 
 
-def test_a_checkout_and_a_tab_take_turns_on_one_cart(carts, database, user_id):
+def test_checkout_and_addition_serialize_on_the_cart(carts, database, user_id):
     owner = CartOwner(user_id=user_id)
     carts.add(owner, "mug", 3)
     with ThreadPoolExecutor(1) as pool:

@@ -70,7 +70,7 @@ def find(client, q):
         ("πιατο", {"vase"}),
     ],
 )
-def test_accents_count_neither_in_the_text_nor_in_the_query(client, accented_products, q, found):
+def test_accents_do_not_count_in_text_or_query(client, accented_products, q, found):
     answer = find(client, q)
     assert ({item["slug"] for item in answer["items"]}, answer["showing_results_for"]) == (found, None)
 
@@ -85,21 +85,21 @@ def test_accents_count_neither_in_the_text_nor_in_the_query(client, accented_pro
         ("strassenschild", "<mark>Straßenschild</mark>"),
     ],
 )
-def test_a_match_is_marked_as_it_was_written(client, accented_products, q, title):
+def test_match_is_marked_in_its_original_spelling(client, accented_products, q, title):
     assert title in [item["highlight"]["title"] for item in find(client, q)["items"]]
 
 
-def test_the_piece_of_a_description_is_marked_as_it_was_written(client, accented_products):
+def test_description_fragment_is_marked_in_its_original_spelling(client, accented_products):
     (item,) = find(client, "foret")["items"]
     assert item["highlight"]["description"] == "Pour la <mark>forêt</mark>"
 
 
-def test_the_two_spellings_of_two_letters_are_a_typing_error(client, accented_products):
+def test_spelling_of_umlaut_with_two_letters_is_corrected(client, accented_products):
     answer = find(client, "muesli")
     assert ([item["slug"] for item in answer["items"]], answer["showing_results_for"]) == (["oats"], "musli")
 
 
-def test_words_are_learnt_as_they_are_looked_for(database, accented_products):
+def test_known_words_are_stored_in_searched_form(database, accented_products):
     with database.reading() as session:
         words = set(session.scalars(select(SearchWord.word)))
     assert words >= {"etagere", "smorrebrod", "strassenschild", "musli", "lodz", "isik", "the"}

@@ -65,7 +65,7 @@ def walk(client, **query):
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("category", [None, "kitchen", "mugs"])
-def test_the_pages_of_a_list_show_each_product_once_in_one_order(client, shelf, sort, category):
+def test_pages_of_a_list_show_each_product_once(client, shelf, sort, category):
     query = {"sort": sort, **({"category": category} if category else {})}
     whole = [item["slug"] for item in products(client, **query, limit=100)["items"]]
     paged = [item["slug"] for page in walk(client, **query, limit=7) for item in page["items"]]
@@ -74,7 +74,7 @@ def test_the_pages_of_a_list_show_each_product_once_in_one_order(client, shelf, 
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_list_can_be_walked_back(client, shelf, sort):
+def test_list_can_be_paged_backward(client, shelf, sort):
     pages = walk(client, sort=sort, limit=7)
     back = products(client, sort=sort, limit=7, cursor=pages[2]["prev_cursor"])
     assert back["items"] == pages[1]["items"]
@@ -84,7 +84,7 @@ def test_a_list_can_be_walked_back(client, shelf, sort):
     assert first["next_cursor"] is not None
 
 
-def test_lists_are_sorted_as_asked(client, shelf):
+def test_list_has_the_requested_order(client, shelf):
     def column(sort, read):
         return [read(item) for item in products(client, sort=sort, limit=100)["items"]]
 
@@ -102,9 +102,7 @@ def test_lists_are_sorted_as_asked(client, shelf):
 
 
 @pytest.mark.parametrize(("sort", "both_ways"), [("price_asc", True), ("newest", False)])
-def test_what_keeps_its_place_is_shown_once_and_only_what_moves_is_shown_twice_or_not_at_all(
-    client, runtime, database, shelf, sort, both_ways
-):
+def test_only_a_moved_product_is_shown_twice_or_skipped(client, runtime, database, shelf, sort, both_ways):
     """Between two pages one product is withdrawn, one added, one becomes the dearest, and one the cheapest."""
     whole = [item["slug"] for item in products(client, sort=sort, limit=100)["items"]]
     first = products(client, sort=sort, limit=20)
@@ -196,7 +194,7 @@ def test_each_facet_counts_under_all_filters_but_its_own(
     assert facets["in_stock"] == len(passing(rows, **chosen | {"in_stock": True}))
 
 
-def test_facets_of_a_longer_list_say_that_they_are_lower_bounds(database, shelf):
+def test_facets_of_a_longer_list_are_marked_lower_bounds(database, shelf):
     from shop.catalog.listing.product_lister import ListQuery, ProductLister
 
     with database.reading() as session:
@@ -229,7 +227,7 @@ def test_facets_of_a_longer_list_say_that_they_are_lower_bounds(database, shelf)
         ({"min_price": "900", "max_price": "100"}, 200),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(client, shelf, query, status):
+def test_invalid_list_query_is_refused(client, shelf, query, status):
     answer = client.get("/api/v1/products", query_string=query)
     assert answer.status_code == status, answer.text
     if status >= 400:
@@ -257,7 +255,7 @@ def test_the_category_page_links_filters_sorts_and_pages(client, shelf):
     assert "Set-Cookie" not in first.headers
 
 
-def test_a_page_shows_what_it_can_of_an_address_that_makes_no_sense(client, shelf):
+def test_page_ignores_invalid_fields_of_its_url(client, shelf):
     assert client.get("/c/kitchen?cursor=garbage&min_rating=99&utm_source=x&brand=").status_code == 200
     assert client.get("/c/nowhere").status_code == 404
     assert client.get("/c/Not%20A%20Slug").status_code == 404
@@ -277,9 +275,7 @@ FROM categories, generate_series(1, :count) AS number
 
 
 @pytest.mark.parametrize(("departments", "categories"), [(2_100, 0), (60, 34), (2, 1_049)])
-def test_the_menu_shows_the_first_departments_and_no_page_grows_with_the_tree(
-    client, database, departments, categories
-):
+def test_menu_and_pages_do_not_grow_with_the_category_tree(client, database, departments, categories):
     with database.transaction() as session:
         session.execute(text(DEPARTMENTS), {"count": departments})
         session.execute(text(CATEGORIES), {"count": categories})
@@ -303,7 +299,7 @@ def walked(client, path):
 
 
 @pytest.mark.parametrize(("departments", "categories"), [(2_100, 0), (2, 1_049), (1, 2_100)])
-def test_all_shelves_are_listed_on_pages_that_stay_small(client, database, departments, categories):
+def test_all_categories_are_listed_on_bounded_pages(client, database, departments, categories):
     with database.transaction() as session:
         session.execute(text(DEPARTMENTS), {"count": departments})
         session.execute(text(CATEGORIES), {"count": categories})
@@ -338,7 +334,7 @@ def test_few_categories_are_all_on_the_page_of_their_department(client, database
         "/c/d2/categories",
     ],
 )
-def test_there_is_no_page_of_shelves_that_are_none(client, database, path):
+def test_missing_category_page_is_not_found(client, database, path):
     with database.transaction() as session:
         session.execute(text(DEPARTMENTS), {"count": 1})
         session.execute(text(CATEGORIES), {"count": 1})

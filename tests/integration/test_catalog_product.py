@@ -61,7 +61,7 @@ def grow(session, mug, times):
         review(session, mug, make_user(session), rating=1 + number % 5, day=1 + number)
 
 
-def test_a_product_screen_holds_all_the_page_needs(client, database, mug, cup):
+def test_product_screen_has_all_data_of_the_page(client, database, mug, cup):
     with database.transaction() as session:
         basket(session, mug, cup)
         for day, rating in enumerate([5, 5, 4, 1, 5, 3, 5], 1):
@@ -95,7 +95,7 @@ def test_a_product_screen_holds_all_the_page_needs(client, database, mug, cup):
         "/search?q=nowhere",
     ],
 )
-def test_a_cold_screen_runs_few_queries_however_much_there_is(runtime, client, database, mug, path):
+def test_cold_screen_runs_a_fixed_number_of_queries(runtime, client, database, mug, path):
     with database.transaction() as session:
         grow(session, mug, 2)
     few = queries_of(client.get(path))
@@ -106,7 +106,7 @@ def test_a_cold_screen_runs_few_queries_however_much_there_is(runtime, client, d
     assert many == few <= COLD_QUERIES
 
 
-def test_a_warm_screen_and_page_run_no_query_and_are_the_same_bytes(runtime, client, mug):
+def test_warm_screen_and_page_run_no_query(runtime, client, mug):
     for path in (SCREEN, "/p/enamel-mug", "/", "/c/mugs", "/api/v1/categories", "/api/v1/products"):
         runtime.services().cache.invalidate(["catalogue"])
         cold = client.get(path)
@@ -121,7 +121,7 @@ def test_an_unknown_product_is_not_found(client, mug):
         assert client.get(path).status_code == 404, path
 
 
-def test_public_pages_are_the_same_for_everybody(runtime, database, mug):
+def test_public_pages_are_the_same_for_every_client(runtime, database, mug):
     with database.transaction() as session:
         make_account(session, "somebody@shop.test", name="Somebody Known")
     app = create_app(runtime)
@@ -137,7 +137,7 @@ def test_public_pages_are_the_same_for_everybody(runtime, database, mug):
             assert "Cookie" not in answer.headers.get("Vary", "")
 
 
-def test_stock_is_live_and_never_kept(client, database, mug):
+def test_stock_is_live_and_never_cached(client, database, mug):
     stock = "/api/v1/products/enamel-mug/stock"
     assert client.get(stock).json == {"slug": "enamel-mug", "available": 10}
     with database.transaction() as session:
@@ -147,7 +147,7 @@ def test_stock_is_live_and_never_kept(client, database, mug):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_hostile_text_stays_text_on_the_product_page(client, database, mug):
+def test_markup_in_text_is_escaped_on_the_product_page(client, database, mug):
     with database.transaction() as session:
         session.execute(update(Product).values(title="<script>alert(1)</script>", description="</main><b>"))
     page = client.get("/p/enamel-mug").text
@@ -155,7 +155,7 @@ def test_hostile_text_stays_text_on_the_product_page(client, database, mug):
     assert "&lt;script&gt;" in page
 
 
-def test_off_the_composite_page_comes_with_its_core_and_one_call_a_part(runtime, client, database, mug, cup):
+def test_page_without_composite_loads_each_part_by_a_call(runtime, client, database, mug, cup):
     with database.transaction() as session:
         basket(session, mug, cup)
         review(session, mug, make_user(session), 5, body="Splendid enamel")
@@ -188,7 +188,7 @@ def shopper(client, database):
 REVIEWS = "/api/v1/products/enamel-mug/reviews"
 
 
-def test_a_review_changes_the_ratings_everybody_sees_at_once(shopper, mug):
+def test_review_changes_public_ratings_at_once(shopper, mug):
     shopper.get(SCREEN)
     shopper.get("/p/enamel-mug")
     answer = shopper.post(REVIEWS, json={"rating": 4, "body": " Holds tea. "})
@@ -206,7 +206,7 @@ def test_an_account_reviews_a_product_once(shopper, mug):
     assert shopper.get(SCREEN).json["rating"]["count"] == 1
 
 
-def test_of_two_reviews_at_once_one_counts(runtime, database, mug):
+def test_one_of_two_concurrent_reviews_counts(runtime, database, mug):
     with database.transaction() as session:
         user = make_user(session)
     catalog = runtime.services().catalog
@@ -238,7 +238,7 @@ def test_of_two_reviews_at_once_one_counts(runtime, database, mug):
         {"rating": 3, "body": "x", "author": "somebody else"},
     ],
 )
-def test_a_review_that_makes_no_sense_is_refused(shopper, mug, body):
+def test_invalid_review_is_refused(shopper, mug, body):
     assert shopper.post(REVIEWS, json=body).status_code == 422
 
 
@@ -249,7 +249,7 @@ def test_a_guest_may_not_review(client, mug):
     assert form.location.startswith("/login?next=")
 
 
-def test_the_review_form_shows_faults_beside_fields_then_publishes(shopper, mug):
+def test_review_form_shows_field_errors_then_publishes(shopper, mug):
     wrong = shopper.post("/p/enamel-mug/review", data={"rating": "", "body": "Kept words"})
     assert wrong.status_code == 422
     assert "Kept words" in wrong.text
@@ -299,7 +299,7 @@ def test_an_edit_is_seen_by_the_next_request_everywhere(admin, mug):
     assert admin.get("/api/v1/products?q=bettr").json["showing_results_for"] == "better"
 
 
-def test_stock_never_falls_below_what_is_promised(admin, database, mug):
+def test_stock_cannot_fall_below_reserved_pieces(admin, database, mug):
     with database.transaction() as session:
         session.execute(update(StockItem).values(reserved=4))
     refused = admin.patch(EDIT, json={"on_hand": 3, "title": "Half done"})
@@ -309,7 +309,7 @@ def test_stock_never_falls_below_what_is_promised(admin, database, mug):
     assert admin.post("/admin/products/enamel-mug", data=form(on_hand="3")).status_code == 409
 
 
-def test_what_was_sold_since_the_form_was_opened_stays_sold(admin, database, mug):
+def test_sales_since_the_form_was_opened_are_kept(admin, database, mug):
     assert 'name="counted_from" value="10"' in admin.get("/admin/products/enamel-mug").text
     with database.transaction() as session:
         session.execute(update(StockItem).values(on_hand=8))
@@ -343,7 +343,7 @@ def test_what_was_sold_since_the_form_was_opened_stays_sold(admin, database, mug
         {"brand": "not one of the fields"},
     ],
 )
-def test_an_edit_that_makes_no_sense_is_refused(admin, mug, body):
+def test_invalid_edit_is_refused(admin, mug, body):
     assert admin.patch(EDIT, json=body).status_code == 422
 
 
@@ -353,7 +353,7 @@ def test_only_admins_edit(shopper, mug):
     assert shopper.post("/admin/products/enamel-mug", data=form()).status_code == 403
 
 
-def test_a_guest_is_led_to_the_login(client, mug):
+def test_guest_is_redirected_to_login(client, mug):
     assert client.patch(EDIT, json={"title": "Mine"}).status_code == 401
     for answer in (client.get("/admin/products"), client.post("/admin/products/enamel-mug", data=form())):
         assert answer.status_code == 303
@@ -364,7 +364,7 @@ def form(**fields):
     return {"title": "Enamel Mug", "description": "Solid.", "price": "14.50", "on_hand": "10", **fields}
 
 
-def test_the_back_office_finds_and_edits_products(admin, mug, cup):
+def test_admin_pages_find_and_edit_products(admin, mug, cup):
     assert admin.get("/admin").status_code == 200
     assert "Tea Cup" in admin.get("/admin/products").text
     found = admin.get("/admin/products?find=enamel").text
@@ -381,7 +381,7 @@ def test_the_back_office_finds_and_edits_products(admin, mug, cup):
     assert "Saved" in admin.get("/admin/products/enamel-mug").text
 
 
-def test_only_a_picture_of_todays_drawing_code_is_immutable(client):
+def test_only_picture_of_current_drawing_code_is_immutable(client):
     """Another release's address is answered, too, and asked about each time."""
     today = client.get(picture_url("mug", "enamel-mug"))
     assert today.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -391,7 +391,7 @@ def test_only_a_picture_of_todays_drawing_code_is_immutable(client):
         assert client.get(path, headers={"If-None-Match": other.headers["ETag"]}).status_code == 304
 
 
-def test_pages_show_pictures_under_the_address_that_is_kept(client, mug):
+def test_pages_use_immutable_picture_urls(client, mug):
     for path in ("/", "/c/mugs", "/p/enamel-mug"):
         shown = re.findall(r'"(/pictures/[^"]+)"', client.get(path).text)
         assert shown

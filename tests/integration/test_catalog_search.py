@@ -43,7 +43,7 @@ def test_words_of_the_title_rank_before_words_of_the_description(client, searcha
     assert answer["showing_results_for"] is None
 
 
-def test_the_last_word_may_be_half_typed(client, searchable_products):
+def test_last_word_matches_as_a_prefix(client, searchable_products):
     assert slugs(find(client, "copper ket")) == ["kettle"]
     assert slugs(find(client, "enam")) == ["enamel-mug"]
 
@@ -57,7 +57,7 @@ def test_a_word_is_found_by_its_stem(client, searchable_products):
     ("typed", "meant"),
     [("enamle mug", "enamel mug"), ("coper kettel", "copper kettle"), ("Stonware", "stoneware"), ("towle", "towel")],
 )
-def test_a_typing_error_is_mended_and_said(client, searchable_products, typed, meant):
+def test_typing_error_is_corrected_and_reported(client, searchable_products, typed, meant):
     answer = find(client, typed)
     assert answer["showing_results_for"] == meant
     assert answer["items"]
@@ -65,7 +65,7 @@ def test_a_typing_error_is_mended_and_said(client, searchable_products, typed, m
     assert f"Showing results for <strong>{meant}</strong>" in page
 
 
-def test_matches_are_marked_and_everything_else_is_escaped(client, searchable_products):
+def test_matches_are_marked_and_other_text_is_escaped(client, searchable_products):
     (item,) = find(client, "linen")["items"]
     assert item["highlight"]["title"] == "Towel 100% &lt;b&gt;<mark>Linen</mark>&lt;/b&gt; &amp; more"
     page = client.get("/search?q=linen").text
@@ -74,9 +74,7 @@ def test_matches_are_marked_and_everything_else_is_escaped(client, searchable_pr
 
 
 @pytest.mark.parametrize("q", ["stoneware kiln", "kiln stoneware", "stoneware kil", "kiln stoneware kiln"])
-def test_the_piece_of_the_description_is_the_one_that_matches_though_the_rest_is_in_the_title(
-    client, searchable_products, database, q
-):
+def test_matching_description_fragment_is_shown_when_title_has_other_words(client, searchable_products, database, q):
     with database.transaction() as session:
         said = "Plain as can be. " * 10 + "Fired in a wood kiln. " + "It keeps for years. " * 10
         make_product(session, make_category(session, "bowls"), "bowl", title="Stoneware Bowl", description=said)
@@ -85,7 +83,7 @@ def test_the_piece_of_the_description_is_the_one_that_matches_though_the_rest_is
     assert "wood <mark>kiln</mark>" in item["highlight"]["description"]
 
 
-def test_quotes_and_minus_mean_what_they_mean(client, searchable_products):
+def test_quotes_and_minus_are_search_operators(client, searchable_products):
     assert set(slugs(find(client, "mug -copper"))) == {"enamel-mug", "stone-mug"}
     assert slugs(find(client, '"stoneware mug"')) == ["stone-mug"]
 
@@ -105,7 +103,7 @@ def test_a_search_can_be_narrowed_and_paged(client, searchable_products):
 @pytest.mark.parametrize(
     "q", ["zzzzqqq", "the", "%", "_", "' OR 1=1 --", "a:* & !b | (", "\\", "🫖", "*", '"', "-", ":*"]
 )
-def test_nonsense_finds_nothing_or_something_but_never_breaks(client, searchable_products, q):
+def test_unusual_query_never_fails(client, searchable_products, q):
     find(client, q)
     assert client.get("/search", query_string={"q": q}).status_code == 200
 
@@ -115,20 +113,20 @@ def test_a_wildcard_is_an_ordinary_character(client, searchable_products):
     assert "100%" not in client.get("/search?q=%25").text.split("Popular now")[0]
 
 
-def test_nothing_asked_is_an_invitation(client, searchable_products):
+def test_empty_search_page_invites_to_search(client, searchable_products):
     for path in ("/search", "/search?q=", "/search?q=%20%20"):
         page = client.get(path)
         assert page.status_code == 200
         assert "What are you looking for?" in page.text
 
 
-def test_a_very_long_query_is_cut_on_the_page(client, searchable_products):
+def test_page_cuts_off_a_very_long_query(client, searchable_products):
     assert client.get("/search", query_string={"q": "mug " * 500}).status_code == 200
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=60))
-def test_whatever_is_typed_the_search_answers(client, searchable_products, q):
+def test_search_answers_any_input(client, searchable_products, q):
     assert client.get("/api/v1/products", query_string={"q": q}).status_code == 200
 
 
@@ -200,7 +198,7 @@ def written_together(database):
         ("wi-f", {"router", "coat"}),
     ],
 )
-def test_words_written_together_are_found_by_each_and_by_all(client, written_together, q, found):
+def test_compound_is_found_by_each_word_and_by_all(client, written_together, q, found):
     answer = find(client, q)
     assert (set(slugs(answer)), answer["showing_results_for"]) == (found, None)
 
@@ -213,23 +211,23 @@ def test_words_written_together_are_found_by_each_and_by_all(client, written_tog
         ("js", "Node.<mark>js</mark> for Cooks"),
     ],
 )
-def test_a_word_within_others_is_marked_and_the_title_is_as_it_was_written(client, written_together, q, title):
+def test_word_in_a_compound_is_marked_and_title_stays_unchanged(client, written_together, q, title):
     assert title in [item["highlight"]["title"] for item in find(client, q)["items"]]
 
 
-def test_the_piece_of_the_description_is_as_it_was_written(client, written_together):
+def test_description_fragment_keeps_its_spelling(client, written_together):
     (item,) = find(client, "usb")["items"]
     assert item["highlight"]["description"] == "Keeps warm. Needs a <mark>USB</mark>-C plug"
 
 
-def test_words_within_others_can_be_meant_by_a_typing_error(client, written_together):
+def test_word_in_a_compound_can_be_a_correction(client, written_together):
     assert find(client, "peper mill")["showing_results_for"] == "pepper mill"
 
 
 @pytest.mark.parametrize(
     "brand", ["Salt Box", "Salt  Box", "Salt\u00a0Box", " Salt\u2009Box\u200b", "Bru\u0302le\u0301"]
 )
-def test_a_brand_however_written_counts_and_finds_its_products(client, database, brand):
+def test_brand_filter_finds_products_in_any_unicode_form(client, database, brand):
     with database.transaction() as session:
         make_category(session, "jars")
         make_account(session, "boss@shop.test", role="admin")

@@ -109,7 +109,7 @@ def mend(database, vocabulary):
     return mend
 
 
-def test_typing_errors_are_mended(mend):
+def test_typing_errors_are_corrected(mend):
     assert len(TYPED) == 31
     mended = mend(TYPED)
     missed = {word: mended[word] for word, meant in TYPED.items() if mended[word] != meant}
@@ -117,14 +117,14 @@ def test_typing_errors_are_mended(mend):
     assert set(missed.values()) <= set(TYPED)  # what is not mended stays as it was typed
 
 
-def test_words_of_what_is_not_sold_stay_as_they_are(mend):
+def test_words_for_unsold_products_stay_unchanged(mend):
     assert len(NOT_SOLD) == 35
     changed = {word: better for word, better in mend(NOT_SOLD).items() if better != word}
     assert len(changed) <= 4, changed
     assert not {"lego", "wine"} & set(changed)
 
 
-def test_a_repair_that_finds_nothing_is_not_made(client, database):
+def test_correction_without_matches_is_not_made(client, database):
     with database.transaction() as session:
         shelf = make_category(session, "rest")
         for slug, title in (("mug", "Enamel Mug"), ("lamp", "Brass Lamp")):
@@ -139,7 +139,7 @@ def test_a_repair_that_finds_nothing_is_not_made(client, database):
     ("typed", "meant"),
     [("creme brulle", "creme brulee"), ("crème brûllée", "crème brulee"), ("etagre", "etagere"), ("étagre", "etagere")],
 )
-def test_accents_typed_or_not_are_no_part_of_an_error(client, database, typed, meant):
+def test_accents_do_not_count_as_typing_errors(client, database, typed, meant):
     with database.transaction() as session:
         shelf = make_category(session, "rest")
         for slug, title in (("torch", "Crème Brûlée Torch"), ("shelf", "Étagère")):

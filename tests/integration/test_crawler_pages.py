@@ -47,7 +47,7 @@ def located(client, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/c/mugs", "/p/blue-mug"])
-def test_pages_tell_their_whole_address_and_a_picture_that_previews_show(client, path):
+def test_pages_have_an_absolute_url_and_a_preview_picture(client, path):
     canonical, preview = told(client.get(path, headers={"Host": "localhost"}).text)
     assert canonical == preview["url"] == ADDRESS + path
     assert preview["image"].startswith(ADDRESS)
@@ -60,16 +60,16 @@ def test_pages_tell_their_whole_address_and_a_picture_that_previews_show(client,
 
 
 @pytest.mark.parametrize("path", ["/p/blue-mug/reviews", "/departments"])
-def test_pages_without_a_picture_tell_their_whole_address(client, path):
+def test_pages_without_picture_have_an_absolute_url(client, path):
     assert f'<link rel="canonical" href="{ADDRESS}{path}">' in client.get(path).text
 
 
-def test_only_what_is_or_was_sold_is_drawn_as_png(client):
+def test_preview_png_exists_only_for_products(client):
     assert client.get("/p/no-mug/preview.png").status_code == 404
     assert client.get("/p/old-mug/preview.png").status_code == 410
 
 
-def test_robots_may_read_what_is_the_same_for_everybody_and_nothing_else(client):
+def test_robots_may_read_only_public_pages(client):
     answer = client.get("/robots.txt")
     assert answer.mimetype == "text/plain"
     rules = RobotFileParser()
@@ -81,7 +81,7 @@ def test_robots_may_read_what_is_the_same_for_everybody_and_nothing_else(client)
         assert not rules.can_fetch("anybody", ADDRESS + path), path
 
 
-def test_the_sitemap_lists_all_that_is_sold_and_nothing_else(client):
+def test_sitemap_lists_exactly_the_products_on_sale(client):
     files = located(client, "/sitemap.xml")
     assert files == [f"{ADDRESS}/sitemap-{number}.xml" for number in (0, 1, 3)]
     listed = [located(client, urlsplit(file).path) for file in files]
@@ -136,7 +136,7 @@ def write(database, statement):
         "rating_count = 1, rating_sum = 5",
     ],
 )
-def test_an_entry_tells_when_what_its_page_shows_last_changed(unchanged, database, runtime, change):
+def test_sitemap_entry_has_date_of_last_page_change(unchanged, database, runtime, change):
     assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
     before = datetime.now(UTC).replace(microsecond=0)
     write(database, f"UPDATE products SET {change} WHERE slug = 'blue-mug'")  # noqa: S608 - one of those above
@@ -154,12 +154,12 @@ def test_an_entry_tells_when_what_its_page_shows_last_changed(unchanged, databas
         "UPDATE stock_items SET on_hand = on_hand - 1",
     ],
 )
-def test_no_entry_tells_a_change_that_its_page_does_not_show(unchanged, database, statement):
+def test_sitemap_date_changes_only_with_the_page(unchanged, database, statement):
     write(database, statement)
     assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
 
 
-def test_a_part_has_changed_when_a_product_is_gone_from_it(unchanged, database):
+def test_withdrawal_changes_the_date_of_its_sitemap_part(unchanged, database):
     with database.transaction() as session:
         make_product(session, session.scalars(select(Category)).first(), "green-mug", id=7, updated_at=LONG_AGO)
     assert told_changes(unchanged) == (LONG_AGO, LONG_AGO)
@@ -168,13 +168,13 @@ def test_a_part_has_changed_when_a_product_is_gone_from_it(unchanged, database):
     assert (part > LONG_AGO, page) == (True, LONG_AGO)
 
 
-def test_no_time_is_told_of_pages_of_which_none_is_known(client):
+def test_pages_without_known_change_have_no_date(client):
     assert set(last_changes(client, "/sitemap-0.xml").values()) == {None}
     assert last_changes(client, "/sitemap.xml")["/sitemap-0.xml"] is None
 
 
 @pytest.mark.parametrize("path", ["/sitemap.xml", "/sitemap-1.xml"])
-def test_a_file_of_the_sitemap_is_sent_again_only_where_it_changed(unchanged, database, path):
+def test_unchanged_sitemap_file_is_not_sent_again(unchanged, database, path):
     etag = unchanged.get(path).headers["ETag"]
     known = unchanged.get(path, headers={"If-None-Match": etag})
     assert (known.status_code, known.data, known.headers["ETag"]) == (304, b"", etag)
@@ -183,7 +183,7 @@ def test_a_file_of_the_sitemap_is_sent_again_only_where_it_changed(unchanged, da
     assert (anew.status_code, anew.headers["ETag"] != etag) == (200, True)
 
 
-def test_the_index_of_a_large_sitemap_reads_some_index_entries_a_part(database):
+def test_large_sitemap_index_reads_few_entries_per_part(database):
     assert SITEMAP_PART <= 50_000  # addresses a file holds at most
     with database.transaction() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
@@ -192,7 +192,7 @@ def test_the_index_of_a_large_sitemap_reads_some_index_entries_a_part(database):
     assert "Seq Scan" not in plan
 
 
-def test_a_browser_that_asks_unseen_finds_an_icon(client):
+def test_default_favicon_url_has_an_icon(client):
     with client.get("/favicon.ico") as answer:
         assert answer.status_code == 200
         assert struct.unpack("<HHH", answer.data[:6]) == (0, 1, 3)  # reserved, an icon, of three sizes

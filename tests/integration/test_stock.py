@@ -67,7 +67,7 @@ def test_stock_changes_report_sold_out_and_available_again(database, product_ids
     assert change(database, stock.restock, {mug: 1}) == frozenset()
 
 
-def test_every_line_that_fails_is_named_and_nothing_is_taken(database, product_ids, stock):
+def test_each_insufficient_product_is_named_and_nothing_reserved(database, product_ids, stock):
     mug, tray, lamp = product_ids
     with pytest.raises(OutOfStock) as refused:
         change(database, stock.reserve, {mug: 6, tray: 1, lamp: 9})
@@ -75,7 +75,7 @@ def test_every_line_that_fails_is_named_and_nothing_is_taken(database, product_i
     assert standing(database, tray) == (5, 0)
 
 
-def test_a_product_without_stock_is_out_of_it(database, product_ids, stock):
+def test_product_without_stock_row_is_out_of_stock(database, product_ids, stock):
     with pytest.raises(OutOfStock):
         change(database, stock.reserve, {999: 1})
     with pytest.raises(StateConflict):
@@ -83,7 +83,7 @@ def test_a_product_without_stock_is_out_of_it(database, product_ids, stock):
 
 
 @pytest.mark.parametrize("function", ["release", "commit_reserved"])
-def test_behind_it_all_a_constraint_refuses_what_was_never_reserved(database, product_ids, safe_stock, function):
+def test_constraint_refuses_sale_without_reservation(database, product_ids, safe_stock, function):
     with pytest.raises(IntegrityError):
         change(database, getattr(safe_stock, function), {product_ids[0]: 1})
 

@@ -74,14 +74,14 @@ def test_safe_strategies_neither_oversell_nor_lose_pieces(database, settings, ru
         assert standing(database) == [(5 - pieces, 0) for pieces in sold]
 
 
-def test_the_naive_way_loses_an_update_that_came_in_between(database, products_on_shelf):
+def test_naive_strategy_loses_a_concurrent_update(database, products_on_shelf):
     (mug,) = products_on_shelf(mug=5)
     _promise_at_once(database, STRATEGIES["naive"](), mug)
     assert standing(database) == [(5, 1)]  # two promises were made
 
 
 @pytest.mark.parametrize("strategy", SAFE)
-def test_no_safe_way_loses_that_update(database, products_on_shelf, strategy):
+def test_safe_strategies_lose_no_concurrent_update(database, products_on_shelf, strategy):
     (mug,) = products_on_shelf(mug=5)
     _promise_at_once(database, STRATEGIES[strategy](), mug)
     assert standing(database) == [(5, 2)]
@@ -114,7 +114,7 @@ def test_pieces_of_an_unpaid_checkout_return_to_stock(database, settings, runtim
     assert completer.run_once() == CompletionRound()
 
 
-def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, settings, runtime, products_on_shelf):
+def test_charged_reservation_becomes_a_sale(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
@@ -122,7 +122,7 @@ def test_a_reservation_that_was_charged_after_all_becomes_a_sale(database, setti
     assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
 
 
-def test_while_the_provider_is_away_a_reservation_stays(database, settings, runtime, products_on_shelf, simulator):
+def test_reservation_stays_while_provider_is_unavailable(database, settings, runtime, products_on_shelf, simulator):
     products_on_shelf(mug=5)
     die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     let_time_pass(database)

@@ -17,7 +17,7 @@ from shop.errors import InvalidFields, NotFound
 
 
 @given(st.integers(0, 10_000), st.integers(0, 2**63 - 1), st.booleans())
-def test_a_cursor_comes_back_as_it_was(key, number, backward):
+def test_cursor_round_trip_keeps_its_fields(key, number, backward):
     cursor = PageCursor("price_asc", key, number, backward)
     assert decode(encode(cursor), "price_asc", integer_up_to(10_000)) == cursor
 
@@ -45,7 +45,7 @@ def test_garbage_is_no_cursor(text):
         None,
     ],
 )
-def test_a_cursor_with_a_field_that_does_not_fit_is_refused(fields):
+def test_cursor_with_an_invalid_field_is_refused(fields):
     text = base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
     with pytest.raises(InvalidFields):
         decode(text, "price_asc", integer_up_to(10_000))
@@ -58,7 +58,7 @@ def test_a_cursor_without_a_comparable_key_is_refused():
 
 
 @given(st.datetimes(), st.integers(0, 500))
-def test_keys_of_an_order_lose_nothing(moment, hundredths):
+def test_sort_keys_convert_without_loss(moment, hundredths):
     from datetime import UTC
     from decimal import Decimal
 
@@ -70,25 +70,25 @@ def test_keys_of_an_order_lose_nothing(moment, hundredths):
 
 
 @pytest.mark.parametrize("slug", ["", "-", "a--b", "A", "a/b", "a b", "é", "a\x00", "a" * 201, "a\n"])
-def test_a_name_nothing_can_have_is_not_looked_for(slug):
+def test_malformed_slug_is_not_found_without_a_query(slug):
     with pytest.raises(NotFound):
         validate_slug(slug)
 
 
 @given(st.text(max_size=500))
-def test_a_tidied_query_is_short_and_can_be_stored(text):
+def test_normalised_query_is_short_and_storable(text):
     tidy = search.normalise(text)
     assert len(tidy) <= search.MAX_LENGTH
     assert "\x00" not in tidy
     tidy.encode()
 
 
-def test_highlights_escape_everything_but_the_marks():
+def test_highlights_escape_all_but_the_marks():
     marked = f"{search.START}Mug{search.STOP} <script>"
     assert search.highlight_html(marked) == "<mark>Mug</mark> &lt;script&gt;"
 
 
-def test_a_word_is_mended_by_the_likeliest_error_then_by_the_most_products():
+def test_correction_prefers_smallest_distance_then_most_products():
     near = [
         SpellingCandidate("kettles", 90),
         SpellingCandidate("kettle", 5),
@@ -116,7 +116,7 @@ FILTERS = st.builds(
 
 
 @given(FILTERS, st.sampled_from([None, "price_asc", "newest"]))
-def test_a_lists_address_says_what_it_was_written_from(filters, sort):
+def test_list_url_round_trip_keeps_the_query(filters, sort):
     from urllib.parse import parse_qs, urlsplit
 
     browse = ListQuery(category="mugs", filters=filters, sort=sort)
@@ -130,7 +130,7 @@ def test_a_lists_address_says_what_it_was_written_from(filters, sort):
     assert read == replace(browse, filters=replace(filters, min_price=low))
 
 
-def test_what_makes_no_sense_in_an_address_is_left_out():
+def test_invalid_field_of_a_url_is_left_out():
     query = {"min_price": ["abc"], "sort": ["upside-down"], "cursor": ["garbage"], "brand": ["", "Oak"], "utm": ["x"]}
     assert list_urls.parse_arguments(query, "mugs") == ListQuery(category="mugs", filters=ListFilters(brands=("Oak",)))
 
@@ -139,7 +139,7 @@ def test_what_makes_no_sense_in_an_address_is_left_out():
     ("low", "high", "words"),
     [(0, 999, "Under €10"), (1000, 2499, "€10 to €25"), (25000, None, "€250 and up"), (150, 450, "€1.50 to €4.50")],
 )
-def test_a_span_of_prices_is_said_as_people_say_it(low, high, words):
+def test_price_range_has_a_readable_label(low, high, words):
     assert list_urls.price_label(low, high) == words
 
 
@@ -156,5 +156,5 @@ def test_a_span_of_prices_is_said_as_people_say_it(low, high, words):
         ("1.999", None),
     ],
 )
-def test_a_price_is_read_as_people_write_it(typed, amount):
+def test_typed_prices_are_parsed(typed, amount):
     assert forms.minor_units(typed) == amount

@@ -38,7 +38,7 @@ def test_a_slug_that_names_a_colour_gets_it():
     assert sage & again
 
 
-def test_a_seed_that_holds_markup_cannot_get_out_of_the_picture():
+def test_markup_in_a_seed_is_escaped():
     assert "<script" not in draw("<script>", '"><script>')
 
 
@@ -53,7 +53,7 @@ def test_the_address_of_a_picture_names_motif_and_product():
 
 
 @pytest.mark.parametrize("changed", [None, "drawing.py", "motifs/pen.py", "motifs/kitchen.py"])
-def test_pictures_have_other_addresses_when_the_code_that_draws_them_changes(monkeypatch, tmp_path, changed):
+def test_picture_url_changes_with_the_drawing_code(monkeypatch, tmp_path, changed):
     """Wherever that code lies: another host, or the same one after a restart, says the same."""
     before, here = drawing_version(), Path(pictures.__file__).parent
     shutil.copytree(here / "motifs", tmp_path / "motifs")

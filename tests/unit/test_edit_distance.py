@@ -28,17 +28,17 @@ WORDS = st.text("abcdefz", max_size=8)
         ("", "ab", 2 * LETTER + BEGINNING),
     ],
 )
-def test_errors_are_weighed(typed, meant, tenths):
+def test_typing_errors_have_weights(typed, meant, tenths):
     assert edit_distance(typed, meant) == edit_distance(meant, typed) == tenths
 
 
 @given(WORDS, WORDS)
-def test_no_error_is_below_zero_and_both_ways_weigh_the_same(a, b):
+def test_edit_distance_is_symmetric_and_not_negative(a, b):
     assert edit_distance(a, a) == 0
     assert edit_distance(a, b) == edit_distance(b, a) >= 0
 
 
-def test_longer_words_forgive_more():
+def test_longer_words_tolerate_larger_distances():
     forgiven = [max_distance(letters) for letters in range(1, 15)]
     assert forgiven == sorted(forgiven)
     assert (forgiven[0], forgiven[-1]) == (SWAPPED, 2 * LETTER)

@@ -11,7 +11,7 @@ from shop.errors import ServiceUnavailable
 from tests.support.polling import until
 
 
-def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_once():
+def test_bulkhead_runs_half_queues_a_quarter_and_refuses_the_rest():
     bulkhead, release, working = ListBulkhead(threads=8, turn_timeout_s=60), threading.Event(), []
 
     def work():
@@ -35,7 +35,7 @@ def test_half_of_the_threads_work_a_quarter_waits_and_the_next_is_refused_at_onc
         assert len(working) == 6
 
 
-def test_a_caller_that_waited_its_time_is_refused():
+def test_caller_is_refused_after_the_turn_timeout():
     bulkhead = ListBulkhead(threads=4, turn_timeout_s=0.01)
     with ExitStack() as held:
         for _ in range(2):
@@ -44,7 +44,7 @@ def test_a_caller_that_waited_its_time_is_refused():
             pass
 
 
-def test_a_process_of_one_thread_still_puts_lists_together():
+def test_process_with_one_thread_builds_lists():
     with ListBulkhead(threads=1).turn():
         pass
 
@@ -58,5 +58,5 @@ def test_a_process_of_one_thread_still_puts_lists_together():
         (ListFilters(min_price=2, max_price=MAX_PRICE - 1), ListFilters(min_price=2, max_price=MAX_PRICE - 1)),
     ],
 )
-def test_filters_have_one_spelling(asked, plain):
+def test_filters_have_one_canonical_form(asked, plain):
     assert asked.normalised() == plain

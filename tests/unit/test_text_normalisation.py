@@ -24,12 +24,12 @@ from shop.catalog.text_normalisation import normalise_line, to_nfc
         ("👩\u200d🍳 apron", "👩\u200d🍳 apron"),
     ],
 )
-def test_a_name_has_one_form(written, stored):
+def test_names_have_one_normal_form(written, stored):
     assert normalise_line(written) == stored
 
 
 @given(st.text())
-def test_the_form_is_final_and_composed(text):
+def test_normal_form_is_idempotent_and_composed(text):
     once = normalise_line(text)
     assert normalise_line(once) == once == to_nfc(once)
     assert once == once.strip()

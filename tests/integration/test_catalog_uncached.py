@@ -27,26 +27,26 @@ def no_turns(runtime):
 
 @pytest.mark.usefixtures("mug_on_shelf", "no_turns")
 @pytest.mark.parametrize("path", TYPED)
-def test_a_list_that_finds_no_place_is_refused_and_says_when_to_come_back(client, path):
+def test_list_beyond_the_bulkhead_is_refused_with_retry_after(client, path):
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Retry-After"], BUSY in answer.text) == (503, "1", True)
 
 
 @pytest.mark.usefixtures("mug_on_shelf", "no_turns")
 @pytest.mark.parametrize("path", ["/c/mugs", "/p/mug", "/api/v1/products?category=mugs&min_price=0", "/api/v1/cart"])
-def test_everything_else_is_served_meanwhile(client, path):
+def test_other_pages_are_served_while_the_bulkhead_is_full(client, path):
     assert client.get(path).status_code == 200
 
 
 @pytest.mark.usefixtures("mug_on_shelf")
-def test_places_are_given_back_also_after_a_refusal(client):
+def test_bulkhead_admits_again_after_a_refusal(client):
     for _ in range(20):
         assert client.get("/api/v1/products?category=nothing&min_price=5").status_code == 404
     assert all(client.get(path).status_code == 200 for path in TYPED)
 
 
 @pytest.mark.usefixtures("mug_on_shelf")
-def test_prices_that_every_product_meets_are_the_whole_category(client):
+def test_price_filters_met_by_every_product_use_cached_list(client):
     client.get("/api/v1/products?category=mugs")
     answer = client.get("/api/v1/products?category=mugs&min_price=0&max_price=100000000")
     assert "hit" in answer.headers["Cache-Status"]
