@@ -1,1 +1,1 @@
-"""shop: a teaching e-commerce reference monolith. Start reading at ``shop/wiring.py``."""
+"""shop: an e-commerce monolith for teaching. Start reading at ``shop/wiring.py``."""

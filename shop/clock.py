@@ -1,6 +1,6 @@
-"""Time, as something that is handed in.
+"""The clock, as a dependency that is handed in.
 
-Nothing else in the store asks the machine for the time, so a test can hold it still.
+No other module reads the machine's time, so a test can use a clock that stands still.
 """
 
 import time
@@ -9,13 +9,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """A source of time."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, timezone-aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back; only differences mean anything."""
+        """Return seconds of a clock that never goes back; only differences have a meaning."""
 
 
 class SystemClock:
@@ -31,10 +31,10 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on: for tests, and for examples that must come out the same.
+    """A clock that stands still until :meth:`advance` is called: for tests and for repeatable examples.
 
     Args:
-        now: the wall-clock time it begins with.
+        now: the wall-clock time at the beginning.
     """
 
     def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -42,14 +42,14 @@ class FakeClock:
         self._seconds = 0.0
 
     def now(self) -> datetime:
-        """Return the time it was told."""
+        """Return the current time of this clock."""
         return self._now
 
     def monotonic(self) -> float:
-        """Return the seconds it was told to go on, so far."""
+        """Return the seconds by which it was advanced so far."""
         return self._seconds
 
     def advance(self, seconds: float) -> None:
-        """Go on by so many seconds."""
+        """Move both clocks forward by so many seconds."""
         self._now += timedelta(seconds=seconds)
         self._seconds += seconds

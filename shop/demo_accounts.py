@@ -1,4 +1,4 @@
-"""The two accounts with a published password, for trying the store out. Only the lab profile has them."""
+"""The two demo accounts, whose password is published. Only the lab profile has them."""
 
 from dataclasses import dataclass
 

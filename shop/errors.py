@@ -1,6 +1,6 @@
-"""Every way a use case can say no, as a type.
+"""The errors of the use cases, one type for each kind.
 
-Nothing here knows HTTP: ``shop.web.problems`` gives each class its status, in one place.
+This module does not depend on HTTP: ``shop.web.problems`` maps each type to its status.
 """
 
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import ClassVar
 
 
 class ShopError(Exception):
-    """A refusal the caller can act on. ``problem`` is the last part of the ``type`` of its problem document (RFC 9457).
+    """An error that the client can act on. ``problem`` is the last part of its problem document's ``type`` (RFC 9457).
 
     Args:
-        detail: one sentence for the person who reads it; it names no internals.
-        errors: field name to what is wrong with it, where fields are at fault.
-        retry_after: seconds after which trying again makes sense, where it does.
+        detail: one sentence for a person; it names no internals.
+        errors: messages by field name, if fields are invalid.
+        retry_after: seconds after which the client may try again, if that makes sense.
     """
 
     problem: ClassVar[str] = "internal-server-error"
@@ -28,46 +28,46 @@ class ShopError(Exception):
 
 
 class NotFound(ShopError):
-    """There is no such thing, or it is not yours to know about."""
+    """It does not exist, or this client may not see it."""
 
     problem = "not-found"
 
 
 class ProductWithdrawn(ShopError):
-    """It was sold here and no longer is."""
+    """The product was sold here and is no longer sold."""
 
     problem = "product-withdrawn"
 
 
 class ProductRenamed(ShopError):
-    """It has another name in addresses by now, for good; `Location` is where to ask.
+    """The product has a new slug; `Location` has its new address.
 
     Args:
-        slug: the name it has now.
+        slug: the new slug.
     """
 
     problem = "product-renamed"
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"This has another name by now: {slug}.")
+        super().__init__(f"This has a new address: {slug}.")
         self.slug = slug
-        self.args = (slug,)  # what it can be made of again, by a cache that remembers it
+        self.args = (slug,)  # a cache stores the arguments and builds the error from them again
 
 
 class BadRequest(ShopError):
-    """The request cannot be read at all."""
+    """The request cannot be read."""
 
     problem = "malformed"
 
 
 class UnsupportedMediaType(ShopError):
-    """The body is not in a format this call takes."""
+    """The body's format is not one that this call accepts."""
 
     problem = "unsupported-media-type"
 
 
 class InvalidFields(ShopError):
-    """The request was read and its fields are wrong."""
+    """The request was read, but its fields are invalid."""
 
     problem = "invalid"
 
@@ -79,13 +79,13 @@ class AuthenticationRequired(ShopError):
 
 
 class BadCredentials(ShopError):
-    """The log-in does not match; it never says which half was wrong."""
+    """The email address or the password is wrong; the error never says which."""
 
     problem = "bad-credentials"
 
 
 class InvalidSignature(ShopError):
-    """A message that does not come from whom it claims to come from, or not now."""
+    """The signature of a message is invalid or expired."""
 
     problem = "unverified"
 
@@ -97,43 +97,43 @@ class ForbiddenAction(ShopError):
 
 
 class CrossOrigin(ForbiddenAction):
-    """A write that another site's page started."""
+    """Another site's page started this write."""
 
     problem = "cross-origin"
 
 
 class StateConflict(ShopError):
-    """The state of things does not allow it now."""
+    """The current state does not allow it."""
 
     problem = "conflict"
 
 
 class PreconditionFailed(ShopError):
-    """`If-Match` names a state that is no longer the stored one; nothing was changed. Read again, then decide."""
+    """`If-Match` does not name the current state; nothing was changed. Read the resource again."""
 
     problem = "precondition-failed"
 
 
 class OutOfStock(StateConflict):
-    """Fewer pieces are left than were asked for; ``errors`` maps slugs to what is left."""
+    """Fewer pieces are left than requested; ``errors`` has the number left, by slug."""
 
     problem = "out-of-stock"
 
 
 class CartChanged(StateConflict):
-    """The cart is not the one that was agreed to; the answer of the API carries the cart as it is now."""
+    """The cart has changed since the shopper agreed to it; the API's response contains the current cart."""
 
     problem = "cart-changed"
 
 
 class AlreadyPaid(StateConflict):
-    """What this would buy was paid for before the sign-in; its confirmation went to the e-mail given then."""
+    """The order was paid before the sign-in; its confirmation was sent to the email address given then."""
 
     problem = "already-paid"
 
 
 class CardDeclined(ShopError):
-    """The provider answered, and the answer is no. Nothing was charged."""
+    """The payments provider declined the card. Nothing was charged."""
 
     problem = "payment-declined"
 
@@ -145,34 +145,34 @@ class MisdirectedRequest(ShopError):
 
 
 class TooManyRequests(ShopError):
-    """More of this is asked for at once, or in a while, than is done; come back after ``retry_after``."""
+    """More requests than the store accepts, at once or within a period; try again after ``retry_after``."""
 
     problem = "too-many-requests"
 
 
 class ServiceUnavailable(ShopError):
-    """A dependency this cannot be done without is away; try again later."""
+    """A server that this request needs does not answer; try again later."""
 
     problem = "unavailable"
 
 
 class DeadlinePassed(ServiceUnavailable):
-    """The request's deadline had passed before anything was done."""
+    """The request's deadline passed before anything was done."""
 
     problem = "deadline-passed"
 
 
 class DatabaseReadOnly(ServiceUnavailable):
-    """The database takes no changes now; reading goes on."""
+    """The database accepts no changes now; reads still work."""
 
     problem = "database-read-only"
 
 
 class ProviderUnavailable(ServiceUnavailable):
-    """The payments provider is away or did not answer in time."""
+    """The payments provider did not answer, or not in time."""
 
     problem = "provider-unavailable"
 
 
 class ConfigurationError(Exception):
-    """The machine or the settings are not fit to run; the message says what to do (exit code 2)."""
+    """The machine or the settings do not allow the store to run; the message says what to do (exit code 2)."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 CURRENCY = "EUR"
-"""The one currency this store sells in (ISO 4217)."""
+"""The only currency of the store (ISO 4217)."""
 
 MINOR_UNITS = 100
 """Cents in a euro."""
@@ -35,7 +35,7 @@ class Money:
         return Money(self.amount * quantity, self.currency)
 
     def __str__(self) -> str:
-        """Write it as a shopper reads it, such as ``€1,234.50``."""
+        """Return the amount as text for a shopper, such as ``€1,234.50``."""
         sign = "-" if self.amount < 0 else ""
         whole, cents = divmod(abs(self.amount), MINOR_UNITS)
         return f"{sign}€{whole:,}.{cents:02d}"

@@ -1,6 +1,7 @@
-"""The queue's corner of the composition root: who takes which topic, and how deliveries travel.
+"""The composition root of the queue: the consumers of each topic, the relay and the dispatcher.
 
-Only the worker and the commands about the queue need it: a web process writes messages and never meets the broker.
+Only the worker and the commands for the queue use it. A web process writes messages to the outbox and does not connect
+to the broker.
 """
 
 from collections.abc import Mapping
@@ -30,48 +31,48 @@ SUBSCRIPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         password_resets.TOPIC: (password_mail.CONSUMER,),
     }
 )
-"""Topic to the consumers that take it."""
+"""Consumers by topic."""
 CONSUMERS = tuple(sorted({name for names in SUBSCRIPTIONS.values() for name in names}))
 RETRY_CAP_S = 300.0
 
 
 def message_broker(settings: Settings) -> "MessageBroker":
-    """Return the way to the broker; nothing is connected yet.
+    """Return the client of the broker; it opens no connection yet.
 
     Raises:
-        ConfigurationError: no broker is known, or its address is malformed.
+        ConfigurationError: no broker is configured, or its address is malformed.
     """
     if settings.broker_url is None:
         raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
-    # Only here, for the worker to say first what dramatiq is to look for.
+    # Imported here, after the worker has hidden gevent from dramatiq.
     from shop.patterns.queue.message_broker import MessageBroker
 
     return MessageBroker(settings.broker_url, CONSUMERS, settings.queue_length)
 
 
 def consumers_of(message: QueueMessage) -> tuple[str, ...]:
-    """Return the consumers of this release that a message is for; none where its topic or its consumer is unknown."""
-    named = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
-    return tuple(name for name in named if name in CONSUMERS)
+    """Return the consumers of a message; none if this release has no such topic or consumer."""
+    names = (message.consumer,) if message.consumer else SUBSCRIPTIONS.get(message.topic, ())
+    return tuple(name for name in names if name in CONSUMERS)
 
 
-def relay(runtime: ProcessRuntime, to: "MessageBroker") -> OutboxRelay:
-    """Return the relay from this database's outbox."""
-    failing = message_dispatcher(runtime)
+def relay(runtime: ProcessRuntime, broker: "MessageBroker") -> OutboxRelay:
+    """Return the relay from the database's outbox to the broker."""
+    dispatcher = message_dispatcher(runtime)
 
     def publish(message: QueueMessage) -> None:
         names = consumers_of(message)
         if not names:
             correlation.adopt(message.request_id, message.traceparent)
-            failing.record_unroutable(message)
-        for consumer in names:  # a failure half-way publishes again to all: they know what they have handled
-            to.publish(consumer, message.to_json())
+            dispatcher.record_unroutable(message)
+        for consumer in names:  # after a failure half-way, all are published again: each inbox drops duplicates
+            broker.publish(consumer, message.to_json())
 
-    return OutboxRelay(runtime.database, publish, to.free_capacity)
+    return OutboxRelay(runtime.database, publish, broker.free_capacity)
 
 
 def message_dispatcher(runtime: ProcessRuntime) -> MessageDispatcher:
-    """Return what becomes of a delivery; each takes the switches as they stand then."""
+    """Return the dispatcher of deliveries; each delivery uses the current snapshot of the switches."""
     settings = runtime.settings
     return MessageDispatcher(
         runtime.database,

@@ -1,7 +1,7 @@
-"""The one reader of the environment.
+"""Settings: the only module that reads the environment.
 
-Everything tunable is a field of :class:`Settings`, frozen once read. Variables start with ``SHOP_``;
-the addresses of outside servers keep the names every platform already uses for them.
+Every setting is a field of :class:`Settings`, which is frozen. Variables start with ``SHOP_``. The addresses of other
+servers have the names that hosting platforms already use for them.
 """
 
 import difflib
@@ -22,7 +22,7 @@ from shop.errors import ConfigurationError
 PREFIX = "SHOP_"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-PLAIN_WORDS: Mapping[str, str] = MappingProxyType(
+MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "int_parsing": "is not a whole number",
         "int_parsing_size": "is not a whole number",
@@ -36,7 +36,7 @@ PLAIN_WORDS: Mapping[str, str] = MappingProxyType(
         "address": "is not {kind}",
     }
 )
-"""Pydantic's kinds of fault that a setting can have, as somebody says them who has never heard of Pydantic."""
+"""Messages by Pydantic's type of error, for readers who do not know Pydantic."""
 
 VALKEY_SCHEMES = frozenset({"redis", "rediss", "unix"})
 AMQP_SCHEMES = frozenset({"amqp", "amqps"})
@@ -56,13 +56,13 @@ ADDRESSES: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
         "mail_url": (frozenset({"smtp", "smtps"}), "a mail server's address; write smtp://user:password@host:587"),
     }
 )
-"""Each outside server: the schemes its address may have, and what the address must be, with an example."""
+"""By server: the allowed schemes of its address, and the words for the error message, with an example."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _url(name: str) -> AliasChoices:
-    """Read an outside server's address from the unprefixed variable."""
+    """Read the address of another server from the variable without a prefix."""
     return AliasChoices(name, name.lower())
 
 
@@ -74,131 +74,132 @@ class Settings(BaseSettings):
     )
 
     profile: Literal["lab", "production"] = "lab"
-    """``lab`` shows its insides (switches, timings, demo accounts); ``production`` shows nothing."""
+    """``lab`` shows switches, timings and demo accounts; ``production`` shows none of them."""
     secret_key: str = ""
-    """Signs the guests' cookie and the links in mails, and keys the fingerprints of requests. Several, separated by
-    blanks, while it is being changed: the first signs, all are believed. The lab profile makes one and keeps it in
-    ``var``; production demands it."""
+    """Signs the guests' cookie and the links in mails, and keys the fingerprints of requests. While it is being
+    changed, several, separated by blanks: the first signs, all are accepted. The lab profile makes one and stores it in
+    ``var``; production requires it."""
     var_dir: Path = PROJECT_ROOT / "var"
-    """Where all state lives."""
+    """Directory of all state."""
 
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
-    """PostgreSQL 15 or newer, a database in UTF-8 of the store's own, behind a pooler only if that gives each client a
-    session; unset, the stack runs its own."""
+    """PostgreSQL 15 or newer, with a UTF-8 database that only the store uses. A pooler in front must give each client
+    its own session. If unset, the stack runs its own server."""
     cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
-    """Redis 7 or newer, or Valkey, one server and no cluster, that may evict; unset, the stack runs its own."""
+    """Redis 7 or newer, or Valkey; one server that may evict, no cluster. If unset, the stack runs its own server."""
     broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
-    """Redis 7 or newer, or Valkey, one server and no cluster, that must not evict; or RabbitMQ; unset, the stack runs
-    its own."""
+    """Redis 7 or newer, or Valkey (one server that must not evict, no cluster), or RabbitMQ. If unset, the stack runs
+    its own server."""
     payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
-    """The payments provider; unset, the stack runs its simulator."""
+    """The payments provider. If unset, the stack runs its simulator."""
     mail_url: str | None = Field(default=None, validation_alias=_url("MAIL_URL"))
-    """The mail server, as ``smtp://user:password@host:587`` or ``smtps://…``; unset, mail is kept in a table, which the
-    lab shows at ``/lab/mail``."""
+    """The mail server, such as ``smtp://user:password@host:587`` or ``smtps://…``. If unset, mail is stored in a table,
+    which the lab shows at ``/lab/mail``."""
 
     host: str = "127.0.0.1"
-    """The address the store listens on; ``0.0.0.0`` for all of this machine's."""
+    """The address that the store listens on; ``0.0.0.0`` for all addresses of this machine."""
     allowed_hosts: str = ""
-    """Further names under which the store may be asked for, separated by commas, beside that of
-    ``SHOP_PUBLIC_ADDRESS`` and this machine's own; any other ``Host`` is answered 421. In the lab addresses of digits
-    and names without a period are taken too."""
+    """Further host names of the store, separated by commas, beside that of ``SHOP_PUBLIC_ADDRESS`` and this machine's
+    own. A request for any other ``Host`` is answered 421. The lab also allows IP addresses and names without a
+    period."""
     port: Port = 8080
-    """The port the store listens on."""
+    """The port that the store listens on."""
     edge: bool = True
-    """Whether the stack puts its caching proxy in front; on that port then, with the application behind it."""
+    """Whether the stack runs its caching proxy. The proxy then listens on that port, with the application behind it."""
     tls_cert: Path | None = None
-    """The certificate with which the edge speaks TLS, its chain behind it (PEM); unset, it speaks plain HTTP."""
+    """The certificate of the edge, followed by its chain (PEM). If unset, the edge speaks plain HTTP."""
     tls_key: Path | None = None
     """The certificate's private key (PEM)."""
     trusted_proxies: str = ""
-    """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are believed; nobody's by
-    default. The stack names its own edge here."""
+    """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are accepted; none by
+    default. The stack adds its own edge."""
     metrics_port: Port = 9464
-    """Where ``/metrics`` is answered, never the public port; unset, ``shop up`` takes a free one."""
+    """The port of ``/metrics``, never the public port. If unset, ``shop up`` takes a free one."""
     metrics_host: str = "127.0.0.1"
     """A further address on which web, worker and purger answer ``/metrics``, for a scraper on another machine or in
-    another container: one that leads into your own network alone, or ``0.0.0.0`` for all of this machine's."""
+    another container: an address in your own network only, or ``0.0.0.0`` for all addresses of this machine."""
     workers: int = Field(default=2, ge=1, le=64)
-    """gunicorn worker processes: one a core; Python code does not run on two cores in one process."""
+    """gunicorn worker processes: one per core. Python code does not run on two cores in one process."""
     threads: int = Field(default=8, ge=1, le=128)
-    """Threads a worker. More raise the tail latency, not the throughput: they wait on the same core."""
+    """Threads per worker. More threads raise the tail latency but not the throughput: they wait for the same core."""
 
     request_timeout_ms: int = Field(default=8_000, ge=1)
-    """The deadline of a request, which its calls to other servers share: who waits longer has left."""
+    """The deadline of a request, shared by its calls to other servers: no client waits longer."""
 
     db_pool_size: int = Field(default=8, ge=1)
-    """Connections a process keeps: one a thread, so no thread queues for one."""
+    """Connections of a process: one per thread, so no thread waits for a connection."""
     db_pool_timeout_s: float = Field(default=2.0, gt=0)
-    """What a request waits for a connection, at most, before it is told that the store is busy."""
+    """Longest wait of a request for a connection; after that the store is reported as busy."""
     db_idle_s: int = Field(default=60, ge=15)
-    """After so long without use the database ends a session: a rush's connections are given back, each a process of
-    PostgreSQL with 20 MB."""
+    """The database ends a session that is idle for so long. So the connections of a rush are closed; each is a process
+    of PostgreSQL with 20 MB."""
     db_connect_timeout_s: int = Field(default=3, ge=1)
-    """What opening a connection may take."""
+    """Longest time to open a connection."""
     db_statement_timeout_ms: int = Field(default=5_000, ge=1)
-    """What one statement may take; migrations and loads have no bound. Where the server does not end it, because it
-    hangs, the store does: half a second later, or half a second after the request's deadline."""
+    """Longest time of one statement; migrations and loads have no limit. If the server hangs and does not end the
+    statement, the store closes the connection: half a second later, or half a second after the request's deadline."""
     db_lock_timeout_ms: int = Field(default=2_000, ge=1)
-    """What one wait for a lock may take; a locked row is somebody else's work, soon done or stuck. A statement that
-    meets several waits as often; its own time-out bounds the whole."""
+    """Longest wait for one lock: another transaction either finishes soon or is stuck. A statement may wait for several
+    locks; its own timeout limits the sum."""
 
     cache_timeout_ms: int = Field(default=100, ge=1)
-    """What a dead or hanging cache may cost a request, at most, before the database answers."""
+    """Longest time that a dead or hanging cache costs a request before the database answers."""
     cache_memory_mb: int = Field(default=64, ge=1)
-    """What the stack's own cache holds before it evicts."""
+    """Memory of the stack's own cache before it evicts."""
     cache_local_mb: int = Field(default=16, ge=1)
-    """What each process's local copies may take, at most."""
+    """Most memory for the local copies of each process."""
     payments_timeout_ms: int = Field(default=3_000, ge=1)
-    """What one call to the payments provider may take, never more than the request has left."""
+    """Longest time of one call to the payments provider, and never longer than the request's deadline."""
     idempotency_kept_h: int = Field(default=24, ge=1)
-    """Hours an answer is kept under its idempotency key; after that the key may be used anew."""
+    """Hours for which a response is stored under its idempotency key; after that the key can be used again."""
     payments_slow_ms: int = Field(default=1_000, ge=1)
-    """A call to the payments provider that takes longer counts as slow, whatever it answers."""
+    """A call to the payments provider that takes longer counts as slow, whether it succeeds or fails."""
     payments_attempts: int = Field(default=3, ge=1, le=10)
-    """How often one call to the payments provider is tried, the first time counted."""
+    """Most attempts for one call to the payments provider, including the first."""
     payments_retry_share: float = Field(default=0.1, ge=0, le=1)
-    """Retries a process may make for each call, in the long run."""
+    """Retry budget: retries per call that a process may make in the long run."""
     payments_breaker_calls: int = Field(default=10, ge=1)
-    """Calls within ten seconds without which the breaker does not judge."""
+    """Fewest calls within ten seconds before the breaker can open."""
     payments_breaker_open_s: float = Field(default=5.0, gt=0)
-    """Seconds from opening the breaker to its first probe."""
+    """Seconds from the opening of the breaker to its first probe."""
     payments_api_key: str = ""
-    """What the store shows the payments provider to be known by. For its own simulator the stack makes one."""
+    """Authenticates the store to the payments provider. For its own simulator the stack makes one."""
     payments_webhook_secret: str = ""
-    """Signs the provider's webhooks, several separated by blanks while it is being changed; unset, all are refused. For
-    its own simulator the stack makes one."""
+    """Signs the provider's webhooks; several, separated by blanks, while it is being changed. If unset, all webhooks
+    are refused. For its own simulator the stack makes one."""
     payments_webhook_address: str | None = None
-    """Where the simulator sends its webhooks; the stack says so."""
+    """The address to which the simulator sends its webhooks; the stack sets it."""
     mail_from: str = "shop <orders@shop.test>"
-    """The address mail comes from."""
+    """The sender of mail."""
     mail_timeout_ms: int = Field(default=5_000, ge=1)
-    """What each step of a conversation with the mail server may take."""
+    """Longest time of each step of a conversation with the mail server."""
     mail_ca_file: Path | None = None
-    """Certificates (PEM) of the authorities trusted to name the mail server; unset, the machine's own are."""
+    """Certificates (PEM) of the authorities that are trusted for the mail server. If unset, the machine's own."""
     public_address: str | None = None
-    """Where shoppers find the store, for links in mails, link previews and sitemaps; the stack says so."""
+    """The store's address for shoppers: for links in mails, link previews and sitemaps. The stack sets it."""
     queue_threads: int = Field(default=2, ge=1, le=32)
-    """Messages a worker handles at the same time."""
+    """Messages that a worker handles at the same time."""
     queue_prefetch: int = Field(default=8, ge=1, le=1_000)
-    """Messages a worker fetches ahead of each queue, those being handled counted; more starve the other workers."""
+    """Messages that a worker fetches from each queue, including those it handles now; more would starve other
+    workers."""
     queue_length: int = Field(default=1_000, ge=1)
-    """Messages a queue of the broker holds; beyond it they wait in the outbox, where there is room."""
+    """Most messages in a queue of the broker; further messages wait in the outbox."""
     queue_attempts: int = Field(default=12, ge=1)
-    """How often a message is tried before it is a dead letter: with the pauses between, up to 18 minutes in all."""
+    """Attempts for a message before it is a dead letter: with the pauses between them, up to 18 minutes."""
     queue_retry_s: float = Field(default=1.0, gt=0)
-    """Bound of the pause after the first failure; twice that after the second, and so on, with full jitter."""
+    """Longest pause after the first failure; it doubles after each further failure, with full jitter."""
     ship_after_s: float = Field(default=0.0, ge=0)
-    """Seconds after which a paid order is shipped by itself; 0: when staff say so."""
+    """Seconds after which a paid order is marked as shipped; 0: only staff mark it."""
     deliver_after_s: float = Field(default=0.0, ge=0)
-    """Seconds after which a shipped order has arrived by itself; 0: when staff say so."""
+    """Seconds after which a shipped order is marked as delivered; 0: only staff mark it."""
     session_lifetime_days: int = Field(default=14, ge=1)
-    """How long a browser stays signed in, and how long a guest's cart is remembered after its last change."""
+    """Days that a browser stays signed in, and that a guest's cart is stored after its last change."""
     token_lifetime_days: int = Field(default=30, ge=1)
-    """How long an API token is good for."""
+    """Days that an API token is valid."""
     switch_refresh_s: float = Field(default=0.8, gt=0, le=1.0)
-    """Seconds between two readings of the switches: a change is in force everywhere within a second."""
+    """Seconds between two reads of the switches: every process applies a change within a second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are kept."""
+    """The lowest severity of lines in the log."""
 
     @classmethod
     def settings_customise_sources(
@@ -209,19 +210,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read only what was passed and the environment: no hidden files."""
+        """Read the arguments and the environment only, and no files."""
         return init_settings, env_settings
 
     @field_validator("var_dir", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        """A relative path would be another one in a server that was started elsewhere."""
+        """A relative path would mean another directory in a server with another working directory."""
         return value and value.absolute()
 
     @field_validator(*ADDRESSES)
     @classmethod
     def _address(cls, value: str | None, field: ValidationInfo) -> str | None:
-        """A malformed address would be met much later, by a library that quotes it with its password."""
+        """A malformed address would fail much later, in a library whose message quotes it with its password."""
         schemes, kind = ADDRESSES[str(field.field_name)]
         if value is not None and not is_address(value, schemes):
             raise PydanticCustomError("address", "is not {kind}", {"kind": kind})
@@ -229,77 +230,77 @@ class Settings(BaseSettings):
 
     @property
     def own_address(self) -> str:
-        """Where shoppers find the store, without a slash at the end."""
+        """Return the store's address for shoppers, without a slash at the end."""
         return (self.public_address or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def scheme(self) -> str:
-        """How the store is spoken to at its own port: ``https`` where its edge has a certificate."""
+        """Return the scheme of the store's own port: ``https`` if its edge has a certificate."""
         return "https" if self.edge and self.tls_cert else "http"
 
     @property
     def metrics_hosts(self) -> tuple[str, ...]:
-        """Return the addresses figures are answered on: loopback, where our own commands ask, is always among them."""
-        covers_loopback = self.metrics_host in ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 - the user's word
+        """Return the addresses of ``/metrics``; loopback is always among them, because our own commands use it."""
+        covers_loopback = self.metrics_host in ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 - the user's choice
         return (self.metrics_host,) if covers_loopback else ("127.0.0.1", self.metrics_host)
 
     @property
     def is_lab(self) -> bool:
-        """Whether the store may show its insides."""
+        """Return whether the store runs in the lab profile."""
         return self.profile == "lab"
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
-        """Return the secret keys: the one that signs, then those that are still believed."""
+        """Return the secret keys: the first signs, the others are still accepted."""
         return tuple(self.secret_key.split())
 
     @property
     def log_dir(self) -> Path:
-        """Where each process keeps its JSON lines."""
+        """Return the directory of the log files."""
         return self.var_dir / "log"
 
     @property
     def edge_dir(self) -> Path:
-        """Where the edge keeps what it serves."""
+        """Return the directory of the edge's cache and files."""
         return self.var_dir / "edge"
 
     @property
     def edge_answers_file(self) -> Path:
-        """Where the process beside nginx notes what the edge has answered since the stack was started."""
+        """Return the file with the totals of the edge's responses since the start of the stack."""
         return self.run_dir / "edge-answers.json"
 
     @property
     def run_dir(self) -> Path:
-        """Where the running stack keeps what it knows of itself."""
+        """Return the directory for the state of the running stack."""
         return self.var_dir / "run"
 
     def as_environment(self) -> dict[str, str]:
-        """Return the variables that make another process read these very settings."""
-        found = self.model_dump(mode="json", exclude_none=True)
-        return {variable(name): str(value) for name, value in found.items()}
+        """Return the environment variables from which another process reads the same settings."""
+        fields = self.model_dump(mode="json", exclude_none=True)
+        return {variable(name): str(value) for name, value in fields.items()}
 
 
 def variable(field: str) -> str:
-    """Return the environment variable a field is read from."""
+    """Return the environment variable of a field."""
     return field.upper() if field.endswith("_url") else PREFIX + field.upper()
 
 
 def mask_password(text: str) -> str:
-    """Return an address, or a text that quotes one, fit to be shown: without its password."""
-    without = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)  # up to the last "@": a password may hold one
-    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", without)
+    """Return an address, or a text that quotes one, with its password replaced."""
+    masked = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)  # up to the last "@": a password may contain one
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", masked)
 
 
 def is_address(value: str, schemes: frozenset[str]) -> bool:
-    """Tell whether a text is an address that names one of the schemes and a place. Pure."""
+    """Return whether a text is an address with one of the schemes and a host. Pure."""
     try:
         parts = urlsplit(value)
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises ValueError if it is no number
     except ValueError:
         return False
-    scheme = parts.scheme.partition("+")[0]  # a driver behind the plus is not ours to choose
+    scheme = parts.scheme.partition("+")[0]  # without the driver after the plus
     if scheme in VALKEY_SCHEMES - {"unix"} and not re.fullmatch(r"/?\d*", parts.path):
-        return False  # redis-py takes a database that is no number for number 0, without a word
+        return False  # redis-py silently takes a database that is no number for number 0
     return scheme in schemes and bool(parts.hostname or scheme.startswith(("postgres", "unix")))
 
 
@@ -308,32 +309,28 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
 
     Args:
         environ: variables to check for unknown names; the process's own by default.
-        overrides: field values that win over the environment.
+        overrides: field values that override the environment.
 
     Raises:
-        ConfigurationError: an unknown ``SHOP_`` variable, or a value that does not fit its field.
+        ConfigurationError: an unknown ``SHOP_`` variable, or an invalid value.
     """
-    _refuse_unknown(os.environ if environ is None else environ)
-    try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
-    except ValidationError as error:
-        raise ConfigurationError(_first_fault(error)) from None
-    return settings
-
-
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {variable(name) for name in Settings.model_fields}
-    for name in sorted(environ):
+    for name in sorted(os.environ if environ is None else environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
             raise ConfigurationError(f"{name} is not a setting; did you mean {near[0]}?")
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise ConfigurationError(_first_error(error)) from None
+    return settings
 
 
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    name = variable(str(fault["loc"][0]).lower()) if fault["loc"] else "Settings"
-    plain = PLAIN_WORDS.get(fault["type"])
-    words = plain.format(**fault.get("ctx", {})) if plain else f"is not fit: {fault['msg']}"
-    given = fault.get("input")
-    shown = mask_password(str(given)) if fault["type"] == "address" else repr(given)
-    return f"{name}={shown} {words}."
+def _first_error(error: ValidationError) -> str:
+    field_error = error.errors()[0]
+    name = variable(str(field_error["loc"][0]).lower()) if field_error["loc"] else "Settings"
+    template = MESSAGES.get(field_error["type"])
+    message = template.format(**field_error.get("ctx", {})) if template else f"is invalid: {field_error['msg']}"
+    value = field_error.get("input")
+    shown = mask_password(str(value)) if field_error["type"] == "address" else repr(value)
+    return f"{name}={shown} {message}."

@@ -1,8 +1,9 @@
-"""The process behind the store: everything that happens without a request, in one process without Flask.
+"""The worker: background loops and message consumers in one process without Flask.
 
-``shop up`` starts it as ``python -m shop.worker --port PORT``; elsewhere run as many as you like: each loop is safe to
-run twice at once. SIGTERM lets the rounds and deliveries under way end. On its port it answers ``/livez``, ``/readyz``
-(which loops are not well) and ``/metrics``. On the machine of an nginx, ``--edge`` lets it do the purger's work too.
+``shop up`` starts it as ``python -m shop.worker --port PORT``. Elsewhere any number of workers can run: two processes
+may run each loop at the same time. After SIGTERM the current rounds and deliveries end first. On its port the worker
+answers ``/livez``, ``/readyz`` (with the loops that fail) and ``/metrics``. On the machine of an nginx, the worker with
+``--edge`` is the edge purger too.
 """
 
 import argparse
@@ -33,27 +34,27 @@ from shop.wiring import ProcessRuntime, build
 
 EXIT_USAGE = 2
 STOP_S = 10.0
-"""Seconds a round under way gets to end: longer than the slowest bounded call."""
+"""Seconds that a current round has to end: longer than the slowest call with a time limit."""
 RELAY_EVERY_S = 0.05
 RELAY_IDLE_S = 0.25
-"""The first message after a quiet time waits for half of it on average; mail takes longer than that to be read."""
+"""After a quiet time, the first message waits for half of this on average: less than a reader of mail notices."""
 RELAY_CAP_S = 1.0
-"""To ask a broker that is away once a second is no load, and what waits for it has waited long enough."""
+"""One attempt per second is no load for a broker that fails, and its messages are late already."""
 MEASURE_EVERY_S = 1.0
 TRY_BROKER_EVERY_S = 3.0
-"""Whether it takes messages is tried also while there are none to hand on: else shoppers would find a full one."""
+"""The broker is checked even if there is no message: otherwise a shopper would be the first to find it full."""
 COMPLETE_EVERY_S = 2.0
 CONNECTIONS_OF_LOOPS = 2
-"""Shared by all loops, none of which holds one while it calls out. A connection is a process of PostgreSQL."""
+"""Shared by all loops; no loop keeps a connection during a call to another server. Each is a process of PostgreSQL."""
 REAP_EVERY_S = 10.0
 REAP_MAIL_EVERY_S = 60.0
+"""To find the oldest mails, the reaper reads all of them."""
 REAP_SESSIONS_EVERY_S = 60.0
 REAP_CARTS_EVERY_S = 60.0
-"""Finding the oldest letters means looking through all of them."""
 PROJECT_EVERY_S = 0.1
-"""Half of it, on average, is how long lists lag when the worker has time."""
+"""Order lists lag by half of this on average, if the worker has time."""
 PROJECT_IDLE_S = 0.5
-"""After a quiet time, up to this: nobody has placed an order for a second or more."""
+"""Longest pause after a second or more without an order."""
 
 NO_ROW = select(StoredSwitch.name).where(false()).with_for_update()
 
@@ -61,13 +62,24 @@ _log = logging.getLogger("shop.worker")
 
 
 def background_loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[BackgroundLoop]:
-    """Return what this process does again and again; each round takes the switches as they stand then.
+    """Return the loops of this process; each round uses the current snapshot of the switches.
 
     Args:
         runtime: of this process.
-        relay: from the outbox to the queue, where there is a broker.
+        relay: from the outbox to the queue; ``None`` without a broker.
     """
-    found = [
+
+    def measure_outbox() -> None:
+        with runtime.database.reading() as session:
+            messages = backlog(session)
+        runtime.metrics.queue.set_backlog(messages.waiting, messages.oldest_s)
+
+    def require_writable() -> None:
+        # Most work of this process begins with a row lock; a read-only server refuses even one without a row.
+        with runtime.database.reading() as session:
+            session.execute(NO_ROW)
+
+    loops = [
         BackgroundLoop("completer", lambda: runtime.services().completer.run_once(), COMPLETE_EVERY_S),
         BackgroundLoop(
             "projector", lambda: runtime.services().projector.run_once().events, PROJECT_EVERY_S, PROJECT_IDLE_S
@@ -77,109 +89,91 @@ def background_loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) 
         BackgroundLoop("cart-reaper", lambda: runtime.services().cart_reaper.run_once(), REAP_CARTS_EVERY_S),
         BackgroundLoop("inbox-reaper", InboxReaper(runtime.database).run_once, REAP_EVERY_S),
         BackgroundLoop("mail-reaper", MailReaper(runtime.database).run_once, REAP_MAIL_EVERY_S),
-        BackgroundLoop("outbox-lag", lambda: _measure(runtime), MEASURE_EVERY_S),
-        BackgroundLoop("postgres", lambda: _require_writable(runtime), MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
+        BackgroundLoop("outbox-lag", measure_outbox, MEASURE_EVERY_S),
+        BackgroundLoop("postgres", require_writable, MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S),
     ]
     if relay is not None:
         check = checks.broker(runtime.settings.broker_url or "")
-        found.append(BackgroundLoop("broker", check, TRY_BROKER_EVERY_S, cap_s=TRY_BROKER_EVERY_S))
-        found.append(BackgroundLoop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
+        loops.append(BackgroundLoop("broker", check, TRY_BROKER_EVERY_S, cap_s=TRY_BROKER_EVERY_S))
+        loops.append(BackgroundLoop("relay", relay.run_once, RELAY_EVERY_S, RELAY_IDLE_S, cap_s=RELAY_CAP_S))
     if runtime.settings.ship_after_s or runtime.settings.deliver_after_s:
-        found.append(BackgroundLoop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
-    return found
-
-
-def _measure(runtime: ProcessRuntime) -> None:
-    with runtime.database.reading() as session:
-        found = backlog(session)
-    runtime.metrics.queue.set_backlog(found.waiting, found.oldest_s)
-
-
-def _require_writable(runtime: ProcessRuntime) -> None:
-    """Ask for a row lock, as most work here begins; a server that takes no changes refuses even an empty one."""
-    with runtime.database.reading() as session:
-        session.execute(NO_ROW)
+        loops.append(BackgroundLoop("fulfilment", lambda: runtime.services().fulfilment.run_once(), MEASURE_EVERY_S))
+    return loops
 
 
 class BackgroundWorker:
-    """Loops and consumers of one process, started and stopped together.
+    """The loops and consumers of one process, started and stopped together.
 
     Args:
-        runtime: what they share; started and closed here.
-        purging: the purger's work, if this process does it.
+        runtime: the objects that they share; the worker starts and closes it.
+        purger: the edge purger, if this process is one.
     """
 
-    def __init__(self, runtime: ProcessRuntime, purging: EdgePurger | None = None) -> None:
+    def __init__(self, runtime: ProcessRuntime, purger: EdgePurger | None = None) -> None:
         self._runtime = runtime
-        self._purging = purging
+        self._purger = purger
         self._stopped = threading.Event()
-        self._transport = queue_wiring.message_broker(runtime.settings) if runtime.settings.broker_url else None
-        found = background_loops(runtime, queue_wiring.relay(runtime, self._transport) if self._transport else None)
-        if purging is not None:
-            found.append(purging.loop)
-        self.runners: Sequence[LoopRunner] = [LoopRunner(loop, self._stopped) for loop in found]
+        self._broker = queue_wiring.message_broker(runtime.settings) if runtime.settings.broker_url else None
+        loops = background_loops(runtime, queue_wiring.relay(runtime, self._broker) if self._broker else None)
+        if purger is not None:
+            loops.append(purger.loop)
+        self.runners: Sequence[LoopRunner] = [LoopRunner(loop, self._stopped) for loop in loops]
 
     def start(self) -> None:
         """Start every thread."""
         self._runtime.start()
-        if self._purging is not None:
-            self._purging.start()
-        if self._transport is not None:
+        if self._purger is not None:
+            self._purger.start()
+        if self._broker is not None:
             settings = self._runtime.settings
             deliver = queue_wiring.message_dispatcher(self._runtime).deliver
-            self._transport.serve(deliver, settings.queue_threads, settings.queue_prefetch)
+            self._broker.serve(deliver, settings.queue_threads, settings.queue_prefetch)
         for runner in self.runners:
             runner.start()
 
     def request_stop(self) -> None:
-        """Let :meth:`wait` return."""
+        """Make :meth:`wait` return."""
         self._stopped.set()
 
     def wait(self) -> None:
-        """Return when a stop was requested."""
+        """Wait until a stop is requested."""
         self._stopped.wait()
 
     def close(self) -> None:
-        """Let what is under way end, and give back every connection."""
+        """Let the current rounds and deliveries end, and close every connection."""
         self._stopped.set()
         for runner in self.runners:
             runner.join(STOP_S)
-        if self._transport is not None:
-            self._transport.stop(STOP_S)
-        if self._purging is not None:
-            self._purging.close()
+        if self._broker is not None:
+            self._broker.stop(STOP_S)
+        if self._purger is not None:
+            self._purger.close()
         self._runtime.close()
 
     def faults(self) -> dict[str, str]:
-        """Return each loop's and thread's name and what is wrong with it; empty text where nothing is."""
+        """Return the fault of each loop and thread by its name; empty text for no fault."""
         return {
             **{runner.loop.name: runner.fault for runner in self.runners},
             **self._runtime.thread_faults(),
-            **(self._purging.faults() if self._purging is not None else {}),
+            **(self._purger.faults() if self._purger is not None else {}),
         }
-
-
-def _leave_gevent_out() -> None:
-    """Let dramatiq find no gevent: it would load all of it, 2.6 MB, to see that its threads are threads.
-
-    Locust brings it, and needs it in other processes only.
-    """
-    cast(dict[str, None], sys.modules).setdefault("gevent", None)
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    _leave_gevent_out()
+    # Locust installs gevent, but only other processes use it. dramatiq would import all of it, 2.6 MB, just to find
+    # that its own threads are real threads.
+    cast(dict[str, None], sys.modules).setdefault("gevent", None)
     parser = argparse.ArgumentParser(prog="python -m shop.worker")
-    parser.add_argument("--port", type=int, required=True, help="where probes and figures are answered")
-    parser.add_argument("--edge", action="store_true", help="do the work of the purger beside nginx too")
-    given = parser.parse_args()
+    parser.add_argument("--port", type=int, required=True, help="port of probes and metrics")
+    parser.add_argument("--edge", action="store_true", help="also be the edge purger, on nginx' machine")
+    arguments = parser.parse_args()
     try:
         settings = load_settings()
         require_production(settings)
         configure_logging(settings, "worker")
         require_usable(settings, "cache_url", "broker_url")
-        _run(settings, given.port, with_edge=given.edge)
+        _run(settings, arguments.port, with_edge=arguments.edge)
     except ConfigurationError as error:
         sys.stderr.write(f"shop: {error}\n")
         sys.exit(EXIT_USAGE)
@@ -187,7 +181,9 @@ def main() -> None:
 
 def _run(settings: Settings, port: int, *, with_edge: bool) -> None:
     if not settings.secret_key:
-        raise ConfigurationError("SHOP_SECRET_KEY is not set: the worker signs the links in mails with the store's.")
+        raise ConfigurationError(
+            "SHOP_SECRET_KEY is not set: the worker signs the links in mails with the store's key."
+        )
     pool = settings.queue_threads + CONNECTIONS_OF_LOOPS
     runtime = build(settings.model_copy(update={"db_pool_size": pool}), process="worker")
     runtime.database.require_usable()

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from shop.errors import ConfigurationError
-from shop.settings import PLAIN_WORDS, Settings, load_settings
+from shop.settings import MESSAGES, Settings, load_settings
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def faults(**values):
 
 def test_every_kind_of_fault_a_setting_can_have_is_said_in_plain_words():
     kinds = [faults(**dict.fromkeys(Settings.model_fields, value)) for value in ("x", "-1", "1e9", "nan", "0.5")]
-    assert set().union(*kinds) <= set(PLAIN_WORDS)
+    assert set().union(*kinds) <= set(MESSAGES)
     assert all(kinds)
 
 
