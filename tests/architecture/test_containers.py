@@ -99,7 +99,7 @@ def test_production_is_chosen_by_its_variables(service, monkeypatch, made):
     require_production(load_settings())
 
 
-def test_the_simulator_is_the_lab_s_alone(made):
+def test_simulator_runs_only_in_the_lab(made):
     assert SERVICES["payments"]["profiles"] == [made["COMPOSE_PROFILES"]] == ["lab"]
     assert all(service.get("profiles") is None for name, service in SERVICES.items() if name != "payments")
 
@@ -154,7 +154,7 @@ def test_the_web_server_is_started_as_the_stack_starts_it(complete):
 
 
 @pytest.mark.parametrize("service", ["cache", "broker"])
-def test_valkey_evicts_and_keeps_as_the_stack_s_does(service, tmp_path, complete):
+def test_valkey_options_match_the_stack(service, tmp_path, complete):
     ours = {
         "cache": options(valkey.cache(tmp_path, 1, complete.cache_memory_mb)),
         "broker": options(valkey.broker(tmp_path, 1)),

@@ -31,7 +31,7 @@ def test_the_code_keeps_the_house_rule(command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_worker_runs_without_flask_and_what_only_commands_need():
+def test_worker_runs_without_flask_and_packages_for_commands():
     assert not loaded("shop.worker, shop.queue_wiring") & {"flask", *OF_COMMANDS}
 
 
@@ -66,7 +66,7 @@ def test_tests_that_share_a_stack_run_in_one_process(request):
 
 
 @pytest.mark.parametrize("script", sorted((PROJECT_ROOT / "deploy/nginx").glob("*.js")), ids=lambda script: script.name)
-def test_a_script_of_the_edge_computes_nothing_outside_its_functions(script):
+def test_edge_script_computes_nothing_outside_functions(script):
     """njs runs what stands there for each request that runs any script: a checkout would pay for another's constant."""
     outside = re.findall(r"^(?:const|let|var) .*", script.read_text(), re.MULTILINE)
     assert [line for line in outside if "(" in line] == []

@@ -1,4 +1,4 @@
-"""Names of tests: they say a behaviour in few words, so that a list of failures can be read at a glance."""
+"""A test's name states one behaviour in few words, so that a list of failed tests can be read quickly."""
 
 import ast
 from collections.abc import Iterator
@@ -9,14 +9,20 @@ from shop.settings import PROJECT_ROOT
 TESTS = PROJECT_ROOT / "tests"
 MOST_WORDS = 10
 """In a name, not counting the word "test"."""
-LONG_NAMES_LEFT = 438
-"""How many longer names there still are. Lower this number after shortening some; it is never raised."""
+LONG_NAMES_LEFT = 381
+"""The number of longer names that remain. Lower it after you shorten some; never raise it."""
 ONLY_SHORT_NAMES = (
     *("architecture/*.py", "e2e/*.py", "integration/test_pool*.py", "integration/test_read_*.py"),
     *("integration/test_order_links.py", "integration/test_password_resets.py", "integration/test_customer_rights.py"),
+    *(
+        "integration/test_stack_*.py",
+        "integration/test_faults*.py",
+        "integration/test_backup*.py",
+        "unit/test_stack_*.py",
+    ),
     *("integration/test_stock*.py", "integration/test_unfit_*.py", "integration/test_worker.py"),
 )
-"""Files in which no name is longer."""
+"""Files without longer names."""
 
 
 def long_names(path: Path) -> Iterator[str]:

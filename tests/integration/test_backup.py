@@ -69,7 +69,7 @@ def shop(engine, *words):
     return done.exit_code, done.stdout + done.stderr
 
 
-def test_what_is_put_back_is_what_was_there(engine, other, tmp_path):
+def test_restore_brings_back_the_same_data(engine, other, tmp_path):
     code, said = shop(engine, "backup", tmp_path / "copy")
     assert code == 0, said
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
@@ -82,7 +82,7 @@ def test_what_is_put_back_is_what_was_there(engine, other, tmp_path):
         make_product(session, make_category(session, "new"), "another")
 
 
-def test_it_replaces_what_was_there(engine, file):
+def test_restore_replaces_the_database(engine, file):
     before = everything(engine)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM stock_items"))
@@ -92,7 +92,7 @@ def test_it_replaces_what_was_there(engine, file):
     assert ProjectionRebuilder(Database(engine)).verify().differences == ()
 
 
-def test_it_is_of_one_moment_whatever_is_written_meanwhile(engine, other, tmp_path, monkeypatch):
+def test_backup_is_a_snapshot_during_writes(engine, other, tmp_path, monkeypatch):
     before, original = everything(engine), taking.tables.copy_out
 
     def copy_out(*given):
@@ -122,14 +122,14 @@ def test_a_backup_overwrites_nothing_and_leaves_no_half_file(engine, file, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
-def test_a_restore_wants_to_be_meant(engine, file):
+def test_restore_requires_a_confirmation(engine, file):
     before = everything(engine)
     code, said = shop(engine, "restore", file)
     assert (code, "Add --yes" in said) == (2, True)
     assert everything(engine) == before
 
 
-def test_a_store_that_is_open_is_not_replaced(engine, file):
+def test_running_store_is_not_replaced(engine, file):
     address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address):
         code, said = shop(engine, "restore", file, "--yes")
@@ -166,7 +166,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_file_that_is_no_good_changes_nothing(engine, file, damage):
+def test_invalid_file_changes_nothing(engine, file, damage):
     before = everything(engine)
     DAMAGE[damage](file)
     code, said = shop(engine, "restore", file, "--yes")
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_good_changes_nothing(engine, file, damage):
     assert everything(engine) == before
 
 
-def test_a_database_of_something_else_is_left_alone(new_database, file):
+def test_database_of_another_program_is_left_alone(new_database, file):
     strange = build_engine(load_settings(database_url=new_database("strange", template=None)))
     with strange.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (id int)"))
@@ -208,7 +208,7 @@ def test_an_older_backup_is_brought_to_this_schema(new_database, other, tmp_path
         assert connection.scalar(text("SELECT name FROM categories WHERE slug = 'kept'")) == "Kept"
 
 
-def test_a_backup_of_an_old_schema_is_refused_until_it_is_migrated(new_database, tmp_path):
+def test_backup_of_an_old_schema_is_refused_until_migrated(new_database, tmp_path):
     old = build_engine(load_settings(database_url=new_database("behind", template=None)))
     code, said = shop(old, "backup", tmp_path / "copy")
     assert (code, "shop migrate" in said) == (2, True)

@@ -39,7 +39,7 @@ def books(instance):
     return {(one.kind, one.id) for one in audit(settings, look_again_s=0.0).mismatches}
 
 
-def test_what_was_lost_after_the_backup_is_named_and_settled(instance):
+def test_charges_after_the_backup_are_listed_and_settled(instance):
     instance.up("--size", "s", "--no-edge")
     kept, copy = buy(instance), str(instance.var / "copy")
     done = instance.shop("backup", copy)

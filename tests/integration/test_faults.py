@@ -95,7 +95,7 @@ def stack(one_stack):
     until(lambda: one_stack.cache_answers() and postgres.is_ready(one_stack.database_port))
 
 
-def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
+def test_cache_that_is_down_stays_down_until_cleared(stack):
     before, restarts = stack.pid("cache"), stack.restarts("cache")
     report = stack.desk.request("cache", "down")
     assert report.active == {"cache": "down", "database": "none", "mail": "none"}
@@ -109,7 +109,7 @@ def test_a_cache_that_is_down_stays_down_until_it_is_mended(stack):
     until(lambda: stack.restarts("cache") == restarts + 1)
 
 
-def test_a_cache_that_hangs_takes_connections_answers_nothing_and_remembers_everything(stack):
+def test_hanging_cache_accepts_connections_and_keeps_its_data(stack):
     stack.cache.set("kept", "yes")
     stack.desk.request("cache", "hang")
     with pytest.raises(redis.exceptions.TimeoutError):
@@ -124,7 +124,7 @@ def test_a_flush_is_done_once_and_is_over(stack):
     assert stack.cache.dbsize() == 0
 
 
-def test_two_faults_ordered_at_once_are_both_put_in_force(stack):
+def test_two_faults_requested_at_once_are_both_applied(stack):
     with ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(lambda name: stack.desk.request(name, "hang"), ["cache", "database"]))
     assert [report.failed for report in reports] == ["", ""]
@@ -160,7 +160,7 @@ def test_a_database_that_was_killed_recovers_with_what_was_committed(stack):
         assert connection.execute("SELECT count(*) > 0 FROM kept").fetchone() == (True,)
 
 
-def test_from_one_fault_to_another_there_is_no_way_round(stack):
+def test_one_fault_replaces_another_directly(stack):
     stack.desk.request("cache", "hang")
     stack.desk.request("cache", "down")
     until(lambda: not port_answers(stack.cache_port))
@@ -169,14 +169,14 @@ def test_from_one_fault_to_another_there_is_no_way_round(stack):
     until(lambda: not stack.cache_answers())
 
 
-def test_an_order_is_in_force_within_half_a_second(stack):
+def test_fault_is_active_within_half_a_second(stack):
     began = time.monotonic()
     stack.desk.request("cache", "hang")
     assert time.monotonic() - began < IN_FORCE_WITHIN_S * BUSY_MACHINE
 
 
 @pytest.mark.parametrize("value", ["hang", "down"])
-def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
+def test_stack_with_faults_stops_cleanly(tmp_path_factory, value):
     var = tmp_path_factory.mktemp("stops") / "var"
     var.parent.chmod(0o755)
     stack = Stack(var)
@@ -191,7 +191,7 @@ def test_a_broken_stack_stops_as_well_as_a_whole_one(tmp_path_factory, value):
         stack.end()
 
 
-def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tmp_path_factory):
+def test_next_command_stops_a_hanging_leftover_server(tmp_path_factory):
     var = tmp_path_factory.mktemp("leftover") / "var"
     var.parent.chmod(0o755)
     stack = Stack(var)
@@ -222,13 +222,13 @@ def test_what_a_killed_supervisor_left_hanging_is_stopped_by_the_next_command(tm
         ("moon", "down", "no fault"),
     ],
 )
-def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says):
+def test_unknown_fault_is_refused_with_the_known_names(client, name, value, says):
     answer = client.put(f"/api/v1/faults/{name}", json={"value": value})
     assert answer.status_code == 422
     assert says in answer.json["detail"]
 
 
-def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
+def test_external_server_gets_no_fault(client, settings):
     answer = client.put("/api/v1/faults/cache", json={"value": "down"})
     assert answer.status_code == 409
     assert "not a server of this stack" in answer.json["detail"]
@@ -248,7 +248,7 @@ def test_a_server_that_is_not_the_stack_s_own_is_left_alone(client, settings):
     FaultChannel(settings.run_dir).close()
 
 
-def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, settings):
+def test_active_fault_is_in_the_api_and_on_the_page(client, settings):
     settings.run_dir.mkdir(exist_ok=True)
     FaultChannel(settings.run_dir).publish_report(FaultReport(("cache",), {"cache": "hang"}, ""))
     assert "Fault in force: cache hangs." in client.get("/lab").text
@@ -257,7 +257,7 @@ def test_a_fault_in_force_is_told_by_the_api_and_shown_on_the_page(client, setti
     assert "Fault in force" not in client.get("/lab").text
 
 
-def test_the_command_breaks_and_mends(stack, monkeypatch):
+def test_command_sets_and_clears_a_fault(stack, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
     assert CliRunner().invoke(fault, ["set", "cache", "hang"]).exit_code == 0
     listed = json.loads(CliRunner().invoke(fault, ["list", "--json"]).output)["items"]
@@ -274,14 +274,14 @@ def test_the_command_breaks_and_mends(stack, monkeypatch):
     assert CliRunner().invoke(fault, ["set", "cash", "hang"]).exit_code == 2
 
 
-def test_without_a_stack_there_is_nothing_to_break(tmp_path):
+def test_command_without_a_stack_is_refused(tmp_path):
     words = [sys.executable, "-m", "shop.cli", "fault", "set", "cache", "down"]
     done = subprocess.run(words, env={**os.environ, "SHOP_VAR_DIR": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 2
     assert "shop up" in done.stderr
 
 
-def test_an_unknown_fault_is_a_refusal():
+def test_unknown_fault_is_a_usage_error():
     with pytest.raises(InvalidFields):
         FaultChannel(load_settings().run_dir).request("moon", "down")
 

@@ -30,7 +30,7 @@ def manners(simulator):
     return simulator.admin("GET", "settings").json()
 
 
-def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(simulator, victim, monkeypatch):
+def test_slow_provider_is_slow_until_the_fault_ends(simulator, victim, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": 400}))
     victim.apply("slow")
     began = time.monotonic()
@@ -40,7 +40,7 @@ def test_a_slow_provider_is_slow_from_the_next_call_on_and_well_again_after_it(s
     assert manners(simulator)["latency_ms"] == 0
 
 
-def test_a_failing_provider_answers_some_calls_503_before_anything_is_done(simulator, victim, monkeypatch):
+def test_failing_provider_answers_503_and_charges_nothing(simulator, victim, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "failing", BEHAVIOURS["failing"].model_copy(update={"error_rate": 1}))
     victim.apply("failing")
     assert simulator.charge("f-failing").status_code == 503
@@ -48,7 +48,7 @@ def test_a_failing_provider_answers_some_calls_503_before_anything_is_done(simul
     assert simulator.charges("f-failing") == []
 
 
-def test_what_was_set_by_hand_stands_again_when_the_fault_ends(simulator, victim):
+def test_manual_settings_return_when_the_fault_ends(simulator, victim):
     simulator.behave(latency_ms=30, decline_rate=1)
     victim.apply("slow")
     assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (12_000, 1)
@@ -56,7 +56,7 @@ def test_what_was_set_by_hand_stands_again_when_the_fault_ends(simulator, victim
     assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (30, 1)
 
 
-def test_a_slow_provider_is_mended_while_all_its_threads_wait(simulator, victim, monkeypatch):
+def test_slow_fault_is_cleared_while_all_threads_wait(simulator, victim, monkeypatch):
     slow_ms = 1_500
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": slow_ms}))
 
@@ -95,7 +95,7 @@ def has_a_thread_left(simulator):
         return False
 
 
-def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_none(simulator, victim):
+def test_killed_provider_restarts_slow_and_new_stack_without_faults(simulator, victim):
     victim.apply("slow")
     simulator.kill()
     simulator.start()
@@ -104,7 +104,7 @@ def test_a_provider_that_was_killed_comes_back_slow_and_a_new_stack_begins_with_
     assert manners(simulator)["latency_ms"] == 0
 
 
-def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
+def test_hang_to_slow_and_back_leaves_nothing(simulator, victim):
     victim.apply("hang")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{simulator.url}/livez", timeout=0.3)
@@ -115,7 +115,7 @@ def test_from_hanging_to_slow_and_back_nothing_is_left(simulator, victim):
     assert manners(simulator)["latency_ms"] == 0
 
 
-def test_books_that_cannot_be_written_are_a_failed_order_and_not_a_silent_one(simulator, victim, tmp_path, monkeypatch):
+def test_request_fails_if_the_ledger_cannot_be_written(simulator, victim, tmp_path, monkeypatch):
     monkeypatch.setattr("shop.payments.simulator.ledger.BUSY_TIMEOUT_S", 0.1)
     desk = FaultChannel(tmp_path)
     faults = FaultDispatcher(desk, {"payments": victim})

@@ -72,7 +72,7 @@ def test_log_in_and_checkout_log_no_secret(client, runtime):
     assert "hunter2" not in runtime.access_lines.path.read_text()
 
 
-def test_a_line_has_the_ids_of_its_request_and_extra_fields(logging_to):
+def test_line_has_its_request_ids_and_extra_fields(logging_to):
     correlation.adopt(ID, None)
     logging.getLogger("shop.test").info("stock_low", extra={"slug": "blue-mug", "left": 2})
     (line,) = lines(logging_to)
@@ -106,7 +106,7 @@ def test_warnings_are_written_to_stderr_too(logging_to, settings, capsys):
 @pytest.mark.parametrize(
     "name", ["password", "new_password", "Authorization", "session_cookie", "card_number", "api_key", "token", "cvc"]
 )
-def test_a_field_named_like_a_secret_is_redacted_at_any_depth(name):
+def test_field_named_like_a_secret_is_redacted_at_every_depth(name):
     assert "hunter2" not in json.dumps(redact({"outer": {"list": [{name: "hunter2"}]}, name: "hunter2"}))
 
 

@@ -113,7 +113,7 @@ class TestAStoreInProduction:
         mine = ask(production, pair, "GET", "/admin/products", Cookie=cookie.partition(";")[0])
         assert mine.status == 200
 
-    def test_plain_http_is_sent_to_where_it_should_have_gone(self, production):
+    def test_plain_http_is_redirected_to_https(self, production):
         with closing(http.client.HTTPConnection("localhost", production.port, timeout=20)) as connection:
             connection.request("GET", "/c/home")
             answer = connection.getresponse()

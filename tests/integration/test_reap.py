@@ -11,7 +11,7 @@ from shop.cli.reap import reap
 from tests.support.factories import make_category, make_product, make_user
 
 
-def test_the_command_reaps_and_says_what(settings, database, monkeypatch):
+def test_command_reaps_and_prints_counts(settings, database, monkeypatch):
     for name, value in settings.as_environment().items():
         monkeypatch.setenv(name, value)
     with database.transaction() as session:

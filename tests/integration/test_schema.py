@@ -34,7 +34,7 @@ def test_a_migrated_database_lacks_no_revision_and_no_table(database):
         assert set(connection.dialect.get_table_names(connection)) >= set(ModelBase.metadata.tables)
 
 
-def test_the_revisions_are_one_line_and_known_by_their_file_names():
+def test_revisions_are_linear_and_numbered_by_file_name():
     script = ScriptDirectory(str(MIGRATIONS))
     assert revisions() == [revision.revision for revision in reversed(list(script.walk_revisions()))]
     assert script.get_heads() == revisions()[-1:]
@@ -48,7 +48,7 @@ def test_two_processes_that_migrate_at_once_take_turns(new_database):
     assert sorted(applied) == [[], revisions()]
 
 
-def test_a_schema_newer_than_the_code_is_refused_and_left_alone(new_database):
+def test_schema_newer_than_the_code_is_refused_unchanged(new_database):
     engine = build_engine(load_settings(database_url=new_database("newer")))
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -90,7 +90,7 @@ INSERT INTO order_events (order_id, version, type, data) VALUES
 """
 
 
-def test_a_store_from_before_the_events_were_whole_can_be_rebuilt_from_them(new_database):
+def test_store_with_incomplete_events_can_be_rebuilt(new_database):
     url = new_database("before_events", template=None)
     engine = build_engine(load_settings(database_url=url))
     with engine.begin() as connection:
@@ -121,7 +121,7 @@ TEXT_AS_IT_CAME = [
 ]
 
 
-def test_text_of_a_store_from_before_is_brought_into_one_form_and_found(new_database):
+def test_text_of_an_earlier_store_is_normalized_and_found(new_database):
     engine = build_engine(load_settings(database_url=new_database("text_forms", template=None)))
     config = _config()
     with engine.begin() as connection:

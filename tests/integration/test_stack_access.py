@@ -45,23 +45,23 @@ def can_read(path):
 
 @pytest.mark.parametrize("role", [*ROLES, "postgres"])
 @pytest.mark.parametrize("password", [None, "", "shop"])
-def test_postgres_lets_nobody_in_without_the_password(servers, role, password):
+def test_postgres_refuses_clients_without_the_password(servers, role, password):
     said = as_another_account(let_into_postgres, servers.postgres, role, password)
     assert "no password supplied" in said or "password authentication failed" in said
 
 
 @pytest.mark.parametrize("name", ["cache", "broker"])
 @pytest.mark.parametrize("command", ["PING", "INFO", "CONFIG GET requirepass"])
-def test_valkey_does_nothing_for_a_stranger(servers, name, command):
+def test_valkey_refuses_clients_without_the_password(servers, name, command):
     assert "Authentication required" in as_another_account(said_by_valkey, getattr(servers, name), command)
 
 
 @pytest.mark.parametrize("path", ["/admin/settings", "/admin/messages", "/charges"])
-def test_the_provider_does_nothing_for_a_stranger(simulator, path):
+def test_provider_refuses_clients_without_the_key(simulator, path):
     assert as_another_account(status_at, f"{simulator.url}{path}") == 401
 
 
-def test_no_secret_is_readable_by_others_or_stands_in_a_command_line(servers):
+def test_secrets_are_private_and_in_no_command_line(servers):
     home = Path(servers.home)
     files = [database_roles.passwords_file(home / "pg"), home / "pg" / "pg_hba.conf"]
     files += [home / name / file for name in ("cache", "broker") for file in ("password", "valkey.conf")]
@@ -89,7 +89,7 @@ def roles(servers, new_database):
         connection.close()
 
 
-def test_a_role_can_do_what_it_is_for(roles):
+def test_role_has_its_rights(roles):
     roles[STORE].execute("INSERT INTO later_migration (note) VALUES ('by the store')")
     roles[STORE].execute("UPDATE later_migration SET note = 'again'")
     roles[STORE].execute("SELECT nextval('later_migration_id_seq')")
@@ -119,7 +119,7 @@ def test_a_role_can_do_what_it_is_for(roles):
         (OWNER, "CREATE ROLE mine SUPERUSER"),
     ],
 )
-def test_a_role_can_do_no_more(roles, role, statement):
+def test_role_has_no_other_rights(roles, role, statement):
     try:
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
             roles[role].execute(statement)
@@ -142,7 +142,7 @@ def old_cluster(tmp_path_factory):
     return cluster
 
 
-def test_a_cluster_of_an_earlier_version_keeps_its_data_and_gets_passwords(old_cluster):
+def test_earlier_cluster_keeps_its_data_and_gets_passwords(old_cluster):
     postgres.initialise(old_cluster.data_dir)
     with old_cluster:
         for _ in range(2):
@@ -157,7 +157,7 @@ def test_a_cluster_of_an_earlier_version_keeps_its_data_and_gets_passwords(old_c
             assert reader.execute("SELECT note FROM kept ORDER BY id").fetchall() == [("from before",), ("from now",)]
 
 
-def test_lost_passwords_are_made_anew_and_a_probe_leaves_no_line_in_the_log(old_cluster):
+def test_lost_passwords_are_replaced_and_probe_logs_nothing(old_cluster):
     postgres.initialise(old_cluster.data_dir)
     database_roles.passwords_file(old_cluster.data_dir).unlink()
     postgres.initialise(old_cluster.data_dir)

@@ -99,7 +99,7 @@ def capabilities(pid):
 
 
 @AS_ROOT
-def test_every_process_is_the_account_of_the_data_and_can_at_most_read(instance):
+def test_every_process_runs_as_data_owner_and_can_only_read(instance):
     owner = (instance.var / "pg").stat().st_uid
     assert owner != 0
     assert len(str(instance.var.parent)) >= DEEP
@@ -109,7 +109,7 @@ def test_every_process_is_the_account_of_the_data_and_can_at_most_read(instance)
             assert capabilities(one.pid)["CapPrm"] in (0, 1 << 2), one.cmdline()
 
 
-def test_what_an_earlier_version_left_is_kept_and_closed(instance):
+def test_files_of_earlier_version_are_kept_and_made_private(instance):
     with psycopg.connect(instance.state().load().urls["database_url"]) as connection:
         assert connection.execute("SELECT value FROM switches WHERE name = %s", (KEPT,)).fetchone() == ("off",)
     assert (instance.var / "secret_key").read_text() == "secret_key"
@@ -120,7 +120,7 @@ def test_what_an_earlier_version_left_is_kept_and_closed(instance):
 
 
 @AS_ROOT
-def test_its_code_is_compiled_once_beside_sources_the_account_cannot_write_to(instance):
+def test_code_is_compiled_once_beside_read_only_sources(instance):
     compiled = [path.name for path in (instance.var.parent / "shop").rglob("*.pyc")]
     assert any(name.startswith("worker.") for name in compiled)
     assert any(name.startswith("wiring.") for name in compiled)
@@ -165,7 +165,7 @@ def test_the_commands_work_on_servers_of_another_account(instance):
 
 
 @AS_ROOT
-def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
+def test_root_changes_owner_only_in_a_stack_directory(tmp_path):
     account = privileges.ServerAccount(ANOTHER, ANOTHER)
     outside = tmp_path / "outside"
     outside.write_text("root's")
@@ -181,7 +181,7 @@ def test_root_gives_away_only_what_is_of_a_stack(tmp_path):
 
 
 @AS_ROOT
-def test_a_directory_of_something_else_is_refused(tmp_path):
+def test_directory_with_other_files_is_refused(tmp_path):
     (tmp_path / "spool").mkdir()
     done = StackInstance(tmp_path).shop("up")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -190,7 +190,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
 
 
 @AS_ROOT
-def test_the_servers_are_whose_the_data_is(tmp_path):
+def test_servers_run_as_the_owner_of_the_data(tmp_path):
     assert privileges.ServerAccount.of_servers(tmp_path / "var").uid == pwd.getpwnam("nobody").pw_uid
     os.chown(tmp_path, ANOTHER, ANOTHER)
     assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(ANOTHER, ANOTHER)

@@ -27,7 +27,7 @@ def test_a_server_that_is_there_and_fit_is_accepted(settings, name):
 
 
 @pytest.mark.parametrize("way", ["start", "audit", "load"])
-def test_options_in_an_address_reach_the_database_as_they_are_written(settings, database, way):
+def test_options_in_an_address_reach_the_database_unchanged(settings, database, way):
     given = settings.model_copy(update={"database_url": f"{settings.database_url}?options=-c%20work_mem%3D9MB"})
     if way == "start":
         external_servers.check(given, "database_url")
@@ -48,7 +48,7 @@ def test_options_in_an_address_reach_the_database_as_they_are_written(settings, 
         ("payments_url", "http"),
     ],
 )
-def test_a_server_that_does_not_answer_is_named_and_its_password_is_not(name, scheme):
+def test_server_without_answer_is_named_without_its_password(name, scheme):
     said = refusal(name, f"{scheme}://shop:hush@127.0.0.1:{free_port()}/0")
     assert said.startswith(f"{name.upper()}={scheme}://shop:***@127.0.0.1:")
     assert f"unset {name.upper()}" in said
@@ -57,7 +57,7 @@ def test_a_server_that_does_not_answer_is_named_and_its_password_is_not(name, sc
 
 @pytest.mark.parametrize("name", ["database_url", "cache_url", "broker_url", "payments_url"])
 @pytest.mark.parametrize("address", ["nonsense", "mysql://127.0.0.1/shop", ""])
-def test_an_address_of_another_kind_is_refused_with_the_right_spelling(name, address):
+def test_address_of_another_kind_is_refused_with_an_example(name, address):
     assert "://" in refusal(name, address).split("write")[1]
 
 
@@ -80,7 +80,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("case", ADDRESSES)
-def test_an_address_that_cannot_be_read_is_refused_by_every_process_without_its_password(case):
+def test_unreadable_address_is_refused_without_its_password(case):
     name, address = ADDRESSES[case]
     said = refusal(name, address)
     assert said.startswith(f"{name.upper()}=")
@@ -101,7 +101,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_provider_that_refuses_the_stores_key_is_not_well():
+def test_provider_that_refuses_the_key_is_unhealthy():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         there = load_settings(payments_url=f"http://127.0.0.1:{server.server_port}", payments_api_key="wrong")
@@ -133,7 +133,7 @@ def test_a_broker_that_is_away_is_refused_with_the_reason():
         assert "Connection refused" in refusal("broker_url", f"{scheme}://127.0.0.1:{free_port()}/0")
 
 
-def test_the_cache_and_the_broker_are_configured_for_what_they_are(settings):
+def test_cache_evicts_and_broker_does_not(settings):
     with (
         redis.Redis.from_url(str(settings.cache_url)) as cache,
         redis.Redis.from_url(str(settings.broker_url)) as broker,

@@ -26,7 +26,7 @@ def test_the_simulator_calls_the_store_at_its_own_address(alone):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_with_tls_the_simulator_calls_the_application_whose_certificate_it_need_not_know(alone, tmp_path, host):
+def test_with_tls_simulator_calls_the_application_behind_the_edge(alone, tmp_path, host):
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_text("read by nginx alone")
     with_tls = {"tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem", "host": host}

@@ -32,7 +32,7 @@ def taken():
         yield server.getsockname()[1]
 
 
-def test_a_taken_port_is_refused_with_its_holder_and_the_flag_that_changes_it(taken):
+def test_taken_port_is_refused_with_its_holder_and_the_option(taken):
     with pytest.raises(ConfigurationError) as refused:
         ports.require_free("127.0.0.1", taken)
     assert f"Port {taken} is taken by" in str(refused.value)
@@ -45,7 +45,7 @@ def test_an_address_of_another_machine_is_refused():
         ports.require_free("192.0.2.1", 8080)
 
 
-def test_a_server_gets_the_port_it_had_before_while_that_is_free(taken):
+def test_server_gets_its_earlier_port_while_that_is_free(taken):
     first = ports.choose_ports(("postgres", "cache"), {})
     assert ports.choose_ports(("postgres", "cache"), first) == first
     assert ports.choose_ports(("postgres",), {"postgres": taken})["postgres"] != taken
@@ -58,7 +58,7 @@ def test_two_servers_never_get_one_port():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems let nobody listen on a port that is kept")
-def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
+def test_chosen_port_is_reserved_until_its_server_listens():
     port = ports.free_port()
     others = subprocess.run(
         [
@@ -78,9 +78,7 @@ def test_a_chosen_port_is_kept_from_others_until_its_server_listens():
             pass
 
 
-def test_a_port_that_is_lost_while_the_data_are_loaded_is_named_and_the_store_is_not_begun(
-    settings, simulator, tmp_path
-):
+def test_port_lost_during_seeding_is_named_and_store_not_started(settings, simulator, tmp_path):
     port = ports.free_port()
     environment = {
         "SHOP_VAR_DIR": str(tmp_path),

@@ -59,7 +59,7 @@ def running(tmp_path):
     running.end()
 
 
-def test_a_server_that_was_killed_is_started_again_and_said_so(running):
+def test_killed_server_is_restarted_with_a_message(running):
     first = running.record("polite")
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: running.record("polite").restarts == 1)
@@ -69,7 +69,7 @@ def test_a_server_that_was_killed_is_started_again_and_said_so(running):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_every_server_also_one_that_will_not(running, number):
+def test_signal_stops_every_server_even_a_stubborn_one(running, number):
     servers = [running.record(name).identity for name in ("polite", "stubborn")]
     running.process.send_signal(number)
     assert running.process.wait(PATIENCE_S) == 0
@@ -78,7 +78,7 @@ def test_a_signal_stops_every_server_also_one_that_will_not(running, number):
     assert running.state.load() == StackState()
 
 
-def test_what_a_server_said_that_did_not_come_up_is_shown_before_its_end_is(tmp_path):
+def test_last_lines_of_failed_server_are_shown_before_the_error(tmp_path):
     for name in ("run", "log"):
         (tmp_path / name).mkdir()
     out = io.StringIO()
@@ -91,7 +91,7 @@ def test_what_a_server_said_that_did_not_come_up_is_shown_before_its_end_is(tmp_
     supervisor.stop()
 
 
-def test_what_a_killed_supervisor_left_behind_is_stopped_by_the_next_command(running):
+def test_next_command_stops_servers_of_a_killed_supervisor(running):
     servers = [running.record(name).identity for name in ("polite", "stubborn")]
     running.process.kill()
     running.process.wait()
@@ -100,7 +100,7 @@ def test_what_a_killed_supervisor_left_behind_is_stopped_by_the_next_command(run
     assert [server.alive for server in servers] == [False, False]
 
 
-def test_a_running_stack_is_held_and_a_killed_one_is_not(running):
+def test_lock_is_held_while_running_and_free_after_a_kill(running):
     with pytest.raises(ConfigurationError, match="already runs"), running.state.hold_lock():
         pass
     running.process.kill()
@@ -109,7 +109,7 @@ def test_a_running_stack_is_held_and_a_killed_one_is_not(running):
         pass
 
 
-def test_a_stranger_that_was_given_the_number_of_a_server_is_left_alone(tmp_path):
+def test_other_process_with_reused_pid_is_left_alone(tmp_path):
     (tmp_path / "run").mkdir()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     created = psutil.Process(stranger.pid).create_time()

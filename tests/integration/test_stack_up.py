@@ -66,7 +66,7 @@ def reader(tmp_path_factory):
         instance.shop("down")
 
 
-def test_the_store_is_open_and_everything_in_it_is_well(up):
+def test_store_is_open_and_every_server_is_healthy(up):
     with urllib.request.urlopen(f"http://127.0.0.1:{up.port}/readyz") as answer:
         assert answer.status == 200
     status = up.status()
@@ -74,7 +74,7 @@ def test_the_store_is_open_and_everything_in_it_is_well(up):
     assert {one["name"] for one in status["processes"]} == {*SERVERS, *EDGE}
 
 
-def test_the_public_port_is_the_edge_s_and_the_application_is_behind_it(up):
+def test_edge_has_the_public_port_and_application_is_behind_it(up):
     ports = {one.name: one.port for one in up.look().processes}
     assert ports["edge"] == up.port != ports["web"]
     for expected in ("fwd=miss; stored", "hit; ttl="):
@@ -82,7 +82,7 @@ def test_the_public_port_is_the_edge_s_and_the_application_is_behind_it(up):
             assert expected in answer.headers["Cache-Status"]
 
 
-def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
+def test_request_is_in_the_logs_of_edge_and_application(up):
     asked = urllib.request.Request(f"http://127.0.0.1:{up.port}/cart", headers={"X-Request-ID": "through-both-of-them"})
     urllib.request.urlopen(asked).close()  # noqa: S310 - an address of this test's own
     until(lambda: {"edge", "web"} <= up.processes_in_log("through-both-of-them"))
@@ -92,7 +92,7 @@ def test_one_request_is_found_in_the_edge_s_log_and_in_the_application_s(up):
 
 
 @pytest.mark.parametrize("name", [*EDGE, "worker"])
-def test_what_is_killed_before_or_behind_the_application_is_started_again(up, name):
+def test_killed_edge_or_worker_is_restarted(up, name):
     before = _restarts(up, name)
     up.state().load().processes[name].identity.process().kill()
     until(lambda: _restarts(up, name) > before)
@@ -100,7 +100,7 @@ def test_what_is_killed_before_or_behind_the_application_is_started_again(up, na
 
 
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
-def test_the_tutorial_s_commands_print_what_it_says(reader, tmp_path):
+def test_tutorial_commands_print_its_output(reader, tmp_path):
     before = _restarts(reader, "cache")
     steps = tutorial_runner.steps()
     said = tutorial_runner.typed(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
@@ -118,7 +118,7 @@ def test_a_second_start_is_refused_and_disturbs_nothing(running):
     assert running.identities() == before
 
 
-def test_a_second_checkout_is_refused_the_taken_port_and_starts_nothing(running, tmp_path):
+def test_second_checkout_is_refused_the_taken_port(running, tmp_path):
     other = StackInstance(tmp_path)
     done = other.shop("up", "--port", str(running.port))
     assert done.returncode == 2
@@ -131,7 +131,7 @@ def test_commands_find_the_running_stack_by_themselves(running):
     assert json.loads(running.shop("migrate", "--json").stdout) == {"applied": []}
 
 
-def test_a_reset_takes_the_data_and_leaves_what_its_user_made(running):
+def test_reset_deletes_the_data_and_keeps_the_users_work(running):
     var, gone = running.var, ("pg", "payments", "broker", "cache", "edge")
     kept = [var / name for name in ("exercises/01/attempt.py", "progress.json", "lab/a-run.json", "log/mine.txt")]
     for path in kept:
@@ -168,7 +168,7 @@ def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
     assert ">look<" in report
 
 
-def test_the_production_profile_does_not_start_unprepared_and_says_all_it_lacks(tmp_path):
+def test_production_profile_lists_all_missing_settings(tmp_path):
     done = StackInstance(tmp_path).shop("up", SHOP_PROFILE="production")
     assert done.returncode == 2
     first, *lines = done.stderr.splitlines()
@@ -197,11 +197,11 @@ def killed(running):
 class TestAfterItsSupervisorWasKilled:
     """The next start is one without the edge, as asked for."""
 
-    def test_the_status_says_that_nobody_watches(self, killed):
+    def test_status_reports_an_unsupervised_stack(self, killed):
         assert killed.status.returncode == 1
         assert json.loads(killed.status.stdout)["phase"] == "unsupervised"
 
-    def test_what_was_left_is_cleaned_up_by_the_next_start(self, killed, instance):
+    def test_next_start_stops_leftover_servers(self, killed, instance):
         assert not any(one.alive for one in killed.left)
         assert instance.look().is_healthy
 
@@ -251,21 +251,21 @@ class TestAfterItWasStopped:
         assert (stopped.migrate.returncode, stopped.migrate.stderr.count("\n")) == (2, 1)
         assert "start it with `shop up`" in stopped.migrate.stderr
 
-    def test_the_reason_of_a_refused_start_is_the_last_thing_on_the_terminal(self, stopped):
+    def test_refused_start_ends_with_its_reason(self, stopped):
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr.splitlines()[-1]
         assert "ready to accept connections" in stopped.of_other_size.stdout
         assert not re.search("shutting down|stopped", stopped.of_other_size.stdout), (
             "that comes later, and belongs into the logs"
         )
 
-    def test_a_half_seeded_store_is_refused_another_data_set_and_finished_by_the_next_start(self, stopped, instance):
+    def test_half_seeded_store_refuses_another_set_and_is_finished(self, stopped, instance):
         assert stopped.of_other_size.returncode == 2
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr
         assert stopped.phase == "stopped"
         with _connected(instance) as connection:
             assert connection.execute("SELECT completed_at IS NOT NULL FROM datasets").fetchall() == [(True,)]
 
-    def test_the_store_is_complete_where_there_is_no_wheel_of_nginx(self, stopped, instance):
+    def test_store_runs_without_a_wheel_of_nginx(self, stopped, instance):
         assert edge.NO_NGINX in stopped.started
         assert_complete_without_edge(instance)
 

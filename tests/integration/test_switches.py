@@ -200,7 +200,7 @@ def test_the_list_shows_every_switch_its_values_and_how_it_stands(client):
         ("x", "on", "no switch"),
     ],
 )
-def test_what_does_not_exist_is_refused_with_what_does(client, name, value, says):
+def test_unknown_switch_is_refused_with_the_known_names(client, name, value, says):
     answer = client.put(f"/api/v1/switches/{name}", json={"value": value})
     assert answer.status_code == 422
     assert says in answer.json["detail"]

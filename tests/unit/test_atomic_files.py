@@ -31,7 +31,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"state.json": b"old"}
 
 
-def test_a_name_that_is_a_directory_is_refused_and_nothing_is_left(tmp_path):
+def test_name_of_a_directory_is_refused_and_leaves_no_file(tmp_path):
     target = tmp_path / "run"
     target.mkdir()
     with pytest.raises(OSError, match="directory"):

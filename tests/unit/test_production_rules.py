@@ -49,7 +49,7 @@ BROKEN = [
 ]
 
 
-def test_what_has_everything_may_serve():
+def test_complete_settings_are_accepted():
     require_production(load_settings({}, **READY))
 
 
@@ -57,7 +57,7 @@ def test_what_has_everything_may_serve():
     "behind",
     [{"tls_cert": None, "host": "127.0.0.1"}, {"tls_cert": None, "trusted_proxies": "10.0.0.7"}],
 )
-def test_tls_may_be_a_proxys_business(behind):
+def test_tls_may_end_at_a_proxy(behind):
     assert broken_rules(load_settings({}, **READY | behind)) == []
 
 
@@ -74,7 +74,7 @@ def test_every_rule_is_broken_by_a_test():
     assert broken == {str(rule) for rule in RULES}
 
 
-def test_all_faults_are_told_at_once():
+def test_all_missing_settings_are_listed_at_once():
     with pytest.raises(ConfigurationError) as refused:
         require_production(load_settings({}, profile="production"))
     told = str(refused.value)
@@ -82,5 +82,5 @@ def test_all_faults_are_told_at_once():
         assert f"\n{name} " in told
 
 
-def test_the_lab_needs_none_of_it():
+def test_lab_needs_no_production_settings():
     assert broken_rules(load_settings({})) == []

@@ -4,12 +4,12 @@ from hypothesis import strategies as st
 from shop.stack.backoff import BASE_S, CAP_S, STABLE_S, RestartBackoff
 
 
-def test_each_death_in_a_row_doubles_the_wait_up_to_the_cap():
+def test_each_death_in_a_row_doubles_the_capped_wait():
     backoff = RestartBackoff()
     assert [backoff.delay_after(0.1) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_server_that_ran_long_enough_starts_anew():
+def test_long_run_resets_the_backoff():
     backoff = RestartBackoff()
     for _ in range(5):
         backoff.delay_after(0.1)

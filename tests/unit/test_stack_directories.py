@@ -18,7 +18,7 @@ def refusal(var) -> str:
     return str(refused.value)
 
 
-def test_a_directory_that_cannot_be_made_is_refused_with_the_variable_that_moves_it(tmp_path):
+def test_unwritable_directory_is_refused_with_its_variable(tmp_path):
     (tmp_path / "var").write_text("a file in its place")
     assert "SHOP_VAR_DIR" in refusal(tmp_path / "var")
 
@@ -29,7 +29,7 @@ def test_a_directory_this_user_may_not_write_in_is_refused(tmp_path):
     assert "Permission denied" in refusal(tmp_path / "var")
 
 
-def test_what_another_user_left_is_refused_before_anything_is_started(tmp_path, monkeypatch):
+def test_files_of_another_user_are_refused_before_a_start(tmp_path, monkeypatch):
     directories.prepare_directories(load_settings(var_dir=tmp_path))
     (tmp_path / "log" / "web.log").touch()
     somebody_else = os.geteuid() + 1
@@ -37,7 +37,7 @@ def test_what_another_user_left_is_refused_before_anything_is_started(tmp_path, 
     assert "another user" in refusal(tmp_path)
 
 
-def test_a_log_that_has_grown_is_put_aside(tmp_path, monkeypatch):
+def test_large_log_is_rotated(tmp_path, monkeypatch):
     monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "web.log").write_text("more than ten bytes")
@@ -46,7 +46,7 @@ def test_a_log_that_has_grown_is_put_aside(tmp_path, monkeypatch):
     assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "more than ten bytes")
 
 
-def test_a_log_is_cut_while_a_server_writes_to_it_and_followed_on(tmp_path, monkeypatch):
+def test_log_is_truncated_while_written_and_followed(tmp_path, monkeypatch):
     monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     log = tmp_path / "web.log"
     with log.open("ab", buffering=0) as server:
@@ -68,7 +68,7 @@ def test_a_link_in_place_of_a_log_is_left_alone(tmp_path, monkeypatch):
     assert not (tmp_path / "web.log.1").exists()
 
 
-def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path, monkeypatch):
+def test_log_is_truncated_even_if_its_copy_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 1_000)
     log = tmp_path / "web.log"
     log.write_bytes(b"x" * 5_000)
@@ -82,7 +82,7 @@ def test_a_log_that_cannot_be_copied_is_cut_all_the_same(tmp_path, monkeypatch):
     assert log.stat().st_size == 0
 
 
-def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
+def test_secret_key_is_made_once_and_private(tmp_path):
     settings = load_settings(var_dir=tmp_path)
     first = endpoints.secret_key(settings)
     assert len(first) >= 32
@@ -90,7 +90,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_followed_log_is_read_by_whole_lines_from_where_it_ended(tmp_path):
+def test_log_tail_reads_whole_lines_from_its_last_position(tmp_path):
     log = tmp_path / "log"
     log.write_text("before\n")
     tail = LogTail(log)

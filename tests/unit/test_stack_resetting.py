@@ -18,7 +18,7 @@ def var(tmp_path):
     return tmp_path
 
 
-def test_only_what_the_servers_hold_is_deleted(var):
+def test_reset_deletes_only_the_servers_data(var):
     (var / "pg.passwords").write_text("secret")
     (var / "lab" / "note").write_text("of the data that goes")
     delete_parts(var, ["lab/note", "lab/never-was"])
@@ -32,7 +32,7 @@ def test_a_reset_that_was_killed_is_finished_by_the_next(var):
     assert not list(var.glob("pg*"))
 
 
-def test_it_says_what_goes_and_how_much(var):
+def test_reset_lists_the_folders_and_their_sizes(var):
     assert {(part.name, part.bytes) for part in find_parts(var)} == {(name, 5) for name in DELETED_FOLDERS}
 
 
@@ -43,7 +43,7 @@ def test_it_says_what_goes_and_how_much(var):
         ({"profile": "production"}, "lab profile only"),
     ],
 )
-def test_it_is_refused_where_the_data_is_not_a_lab_s_own(var, given, says):
+def test_reset_is_refused_for_data_of_others(var, given, says):
     with pytest.raises(ConfigurationError, match=says):
         require_resettable(load_settings({}, var_dir=var, **given), StackState())
 
@@ -68,7 +68,7 @@ def test_a_refused_reset_deletes_nothing(var, monkeypatch, name, value):
     assert len(find_parts(var)) == len(DELETED_FOLDERS)
 
 
-def test_nobody_who_can_be_asked_is_a_no(var, monkeypatch):
+def test_reset_without_a_terminal_deletes_nothing(var, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(var))
     done = CliRunner().invoke(main, ["reset"])
     assert done.exit_code == 2
@@ -76,7 +76,7 @@ def test_nobody_who_can_be_asked_is_a_no(var, monkeypatch):
     assert len(find_parts(var)) == len(DELETED_FOLDERS)
 
 
-def test_there_may_be_nothing_to_do(tmp_path, monkeypatch):
+def test_reset_without_data_does_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     done = CliRunner().invoke(main, ["reset", "--yes"])
     assert (done.exit_code, done.output) == (0, f"There is no data in {tmp_path}: nothing to do.\n")

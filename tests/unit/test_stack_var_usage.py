@@ -24,7 +24,7 @@ def settings(tmp_path):
     return load_settings(var_dir=tmp_path)
 
 
-def test_each_part_is_measured_and_has_its_bound_or_what_it_grows_with(settings):
+def test_each_folder_has_its_size_and_limit_or_growth(settings):
     usage = var_usage.measure(settings)
     assert {part.name: (part.bytes, part.bound_bytes) for part in usage.parts} == {
         "edge": (0, None),
@@ -36,19 +36,19 @@ def test_each_part_is_measured_and_has_its_bound_or_what_it_grows_with(settings)
     assert usage.free_bytes > 0
 
 
-def test_status_shows_it_to_people_and_programs_also_when_nothing_runs(settings):
+def test_status_shows_disk_usage_even_if_nothing_runs(settings):
     report = collect_report(settings)
     assert "var/pg                3.0 MB  grows with orders and the catalogue" in format_report(report)
     assert "var/log               0.0 MB  at most 154 MB" in format_report(report)
     assert [part["name"] for part in report.to_dict()["var"]["parts"]] == ["edge", "edge/store", "log", "pg"]
 
 
-def test_the_bound_of_the_store_is_the_one_nginx_keeps():
+def test_limit_of_the_edge_store_is_that_of_nginx():
     template = (CONFIGURATION / "nginx.conf.template").read_text()
     assert f"max_size={var_usage.EDGE_STORE_BYTES // 1024 // 1024}m" in template
 
 
-def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
+def test_supervisor_rotates_logs_while_the_stack_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(log_rotation, "MAX_LOG_BYTES", 10)
     now = [0.0]
     supervisor = ProcessSupervisor(StateFile(tmp_path), tmp_path, StackConsole(io.StringIO()), lambda: now[0])
@@ -61,7 +61,7 @@ def test_the_supervisor_bounds_logs_while_the_stack_runs(tmp_path, monkeypatch):
     assert (log.read_text(), log.with_suffix(".log.1").read_text()) == ("", "more than ten bytes")
 
 
-def test_a_server_that_died_is_started_again_though_the_disk_is_full(tmp_path):
+def test_dead_server_is_restarted_on_a_full_disk(tmp_path):
     out = io.StringIO()
     supervisor = ProcessSupervisor(StateFile(tmp_path), tmp_path, StackConsole(out))
     supervisor.start([ServerProgram("web", ("sleep", "60"), 1, lambda: True)])
