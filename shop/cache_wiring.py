@@ -4,7 +4,6 @@ A :class:`CacheRuntime` holds the objects that all service graphs of a process s
 counters and threads must be the same for all switch values, or a switch change would lose an invalidation.
 """
 
-import contextvars
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,7 +67,10 @@ class CacheRuntime:
     hit_counter: HitCounter
     backoff: FailureBackoff
     barrier: InvalidationBarrier | None
-    refresh_worker: RefreshWorker = field(default_factory=lambda: RefreshWorker(_run_without_record))
+    refresh_worker: RefreshWorker = field(
+        default_factory=lambda: RefreshWorker(lambda context, load: context.run(request_record.without_record, load))
+    )
+    """Runs a load in the context of its request, but adds its queries to no request's record."""
 
     def start(self) -> None:
         """Start the background threads."""
@@ -107,7 +109,7 @@ class CacheRuntime:
                 make_load_error=lambda: ServiceUnavailable(LOAD_FAILED),
                 max_lifetime_factor=(1 + JITTER_SHARE) * max(1.0, ttl_scale),
             ),
-            self._strategy(switches["cache.stampede"]),
+            self.strategy(switches["cache.stampede"]),
             self.backoff,
         )
         clients: dict[str, Callable[[], CacheClient]] = {
@@ -117,7 +119,8 @@ class CacheRuntime:
         }
         return clients[switches["cache.invalidation"]]()
 
-    def _strategy(self, name: str) -> MakeStrategy:
+    def strategy(self, name: str) -> MakeStrategy:
+        """Return the stampede strategy of a value of ``cache.stampede``."""
         strategies: dict[str, MakeStrategy] = {
             "lock+early": partial(LockWithEarlyExpiry, state=self.stampede_state),
             "lock": partial(LockedLoad, state=self.stampede_state),
@@ -148,8 +151,3 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
 def is_expected_error(error: Exception) -> bool:
     """Return whether a loader's error is an answer to the shopper; an unavailable service is a failure."""
     return isinstance(error, ShopError) and not isinstance(error, ServiceUnavailable)
-
-
-def _run_without_record(context: contextvars.Context, work: Callable[[], object]) -> None:
-    """Run a background load in its request's context, but add its queries to no request's record."""
-    context.run(request_record.without_record, work)

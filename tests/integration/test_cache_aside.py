@@ -42,7 +42,7 @@ def outcomes(seen):
     return [event.outcome for event in seen if isinstance(event, LookupFinished)]
 
 
-def test_a_second_look_is_a_hit_and_loads_nothing(cache, seen):
+def test_a_second_lookup_is_a_hit(cache, seen):
     source = Source()
     assert [cache.get_or_load("k", CATALOGUE, ["a"], source) for _ in range(3)] == [b"one"] * 3
     assert source.loads == 1
@@ -60,7 +60,7 @@ def test_invalidating_one_of_its_tags_ends_an_entry(cache, seen):
     assert outcomes(seen) == ["miss", "stale"]
 
 
-def test_invalidating_another_tag_leaves_it_alone(cache):
+def test_invalidating_another_tag_keeps_the_entry(cache):
     source = Source()
     cache.get_or_load("k", CATALOGUE, ["a"], source)
     cache.invalidate(["b"])
@@ -76,7 +76,7 @@ def test_an_evicted_tag_costs_a_miss_and_revives_nothing(cache, cache_client):
     assert cache.get_or_load("k", CATALOGUE, ["a"], source) == b"two"
 
 
-def test_an_entry_from_before_an_invalidation_stays_dead_when_the_tag_is_then_evicted(cache, cache_client):
+def test_an_invalidated_entry_stays_invalid_after_tag_eviction(cache, cache_client):
     source = Source()
     cache.get_or_load("k", CATALOGUE, ["a"], source)
     cache.invalidate(["a"])
@@ -120,13 +120,13 @@ def test_a_load_that_began_before_an_invalidation_never_counts_as_fresh(cache, l
         b"[]\nvalue",
     ],
 )
-def test_what_cannot_be_read_is_a_miss(cache, cache_client, garbage):
+def test_an_unreadable_entry_is_a_miss(cache, cache_client, garbage):
     cache_client.set("shop:1:e:k", garbage)
     assert cache.get_or_load("k", CATALOGUE, [], Source()) == b"one"
     assert cache.get_or_load("k", CATALOGUE, [], Source(b"not asked")) == b"one"
 
 
-def test_a_load_that_fails_stores_nothing_and_its_error_passes_through(cache):
+def test_a_failed_load_raises_and_stores_nothing(cache):
     def failing() -> bytes:
         raise LookupError("gone")
 
@@ -143,13 +143,13 @@ def test_live_data_is_never_stored(cache, cache_client):
     assert cache_client.dbsize() == 0
 
 
-def test_every_key_it_leaves_behind_expires(cache, cache_client):
+def test_every_key_expires(cache, cache_client):
     cache.get_or_load("k", CATALOGUE, ["a"], Source())
     cache.invalidate(["b"])
     assert all(cache_client.ttl(key) > 0 for key in cache_client.scan_iter())
 
 
-def test_without_a_level_every_look_loads():
+def test_without_a_level_every_lookup_loads():
     source = Source()
     cache = Cache(NullLevel(), SystemClock())
     cache.get_or_load("k", CATALOGUE, ["a"], source)
@@ -157,7 +157,7 @@ def test_without_a_level_every_look_loads():
     assert source.loads == 2
 
 
-def test_an_entry_invalidated_while_the_switch_was_off_is_not_served_when_it_is_on_again(cache, level):
+def test_invalidations_while_switched_off_count_afterwards(cache, level):
     cache.get_or_load("k", CATALOGUE, ["a"], Source(b"old"))
     Cache(InvalidateOnlyLevel(level), SystemClock()).invalidate(["a"])
     assert cache.get_or_load("k", CATALOGUE, ["a"], Source(b"new")) == b"new"

@@ -85,7 +85,7 @@ def timed(work):
     return result, time.perf_counter() - started
 
 
-def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first(server, clock):
+def test_waiting_for_a_hanging_cache_counts_as_cache_time(server, clock):
     level = SharedLevel(server.url, TIMEOUT_MS, clock)
     cache = Cache(level, clock, CacheTelemetry(ProcessMetrics().cache))
     take(cache)
@@ -98,7 +98,7 @@ def test_the_wait_for_a_hanging_cache_is_booked_to_the_cache_whoever_looks_first
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_a_cache_that_is_away_costs_one_bounded_wait_and_then_none(server, cache, seen, fault):
+def test_an_outage_costs_one_bounded_wait(server, cache, seen, fault):
     take(cache)
     getattr(server, fault)()
     value, first_s = timed(lambda: take(cache, b"from the database"))
@@ -111,7 +111,7 @@ def test_a_cache_that_is_away_costs_one_bounded_wait_and_then_none(server, cache
     assert all(answer.outcome == "bypass" and answer.level_down for answer in answers[1:])
 
 
-def test_when_a_pause_ends_one_thread_tries_and_the_others_do_not_wait(server, cache, clock, seen):
+def test_one_thread_probes_after_a_pause_without_blocking_others(server, cache, clock, seen):
     take(cache)
     server.hang()
     take(cache)
@@ -125,7 +125,7 @@ def test_when_a_pause_ends_one_thread_tries_and_the_others_do_not_wait(server, c
     assert sum(wait >= TIMEOUT_MS / 1000 * 0.9 for wait in waits) == 1
 
 
-def test_it_is_used_again_once_it_answers(server, cache, clock, seen):
+def test_a_recovered_cache_is_used_again(server, cache, clock, seen):
     take(cache, b"old")
     server.hang()
     take(cache)
@@ -143,7 +143,7 @@ def test_a_restarted_cache_costs_its_connections_not_a_pause(server, cache, seen
     assert not [event for event in seen if isinstance(event, LevelDown)]
 
 
-def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next_read(server, cache, clock, seen):
+def test_a_pending_invalidation_is_delivered_before_the_next_read(server, cache, clock, seen):
     take(cache, b"old")
     server.hang()
     cache.invalidate(["a"])
@@ -153,7 +153,7 @@ def test_an_invalidation_that_met_a_hanging_cache_is_made_up_for_before_the_next
     assert take(cache, b"new") == b"new"
 
 
-def test_a_process_that_ends_delivers_what_it_owes_without_waiting_for_the_pause_to_end(server, cache, clock, seen):
+def test_closing_delivers_pending_invalidations_despite_the_pause(server, cache, clock, seen):
     take(cache, b"old")
     server.hang()
     cache.invalidate(["a"])
@@ -165,7 +165,7 @@ def test_a_process_that_ends_delivers_what_it_owes_without_waiting_for_the_pause
     assert [event for event in seen if isinstance(event, InvalidationsUndelivered)] == []
 
 
-def test_a_process_that_ends_while_the_cache_is_away_says_what_it_could_not_deliver(server, clock, seen):
+def test_closing_during_an_outage_reports_undelivered_invalidations(server, clock, seen):
     level = SharedLevel(server.url, 50, clock, seen.append)
     server.hang()
     level.invalidate(["a", "b"])
@@ -173,7 +173,7 @@ def test_a_process_that_ends_while_the_cache_is_away_says_what_it_could_not_deli
     assert [event.tags for event in seen if isinstance(event, InvalidationsUndelivered)] == [("a", "b")]
 
 
-def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):
+def test_an_invalidation_during_a_pause_is_pending_too(server, cache, clock):
     take(cache, b"old")
     server.hang()
     take(cache)
@@ -183,7 +183,7 @@ def test_an_invalidation_during_a_pause_is_owed_as_well(server, cache, clock):
     assert take(cache, b"new") == b"new"
 
 
-def test_a_load_under_way_when_the_cache_goes_away_is_answered_all_the_same(server, cache):
+def test_an_outage_during_a_load_does_not_affect_its_value(server, cache):
     def load():
         server.hang()
         return b"loaded"
@@ -191,7 +191,7 @@ def test_a_load_under_way_when_the_cache_goes_away_is_answered_all_the_same(serv
     assert cache.get_or_load("k", CATALOGUE, ["a"], load) == b"loaded"
 
 
-def test_an_error_as_an_answer_leaves_no_reply_behind_for_the_next_question(server, cache, clock):
+def test_a_server_error_leaves_no_answer_in_the_connection(server, cache, clock):
     with redis.Redis.from_url(server.url) as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1")
@@ -202,7 +202,7 @@ def test_an_error_as_an_answer_leaves_no_reply_behind_for_the_next_question(serv
     assert take(cache, b"not asked") == b"two"
 
 
-def test_threads_that_come_and_go_never_use_up_the_connections(server, cache, seen):
+def test_short_lived_threads_do_not_exhaust_the_connections(server, cache, seen):
     for _ in range(150):
         thread = threading.Thread(target=take, args=(cache,))
         thread.start()

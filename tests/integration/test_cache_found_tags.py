@@ -62,7 +62,7 @@ def page(cache, source):
 
 
 @pytest.mark.parametrize("local", [False, True])
-def test_a_value_ends_with_what_its_load_found_it_to_show(process, source, local):
+def test_invalidating_a_found_tag_ends_the_value(process, source, local):
     one, other = process(local=local), process()
     for cache in (one, other, one):
         assert (page(cache, source), found_tags(page(cache, source))) == (b"old", ("y",))
@@ -73,7 +73,7 @@ def test_a_value_ends_with_what_its_load_found_it_to_show(process, source, local
     assert source.loads == 2
 
 
-def test_what_a_value_shows_may_change_with_it(process, source):
+def test_found_tags_may_change_with_the_value(process, source):
     cache, other = process(), process()
     page(cache, source)
     source.now, source.shows = b"new", ("z",)
@@ -84,7 +84,7 @@ def test_what_a_value_shows_may_change_with_it(process, source):
 
 
 @pytest.mark.parametrize("tag", ["y", "z"])
-def test_a_change_during_the_load_leaves_nothing_stored_whatever_it_was_of(process, source, tag):
+def test_any_invalidation_during_the_load_rejects_the_value(process, source, tag):
     """Before its load nobody knew that it shows Y: so that Y stands as before is known only if nothing changed."""
     seen = []
     cache, other = process(seen=seen), process()
@@ -101,7 +101,7 @@ def test_a_change_during_the_load_leaves_nothing_stored_whatever_it_was_of(proce
     ]
 
 
-def test_who_comes_after_a_change_does_not_join_a_load_from_before_it(process, source):
+def test_a_reader_after_an_invalidation_joins_no_earlier_load(process, source):
     cache, begun, may_end = process(local=True), threading.Event(), threading.Event()
     source.meanwhile = lambda: (begun.set(), may_end.wait(20))
     early = threading.Thread(target=page, args=(cache, source))
@@ -120,7 +120,7 @@ def test_who_comes_after_a_change_does_not_join_a_load_from_before_it(process, s
     assert page(cache, source) == b"new"
 
 
-def test_who_only_looks_finds_nothing_once_the_value_shows_something_else(process, source):
+def test_peek_misses_after_the_found_tags_changed(process, source):
     """The short way knows an address by the tags it was answered with, and tells the edge those."""
     cache, local, tags = process(), process(local=True), ["x", "y"]
     page(cache, source)
@@ -134,7 +134,7 @@ def test_who_only_looks_finds_nothing_once_the_value_shows_something_else(proces
         assert one.peek("page", CATALOGUE, [*tags, "z"]).value == b"new"
 
 
-def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, source):
+def test_ttl_only_ignores_found_tags_too(process, source):
     cache = process()
     by_time = TtlOnly(cache)
     assert found_tags(page(by_time, source)) == ()
@@ -143,7 +143,7 @@ def test_where_time_alone_ends_entries_nothing_found_ends_one_either(process, so
     assert page(by_time, source) == b"old"
 
 
-def test_to_find_tags_costs_no_round_trip_more(process, source, monkeypatch):
+def test_found_tags_cost_no_additional_round_trip(process, source, monkeypatch):
     """How all tags stood before comes with the look-up, and how the found ones stand with the look before storing."""
     cache, trips, exchange = process(), [], ThreadConnections.execute_pipeline
     page(cache, source)

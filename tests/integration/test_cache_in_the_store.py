@@ -45,7 +45,7 @@ def test_an_unknown_product_costs_a_query_once(client, database):
     assert "detail=negative" in second.headers["Cache-Status"]
 
 
-def test_switched_off_nothing_kept_of_what_is_not_there_is_told(client, blue_mug):
+def test_stored_negative_entries_are_ignored_when_switched_off(client, blue_mug):
     for switched, queries in (("on", 1), ("off", 1), ("off", 1)):
         flip(client, "cache.negative", switched)
         answer = client.get("/api/v1/products/no-such-mug")
@@ -53,7 +53,7 @@ def test_switched_off_nothing_kept_of_what_is_not_there_is_told(client, blue_mug
         assert "detail=negative" not in answer.headers["Cache-Status"] or switched == "on"
 
 
-def test_what_a_machine_whose_clock_is_ahead_has_stored_counts_as_over(client, settings, database, blue_mug):
+def test_entries_from_a_clock_ahead_count_as_expired(client, settings, database, blue_mug):
     """It claims to live for an hour more, and nobody can say how long it has been there."""
 
     class Ahead(SystemClock):
@@ -74,7 +74,7 @@ def test_what_a_machine_whose_clock_is_ahead_has_stored_counts_as_over(client, s
     assert client.get("/api/v1/products/red-mug").status_code == 200
 
 
-def test_a_product_that_is_made_is_seen_at_once_where_it_was_not_before(client, runtime, database, blue_mug):
+def test_a_new_product_replaces_its_negative_entry_at_once(client, runtime, database, blue_mug):
     assert client.get("/api/v1/products/red-mug").status_code == 404
     assert client.get("/api/v1/products?q=redmug").json["items"] == []
     with database.transaction() as session:
@@ -84,7 +84,7 @@ def test_a_product_that_is_made_is_seen_at_once_where_it_was_not_before(client, 
     assert [item["slug"] for item in client.get("/api/v1/products?q=redmug").json["items"]] == ["red-mug"]
 
 
-def test_a_search_in_vain_is_remembered_until_something_changes_and_a_successful_one_is_not(client, runtime, blue_mug):
+def test_only_empty_searches_are_cached_until_a_change(client, runtime, blue_mug):
     in_vain = [client.get("/api/v1/products?q=zeppelin") for _ in range(2)]
     assert [answer.json["items"] for answer in in_vain] == [[], []]
     assert queries_of(in_vain[0]) > 0
@@ -95,7 +95,7 @@ def test_a_search_in_vain_is_remembered_until_something_changes_and_a_successful
 
 
 @pytest.mark.parametrize("value", ["event", "write-through"])
-def test_nothing_is_invalidated_before_everybody_can_see_what_changed(client, runtime, database, blue_mug, value):
+def test_invalidation_follows_the_commit(client, runtime, database, blue_mug, value):
     """A reader between an early invalidation and the commit would store the old price under the new versions."""
     flip(client, "cache.invalidation", value)
     client.get(SCREEN)
@@ -112,7 +112,7 @@ def test_nothing_is_invalidated_before_everybody_can_see_what_changed(client, ru
     assert seen == [1300]
 
 
-def test_written_through_the_next_reader_pays_for_nothing(client, runtime, blue_mug):
+def test_after_write_through_the_next_reader_loads_nothing(client, runtime, blue_mug):
     client.get(SCREEN)
     flip(client, "cache.invalidation", "write-through")
     runtime.services().catalog.edit("blue-mug", ProductChange(price=1300))
@@ -122,7 +122,7 @@ def test_written_through_the_next_reader_pays_for_nothing(client, runtime, blue_
     assert "shop-local; hit" in answer.headers["Cache-Status"]
 
 
-def test_by_time_alone_an_edit_is_not_seen_and_flipping_back_shows_it_at_once(client, runtime, blue_mug):
+def test_ttl_only_hides_an_edit_until_the_switch_changes(client, runtime, blue_mug):
     client.get(SCREEN)
     flip(client, "cache.invalidation", "ttl")
     client.get(SCREEN)
@@ -132,7 +132,7 @@ def test_by_time_alone_an_edit_is_not_seen_and_flipping_back_shows_it_at_once(cl
     assert client.get(SCREEN).json["product"]["price"]["amount"] == 1300
 
 
-def test_a_popular_page_is_refreshed_before_its_end_by_nobodys_request(client, runtime, blue_mug):
+def test_a_popular_page_is_refreshed_in_the_background(client, runtime, blue_mug):
     flip(client, "cache.stampede", "refresh-ahead")
     for name in ("cache.local", "cache.jitter"):
         flip(client, name, "off")
@@ -158,7 +158,7 @@ def command(settings, database, monkeypatch):
     return run
 
 
-def test_an_entry_can_be_looked_into_and_ended_from_the_command_line(client, command, blue_mug):
+def test_the_command_line_shows_and_invalidates_an_entry(client, command, blue_mug):
     client.get(SCREEN)
     found = json.loads(command("inspect", "product:screen:blue-mug", "--json").output)
     assert (found["state"], found["tags"]) == ("fresh", ["product:blue-mug", "catalogue"])
@@ -168,7 +168,7 @@ def test_an_entry_can_be_looked_into_and_ended_from_the_command_line(client, com
     assert "missing" in command("inspect", "no:such:key").output
 
 
-def test_what_all_processes_answered_is_added_up_for_the_command_line(command, settings, blue_mug, tmp_path):
+def test_the_command_line_sums_the_statistics_of_all_processes(command, settings, blue_mug, tmp_path):
     server = WebServer(settings, tmp_path / "web", workers=2)
     try:
         server.wait()
@@ -189,13 +189,13 @@ def test_what_all_processes_answered_is_added_up_for_the_command_line(command, s
     assert "shop-shared" in text
 
 
-def test_without_a_running_stack_the_command_says_what_to_do(command):
+def test_without_a_running_stack_the_command_gives_advice(command):
     answer = command("stats", metrics_port=free_port())
     assert isinstance(answer.exception, ConfigurationError)
     assert "shop up" in str(answer.exception)
 
 
-def test_a_page_made_of_three_parts_asks_the_cache_once(client, blue_mug, monkeypatch):
+def test_a_page_of_three_parts_reads_the_cache_once(client, blue_mug, monkeypatch):
     flip(client, "cache.local", "off")
     warm = client.get("/p/blue-mug/reviews")
     packets = []

@@ -68,7 +68,7 @@ def server(tmp_path):
     server.kill()
 
 
-def test_the_second_look_does_not_leave_the_process(start):
+def test_the_second_lookup_is_local(start):
     one = start()
     assert one.take(b"one") == one.take() == b"one"
     assert one.outcomes() == ["miss", "hit"]
@@ -83,7 +83,7 @@ def test_a_hit_of_the_shared_level_leaves_a_copy(start):
     assert two.outcomes() == ["miss", "hit"]
 
 
-def test_whoever_invalidates_sees_the_new_state_at_once(start):
+def test_the_invalidating_process_sees_the_new_state_at_once(start):
     one = start()
     one.listener.stop()  # the broadcast is not what does it
     one.local.set_connected(connected=True)
@@ -103,7 +103,7 @@ level.close()
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_another_process_drops_its_copies_when_it_hears(start, settings, shared):
+def test_another_process_drops_its_copies_after_the_broadcast(start, settings, shared):
     one = start(shared=shared)
     one.take(b"old")
     subprocess.run([sys.executable, "-c", INVALIDATING, str(settings.cache_url)], timeout=20, check=True)
@@ -111,7 +111,7 @@ def test_another_process_drops_its_copies_when_it_hears(start, settings, shared)
     assert one.take(b"new") == b"new"
 
 
-def test_an_invalidation_that_was_owed_is_broadcast_when_it_is_delivered(start, server):
+def test_a_pending_invalidation_is_broadcast_at_its_delivery(start, server):
     one, two = start(server.url), start(server.url)
     two.take(b"old")
     one.level.client.breaker.record_failure()  # as after a timeout: this process leaves the level alone
@@ -185,7 +185,7 @@ def kill_subscriber(client, channel):
         client.client_kill_filter(_id=number)
 
 
-def test_without_a_listener_everything_is_asked_for_below(start, server):
+def test_without_a_listener_every_lookup_goes_to_the_shared_level(start, server):
     one = start(server.url)
     one.take(b"old")
     server.kill()
@@ -195,7 +195,7 @@ def test_without_a_listener_everything_is_asked_for_below(start, server):
     assert one.outcomes()[-2:] == ["bypass", "bypass"]
 
 
-def test_a_server_that_hangs_counts_as_lost(start, server):
+def test_a_hanging_server_counts_as_a_lost_connection(start, server):
     one = start(server.url)
     one.take(b"old")
     server.hang()
@@ -203,14 +203,14 @@ def test_a_server_that_hangs_counts_as_lost(start, server):
     assert one.local.get("k") is None
 
 
-def test_what_was_loaded_while_the_shared_level_is_left_alone_is_not_kept(start):
+def test_values_loaded_during_an_outage_get_no_copy(start):
     one = start()
     one.level.client.breaker.record_failure()
     one.take(b"loaded")
     assert one.local.get("k") is None
 
 
-def test_what_was_invalidated_while_it_was_switched_off_is_not_served_when_it_is_on_again(start):
+def test_local_invalidations_while_switched_off_count_afterwards(start):
     one = start()
     one.take(b"old")
     one.listener.stop()
@@ -220,14 +220,14 @@ def test_what_was_invalidated_while_it_was_switched_off_is_not_served_when_it_is
     assert one.take(b"new") == b"new"
 
 
-def test_a_process_that_stops_listening_says_nothing_of_it(start):
+def test_stopping_the_listener_emits_no_outage(start):
     one = start()
     one.listener.stop()
     assert one.seen == []
     assert one.local.generation() is None
 
 
-def test_a_store_without_a_server_to_listen_to_starts_all_the_same(start, server):
+def test_a_store_starts_without_a_reachable_cache(start, server):
     server.kill()
     one = start(server.url)
     assert one.take(b"one") == b"one"

@@ -92,7 +92,7 @@ class Edge:
 
 
 @pytest.mark.parametrize("how", ["full", "read-only"])
-def test_what_one_process_could_not_end_is_served_by_none(server, start, how):
+def test_a_refused_invalidation_holds_in_every_process(server, start, how):
     edge = Edge()
     purging = InvalidationListener(server.url, edge)
     purging.start()
@@ -107,7 +107,7 @@ def test_what_one_process_could_not_end_is_served_by_none(server, start, how):
     purging.stop()
 
 
-def test_a_process_that_is_started_meanwhile_reads_nothing_from_before(server, start):
+def test_a_process_started_meanwhile_serves_no_old_entry(server, start):
     one = start()
     one.take(b"old")
     server.refuse("read-only")
@@ -117,7 +117,7 @@ def test_a_process_that_is_started_meanwhile_reads_nothing_from_before(server, s
     assert [event.reason for event in three.told(LevelDown)] == ["ReadOnlyError"]
 
 
-def test_when_writes_are_taken_again_what_was_refused_is_delivered_though_nobody_asks(server, start):
+def test_refused_invalidations_are_delivered_without_a_request(server, start):
     one, two = start(), start()
     one.take(b"old")
     before = server.version("a")
@@ -133,7 +133,7 @@ def test_when_writes_are_taken_again_what_was_refused_is_delivered_though_nobody
     assert two.take() == b"new"
 
 
-def test_an_invalidation_is_tried_at_once_though_the_last_was_refused(server, start):
+def test_an_invalidation_is_tried_at_once_after_a_refusal(server, start):
     one = start()
     one.take(b"old")
     server.refuse("full")
@@ -144,7 +144,7 @@ def test_an_invalidation_is_tried_at_once_though_the_last_was_refused(server, st
 
 
 @pytest.mark.parametrize("name", ["e:k", "t:a"])
-def test_something_else_under_one_key_costs_that_key_a_load_and_the_level_nothing(server, start, name):
+def test_a_key_of_the_wrong_type_costs_one_load(server, start, name):
     one, two = start(), start()
     one.take(b"old")
     one.take(b"other", "other", "b")

@@ -22,7 +22,8 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.events import LookupFinished, StaleFillRejected, TooLarge
 from shop.patterns.caching.inspection import inspect
-from shop.patterns.caching.loader import BACKOFF_S, VALUE_LIMIT_BYTES
+from shop.patterns.caching.load_options import BACKOFF_S
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
 from shop.patterns.observability.cache_metrics import cache_status
 from shop.stack.program import free_port
 from tests.integration.test_cache_away import OwnValkey
@@ -80,7 +81,7 @@ def statuses(seen):
     return [cache_status(event) for event in seen if isinstance(event, LookupFinished)]
 
 
-def test_absence_is_remembered_for_all_processes_and_ends_by_invalidation(cache, clock, level, seen):
+def test_negative_entries_are_shared_until_their_invalidation(cache, clock, level, seen):
     for _ in range(2):
         with pytest.raises(Gone, match="no mug"):
             cache.get_or_load("k", CATALOGUE, ["a"], raising(Gone("no mug")))
@@ -92,7 +93,7 @@ def test_absence_is_remembered_for_all_processes_and_ends_by_invalidation(cache,
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"a mug") == b"a mug"
 
 
-def test_a_flood_of_made_up_names_leaves_nothing_behind_for_long(cache, cache_client):
+def test_negative_entries_and_their_tags_expire_soon(cache, cache_client):
     cache.get_or_load("real", CATALOGUE, ["all"], lambda: b"here")
     for number in range(50):
         with pytest.raises(Gone):
@@ -101,7 +102,7 @@ def test_a_flood_of_made_up_names_leaves_nothing_behind_for_long(cache, cache_cl
     assert lasting == {"shop:1:e:real", "shop:1:t:all"}  # the shared tag has its whole time, and each made-up one not
 
 
-def test_a_failing_load_is_stood_in_for_by_the_last_good_value_marked_and_seldom_tried(cache, clock, seen):
+def test_a_failing_load_serves_the_last_good_value_with_backoff(cache, clock, seen):
     cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
     clock.advance(70)
     tries = []
@@ -125,28 +126,28 @@ def test_a_failing_load_is_stood_in_for_by_the_last_good_value_marked_and_seldom
 
 
 @pytest.mark.parametrize("error", [Refused("no"), Gone("no")])
-def test_a_refusal_is_an_answer_and_nothing_stands_in_for_it(cache, clock, error):
+def test_an_expected_error_is_raised_despite_stale_if_error(cache, clock, error):
     cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
     clock.advance(70)
     with pytest.raises(type(error)):
         cache.get_or_load("k", SHORT, ["a"], raising(error))
 
 
-def test_what_was_invalidated_never_stands_in(cache):
+def test_an_invalidated_value_is_never_served_on_errors(cache):
     cache.get_or_load("k", SHORT, ["a"], lambda: b"wrong by now")
     cache.invalidate(["a"])
     with pytest.raises(OSError, match="away"):
         cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
 
 
-def test_after_its_time_of_grace_nothing_stands_in(cache, clock):
+def test_after_the_grace_period_a_failing_load_raises(cache, clock):
     cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
     clock.advance(SHORT.ttl_s + SHORT.grace_s + 1)
     with pytest.raises(OSError, match="away"):
         cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
 
 
-def test_switched_off_a_failing_load_fails(level, clock):
+def test_without_stale_if_error_a_failing_load_raises(level, clock):
     cache = Cache(level, clock)
     cache.get_or_load("k", SHORT, ["a"], lambda: b"good")
     clock.advance(70)
@@ -154,14 +155,14 @@ def test_switched_off_a_failing_load_fails(level, clock):
         cache.get_or_load("k", SHORT, ["a"], raising(OSError("away")))
 
 
-def test_a_value_over_the_limit_is_answered_told_of_and_not_stored(cache, cache_client, seen):
+def test_a_too_large_value_is_returned_and_not_stored(cache, cache_client, seen):
     large = b"v" * VALUE_LIMIT_BYTES
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: large) == large
     assert [event.bytes > VALUE_LIMIT_BYTES for event in seen if isinstance(event, TooLarge)] == [True]
     assert not cache_client.keys("shop:1:[el]:*")  # and its lock is given back
 
 
-def test_a_fill_that_comes_late_is_not_stored(cache, cache_client, seen):
+def test_a_late_fill_is_rejected(cache, cache_client, seen):
     def overtaken():
         cache.invalidate(["a"])
         return b"old"
@@ -215,7 +216,7 @@ def make_whole(server):
             client.mget("shop:1:e:k", "shop:1:t:a")
 
 
-def test_the_key_rules_of_a_cluster_are_kept(cluster, clock):
+def test_commands_follow_the_key_rules_of_a_cluster(cluster, clock):
     make_whole(cluster)
     seen = []
     level = SharedLevel(cluster.url, 2000, clock, seen.append)
@@ -286,7 +287,7 @@ def test_of_two_racing_writers_the_later_commit_stays(level, clock):
     assert first.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"second"
 
 
-def test_switching_back_from_time_alone_revives_nothing(cache):
+def test_switching_back_from_ttl_only_revives_no_entry(cache):
     by_event, by_time = EventInvalidation(cache), TtlOnly(cache)
     by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
     by_time.get_or_load("k", CATALOGUE, ["a"], lambda: b"old")
@@ -295,7 +296,7 @@ def test_switching_back_from_time_alone_revives_nothing(cache):
     assert by_event.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"new"
 
 
-def test_an_entry_can_be_looked_into(cache, level, clock):
+def test_an_entry_can_be_inspected(cache, level, clock):
     now = clock.now().timestamp()
     assert inspect(level, "k", now).state == "missing"
     cache.get_or_load("k", SHORT, ["a", "b"], lambda: b"value")

@@ -22,7 +22,8 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
-from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, LoadFailed
+from shop.patterns.caching.load_options import LoadFailed
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
 from shop.patterns.caching.lock import LoadLease
 from tests.support.cache_processes import CacheProcess, Gate
 from tests.support.polling import until
@@ -88,7 +89,7 @@ def test_a_cold_key_is_loaded_once_in_all_processes(start, gate, strategy, liste
     assert sum(one["gave_up"] for one in told) == 0
 
 
-def test_an_invalidated_key_is_loaded_once_and_nobody_gets_the_old_value(start, gate, level):
+def test_an_invalidated_key_is_loaded_once_without_stale_answers(start, gate, level):
     processes = start(PROCESSES)
     plant(level, b"old", fresh_s=60)
     level.invalidate(["a"])
@@ -98,7 +99,7 @@ def test_an_invalidated_key_is_loaded_once_and_nobody_gets_the_old_value(start, 
     assert [got for one in told for got in one["got"]] == ["new"] * EVERYBODY
 
 
-def test_an_expired_key_is_loaded_once_and_the_others_get_the_old_value_without_waiting(start, gate, level):
+def test_readers_of_an_expired_key_get_the_stale_value(start, gate, level):
     processes = start(PROCESSES)
     plant(level, b"old", fresh_s=-1)
     gate.holds("new")
@@ -114,7 +115,7 @@ def test_an_expired_key_is_loaded_once_and_the_others_get_the_old_value_without_
     assert sorted(got) == ["new"] + ["old"] * (EVERYBODY - 1)
 
 
-def test_an_entry_too_old_for_speed_is_served_to_nobody_while_it_is_loaded(start, gate, level):
+def test_entries_beyond_stale_while_revalidate_are_not_served(start, gate, level):
     processes = start(PROCESSES, grace_s=60)
     plant(level, b"old", fresh_s=-61)  # kept for longer, for an outage
     gate.holds("new")
@@ -124,7 +125,7 @@ def test_an_entry_too_old_for_speed_is_served_to_nobody_while_it_is_loaded(start
 
 
 @pytest.mark.parametrize("strategy", ["none", "early"])
-def test_without_a_lock_everybody_loads_a_cold_key(start, gate, strategy):
+def test_without_a_lock_every_reader_loads_a_cold_key(start, gate, strategy):
     processes = start(PROCESSES, strategy=strategy)
     gate.holds("one")
     for process in processes:
@@ -136,7 +137,7 @@ def test_without_a_lock_everybody_loads_a_cold_key(start, gate, strategy):
     assert gate.loads == EVERYBODY
 
 
-def test_a_killed_holder_blocks_nobody_for_longer_than_its_lock_stands(start, gate):
+def test_a_killed_holder_blocks_others_only_until_its_lock_expires(start, gate):
     (holder,), waiters = start(1), start(2)
     gate.holds("one")
     holder.do("ask")
@@ -176,7 +177,7 @@ def test_a_slow_load_keeps_its_lock(start, gate, cache_client):
     assert gate.loads == 1
 
 
-def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended(level, cache_client):
+def test_the_lock_of_another_holder_is_neither_released_nor_extended(level, cache_client):
     mine, theirs = LoadLease("k:1"), LoadLease("k:1")
     assert level.acquire_and_read("k", [], mine)[0]
     cache_client.delete("shop:1:l:k:1")  # it ran out
@@ -188,14 +189,14 @@ def test_a_lock_that_is_somebody_elses_by_now_is_neither_given_back_nor_extended
     assert not cache_client.exists("shop:1:l:k:1")
 
 
-def test_a_lock_taken_by_a_packet_that_had_to_be_sent_twice_is_the_callers(level):
+def test_a_lock_taken_by_a_repeated_packet_is_the_callers(level):
     lease = LoadLease("k:1")
     assert level.acquire_and_read("k", [], lease)[0]
     assert level.acquire_and_read("k", [], lease)[0]
     assert not level.acquire_and_read("k", [], LoadLease("k:1"))[0]
 
 
-def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(settings, cache_client):
+def test_losing_the_lock_is_reported_and_value_is_kept(settings, cache_client):
     seen = []
     level = SharedLevel(settings.cache_url, 2000, SystemClock(), seen.append)
     meeting = StampedeState(watchdog=lock.LockWatchdog(0.05))
@@ -211,7 +212,7 @@ def test_who_loses_its_lock_while_loading_tells_of_it_and_its_value_stands(setti
     level.close()
 
 
-def test_patience_ends_with_one_load_a_process_that_is_counted_and_kept(start, gate):
+def test_after_the_longest_wait_each_process_loads_once(start, gate):
     (holder,), (waiter,) = start(1), start(1, max_wait_s=0.3)
     gate.holds("one")
     holder.do("ask")
@@ -226,7 +227,7 @@ def test_patience_ends_with_one_load_a_process_that_is_counted_and_kept(start, g
     assert gate.loads == 2
 
 
-def test_a_failed_load_reaches_all_who_wait_for_it_and_is_remembered_for_nobody_else(start, gate):
+def test_a_failure_is_shared_only_with_waiting_threads(start, gate):
     processes = start(2)
     gate.holds("failing")
     for process in processes:
@@ -301,7 +302,7 @@ def in_vain(others, ends, load):
     return [process.came_to[0] for process in others]
 
 
-def test_who_waited_for_a_load_that_failed_does_not_try_it_again_one_after_the_other(others):
+def test_waiting_processes_share_a_failed_load(others):
     """A database that hangs answers each of them after three seconds: the last of twenty would wait for a minute."""
     loads = []
 
@@ -316,7 +317,7 @@ def test_who_waited_for_a_load_that_failed_does_not_try_it_again_one_after_the_o
     assert others[0].came_to[-1] == b"it is back"  # at once: a failure is shared by those who waited for it alone
 
 
-def test_who_waited_for_a_load_that_stored_nothing_loads_beside_the_others(others):
+def test_waiting_processes_load_in_parallel_if_nothing_was_stored(others):
     too_large, together = b"v" * (VALUE_LIMIT_BYTES + 1), threading.Barrier(2)
 
     def load():
@@ -328,7 +329,7 @@ def test_who_waited_for_a_load_that_stored_nothing_loads_beside_the_others(other
     assert waits == ["in-vain"] * 2, "their patience has not ended"
 
 
-def test_a_failure_that_is_one_askers_own_is_not_shared(others):
+def test_a_failure_of_one_caller_is_not_shared(others):
     def late():
         raise TimeoutError("her own deadline has passed")
 
@@ -337,7 +338,7 @@ def test_a_failure_that_is_one_askers_own_is_not_shared(others):
     assert in_vain(others, late, lambda: b"for the others")[1:] == [b"for the others"] * 2
 
 
-def test_a_reader_who_comes_after_an_invalidation_joins_no_load_from_before_it(level):
+def test_a_reader_joins_no_load_from_before_an_invalidation(level):
     cache = Cache(level, SystemClock())
     began, may_end = threading.Event(), threading.Event()
     got = []
@@ -358,7 +359,7 @@ def test_a_reader_who_comes_after_an_invalidation_joins_no_load_from_before_it(l
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"new"  # nor is it pushed out by it
 
 
-def test_who_waited_for_a_load_that_an_invalidation_overtook_loads_anew(start, gate, level):
+def test_waiting_readers_load_again_after_an_invalidation(start, gate, level):
     holder, waiter = start(2)
     gate.holds("old")
     holder.do("ask")
@@ -373,7 +374,7 @@ def test_who_waited_for_a_load_that_an_invalidation_overtook_loads_anew(start, g
     assert holder.told()["got"] == ["old"]
 
 
-def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
+def test_one_reader_refreshes_early_and_others_are_served(level):
     seen = []
     cache = Cache(level, SystemClock(), seen.append, strategy=LockWithEarlyExpiry)
     plant(level, b"old", fresh_s=60, load_s=1e6)  # so costly that every reader wants to refresh it
@@ -395,7 +396,7 @@ def test_before_the_end_one_reader_refreshes_and_the_others_are_served(level):
     assert [event.detail for event in seen if isinstance(event, LookupFinished)].count("early") == 1
 
 
-def test_a_refresh_before_the_end_that_fails_leaves_the_entry_standing(level):
+def test_a_failed_early_refresh_keeps_the_entry(level):
     cache = Cache(level, SystemClock(), strategy=LockWithEarlyExpiry)
     plant(level, b"old", fresh_s=60, load_s=1e6)
 
@@ -405,7 +406,7 @@ def test_a_refresh_before_the_end_that_fails_leaves_the_entry_standing(level):
     assert [cache.get_or_load("k", CATALOGUE, ["a"], failing) for _ in range(3)] == [b"old"] * 3
 
 
-def test_threads_of_one_process_share_a_load_where_the_level_is_away(settings, cache_client):
+def test_threads_share_a_load_while_the_level_is_down(settings, cache_client):
     from shop.patterns.caching import LocalLevel
 
     clock, seen = SystemClock(), []
@@ -454,12 +455,12 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not mine)
 """
 
 
-def test_a_forked_child_speaks_on_connections_of_its_own(settings, cache_client):
+def test_a_forked_child_uses_its_own_connections(settings, cache_client):
     found = subprocess.run([sys.executable, "-c", FORKED, str(settings.cache_url)], timeout=30, check=False)
     assert found.returncode == 0
 
 
-def test_what_another_process_has_renewed_meanwhile_is_not_due_any_more(level):
+def test_an_entry_refreshed_by_another_process_is_not_due(level):
     plant(level, b"old", fresh_s=1, load_s=1.0)
     draws = iter([1e-9])  # due for certain
     cache = Cache(level, SystemClock(), strategy=partial(LockWithEarlyExpiry, draw=lambda: next(draws, 1.0)))
@@ -468,7 +469,7 @@ def test_what_another_process_has_renewed_meanwhile_is_not_due_any_more(level):
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"renewed again") == b"renewed"
 
 
-def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
+def test_a_peek_leaves_a_due_refresh_to_the_next_lookup(level):
     plant(level, b"old", fresh_s=1, load_s=1.0)
     draws = iter([1e-9, 1.0])  # due for certain; then, were it drawn again, not due at all
     cache = Cache(level, SystemClock(), strategy=partial(LockWithEarlyExpiry, draw=lambda: next(draws, 1.0)))
@@ -477,7 +478,7 @@ def test_who_may_not_load_leaves_a_due_renewal_to_the_next_who_may(level):
     assert cache.peek("k", CATALOGUE, ["a"]).value == b"new"
 
 
-def test_what_is_only_looked_up_is_served_while_it_is_fresh_and_never_after(level):
+def test_peek_serves_only_fresh_entries(level):
     cache = Cache(level, SystemClock())
     assert cache.peek("k", CATALOGUE, ["a"]) is None
     plant(level, b"one", fresh_s=60)

@@ -23,7 +23,7 @@ from shop.patterns.caching import (
     TaggedValue,
 )
 from shop.patterns.caching.entry import CacheEntry, encode
-from shop.patterns.caching.loader import BACKOFF_S
+from shop.patterns.caching.load_options import BACKOFF_S
 from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 
@@ -234,7 +234,7 @@ class Store(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", [NoProtection, LockedLoad, LockWithEarlyExpiry])
-def test_no_interleaving_serves_what_was_invalidated(cache_client, settings_of_store, strategy):
+def test_no_interleaving_serves_an_invalidated_value(cache_client, settings_of_store, strategy):
     clock = ShiftedClock()
     places = [Place(settings_of_store.cache_url, clock, strategy) for _ in range(2)]
     machine = type("OnThisCache", (Store,), {"places": places, "client": cache_client, "clock": clock})

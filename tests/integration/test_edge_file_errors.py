@@ -153,7 +153,7 @@ class Unwell:
         raise self.error
 
 
-def test_a_hearer_that_fails_does_not_end_the_listening(settings, cache_client):
+def test_a_failing_subscriber_does_not_stop_the_listener(settings, cache_client):
     unwell = Unwell(OSError("read-only"))
     listener = InvalidationListener(settings.cache_url, unwell)
     listener.start()

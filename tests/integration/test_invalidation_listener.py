@@ -31,7 +31,7 @@ def refusing_server():
     server.close()
 
 
-def test_an_edge_is_emptied_once_an_outage_and_not_at_every_attempt(refusing_server, tmp_path, monkeypatch):
+def test_an_edge_is_flushed_once_for_each_outage(refusing_server, tmp_path, monkeypatch):
     monkeypatch.setattr("shop.patterns.caching.invalidation_bus.RETRY_S", 0.01)
     port, attempts = refusing_server
     url, seen = f"redis://127.0.0.1:{port}/0", []

@@ -43,7 +43,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_request_writes_one_line_that_says_what_it_cost(client, runtime):
+def test_a_request_writes_one_line_with_its_cost(client, runtime):
     before = len(lines(runtime.access_lines.path)) if runtime.access_lines.path.exists() else 0
     client.get("/api/v1/switches?secret=hunter2", headers={"X-Request-ID": ID})
     (line,) = lines(runtime.access_lines.path)[before:]

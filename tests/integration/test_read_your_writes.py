@@ -81,7 +81,7 @@ def test_hanging_process_delays_no_editor_and_is_counted(begin, slow):
     assert seen == [InvalidationUnheard()]
 
 
-def test_where_nobody_listens_nobody_is_waited_for(begin):
+def test_a_writer_does_not_wait_without_listeners(begin):
     writing, seen = begin(20.0)
     writing.on_write(["a"])
     assert seen == []

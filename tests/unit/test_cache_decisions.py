@@ -25,7 +25,8 @@ from shop.patterns.caching.entry import (
     xfetch,
 )
 from shop.patterns.caching.levels import NullLevel, ReadResult
-from shop.patterns.caching.loader import BACKOFF_S, CacheLoader, CacheRequest, FailureBackoff, LoadOptions
+from shop.patterns.caching.load_options import BACKOFF_S, FailureBackoff, LoadOptions
+from shop.patterns.caching.loader import CacheLoader, CacheRequest
 from shop.patterns.caching.lock import lock_name
 from shop.patterns.caching.lock_strategy import MAX_WAIT_S, StampedeState
 from shop.patterns.caching.refresh import HALF_LIFE_S, POPULAR, HitCounter, RefreshAhead, RefreshWorker
@@ -50,12 +51,12 @@ def test_lifetimes_reach_both_ends_and_the_middle():
 
 
 @given(draw=draws, load_s=st.floats(0.0, 10.0), beta=st.floats(0.1, 10.0))
-def test_nobody_takes_an_entry_for_fresh_after_its_end(draw, load_s, beta):
+def test_xfetch_never_exceeds_the_expiry(draw, load_s, beta):
     assert xfetch(NOW, load_s, draw, beta) <= NOW
 
 
 @pytest.mark.parametrize("load_s", [0.001, 0.1, 2.0])
-def test_readers_think_themselves_ahead_by_what_a_load_takes_on_average(load_s):
+def test_xfetch_is_ahead_by_one_load_on_average(load_s):
     evenly = [(number + 0.5) / 10_000 for number in range(10_000)]
     ahead = [NOW - xfetch(NOW, load_s, draw) for draw in evenly]
     assert statistics.mean(ahead) == pytest.approx(load_s, rel=0.01)  # the mean of the exponential distribution
@@ -78,7 +79,7 @@ def test_a_larger_beta_refreshes_sooner():
         (entry(), ("1", "1"), "invalidated", False),
     ],
 )
-def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, versions, state, served):
+def test_freshness_depends_on_time_and_every_tag(kept, versions, state, served):
     verdict = check_freshness(ReadResult(encode(kept), versions), NOW)
     assert (verdict.state, verdict.entry is not None) == (state, served)
 
@@ -86,7 +87,7 @@ def test_what_a_level_holds_is_judged_by_its_time_and_by_every_tag(kept, version
 @pytest.mark.parametrize(
     ("left_s", "longest_s", "state"), [(330, 330, "fresh"), (331, 330, "expired"), (1e9, 330, "expired")]
 )
-def test_an_entry_that_claims_to_live_longer_than_its_class_allows_has_expired(left_s, longest_s, state):
+def test_an_entry_with_a_too_long_lifetime_is_expired(left_s, longest_s, state):
     """It was stored by a clock that was ahead: for how long it has been there nobody can say."""
     kept = entry(fresh_until=NOW + left_s, kept_until=NOW + left_s + 60)
     verdict = limit_lifetime(check_freshness(ReadResult(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
@@ -95,7 +96,7 @@ def test_an_entry_that_claims_to_live_longer_than_its_class_allows_has_expired(l
         assert (verdict.entry.fresh_until, verdict.entry.kept_until) == (NOW, NOW + 60)
 
 
-def test_what_is_not_there_is_missing():
+def test_an_absent_entry_is_missing():
     assert check_freshness(ReadResult(None, ("1",)), NOW).state == "missing"
 
 
@@ -106,7 +107,7 @@ def test_what_is_not_there_is_missing():
     versions=st.lists(st.text(alphabet="0123456789abcdef", min_size=1)),
     negative=st.booleans(),
 )
-def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions, negative):
+def test_a_decoded_entry_equals_the_encoded_one(value, fresh, load_s, versions, negative):
     before = CacheEntry(
         value, round(fresh, 3), round(fresh + 60, 3), round(load_s, 6), tuple(versions), negative, digest(value)
     )
@@ -117,16 +118,16 @@ def test_an_envelope_brings_back_what_was_put_in(value, fresh, load_s, versions,
 
 
 @given(st.binary())
-def test_any_bytes_at_all_are_a_miss_or_an_entry_never_an_error(stored):
+def test_arbitrary_bytes_never_raise(stored):
     decode(stored)
 
 
 @given(st.text().filter(lambda text: "\n" not in text), st.binary())
-def test_any_header_at_all_is_a_miss_or_an_entry_never_an_error(header, value):
+def test_arbitrary_headers_never_raise(header, value):
     decode(header.encode() + b"\n" + value)
 
 
-def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_from_before_an_invalidation():
+def test_a_lock_name_depends_on_the_key_and_every_version():
     assert lock_name("k", ["1", "2"]) == lock_name("k", ["1", "2"])
     assert (
         len(
@@ -136,7 +137,7 @@ def test_a_load_is_named_by_its_key_and_every_version_so_that_nobody_joins_one_f
     )
 
 
-def test_popularity_is_what_was_asked_for_lately():
+def test_popularity_counts_recent_requests():
     clock = FakeClock()
     counts = HitCounter(clock)
     for _ in range(int(POPULAR)):
@@ -148,7 +149,7 @@ def test_popularity_is_what_was_asked_for_lately():
     assert not counts.is_popular("hot")
 
 
-def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_gone():
+def test_hit_counter_is_bounded_and_forgets_rare_keys():
     clock = FakeClock()
     counts = HitCounter(clock, limit=10)
     for number in range(1000):
@@ -161,7 +162,7 @@ def test_popularity_is_bounded_and_lets_newcomers_in_once_the_seldom_asked_have_
     assert counts.is_popular("newcomer")
 
 
-def test_a_key_rests_after_a_failure_and_no_longer():
+def test_a_key_backs_off_after_a_failure_for_its_time():
     clock = FakeClock()
     throttle = FailureBackoff(clock)
     throttle.record_failure("k")
@@ -170,18 +171,18 @@ def test_a_key_rests_after_a_failure_and_no_longer():
     assert not throttle.is_backing_off("k")
 
 
-def test_the_keys_that_rest_are_bounded_and_the_oldest_is_tried_again():
+def test_failure_backoff_is_bounded_and_forgets_the_oldest_key():
     throttle = FailureBackoff(FakeClock(), limit=3)
     for number in range(5):
         throttle.record_failure(f"k{number}")
     assert [throttle.is_backing_off(f"k{number}") for number in range(5)] == [False, False, True, True, True]
 
 
-def test_a_lifetime_in_a_hurry_is_a_share_of_itself():
+def test_a_scaled_lifetime_is_multiplied():
     assert scaled(no_jitter, 0.01)(300) == 3
 
 
-def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has():
+def test_a_popular_key_is_refreshed_in_its_last_fifth():
     clock = FakeClock()
     filler = CacheLoader(NullLevel(), clock, options=LoadOptions(lifetime=scaled(no_jitter, 0.01)))
     popularity = HitCounter(clock)
@@ -194,5 +195,5 @@ def test_a_popular_key_is_due_in_the_last_fifth_of_the_life_its_entry_really_has
     assert entry.fresh_until - ahead.refresh_at(ask, entry) == pytest.approx(0.2 * 0.01 * CATALOGUE.ttl_s, rel=0.01)
 
 
-def test_who_waits_for_a_load_waits_until_a_statement_that_hangs_is_given_up():
+def test_the_longest_wait_exceeds_the_statement_timeout():
     assert Settings.model_fields["db_statement_timeout_ms"].default / 1000 + GRACE_S < MAX_WAIT_S

@@ -51,7 +51,7 @@ def everybody_waits(flights, name, count):
 
 
 @pytest.mark.parametrize("result", ["result", LookupError("it failed")])
-def test_one_works_and_everybody_gets_what_came_of_it(result):
+def test_one_thread_works_and_all_share_its_result(result):
     flights, gate = SingleFlight(), Gate(result)
     threads, found = in_threads(8, lambda: flights.do("k", gate, 5)[0])
     assert gate.began.wait(5)
@@ -64,7 +64,7 @@ def test_one_works_and_everybody_gets_what_came_of_it(result):
 
 
 @pytest.mark.parametrize("result", ["result", LookupError("it failed")])
-def test_nothing_is_remembered_afterwards(result):
+def test_results_are_not_remembered(result):
     flights = SingleFlight()
     for _ in range(2):
         gate = Gate(result)
@@ -85,7 +85,7 @@ def test_another_name_is_another_flight():
 
 
 @pytest.mark.parametrize("patience_s", [0, 0.01])
-def test_patience_ends(patience_s):
+def test_a_waiting_thread_times_out(patience_s):
     flights, gate = SingleFlight(), Gate()
     threads, _ = in_threads(1, lambda: flights.do("k", gate, 5))
     assert gate.began.wait(5)
@@ -125,7 +125,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent():
     assert found.returncode == 0
 
 
-def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
+def test_a_notification_before_the_wait_is_not_lost():
     waiting = FillWaiters()
     with waiting.subscribe("k") as woken, waiting.subscribe("l") as asleep:
         waiting.notify("k")
@@ -134,7 +134,7 @@ def test_a_wake_up_before_the_wait_is_not_missed_and_other_names_sleep_on():
     assert waiting.awaited_loads == 0
 
 
-def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_back():
+def test_waiters_wake_when_broadcasts_stop_and_return():
     waiting = FillWaiters()
     deaf_s = waiting.recheck_s
     with waiting.subscribe("k") as woken:
@@ -143,7 +143,7 @@ def test_everybody_looks_again_when_the_broadcasts_are_lost_and_when_they_are_ba
         assert waiting.recheck_s > deaf_s
 
 
-def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
+def test_a_lock_is_extended_only_during_its_load():
     watchdog, extended = LockWatchdog(every_s=0.01), []
     lease = LoadLease("k")
     with watchdog.extending(lease, lambda held: extended.append(held) or True):
@@ -153,7 +153,7 @@ def test_a_lock_is_extended_while_its_work_lasts_and_no_longer():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_watchdog_whose_thread_has_ended_begins_anew_with_the_next_lock():
+def test_the_watchdog_restarts_with_the_next_lock():
     watchdog, extended = LockWatchdog(every_s=0.01), []
     with watchdog.extending(LoadLease("k"), lambda held: {}["a defect"]):
         until(lambda: not watchdog.is_running)
@@ -161,14 +161,14 @@ def test_a_watchdog_whose_thread_has_ended_begins_anew_with_the_next_lock():
         until(lambda: extended)
 
 
-def test_a_lock_that_was_lost_is_not_asked_about_again():
+def test_a_lost_lock_is_no_longer_extended():
     watchdog, extended = LockWatchdog(every_s=0.01), []
     with watchdog.extending(LoadLease("k"), lambda held: bool(extended.append(held))):
         until(lambda: watchdog.held_locks == 0)
     assert len(extended) == 1
 
 
-def test_refreshes_wait_in_a_bounded_line_each_key_once():
+def test_the_refresh_queue_is_bounded_with_each_key_once():
     refresher, gate, done = RefreshWorker(limit=2), Gate(), []
     refresher.start()
     assert refresher.submit("under way", gate)
@@ -189,7 +189,7 @@ def test_a_refresh_that_fails_does_not_stop_the_next():
     refresher.stop()
 
 
-def test_stopping_drops_what_waits_and_ends_the_thread():
+def test_stop_drops_waiting_refreshes_and_ends_the_thread():
     before, refresher, gate, done = set(threading.enumerate()), RefreshWorker(), Gate(), []
     refresher.start()
     refresher.submit("under way", gate)
@@ -202,7 +202,7 @@ def test_stopping_drops_what_waits_and_ends_the_thread():
     assert not refresher.submit("late", print)
 
 
-def test_an_extension_that_comes_after_the_lock_was_given_back_tells_of_no_loss():
+def test_an_extension_after_the_release_reports_no_loss():
     asked, given_back, told = threading.Event(), threading.Event(), []
 
     def late(lease):

@@ -34,7 +34,7 @@ def held(local, *keys):
     return [key for key in keys if local.get(key) is not None]
 
 
-def test_the_least_recently_used_makes_room(local):
+def test_the_least_useful_copy_is_evicted(local):
     for key in ("a", "b", "c"):
         keep(local, key)
     local.get("a")
@@ -49,13 +49,13 @@ def test_it_is_bounded_by_bytes_not_by_number(local):
     assert held(local, "a", "b", "c", "large") == ["large"]
 
 
-def test_what_is_larger_than_all_of_it_is_not_kept_and_pushes_nothing_out(local):
+def test_a_value_over_the_limit_evicts_nothing(local):
     keep(local, "a")
     assert not keep(local, "large", size=ROOM_FOR_THREE)
     assert held(local, "a", "large") == ["a"]
 
 
-def test_keeping_a_key_again_counts_its_bytes_once(local):
+def test_storing_a_key_again_counts_its_bytes_once(local):
     keep(local, "a")
     for _ in range(10):
         keep(local, "b")
@@ -71,14 +71,14 @@ def test_a_copy_ends_after_its_short_time(local, clock):
     assert held(local, "a") == []
 
 
-def test_a_copy_never_outlives_the_entry_it_was_made_of(local, clock):
+def test_a_copy_never_outlives_its_entry(local, clock):
     keep(local, "a", ttl_s=1.0)
     clock.advance(1.0)
     assert held(local, "a") == []
     assert not keep(local, "b", ttl_s=0.0)
 
 
-def test_dropping_a_tag_drops_every_copy_that_carries_it_and_no_other(local):
+def test_invalidation_drops_exactly_the_copies_with_the_tag(local):
     keep(local, "a", ["x"])
     keep(local, "b", ["y", "x"])
     keep(local, "c", ["y"])
@@ -88,7 +88,7 @@ def test_dropping_a_tag_drops_every_copy_that_carries_it_and_no_other(local):
     assert held(local, "c") == []
 
 
-def test_what_left_by_itself_leaves_nothing_behind_among_the_tags(local, clock):
+def test_expired_and_evicted_copies_leave_no_tags(local, clock):
     for number in range(1000):
         keep(local, f"k{number}", [f"t{number}", "all"])
     assert len(local._keys_of) == 4  # three copies, and the tag they share
@@ -97,14 +97,14 @@ def test_what_left_by_itself_leaves_nothing_behind_among_the_tags(local, clock):
     assert local._keys_of == {}
 
 
-def test_a_value_read_before_an_invalidation_is_not_kept_after_it(local):
+def test_a_value_read_before_an_invalidation_is_rejected(local):
     moment = local.generation()
     local.invalidate(["x"])
     assert not local.put("a", b"old", ["x"], 60, moment)
     assert local.get("a") is None
 
 
-def test_a_copy_is_the_older_the_longer_its_value_took(local, clock):
+def test_a_copy_ages_from_before_its_read(local, clock):
     """What a process that hears nothing may serve is bounded from when it was read, or nobody could wait for it."""
     moment = local.generation()
     clock.advance(TTL_S - 1)
@@ -116,7 +116,7 @@ def test_a_copy_is_the_older_the_longer_its_value_took(local, clock):
     assert not local.put("b", b"v", [], 60, moment)
 
 
-def test_while_no_broadcast_is_heard_nothing_is_served_or_kept(local):
+def test_without_broadcasts_no_copy_is_served_or_stored(local):
     keep(local, "a")
     moment = local.generation()
     local.set_connected(connected=False)
@@ -125,7 +125,7 @@ def test_while_no_broadcast_is_heard_nothing_is_served_or_kept(local):
     assert held(local, "a", "b") == []
 
 
-def test_what_was_read_before_the_broadcasts_were_heard_again_is_not_kept(local):
+def test_a_value_read_before_the_reconnection_is_rejected(local):
     moment = local.generation()
     local.set_connected(connected=False)
     local.set_connected(connected=True)
@@ -135,7 +135,7 @@ def test_what_was_read_before_the_broadcasts_were_heard_again_is_not_kept(local)
     assert held(local, "a", "b") == []
 
 
-def test_switched_off_it_serves_nothing_and_still_drops(local):
+def test_a_switched_off_level_serves_nothing_and_invalidates(local):
     keep(local, "a", ["x"])
     off = InvalidateOnlyLocal(local)
     assert off.get("a") is None
@@ -144,7 +144,7 @@ def test_switched_off_it_serves_nothing_and_still_drops(local):
     assert local.get("a") is None
 
 
-def test_threads_that_read_keep_and_drop_at_once_leave_the_books_in_order(local):
+def test_concurrent_threads_keep_the_sizes_consistent(local):
     failed = []
 
     def work(seed):
@@ -184,6 +184,6 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_forked_child_starts_empty_unlocked_and_hearing_nothing():
+def test_a_forked_child_starts_empty_and_disconnected():
     found = subprocess.run([sys.executable, "-c", FORKED], env=dict(os.environ), timeout=20, check=False)
     assert found.returncode == 0

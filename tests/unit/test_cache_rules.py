@@ -82,7 +82,7 @@ def test_the_example_in_the_documentation_works():
     assert (found.failed, found.attempted > 5) == (0, True)
 
 
-def test_that_there_is_no_such_thing_is_remembered_and_said_again_in_the_same_words(cache, seen):
+def test_a_not_found_error_is_cached_with_its_text(cache, seen):
     source = Source(Gone("There is no such mug."))
     for _ in range(3):
         with pytest.raises(Gone, match="There is no such mug") as told:
@@ -93,7 +93,7 @@ def test_that_there_is_no_such_thing_is_remembered_and_said_again_in_the_same_wo
     assert {(hit.policy, hit.detail) for hit in hits} == {("negative", "negative")}
 
 
-def test_what_was_not_there_is_found_once_it_was_made(cache):
+def test_a_created_thing_is_found_after_its_invalidation(cache):
     source = Source(Gone("no"))
     with pytest.raises(Gone):
         take(cache, source)
@@ -102,7 +102,7 @@ def test_what_was_not_there_is_found_once_it_was_made(cache):
     assert take(cache, source) == b"here"
 
 
-def test_absence_is_remembered_for_seconds_only(cache, clock):
+def test_negative_entries_live_for_seconds(cache, clock):
     source = Source(Gone("no"))
     with pytest.raises(Gone):
         take(cache, source)
@@ -111,7 +111,7 @@ def test_absence_is_remembered_for_seconds_only(cache, clock):
     assert take(cache, source) == b"here"
 
 
-def test_only_the_absence_it_was_told_of_is_remembered(cache):
+def test_only_configured_exceptions_are_cached(cache):
     source = Source(GoneForGood("no"))
     for _ in range(2):
         with pytest.raises(GoneForGood):
@@ -119,7 +119,7 @@ def test_only_the_absence_it_was_told_of_is_remembered(cache):
     assert source.loads == 2
 
 
-def test_switched_off_every_look_at_nothing_loads(clock, local):
+def test_without_negative_caching_each_lookup_loads(clock, local):
     cache, source = Cache(NullLevel(), clock, local=local), Source(Gone("no"))
     for _ in range(2):
         with pytest.raises(Gone):
@@ -129,7 +129,7 @@ def test_switched_off_every_look_at_nothing_loads(clock, local):
     assert local.get("s") is None
 
 
-def test_made_up_names_push_out_one_another_and_nothing_that_exists(cache, local):
+def test_negative_copies_evict_only_negative_copies(cache, local):
     take(cache, Source(b"here"), "real")
     source = Source(Gone("no"))
     for number in range(3 * NEGATIVES_LIMIT):
@@ -140,19 +140,19 @@ def test_made_up_names_push_out_one_another_and_nothing_that_exists(cache, local
     assert len(local._copies) == NEGATIVES_LIMIT + 1
 
 
-def test_a_value_that_is_not_worth_keeping_is_answered_and_forgotten(cache, local):
+def test_a_do_not_cache_value_is_returned_and_not_stored(cache, local):
     assert take(cache, Source(DoNotCache(b"many")), policy=NEGATIVE) == b"many"
     assert local.get("k") is None
 
 
-def test_what_a_class_never_stores_is_never_shared_nor_kept(cache, local):
+def test_values_of_an_uncached_policy_are_never_shared(cache, local):
     source = Source(b"7 left")
     assert [take(cache, source, policy=LIVE) for _ in range(2)] == [b"7 left"] * 2
     assert source.loads == 2
     assert local.get("k") is None
 
 
-def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
+def test_each_load_is_emitted_with_duration_and_outcome(clock, seen):
     cache = Cache(
         NullLevel(),
         clock,
@@ -171,7 +171,7 @@ def test_every_load_is_told_with_what_it_took_and_how_it_ended(clock, seen):
     assert loads == [("ok", 0.5), ("absent", 0.0), ("refused", 0.0), ("failed", 0.0)]
 
 
-def test_several_values_are_answered_in_order_and_absent_ones_by_nothing(cache):
+def test_get_many_keeps_order_and_returns_none_for_absent(cache):
     take(cache, Source(b"two"), "b")
     asks = [
         CacheRequest("a", CATALOGUE, (), Source(b"one")),
@@ -183,7 +183,7 @@ def test_several_values_are_answered_in_order_and_absent_ones_by_nothing(cache):
     assert [ask.load.loads for ask in asks] == [1, 0, 1]
 
 
-def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
+def test_a_scan_evicts_no_copy_used_twice(clock, seen):
     size = OVERHEAD_BYTES + 100
     local = LocalLevel(100 * size, clock, seen.append)
     local.set_connected(connected=True)
@@ -198,7 +198,7 @@ def test_a_scan_pushes_out_no_copy_that_was_used_twice(clock, seen):
     assert held.bytes == sum(kept.size for kept in local._copies.values()) <= 100 * size
 
 
-def test_the_long_queue_gives_way_too_when_nothing_in_it_is_used_any_more(clock):
+def test_unused_copies_of_the_main_queue_are_evicted(clock):
     local = LocalLevel(10 * (OVERHEAD_BYTES + 100), clock)
     local.set_connected(connected=True)
     for number in range(200):
@@ -209,7 +209,7 @@ def test_the_long_queue_gives_way_too_when_nothing_in_it_is_used_any_more(clock)
     assert local._small_bytes == sum(kept.size for kept in local._small.values())
 
 
-def test_random_use_leaves_the_books_in_order(clock):
+def test_random_use_keeps_the_sizes_consistent(clock):
     local, chance = LocalLevel(20 * (OVERHEAD_BYTES + 100), clock), random.Random(7)
     local.set_connected(connected=True)
     for _ in range(5000):
@@ -231,14 +231,14 @@ def test_random_use_leaves_the_books_in_order(clock):
     assert local._keys_of.keys() == {tag for kept in queued for tag in kept.tags}
 
 
-def test_a_refill_that_fails_is_told_of_and_the_others_are_made(cache, seen):
+def test_a_failed_refill_is_emitted_and_the_others_run(cache, seen):
     done = []
     WriteThrough(cache, emit=seen.append).on_write(["a"], [lambda: 1 / 0, lambda: done.append("second")])
     assert done == ["second"]
     assert [event.reason for event in seen if isinstance(event, RefillFailed)] == ["ZeroDivisionError"]
 
 
-def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_event(cache, clock):
+def test_ttl_only_entries_ignore_invalidation_and_are_separate(cache, clock):
     timed, source = TtlOnly(cache), Source(b"old")
     timed.get_or_load("k", CATALOGUE, ["a"], source)
     cache.get_or_load("k", CATALOGUE, ["a"], source)
@@ -251,13 +251,13 @@ def test_by_time_alone_nothing_else_ends_an_entry_and_nothing_of_it_is_found_by_
     assert timed.get_or_load("k", CATALOGUE, ["a"], source) == b"new"
 
 
-def test_unguarded_everybody_loads_even_where_one_could_wait(clock, local):
+def test_without_protection_every_reader_loads(clock, local):
     cache, source = Cache(NullLevel(), clock, local=local, strategy=NoProtection), Source(b"one")
     assert take(cache, lambda: take(cache, source)) == b"one"  # a load within a load of the same key: no deadlock
     assert source.loads == 1
 
 
-def test_with_both_levels_off_every_look_loads_and_none_waits_for_another(clock, local):
+def test_without_levels_every_lookup_loads_without_waiting(clock, local):
     strategy = partial(LockedLoad, state=StampedeState(max_wait_s=0.01))
     cache = Cache(NullLevel(), clock, local=InvalidateOnlyLocal(local), strategy=strategy)
     source, depth = Source(b"one"), []
@@ -274,7 +274,7 @@ class Moved(Exception):
     """Another kind of absence."""
 
 
-def test_several_kinds_of_absence_are_told_apart_and_the_first_is_stored_as_it_always_was():
+def test_kinds_of_not_found_errors_are_distinguished():
     rules = LoadOptions(not_found=(Gone, Moved))
     assert rules.encode_not_found(Gone("no mug")) == "no mug"
     assert rules.encode_not_found(ValueError("broken")) is None

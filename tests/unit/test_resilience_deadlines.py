@@ -15,12 +15,12 @@ def clock():
     deadlines.begin(None)
 
 
-def test_without_a_deadline_there_is_no_end(clock):
+def test_without_a_deadline_time_is_unlimited(clock):
     assert deadlines.remaining() == math.inf
     deadlines.check()
 
 
-def test_what_is_left_shrinks_to_nothing_and_then_nothing_begins(clock):
+def test_after_the_deadline_no_call_begins(clock):
     deadlines.begin(RequestDeadline.within(3, clock))
     clock.advance(2)
     assert deadlines.remaining() == pytest.approx(1)
@@ -30,7 +30,7 @@ def test_what_is_left_shrinks_to_nothing_and_then_nothing_begins(clock):
         deadlines.check()
 
 
-def test_a_call_gets_its_own_limit_but_never_more_than_is_left(clock):
+def test_a_call_gets_its_limit_within_the_remaining_time(clock):
     deadlines.begin(RequestDeadline.within(5, clock))
     with CallTimeout(3).applied():
         assert deadlines.remaining() == 3
@@ -40,21 +40,21 @@ def test_a_call_gets_its_own_limit_but_never_more_than_is_left(clock):
     assert deadlines.remaining() == pytest.approx(1)
 
 
-def test_a_limited_call_is_not_begun_past_the_deadline(clock):
+def test_a_limited_call_does_not_begin_after_the_deadline(clock):
     deadlines.begin(RequestDeadline.within(1, clock))
     clock.advance(1)
     with pytest.raises(DeadlineExceeded):
         CallTimeout(3).applied()
 
 
-def test_an_unlimited_call_knows_no_deadline_and_after_it_the_deadline_stands_again(clock):
+def test_an_unlimited_call_lifts_the_deadline_only_inside(clock):
     deadlines.begin(RequestDeadline.within(1, clock))
     with NoTimeout().applied():
         assert deadlines.remaining() == math.inf
     assert deadlines.remaining() == 1
 
 
-def test_a_limit_is_undone_by_what_it_raises(clock):
+def test_a_limit_ends_with_an_exception(clock):
     deadlines.begin(RequestDeadline.within(9, clock))
     with pytest.raises(ZeroDivisionError), CallTimeout(3).applied():
         raise ZeroDivisionError
@@ -62,15 +62,15 @@ def test_a_limit_is_undone_by_what_it_raises(clock):
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("1500", 1.5), ("0", 0.0), ("999999999", 999999.999)])
-def test_a_header_says_the_milliseconds_left(header, seconds):
+def test_the_header_has_the_remaining_milliseconds(header, seconds):
     assert deadlines.read(header) == seconds
     assert deadlines.header_value(seconds) == header
 
 
 @pytest.mark.parametrize("header", [None, "", "-1", "1.5", "soon", "9" * 10, "٣"])
-def test_a_header_nobody_can_read_is_none(header):
+def test_an_unreadable_header_is_none(header):
     assert deadlines.read(header) is None
 
 
-def test_a_fraction_of_a_millisecond_is_not_promised():
+def test_the_header_is_rounded_down():
     assert deadlines.header_value(0.0019) == "1"

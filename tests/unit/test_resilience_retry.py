@@ -48,14 +48,14 @@ def no_deadline():
     deadlines.begin(None)
 
 
-def test_what_fails_once_and_then_works_has_worked():
+def test_a_retry_hides_a_single_failure():
     caller = Caller()
     assert caller.call(failures=2) == "done"
     assert (caller.made, caller.waits) == (3, [0.1, 0.2])
     assert caller.events == [RetryScheduled("bank", 1, 0.1), RetryScheduled("bank", 2, 0.2)]
 
 
-def test_after_the_last_attempt_its_error_is_the_callers():
+def test_the_error_of_the_last_attempt_is_raised():
     caller = Caller()
     with pytest.raises(Away):
         caller.call(failures=9)
@@ -64,21 +64,21 @@ def test_after_the_last_attempt_its_error_is_the_callers():
 
 
 @pytest.mark.parametrize("why", [{"error": Wrong}, {"idempotent": False}])
-def test_what_cannot_help_or_may_not_be_done_twice_is_tried_once(why):
+def test_permanent_errors_and_non_idempotent_calls_are_not_retried(why):
     caller = Caller()
     with pytest.raises((Away, Wrong)):
         caller.call(failures=9, **why)
     assert (caller.made, caller.waits) == (1, [])
 
 
-def test_the_bound_of_a_wait_doubles_up_to_a_cap_and_the_wait_is_drawn_from_all_of_it():
+def test_waits_have_full_jitter_below_a_doubling_bound():
     drawn = []
     caller = Caller(attempts=5, uniform=lambda low, high: drawn.append((low, high)) or 0.0)
     caller.call(failures=4)
     assert drawn == [(0, 0.1), (0, 0.2), (0, 0.3), (0, 0.3)]
 
 
-def test_when_everything_fails_retries_stay_a_share_of_the_calls():
+def test_the_budget_limits_retries_to_a_share_of_calls():
     caller = Caller(budget=RetryBudget(share=0.1, reserve=5))
     for _ in range(200):
         with pytest.raises(Away):
@@ -88,14 +88,14 @@ def test_when_everything_fails_retries_stay_a_share_of_the_calls():
     assert NotRetried("bank", "budget") in caller.events
 
 
-def test_a_budget_does_not_save_up_beyond_its_reserve():
+def test_a_budget_never_exceeds_its_reserve():
     budget = RetryBudget(share=1, reserve=2)
     for _ in range(50):
         budget.deposit()
     assert [budget.withdraw() for _ in range(3)] == [True, True, False]
 
 
-def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget():
+def test_no_retry_waits_beyond_the_deadline():
     clock, budget = FakeClock(), RetryBudget(share=0, reserve=1)
     caller = Caller(budget=budget)
     deadlines.begin(RequestDeadline.within(0.05, clock))
@@ -105,7 +105,7 @@ def test_a_wait_that_would_outlast_the_deadline_is_not_begun_and_costs_no_budget
     assert budget.withdraw()
 
 
-def test_the_variant_without_retries_tries_once():
+def test_no_retry_makes_one_attempt():
     made = []
     with pytest.raises(ZeroDivisionError):
         NoRetry().call(lambda: made.append(1) or 1 / 0, idempotent=True, is_retryable=lambda error: True)

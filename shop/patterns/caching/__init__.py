@@ -55,7 +55,8 @@ from shop.patterns.caching.entry import (
 )
 from shop.patterns.caching.invalidation_bus import InvalidationBarrier, InvalidationListener
 from shop.patterns.caching.levels import CacheLevel, InvalidateOnlyLevel, NullLevel
-from shop.patterns.caching.loader import CacheRequest, FailureBackoff, LoadOptions
+from shop.patterns.caching.load_options import FailureBackoff, LoadOptions
+from shop.patterns.caching.loader import CacheRequest
 from shop.patterns.caching.local import InvalidateOnlyLocal, LocalCache, LocalEntry, LocalLevel
 from shop.patterns.caching.lock_strategy import LockedLoad, LockWithEarlyExpiry, StampedeState
 from shop.patterns.caching.refresh import HitCounter, RefreshAhead, RefreshWorker

@@ -7,7 +7,7 @@ entry with the tag, without knowing their keys; and a load that began before the
 never served, however late it is stored. Entry and tag versions are read in one round trip.
 A local level may stand in front of the shared level; it holds copies and receives invalidations (see ``local``). A load
 that reads through the cache gets no local copies: its value is stored under the present versions, and a copy may be
-from before an invalidation that this process has not heard of yet.
+from before an invalidation that this process has not received yet.
 A strategy decides which reader loads when many miss at once (see ``lock_strategy``, the default, and ``stampede``); a
 loader handles the outcome of the load (see ``loader``).
 The path of a look-up: :meth:`Cache.get_or_load`, the local level; :meth:`CacheLookup.get`, the shared level;
@@ -24,16 +24,8 @@ from shop.clock import Clock
 from shop.patterns.caching.entry import CacheEntry, CachePolicy, DoNotCache, FreshnessState, TaggedValue, found_tags
 from shop.patterns.caching.events import Emit, LookupFinished, Outcome, PeekMissed, TagsInvalidated, ignore
 from shop.patterns.caching.levels import CacheLevel, ReadResult
-from shop.patterns.caching.loader import (
-    VALUE_LIMIT_BYTES,
-    CacheLoader,
-    CacheRequest,
-    FailureBackoff,
-    Load,
-    LoadOptions,
-    LoadResult,
-    is_loading,
-)
+from shop.patterns.caching.load_options import FailureBackoff, LoadOptions
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, Load, LoadResult, is_loading
 from shop.patterns.caching.local import LocalCache, LocalEntry, ReadGeneration
 from shop.patterns.caching.lock_strategy import LockedLoad
 from shop.patterns.caching.stampede import StampedeStrategy
@@ -81,9 +73,9 @@ class Cache:
         self._emit = emit
         self._local = local
         self._loader = CacheLoader(level, clock, emit, options, backoff)
-        made = strategy(self._loader)
-        self._lookup = CacheLookup(self._loader, made)
-        self._count_hit: Callable[[str], None] | None = getattr(made, "count", None)
+        stampede_strategy = strategy(self._loader)
+        self._lookup = CacheLookup(self._loader, stampede_strategy)
+        self._count_hit: Callable[[str], None] | None = getattr(stampede_strategy, "count", None)
 
     def get_or_load(
         self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
@@ -118,12 +110,23 @@ class Cache:
         ``None`` does not say why; :meth:`get_or_load` finds out, and counts. ``None``, too, if the entry now has other
         tags than these.
         """
-        local = self._get_local(key, policy)
-        entry = self._peek_shared(CacheRequest(key, policy, tags, _never_load)) if local is None else local
-        if entry is None or entry.negative:
-            return None
-        if found_tags(entry.value) if local is None else local.tags != tuple(tags):
-            return None
+        entry: LocalEntry | CacheEntry
+        if (local := self._get_local(key, policy)) is not None:
+            if local.negative or local.tags != tuple(tags):
+                return None
+            entry = local
+        else:
+            request = CacheRequest(key, policy, tags)
+            generation = None if self._local is None else self._local.generation()
+            served = self._lookup.peek(request)
+            if served is None:
+                return None
+            if self._local is not None:
+                stored = self._put_local(self._local, request, served, generation)
+                self._emit_local(self._local, request, generation, stored=stored, spent=0.0)
+            entry = served[0]
+            if entry.negative or found_tags(entry.value):
+                return None
         if self._count_hit is not None:
             self._count_hit(key)
         return entry
@@ -134,17 +137,18 @@ class Cache:
         The keys without a local copy are read in one round trip. Values that are missing there are loaded, one after
         the other, as :meth:`get_or_load` does.
         """
-        copies = [self._get_local(one.key, one.policy) if one.policy.ttl_s else None for one in requests]
+        copies = [self._get_local(each.key, each.policy) if each.policy.ttl_s else None for each in requests]
         generation = None if self._local is None else self._local.generation()
-        wanted = [
-            one
-            for one, local in zip(requests, copies, strict=True)
-            if local is None and self._lookup.is_cacheable(one.policy)
+        uncopied = [
+            request
+            for request, local in zip(requests, copies, strict=True)
+            if local is None and self._lookup.is_cacheable(request.policy)
         ]
-        readings = {one.key: reading for one, reading in zip(wanted, self._lookup.read_many(wanted), strict=False)}
+        results = zip(uncopied, self._lookup.read_many(uncopied), strict=False)
+        readings = {request.key: reading for request, reading in results}
         values: list[bytes | None] = []
-        for one, local in zip(requests, copies, strict=True):
-            entry = local or self._get_shared(one, generation, readings.get(one.key))
+        for request, local in zip(requests, copies, strict=True):
+            entry = local or self._get_shared(request, generation, readings.get(request.key))
             values.append(None if entry.negative else entry.value)
         return values
 
@@ -202,16 +206,6 @@ class Cache:
             self._emit_local(local, request, generation, stored=stored, spent=spent)
         return served[0]
 
-    def _peek_shared(self, request: CacheRequest) -> CacheEntry | None:
-        generation = None if self._local is None else self._local.generation()
-        served = self._lookup.peek(request)
-        if served is None:
-            return None
-        if self._local is not None:
-            stored = self._put_local(self._local, request, served, generation)
-            self._emit_local(self._local, request, generation, stored=stored, spent=0.0)
-        return served[0]
-
     def _put_local(
         self, local: LocalCache, request: CacheRequest, served: Served, generation: ReadGeneration | None
     ) -> bool:
@@ -263,7 +257,7 @@ class CacheLookup:
     def read_many(self, requests: Sequence[CacheRequest]) -> list[ReadResult]:
         """Return the stored entries of several keys in one round trip; an empty list if the level is down."""
         try:
-            return self._level.read_many([(one.key, one.tags) for one in requests]) if requests else []
+            return self._level.read_many([(each.key, each.tags) for each in requests]) if requests else []
         except CacheUnavailable:
             return []
 
@@ -290,7 +284,8 @@ class CacheLookup:
             last = freshness.entry
             if freshness.state == "fresh" and last is not None:
                 return self._serve_fresh(request, last, started)
-            if last is not None and self._is_backing_off(request):
+            options, backoff = self._loader.options, self._loader.backoff
+            if last is not None and options.stale_if_error and backoff.is_backing_off(request.key):
                 result = LoadResult(last, "stale-if-error", attempted=False)
             else:
                 result = self._strategy.fill(request, reading, freshness)
@@ -345,9 +340,6 @@ class CacheLookup:
         self._emit(request, "hit", time.perf_counter() - started, LoadResult(entry), ttl_s)
         return entry, refresh_at
 
-    def _is_backing_off(self, request: CacheRequest) -> bool:
-        return self._loader.options.stale_if_error and self._loader.backoff.is_backing_off(request.key)
-
     def _serve_filled(self, request: CacheRequest, outcome: Outcome, result: LoadResult, started: float) -> Served:
         """Emit the outcome of the strategy, and decide how long a local copy may be kept."""
         entry, now = result.entry, self._loader.now()
@@ -389,7 +381,3 @@ class CacheLookup:
                 level, policy, outcome, ttl_s, result.stored, spent, result.level_down, result.collapsed, detail
             )
         )
-
-
-def _never_load() -> bytes:
-    raise AssertionError("peek never loads")

@@ -2,13 +2,13 @@
 
 Problem: each process holds copies in its own memory, and Valkey cannot reach into it. And an editor who saves a price
 and looks at the page at once must see the new price, even if another process answers.
-Method: an invalidation publishes its tags behind the new versions, on the same connection: a process that hears the
+Method: an invalidation publishes its tags behind the new versions, on the same connection: a process that receives the
 message and then reads sees the new versions. Valkey tells a subscriber nothing about the messages it missed. So the
 listener reports when its connection begins and ends, and sends a ping when the channel is silent for long.
-:class:`InvalidationBarrier` lets a writer wait until every process has heard. The writer publishes a ticket behind the
-invalidation. Messages arrive in order, so a listener that reads the ticket has handled the invalidation, and signs it.
-PUBLISH returns the number of listeners; the barrier waits for that many signatures, but only for a moment: a hanging
-process must not hold up an editor. Only edits wait; a checkout does not.
+:class:`InvalidationBarrier` lets a writer wait until every process has received the invalidation. The writer publishes
+a ticket behind it. Messages arrive in order, so a listener that reads the ticket has handled the invalidation, and
+signs it. PUBLISH returns the number of listeners; the barrier waits for that many signatures, but only for a moment: a
+hanging process must not hold up an editor. Only edits wait; a checkout does not.
 Source: Valkey's documentation of SUBSCRIBE, PUBLISH (messages are delivered at most once, in order) and BLMPOP; Terry
 et al., "Session Guarantees for Weakly Consistent Replicated Data", PDIS 1994 (read your writes).
 """
@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as Silent
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shop import threads
 from shop.patterns.caching.events import Emit, LevelDown, LevelUp, ignore
@@ -143,7 +143,9 @@ class InvalidationListener:
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001 - after any error, broadcasts no longer arrive
-                self._guarded(partial(self._report_loss, error))
+                if not self._lost and not self._stopped.is_set():
+                    self._lost = True
+                    self._guarded(partial(self._emit, LevelDown(self.subscriber.name, type(error).__name__, RETRY_S)))
             self._guarded(partial(self._set_connected, connected=False))
             self._tried.set()
             self._stopped.wait(RETRY_S)
@@ -153,7 +155,7 @@ class InvalidationListener:
         try:
             notify()
         except Exception:  # noqa: BLE001 - any error is logged, and the thread connects again
-            _log.exception("listener_not_told", extra={"hearer": self.subscriber.name})
+            _log.exception("subscriber_failed", extra={"subscriber": self.subscriber.name})
 
     def _listen(self) -> None:
         connection: Any = self._connections.open()
@@ -188,7 +190,7 @@ class InvalidationListener:
         """Wait for one message and handle it."""
         try:
             kind, channel, *payload = connection.read_response(timeout=HEARTBEAT_S, disconnect_on_error=False)
-        except Silent:
+        except RedisTimeoutError:
             connection.send_command("PING", check_health=False)
             kind, channel, *payload = connection.read_response()  # a pong, or a message that came before it
         if kind != b"message":
@@ -206,11 +208,6 @@ class InvalidationListener:
             if channel_name == self._channels.refused and self._pending is not None:
                 self._pending.add_refused(tags)  # first: from now on every read comes after the delivery
             self.subscriber.invalidate(tags)
-
-    def _report_loss(self, error: Exception) -> None:
-        if not self._lost and not self._stopped.is_set():
-            self._lost = True
-            self._emit(LevelDown(self.subscriber.name, type(error).__name__, RETRY_S))
 
 
 class InvalidationBarrier:
@@ -237,7 +234,7 @@ class InvalidationBarrier:
                 answer = self._connections.execute_pipeline([taking])[0]
                 missing = missing - len(answer[1]) if isinstance(answer, list) else None
         except (RedisError, OSError):
-            return False  # then no process hears anything, and a process that hears nothing keeps no copies
+            return False  # then no process receives broadcasts, and without broadcasts a process has no copies
         return bool(missing == 0)
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ class CacheLevel(Protocol):
     def read(self, key: str, tags: Sequence[str]) -> ReadResult:
         """Return the entry and the tag versions, in one round trip."""
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
+    def read_many(self, lookups: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Return the results for several keys, in one round trip."""
 
     def versions(self, tags: Sequence[str]) -> Versions:
@@ -111,7 +111,7 @@ class NullLevel:
         """Refuse."""
         raise CacheUnavailable(self.name)
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
+    def read_many(self, lookups: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Refuse."""
         raise CacheUnavailable(self.name)
 

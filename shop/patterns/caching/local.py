@@ -243,13 +243,17 @@ class LocalLevel:
         return [entry for entry in evicted if entry is not None]
 
     def _least_useful(self) -> str:
-        """Return the key to evict; on the way, give each copy that was used its next turn."""
+        """Return the key to evict; give each copy that was used another turn."""
         while True:
             if self._small and (self._small_bytes > self._limit_bytes * SMALL_SHARE or not self._main):
                 key, entry = next(iter(self._small.items()))
                 if not entry.used:
                     return key
-                self._promote(key, entry)
+                del self._small[key]  # it was used a second time: it moves to the main queue
+                self._small_bytes -= entry.size
+                entry.used = False
+                entry.queue = self._main
+                self._main[key] = entry
             elif self._main:
                 key, entry = next(iter(self._main.items()))
                 if not entry.used:
@@ -258,14 +262,6 @@ class LocalLevel:
                 self._main.move_to_end(key)
             else:
                 return next(iter(self._negatives))
-
-    def _promote(self, key: str, entry: LocalEntry) -> None:
-        """Move a copy that was used twice to the main queue."""
-        del self._small[key]
-        self._small_bytes -= entry.size
-        entry.used = False
-        entry.queue = self._main
-        self._main[key] = entry
 
     def _remove(self, key: str) -> LocalEntry | None:
         entry = self._copies.pop(key, None)

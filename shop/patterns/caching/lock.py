@@ -196,23 +196,21 @@ class LockWatchdog:
                 if not self._held:
                     self._thread = None
                     return
-                first = min(due for due, *_ in self._held.values())
-                if (pause := first - time.monotonic()) > 0:
+                next_extension = min(at for at, *_ in self._held.values())
+                if (pause := next_extension - time.monotonic()) > 0:
                     self._changed.wait(pause)
                 due = [
                     (lease, extend, on_lost)
                     for lease, (at, extend, on_lost) in self._held.items()
                     if at <= time.monotonic()
                 ]
-            for each in due:
-                self._extend(*each)
-
-    def _extend(self, lease: LoadLease, extend: Callable[[LoadLease], bool], on_lost: Callable[[], None]) -> None:
-        still_held = extend(lease)
-        with self._changed:
-            if lease in self._held:
-                if still_held:
-                    self._held[lease] = (time.monotonic() + self._every_s, extend, on_lost)
-                else:
-                    del self._held[lease]
-                    on_lost()
+            for lease, extend, on_lost in due:
+                still_held = extend(lease)
+                with self._changed:
+                    if lease not in self._held:
+                        continue  # the block has ended meanwhile
+                    if still_held:
+                        self._held[lease] = (time.monotonic() + self._every_s, extend, on_lost)
+                    else:
+                        del self._held[lease]
+                        on_lost()

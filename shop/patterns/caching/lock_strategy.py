@@ -211,25 +211,24 @@ class LockedLoad:
     def refresh_under_lock(self, request: CacheRequest, entry: CacheEntry, why: LoadReason) -> LoadResult | None:
         """Refresh a fresh entry; ``None`` if another thread or process does it, has done it, or if the load fails."""
         name = lock_name(request.key, entry.versions)
-        work = partial(self._refresh_leading, request, LoadLease(name), entry, why)
+        lease = LoadLease(name)
+
+        def refresh() -> LoadResult | None:
+            attempt = self._loader.level.acquire_and_read(request.key, request.tags, lease)
+            if not attempt.acquired:
+                return None
+            present = self._loader.check_freshness(request, attempt.reading)
+            if present.state != "fresh" or present.entry is None or present.entry.fresh_until > entry.fresh_until:
+                self._loader.level.release(lease)  # another process was faster, or the entry was invalidated
+                return None
+            versions = self._loader.tag_versions_of(request, entry)
+            result = self._load_holding_lock(request, lease, versions, why, entry)
+            return None if result.entry is entry else result
+
         try:
-            return self._state.single_flight.do((name, why), work, 0)[0]
+            return self._state.single_flight.do((name, why), refresh, 0)[0]
         except (WaitTimeout, CacheUnavailable):
             return None
-
-    def _refresh_leading(
-        self, request: CacheRequest, lease: LoadLease, entry: CacheEntry, why: LoadReason
-    ) -> LoadResult | None:
-        attempt = self._loader.level.acquire_and_read(request.key, request.tags, lease)
-        if not attempt.acquired:
-            return None
-        present = self._loader.check_freshness(request, attempt.reading)
-        if present.state != "fresh" or present.entry is None or present.entry.fresh_until > entry.fresh_until:
-            self._loader.level.release(lease)  # another process was faster, or the entry was invalidated
-            return None
-        versions = self._loader.tag_versions_of(request, entry)
-        result = self._load_holding_lock(request, lease, versions, why, entry)
-        return None if result.entry is entry else result
 
 
 class LockWithEarlyExpiry(LockedLoad):

@@ -102,14 +102,14 @@ class SharedLevel:
         """
         return _read_result(self._execute(_read_commands(key, tags)))
 
-    def read_many(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
+    def read_many(self, lookups: Sequence[tuple[str, Sequence[str]]]) -> list[ReadResult]:
         """Return the results for several keys, each as :meth:`read` does.
 
         Raises:
             CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        answers = iter(self._execute([command for key, tags in wanted for command in _read_commands(key, tags)]))
-        return [_read_result(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in wanted]
+        answers = iter(self._execute([command for key, tags in lookups for command in _read_commands(key, tags)]))
+        return [_read_result(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in lookups]
 
     def versions(self, tags: Sequence[str]) -> Versions:
         """Return the tag versions.
@@ -187,7 +187,7 @@ class SharedLevel:
             self._execute(self._invalidate_commands(tags), despite_outage=self._writes == "refused")
         except CacheRefusedWrite:
             self.add_refused(tags)
-            with contextlib.suppress(RedisError, OSError):  # then no process hears of it, and it stays pending here
+            with contextlib.suppress(RedisError, OSError):  # then no process receives it, and it stays pending here
                 message = ("PUBLISH", self._channels.refused, json.dumps(list(tags)))
                 self.client.connections.execute_pipeline([message])
             return False

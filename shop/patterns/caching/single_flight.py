@@ -70,19 +70,16 @@ class SingleFlight:
                 flight = self._in_progress[name] = _FlightInProgress()
             else:
                 flight.waiting += 1
-        if leads:
-            return self._lead(name, flight, work), True
-        if not flight.finished.wait(max_wait_s):
-            raise WaitTimeout
-        if flight.error is not None:
-            raise flight.error
-        result: T = flight.result
-        return result, False
-
-    def _lead(self, name: Hashable, flight: _FlightInProgress, work: Callable[[], T]) -> T:
+        if not leads:
+            if not flight.finished.wait(max_wait_s):
+                raise WaitTimeout
+            if flight.error is not None:
+                raise flight.error
+            result: T = flight.result
+            return result, False
         try:
             result = flight.result = work()
-            return result
+            return result, True
         except BaseException as error:
             flight.error = error
             raise

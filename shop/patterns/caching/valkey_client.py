@@ -6,9 +6,9 @@ Method: :class:`ThreadConnections` uses redis-py's connections alone: addresses,
 :class:`ValkeyClient` adds the error handling: a failed round trip opens an :class:`OutageBreaker`, and an open breaker
 answers for the server at once.
 There are three breakers in the store, for three scopes. The ``OutageBreaker`` guards one server of this process: one
-failure opens it, because the value can always be loaded without the cache. ``loader.FailureBackoff`` holds back single
-keys whose load failed. ``patterns.resilience.breaker`` guards an external service for which there is no replacement, so
-it counts failures in a window before it opens.
+failure opens it, because the value can always be loaded without the cache. ``load_options.FailureBackoff`` delays the
+load of single keys whose last load failed. ``patterns.resilience.breaker`` guards an external service for which there
+is no replacement, so it counts failures in a window before it opens.
 Source: Nygard, "Release It!", ch. 5 (circuit breaker); Valkey's documentation of pipelining.
 """
 
@@ -108,17 +108,16 @@ class ThreadConnections:
 def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     try:
         connection.send_packed_command([b"".join([pack_command(command) for command in commands])], check_health=False)
-        return [_read_answer(connection) for _ in commands]
+        answers: list[Any] = []
+        for _ in commands:
+            try:
+                answers.append(connection.read_response(disable_decoding=True))
+            except ResponseError as error:
+                answers.append(error)
+        return answers
     except BaseException:
         connection.disconnect()  # the next call would read the rest of these answers as its own
         raise
-
-
-def _read_answer(connection: Any) -> Any:
-    try:
-        return connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error
 
 
 class OutageBreaker:

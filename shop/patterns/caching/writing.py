@@ -1,4 +1,4 @@
-"""Three ways to end entries after a write: by event, by writing through, by time alone.
+"""Three ways to end entries after a write: by event, by write-through, by time alone.
 
 Problem: a price was changed. How long do shoppers see the old price, and which request pays for loading the new one?
 Method: ``EventInvalidation`` (event): the writer invalidates after its commit, and the next reader loads. No stale
@@ -89,7 +89,7 @@ class EventInvalidation:
         return tuple(tags)
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, and wait until every process has heard."""
+        """Invalidate, and wait until every process has received it."""
         if self._invalidate(tags):
             self._wait()
 
@@ -108,7 +108,7 @@ class WriteThrough(EventInvalidation):
     """
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, refill, and wait until every process has heard."""
+        """Invalidate, refill, and wait until every process has received the invalidation."""
         done = self._invalidate(tags)
         for refill in refills:
             try:
@@ -119,7 +119,7 @@ class WriteThrough(EventInvalidation):
             self._wait()
 
 
-class TtlOnly(EventInvalidation):
+class TtlOnly:
     """Only time ends an entry.
 
     Args:
@@ -130,27 +130,35 @@ class TtlOnly(EventInvalidation):
     """In front of every key: the other two ways must not read entries without tags."""
 
     def __init__(self, cache: Cache) -> None:
-        super().__init__(cache)
         self._cache = cache
-        self.get_or_load = self._get_or_load
-        self.get_many = self._get_many
-        self.peek = self._peek
 
-    def _get_or_load(
+    def get_or_load(
         self, key: str, policy: CachePolicy, tags: Sequence[str], load: Load, *, finds_tags: bool = False
     ) -> bytes:
+        """Return the value under the prefixed key; ignore its tags."""
+
         def load_untagged() -> bytes:
             value = load()
             return bytes(value) if isinstance(value, TaggedValue) else value
 
         return self._cache.get_or_load(self.PREFIX + key, policy, (), load_untagged if finds_tags else load)
 
-    def _get_many(self, requests: Sequence[CacheRequest]) -> list[bytes | None]:
-        return self._cache.get_many([replace(one, key=self.PREFIX + one.key, tags=()) for one in requests])
+    def get_many(self, requests: Sequence[CacheRequest]) -> list[bytes | None]:
+        """Return several values under prefixed keys."""
+        return self._cache.get_many([replace(each, key=self.PREFIX + each.key, tags=()) for each in requests])
+
+    def peek(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
+        """Return a fresh entry under the prefixed key."""
+        return self._cache.peek(self.PREFIX + key, policy, ())
 
     def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Return none."""
+        """Return an empty tuple: no tag ends an entry."""
         return ()
 
-    def _peek(self, key: str, policy: CachePolicy, tags: Sequence[str]) -> LocalEntry | CacheEntry | None:
-        return self._cache.peek(self.PREFIX + key, policy, ())
+    def invalidate(self, tags: Sequence[str]) -> None:
+        """End the tagged entries of the other two ways; those of this way stay."""
+        self._cache.invalidate(tags)
+
+    def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
+        """Invalidate as :meth:`invalidate` does; refill nothing."""
+        self._cache.invalidate(tags)

@@ -99,7 +99,7 @@ def _count_lines(path: Path, offset: int, counts: Counter[LoggedResponse]) -> in
             # Count the raw fields first, then parse: a busy edge logs equal ones thousands of times a second.
             for (status, duration, cache_status, ttl_class), count in Counter(_LINE.findall(complete)).items():
                 name = ttl_class.decode()
-                lookup = name if name in CLASSES else NO_CLASS, _outcome(cache_status.decode())
+                lookup = name if name in CLASSES else NO_CLASS, lookup_outcome(cache_status.decode())
                 counts[LoggedResponse(*lookup, int(status), float(duration))] += count
     return offset
 
@@ -111,7 +111,7 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _outcome(cache_status: str) -> str:
+def lookup_outcome(cache_status: str) -> str:
     """Return the outcome of a look-up, in the words of the other layers' metrics."""
     kind = cache_status.partition(";")[0]
     if kind == "hit":

@@ -49,7 +49,12 @@ class SurrogateKeyIndex:
     name = "edge-registry"
 
     def __init__(self, url: str, timeout_ms: int, clock: Clock) -> None:
-        self._client = ValkeyClient(url, timeout_ms, clock, self.name, on_wrong_type=self._raise_loss)
+
+        def raise_loss(keys: list[str]) -> NoReturn:
+            """Raise after a key held a value of another type: the client has deleted the key, so its set is lost."""
+            raise IndexLost(self.name)
+
+        self._client = ValkeyClient(url, timeout_ms, clock, self.name, on_wrong_type=raise_loss)
         self._clock = clock
         self._generation: int | None = None
         """The generation of the index that this process has read last."""
@@ -138,7 +143,3 @@ class SurrogateKeyIndex:
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
-
-    def _raise_loss(self, keys: list[str]) -> NoReturn:
-        """Raise after a key held a value of another type: the client has deleted the key, so the set is lost."""
-        raise IndexLost(self.name)
