@@ -40,7 +40,7 @@ def export(session: Session, user_id: int) -> dict[str, Any]:
     }
 
 
-def blank(session: Session, user_id: int) -> None:
+def anonymise(session: Session, user_id: int) -> None:
     """Blank the name, email, password and role of an account, and end its sessions, tokens and links."""
     blank_values = {
         "email": f"{uuid.uuid4().hex}{BLANK_DOMAIN}",

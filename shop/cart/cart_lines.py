@@ -44,7 +44,7 @@ class CartOffer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldLine:
+class LockedLine:
     """The fields of a line that a checkout needs: its quantity and its id in the cart."""
 
     quantity: int
@@ -138,7 +138,7 @@ def merge_note(pieces: int, left_out: int = 0) -> str | None:
 
     Args:
         pieces: moved from the guest's cart.
-        left_out: products that found no room.
+        left_out: products without a free line.
     """
     sentences = []
     if pieces:

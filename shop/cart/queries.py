@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, se
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.cart.cart_lines import HeldLine
+from shop.cart.cart_lines import LockedLine
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from shop.database.pipelined_commit import DeferredStatement
 from shop.database.transactions import Database
@@ -43,14 +43,14 @@ _LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 """The key is true for an account's cart, false for a guest's cart."""
 
 
-def held_lines(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, HeldLine]:
+def locked_lines(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, LockedLine]:
     """Return the lines of an account's or a guest's cart, by product id.
 
     A lock keeps the cart until the transaction ends. If the transaction's snapshot is older than a merge of this cart,
     PostgreSQL aborts the transaction (SQLSTATE 40001) instead of showing the old items, and it runs again.
     """
     rows = session.execute(_LINES[user_id is not None], {"owner": user_id or guest_cart_id})
-    return {row.product_id: HeldLine(row.quantity, row.line_id) for row in rows}
+    return {row.product_id: LockedLine(row.quantity, row.line_id) for row in rows}
 
 
 def lock_cart(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> uuid.UUID | None:
@@ -120,7 +120,7 @@ def move_items(session: Session, source: uuid.UUID, target: uuid.UUID) -> tuple[
     """Move one locked cart's items into another locked cart, and delete the first cart.
 
     Returns:
-        The number of added pieces, and the number of products that found no room.
+        The number of added pieces, and the number of products without a free line.
     """
     pieces = select(func.coalesce(func.sum(CartItem.quantity), 0)).where(CartItem.cart_id == target)
     pieces_before = session.execute(pieces).scalar_one()

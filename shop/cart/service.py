@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, false, update
 from sqlalchemy.orm import Session
 
 from shop.cart import cart_lines, queries
-from shop.cart.cart_lines import CartOffer, CartView, HeldLine, StoredItem
+from shop.cart.cart_lines import CartOffer, CartView, LockedLine, StoredItem
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
 from shop.database.transactions import Database
 from shop.errors import InvalidFields, NotFound, ProductWithdrawn, StateConflict
@@ -207,14 +207,14 @@ class CartService:
         return cart_lines.merge_note(*self._database.run_in_transaction(work))
 
     @staticmethod
-    def held_lines(session: Session, owner: CartOwner) -> dict[int, HeldLine]:
+    def locked_lines(session: Session, owner: CartOwner) -> dict[int, LockedLine]:
         """Return the cart's lines by product id, in the caller's transaction."""
-        return queries.held_lines(session, owner.user_id, owner.guest_cart_id)
+        return queries.locked_lines(session, owner.user_id, owner.guest_cart_id)
 
     @staticmethod
     def quantities(session: Session, owner: CartOwner) -> dict[int, int]:
         """Return the cart's quantities by product id, in the caller's transaction."""
-        return {product_id: line.quantity for product_id, line in CartService.held_lines(session, owner).items()}
+        return {product_id: line.quantity for product_id, line in CartService.locked_lines(session, owner).items()}
 
     @staticmethod
     def remove_bought(session: Session, owner: CartOwner, bought: Mapping[int, int]) -> None:

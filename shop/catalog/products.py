@@ -28,7 +28,7 @@ LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
-class FoundProduct:
+class ProductWithIds:
     """A product with the ids that its other parts need."""
 
     id: int
@@ -36,7 +36,7 @@ class FoundProduct:
     product: ProductDetail
 
 
-def find(session: Session, slug: str) -> FoundProduct:
+def find(session: Session, slug: str) -> ProductWithIds:
     """Read one product.
 
     Raises:
@@ -58,7 +58,7 @@ def find(session: Session, slug: str) -> FoundProduct:
     product = ProductDetail(
         **cards.card_fields(row), description=row.description, created_at=row.created_at, category=category
     )
-    return FoundProduct(row.id, row.category_id, product)
+    return ProductWithIds(row.id, row.category_id, product)
 
 
 def find_id(session: Session, slug: str) -> int:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from shop.cart.cart_lines import HeldLine
+from shop.cart.cart_lines import LockedLine
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import availability, offers
 from shop.catalog.stock import StockStrategy
@@ -133,11 +133,11 @@ class CheckoutPhases:
                     return earlier
                 age = queries.order_ages(session, [earlier.id])[earlier.public_id]
                 return PendingCheckout(earlier.public_id, age, is_own)
-        held_lines = CartService.held_lines(session, owner)
-        lines = _price_lines(session, held_lines)
+        locked_lines = CartService.locked_lines(session, owner)
+        lines = _price_lines(session, locked_lines)
         address = details.address.model_dump()
         guest_id = owner.guest_id or owner.guest_cart_id
-        cart_lines = {product_id: line.line_id for product_id, line in held_lines.items()}
+        cart_lines = {product_id: line.line_id for product_id, line in locked_lines.items()}
         new = NewOrder(owner.user_id, guest_id, details.recipient, address, lines, key, cart_lines)
         request.agreement.check(new.total, lines)
         order = self._orders.place(session, new)
@@ -254,19 +254,19 @@ class CheckoutPhases:
             Database.after_commit(session, lambda: self._invalidate(tags))
 
 
-def _price_lines(session: Session, held_lines: Mapping[int, HeldLine]) -> list[OrderedLine]:
+def _price_lines(session: Session, locked_lines: Mapping[int, LockedLine]) -> list[OrderedLine]:
     """Return a cart's lines at today's prices, without products that are no longer offered.
 
     Raises:
         InvalidFields: no line is left.
         OutOfStock: a product is no longer sold. The cart's page says which; the shopper removes it there.
     """
-    by_id = offers.by_ids(session, list(held_lines))
+    by_id = offers.by_ids(session, list(locked_lines))
     if withdrawn := {offer.slug: "no longer sold" for offer in by_id.values() if offer.withdrawn}:
         raise OutOfStock("Something in your cart is no longer sold. Remove it to check out.", errors=withdrawn)
     lines = [
         OrderedLine(product_id, by_id[product_id].title, line.quantity, by_id[product_id].unit_price)
-        for product_id, line in held_lines.items()
+        for product_id, line in locked_lines.items()
         if product_id in by_id
     ]
     if not lines:

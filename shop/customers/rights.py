@@ -179,10 +179,10 @@ def _erase(session: Session, email: str) -> tuple[ErasureResult, list[str]]:
     messages, responses = person.traces.erase(session)
     mails = mail_data.erase(session, email, person.traces.orders)
     carts = cart_data.erase(session, person.user_id, person.guest_ids)
-    order_data.blank(session, person.order_ids)
+    order_data.anonymise(session, person.order_ids)
     if person.user_id is not None:
         slugs = review_data.anonymise(session, person.user_id)
-        account_data.blank(session, person.user_id)
+        account_data.anonymise(session, person.user_id)
     has_account = person.user_id is not None
     if not (has_account or person.orders or mails or messages or responses):
         raise _no_data(email)

@@ -92,7 +92,7 @@ def export(session: Session, order_ids: Sequence[int]) -> list[dict[str, Any]]:
     return documents
 
 
-def blank(session: Session, order_ids: Sequence[int]) -> None:
+def anonymise(session: Session, order_ids: Sequence[int]) -> None:
     """Erase name, address, e-mail address and guest of orders."""
     country = func.jsonb_build_object("country", func.coalesce(Order.address["country"].astext, ""))
     blanked = country.op("||")(cast(BLANK_ADDRESS, JSONB))

@@ -70,7 +70,7 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     Args:
         use: returns the current request's catalogue service.
     """
-    pages = Blueprint("shelves", __name__)
+    pages = Blueprint("categories", __name__)
     cache_not_found(pages)
 
     @pages.get("/departments", defaults={"number": 1})

@@ -141,7 +141,7 @@ def paint(pen: PicturePen) -> str:
 
 
 def parcel(pen: PicturePen) -> str:
-    """A parcel: what is drawn when there is nothing better."""
+    """A parcel; drawn for an unknown motif."""
     box = rect(110, 150, 180, 150, "#d6a874", 6) + shape("M110 150l24-40h132l24 40z", "#e2bd90")
     tape = rect(184, 110, 32, 190, pen.main) + ellipse(148, 270, 18, 6, "#c4935d")
     return box + tape + rect(232, 244, 42, 36, pen.paper, 4)

@@ -1,4 +1,4 @@
-"""Things to play with, and those who play."""
+"""Toys, and pets with their things."""
 
 from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 

@@ -1,4 +1,4 @@
-"""Things to wear and to carry, and what belongs beside the mirror."""
+"""Things to wear and to carry, and cosmetics."""
 
 from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, line, rect, shape, turned
 
