@@ -85,11 +85,11 @@ class SessionSummary(ApiModel):
     cart: CartAmount
 
 
-def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
+def create_api(get_service: Callable[[], CartService]) -> ApiBlueprint:
     """Build the routes.
 
     Args:
-        use: returns the current request's cart service.
+        get_service: returns the current request's cart service.
     """
     api = ApiBlueprint(
         "cart_api", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="cart")], abp_security=AUTH_OPTIONAL
@@ -100,7 +100,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     def me() -> Any:
         """Return the signed-in user and the cart's total. Creates no cart and sets no cookie."""
         identity = current_identity()
-        count, total = use().count_and_total(current_owner())
+        count, total = get_service().count_and_total(current_owner())
         user = PersonSummary(name=identity.name, email=identity.email, role=identity.role) if identity else None
         return SessionSummary(
             user=user, cart=CartAmount(count=count, total=MoneySchema(**total.to_json()))
@@ -109,7 +109,7 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     @api.get("/cart", operation_id="get_cart", responses={200: CartAnswer, **_problems(401, 503)})
     def view_cart() -> Any:
         """Return the cart at current prices."""
-        return _cart_response(use(), current_owner())
+        return _cart_response(get_service(), current_owner())
 
     @api.post(
         "/cart/items",
@@ -119,9 +119,9 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     def add_item(body: NewItem) -> Any:
         """Add a product to the cart; pieces of the same product add up. A cart has at most 100 different products."""
         owner = current_owner()
-        added = use().add(owner, body.product, body.quantity)
+        added = get_service().add(owner, body.product, body.quantity)
         remember_cart(owner, added.cart_id)
-        return _cart_response(use(), owner.with_cart(added.cart_id), added.note)
+        return _cart_response(get_service(), owner.with_cart(added.cart_id), added.note)
 
     @api.patch(
         "/cart/items/<slug>",
@@ -130,8 +130,8 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     )
     def change_item(path: ItemPath, body: QuantityChange) -> Any:
         """Set the quantity of a line."""
-        use().set_quantity(current_owner(), path.slug, body.quantity)
-        return _cart_response(use(), current_owner())
+        get_service().set_quantity(current_owner(), path.slug, body.quantity)
+        return _cart_response(get_service(), current_owner())
 
     @api.delete(
         "/cart/items/<slug>",
@@ -140,8 +140,8 @@ def create_api(use: Callable[[], CartService]) -> ApiBlueprint:
     )
     def remove_item(path: ItemPath) -> Any:
         """Remove a product; a second removal changes nothing."""
-        use().remove(current_owner(), path.slug)
-        return _cart_response(use(), current_owner())
+        get_service().remove(current_owner(), path.slug)
+        return _cart_response(get_service(), current_owner())
 
     return api
 

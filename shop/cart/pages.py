@@ -18,24 +18,24 @@ WRONG_QUANTITY = f"Choose 1 to {MAX_QUANTITY}."
 Page = tuple[str, int] | AnyResponse
 
 
-def create_pages(use: Callable[[], CartService]) -> Blueprint:
+def create_pages(get_service: Callable[[], CartService]) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the current request's cart service.
+        get_service: returns the current request's cart service.
     """
     pages = Blueprint("cart", __name__, template_folder="templates")
     pages.after_request(keep_private)
 
     @pages.get(CART)
     def cart() -> Page:
-        return _render_cart(use(), {}, 200)
+        return _render_cart(get_service(), {}, 200)
 
     @pages.post("/cart/items")
     def add_item() -> Page:
         owner = current_owner()
         try:
-            added = use().add(
+            added = get_service().add(
                 owner, request.form.get("product", ""), _parse_quantity(request.form.get("quantity", "1"))
             )
         except StateConflict as error:
@@ -51,13 +51,13 @@ def create_pages(use: Callable[[], CartService]) -> Blueprint:
         quantity = request.form.get("quantity", "")
         try:
             if request.form.get("action") == "remove" or quantity.strip() == "0":
-                use().remove(current_owner(), slug)
+                get_service().remove(current_owner(), slug)
             else:
-                use().set_quantity(current_owner(), slug, _parse_quantity(quantity))
+                get_service().set_quantity(current_owner(), slug, _parse_quantity(quantity))
         except InvalidFields as error:
-            return _render_cart(use(), {slug: error.errors["quantity"]}, 422)
+            return _render_cart(get_service(), {slug: error.errors["quantity"]}, 422)
         except ProductWithdrawn:  # the cart's line shows it
-            return _render_cart(use(), {}, 410)
+            return _render_cart(get_service(), {}, 410)
         return redirect(CART, 303)
 
     return pages

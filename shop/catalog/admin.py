@@ -34,11 +34,11 @@ FIELD_MESSAGES = {
 }
 
 
-def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
+def create_admin(get_service: Callable[[], CatalogService]) -> Blueprint:
     """Build the catalogue's pages under ``/admin``.
 
     Args:
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog_admin", __name__, url_prefix="/admin", template_folder="templates")
 
@@ -53,11 +53,11 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("")
     def index() -> str:
-        return render_template("catalog/admin_index.html", nav=use().departments())
+        return render_template("catalog/admin_index.html", nav=get_service().departments())
 
     @pages.get("/products")
     def products() -> str:
-        catalog, stock = use(), request.args.get("stock", "")
+        catalog, stock = get_service(), request.args.get("stock", "")
         find, stock_filter = normalise(request.args.get("find", "")), stock if stock in (LOW, WITHDRAWN) else ALL
         page = catalog.inventory(find, request.args.get("cursor") or None, stock_filter)
         fields = {"find": find, "stock": stock_filter, "cursor": page.next_cursor or ""}
@@ -73,11 +73,11 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("/products/new")
     def new_product() -> Response:
-        return _new(use(), {})
+        return _new(get_service(), {})
 
     @pages.post("/products/new")
     def add() -> AnyResponse:
-        catalog, fields = use(), idempotency.form_fields()
+        catalog, fields = get_service(), idempotency.form_fields()
         try:
             added = catalog.add(product_form.parse_new_product(fields))
         except ValidationError as error:
@@ -91,21 +91,21 @@ def create_admin(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("/products/<slug>")
     def product(slug: str) -> Response:
-        return _form(use(), slug)
+        return _form(get_service(), slug)
 
     @pages.post("/products/<slug>")
     def save(slug: str) -> AnyResponse:
-        return _save(use(), slug, idempotency.form_fields())
+        return _save(get_service(), slug, idempotency.form_fields())
 
     @pages.post("/products/<slug>/withdraw")
     def withdraw(slug: str) -> AnyResponse:
-        use().edit(slug, ProductChange(withdrawn=True))
+        get_service().edit(slug, ProductChange(withdrawn=True))
         flash("Withdrawn. The store no longer sells this product. Its orders stay.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 
     @pages.post("/products/<slug>/offer")
     def offer(slug: str) -> AnyResponse:
-        use().edit(slug, ProductChange(withdrawn=False))
+        get_service().edit(slug, ProductChange(withdrawn=False))
         flash("The store sells this product again.", "success")
         return redirect(f"/admin/products/{slug}", SEE_OTHER)
 

@@ -19,12 +19,12 @@ from shop.web.public_answers import JSON
 from shop.web.schemas import ProblemDetails
 
 
-def add_admin_routes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> None:
+def add_admin_routes(api: ApiBlueprint, get_service: Callable[[], CatalogService]) -> None:
     """Add the routes under ``/admin/products``.
 
     Args:
         api: the catalogue's blueprint.
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
     """
 
     @api.get(
@@ -40,7 +40,7 @@ def add_admin_routes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> No
 
         Send its `ETag` as `If-Match` with a change: the change is then refused if the product has changed meanwhile.
         """
-        return _record_response(use().record(path.slug))
+        return _record_response(get_service().record(path.slug))
 
     @api.post(
         "/admin/products",
@@ -55,7 +55,7 @@ def add_admin_routes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> No
         The slug is in the request, or it is generated from the title. If the slug is or was that of another product,
         the response is a conflict (409). `Location` is the URL of the editable product, `url` that of its page.
         """
-        record = use().add(body.to_new_product())
+        record = get_service().add(body.to_new_product())
         response = _record_response(record, HTTPStatus.CREATED)
         response.headers["Location"] = f"/api/v1/admin/products/{record.slug}"
         return response
@@ -78,7 +78,7 @@ def add_admin_routes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> No
 
         With `If-Match`, the change is refused (412) if the product's `ETag` is another one now.
         """
-        return _record_response(use().edit(path.slug, body.to_change(), IfMatch.parse(header.if_match)))
+        return _record_response(get_service().edit(path.slug, body.to_change(), IfMatch.parse(header.if_match)))
 
     @api.delete(
         "/admin/products/<string:slug>",
@@ -91,7 +91,7 @@ def add_admin_routes(api: ApiBlueprint, use: Callable[[], CatalogService]) -> No
 
         A second withdrawal changes nothing. `PATCH` with `"withdrawn": false` sells the product again.
         """
-        use().edit(path.slug, ProductChange(withdrawn=True), IfMatch.parse(header.if_match))
+        get_service().edit(path.slug, ProductChange(withdrawn=True), IfMatch.parse(header.if_match))
         response = Response(status=HTTPStatus.NO_CONTENT)
         response.headers["Cache-Control"] = NO_STORE
         return response

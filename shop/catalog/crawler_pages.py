@@ -37,11 +37,11 @@ NOT_FOR_CRAWLERS = (
 """Pages of one person or of the staff, and pages with an unbounded number of URLs."""
 
 
-def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blueprint:
+def create_crawler_pages(get_service: Callable[[], CatalogService], address: str) -> Blueprint:
     """Build the routes of the files.
 
     Args:
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
         address: the store's public origin; RFC 9309 and sitemaps.org require absolute URLs.
     """
     pages = Blueprint("crawlers", __name__)
@@ -57,16 +57,16 @@ def create_crawler_pages(use: Callable[[], CatalogService], address: str) -> Blu
     @pages.get("/sitemap.xml")
     def index() -> Response:
         """List the parts: part 0 has the home page and the categories, the other parts have products."""
-        products = ((f"/sitemap-{part.number}.xml", part.changed_at) for part in use().sitemap_parts())
+        products = ((f"/sitemap-{part.number}.xml", part.changed_at) for part in get_service().sitemap_parts())
         return _sitemap("sitemapindex", "sitemap", address, (("/sitemap-0.xml", None), *products))
 
     @pages.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
         if number == 0:  # pages whose last change is unknown: a list changes with each of its products
-            listed = [node for top in use().departments() for node in (top, *top["children"])]
+            listed = [node for top in get_service().departments() for node in (top, *top["children"])]
             paths = ("/", "/departments", *(category_url(node["slug"]) for node in listed))
             return _sitemap("urlset", "url", address, ((path, None) for path in paths))
-        pages = ((product_url(page.slug), page.changed_at) for page in use().sitemap_part(number))
+        pages = ((product_url(page.slug), page.changed_at) for page in get_service().sitemap_part(number))
         return _sitemap("urlset", "url", address, pages)
 
     return pages

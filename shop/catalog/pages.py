@@ -31,20 +31,20 @@ SORTS = (
 )
 
 
-def create_pages(use: Callable[[], CatalogService]) -> Blueprint:
+def create_pages(get_service: Callable[[], CatalogService]) -> Blueprint:
     """Build the catalogue's public pages.
 
     Args:
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog", __name__, template_folder="templates")
     cache_not_found(pages)
-    _add_lists(pages, use)
-    _add_pictures(pages, use)
+    _add_lists(pages, get_service)
+    _add_pictures(pages, get_service)
 
     @pages.get("/")
     def home() -> Response:
-        catalog = use()
+        catalog = get_service()
 
         def render() -> str:
             screen = json.loads(catalog.home_screen().value)
@@ -54,12 +54,12 @@ def create_pages(use: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("/p/<slug>")
     def product(slug: str) -> Response:
-        catalog = use()
+        catalog = get_service()
         return _html(catalog.cached_product_page(slug, lambda template, data: _render(catalog, template, **data)))
 
     @pages.get("/p/<slug>/reviews")
     def reviews(slug: str) -> Response:
-        catalog = use()
+        catalog = get_service()
         product, rating, review_page = catalog.product_with_reviews(slug, request.args.get("cursor") or None)
         parts = {"reviews": review_page, "product": product, "rating": rating}
         data = {name: json.loads(part.value) for name, part in parts.items()}
@@ -69,10 +69,10 @@ def create_pages(use: Callable[[], CatalogService]) -> Blueprint:
     return pages
 
 
-def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
+def _add_lists(pages: Blueprint, get_service: Callable[[], CatalogService]) -> None:
     @pages.get("/c/<slug>")
     def category(slug: str) -> Response:
-        catalog = use()
+        catalog = get_service()
         list_query = list_urls.parse_arguments(request.args.to_dict(flat=False), validate_slug(slug))
 
         def render() -> str:
@@ -85,7 +85,7 @@ def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
 
     @pages.get("/search")
     def search() -> Response:
-        catalog = use()
+        catalog = get_service()
         list_query = list_urls.parse_arguments(request.args.to_dict(flat=False)).normalised()
         if not list_query.q:
             html = _render(catalog, "catalog/search.html", q="", suggested=catalog.suggestions())
@@ -99,11 +99,11 @@ def _add_lists(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
         return _html(replace(response, value=page.encode(), tags=catalog.effective_tags(page_tags), key=None))
 
 
-def _add_pictures(pages: Blueprint, use: Callable[[], CatalogService]) -> None:
+def _add_pictures(pages: Blueprint, get_service: Callable[[], CatalogService]) -> None:
     @pages.get("/p/<slug>/preview.png")
     def preview(slug: str) -> Response:
         """Return the product's picture as PNG for link previews; only for products on sale, since rendering is slow."""
-        response = use().product(slug)
+        response = get_service().product(slug)
         return publish(replace(response, value=png_of(json.loads(response.value)["picture"]), key=None), PNG)
 
     @pages.get("/pictures/<motif>/<slug>.svg", defaults={"version": ""})

@@ -18,22 +18,22 @@ SEE_OTHER = 303
 FIELD_MESSAGES = {"rating": "Choose between one and five stars.", "body": "Write a few words."}
 
 
-def create_review_pages(use: Callable[[], CatalogService]) -> Blueprint:
+def create_review_pages(get_service: Callable[[], CatalogService]) -> Blueprint:
     """Build the page of the review form.
 
     Args:
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
     """
     pages = Blueprint("catalog_reviews", __name__, template_folder="templates")
 
     @pages.get("/p/<slug>/review")
     def review_form(slug: str) -> AnyResponse:
         identity = require_identity()
-        return _form(use(), slug, done=use().has_reviewed(slug, identity.user_id))
+        return _form(get_service(), slug, done=get_service().has_reviewed(slug, identity.user_id))
 
     @pages.post("/p/<slug>/review")
     def publish_review(slug: str) -> AnyResponse:
-        catalog, identity = use(), require_identity()
+        catalog, identity = get_service(), require_identity()
         try:
             fields = idempotency.form_fields()
             review = NewReview.model_validate({**fields, "rating": number_or_text(fields.get("rating", ""))})

@@ -64,11 +64,11 @@ class ChildCategoriesPage:
         return self.path if number == 1 else f"{self.path}/{number}"
 
 
-def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
+def create_category_pages(get_service: Callable[[], CatalogService]) -> Blueprint:
     """Build the pages.
 
     Args:
-        use: returns the current request's catalogue service.
+        get_service: returns the current request's catalogue service.
     """
     pages = Blueprint("categories", __name__)
     cache_not_found(pages)
@@ -76,7 +76,7 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     @pages.get("/departments", defaults={"number": 1})
     @pages.get("/departments/<int(min=2):number>")
     def departments(number: int) -> Response:
-        catalog = use()
+        catalog = get_service()
 
         def render() -> str:
             nav = catalog.departments()
@@ -87,7 +87,7 @@ def create_category_pages(use: Callable[[], CatalogService]) -> Blueprint:
     @pages.get("/c/<slug>/categories", defaults={"number": 1})
     @pages.get("/c/<slug>/categories/<int(min=2):number>")
     def categories(slug: str, number: int) -> Response:
-        catalog, name = use(), validate_slug(slug)
+        catalog, name = get_service(), validate_slug(slug)
 
         def render() -> str:
             nav = catalog.departments()
