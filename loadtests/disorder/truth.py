@@ -49,9 +49,9 @@ def read(settings: Settings) -> Truth:
         ConfigurationError: the provider cannot be asked.
     """
     kept = defaultdict(list)
-    for charge in provider.charges(str(settings.payments_url), settings.payments_api_key):
-        if charge.kept:
-            kept[charge.order].append(charge.kept)
+    for charge in provider.fetch_charges(str(settings.payments_url), settings.payments_api_key):
+        if charge.net_amount:
+            kept[charge.order].append(charge.net_amount)
     found = defaultdict(list)
     with psycopg.connect(str(settings.database_url)) as connection:
         for email, public_id, number, status, total, age_s, lines in connection.execute(ORDERS):

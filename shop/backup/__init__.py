@@ -1,9 +1,9 @@
-"""Safety copies of the store's database: one file, taken while the store runs, put back while it does not.
+"""Backups of the store's database: one file, taken while the store runs, restored while the store is stopped.
 
-Problem: a database that is lost takes every order with it; and a copy that was never put back is a hope.
-Method: all tables as they stood at one moment (REPEATABLE READ), in one file with the schema's revision. It is put
-back in one transaction, tables and all, so a restore that fails leaves what was there. What happened after the copy is
-gone here and not at the payments provider: the auditor names those charges, and each is settled by hand.
+Problem: the loss of the database loses every order, and an untested backup may not be restorable.
+Method: one file holds all tables at one moment (REPEATABLE READ) and the schema's revision. One transaction restores
+the schema and all rows, so a failed restore changes nothing. Orders after the backup are lost here, but the payment
+provider still has their charges: the auditor reports those charges, and staff settle each one.
 Drill: ``tests/integration/test_backup_drill.py``, in every test run.
 Source: PostgreSQL manual, 25.1 (SQL dump) and 13.2.2 (REPEATABLE READ).
 """

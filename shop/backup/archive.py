@@ -1,4 +1,4 @@
-"""The file of a backup: a ZIP with one member a table, as COPY writes it, and a manifest."""
+"""The backup file: a ZIP archive with one member for each table, in COPY's format, and a manifest."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from typing import Any
 from shop.errors import ConfigurationError
 
 FORMAT = 1
-"""Of the file; a reader refuses any other."""
+"""Version of the file format; a reader refuses any other."""
 MANIFEST = "manifest.json"
 COMPRESSION_LEVEL = 1
-"""Text of a database shrinks to a fifth at the cheapest level, and to a sixth at the dearest."""
+"""The lowest level compresses a database's text to a fifth, the highest to a sixth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class TableCopy:
 
 @dataclass(frozen=True, slots=True)
 class BackupManifest:
-    """What a backup holds.
+    """The contents of a backup.
 
     Args:
-        revision: of the schema.
-        taken_at: the moment whose state it holds.
-        tables: in an order in which they can be filled: what is pointed to comes first.
-        sequences: name to its last value; ``None`` for one that has given none yet.
+        revision: the revision of the schema.
+        taken_at: the moment of the snapshot.
+        tables: the tables, each after the tables that its foreign keys refer to.
+        sequences: each sequence's name and last value; ``None`` for an unused sequence.
     """
 
     revision: str
@@ -46,48 +46,49 @@ class BackupManifest:
     sequences: dict[str, int | None]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it is written."""
+        """Return the JSON of the manifest file."""
         return {**asdict(self), "format": FORMAT, "taken_at": self.taken_at.isoformat()}
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "BackupManifest":
-        """Read it as it was written.
+    def from_json(cls, document: dict[str, Any]) -> "BackupManifest":
+        """Read the JSON of the manifest file.
 
         Raises:
-            KeyError, TypeError, ValueError: it was not written by :meth:`to_json`.
+            KeyError, TypeError, ValueError: :meth:`to_json` did not write the document.
         """
-        tables = tuple(TableCopy(one["name"], tuple(one["columns"]), one["rows"]) for one in found["tables"])
-        return cls(found["revision"], datetime.fromisoformat(found["taken_at"]), tables, dict(found["sequences"]))
+        tables = tuple(TableCopy(table["name"], tuple(table["columns"]), table["rows"]) for table in document["tables"])
+        taken_at = datetime.fromisoformat(document["taken_at"])
+        return cls(document["revision"], taken_at, tables, dict(document["sequences"]))
 
     @property
     def rows(self) -> int:
-        """Return how many rows it holds in all."""
+        """Return the number of rows in all tables."""
         return sum(table.rows for table in self.tables)
 
 
 def member_name(table: str) -> str:
-    """Return the name under which a table's rows are in the file."""
+    """Return the name of the archive member with a table's rows."""
     return f"tables/{table}"
 
 
 @contextmanager
 def create_archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a new file, written aside and moved to its place when it is whole, readable by its owner alone.
+    """Open a new archive. It is written to a temporary file and then linked to its path; only the owner can read it.
 
     Raises:
-        ConfigurationError: there is such a file already, or it cannot be written there.
+        ConfigurationError: the file exists, or its directory is not writable.
     """
     if path.exists():
         raise ConfigurationError(f"{path} exists, and a backup overwrites nothing: name another file, or move it away.")
-    making = path.with_name(f".{path.name}.making")
+    temporary = path.with_name(f".{path.name}.making")
     try:
-        making.unlink(missing_ok=True)
-        with os.fdopen(os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:
                 yield archive
-            out.flush()
-            os.fsync(out.fileno())
-        os.link(making, path)  # unlike a rename it overwrites nothing, not even what came a moment ago
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # a link fails if the path exists; a rename would overwrite it
     except FileExistsError:
         raise ConfigurationError(f"{path} exists, and a backup overwrites nothing: name another file.") from None
     except OSError as error:
@@ -95,30 +96,30 @@ def create_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             f"Cannot write {path} ({error.strerror}): name a file in a directory of yours."
         ) from None
     finally:
-        making.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
-    """Open a backup.
+    """Open an archive for reading.
 
     Raises:
-        ConfigurationError: there is none, it is of another version, or it is damaged.
+        ConfigurationError: the file does not exist, is of another format version, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            yield archive, _manifest(path, archive.read(MANIFEST))
+            yield archive, _read_manifest(path, archive)
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path} ({error.strerror}).") from None
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        raise ConfigurationError(f"{path} is no backup of the store, or it is damaged: {error}.") from None
+        raise ConfigurationError(f"{path} is not a backup of the store, or it is damaged: {error}.") from None
 
 
-def _manifest(path: Path, written: bytes) -> BackupManifest:
+def _read_manifest(path: Path, archive: zipfile.ZipFile) -> BackupManifest:
     try:
-        found = json.loads(written)
-        if found["format"] != FORMAT:
-            raise ConfigurationError(f"{path} is a backup of format {found['format']}; this code reads {FORMAT}.")
-        return BackupManifest.from_json(found)
+        document = json.loads(archive.read(MANIFEST))
+        if document["format"] != FORMAT:
+            raise ConfigurationError(f"{path} is a backup of format {document['format']}; this code reads {FORMAT}.")
+        return BackupManifest.from_json(document)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{path} has a manifest that cannot be read: {error}.") from None

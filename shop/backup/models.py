@@ -1,4 +1,4 @@
-"""The table of restores."""
+"""The table of restored backups."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from shop.database.engine import ModelBase
 
 
 class DatabaseRestore(ModelBase):
-    """One backup that was put back: what the provider knows from between the two moments, the store may not."""
+    """One restored backup. The store lost the orders between the two times; the provider still has their charges."""
 
     __tablename__ = "restores"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     taken_at: Mapped[datetime] = mapped_column()
-    """The moment whose state it holds."""
+    """The moment of the backup's snapshot."""
     restored_at: Mapped[datetime] = mapped_column(server_default=func.now())

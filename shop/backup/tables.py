@@ -1,6 +1,6 @@
-"""Which tables a database has, and how rows leave it and come back."""
+"""The tables of a database, and the COPY of their rows to a file and back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import IO, Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 CHUNK_BYTES = 1 << 16
 NOT_COPIED = "alembic_version"
-"""Says which revision the schema is at: that is the manifest's to say, and the migrations' to write."""
+"""The table of the schema's revision: the manifest holds the revision, and the migrations write the table."""
 COLUMNS = """
 SELECT c.relname, a.attname FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -18,7 +18,7 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
 ORDER BY c.relname, a.attnum
 """
-POINTS_TO = """
+FOREIGN_KEYS = """
 SELECT source.relname, target.relname FROM pg_constraint
 JOIN pg_class AS source ON source.oid = conrelid
 JOIN pg_class AS target ON target.oid = confrelid
@@ -28,64 +28,59 @@ SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname 
 
 
 def table_columns(connection: Connection) -> Mapping[str, Sequence[str]]:
-    """Return the tables and the columns of each, in an order in which foreign keys never point ahead."""
-    found: dict[str, list[str]] = {}
+    """Return the columns of each table; a table comes after the tables that its foreign keys refer to."""
+    columns: dict[str, list[str]] = {}
     for table, column in connection.execute(text(COLUMNS), {"not_copied": NOT_COPIED}):
-        found.setdefault(table, []).append(column)
-    order = TopologicalSorter[str](dict.fromkeys(found, ()))
-    for source, target in connection.execute(text(POINTS_TO)):
+        columns.setdefault(table, []).append(column)
+    order = TopologicalSorter[str](dict.fromkeys(columns, ()))
+    for source, target in connection.execute(text(FOREIGN_KEYS)):
         order.add(source, target)
-    return {table: found[table] for table in order.static_order() if table in found}
+    return {table: columns[table] for table in order.static_order() if table in columns}
 
 
 def sequence_values(connection: Connection) -> dict[str, int | None]:
-    """Return the sequences and the last value of each; ``None`` for one that has given none."""
+    """Return the last value of each sequence; ``None`` for an unused sequence."""
     return {row.sequencename: row.last_value for row in connection.execute(text(SEQUENCES))}
 
 
-def copy_out(connection: Connection, table: str, names: Sequence[str], out: IO[bytes]) -> int:
-    """Write a table's rows; return how many that were."""
-    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_list(names), sql.Identifier(table))
-    with _driver(connection).cursor() as cursor:
-        with cursor.copy(statement) as rows:
-            for chunk in rows:
-                out.write(chunk)
+def copy_out(connection: Connection, table: str, columns: Sequence[str], file: IO[bytes]) -> int:
+    """Write the rows of a table to a file; return their number."""
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_identifiers(columns), sql.Identifier(table))
+    with _psycopg_connection(connection).cursor() as cursor:
+        with cursor.copy(statement) as stream:
+            for chunk in stream:
+                file.write(chunk)
         return cursor.rowcount
 
 
-def copy_in(connection: Connection, table: str, names: Sequence[str], given: IO[bytes]) -> int:
-    """Add rows to a table; return how many that were."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _list(names))
-    with _driver(connection).cursor() as cursor:
-        with cursor.copy(statement) as rows:
-            for chunk in _chunks(given):
-                rows.write(chunk)
+def copy_in(connection: Connection, table: str, columns: Sequence[str], file: IO[bytes]) -> int:
+    """Add the rows of a file to a table; return their number."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _identifiers(columns))
+    with _psycopg_connection(connection).cursor() as cursor:
+        with cursor.copy(statement) as stream:
+            while chunk := file.read(CHUNK_BYTES):
+                stream.write(chunk)
         return cursor.rowcount
 
 
-def truncate(connection: Connection, names: Sequence[str]) -> None:
-    """Take every row out of every table."""
-    if names:
-        _driver(connection).execute(sql.SQL("TRUNCATE {}").format(_list(names)))
+def truncate(connection: Connection, tables: Sequence[str]) -> None:
+    """Delete all rows of the tables."""
+    if tables:
+        _psycopg_connection(connection).execute(sql.SQL("TRUNCATE {}").format(_identifiers(tables)))
 
 
-def set_sequence(connection: Connection, name: str, last: int | None) -> None:
-    """Let a sequence go on behind its last value, or begin."""
-    begins = "SELECT setval(quote_ident(:name)::regclass, start_value, false) FROM pg_sequences"
-    begins += " WHERE schemaname = current_schema() AND sequencename = :name"
-    goes_on = "SELECT setval(quote_ident(:name)::regclass, :last)"
-    connection.execute(text(begins if last is None else goes_on), {"name": name, "last": last})
+def set_sequence(connection: Connection, name: str, last_value: int | None) -> None:
+    """Set the last value of a sequence; ``None`` resets the sequence to its start value."""
+    reset = "SELECT setval(quote_ident(:name)::regclass, start_value, false) FROM pg_sequences"
+    reset += " WHERE schemaname = current_schema() AND sequencename = :name"
+    resume = "SELECT setval(quote_ident(:name)::regclass, :last)"
+    connection.execute(text(reset if last_value is None else resume), {"name": name, "last": last_value})
 
 
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
+def _psycopg_connection(connection: Connection) -> psycopg.Connection[Any]:
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
 
-def _list(names: Sequence[str]) -> sql.Composed:
+def _identifiers(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
-
-
-def _chunks(given: IO[bytes]) -> Iterator[bytes]:
-    while chunk := given.read(CHUNK_BYTES):
-        yield chunk

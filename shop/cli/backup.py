@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from shop.backup.archive import BackupManifest
-from shop.backup.restoring import check_backup, restore_backup
-from shop.backup.taking import take_backup
+from shop.backup.dump import take_backup
+from shop.backup.restore import check_backup, restore_backup
 from shop.cli.database import open_engine
 from shop.cli.output import emit
 from shop.database.schema import require_current

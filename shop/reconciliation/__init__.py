@@ -1,10 +1,10 @@
-"""The auditor: recomputes what should be, from both sides, and names what is not so.
+"""Reconciliation: the auditor recomputes stock, orders and money, and reports every mismatch.
 
-Problem: a store that counts itself checks its sums with the code that made the mistake.
-Method: one consistent snapshot of the store's database, read with SQL of its own, and the payments provider's own list
-of charges. Every figure that is kept is worked out again from the events of the orders, and everything the two sides
-both know is compared. What is under way at the moment of looking is no mismatch until it is older than a stated age;
-and since the two sides cannot be read at the same instant, a mismatch counts when it is seen twice.
-It uses nothing of what it audits: no service, no model, no fold.
+Problem: a store that checks its sums with its own code repeats that code's errors.
+Method: the auditor reads one consistent snapshot of the store's database with separate SQL, and the payment provider's
+list of charges. It recomputes every stored figure from the orders' events, and compares all data that both sides have.
+An unfinished process is a mismatch only after a stated age. The two sides cannot be read at the same instant, so a
+mismatch counts only if a second audit finds it again.
+The auditor uses no service, model or fold of the store.
 Source: Kreps, "The Log" (2013), on tables as derived data; Helland, "Life beyond Distributed Transactions" (2007).
 """

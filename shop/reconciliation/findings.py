@@ -1,4 +1,4 @@
-"""What the auditor finds, and how it is told."""
+"""The result of an audit, and its JSON."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BookMismatch:
-    """One thing that is not so.
+    """One mismatch.
 
     Args:
-        kind: which of the rules it breaks; see ``docs/reference/books.md``.
+        kind: the rule that is broken; see ``docs/reference/books.md``.
         id: the order's public id, the product's slug, the provider's id of a charge, or the id of a message.
-        says: what stands against what.
+        says: the two values that do not match, in words.
     """
 
     kind: str
@@ -26,13 +26,13 @@ class BookMismatch:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit came to: how much was looked at, and all that was wrong."""
+    """The result of an audit: the numbers of audited rows, and all mismatches."""
 
     orders: int
     products: int
     charges: int
     under_way: int
-    """Orders waiting for their payment, too young to be held against anybody."""
+    """Orders that wait for their payment and are too young to be a mismatch."""
     mismatches: tuple[BookMismatch, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class AuditResult:
         return {**asdict(self), "mismatches": [mismatch.to_json() for mismatch in self.mismatches]}
 
 
-def confirmed(first: Iterable[BookMismatch], second: Iterable[BookMismatch]) -> tuple[BookMismatch, ...]:
-    """Return what the second look still shows of what the first one showed, in its newer words. Pure."""
-    before = {(mismatch.kind, mismatch.id) for mismatch in first}
-    return tuple(mismatch for mismatch in second if (mismatch.kind, mismatch.id) in before)
+def confirmed_mismatches(first: Iterable[BookMismatch], second: Iterable[BookMismatch]) -> tuple[BookMismatch, ...]:
+    """Return the mismatches of the second audit that the first one also found. Pure."""
+    first_keys = {(mismatch.kind, mismatch.id) for mismatch in first}
+    return tuple(mismatch for mismatch in second if (mismatch.kind, mismatch.id) in first_keys)

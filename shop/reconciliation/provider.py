@@ -1,22 +1,20 @@
-"""The provider's side: its own list of charges, read page by page as any customer of it could."""
+"""The provider's side: its list of charges, fetched page by page with the provider's public API."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import httpx
 
 from shop.errors import ConfigurationError
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 TIMEOUT_S = 30.0
-"""A list is no checkout: it may take a while, and nobody waits behind it."""
+"""Longer than the timeout of a checkout: no customer waits for the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderCharge:
-    """One charge in the provider's books; amounts in minor units."""
+    """One charge of the provider; amounts are in minor units."""
 
     id: str
     key: str
@@ -25,49 +23,46 @@ class ProviderCharge:
     succeeded: bool
     refunded: int
     order: str
-    """The order's number, where the store sent it along."""
+    """The order's number, if the store sent it with the charge; else empty."""
     created_at: datetime
 
     @property
-    def kept(self) -> int:
-        """Return what of it the customer has paid and not got back."""
+    def net_amount(self) -> int:
+        """Return the amount the customer has paid, less refunds."""
         return self.amount - self.refunded if self.succeeded else 0
 
 
-def charges(base_url: str, api_key: str) -> list[ProviderCharge]:
-    """Return every charge the provider knows.
+def fetch_charges(base_url: str, api_key: str) -> list[ProviderCharge]:
+    """Return every charge of the provider.
 
     Raises:
-        ConfigurationError: it cannot be asked: then nothing can be said either.
+        ConfigurationError: the provider does not answer, so no audit is possible.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    items = []
+    after = ""
     try:
         with httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S) as client:
-            return [_charge(item) for item in _items(client)]
+            while True:  # keyset pagination: each page begins after the last id of the page before it
+                response = client.get("/charges", params={"after": after, "limit": PAGE_SIZE})
+                response.raise_for_status()
+                page = response.json()["items"]
+                items += page
+                if len(page) < PAGE_SIZE:
+                    break
+                after = page[-1]["id"]
     except httpx.HTTPError as error:
         raise ConfigurationError(f"The payments provider cannot be asked for its charges: {error}") from error
-
-
-def _items(client: httpx.Client) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        answer = client.get("/charges", params={"after": after, "limit": PAGE})
-        answer.raise_for_status()
-        page = answer.json()["items"]
-        yield from page
-        if len(page) < PAGE:
-            return
-        after = page[-1]["id"]
-
-
-def _charge(item: dict[str, Any]) -> ProviderCharge:
-    return ProviderCharge(
-        id=item["id"],
-        key=item["key"],
-        amount=item["amount"],
-        currency=item["currency"],
-        succeeded=item["status"] == "succeeded",
-        refunded=item["refunded"],
-        order=item["metadata"].get("order", ""),
-        created_at=datetime.fromisoformat(item["created_at"]),
-    )
+    return [
+        ProviderCharge(
+            id=item["id"],
+            key=item["key"],
+            amount=item["amount"],
+            currency=item["currency"],
+            succeeded=item["status"] == "succeeded",
+            refunded=item["refunded"],
+            order=item["metadata"].get("order", ""),
+            created_at=datetime.fromisoformat(item["created_at"]),
+        )
+        for item in items
+    ]

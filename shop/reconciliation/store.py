@@ -1,11 +1,10 @@
-"""The store's side: one snapshot of its database, read with SQL that shares nothing with the store's own.
+"""The store's side: one snapshot of its database, read with SQL that shares nothing with the store's queries.
 
-Each statement asks for what is *not* as it should be, and PostgreSQL does the adding up. The first principles are the
-events of the orders, and ``stock_items.received``: what was ever put on a shelf.
+Most statements select only the rows that do not match; PostgreSQL computes the sums. The sources of truth are the
+orders' events and ``stock_items.received``, the pieces ever received.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +13,6 @@ import psycopg
 
 from shop.database.engine import connection_parameters
 from shop.errors import ConfigurationError
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 ORDERS = """
 SELECT o.id, o.public_id, o.number, o.status, o.version, o.total_amount, o.created_at,
@@ -73,7 +70,7 @@ LEFT JOIN pieces ON pieces.product_id = products.id
 WHERE coalesce(s.on_hand, 0) <> coalesce(s.received, 0) - coalesce(pieces.sold, 0)
     OR coalesce(s.reserved, 0) <> coalesce(pieces.promised, 0)
 """
-DOUBLES = """
+DUPLICATE_ORDERS = """
 SELECT string_agg(o.public_id, ' ' ORDER BY o.id)
 FROM orders AS o
 JOIN order_events AS first ON first.order_id = o.id AND first.version = 1
@@ -85,8 +82,8 @@ WHERE o.checkout_owner IS NOT NULL AND o.checkout_key IS NULL
 GROUP BY o.checkout_owner, o.checkout_fingerprint, first.data -> 'lines'
 HAVING count(*) > 1
 """
-"""Only where keys are ignored is there an order with an owner and without a key that was not cancelled."""
-CART_LINES = """
+"""Only with keys switched off can an order with an owner have no key and not be cancelled."""
+CARTS_PAID_TWICE = """
 SELECT DISTINCT string_agg(o.public_id, ' ' ORDER BY o.id)
 FROM order_lines AS bought
 JOIN orders AS o ON o.id = bought.order_id
@@ -98,7 +95,7 @@ WHERE bought.cart_line_id IS NOT NULL AND o.checkout_key IS NOT NULL
 GROUP BY bought.cart_line_id
 HAVING count(*) > 1
 """
-"""A line has its name until it is bought, whoever's cart it comes into. Orders without a key are among DOUBLES."""
+"""A cart line keeps its id until it is bought, also in a merged cart. DUPLICATE_ORDERS covers orders without a key."""
 MESSAGES = """
 SELECT 'message_waiting', message_id::text, topic || ' of ' || aggregate_id FROM outbox
 WHERE created_at < now() - %(under_way)s
@@ -117,11 +114,9 @@ WHERE e.type = 'PaymentCharged' AND e.recorded_at > (SELECT min(created_at) FROM
     AND NOT EXISTS (SELECT FROM outbox WHERE aggregate_id = o.public_id)
     AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.aggregate_id = o.public_id)
 """
-"""Mail is compared from the first letter in the mailbox on: a store with a mail server keeps none, and says nothing. An
-order without an address is a person's who was forgotten, and so is her mail."""
-
-
-CONFLICTS = """
+"""Orders are compared with mails from the oldest mail in the mailbox on; with a mail server the mailbox is empty. An
+order without an email belongs to a person whose data were erased, mails included."""
+WEBHOOK_CONFLICTS = """
 SELECT w.provider_id, o.public_id, w.says
 FROM webhook_conflicts AS w
 JOIN payments AS p ON p.charge_key = w.charge_key
@@ -131,7 +126,7 @@ JOIN orders AS o ON o.id = p.order_id
 
 @dataclass(frozen=True, slots=True)
 class AuditedOrder:
-    """One order: its row, its story, and our copy of its payment."""
+    """One order: its row, its events, and the store's copy of its payment."""
 
     id: int
     public_id: str
@@ -140,59 +135,62 @@ class AuditedOrder:
     version: int
     total: int
     created_at: datetime
-    story: str
-    """The types of its events, oldest first, with blanks between."""
-    versions: int
+    event_types: str
+    """The types of its events, oldest first, separated by blanks."""
+    event_count: int
     last_version: int
-    told_total: int | None
+    placed_total: int | None
     payment: str | None
     amount: int | None
     charge_key: str | None
     provider_id: str | None
     payment_changed_at: datetime | None
     attempts: int | None
-    """How often what its payment stands for was tried in vain, such as a refund."""
+    """Failed attempts of the payment's next step, such as a refund."""
     last_error: str | None
     age: Any
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
-    """What the store's database said at one moment."""
+    """The store's database at one moment. The rows of lines, summaries and stock are only those that do not match."""
 
-    at: datetime
+    read_at: datetime
     products: int
     orders: Sequence[AuditedOrder]
     lines: Sequence[tuple[Any, ...]]
     summaries: Sequence[tuple[Any, ...]]
     stock: Sequence[tuple[Any, ...]]
-    doubles: Sequence[tuple[Any, ...]]
-    cart_lines: Sequence[tuple[Any, ...]]
+    duplicate_orders: Sequence[tuple[Any, ...]]
+    carts_paid_twice: Sequence[tuple[Any, ...]]
     messages: Sequence[tuple[Any, ...]]
-    conflicts: Sequence[tuple[Any, ...]]
-    settled: frozenset[str]
-    """The provider's ids of charges that somebody has decided on."""
+    webhook_conflicts: Sequence[tuple[Any, ...]]
+    settled_charges: frozenset[str]
+    """The provider's ids of the charges that staff settled."""
     restored_at: datetime | None
-    """When a backup was put back the last time."""
+    """The time of the last restore of a backup."""
 
 
-def snapshot(database_url: str, under_way_s: float) -> StoreSnapshot:
-    """Read everything, as it stood at one moment.
+def read_snapshot(database_url: str, under_way_s: float) -> StoreSnapshot:
+    """Read the database in one read-only transaction with isolation REPEATABLE READ.
 
     Args:
         database_url: the store's database.
-        under_way_s: seconds for which what is unfinished is nobody's fault.
+        under_way_s: seconds for which an unfinished process is no mismatch.
 
     Raises:
-        ConfigurationError: it does not answer, or is not a store's database of this version.
+        ConfigurationError: the database does not answer, or its schema is not of this version.
     """
-    given = {"under_way": f"{under_way_s} seconds"}
+    parameters = {**connection_parameters(database_url), "connect_timeout": 5, "application_name": "shop books"}
+    interval = {"under_way": f"{under_way_s} seconds"}
     try:
-        with _reading(database_url) as connection:
+        with psycopg.connect(**parameters) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
 
             def rows(statement: str) -> list[tuple[Any, ...]]:
                 return connection.execute(
-                    statement.replace("%(under_way)s", "%(under_way)s::interval"), given
+                    statement.replace("%(under_way)s", "%(under_way)s::interval"), interval
                 ).fetchall()
 
             ((at, products),) = rows("SELECT now(), count(*) FROM products")
@@ -203,10 +201,10 @@ def snapshot(database_url: str, under_way_s: float) -> StoreSnapshot:
                 rows(LINES),
                 rows(SUMMARIES),
                 rows(STOCK),
-                [row for row in rows(DOUBLES) if row[0]],
-                rows(CART_LINES),
+                [row for row in rows(DUPLICATE_ORDERS) if row[0]],
+                rows(CARTS_PAID_TWICE),
                 rows(MESSAGES),
-                rows(CONFLICTS),
+                rows(WEBHOOK_CONFLICTS),
                 frozenset(provider_id for (provider_id,) in rows("SELECT provider_id FROM settled_charges")),
                 rows("SELECT max(restored_at) FROM restores")[0][0],
             )
@@ -214,12 +212,3 @@ def snapshot(database_url: str, under_way_s: float) -> StoreSnapshot:
         raise ConfigurationError(
             f"The store's database cannot be read: {str(error).strip().splitlines()[0]}"
         ) from error
-
-
-@contextmanager
-def _reading(database_url: str) -> Iterator[Connection]:
-    given = {**connection_parameters(database_url), "connect_timeout": 5, "application_name": "shop books"}
-    with psycopg.connect(**given) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield connection

@@ -10,10 +10,10 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from shop.backup import taking
+from shop.backup import dump
 from shop.backup.archive import MANIFEST, member_name
-from shop.backup.restoring import restore_backup
-from shop.backup.taking import take_backup
+from shop.backup.dump import take_backup
+from shop.backup.restore import restore_backup
 from shop.cli import main
 from shop.database.engine import build_engine
 from shop.database.schema import _config, current_revision, revisions
@@ -93,14 +93,14 @@ def test_restore_replaces_the_database(engine, file):
 
 
 def test_backup_is_a_snapshot_during_writes(engine, other, tmp_path, monkeypatch):
-    before, original = everything(engine), taking.tables.copy_out
+    before, original = everything(engine), dump.tables.copy_out
 
     def copy_out(*given):
         with engine.begin() as connection:
             connection.execute(text("INSERT INTO categories (slug, name) VALUES (gen_random_uuid()::text, 'x')"))
         return original(*given)
 
-    monkeypatch.setattr(taking.tables, "copy_out", copy_out)
+    monkeypatch.setattr(dump.tables, "copy_out", copy_out)
     take_backup(engine, tmp_path / "copy")
     restore_backup(other, tmp_path / "copy")
     assert everything(other) == before != everything(engine)
@@ -116,7 +116,7 @@ def test_a_backup_overwrites_nothing_and_leaves_no_half_file(engine, file, tmp_p
     def fail(*given):
         raise RuntimeError("planned")
 
-    monkeypatch.setattr(taking.tables, "copy_out", fail)
+    monkeypatch.setattr(dump.tables, "copy_out", fail)
     with pytest.raises(RuntimeError):
         take_backup(engine, tmp_path / "half")
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]

@@ -274,7 +274,7 @@ def test_a_mismatch_that_is_gone_at_the_second_look_is_none(trade):
         looks.append(seconds)
         trade.damage("UPDATE stock_items SET on_hand = on_hand - 1")
 
-    assert audit(trade.settings, look_again_s=7.0, pause=mend).mismatches == ()
+    assert audit(trade.settings, look_again_s=7.0, sleep=mend).mismatches == ()
     assert looks == [7.0]
 
 

@@ -3,8 +3,8 @@ import itertools
 import pytest
 
 from shop.orders.transitions import EventType, IllegalTransition, OrderStatus, next_status
-from shop.reconciliation.findings import BookMismatch, confirmed
-from shop.reconciliation.rules import PAYMENTS, ROW, derive_status
+from shop.reconciliation.findings import BookMismatch, confirmed_mismatches
+from shop.reconciliation.rules import PAYMENT_STATUSES, STORED_STATUS, derive_status
 
 STORIES = {
     "": None,
@@ -39,16 +39,16 @@ def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither
             except IllegalTransition:
                 status = None
             if told is not None and status is not None:
-                assert ROW.get(told, told) == status
+                assert STORED_STATUS.get(told, told) == status
                 agreed += 1
     assert agreed > 50
 
 
 def test_every_place_an_order_can_stand_has_its_payment():
-    assert {ROW.get(state, state) for state in PAYMENTS} == set(OrderStatus)
+    assert {STORED_STATUS.get(state, state) for state in PAYMENT_STATUSES} == set(OrderStatus)
 
 
 def test_what_is_gone_at_the_second_look_was_never_a_mismatch():
     early, late = BookMismatch("stock_on_hand", "mug", "7"), BookMismatch("order_status", "ord_1", "paid")
     again = BookMismatch("stock_on_hand", "mug", "6")
-    assert confirmed([early], [again, late]) == (again,)
+    assert confirmed_mismatches([early], [again, late]) == (again,)
